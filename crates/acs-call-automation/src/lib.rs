@@ -1,0 +1,59 @@
+//! The low-level client of Azure Communication Services Call Automation.
+//!
+//! [`types`] and the methods of [`Client`] are generated from the `OpenAPI` document under `spec/`
+//! of the repository: all operations, all schemas, and the data of all callback events. Nothing
+//! here has opinions: no authentication, no retries, no defaults. What happens around a request is
+//! the caller's, through one seam, [`Transport`]. For recording calls use the crate
+//! `acs-recording`, which is built on this one.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use acs_call_automation::{Client, Failure, Transport, TransportFuture, reqwest};
+//!
+//! /// Adds a bearer token to every request.
+//! #[derive(Debug)]
+//! struct WithToken(reqwest::Client);
+//!
+//! impl Transport for WithToken {
+//!     fn send<'a>(&'a self, mut request: reqwest::Request, _operation: &'a str) -> TransportFuture<'a> {
+//!         Box::pin(async move {
+//!             request.headers_mut().insert("authorization", "Bearer …".parse()?);
+//!             Ok(self.0.execute(request).await?)
+//!         })
+//!     }
+//! }
+//!
+//! # async fn run() -> Result<(), Failure> {
+//! let http = reqwest::Client::new();
+//! let transport = Arc::new(WithToken(http.clone()));
+//! let client = Client::new_with_client("https://contoso.communication.azure.com", http, transport);
+//!
+//! let recording = client.call_recording_get_recording_properties("eyJQbGF0…").await?;
+//! println!("{:?}", recording.recording_state);
+//! # Ok(())
+//! # }
+//! ```
+
+mod failure;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::pedantic,
+    reason = "progenitor's output; text comes from spec/call-automation.overlay.yaml"
+)]
+mod generated;
+mod open_enum;
+mod transport;
+
+pub use failure::Failure;
+pub use generated::{Client, Error, ResponseValue, types};
+pub use progenitor_client::ClientInfo;
+/// The HTTP client that requests and responses of the [`Transport`] seam are made of.
+pub use reqwest;
+pub use transport::{BoxError, Transport, TransportFuture};
+
+pub(crate) use open_enum::open_enum;

@@ -1,0 +1,115 @@
+//! Enums that the service extends without notice.
+
+/// Gives an enum of unit variants and `UnknownValue(String)` its text form.
+///
+/// Known values are read whatever their case, because events write `Mp4` where the REST interface
+/// writes `mp4`. Unknown values come back exactly as they were.
+macro_rules! open_enum {
+    ($name:ident, $($variant:ident = $value:literal),* $(,)?) => {
+        impl $name {
+            /// Every value that this version knows.
+            pub const KNOWN: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The value as it is sent.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $value,)*
+                    Self::UnknownValue(value) => value,
+                }
+            }
+
+            fn known(value: &str) -> Option<Self> {
+                $(if value.eq_ignore_ascii_case($value) {
+                    return Some(Self::$variant);
+                })*
+                None
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(value: &str) -> Self {
+                Self::known(value).unwrap_or_else(|| Self::UnknownValue(value.to_owned()))
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(value: String) -> Self {
+                Self::known(&value).unwrap_or(Self::UnknownValue(value))
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = std::convert::Infallible;
+
+            fn from_str(value: &str) -> Result<Self, Self::Err> {
+                Ok(value.into())
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> Result<Self, D::Error> {
+                <String as serde::Deserialize>::deserialize(deserializer).map(Self::from)
+            }
+        }
+    };
+}
+
+pub(crate) use open_enum;
+
+#[cfg(test)]
+mod tests {
+    use crate::types::{RecognizeInputType, RecordingFormatType, RecordingState};
+
+    #[test]
+    fn known_values_are_read_in_any_case() {
+        for text in ["mp4", "Mp4", "MP4"] {
+            assert_eq!(RecordingFormatType::from(text), RecordingFormatType::Mp4);
+        }
+        assert_eq!(
+            RecognizeInputType::from("SpeechOrDtmf").as_str(),
+            "speechOrDtmf"
+        );
+    }
+
+    #[test]
+    fn unknown_values_survive_a_round_trip() {
+        let json = r#"["active","Paused ","",""]"#;
+        let states: Vec<RecordingState> = serde_json::from_str(json).unwrap();
+        assert_eq!(
+            states[1],
+            RecordingState::UnknownValue("Paused ".to_owned())
+        );
+        assert_eq!(serde_json::to_string(&states).unwrap(), json);
+    }
+
+    #[test]
+    fn text_forms_agree() {
+        for value in RecordingFormatType::KNOWN {
+            assert_eq!(value.to_string(), value.as_str());
+            assert_eq!(
+                value.as_str().parse::<RecordingFormatType>().as_ref(),
+                Ok(value)
+            );
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The seam between the generated client and whatever signs, sends and retries its requests.
+
+use std::error::Error as StdError;
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
+use reqwest::header::HeaderName;
+
+use crate::Client;
+
+/// Any error of a [`Transport`]; [`Failure::Transport`](crate::Failure::Transport) hands it back.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// The answer that a [`Transport`] is waiting for.
+pub type TransportFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<reqwest::Response, BoxError>> + Send + 'a>>;
+
+/// Sends the requests of a [`Client`]: authentication, retries and telemetry live behind it.
+///
+/// The request is complete but for authentication: the URL has its `api-version` query parameter
+/// and the body is there. Every answer of the server is a success to the transport, whatever its
+/// status; an error means that there is no answer.
+pub trait Transport: Debug + Send + Sync {
+    /// Sends `request`; `operation` is the name of the [`Client`] method, for logs and traces.
+    fn send<'a>(&'a self, request: reqwest::Request, operation: &'a str) -> TransportFuture<'a>;
+}
+
+/// Sends requests as they are: for servers that ask for no authentication.
+impl Transport for reqwest::Client {
+    fn send<'a>(&'a self, request: reqwest::Request, _operation: &'a str) -> TransportFuture<'a> {
+        Box::pin(async move { Ok(self.execute(request).await?) })
+    }
+}
+
+impl ClientHooks<Arc<dyn Transport>> for Client {
+    async fn exec(
+        &self,
+        mut request: reqwest::Request,
+        info: &OperationInfo,
+    ) -> reqwest::Result<reqwest::Response> {
+        put_version_into_query(&mut request);
+        Ok(match self.inner().send(request, info.operation_id).await {
+            Ok(response) => response,
+            Err(error) => carry(error),
+        })
+    }
+}
+
+/// progenitor sends the version of the document as a header; the service reads it in the query.
+fn put_version_into_query(request: &mut reqwest::Request) {
+    const VERSION: HeaderName = HeaderName::from_static("api-version");
+    request.headers_mut().remove(VERSION);
+    request
+        .url_mut()
+        .query_pairs_mut()
+        .append_pair(VERSION.as_str(), Client::api_version());
+}
+
+/// Generated code lets nothing but responses and reqwest's own errors through, so an error of the
+/// transport travels as an extension of a response that no server sent.
+#[derive(Clone)]
+struct Carried(Arc<Mutex<Option<BoxError>>>);
+
+fn carry(error: BoxError) -> reqwest::Response {
+    let mut response = http::Response::new("");
+    *response.status_mut() = http::StatusCode::BAD_GATEWAY;
+    response
+        .extensions_mut()
+        .insert(Carried(Arc::new(Mutex::new(Some(error)))));
+    response.into()
+}
+
+/// The error in a response that [`carry`] made.
+pub(crate) fn carried(response: &mut reqwest::Response) -> Option<BoxError> {
+    let Carried(error) = response.extensions_mut().remove()?;
+    error.lock().unwrap_or_else(PoisonError::into_inner).take()
+}

@@ -1,0 +1,192 @@
+//! Maintainers' commands: `cargo xtask help` lists them.
+
+mod codegen;
+mod spec;
+mod suite;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{Parser, Subcommand};
+use sha2::{Digest as _, Sha256};
+use similar::TextDiff;
+
+const SPEC: &str = "spec/call-automation.json";
+const OVERLAY: &str = "spec/call-automation.overlay.yaml";
+const GENERATED: &str = "crates/acs-call-automation/src/generated.rs";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Maintainers' commands of this workspace"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Works on the API description under spec/
+    #[command(subcommand)]
+    Spec(SpecCommand),
+    /// Generates the low-level client from spec/
+    Codegen {
+        /// Writes nothing; fails with a diff when the generated file is not what spec/ gives
+        #[arg(long)]
+        check: bool,
+        /// The OpenAPI document to generate from
+        #[arg(long, value_name = "FILE")]
+        spec: Option<PathBuf>,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Runs all tests: unit, integration, examples and documentation
+    Test {
+        /// Arguments for `cargo test`, after `--`
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum SpecCommand {
+    /// Imports a published Swagger 2.0 description, or applies a changed overlay
+    #[command(after_help = "Examples:\n  \
+        cargo xtask spec import ../specs/2026-03-12/communicationservicescallautomation.json\n  \
+        cargo xtask spec import spec/call-automation.json   # after a change of the overlay")]
+    Import {
+        /// The description: Swagger 2.0, or an OpenAPI document that this command wrote
+        path: PathBuf,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// The overlay with our text; `none` for a document without text
+        #[arg(long, value_name = "FILE|none")]
+        overlay: Option<PathBuf>,
+        /// Writes nothing; fails with a diff when the document is not what the import gives
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "a command line speaks on stderr")]
+fn report(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
+}
+
+fn run(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Spec(SpecCommand::Import {
+            path,
+            out,
+            overlay,
+            check,
+        }) => {
+            let overlay = overlay.unwrap_or_else(|| root().join(OVERLAY));
+            let overlay = (overlay != Path::new("none")).then_some(overlay);
+            let document = spec::import(&path, overlay.as_deref())?;
+            let out = out.unwrap_or_else(|| root().join(SPEC));
+            finish(
+                &out,
+                &spec::to_text(&document)?,
+                check,
+                "cargo xtask spec import",
+            )
+        }
+        Command::Codegen { check, spec, out } => codegen(check, spec, out),
+        Command::Test { args } => suite::run(&args),
+    }
+}
+
+fn codegen(check: bool, from: Option<PathBuf>, out: Option<PathBuf>) -> Result<()> {
+    let mut inputs = vec![from.clone().unwrap_or_else(|| root().join(SPEC))];
+    if from.is_none() {
+        let overlay = root().join(OVERLAY);
+        if check {
+            // In a lone clone this is what ties the document to the overlay.
+            let document = spec::import(&inputs[0], Some(&overlay))?;
+            finish(
+                &inputs[0],
+                &spec::to_text(&document)?,
+                true,
+                &format!("cargo xtask spec import {SPEC}"),
+            )?;
+        }
+        inputs.push(overlay);
+    }
+    let document = spec::read_json(&inputs[0])?;
+    let inputs = inputs
+        .iter()
+        .map(|path| input(path))
+        .collect::<Result<_>>()?;
+    let source = codegen::generate(&document, &codegen::Source { inputs })
+        .with_context(|| from.unwrap_or_else(|| SPEC.into()).display().to_string())?;
+    let out = out.unwrap_or_else(|| root().join(GENERATED));
+    finish(&out, &source, check, "cargo xtask codegen")
+}
+
+/// The name of a file and the SHA-256 of its content.
+fn input(path: &Path) -> Result<(String, String)> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let hash = Sha256::digest(&bytes)
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    let name = path.strip_prefix(root()).unwrap_or(path);
+    Ok((name.display().to_string(), hash))
+}
+
+/// Writes a file as a whole, or in check mode says how it differs.
+fn finish(path: &Path, content: &str, check: bool, command: &str) -> Result<()> {
+    let shown = path.strip_prefix(root()).unwrap_or(path).display();
+    let current = fs::read_to_string(path);
+    if check {
+        let current = current.with_context(|| format!("cannot read {shown}"))?;
+        if current == content {
+            return Ok(());
+        }
+        let diff = TextDiff::from_lines(&current, content);
+        let diff = diff.unified_diff().context_radius(3).to_string();
+        let lines: Vec<_> = diff.lines().collect();
+        let more = lines.len().saturating_sub(80);
+        bail!(
+            "{shown} is stale or was edited by hand:\n--- {shown}\n+++ as generated\n{}{}\nrun `{command}`",
+            lines[..lines.len() - more].join("\n"),
+            if more > 0 {
+                format!("\n… {more} more lines")
+            } else {
+                String::new()
+            },
+        );
+    }
+    if current.is_ok_and(|current| current == content) {
+        return Ok(());
+    }
+    // Beside its final place and then renamed, so that nothing is ever half written.
+    let parent = path.parent().ok_or_else(|| anyhow!("{shown} is no file"))?;
+    let mut file = tempfile::NamedTempFile::new_in(parent)
+        .with_context(|| format!("cannot write into {}", parent.display()))?;
+    std::io::Write::write_all(&mut file, content.as_bytes())?;
+    file.persist(path)
+        .with_context(|| format!("cannot write {shown}"))?;
+    Ok(())
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_owned()
+}

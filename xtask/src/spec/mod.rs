@@ -1,0 +1,47 @@
+//! Our `OpenAPI` document: how it comes from an upstream description and our overlay.
+
+mod convert;
+mod document;
+mod node;
+mod overlay;
+pub mod prose;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+pub use document::read_json;
+
+use document::Documents;
+use overlay::Overlay;
+
+/// Makes our document from a Swagger 2.0 description, or afresh from one of our own documents.
+///
+/// The second is for a changed overlay: the text in the document is replaced, its structure stays.
+pub fn import(path: &Path, overlay: Option<&Path>) -> Result<Value> {
+    let mut documents = Documents::open(path)?;
+    let mut document = match documents.root().get("openapi").and_then(Value::as_str) {
+        Some(version) if version.starts_with("3.0.") => {
+            let mut document = documents.root().clone();
+            prose::strip(&mut document);
+            document
+        }
+        Some(version) => bail!("{}: OpenAPI {version} is not supported", path.display()),
+        None => convert::convert(&mut documents)?,
+    };
+    if let Some(overlay) = overlay {
+        Overlay::read(overlay)?
+            .apply(&mut document)
+            .with_context(|| overlay.display().to_string())?;
+        prose::check(&document).with_context(|| overlay.display().to_string())?;
+    }
+    // What cannot be generated from is refused here, where the upstream file is at hand.
+    crate::codegen::parse(&document).with_context(|| path.display().to_string())?;
+    Ok(document)
+}
+
+/// The one form in which a document is written.
+pub fn to_text(document: &Value) -> Result<String> {
+    Ok(serde_json::to_string_pretty(document)? + "\n")
+}

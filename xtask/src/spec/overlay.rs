@@ -1,0 +1,208 @@
+//! OpenAPI Overlay 1.0: our text and corrections, applied over an imported document.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use super::node::kind;
+
+/// An overlay document; members that the specification does not know are errors.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overlay {
+    overlay: String,
+    #[serde(rename = "info")]
+    _info: Info,
+    #[serde(rename = "extends")]
+    _extends: Option<String>,
+    actions: Vec<Action>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Info {
+    #[serde(rename = "title")]
+    _title: String,
+    #[serde(rename = "version")]
+    _version: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Action {
+    target: String,
+    #[serde(rename = "description")]
+    _description: Option<String>,
+    update: Option<Value>,
+    #[serde(default)]
+    remove: bool,
+}
+
+impl Overlay {
+    pub fn read(path: &Path) -> Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text).with_context(|| path.display().to_string())
+    }
+
+    pub fn parse(text: &str) -> Result<Self> {
+        let overlay: Self = serde_saphyr::from_str(text).context("not an OpenAPI overlay")?;
+        if !overlay.overlay.starts_with("1.0.") {
+            bail!("overlay version {:?} is not 1.0", overlay.overlay);
+        }
+        Ok(overlay)
+    }
+
+    /// Applies the actions in order; a target that matches nothing is an error.
+    pub fn apply(&self, document: &mut Value) -> Result<()> {
+        for (index, action) in self.actions.iter().enumerate() {
+            action
+                .apply(document)
+                .with_context(|| format!("actions[{index}], target {}", action.target))?;
+        }
+        Ok(())
+    }
+}
+
+impl Action {
+    fn apply(&self, document: &mut Value) -> Result<()> {
+        let path =
+            JsonPath::parse(&self.target).map_err(|error| anyhow!("no JSONPath: {error}"))?;
+        let mut pointers: Vec<String> = path
+            .query_located(document)
+            .locations()
+            .map(|location| location.to_json_pointer())
+            .collect();
+        if pointers.is_empty() {
+            bail!("the target matches nothing in the document");
+        }
+        match (&self.update, self.remove) {
+            // Members further down go first, so that the pointers before them stay true.
+            (_, true) => {
+                pointers.sort_by(|a, b| b.cmp(a));
+                pointers
+                    .iter()
+                    .try_for_each(|pointer| remove(document, pointer))
+            }
+            (Some(update), false) => pointers.iter().try_for_each(|pointer| {
+                let target = document
+                    .pointer_mut(pointer)
+                    .ok_or_else(|| anyhow!("{pointer} is gone"))?;
+                match target {
+                    Value::Object(_) => merge(target, update),
+                    Value::Array(items) => {
+                        items.push(update.clone());
+                        Ok(())
+                    }
+                    other => bail!(
+                        "{pointer} is {}, which has no members to update",
+                        kind(other)
+                    ),
+                }
+            }),
+            (None, false) => bail!("neither `update` nor `remove`"),
+        }
+    }
+}
+
+fn merge(target: &mut Value, update: &Value) -> Result<()> {
+    match (target, update) {
+        (Value::Object(target), Value::Object(update)) => {
+            for (name, value) in update {
+                match target.get_mut(name) {
+                    Some(slot) => merge(slot, value)?,
+                    None => {
+                        target.insert(name.clone(), value.clone());
+                    }
+                }
+            }
+        }
+        (Value::Array(target), Value::Array(update)) => target.extend(update.iter().cloned()),
+        (Value::Object(_) | Value::Array(_), update) => {
+            bail!("cannot update an object or array with {}", kind(update))
+        }
+        (target, update) => *target = update.clone(),
+    }
+    Ok(())
+}
+
+fn remove(document: &mut Value, pointer: &str) -> Result<()> {
+    let (parent, member) = pointer
+        .rsplit_once('/')
+        .ok_or_else(|| anyhow!("the whole document cannot be removed"))?;
+    let member = member.replace("~1", "/").replace("~0", "~");
+    match document.pointer_mut(parent) {
+        Some(Value::Object(members)) => {
+            members.shift_remove(&member);
+        }
+        Some(Value::Array(items)) => {
+            let index: usize = member.parse()?;
+            if index < items.len() {
+                items.remove(index);
+            }
+        }
+        _ => bail!("{pointer} is gone"),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn applied(actions: &str) -> Result<Value> {
+        let overlay =
+            format!("overlay: 1.0.0\ninfo: {{title: t, version: '1'}}\nactions:\n{actions}");
+        let mut document = json!({
+            "paths": {"/calls": {"get": {"tags": ["a"], "parameters": [{"name": "id"}, {"name": "x"}]}}},
+        });
+        Overlay::parse(&overlay)?.apply(&mut document)?;
+        Ok(document)
+    }
+
+    #[test]
+    fn updates_merge_objects_and_append_to_arrays() {
+        let document = applied(
+            "- target: $.paths[*].get\n  update: {summary: s, tags: [b]}\n\
+             - target: $.paths[*][*].parameters[?@.name == 'id']\n  update: {description: d}\n",
+        )
+        .unwrap();
+        let get = &document["paths"]["/calls"]["get"];
+        assert_eq!(get["summary"], "s");
+        assert_eq!(get["tags"], json!(["a", "b"]));
+        assert_eq!(get["parameters"][0]["description"], "d");
+        assert!(get["parameters"][1].get("description").is_none());
+    }
+
+    #[test]
+    fn removes_every_match() {
+        let document = applied("- target: $.paths[*][*].parameters[*]\n  remove: true\n").unwrap();
+        assert_eq!(document["paths"]["/calls"]["get"]["parameters"], json!([]));
+    }
+
+    #[test]
+    fn a_typo_is_an_error_that_names_the_action() {
+        for (actions, says) in [
+            (
+                "- target: $.paths['/cals']\n  update: {}\n",
+                "matches nothing",
+            ),
+            ("- target: $.paths[\n  update: {}\n", "no JSONPath"),
+            ("- target: $.paths\n", "neither"),
+            ("- target: $.paths\n  updaet: {}\n", "updaet"),
+            (
+                "- target: $.paths['/calls']\n  update: {get: no}\n",
+                "cannot update",
+            ),
+        ] {
+            let error = format!("{:#}", applied(actions).unwrap_err());
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}
