@@ -1,0 +1,208 @@
+//! Checking HMAC-SHA256 signatures. This is the service's side of it and shares no code with any
+//! client, so that a mistake on one side shows.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+/// The scheme, and the one order of headers that the service knows.
+const PREFIX: &str = "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=";
+/// How far a signature's date may be from the service's time.
+const MARGIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// Why a request is not authenticated; each value is a message to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Denied {
+    #[error("The request has no usable '{0}' header.")]
+    Header(&'static str),
+    #[error("The header 'x-ms-content-sha256' differs from generated content hash.")]
+    ContentHash,
+    #[error(
+        "The date in 'x-ms-date' is off by a difference greater than the allowed margin of 5 minutes."
+    )]
+    Skew,
+    #[error("Denied by the resource provider: the signature does not match the request.")]
+    Signature,
+}
+
+/// What a signature covers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signed<'a> {
+    pub(crate) verb: &'a str,
+    /// Exactly as it came, with the query where that is signed.
+    pub(crate) path: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a [u8],
+}
+
+/// Checks that `request` was signed with `key` not long before or after `now`.
+pub(crate) fn check(request: Signed<'_>, key: &[u8], now: Timestamp) -> Result<(), Denied> {
+    let authorization = header(request.headers, "authorization")?;
+    let signature = authorization
+        .strip_prefix(PREFIX)
+        .and_then(|signature| STANDARD.decode(signature).ok())
+        .ok_or(Denied::Header("authorization"))?;
+    let date = header(request.headers, "x-ms-date")?;
+    let hash = header(request.headers, "x-ms-content-sha256")?;
+
+    let instant = httpdate::parse_http_date(date)
+        .ok()
+        .and_then(|instant| Timestamp::try_from(instant).ok())
+        .ok_or(Denied::Header("x-ms-date"))?;
+    if now.duration_since(instant).abs() > MARGIN {
+        return Err(Denied::Skew);
+    }
+    if hash != STANDARD.encode(Sha256::digest(request.body)) {
+        return Err(Denied::ContentHash);
+    }
+
+    let Signed {
+        verb, path, host, ..
+    } = request;
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| Denied::Signature)?;
+    mac.update(format!("{verb}\n{path}\n{date};{host};{hash}").as_bytes());
+    mac.verify_slice(&signature).map_err(|_| Denied::Signature)
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Denied> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().map_err(|_| Denied::Header(name)),
+        _ => Err(Denied::Header(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    const KEY: &[u8] = b"0123456789abcdef0123456789abcdef";
+    const DATE: &str = "Tue, 01 Jul 2025 12:34:56 GMT";
+    const NOW: Timestamp = Timestamp::constant(1_751_373_296, 0);
+    const EMPTY: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    const STATE: &str = "/calling/recordings/rid?api-version=2026-03-12";
+    const STATE_SIGNATURE: &str = "Zv2uTKoxcu6gPXuZd7QYM1e9uhJJ4bAQx587ckjEd7k=";
+
+    fn headers(signature: &str, hash: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let authorization = format!("{PREFIX}{signature}");
+        for (name, value) in [
+            ("authorization", authorization.as_str()),
+            ("x-ms-date", DATE),
+            ("x-ms-content-sha256", hash),
+        ] {
+            headers.insert(name, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    fn signed<'a>(
+        verb: &'a str,
+        path: &'a str,
+        headers: &'a HeaderMap,
+        body: &'a [u8],
+    ) -> Signed<'a> {
+        Signed {
+            verb,
+            path,
+            host: "contoso.communication.azure.com",
+            headers,
+            body,
+        }
+    }
+
+    #[test]
+    fn signatures_of_the_official_clients_are_accepted() {
+        let body = br#"{"callLocator":{"serverCallId":"sc","kind":"serverCallLocator"}}"#;
+        let start = headers(
+            "Voa6NbYaL+0O6Uup2LlLPStJYUfRZ6MY5j0AYgR3BnY=",
+            "zdPrb1K6XGJeuHC8DphlLyg5fLFhZveMarvHPfWcqPI=",
+        );
+        let path = "/calling/recordings?api-version=2026-03-12";
+        assert_eq!(check(signed("POST", path, &start, body), KEY, NOW), Ok(()));
+
+        let state = headers(STATE_SIGNATURE, EMPTY);
+        assert_eq!(check(signed("GET", STATE, &state, b""), KEY, NOW), Ok(()));
+
+        let content = headers("d1Gq7GH0a4qAus589+rAsna2fFNIFfGAORZkUfjvRoc=", EMPTY);
+        let path = "/v1/objects/0-eus-d1-abc/content/video";
+        assert_eq!(check(signed("GET", path, &content, b""), KEY, NOW), Ok(()));
+    }
+
+    #[test]
+    fn anything_else_than_what_was_signed_is_denied() {
+        let good = headers(STATE_SIGNATURE, EMPTY);
+        let request = signed("GET", STATE, &good, b"");
+        for changed in [
+            Signed {
+                verb: "DELETE",
+                ..request
+            },
+            Signed {
+                path: "/calling/recordings/rid",
+                ..request
+            },
+            Signed {
+                host: "contoso.communication.azure.com:443",
+                ..request
+            },
+        ] {
+            assert_eq!(
+                check(changed, KEY, NOW),
+                Err(Denied::Signature),
+                "{changed:?}"
+            );
+        }
+        assert_eq!(check(request, b"another key", NOW), Err(Denied::Signature));
+        let body = Signed {
+            body: b"{}",
+            ..request
+        };
+        assert_eq!(check(body, KEY, NOW), Err(Denied::ContentHash));
+    }
+
+    #[test]
+    fn five_minutes_are_allowed_in_both_directions() {
+        let headers = headers(STATE_SIGNATURE, EMPTY);
+        let request = signed("GET", STATE, &headers, b"");
+        for (seconds, expected) in [
+            (300, Ok(())),
+            (-300, Ok(())),
+            (301, Err(Denied::Skew)),
+            (-301, Err(Denied::Skew)),
+        ] {
+            let now = NOW.checked_add(SignedDuration::from_secs(seconds)).unwrap();
+            assert_eq!(check(request, KEY, now), expected, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn missing_and_garbled_headers_are_denied() {
+        let good = headers(STATE_SIGNATURE, EMPTY);
+        for name in ["authorization", "x-ms-date", "x-ms-content-sha256"] {
+            let mut missing = good.clone();
+            missing.remove(name);
+            let got = check(signed("GET", STATE, &missing, b""), KEY, NOW);
+            assert_eq!(got, Err(Denied::Header(name)));
+        }
+        for (name, value) in [
+            ("authorization", "Bearer abc"),
+            ("authorization", "HMAC-SHA256 Signature=abc"),
+            ("x-ms-date", "2025-07-01T12:34:56Z"),
+        ] {
+            let mut garbled = good.clone();
+            garbled.insert(name, HeaderValue::from_static(value));
+            let got = check(signed("GET", STATE, &garbled, b""), KEY, NOW);
+            assert!(matches!(got, Err(Denied::Header(_))), "{name}: {value}");
+        }
+        let mut twice = good.clone();
+        twice.append("x-ms-date", HeaderValue::from_static(DATE));
+        let got = check(signed("GET", STATE, &twice, b""), KEY, NOW);
+        assert_eq!(got, Err(Denied::Header("x-ms-date")));
+    }
+}

@@ -1,0 +1,145 @@
+//! A test's own view of a call.
+
+use std::fmt;
+use std::future::{IntoFuture, Ready, ready};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::calls::{Addresses, CallKey, Terms};
+use crate::identifier;
+use crate::participant::Participant;
+use crate::state::Shared;
+
+/// A call that is about to be set up; awaiting it gives the connected [`Call`].
+#[must_use = "there is no call until this is awaited"]
+pub struct NewCall<'a> {
+    shared: &'a Arc<Shared>,
+    participants: Vec<Participant>,
+    addresses: Addresses,
+}
+
+impl<'a> NewCall<'a> {
+    pub(crate) fn new(shared: &'a Arc<Shared>, participants: Vec<Participant>) -> Self {
+        Self {
+            shared,
+            participants,
+            addresses: Addresses::default(),
+        }
+    }
+
+    /// Makes it a group call, which a `groupCallLocator` with this id finds.
+    pub fn group(mut self, id: Uuid) -> Self {
+        self.addresses.group = Some(id.to_string());
+        self
+    }
+
+    /// Makes it the call in a room, which a `roomCallLocator` with this id finds.
+    pub fn room(mut self, id: impl Into<String>) -> Self {
+        self.addresses.room = Some(id.into());
+        self
+    }
+
+    fn set_up(self) -> Call {
+        let shared = self.shared;
+        let now = shared.now();
+        let mut world = shared.world();
+        let key = world.calls.create(self.addresses, now);
+        let mut people = Vec::new();
+        for participant in self.participants {
+            let raw_id = if identifier::is_raw_id(&participant.name) {
+                participant.name.clone()
+            } else {
+                world.user(&participant.name, shared.resource)
+            };
+            world
+                .calls
+                .get_mut(key)
+                .join(&raw_id, participant.voice, now);
+            people.push((participant.name, raw_id));
+        }
+        let terms = Terms {
+            source: Some(identifier::model(&shared.application)),
+            source_display_name: Some(String::new()),
+            targets: people
+                .iter()
+                .map(|(_, raw_id)| identifier::model(raw_id))
+                .collect(),
+            ..Terms::default()
+        };
+        let connection_id = world.calls.connect(key, terms, now);
+        Call {
+            shared: Arc::clone(shared),
+            key,
+            server_call_id: world.calls.get(key).server_call_id.clone(),
+            connection_id,
+            people,
+        }
+    }
+}
+
+impl IntoFuture for NewCall<'_> {
+    type Output = Call;
+    type IntoFuture = Ready<Call>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        ready(self.set_up())
+    }
+}
+
+impl fmt::Debug for NewCall<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewCall")
+            .field("participants", &self.participants)
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A connected call that [`Emulator::call`](crate::Emulator::call) has set up.
+///
+/// It goes on when this handle is dropped.
+pub struct Call {
+    shared: Arc<Shared>,
+    key: CallKey,
+    server_call_id: String,
+    connection_id: String,
+    people: Vec<(String, String)>,
+}
+
+impl Call {
+    /// The id that a `serverCallLocator` takes.
+    pub fn server_call_id(&self) -> &str {
+        &self.server_call_id
+    }
+
+    /// The id of the application's connection to the call.
+    pub fn call_connection_id(&self) -> &str {
+        &self.connection_id
+    }
+
+    /// The raw id of the participant with this name, such as `8:acs:<resource>_<user>`; `None` if
+    /// the call was not set up with such a participant.
+    pub fn participant(&self, name: &str) -> Option<&str> {
+        self.people
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, raw_id)| raw_id.as_str())
+    }
+
+    /// Ends the call for everybody. A recording of it ends with the reason `CallEnded`. Doing it
+    /// again changes nothing.
+    pub fn hang_up(&self) {
+        self.shared.end_call(self.key);
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("server_call_id", &self.server_call_id)
+            .field("call_connection_id", &self.connection_id)
+            .field("people", &self.people)
+            .finish_non_exhaustive()
+    }
+}

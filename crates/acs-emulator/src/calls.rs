@@ -1,0 +1,367 @@
+//! Calls: connections to them, who takes part, and when they are over.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use acs_call_automation::types::{
+    CommunicationIdentifierModel, CommunicationUserIdentifierModel, PhoneNumberIdentifierModel,
+};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::ids;
+use crate::media::Voice;
+use crate::refusal::Refusal;
+use crate::start::CallRef;
+
+/// Which call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CallKey(usize);
+
+/// Somebody who takes part in a call, took part in it, or will join it in a moment.
+#[derive(Clone)]
+pub(crate) struct Member {
+    pub(crate) raw_id: String,
+    pub(crate) voice: Arc<Voice>,
+    pub(crate) joined_at: Timestamp,
+    pub(crate) left_at: Option<Timestamp>,
+    pub(crate) muted_at: Option<Timestamp>,
+}
+
+impl Member {
+    pub(crate) fn is_present(&self, now: Timestamp) -> bool {
+        self.joined_at <= now && !self.has_left()
+    }
+
+    fn has_left(&self) -> bool {
+        self.left_at.is_some()
+    }
+}
+
+/// What a connection was made with; answers repeat it.
+#[derive(Clone, Default)]
+pub(crate) struct Terms {
+    pub(crate) source: Option<CommunicationIdentifierModel>,
+    pub(crate) source_display_name: Option<String>,
+    pub(crate) source_caller_id_number: Option<PhoneNumberIdentifierModel>,
+    pub(crate) targets: Vec<CommunicationIdentifierModel>,
+    pub(crate) callback_uri: Option<String>,
+    pub(crate) answered_by: Option<CommunicationUserIdentifierModel>,
+}
+
+/// The application's connection to a call.
+pub(crate) struct Connection {
+    pub(crate) id: String,
+    pub(crate) terms: Terms,
+    pub(crate) connected_at: Timestamp,
+    closed: bool,
+}
+
+impl Connection {
+    pub(crate) fn is_established(&self, now: Timestamp) -> bool {
+        self.connected_at <= now
+    }
+}
+
+/// One call.
+pub(crate) struct CallState {
+    pub(crate) correlation_id: Uuid,
+    pub(crate) server_call_id: String,
+    pub(crate) members: Vec<Member>,
+    connections: Vec<Connection>,
+    over: bool,
+}
+
+impl CallState {
+    pub(crate) fn present(&self, now: Timestamp) -> impl Iterator<Item = &Member> {
+        self.members
+            .iter()
+            .filter(move |member| member.is_present(now))
+    }
+
+    fn is_established(&self, now: Timestamp) -> bool {
+        self.connections
+            .iter()
+            .any(|connection| connection.is_established(now))
+    }
+
+    /// The member who is in the call or about to join.
+    fn current(&mut self, raw_id: &str) -> Result<&mut Member, Refusal> {
+        self.members
+            .iter_mut()
+            .find(|member| member.raw_id == raw_id && !member.has_left())
+            .ok_or(Refusal::ParticipantNotFound)
+    }
+
+    /// Lets somebody in; `voice` is a test tone unless given. Being in the call already changes
+    /// nothing.
+    pub(crate) fn join(&mut self, raw_id: &str, voice: Option<Arc<Voice>>, at: Timestamp) {
+        if self.current(raw_id).is_ok() {
+            return;
+        }
+        let earlier = self.members.iter().find(|member| member.raw_id == raw_id);
+        let voice = voice
+            .or_else(|| earlier.map(|member| Arc::clone(&member.voice)))
+            .unwrap_or_else(|| Arc::new(Voice::tone(self.members.len())));
+        self.members.push(Member {
+            raw_id: raw_id.to_owned(),
+            voice,
+            joined_at: at,
+            left_at: None,
+            muted_at: None,
+        });
+    }
+
+    /// Puts somebody out of the call and tells whether nobody is left.
+    pub(crate) fn leave(&mut self, raw_id: &str, now: Timestamp) -> Result<bool, Refusal> {
+        self.current(raw_id)?.left_at = Some(now);
+        Ok(self.members.iter().all(Member::has_left))
+    }
+
+    pub(crate) fn mute(&mut self, raw_id: &str, now: Timestamp) -> Result<(), Refusal> {
+        self.current(raw_id)?.muted_at.get_or_insert(now);
+        Ok(())
+    }
+}
+
+/// How to find a call later on, apart from its own ids.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Addresses {
+    pub(crate) group: Option<String>,
+    pub(crate) room: Option<String>,
+}
+
+/// All calls, also those that are over.
+#[derive(Default)]
+pub(crate) struct Calls {
+    states: Vec<CallState>,
+    by_connection: HashMap<String, CallKey>,
+    by_server_call: HashMap<String, CallKey>,
+    by_group: HashMap<String, CallKey>,
+    by_room: HashMap<String, CallKey>,
+}
+
+impl Calls {
+    pub(crate) fn create(&mut self, addresses: Addresses, now: Timestamp) -> CallKey {
+        let key = CallKey(self.states.len());
+        let server_call_id = ids::server_call_id(now);
+        self.by_server_call.insert(server_call_id.clone(), key);
+        if let Some(group) = addresses.group {
+            self.by_group.insert(group.to_ascii_lowercase(), key);
+        }
+        if let Some(room) = addresses.room {
+            self.by_room.insert(room, key);
+        }
+        self.states.push(CallState {
+            correlation_id: Uuid::new_v4(),
+            server_call_id,
+            members: Vec::new(),
+            connections: Vec::new(),
+            over: false,
+        });
+        key
+    }
+
+    /// Connects the application to a call and returns the id of the connection.
+    pub(crate) fn connect(
+        &mut self,
+        key: CallKey,
+        terms: Terms,
+        connected_at: Timestamp,
+    ) -> String {
+        let id = ids::guid();
+        self.by_connection.insert(id.clone(), key);
+        self.get_mut(key).connections.push(Connection {
+            id: id.clone(),
+            terms,
+            connected_at,
+            closed: false,
+        });
+        id
+    }
+
+    pub(crate) fn get(&self, key: CallKey) -> &CallState {
+        &self.states[key.0]
+    }
+
+    pub(crate) fn get_mut(&mut self, key: CallKey) -> &mut CallState {
+        &mut self.states[key.0]
+    }
+
+    /// An open connection and its call.
+    pub(crate) fn connection(&self, id: &str) -> Result<(CallKey, &Connection), Refusal> {
+        let key = *self.by_connection.get(id).ok_or(Refusal::CallNotFound)?;
+        let call = self.get(key);
+        let open = |connection: &&Connection| connection.id == id && !connection.closed;
+        match call.connections.iter().find(open) {
+            Some(connection) if !call.over => Ok((key, connection)),
+            _ => Err(Refusal::CallNotFound),
+        }
+    }
+
+    /// A connection that is established, which most operations ask for.
+    pub(crate) fn established(&self, id: &str, now: Timestamp) -> Result<CallKey, Refusal> {
+        let (key, connection) = self.connection(id)?;
+        if connection.is_established(now) {
+            Ok(key)
+        } else {
+            Err(Refusal::NotEstablished)
+        }
+    }
+
+    /// Closes a connection and tells whether that ends the call, as it does unless two others go
+    /// on talking.
+    pub(crate) fn disconnect(&mut self, id: &str, now: Timestamp) -> Result<bool, Refusal> {
+        let (key, _) = self.connection(id)?;
+        let call = self.get_mut(key);
+        for connection in &mut call.connections {
+            connection.closed |= connection.id == id;
+        }
+        Ok(call.present(now).count() < 2)
+    }
+
+    pub(crate) fn end(&mut self, key: CallKey) {
+        self.get_mut(key).over = true;
+    }
+
+    /// The call that a request points to, which must be going on.
+    pub(crate) fn find(&self, call: &CallRef, now: Timestamp) -> Result<CallKey, Refusal> {
+        let key = match call {
+            CallRef::Connection(id) => self.by_connection.get(id),
+            CallRef::ServerCall(id) if !ids::is_server_call_id(id) => {
+                return Err(Refusal::JoinIdentity);
+            }
+            CallRef::ServerCall(id) => self.by_server_call.get(id),
+            CallRef::Group(id) => self.by_group.get(&id.to_ascii_lowercase()),
+            CallRef::Room(id) => self.by_room.get(id),
+        };
+        let key = *key.ok_or(Refusal::CallNotFound)?;
+        let state = self.get(key);
+        if state.over {
+            return Err(Refusal::Terminated);
+        }
+        if let CallRef::Connection(id) = call {
+            return self.established(id, now);
+        }
+        if state.is_established(now) {
+            Ok(key)
+        } else {
+            Err(Refusal::NotEstablished)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, after};
+    use std::time::Duration;
+
+    fn call_of(calls: &mut Calls, people: &[&str], clock: &Clock) -> (CallKey, String) {
+        let key = calls.create(Addresses::default(), clock.now());
+        for raw_id in people {
+            calls.get_mut(key).join(raw_id, None, clock.now());
+        }
+        let id = calls.connect(key, Terms::default(), clock.now());
+        (key, id)
+    }
+
+    #[test]
+    fn a_call_is_found_by_each_of_its_ids() {
+        let clock = Clock::manual();
+        let mut calls = Calls::default();
+        let addresses = Addresses {
+            group: Some("ABCD".to_owned()),
+            room: Some("99".to_owned()),
+        };
+        let key = calls.create(addresses, clock.now());
+        let connection = calls.connect(key, Terms::default(), clock.now());
+        let server_call = calls.get(key).server_call_id.clone();
+        for call in [
+            CallRef::Connection(connection),
+            CallRef::ServerCall(server_call),
+            CallRef::Group("abcd".to_owned()),
+            CallRef::Room("99".to_owned()),
+        ] {
+            assert_eq!(calls.find(&call, clock.now()), Ok(key), "{call:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_found_is_refused_by_its_kind() {
+        let clock = Clock::manual();
+        let calls = Calls::default();
+        let unknown = "x".to_owned();
+        for (call, refusal) in [
+            (CallRef::Connection(unknown.clone()), Refusal::CallNotFound),
+            (CallRef::Group(unknown.clone()), Refusal::CallNotFound),
+            (CallRef::Room(unknown.clone()), Refusal::CallNotFound),
+            (CallRef::ServerCall(unknown), Refusal::JoinIdentity),
+            (
+                CallRef::ServerCall(ids::server_call_id(clock.now())),
+                Refusal::CallNotFound,
+            ),
+        ] {
+            assert_eq!(calls.find(&call, clock.now()), Err(refusal), "{call:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_connects_with_time_and_ends_for_good() {
+        let clock = Clock::manual();
+        let mut calls = Calls::default();
+        let key = calls.create(Addresses::default(), clock.now());
+        let connected_at = after(clock.now(), Duration::from_millis(100));
+        let id = calls.connect(key, Terms::default(), connected_at);
+        let call = CallRef::Connection(id.clone());
+
+        assert_eq!(calls.find(&call, clock.now()), Err(Refusal::NotEstablished));
+        clock.advance(Duration::from_millis(100));
+        assert_eq!(calls.find(&call, clock.now()), Ok(key));
+        calls.end(key);
+        assert_eq!(calls.find(&call, clock.now()), Err(Refusal::Terminated));
+        assert_eq!(calls.connection(&id).err(), Some(Refusal::CallNotFound));
+    }
+
+    #[test]
+    fn hanging_up_ends_the_call_unless_two_go_on() {
+        let clock = Clock::manual();
+        let mut calls = Calls::default();
+        let (_, alone) = call_of(&mut calls, &["8:a"], &clock);
+        assert_eq!(calls.disconnect(&alone, clock.now()), Ok(true));
+
+        let (key, both) = call_of(&mut calls, &["8:a", "8:b"], &clock);
+        assert_eq!(calls.disconnect(&both, clock.now()), Ok(false));
+        assert_eq!(
+            calls.disconnect(&both, clock.now()),
+            Err(Refusal::CallNotFound)
+        );
+        let server_call = calls.get(key).server_call_id.clone();
+        assert_eq!(
+            calls.find(&CallRef::ServerCall(server_call), clock.now()),
+            Ok(key)
+        );
+    }
+
+    #[test]
+    fn people_join_once_and_leave_once() {
+        let clock = Clock::manual();
+        let mut calls = Calls::default();
+        let (key, _) = call_of(&mut calls, &["8:a", "8:a", "8:b"], &clock);
+        let call = calls.get_mut(key);
+        assert_eq!(call.present(clock.now()).count(), 2);
+        assert_eq!(call.leave("8:a", clock.now()), Ok(false));
+        assert_eq!(
+            call.leave("8:a", clock.now()),
+            Err(Refusal::ParticipantNotFound)
+        );
+        assert_eq!(
+            call.mute("8:a", clock.now()),
+            Err(Refusal::ParticipantNotFound)
+        );
+        assert_eq!(call.leave("8:b", clock.now()), Ok(true));
+        call.join("8:a", None, clock.now());
+        assert_eq!(call.present(clock.now()).count(), 1);
+        assert!(Arc::ptr_eq(&call.members[0].voice, &call.members[2].voice));
+    }
+}

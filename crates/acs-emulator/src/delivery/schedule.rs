@@ -1,0 +1,86 @@
+//! When an event that was not accepted is sent again.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+/// Attempts in total.
+pub(crate) const MAX_ATTEMPTS: usize = 30;
+/// An event that is older than this is given up when its next attempt is due.
+pub(crate) const TIME_TO_LIVE: Duration = Duration::from_secs(24 * HOUR);
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+/// Seconds to wait after the first, second, … attempt. The last one repeats.
+const DELAYS: [u64; 10] = [
+    10,
+    30,
+    MINUTE,
+    5 * MINUTE,
+    10 * MINUTE,
+    30 * MINUTE,
+    HOUR,
+    3 * HOUR,
+    6 * HOUR,
+    12 * HOUR,
+];
+
+/// What the answer to an attempt means. `None` stands for no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Delivered,
+    Retry(Duration),
+    Dropped,
+}
+
+/// Judges the answer to attempt number `attempt`, counted from 1.
+pub(crate) fn judge(status: Option<StatusCode>, attempt: usize) -> Outcome {
+    let least = match status.map(|status| status.as_u16()) {
+        Some(200..=204) => return Outcome::Delivered,
+        Some(400 | 401 | 403 | 413) => return Outcome::Dropped,
+        Some(404) => 5 * MINUTE,
+        Some(408) => 2 * MINUTE,
+        Some(503) => 30,
+        _ => 0,
+    };
+    if attempt >= MAX_ATTEMPTS {
+        return Outcome::Dropped;
+    }
+    let step = attempt.saturating_sub(1).min(DELAYS.len() - 1);
+    Outcome::Retry(Duration::from_secs(DELAYS[step].max(least)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_judged_by_the_published_rules() {
+        let retry = |seconds| Outcome::Retry(Duration::from_secs(seconds));
+        for (status, attempt, expected) in [
+            (200, 1, Outcome::Delivered),
+            (204, 30, Outcome::Delivered),
+            (205, 1, retry(10)),
+            (302, 1, retry(10)),
+            (400, 1, Outcome::Dropped),
+            (401, 1, Outcome::Dropped),
+            (403, 1, Outcome::Dropped),
+            (413, 1, Outcome::Dropped),
+            (404, 1, retry(300)),
+            (404, 5, retry(600)),
+            (408, 1, retry(120)),
+            (503, 1, retry(30)),
+            (500, 1, retry(10)),
+            (500, 2, retry(30)),
+            (500, 3, retry(60)),
+            (500, 9, retry(21_600)),
+            (500, 10, retry(43_200)),
+            (500, 29, retry(43_200)),
+            (500, 30, Outcome::Dropped),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(judge(Some(status), attempt), expected, "{status} {attempt}");
+        }
+        assert_eq!(judge(None, 1), retry(10));
+    }
+}

@@ -1,0 +1,149 @@
+//! Identifiers of participants: raw ids and the objects that requests and answers carry.
+
+use acs_call_automation::types::{
+    CommunicationCloudEnvironmentModel as Cloud, CommunicationIdentifierModel,
+    CommunicationIdentifierModelKind as Kind, CommunicationUserIdentifierModel,
+    MicrosoftTeamsAppIdentifierModel, MicrosoftTeamsUserIdentifierModel,
+    PhoneNumberIdentifierModel,
+};
+
+use crate::refusal::Refusal;
+
+/// The raw id of an identifier in a request, which may be given in full or by its parts.
+pub(crate) fn raw_id(identifier: &CommunicationIdentifierModel) -> Result<String, Refusal> {
+    let raw_id = if let Some(raw_id) = &identifier.raw_id {
+        raw_id.clone()
+    } else if let Some(user) = &identifier.communication_user {
+        user.id.clone()
+    } else if let Some(phone) = &identifier.phone_number {
+        format!("4:{}", phone.value)
+    } else if let Some(user) = &identifier.microsoft_teams_user {
+        let prefix = match (user.is_anonymous, &user.cloud) {
+            (Some(true), _) => "teamsvisitor",
+            (_, Some(Cloud::Dod)) => "dod",
+            (_, Some(Cloud::Gcch)) => "gcch",
+            _ => "orgid",
+        };
+        format!("8:{prefix}:{}", user.user_id)
+    } else if let Some(app) = &identifier.microsoft_teams_app {
+        let prefix = match &app.cloud {
+            Some(Cloud::Dod) => "dod",
+            Some(Cloud::Gcch) => "gcch",
+            _ => "orgid",
+        };
+        format!("28:{prefix}:{}", app.app_id)
+    } else if let Some(user) = &identifier.teams_extension_user {
+        let prefix = match &user.cloud {
+            Some(Cloud::Dod) => "dod-acs",
+            Some(Cloud::Gcch) => "gcch-acs",
+            _ => "acs",
+        };
+        format!(
+            "8:{prefix}:{}_{}_{}",
+            user.resource_id, user.tenant_id, user.user_id
+        )
+    } else {
+        String::new()
+    };
+    if is_raw_id(&raw_id) {
+        Ok(raw_id)
+    } else {
+        Err(Refusal::argument(format!(
+            "'{raw_id}' does not identify a participant."
+        )))
+    }
+}
+
+/// Whether `text` has the form of a raw id.
+pub(crate) fn is_raw_id(text: &str) -> bool {
+    ["4:", "8:", "28:"].iter().any(|kind| {
+        text.strip_prefix(kind)
+            .is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
+    })
+}
+
+/// The identifier as the service writes it into answers: kind, raw id and parts.
+pub(crate) fn model(raw_id: &str) -> CommunicationIdentifierModel {
+    let mut model = CommunicationIdentifierModel {
+        raw_id: Some(raw_id.to_owned()),
+        ..CommunicationIdentifierModel::default()
+    };
+    let kind = if let Some(number) = raw_id.strip_prefix("4:") {
+        model.phone_number = Some(PhoneNumberIdentifierModel {
+            asserted_id: None,
+            is_anonymous: (number == "anonymous").then_some(true),
+            value: number.to_owned(),
+        });
+        Kind::PhoneNumber
+    } else if let Some((cloud, is_anonymous, user_id)) = teams_user(raw_id) {
+        model.microsoft_teams_user = Some(MicrosoftTeamsUserIdentifierModel {
+            cloud: Some(cloud),
+            is_anonymous: Some(is_anonymous),
+            user_id: user_id.to_owned(),
+        });
+        Kind::MicrosoftTeamsUser
+    } else if let Some(app_id) = raw_id.strip_prefix("28:orgid:") {
+        model.microsoft_teams_app = Some(MicrosoftTeamsAppIdentifierModel {
+            app_id: app_id.to_owned(),
+            cloud: Some(Cloud::Public),
+        });
+        Kind::MicrosoftTeamsApp
+    } else if raw_id.starts_with("8:") {
+        model.communication_user = Some(CommunicationUserIdentifierModel {
+            id: raw_id.to_owned(),
+        });
+        Kind::CommunicationUser
+    } else {
+        Kind::Unknown
+    };
+    model.kind = Some(kind);
+    model
+}
+
+fn teams_user(raw_id: &str) -> Option<(Cloud, bool, &str)> {
+    let forms = [
+        ("8:orgid:", Cloud::Public, false),
+        ("8:dod:", Cloud::Dod, false),
+        ("8:gcch:", Cloud::Gcch, false),
+        ("8:teamsvisitor:", Cloud::Public, true),
+    ];
+    forms.into_iter().find_map(|(prefix, cloud, anonymous)| {
+        Some((cloud, anonymous, raw_id.strip_prefix(prefix)?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_survive_the_way_through_their_parts() {
+        for id in [
+            "8:acs:d9ffb7a4-2f5e-4f0e-9a2e-0c6ad1ddd5d1_00000018-7a31-4bb2-8f1d-3e3a0d00a1b2",
+            "4:+4930123456",
+            "8:orgid:0a1b",
+            "8:gcch:0a1b",
+            "8:teamsvisitor:0a1b",
+            "28:orgid:0a1b",
+        ] {
+            let mut identifier = model(id);
+            assert_eq!(raw_id(&identifier).as_deref(), Ok(id));
+            if identifier.kind != Some(Kind::Unknown) {
+                identifier.raw_id = None;
+                assert_eq!(raw_id(&identifier).as_deref(), Ok(id));
+            }
+        }
+    }
+
+    #[test]
+    fn what_identifies_nobody_is_refused() {
+        for id in ["", "alice", "8:", "8:acs: ", "9:acs:x"] {
+            let identifier = CommunicationIdentifierModel {
+                raw_id: Some(id.to_owned()),
+                ..CommunicationIdentifierModel::default()
+            };
+            assert!(raw_id(&identifier).is_err(), "{id}");
+        }
+        assert!(raw_id(&CommunicationIdentifierModel::default()).is_err());
+    }
+}

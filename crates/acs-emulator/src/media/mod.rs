@@ -1,0 +1,229 @@
+//! Sound: who speaks what, on which channel, and the files that come of it.
+
+mod channels;
+mod source;
+mod wav;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+
+pub(crate) use channels::{MAX_CHANNELS, assign};
+pub(crate) use source::Voice;
+
+/// Frames per second of everything that is recorded.
+pub(crate) const SAMPLE_RATE: u32 = 16_000;
+/// Bits per second of one channel.
+pub(crate) const CHANNEL_BIT_RATE: u32 = SAMPLE_RATE * 16;
+
+/// A stretch of time without interruption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: Timestamp,
+    pub(crate) end: Timestamp,
+}
+
+impl Span {
+    pub(crate) fn length(self) -> SignedDuration {
+        self.end.duration_since(self.start)
+    }
+}
+
+/// One voice in a file.
+#[derive(Clone)]
+pub(crate) struct Track {
+    pub(crate) voice: Arc<Voice>,
+    pub(crate) channel: usize,
+    /// When the voice begins to speak, which it does whether or not it is recorded.
+    pub(crate) from: Timestamp,
+    /// When it falls silent, if it does.
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl fmt::Debug for Track {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Track")
+            .field("channel", &self.channel)
+            .field("from", &self.from)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All that determines the content of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// The times that are recorded, in order. What lies between them is left out of the file.
+    pub(crate) spans: Vec<Span>,
+    pub(crate) tracks: Vec<Track>,
+    pub(crate) channels: usize,
+}
+
+impl Plan {
+    /// How long the recorded sound is.
+    pub(crate) fn length(&self) -> SignedDuration {
+        total(&self.spans)
+    }
+
+    /// Frames in the file: the recorded time, rounded once and not per span.
+    pub(crate) fn frames(&self) -> i64 {
+        frames(self.length())
+    }
+
+    /// The file.
+    pub(crate) fn render(&self) -> Bytes {
+        let total = usize::try_from(self.frames()).unwrap_or(0);
+        let mut samples = vec![0_i16; total * self.channels];
+        let mut recorded = SignedDuration::ZERO;
+        for span in &self.spans {
+            let first = frames(recorded);
+            recorded = recorded.saturating_add(span.length());
+            let end = frames(recorded);
+            for track in &self.tracks {
+                let position = frames(span.start.duration_since(track.from));
+                let silent = track
+                    .until
+                    .map_or(i64::MAX, |until| frames(until.duration_since(track.from)));
+                for (frame, position) in (first..end).zip(position..silent) {
+                    let (Ok(frame), Ok(position)) =
+                        (usize::try_from(frame), u64::try_from(position))
+                    else {
+                        continue;
+                    };
+                    if let Some(sample) = samples.get_mut(frame * self.channels + track.channel) {
+                        *sample = sample.saturating_add(track.voice.sample(position));
+                    }
+                }
+            }
+        }
+        wav::file(&samples, self.channels)
+    }
+}
+
+/// The time that spans cover together.
+pub(crate) fn total(spans: &[Span]) -> SignedDuration {
+    spans.iter().fold(SignedDuration::ZERO, |sum, span| {
+        sum.saturating_add(span.length())
+    })
+}
+
+/// Frames in a length of time, to the nearest.
+pub(crate) fn frames(length: SignedDuration) -> i64 {
+    const NANOS: i128 = 1_000_000_000;
+    let frames = (length.as_nanos() * i128::from(SAMPLE_RATE) + NANOS / 2).div_euclid(NANOS);
+    i64::try_from(frames).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::after;
+    use std::time::Duration;
+
+    const START: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+    fn at(nanos: u64) -> Timestamp {
+        after(START, Duration::from_nanos(nanos))
+    }
+
+    fn span(start: u64, end: u64) -> Span {
+        Span {
+            start: at(start),
+            end: at(end),
+        }
+    }
+
+    /// A voice whose sample number n is n + 1.
+    fn counting(samples: i16) -> Arc<Voice> {
+        Arc::new(Voice::Clip((1..=samples).collect()))
+    }
+
+    fn track(voice: &Arc<Voice>, channel: usize, from: Timestamp) -> Track {
+        Track {
+            voice: Arc::clone(voice),
+            channel,
+            from,
+            until: None,
+        }
+    }
+
+    fn samples(plan: &Plan) -> Vec<i16> {
+        hound::WavReader::new(std::io::Cursor::new(plan.render()))
+            .unwrap()
+            .samples()
+            .map(Result::unwrap)
+            .collect()
+    }
+
+    #[test]
+    fn frames_are_rounded_to_the_nearest() {
+        for (nanos, expected) in [
+            (0, 0),
+            (31_249, 0),
+            (31_250, 1),
+            (62_500, 1),
+            (1_000_000_000, 16_000),
+            (-31_251, -1),
+            (-62_500, -1),
+        ] {
+            assert_eq!(
+                frames(SignedDuration::from_nanos(nanos)),
+                expected,
+                "{nanos}"
+            );
+        }
+    }
+
+    #[test]
+    fn rounding_does_not_add_up() {
+        // Each span is a third of a frame, so that only the sum makes whole frames.
+        let spans: Vec<Span> = (0..300_u64)
+            .map(|n| span(n * 100_000, n * 100_000 + 20_833))
+            .collect();
+        let plan = Plan {
+            spans,
+            tracks: vec![track(&counting(i16::MAX), 0, START)],
+            channels: 1,
+        };
+        assert_eq!(plan.frames(), 100);
+        assert_eq!(samples(&plan).len(), 100);
+    }
+
+    #[test]
+    fn a_pause_leaves_a_gap_in_the_material_but_not_in_the_file() {
+        let plan = Plan {
+            spans: vec![span(0, 125_000), span(625_000, 750_000)],
+            tracks: vec![track(&counting(100), 0, START)],
+            channels: 1,
+        };
+        assert_eq!(samples(&plan), [1, 2, 11, 12]);
+    }
+
+    #[test]
+    fn voices_are_silent_before_they_join_and_after_they_leave() {
+        let plan = Plan {
+            spans: vec![span(0, 375_000)],
+            tracks: vec![
+                track(&counting(100), 0, at(125_000)),
+                Track {
+                    until: Some(at(187_500)),
+                    ..track(&counting(100), 1, at(0))
+                },
+            ],
+            channels: 2,
+        };
+        assert_eq!(samples(&plan), [0, 1, 0, 2, 1, 3, 2, 0, 3, 0, 4, 0]);
+    }
+
+    #[test]
+    fn mixing_sums_up_without_overflow() {
+        let loud = Arc::new(Voice::Clip(Arc::from([i16::MAX, 5, i16::MIN].as_slice())));
+        let plan = Plan {
+            spans: vec![span(0, 187_500)],
+            tracks: vec![track(&loud, 0, START), track(&loud, 0, START)],
+            channels: 1,
+        };
+        assert_eq!(samples(&plan), [i16::MAX, 10, i16::MIN]);
+    }
+}

@@ -1,0 +1,172 @@
+//! WAV files: the one kind that is written, and all kinds that are read.
+
+use std::path::Path;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use hound::{SampleFormat, WavReader};
+
+use super::SAMPLE_RATE;
+
+const HEADER: usize = 44;
+
+/// A file of 16-bit PCM at [`SAMPLE_RATE`] with interleaved channels.
+pub(crate) fn file(samples: &[i16], channels: usize) -> Bytes {
+    let mut file = BytesMut::with_capacity(HEADER + samples.len() * 2);
+    // A RIFF file cannot state more than 4 GiB; players go on reading to the end of the file.
+    let data = u32::try_from(samples.len() * 2).unwrap_or(u32::MAX);
+    let channels = u16::try_from(channels).unwrap_or(u16::MAX);
+    let frame = channels.saturating_mul(2);
+
+    file.put_slice(b"RIFF");
+    file.put_u32_le(data.saturating_add(36));
+    file.put_slice(b"WAVEfmt ");
+    file.put_u32_le(16);
+    // Plain PCM whatever the number of channels: some readers know no other kind.
+    file.put_u16_le(1);
+    file.put_u16_le(channels);
+    file.put_u32_le(SAMPLE_RATE);
+    file.put_u32_le(SAMPLE_RATE * u32::from(frame));
+    file.put_u16_le(frame);
+    file.put_u16_le(16);
+    file.put_slice(b"data");
+    file.put_u32_le(data);
+    for sample in samples {
+        file.put_i16_le(*sample);
+    }
+    file.freeze()
+}
+
+/// Reads any WAV file as mono at [`SAMPLE_RATE`].
+pub(crate) fn read(path: &Path) -> Result<Vec<i16>, hound::Error> {
+    let mut reader = WavReader::open(path)?;
+    let spec = reader.spec();
+    let samples: Vec<f32> = match spec.sample_format {
+        SampleFormat::Float => reader.samples::<f32>().collect::<Result<_, _>>()?,
+        SampleFormat::Int => {
+            let scale = full_scale(spec.bits_per_sample);
+            reader
+                .samples::<i32>()
+                .map(|sample| sample.map(|sample| to_f32(sample) / scale))
+                .collect::<Result<_, _>>()?
+        }
+    };
+    let mono = mix_down(&samples, usize::from(spec.channels).max(1));
+    Ok(resample(&mono, spec.sample_rate.max(1)))
+}
+
+fn full_scale(bits: u16) -> f32 {
+    2_f32.powi(i32::from(bits) - 1)
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "24 bits of precision are more than the 16 that are kept"
+)]
+fn to_f32(sample: i32) -> f32 {
+    sample as f32
+}
+
+fn mix_down(samples: &[f32], channels: usize) -> Vec<f32> {
+    let share = 1.0 / f32::from(u16::try_from(channels).unwrap_or(u16::MAX));
+    samples
+        .chunks_exact(channels)
+        .map(|frame| frame.iter().sum::<f32>() * share)
+        .collect()
+}
+
+/// Linear interpolation, which is good enough for voices in tests.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "fractions of a sample, and clamped samples"
+)]
+fn resample(samples: &[f32], rate: u32) -> Vec<i16> {
+    let (from, to) = (u64::from(rate), u64::from(SAMPLE_RATE));
+    let length = (samples.len() as u64 * to + from / 2) / from;
+    (0..length)
+        .map(|n| {
+            let at = |index: u64| {
+                let index = usize::try_from(index).unwrap_or(usize::MAX);
+                let last = samples.last().copied().unwrap_or(0.0);
+                samples.get(index).copied().unwrap_or(last)
+            };
+            let (index, rest) = (n * from / to, n * from % to);
+            let (left, right) = (at(index), at(index + 1));
+            let sample = left + (right - left) * (rest as f32 / to as f32);
+            (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hound::{WavSpec, WavWriter};
+
+    fn written<S: hound::Sample + Copy>(spec: WavSpec, samples: &[S]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut writer = WavWriter::create(file.path(), spec).unwrap();
+        for sample in samples {
+            writer.write_sample(*sample).unwrap();
+        }
+        writer.finalize().unwrap();
+        file
+    }
+
+    fn spec(channels: u16, sample_rate: u32, bits_per_sample: u16) -> WavSpec {
+        let sample_format = if bits_per_sample == 32 {
+            SampleFormat::Float
+        } else {
+            SampleFormat::Int
+        };
+        WavSpec {
+            channels,
+            sample_rate,
+            bits_per_sample,
+            sample_format,
+        }
+    }
+
+    #[test]
+    fn every_depth_reads_the_same() {
+        let expected = [0, 16_384, -16_384];
+        let eight = written(spec(1, 16_000, 8), &[0_i8, 64, -64]);
+        let sixteen = written(spec(1, 16_000, 16), &[0_i16, 16_384, -16_384]);
+        let wide = written(spec(1, 16_000, 24), &[0_i32, 4_194_304, -4_194_304]);
+        let float = written(spec(1, 16_000, 32), &[0.0_f32, 0.5, -0.5]);
+        for file in [eight, sixteen, wide, float] {
+            assert_eq!(read(file.path()).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn channels_are_averaged() {
+        let file = written(spec(2, 16_000, 16), &[100_i16, 300, -50, 50]);
+        assert_eq!(read(file.path()).unwrap(), [200, 0]);
+    }
+
+    #[test]
+    fn other_rates_are_interpolated() {
+        let half = written(spec(1, 8_000, 16), &[0_i16, 100, 200]);
+        assert_eq!(read(half.path()).unwrap(), [0, 50, 100, 150, 200, 200]);
+        let triple = written(spec(1, 48_000, 16), &[0_i16, 10, 20, 30, 40, 50]);
+        assert_eq!(read(triple.path()).unwrap(), [0, 30]);
+    }
+
+    #[test]
+    fn files_read_back_as_written() {
+        let bytes = file(&[1, -2, 3, -4, 5, -6], 3);
+        let mut reader = WavReader::new(std::io::Cursor::new(bytes)).unwrap();
+        assert_eq!(reader.spec(), spec(3, 16_000, 16));
+        assert_eq!(reader.duration(), 2);
+        let samples: Vec<i16> = reader.samples().map(Result::unwrap).collect();
+        assert_eq!(samples, [1, -2, 3, -4, 5, -6]);
+    }
+
+    #[test]
+    fn a_text_file_is_no_wav_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "not sound").unwrap();
+        assert!(read(file.path()).is_err());
+    }
+}

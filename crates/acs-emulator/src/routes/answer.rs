@@ -1,0 +1,158 @@
+//! Answers: bodies, headers, and refusals in the service's error shape.
+
+use acs_call_automation::types::{CommunicationError, CommunicationErrorResponse};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::refusal::Refusal;
+
+pub(super) const CHAIN_ID: HeaderName = HeaderName::from_static("x-microsoft-skype-chain-id");
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// An answer with a body.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(body) => (status, [(CONTENT_TYPE, JSON)], body).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "an answer cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// Ties an answer to the call that it is about.
+pub(super) fn about(call: Uuid, mut response: Response) -> Response {
+    if let Ok(value) = HeaderValue::try_from(call.to_string()) {
+        response.headers_mut().insert(CHAIN_ID, value);
+    }
+    response
+}
+
+/// An error in the shape of the service.
+pub(super) fn error(
+    status: StatusCode,
+    code: &str,
+    message: String,
+    target: Option<String>,
+) -> Response {
+    let error = CommunicationError {
+        code: code.to_owned(),
+        message,
+        target,
+        details: Vec::new(),
+        innererror: None,
+    };
+    json(status, &CommunicationErrorResponse { error })
+}
+
+/// A refusal that names what it is about.
+pub(super) struct Refused {
+    pub(super) refusal: Refusal,
+    pub(super) target: String,
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        respond(self.refusal, Some(self.target))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        respond(self, None)
+    }
+}
+
+fn respond(refusal: Refusal, target: Option<String>) -> Response {
+    use StatusCode as S;
+    let (status, code, message) = match refusal {
+        Refusal::InvalidArgument(message) => (S::BAD_REQUEST, "8523", message),
+        Refusal::CallbackUri(message) => (S::BAD_REQUEST, "BadRequest", message),
+        Refusal::JoinIdentity => (
+            S::BAD_REQUEST,
+            "8527",
+            "Invalid join identity: this is the id of no call.".to_owned(),
+        ),
+        Refusal::CallNotFound => (S::NOT_FOUND, "8522", "Call not found.".to_owned()),
+        Refusal::ParticipantNotFound => (S::NOT_FOUND, "8522", "Participant not found.".to_owned()),
+        Refusal::RecordingNotFound => (S::NOT_FOUND, "8522", "Recording not found.".to_owned()),
+        Refusal::NotEstablished => (
+            S::BAD_REQUEST,
+            "8501",
+            "The call is not established yet.".to_owned(),
+        ),
+        Refusal::Terminated => (S::BAD_REQUEST, "8528", "The call is over.".to_owned()),
+        Refusal::Duplicate => (
+            S::BAD_REQUEST,
+            "8559",
+            "The call is being recorded already.".to_owned(),
+        ),
+        Refusal::Format(message) => (S::BAD_REQUEST, "8557", message),
+        Refusal::Mode(message) => (S::BAD_REQUEST, "8562", message),
+        Refusal::OperationNotFound => (
+            S::NOT_FOUND,
+            "8522",
+            "There is no such operation.".to_owned(),
+        ),
+        Refusal::Method => (
+            S::METHOD_NOT_ALLOWED,
+            "8520",
+            "This address does not support the method.".to_owned(),
+        ),
+        Refusal::NotEmulated(what) => (
+            S::NOT_IMPLEMENTED,
+            "NotImplemented",
+            format!("{what} is not emulated."),
+        ),
+    };
+    error(status, code, message, target)
+}
+
+/// Reads a JSON body. Clients may send members that they leave open as `null`.
+pub(super) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
+    let invalid = |error| Refusal::argument(format!("The body cannot be understood: {error}."));
+    let mut value: Value = serde_json::from_slice(body).map_err(invalid)?;
+    drop_nulls(&mut value);
+    serde_json::from_value(value).map_err(invalid)
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use acs_call_automation::types::StartCallRecordingRequest;
+
+    #[test]
+    fn open_members_may_be_null() {
+        let body = Bytes::from_static(
+            br#"{"callLocator":null,"channelAffinity":null,"callConnectionId":"c","pauseOnStart":false}"#,
+        );
+        let request: StartCallRecordingRequest = parse(&body).unwrap();
+        assert_eq!(request.call_connection_id.as_deref(), Some("c"));
+        assert!(request.call_locator.is_none() && request.channel_affinity.is_empty());
+    }
+
+    #[test]
+    fn other_bodies_are_refused() {
+        for body in ["", "{", "[]", r#"{"callConnectionId":7}"#] {
+            let got = parse::<StartCallRecordingRequest>(&Bytes::from(body));
+            assert!(matches!(got, Err(Refusal::InvalidArgument(_))), "{body}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! `/calling/callConnections`: the connections. Who takes part is in [`participants`].
+
+mod participants;
+
+use std::sync::Arc;
+
+use acs_call_automation::types::{
+    AnswerCallRequest, CallConnectionProperties, CallConnectionStateModel, ConnectRequest,
+    CreateCallRequest, MediaStreamingContentType, MediaStreamingSubscription,
+    MediaStreamingSubscriptionState, TranscriptionSubscription, TranscriptionSubscriptionState,
+};
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http::StatusCode;
+use jiff::Timestamp;
+
+use super::answer::{Refused, about, json, parse};
+use super::split_action;
+use crate::calls::{Addresses, CallState, Connection, Terms};
+use crate::clock::after;
+use crate::delivery::check_url;
+use crate::identifier::{model, raw_id};
+use crate::ids;
+use crate::refusal::Refusal;
+use crate::start::locate;
+use crate::state::Shared;
+
+/// Published actions on a connection that are not emulated.
+const NOT_EMULATED: [&str; 15] = [
+    "transferToParticipant",
+    "play",
+    "startTranscription",
+    "stopTranscription",
+    "updateTranscription",
+    "summarizeCall",
+    "cancelAllMediaOperations",
+    "recognize",
+    "startContinuousDtmfRecognition",
+    "stopContinuousDtmfRecognition",
+    "sendDtmfTones",
+    "hold",
+    "unhold",
+    "startMediaStreaming",
+    "stopMediaStreaming",
+];
+
+pub(super) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/calling/callConnections", post(create))
+        .route("/calling/callConnections:answer", post(answer))
+        .route("/calling/callConnections:connect", post(connect))
+        .route(
+            "/calling/callConnections:redirect",
+            post(|| async { Refusal::NotEmulated("Redirecting a call".to_owned()) }),
+        )
+        .route(
+            "/calling/callConnections:reject",
+            post(|| async { Refusal::NotEmulated("Rejecting a call".to_owned()) }),
+        )
+        .route(
+            "/calling/callConnections/{id}",
+            get(state).delete(hang_up).post(act),
+        )
+        .merge(participants::routes())
+}
+
+async fn create(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
+    let request: CreateCallRequest = parse(&body)?;
+    check_callback(&request.callback_uri)?;
+    let targets = request
+        .targets
+        .iter()
+        .map(raw_id)
+        .collect::<Result<Vec<_>, _>>()?;
+    if targets.is_empty() {
+        return Err(Refusal::argument("A call needs at least one target."));
+    }
+    let source = request
+        .source
+        .map_or_else(|| shared.application.clone(), |user| user.id);
+    let terms = Terms {
+        source: Some(model(&source)),
+        source_display_name: Some(request.source_display_name.unwrap_or_default()),
+        source_caller_id_number: request.source_caller_id_number,
+        targets: targets.iter().map(|target| model(target)).collect(),
+        callback_uri: Some(request.callback_uri),
+        answered_by: None,
+    };
+    let (id, now) = place(&shared, terms, &targets);
+    let mut properties = describe(&shared, &id, now)?;
+    properties.server_call_id = None;
+    Ok(set_up(StatusCode::CREATED, properties))
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
+    let request: AnswerCallRequest = parse(&body)?;
+    check_callback(&request.callback_uri)?;
+    if request.incoming_call_context.is_empty() {
+        return Err(Refusal::argument("incomingCallContext is empty."));
+    }
+    let caller = ids::user(shared.resource);
+    let answerer = request
+        .answered_by
+        .as_ref()
+        .map_or_else(|| shared.application.clone(), |user| user.id.clone());
+    let terms = Terms {
+        source: Some(model(&caller)),
+        targets: vec![model(&answerer)],
+        callback_uri: Some(request.callback_uri),
+        answered_by: request.answered_by,
+        ..Terms::default()
+    };
+    let (id, now) = place(&shared, terms, &[caller]);
+    Ok(set_up(StatusCode::OK, describe(&shared, &id, now)?))
+}
+
+async fn connect(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
+    let request: ConnectRequest = parse(&body)?;
+    check_callback(&request.callback_uri)?;
+    let call = locate(&request.call_locator)?;
+    let now = shared.now();
+    let id = {
+        let mut world = shared.world();
+        let key = world.calls.find(&call, now)?;
+        let terms = Terms {
+            source: Some(model(&shared.application)),
+            targets: world
+                .calls
+                .get(key)
+                .present(now)
+                .map(|member| model(&member.raw_id))
+                .collect(),
+            callback_uri: Some(request.callback_uri),
+            ..Terms::default()
+        };
+        let connected_at = after(now, shared.settings.connect_delay);
+        world.calls.connect(key, terms, connected_at)
+    };
+    Ok(set_up(StatusCode::OK, describe(&shared, &id, now)?))
+}
+
+/// Makes a call that connects after the delay, with `people` in it.
+fn place(shared: &Shared, terms: Terms, people: &[String]) -> (String, Timestamp) {
+    let now = shared.now();
+    let connected_at = after(now, shared.settings.connect_delay);
+    let mut world = shared.world();
+    let key = world.calls.create(Addresses::default(), now);
+    for raw_id in people {
+        world.calls.get_mut(key).join(raw_id, None, connected_at);
+    }
+    let id = world.calls.connect(key, terms, connected_at);
+    (id, now)
+}
+
+async fn state(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    let mut properties = describe(&shared, &id, shared.now()).map_err(refused(&id))?;
+    properties.answered_by = None;
+    if properties.call_connection_state == Some(CallConnectionStateModel::Connecting) {
+        properties.server_call_id = None;
+    }
+    properties.transcription_subscription = Some(TranscriptionSubscription {
+        state: Some(TranscriptionSubscriptionState::Disabled),
+        ..TranscriptionSubscription::default()
+    });
+    Ok(answer_with(StatusCode::OK, &properties))
+}
+
+async fn hang_up(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    let now = shared.now();
+    let (key, call, over) = {
+        let mut world = shared.world();
+        let (key, _) = world.calls.connection(&id).map_err(refused(&id))?;
+        let over = world.calls.disconnect(&id, now).map_err(refused(&id))?;
+        (key, world.calls.get(key).correlation_id, over)
+    };
+    if over {
+        shared.end_call(key);
+    }
+    Ok(about(call, StatusCode::NO_CONTENT.into_response()))
+}
+
+async fn act(
+    State(shared): State<Arc<Shared>>,
+    Path(segment): Path<String>,
+) -> Result<Response, Refused> {
+    let (id, action) = split_action(&segment);
+    if NOT_EMULATED.contains(&action) {
+        let refusal = Refusal::NotEmulated(format!("The operation '{action}'"));
+        return Err(refused(id)(refusal));
+    }
+    if action != "terminate" {
+        return Err(refused(&segment)(Refusal::OperationNotFound));
+    }
+    let (key, call) = {
+        let world = shared.world();
+        let (key, _) = world.calls.connection(id).map_err(refused(id))?;
+        (key, world.calls.get(key).correlation_id)
+    };
+    shared.end_call(key);
+    Ok(about(call, StatusCode::NO_CONTENT.into_response()))
+}
+
+fn check_callback(uri: &str) -> Result<(), Refusal> {
+    check_url(uri)
+        .map(drop)
+        .map_err(|reason| Refusal::CallbackUri(format!("callbackUri is invalid: {reason}.")))
+}
+
+fn describe(
+    shared: &Shared,
+    id: &str,
+    now: Timestamp,
+) -> Result<CallConnectionProperties, Refusal> {
+    let world = shared.world();
+    let (key, connection) = world.calls.connection(id)?;
+    Ok(properties(world.calls.get(key), connection, now))
+}
+
+fn properties(
+    call: &CallState,
+    connection: &Connection,
+    now: Timestamp,
+) -> CallConnectionProperties {
+    let terms = connection.terms.clone();
+    CallConnectionProperties {
+        answered_by: terms.answered_by,
+        call_connection_id: Some(connection.id.clone()),
+        call_connection_state: Some(if connection.is_established(now) {
+            CallConnectionStateModel::Connected
+        } else {
+            CallConnectionStateModel::Connecting
+        }),
+        callback_uri: terms.callback_uri,
+        correlation_id: Some(call.correlation_id.to_string()),
+        media_streaming_subscription: Some(MediaStreamingSubscription {
+            state: Some(MediaStreamingSubscriptionState::Disabled),
+            ..MediaStreamingSubscription::default()
+        }),
+        server_call_id: Some(call.server_call_id.clone()),
+        source: terms.source,
+        source_caller_id_number: terms.source_caller_id_number,
+        source_display_name: terms.source_display_name,
+        targets: terms.targets,
+        ..CallConnectionProperties::default()
+    }
+}
+
+/// The answer to setting up a connection, which tells more about media streaming.
+fn set_up(status: StatusCode, mut properties: CallConnectionProperties) -> Response {
+    properties.call_connection_state = Some(CallConnectionStateModel::Connecting);
+    properties.media_streaming_subscription = Some(MediaStreamingSubscription {
+        id: Some(ids::guid()),
+        state: Some(MediaStreamingSubscriptionState::Disabled),
+        subscribed_content_types: vec![MediaStreamingContentType::Audio],
+    });
+    answer_with(status, &properties)
+}
+
+fn answer_with(status: StatusCode, properties: &CallConnectionProperties) -> Response {
+    let response = json(status, properties);
+    match properties.correlation_id.as_deref().map(str::parse) {
+        Some(Ok(call)) => about(call, response),
+        _ => response,
+    }
+}
+
+fn refused(id: &str) -> impl FnOnce(Refusal) -> Refused {
+    let target = format!("/calling/callConnections/{id}");
+    move |refusal| Refused { refusal, target }
+}

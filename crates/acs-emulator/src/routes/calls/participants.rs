@@ -1,0 +1,175 @@
+//! `/calling/callConnections/{id}/participants`.
+
+use std::sync::Arc;
+
+use acs_call_automation::types::{
+    AddParticipantRequest, AddParticipantResponse, CallParticipant, GetParticipantsResponse,
+    MuteParticipantsRequest, MuteParticipantsResult, RemoveParticipantRequest,
+    RemoveParticipantResponse,
+};
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::super::answer::{Refused, about, json, parse};
+use super::{check_callback, refused};
+use crate::calls::Member;
+use crate::clock::after;
+use crate::identifier::{model, raw_id};
+use crate::ids;
+use crate::refusal::Refusal;
+use crate::state::Shared;
+
+pub(super) fn routes() -> Router<Arc<Shared>> {
+    const BASE: &str = "/calling/callConnections/{id}/participants";
+    let not_emulated =
+        |what: &'static str| post(move || async move { Refusal::NotEmulated(what.to_owned()) });
+    Router::new()
+        .route(BASE, get(list))
+        .route(&format!("{BASE}/{{participant}}"), get(one))
+        .route(&format!("{BASE}:add"), post(add))
+        .route(&format!("{BASE}:remove"), post(remove))
+        .route(&format!("{BASE}:mute"), post(mute))
+        .route(
+            &format!("{BASE}:cancelAddParticipant"),
+            not_emulated("Cancelling an invitation"),
+        )
+        .route(
+            &format!("{BASE}:moveHere"),
+            not_emulated("Moving participants"),
+        )
+}
+
+async fn list(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    let now = shared.now();
+    let world = shared.world();
+    let (key, _) = world.calls.connection(&id).map_err(refused(&id))?;
+    let call = world.calls.get(key);
+    let answer = GetParticipantsResponse {
+        next_link: None,
+        value: call.present(now).map(describe).collect(),
+    };
+    Ok(about(call.correlation_id, json(StatusCode::OK, &answer)))
+}
+
+async fn one(
+    State(shared): State<Arc<Shared>>,
+    Path((id, participant)): Path<(String, String)>,
+) -> Result<Response, Refused> {
+    let now = shared.now();
+    let world = shared.world();
+    let (key, _) = world.calls.connection(&id).map_err(refused(&id))?;
+    let call = world.calls.get(key);
+    let member = call
+        .present(now)
+        .find(|member| member.raw_id == participant)
+        .ok_or(Refusal::ParticipantNotFound)
+        .map_err(refused(&format!("{id}/participants/{participant}")))?;
+    let answer = json(StatusCode::OK, &describe(member));
+    Ok(about(call.correlation_id, answer))
+}
+
+async fn add(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, Refused> {
+    let request: AddParticipantRequest = parse(&body).map_err(refused(&id))?;
+    if let Some(uri) = &request.operation_callback_uri {
+        check_callback(uri).map_err(refused(&id))?;
+    }
+    let invited = raw_id(&request.participant_to_add).map_err(refused(&id))?;
+    let now = shared.now();
+    let joins_at = after(now, shared.settings.connect_delay);
+    let mut world = shared.world();
+    let key = world.calls.established(&id, now).map_err(refused(&id))?;
+    let call = world.calls.get_mut(key);
+    call.join(&invited, None, joins_at);
+    let answer = AddParticipantResponse {
+        invitation_id: Some(ids::guid()),
+        operation_context: request.operation_context,
+        participant: Some(CallParticipant {
+            identifier: Some(model(&invited)),
+            is_muted: Some(false),
+            is_on_hold: Some(false),
+        }),
+    };
+    Ok(about(
+        call.correlation_id,
+        json(StatusCode::ACCEPTED, &answer),
+    ))
+}
+
+async fn remove(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, Refused> {
+    let request: RemoveParticipantRequest = parse(&body).map_err(refused(&id))?;
+    if let Some(uri) = &request.operation_callback_uri {
+        check_callback(uri).map_err(refused(&id))?;
+    }
+    let participant = raw_id(&request.participant_to_remove).map_err(refused(&id))?;
+    let now = shared.now();
+    let (key, call, empty) = {
+        let mut world = shared.world();
+        let key = world.calls.established(&id, now).map_err(refused(&id))?;
+        let call = world.calls.get_mut(key);
+        let empty = call.leave(&participant, now).map_err(refused(&id))?;
+        (key, call.correlation_id, empty)
+    };
+    if empty {
+        shared.end_call(key);
+    }
+    let answer = RemoveParticipantResponse {
+        operation_context: request.operation_context,
+    };
+    Ok(about(call, json(StatusCode::ACCEPTED, &answer)))
+}
+
+async fn mute(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, Refused> {
+    let request: MuteParticipantsRequest = parse(&body).map_err(refused(&id))?;
+    let participants = request
+        .target_participants
+        .iter()
+        .map(raw_id)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(refused(&id))?;
+    if participants.is_empty()
+        || !participants
+            .iter()
+            .all(|raw_id| raw_id.starts_with("8:acs:"))
+    {
+        let refusal = Refusal::argument("Name Communication Services users to mute.");
+        return Err(refused(&id)(refusal));
+    }
+    let now = shared.now();
+    let mut world = shared.world();
+    let key = world.calls.established(&id, now).map_err(refused(&id))?;
+    let call = world.calls.get_mut(key);
+    for participant in &participants {
+        call.mute(participant, now).map_err(refused(&id))?;
+    }
+    let answer = MuteParticipantsResult {
+        operation_context: request.operation_context,
+    };
+    Ok(about(call.correlation_id, json(StatusCode::OK, &answer)))
+}
+
+fn describe(member: &Member) -> CallParticipant {
+    CallParticipant {
+        identifier: Some(model(&member.raw_id)),
+        is_muted: Some(member.muted_at.is_some()),
+        is_on_hold: Some(false),
+    }
+}

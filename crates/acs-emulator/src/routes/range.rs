@@ -1,0 +1,90 @@
+//! Parts of a file.
+
+use std::ops::RangeInclusive;
+
+/// What a `Range` header asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Everything, because there is no header, or none that can be understood.
+    All,
+    /// These bytes.
+    Part(RangeInclusive<usize>),
+    /// Nothing that exists.
+    Nothing,
+}
+
+/// Understands `bytes=a-b`, `bytes=a-` and `bytes=-n` for a file of `length` bytes.
+pub(super) fn wanted(header: Option<&str>, length: usize) -> Wanted {
+    header
+        .and_then(|header| header.strip_prefix("bytes="))
+        .and_then(|range| range.trim().split_once('-'))
+        .and_then(|(first, last)| part(first, last, length))
+        .unwrap_or(Wanted::All)
+}
+
+/// `None` if this is no range.
+fn part(first: &str, last: &str, length: usize) -> Option<Wanted> {
+    if first.is_empty() {
+        let count = number(last)?.min(length);
+        return Some(if count == 0 {
+            Wanted::Nothing
+        } else {
+            Wanted::Part(length - count..=length - 1)
+        });
+    }
+    let first = number(first)?;
+    let last = if last.is_empty() {
+        usize::MAX
+    } else {
+        number(last)?
+    };
+    if last < first {
+        return None;
+    }
+    Some(if first < length {
+        Wanted::Part(first..=last.min(length - 1))
+    } else {
+        Wanted::Nothing
+    })
+}
+
+fn number(digits: &str) -> Option<usize> {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    // Too many digits for a number mean a place behind every file.
+    Some(digits.parse().unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_understood() {
+        for (header, length, expected) in [
+            ("bytes=0-0", 10, Wanted::Part(0..=0)),
+            ("bytes=0-9", 10, Wanted::Part(0..=9)),
+            ("bytes=3-", 10, Wanted::Part(3..=9)),
+            ("bytes=3-99", 10, Wanted::Part(3..=9)),
+            ("bytes=3-99999999999999999999999", 10, Wanted::Part(3..=9)),
+            ("bytes=-4", 10, Wanted::Part(6..=9)),
+            ("bytes=-99", 10, Wanted::Part(0..=9)),
+            ("bytes=10-", 10, Wanted::Nothing),
+            ("bytes=10-20", 10, Wanted::Nothing),
+            ("bytes=-0", 10, Wanted::Nothing),
+            ("bytes=0-", 0, Wanted::Nothing),
+            ("bytes=-1", 0, Wanted::Nothing),
+            ("bytes=5-4", 10, Wanted::All),
+            ("bytes=0-1,3-4", 10, Wanted::All),
+            ("bytes=-", 10, Wanted::All),
+            ("bytes=a-b", 10, Wanted::All),
+            ("bytes=+1-2", 10, Wanted::All),
+            ("items=0-1", 10, Wanted::All),
+            ("", 10, Wanted::All),
+        ] {
+            assert_eq!(wanted(Some(header), length), expected, "{header}");
+        }
+        assert_eq!(wanted(None, 10), Wanted::All);
+    }
+}

@@ -1,0 +1,101 @@
+//! `/calling/recordings`.
+
+use std::sync::Arc;
+
+use acs_call_automation::types::{
+    RecordingKind, RecordingState, RecordingStateResponse, StartCallRecordingRequest,
+};
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::answer::{Refused, about, json, parse};
+use super::{repeat, split_action};
+use crate::recordings::Recording;
+use crate::refusal::Refusal;
+use crate::start::{CallRef, understand};
+use crate::state::Shared;
+
+pub(super) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/calling/recordings", post(start))
+        .route(
+            "/calling/recordings/{id}",
+            get(state).delete(stop).post(act),
+        )
+}
+
+async fn start(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
+    let request: StartCallRecordingRequest = parse(&body)?;
+    let start = understand(&request)?;
+    let status = match start.call {
+        CallRef::Connection(_) => StatusCode::ACCEPTED,
+        _ => StatusCode::OK,
+    };
+    let answer = shared.start_recording(start, |recording| RecordingStateResponse {
+        // The recorder is still on its way, however short the start delay is.
+        recording_state: Some(RecordingState::Inactive),
+        ..describe(recording)
+    })?;
+    let mut response = json(status, &answer);
+    response
+        .headers_mut()
+        .insert(repeat::RESULT, repeat::ACCEPTED);
+    Ok(response)
+}
+
+async fn state(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    let now = shared.now();
+    let world = shared.world();
+    let recording = world.recordings.get(&id).map_err(refused(&id))?;
+    let answer = RecordingStateResponse {
+        recording_state: Some(recording.state(now)),
+        ..describe(recording)
+    };
+    let call = world.calls.get(recording.call).correlation_id;
+    Ok(about(call, json(StatusCode::OK, &answer)))
+}
+
+async fn stop(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    let call = shared.stop_recording(&id).map_err(refused(&id))?;
+    Ok(about(call, StatusCode::NO_CONTENT.into_response()))
+}
+
+async fn act(
+    State(shared): State<Arc<Shared>>,
+    Path(segment): Path<String>,
+) -> Result<Response, Refused> {
+    let (id, action) = split_action(&segment);
+    let on = match action {
+        "pause" => false,
+        "resume" => true,
+        _ => return Err(refused(&segment)(Refusal::OperationNotFound)),
+    };
+    let now = shared.now();
+    let mut world = shared.world();
+    let call = world.recordings.switch(id, on, now).map_err(refused(id))?;
+    let call = world.calls.get(call).correlation_id;
+    Ok(about(call, StatusCode::ACCEPTED.into_response()))
+}
+
+fn describe(recording: &Recording) -> RecordingStateResponse {
+    RecordingStateResponse {
+        recording_id: Some(recording.id.clone()),
+        recording_kind: Some(RecordingKind::AzureCommunicationServices),
+        recording_state: None,
+    }
+}
+
+fn refused(id: &str) -> impl FnOnce(Refusal) -> Refused {
+    let target = format!("/calling/recordings/{id}");
+    move |refusal| Refused { refusal, target }
+}

@@ -1,0 +1,175 @@
+//! Repeatable requests: the same request id gets the same answer, and nothing is done twice.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::{Body, to_bytes};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::refusal::Refusal;
+
+pub(super) const RESULT: HeaderName = HeaderName::from_static("repeatability-result");
+pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("accepted");
+
+/// A request apart from what differs between attempts.
+type Fingerprint = [u8; 32];
+
+/// The successful answers to repeatable requests.
+#[derive(Default)]
+pub(crate) struct Repeats(Mutex<HashMap<Uuid, Entry>>);
+
+#[derive(Clone)]
+struct Entry {
+    request: Fingerprint,
+    answer: Arc<OnceCell<Answer>>,
+}
+
+#[derive(Clone)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Repeats {
+    /// Answers as before if `id` was answered before, and otherwise with what `perform` gives,
+    /// which is kept if it is a success. A second attempt waits for the first.
+    pub(super) async fn once(
+        &self,
+        id: Uuid,
+        request: Fingerprint,
+        perform: impl Future<Output = Response> + Send,
+    ) -> Response {
+        let entry = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(id)
+            .or_insert_with(|| Entry {
+                request,
+                answer: Arc::default(),
+            })
+            .clone();
+        if entry.request != request {
+            return Refusal::argument("Repeatability-Request-ID belongs to another request.")
+                .into_response();
+        }
+        let answer = entry
+            .answer
+            .get_or_try_init(|| async {
+                let mut response = perform.await;
+                if !response.status().is_success() {
+                    return Err(response);
+                }
+                response.headers_mut().insert(RESULT, ACCEPTED);
+                let (parts, body) = response.into_parts();
+                let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+                Ok(Answer {
+                    status: parts.status,
+                    headers: parts.headers,
+                    body,
+                })
+            })
+            .await;
+        match answer.cloned() {
+            Ok(answer) => {
+                let mut response = Response::new(Body::from(answer.body));
+                *response.status_mut() = answer.status;
+                *response.headers_mut() = answer.headers;
+                response
+            }
+            Err(response) => response,
+        }
+    }
+}
+
+/// The request id of a repeatable request; `None` for any other.
+pub(super) fn request_id(headers: &HeaderMap) -> Result<Option<Uuid>, Refusal> {
+    let text = |name: &str| match headers.get(name) {
+        Some(value) => value.to_str().map(Some).map_err(|_| malformed()),
+        None => Ok(None),
+    };
+    match (
+        text("repeatability-request-id")?,
+        text("repeatability-first-sent")?,
+    ) {
+        (None, None) => Ok(None),
+        (Some(id), Some(sent)) => {
+            httpdate::parse_http_date(sent).map_err(|_| malformed())?;
+            Uuid::parse_str(id).map(Some).map_err(|_| malformed())
+        }
+        _ => Err(malformed()),
+    }
+}
+
+fn malformed() -> Refusal {
+    Refusal::argument(
+        "Repeatability-Request-ID (a UUID) and Repeatability-First-Sent (an HTTP date) go together.",
+    )
+}
+
+pub(super) fn fingerprint(parts: &Parts, body: &[u8]) -> Fingerprint {
+    let mut hash = Sha256::new();
+    hash.update(format!("{} {}\n", parts.method, parts.uri.path()));
+    hash.update(body);
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn both_headers_or_none_are_needed() {
+        const ID: (&str, &str) = (
+            "repeatability-request-id",
+            "6a0d7b4e-0c62-4a3a-8a44-6a9f1a8e3c0b",
+        );
+        const SENT: (&str, &str) = ("repeatability-first-sent", "Tue, 01 Jul 2025 12:34:56 GMT");
+        assert_eq!(request_id(&headers(&[])), Ok(None));
+        assert!(matches!(request_id(&headers(&[ID, SENT])), Ok(Some(_))));
+        for wrong in [
+            vec![ID],
+            vec![SENT],
+            vec![("repeatability-request-id", "7"), SENT],
+            vec![ID, ("repeatability-first-sent", "yesterday")],
+        ] {
+            assert!(request_id(&headers(&wrong)).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn failures_are_not_kept() {
+        let repeats = Repeats::default();
+        let answer = |status: StatusCode| async move { status.into_response() };
+        let id = Uuid::new_v4();
+        for (status, expected) in [
+            (StatusCode::BAD_REQUEST, StatusCode::BAD_REQUEST),
+            (StatusCode::ACCEPTED, StatusCode::ACCEPTED),
+            (StatusCode::OK, StatusCode::ACCEPTED),
+        ] {
+            let got = repeats.once(id, [0; 32], answer(status)).await;
+            assert_eq!(got.status(), expected);
+        }
+        let other = repeats.once(id, [1; 32], answer(StatusCode::OK)).await;
+        assert_eq!(other.status(), StatusCode::BAD_REQUEST);
+    }
+}

@@ -1,0 +1,402 @@
+//! Understanding a request to start a recording: which call, which media, which channels.
+
+use acs_call_automation::types::{
+    CallLocator, CallLocatorKind, RecordingChannelType as Channel, RecordingContentType as Content,
+    RecordingFormatType as Format, RecordingStorageKind, StartCallRecordingRequest,
+};
+
+use crate::delivery::check_url;
+use crate::identifier::raw_id;
+use crate::media::MAX_CHANNELS;
+use crate::refusal::Refusal;
+
+/// How a request points to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CallRef {
+    Connection(String),
+    ServerCall(String),
+    Group(String),
+    Room(String),
+}
+
+/// What is recorded. The file is WAV in either case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Media {
+    Mixed,
+    Unmixed {
+        /// Participants with a channel of their own.
+        pinned: Vec<(String, usize)>,
+        /// Participants in the order of the channels that are left.
+        ordering: Vec<String>,
+    },
+}
+
+/// A request to start that follows the rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    pub(crate) call: CallRef,
+    pub(crate) media: Media,
+    pub(crate) paused: bool,
+}
+
+/// Checks a request, apart from what depends on the call.
+pub(crate) fn understand(request: &StartCallRecordingRequest) -> Result<Start, Refusal> {
+    let call = match (&request.call_locator, &request.call_connection_id) {
+        (Some(locator), None) => locate(locator)?,
+        (None, Some(id)) if !id.is_empty() => CallRef::Connection(id.clone()),
+        _ => {
+            return Err(Refusal::argument(
+                "Give either callLocator or callConnectionId.",
+            ));
+        }
+    };
+    if let Some(uri) = &request.recording_state_callback_uri {
+        check_url(uri).map_err(|reason| {
+            Refusal::CallbackUri(format!("recordingStateCallbackUri is invalid: {reason}."))
+        })?;
+    }
+    let storage = request.external_storage.as_ref();
+    match storage.map(|storage| &storage.recording_storage_kind) {
+        None | Some(RecordingStorageKind::AzureCommunicationServices) => {}
+        Some(kind) => {
+            return Err(Refusal::NotEmulated(format!("The storage kind '{kind}'")));
+        }
+    }
+    Ok(Start {
+        call,
+        media: media(request)?,
+        paused: request.pause_on_start.unwrap_or(false),
+    })
+}
+
+/// The call that a locator means. The kind may be missing when there is only one id.
+pub(crate) fn locate(locator: &CallLocator) -> Result<CallRef, Refusal> {
+    let ids = [
+        (
+            CallLocatorKind::ServerCallLocator,
+            locator.server_call_id.clone().map(CallRef::ServerCall),
+        ),
+        (
+            CallLocatorKind::GroupCallLocator,
+            locator.group_call_id.clone().map(CallRef::Group),
+        ),
+        (
+            CallLocatorKind::RoomCallLocator,
+            locator.room_id.clone().map(CallRef::Room),
+        ),
+    ];
+    let mut given = ids.into_iter().filter_map(|(kind, id)| Some((kind, id?)));
+    match (given.next(), given.next()) {
+        (Some((kind, call)), None) if locator.kind.as_ref().is_none_or(|asked| *asked == kind) => {
+            Ok(call)
+        }
+        _ => Err(Refusal::argument(
+            "callLocator needs exactly the one id that its kind names.",
+        )),
+    }
+}
+
+fn media(request: &StartCallRecordingRequest) -> Result<Media, Refusal> {
+    let channel = settle(
+        request.recording_content_type.as_ref(),
+        request.recording_channel_type.as_ref(),
+        request.recording_format_type.as_ref(),
+    )?;
+    if channel == Channel::Mixed {
+        return if request.channel_affinity.is_empty()
+            && request.audio_channel_participant_ordering.is_empty()
+        {
+            Ok(Media::Mixed)
+        } else {
+            Err(Refusal::argument(
+                "channelAffinity and audioChannelParticipantOrdering need recordingChannelType 'unmixed'.",
+            ))
+        };
+    }
+    let ordering = request
+        .audio_channel_participant_ordering
+        .iter()
+        .map(raw_id)
+        .collect::<Result<Vec<_>, _>>()?;
+    if ordering.len() > MAX_CHANNELS {
+        return Err(Refusal::argument(
+            "audioChannelParticipantOrdering has room for 5 participants.",
+        ));
+    }
+    unique(&ordering, "audioChannelParticipantOrdering")?;
+
+    let mut named = Vec::new();
+    let mut pinned = Vec::new();
+    for affinity in &request.channel_affinity {
+        let participant = raw_id(&affinity.participant)?;
+        named.push(participant.clone());
+        let Some(channel) = affinity.channel else {
+            continue;
+        };
+        match usize::try_from(channel) {
+            Ok(channel) if channel < MAX_CHANNELS => pinned.push((participant, channel)),
+            _ => {
+                return Err(Refusal::argument(format!(
+                    "Channel {channel} of channelAffinity is not between 0 and 4."
+                )));
+            }
+        }
+    }
+    unique(&named, "channelAffinity")?;
+    let channels: Vec<_> = pinned.iter().map(|(_, channel)| channel).collect();
+    unique(&channels, "channelAffinity")?;
+    Ok(Media::Unmixed { pinned, ordering })
+}
+
+fn unique<T: Ord>(values: &[T], member: &str) -> Result<(), Refusal> {
+    let mut sorted: Vec<_> = values.iter().collect();
+    sorted.sort_unstable();
+    if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(Refusal::argument(format!(
+            "{member} names a participant or a channel twice."
+        )));
+    }
+    Ok(())
+}
+
+/// Fills in what is left open and refuses what does not exist. What is left open becomes WAV here,
+/// the only format that the emulator writes.
+fn settle(
+    content: Option<&Content>,
+    channel: Option<&Channel>,
+    format: Option<&Format>,
+) -> Result<Channel, Refusal> {
+    let unknown = |member: &str, value: &str| {
+        Err(Refusal::argument(format!(
+            "'{value}' is no value of {member}."
+        )))
+    };
+    if let Some(Content::UnknownValue(value)) = content {
+        return unknown("recordingContentType", value);
+    }
+    if let Some(Channel::UnknownValue(value)) = channel {
+        return unknown("recordingChannelType", value);
+    }
+    if let Some(Format::UnknownValue(value)) = format {
+        return unknown("recordingFormatType", value);
+    }
+    let video = content == Some(&Content::AudioVideo);
+    let unmixed = channel == Some(&Channel::Unmixed);
+    match format {
+        _ if video && unmixed => Err(Refusal::Mode(
+            "Video cannot be recorded with unmixed channels.".to_owned(),
+        )),
+        Some(Format::Mp3 | Format::Wav) if video => {
+            Err(Refusal::Format("Video is recorded as mp4 only.".to_owned()))
+        }
+        Some(Format::Mp4) if content == Some(&Content::Audio) => Err(Refusal::Format(
+            "Sound without video is recorded as wav or mp3.".to_owned(),
+        )),
+        Some(Format::Mp3 | Format::Mp4) if unmixed => Err(Refusal::Format(
+            "Unmixed channels are recorded as wav only.".to_owned(),
+        )),
+        Some(Format::Mp3 | Format::Mp4) => Err(only_wav()),
+        _ if video => Err(only_wav()),
+        _ if unmixed => Ok(Channel::Unmixed),
+        _ => Ok(Channel::Mixed),
+    }
+}
+
+fn only_wav() -> Refusal {
+    Refusal::Mode(
+        "This emulator records WAV only; ask for content 'audio' and format 'wav'.".into(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use acs_call_automation::types::ChannelAffinity;
+
+    use crate::identifier::model;
+
+    fn request() -> StartCallRecordingRequest {
+        StartCallRecordingRequest {
+            call_connection_id: Some("connection".to_owned()),
+            ..StartCallRecordingRequest::default()
+        }
+    }
+
+    fn unmixed() -> StartCallRecordingRequest {
+        StartCallRecordingRequest {
+            recording_channel_type: Some(Channel::Unmixed),
+            ..request()
+        }
+    }
+
+    fn affinity(raw_id: &str, channel: Option<i32>) -> ChannelAffinity {
+        ChannelAffinity {
+            channel,
+            participant: model(raw_id),
+        }
+    }
+
+    fn is_argument<T: std::fmt::Debug>(result: &Result<T, Refusal>) -> bool {
+        matches!(result, Err(Refusal::InvalidArgument(_)))
+    }
+
+    #[test]
+    fn media_are_settled_or_refused() {
+        let cases = [
+            // content, channel, format, outcome
+            ("", "", "", "mixed"),
+            ("audio", "", "", "mixed"),
+            ("", "mixed", "", "mixed"),
+            ("", "", "wav", "mixed"),
+            ("Audio", "Mixed", "Wav", "mixed"),
+            ("", "unmixed", "", "unmixed"),
+            ("audio", "unmixed", "wav", "unmixed"),
+            ("audio", "mixed", "mp3", "mode"),
+            ("", "", "mp3", "mode"),
+            ("audioVideo", "mixed", "mp4", "mode"),
+            ("audioVideo", "", "", "mode"),
+            ("", "", "mp4", "mode"),
+            ("audioVideo", "unmixed", "", "mode"),
+            ("audioVideo", "unmixed", "mp4", "mode"),
+            ("audio", "unmixed", "mp3", "format"),
+            ("", "unmixed", "mp4", "format"),
+            ("audio", "", "mp4", "format"),
+            ("audioVideo", "", "wav", "format"),
+            ("audioVideo", "mixed", "mp3", "format"),
+            ("", "", "flac", "argument"),
+            ("speech", "", "", "argument"),
+            ("", "stereo", "", "argument"),
+        ];
+        for (content, channel, format, expected) in cases {
+            let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            let got = match settle(
+                given(content).map(Content::from).as_ref(),
+                given(channel).map(Channel::from).as_ref(),
+                given(format).map(Format::from).as_ref(),
+            ) {
+                Ok(channel) => channel.to_string(),
+                Err(Refusal::Mode(_)) => "mode".to_owned(),
+                Err(Refusal::Format(_)) => "format".to_owned(),
+                Err(Refusal::InvalidArgument(_)) => "argument".to_owned(),
+                Err(other) => format!("{other:?}"),
+            };
+            assert_eq!(got, expected, "{content} {channel} {format}");
+        }
+    }
+
+    #[test]
+    fn a_call_is_named_exactly_once() {
+        let locator = CallLocator {
+            kind: Some(CallLocatorKind::ServerCallLocator),
+            server_call_id: Some("id".to_owned()),
+            ..CallLocator::default()
+        };
+        let by_locator = StartCallRecordingRequest {
+            call_locator: Some(locator.clone()),
+            ..StartCallRecordingRequest::default()
+        };
+        assert_eq!(
+            understand(&by_locator).unwrap().call,
+            CallRef::ServerCall("id".to_owned())
+        );
+        assert_eq!(
+            understand(&request()).unwrap().call,
+            CallRef::Connection("connection".to_owned())
+        );
+        let both = StartCallRecordingRequest {
+            call_locator: Some(locator),
+            ..request()
+        };
+        assert!(is_argument(&understand(&both)));
+        assert!(is_argument(&understand(
+            &StartCallRecordingRequest::default()
+        )));
+    }
+
+    #[test]
+    fn a_locator_has_the_id_of_its_kind() {
+        let group = CallLocator {
+            group_call_id: Some("g".to_owned()),
+            ..CallLocator::default()
+        };
+        assert_eq!(locate(&group), Ok(CallRef::Group("g".to_owned())));
+        let wrong_kind = CallLocator {
+            kind: Some(CallLocatorKind::RoomCallLocator),
+            ..group.clone()
+        };
+        assert!(is_argument(&locate(&wrong_kind)));
+        let two = CallLocator {
+            room_id: Some("r".to_owned()),
+            ..group
+        };
+        assert!(is_argument(&locate(&two)));
+        assert!(is_argument(&locate(&CallLocator::default())));
+    }
+
+    #[test]
+    fn channels_are_checked() {
+        let good = StartCallRecordingRequest {
+            channel_affinity: vec![affinity("8:acs:a", Some(4)), affinity("8:acs:b", None)],
+            audio_channel_participant_ordering: vec![model("8:acs:c"), model("8:acs:a")],
+            ..unmixed()
+        };
+        assert_eq!(
+            understand(&good).unwrap().media,
+            Media::Unmixed {
+                pinned: vec![("8:acs:a".to_owned(), 4)],
+                ordering: vec!["8:acs:c".to_owned(), "8:acs:a".to_owned()],
+            }
+        );
+        for affinities in [
+            vec![affinity("8:acs:a", Some(5))],
+            vec![affinity("8:acs:a", Some(-1))],
+            vec![affinity("8:acs:a", Some(0)), affinity("8:acs:b", Some(0))],
+            vec![affinity("8:acs:a", Some(0)), affinity("8:acs:a", Some(1))],
+            vec![affinity("nobody", Some(0))],
+        ] {
+            let bad = StartCallRecordingRequest {
+                channel_affinity: affinities,
+                ..unmixed()
+            };
+            assert!(is_argument(&understand(&bad)), "{bad:?}");
+        }
+        let six = (0..6).map(|n| model(&format!("8:acs:{n}"))).collect();
+        for ordering in [six, vec![model("8:acs:a"), model("8:acs:a")]] {
+            let bad = StartCallRecordingRequest {
+                audio_channel_participant_ordering: ordering,
+                ..unmixed()
+            };
+            assert!(is_argument(&understand(&bad)), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn channels_need_unmixed_media() {
+        let ordered = StartCallRecordingRequest {
+            audio_channel_participant_ordering: vec![model("8:acs:a")],
+            ..request()
+        };
+        assert!(is_argument(&understand(&ordered)));
+        let pinned = StartCallRecordingRequest {
+            channel_affinity: vec![affinity("8:acs:a", Some(0))],
+            recording_channel_type: Some(Channel::Mixed),
+            ..request()
+        };
+        assert!(is_argument(&understand(&pinned)));
+    }
+
+    #[test]
+    fn state_callbacks_are_https_or_loopback() {
+        let with = |uri: &str| {
+            understand(&StartCallRecordingRequest {
+                recording_state_callback_uri: Some(uri.to_owned()),
+                ..request()
+            })
+        };
+        assert!(with("https://app.example/state").is_ok());
+        assert!(with("http://127.0.0.1:1/state").is_ok());
+        for uri in ["/state", "http://app.example/state"] {
+            assert!(matches!(with(uri), Err(Refusal::CallbackUri(_))), "{uri}");
+        }
+    }
+}
