@@ -44,12 +44,13 @@ impl From<Error<()>> for Failure {
             Error::InvalidResponsePayload(body, source) => Self::Body { body, source },
             Error::ResponseBodyError(error) => Self::Interrupted(error),
             Error::CommunicationError(error) if error.is_builder() => Self::Request(error.into()),
-            Error::CommunicationError(error) => Self::Transport(error.into()),
             Error::InvalidRequest(message) | Error::Custom(message) => {
                 Self::Request(message.into())
             }
-            // Neither upgrades nor typed error responses exist in the description.
-            Error::InvalidUpgrade(error) => Self::Transport(error.into()),
+            Error::CommunicationError(error) | Error::InvalidUpgrade(error) => {
+                Self::Transport(error.into())
+            }
+            // The description is generated from without its error responses.
             Error::ErrorResponse(response) => Self::Request(
                 format!(
                     "an error response of type () with status {}",

@@ -1,1 +1,85 @@
-//! (in progress)
+//! Records calls of Azure Communication Services: start a recording, control it, learn when its
+//! files are ready, download and delete them.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use acs_recording::{EventKind, Events, Media, RecordingClient, ServerCallId};
+//!
+//! # async fn run(connection_string: &str, server_call_id: &str) -> acs_recording::Result<()> {
+//! let client = RecordingClient::from_connection_string(connection_string)?;
+//! let recording = client
+//!     .start(ServerCallId::new(server_call_id)?)
+//!     .media(Media::unmixed_wav().channel(0, "4:+14255550123"))
+//!     .await?;
+//! recording.pause().await?;
+//! recording.resume().await?;
+//! recording.stop().await?;
+//! # Ok(())
+//! # }
+//!
+//! // Minutes later Event Grid posts to your webhook that the files are ready.
+//! async fn webhook(client: &RecordingClient, body: &[u8]) -> acs_recording::Result<()> {
+//!     for event in Events::parse(body) {
+//!         if let EventKind::RecordingFileStatusUpdated(file) = event?.kind() {
+//!             for chunk in &file.chunks {
+//!                 let path = format!("{}.wav", chunk.document_id);
+//!                 client.download(&chunk.content_location).to_file(path).await?;
+//!                 client.delete(chunk).await?;
+//!             }
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`RecordingClient`] is where everything begins. Every operation ends in a value or in one
+//! [`Error`], whose [`kind`](Error::kind) says what a program can do about it.
+
+mod client;
+mod content;
+mod credential;
+mod error;
+mod event;
+mod identifier;
+mod ids;
+mod lenient;
+mod metadata;
+mod recording;
+mod start;
+mod transport;
+
+/// The examples in the README are compiled with those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
+/// The service's own types: states, kinds, formats, and the requests of the low-level client.
+pub mod models {
+    pub use acs_call_automation::types::*;
+}
+
+pub use client::{RecordingClient, RecordingClientBuilder};
+pub use content::{ContentUrl, DeleteContent, Download, InvalidContentUrl, Saved};
+#[cfg(feature = "entra")]
+pub use credential::ClaimsChallenge;
+pub use credential::{
+    AccessKey, ConnectionString, Endpoint, InvalidAccessKey, InvalidConnectionString,
+    InvalidEndpoint,
+};
+pub use error::{Error, ErrorKind, Result};
+pub use event::{
+    Event, EventKind, EventSchema, Events, InvalidEvent, RecordingChunk,
+    RecordingFileStatusUpdated, SubscriptionValidation,
+};
+pub use identifier::{CloudEnvironment, CommunicationIdentifier, IdentifierKind};
+pub use ids::{
+    CallConnectionId, DocumentId, GroupCallId, InvalidId, RecordingId, RoomId, ServerCallId,
+};
+pub use metadata::{
+    AudioConfiguration, InvalidMetadata, Pause, RecordedParticipant, RecordingMetadata,
+    VideoConfiguration,
+};
+pub use recording::{Recording, RecordingProperties, StartAnswer, WaitUntil};
+pub use start::{CallTarget, Media, StartRecording, UnmixedWav};
+pub use transport::RetryPolicy;

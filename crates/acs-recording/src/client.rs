@@ -1,0 +1,283 @@
+//! The entry point: a client of one Communication Services resource.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::content::{ContentUrl, DeleteContent, Download};
+use crate::credential::{AccessKey, ConnectionString, Credential, Endpoint};
+#[cfg(feature = "entra")]
+use crate::credential::{DEFAULT_SCOPE, EntraCredential};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::RecordingChunk;
+use crate::ids::RecordingId;
+use crate::metadata::RecordingMetadata;
+use crate::recording::Recording;
+use crate::start::{CallTarget, StartRecording};
+use crate::transport::{ContentHosts, Limits, Pipeline, RetryPolicy};
+
+/// A client for the recordings of one Communication Services resource.
+///
+/// It is cheap to clone; clones share connections. Handles such as [`Recording`] hold one.
+///
+/// ```no_run
+/// use acs_recording::{Media, RecordingClient, ServerCallId};
+///
+/// # async fn run(connection_string: &str, id: &str) -> acs_recording::Result<()> {
+/// let client = RecordingClient::from_connection_string(connection_string)?;
+/// let recording = client
+///     .start(ServerCallId::new(id)?)
+///     .media(Media::mixed_wav())
+///     .await?;
+/// println!("recording {}", recording.id());
+/// recording.stop().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct RecordingClient {
+    pipeline: Pipeline,
+    low_level: acs_call_automation::Client,
+}
+
+impl RecordingClient {
+    /// A client for the resource and access key of a connection string, with default settings.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) says what is wrong with the
+    /// text, without repeating the key.
+    pub fn from_connection_string(connection_string: &str) -> Result<Self> {
+        Self::builder(connection_string.parse::<ConnectionString>()?).build()
+    }
+
+    /// Settings for a client of the resource and access key of a connection string.
+    pub fn builder(connection_string: ConnectionString) -> RecordingClientBuilder {
+        let (endpoint, access_key) = connection_string.into_parts();
+        Self::builder_with_key(endpoint, access_key)
+    }
+
+    /// Settings for a client of the resource at `endpoint`.
+    pub fn builder_with_key(endpoint: Endpoint, access_key: AccessKey) -> RecordingClientBuilder {
+        RecordingClientBuilder::new(endpoint, Identity::Key(access_key))
+    }
+
+    /// Settings for a client of the resource at `endpoint` with tokens of Entra ID, as the
+    /// credentials of the crate `azure_identity` give them. Needs the feature `entra`.
+    ///
+    /// Tokens are kept, and renewed five minutes before they expire.
+    ///
+    /// ```no_run
+    /// # use std::sync::Arc;
+    /// # use acs_recording::{RecordingClient, Result};
+    /// # fn run(credential: Arc<dyn azure_core::credentials::TokenCredential>) -> Result<()> {
+    /// // let credential = azure_identity::DeveloperToolsCredential::new(None)?;
+    /// let endpoint = "https://contoso.communication.azure.com".parse()?;
+    /// let client = RecordingClient::builder_with_token(endpoint, credential).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "entra")]
+    pub fn builder_with_token(
+        endpoint: Endpoint,
+        credential: Arc<dyn azure_core::credentials::TokenCredential>,
+    ) -> RecordingClientBuilder {
+        let identity = Identity::Token {
+            credential,
+            scope: DEFAULT_SCOPE.to_owned(),
+        };
+        RecordingClientBuilder::new(endpoint, identity)
+    }
+
+    /// Starts to record a call; `await` the result, after setting options on it.
+    ///
+    /// The call is a [`ServerCallId`](crate::ServerCallId), as a rule, or another of the four ids
+    /// that [`CallTarget`] lists.
+    pub fn start(&self, call: impl Into<CallTarget>) -> StartRecording {
+        StartRecording::new(self.clone(), call.into())
+    }
+
+    /// The recording with this id, which may have been started elsewhere. Sends nothing.
+    pub fn recording(&self, id: RecordingId) -> Recording {
+        Recording::new(self.clone(), id)
+    }
+
+    /// Downloads content, from a `content_location` or `metadata_location` of an event.
+    pub fn download(&self, location: &ContentUrl) -> Download {
+        Download::new(self.clone(), location.clone())
+    }
+
+    /// Reads the metadata document of a chunk: who is on which channel, and when it was paused.
+    ///
+    /// # Errors
+    /// Those of a download; [`ErrorKind::UnexpectedAnswer`](crate::ErrorKind::UnexpectedAnswer)
+    /// when the content is no such document.
+    pub async fn metadata(&self, chunk: &RecordingChunk) -> Result<RecordingMetadata> {
+        let document = self
+            .download(&chunk.metadata_location)
+            .named("read metadata")
+            .into_bytes()
+            .await?;
+        RecordingMetadata::parse(&document)
+            .map_err(|error| Error::from(error).during("read metadata"))
+    }
+
+    /// Deletes the media and the metadata of a chunk from the service.
+    ///
+    /// Content that is gone already counts as deleted. Without this, the service keeps content for
+    /// 24 hours.
+    pub fn delete(&self, chunk: &RecordingChunk) -> DeleteContent {
+        DeleteContent::new(self.clone(), chunk.delete_location.clone())
+    }
+
+    /// Signs with another access key from now on, in all clones of this client.
+    ///
+    /// For rotation: switch to the resource's other key first, then regenerate the one that was in
+    /// use.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] when this client uses Entra ID, which has no keys.
+    pub fn set_access_key(&self, access_key: AccessKey) -> Result<()> {
+        if self.pipeline.credential.set_key(access_key) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::InvalidInput,
+            "this client uses Entra ID and has no access key to change",
+        ))
+    }
+
+    /// This client with another retry policy, for single calls or as a new default.
+    pub fn with_retry(&self, policy: RetryPolicy) -> Self {
+        let mut pipeline = self.pipeline.clone();
+        pipeline.retry = policy;
+        Self::from_pipeline(pipeline)
+    }
+
+    /// This client with another time limit per operation, retries included (default: 2 minutes).
+    ///
+    /// A download's limit counts until its content begins to come in.
+    pub fn with_time_limit(&self, limit: Duration) -> Self {
+        let mut pipeline = self.pipeline.clone();
+        pipeline.limits.total = limit;
+        Self::from_pipeline(pipeline)
+    }
+
+    /// The resource's address.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.pipeline.endpoint
+    }
+
+    /// The rest of Call Automation: every operation of the service as a method, with this client's
+    /// credentials, retries and limits.
+    pub fn call_automation(&self) -> &acs_call_automation::Client {
+        &self.low_level
+    }
+
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    fn from_pipeline(pipeline: Pipeline) -> Self {
+        let base = pipeline.endpoint.url().as_str().trim_end_matches('/');
+        let low_level = acs_call_automation::Client::new_with_client(
+            base,
+            pipeline.http.clone(),
+            Arc::new(pipeline.clone()),
+        );
+        Self {
+            pipeline,
+            low_level,
+        }
+    }
+}
+
+/// Settings of a [`RecordingClient`].
+#[derive(Clone, Debug)]
+#[must_use = "it is the client that does something: `build` it"]
+pub struct RecordingClientBuilder {
+    endpoint: Endpoint,
+    identity: Identity,
+    hosts: ContentHosts,
+    retry: RetryPolicy,
+    limits: Limits,
+}
+
+#[derive(Clone, Debug)]
+enum Identity {
+    Key(AccessKey),
+    #[cfg(feature = "entra")]
+    Token {
+        credential: Arc<dyn azure_core::credentials::TokenCredential>,
+        scope: String,
+    },
+}
+
+impl RecordingClientBuilder {
+    fn new(endpoint: Endpoint, identity: Identity) -> Self {
+        Self {
+            endpoint,
+            identity,
+            hosts: ContentHosts::default(),
+            retry: RetryPolicy::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// What tokens are asked for, in clouds other than the public one (default:
+    /// `https://communication.azure.com//.default`). An access key has no scope.
+    #[cfg(feature = "entra")]
+    pub fn token_scope(mut self, wanted: &str) -> Self {
+        if let Identity::Token { scope, .. } = &mut self.identity {
+            wanted.clone_into(scope);
+        }
+        self
+    }
+
+    /// When and how often requests are sent again.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// How long the service has to answer one attempt (default: 30 seconds).
+    pub fn attempt_time_limit(mut self, limit: Duration) -> Self {
+        self.limits.attempt = limit;
+        self
+    }
+
+    /// How long one operation may take, with all retries (default: 2 minutes).
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.limits.total = limit;
+        self
+    }
+
+    /// Sends credentials for content to one more host, or with a leading dot to all hosts below a
+    /// domain.
+    ///
+    /// Known already are the hosts on which the service keeps recordings, and the endpoint.
+    pub fn allow_content_host(mut self, host: &str) -> Self {
+        self.hosts.allow(host);
+        self
+    }
+
+    /// Makes the client. Sends nothing.
+    ///
+    /// # Errors
+    /// The system's TLS certificates cannot be read.
+    pub fn build(self) -> Result<RecordingClient> {
+        let credential = match self.identity {
+            Identity::Key(key) => Credential::key(key),
+            #[cfg(feature = "entra")]
+            Identity::Token { credential, scope } => {
+                Credential::Entra(EntraCredential::new(credential, scope))
+            }
+        };
+        let pipeline = Pipeline::new(
+            self.endpoint,
+            credential,
+            self.hosts,
+            self.retry,
+            self.limits,
+        )?;
+        Ok(RecordingClient::from_pipeline(pipeline))
+    }
+}

@@ -1,0 +1,99 @@
+//! Where recorded content is.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::error::{Error, ErrorKind};
+
+/// The location of media, of metadata, or of what is to be deleted, from an event.
+///
+/// It is no public address: reading needs the resource's credentials, which
+/// [`RecordingClient::download`](crate::RecordingClient::download) sends to the service's hosts
+/// only. `Display` and `Debug` leave the query away, which may hold a secret.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ContentUrl(Url);
+
+impl ContentUrl {
+    /// The whole location.
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+}
+
+/// Text is no location of content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a content location is an absolute https URL, such as an event's `contentLocation`")]
+#[non_exhaustive]
+pub struct InvalidContentUrl;
+
+impl FromStr for ContentUrl {
+    type Err = InvalidContentUrl;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Self(url)),
+            _ => Err(InvalidContentUrl),
+        }
+    }
+}
+
+impl TryFrom<String> for ContentUrl {
+    type Error = InvalidContentUrl;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ContentUrl> for String {
+    fn from(url: ContentUrl) -> Self {
+        url.0.into()
+    }
+}
+
+impl From<InvalidContentUrl> for Error {
+    fn from(error: InvalidContentUrl) -> Self {
+        Error::new(ErrorKind::InvalidInput, error.to_string())
+    }
+}
+
+impl fmt::Display for ContentUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.0.clone();
+        shown.set_query(None);
+        shown.set_fragment(None);
+        // An address that can have no user has none to hide.
+        let _ = shown.set_username("");
+        let _ = shown.set_password(None);
+        f.pad(shown.as_str())
+    }
+}
+
+impl fmt::Debug for ContentUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ContentUrl({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let url: ContentUrl = "https://u:p@acme.blob.core.windows.net/c/x?sig=s3cret#f"
+            .parse()
+            .unwrap();
+        assert_eq!(url.to_string(), "https://acme.blob.core.windows.net/c/x");
+        assert_eq!(
+            format!("{url:?}"),
+            "ContentUrl(https://acme.blob.core.windows.net/c/x)"
+        );
+        assert!(String::from(url).contains("s3cret"));
+        assert!("content/video".parse::<ContentUrl>().is_err());
+    }
+}

@@ -1,0 +1,179 @@
+//! Tokens of Entra ID: fetched once, used by all, renewed before they expire.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
+use azure_core::http::{ClientMethodOptions, Context};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use tokio::sync::Mutex;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// What the service asks a token for, in the public cloud. The two slashes are its own.
+pub(crate) const DEFAULT_SCOPE: &str = "https://communication.azure.com//.default";
+
+/// A token this close to its end is renewed while it still works.
+const RENEW_AHEAD: Duration = Duration::from_mins(5);
+
+/// What a token must prove, because the service says that the last one did not: JSON, as Entra ID
+/// takes it in a request's `claims`.
+///
+/// After such an answer, the credential gets it in the context of the
+/// [`TokenRequestOptions`](azure_core::credentials::TokenRequestOptions), once. A credential that
+/// does not look there just gives a new token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimsChallenge(pub String);
+
+impl ClaimsChallenge {
+    /// The claims in a `WWW-Authenticate` header that asks for some.
+    pub(crate) fn find(header: &str) -> Option<Self> {
+        let parameters = header.trim().strip_prefix("Bearer ")?;
+        let value = |name: &str| {
+            let rest = parameters.split(',').find_map(|parameter| {
+                let (found, value) = parameter.trim().split_once('=')?;
+                found.eq_ignore_ascii_case(name).then_some(value)
+            })?;
+            Some(rest.trim().trim_matches('"'))
+        };
+        if value("error")? != "insufficient_claims" {
+            return None;
+        }
+        let claims = BASE64_STANDARD.decode(value("claims")?).ok()?;
+        Some(Self(String::from_utf8(claims).ok()?))
+    }
+}
+
+/// A credential and the token that it gave last.
+pub(crate) struct EntraCredential {
+    credential: Arc<dyn TokenCredential>,
+    scope: String,
+    current: RwLock<Option<AccessToken>>,
+    /// Held while a token is fetched, so that one is fetched at a time.
+    fetching: Mutex<()>,
+}
+
+impl EntraCredential {
+    pub(crate) fn new(credential: Arc<dyn TokenCredential>, scope: String) -> Self {
+        Self {
+            credential,
+            scope,
+            current: RwLock::new(None),
+            fetching: Mutex::new(()),
+        }
+    }
+
+    /// The value of the `Authorization` header.
+    pub(crate) async fn bearer(&self) -> Result<String> {
+        let token = match self.current() {
+            Some(token) if remaining(&token) > RENEW_AHEAD => token,
+            Some(token) if !remaining(&token).is_zero() => self.renew(token).await,
+            _ => self.first().await?,
+        };
+        Ok(format!("Bearer {}", token.token.secret()))
+    }
+
+    /// Gives up the token, because the service did; and fetches one that answers the challenge.
+    pub(crate) async fn challenged(&self, challenge: Option<ClaimsChallenge>) -> Result<()> {
+        let _one_at_a_time = self.fetching.lock().await;
+        self.set(None);
+        if let Some(challenge) = challenge {
+            self.fetch(Some(challenge)).await?;
+        }
+        Ok(())
+    }
+
+    /// Renews a token that still works; whoever comes meanwhile goes on with the old one, and so
+    /// does everybody when there is no new one.
+    async fn renew(&self, old: AccessToken) -> AccessToken {
+        let Ok(_one_at_a_time) = self.fetching.try_lock() else {
+            return old;
+        };
+        match self.fetch(None).await {
+            Ok(token) => token,
+            Err(error) => {
+                tracing::warn!(%error, "the token could not be renewed yet");
+                old
+            }
+        }
+    }
+
+    async fn first(&self) -> Result<AccessToken> {
+        let _one_at_a_time = self.fetching.lock().await;
+        match self.current() {
+            // Somebody was faster.
+            Some(token) if !remaining(&token).is_zero() => Ok(token),
+            _ => self.fetch(None).await,
+        }
+    }
+
+    async fn fetch(&self, challenge: Option<ClaimsChallenge>) -> Result<AccessToken> {
+        let options = challenge.map(|challenge| TokenRequestOptions {
+            method_options: ClientMethodOptions {
+                context: Context::new().with_value(challenge),
+            },
+        });
+        let token = self.credential.get_token(&[&self.scope], options).await;
+        let token = token.map_err(|error| {
+            Error::new(
+                ErrorKind::Authentication,
+                format!("the credential gives no token for {}: {error}", self.scope),
+            )
+            .with_source(error)
+        })?;
+        self.set(Some(token.clone()));
+        Ok(token)
+    }
+
+    fn current(&self) -> Option<AccessToken> {
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set(&self, token: Option<AccessToken>) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = token;
+    }
+}
+
+impl fmt::Debug for EntraCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EntraCredential")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a token is good for from now.
+fn remaining(token: &AccessToken) -> Duration {
+    let end = u64::try_from(token.expires_on.unix_timestamp()).unwrap_or_default();
+    (UNIX_EPOCH + Duration::from_secs(end))
+        .duration_since(SystemTime::now())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn challenges_are_found_among_other_headers() {
+        let claims = BASE64_STANDARD.encode(r#"{"access_token":{"nbf":{"value":"1"}}}"#);
+        let header = format!(
+            r#"Bearer realm="", error="insufficient_claims", authorization_uri="https://x", claims="{claims}""#
+        );
+        let found = ClaimsChallenge::find(&header).unwrap();
+        assert_eq!(found.0, r#"{"access_token":{"nbf":{"value":"1"}}}"#);
+        for header in [
+            "",
+            "HMAC-SHA256",
+            r#"Bearer error="invalid_token""#,
+            r#"Bearer error="insufficient_claims", claims="%%%""#,
+        ] {
+            assert_eq!(ClaimsChallenge::find(header), None, "{header}");
+        }
+    }
+}

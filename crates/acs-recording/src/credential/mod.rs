@@ -1,0 +1,46 @@
+//! Who the client is to the service.
+
+mod access_key;
+mod connection_string;
+mod endpoint;
+#[cfg(feature = "entra")]
+mod entra;
+
+use std::sync::{PoisonError, RwLock};
+
+pub use access_key::{AccessKey, InvalidAccessKey};
+pub use connection_string::{ConnectionString, InvalidConnectionString};
+pub use endpoint::{Endpoint, InvalidEndpoint};
+pub(crate) use endpoint::{is_loopback, is_secure};
+#[cfg(feature = "entra")]
+pub use entra::ClaimsChallenge;
+#[cfg(feature = "entra")]
+pub(crate) use entra::{DEFAULT_SCOPE, EntraCredential};
+
+/// What a client proves its identity with.
+#[derive(Debug)]
+pub(crate) enum Credential {
+    /// An access key, which signs every request.
+    Key(RwLock<AccessKey>),
+    /// Tokens of Entra ID.
+    #[cfg(feature = "entra")]
+    Entra(EntraCredential),
+}
+
+impl Credential {
+    pub(crate) fn key(key: AccessKey) -> Self {
+        Self::Key(RwLock::new(key))
+    }
+
+    /// Signs with another key from now on; false when keys are not what this signs with.
+    pub(crate) fn set_key(&self, key: AccessKey) -> bool {
+        match self {
+            Self::Key(current) => {
+                *current.write().unwrap_or_else(PoisonError::into_inner) = key;
+                true
+            }
+            #[cfg(feature = "entra")]
+            Self::Entra(_) => false,
+        }
+    }
+}

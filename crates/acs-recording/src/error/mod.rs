@@ -1,0 +1,265 @@
+//! The one error of this crate.
+
+mod response;
+
+use std::fmt;
+use std::time::Duration;
+
+pub(crate) use response::{from_failure, from_response, retry_after};
+
+/// The result of everything that talks to the service.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What went wrong, by what a program can do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The client was given something that cannot be right: an endpoint, a connection string, an
+    /// id, a URL. Nothing was sent. Fix the value.
+    InvalidInput,
+    /// The service did not accept the credential (401). Check key, endpoint and clock.
+    Authentication,
+    /// The credential is good, but not for this (403).
+    PermissionDenied,
+    /// The recording, call or content does not exist, or does not any more (404). A stopped
+    /// recording is no longer found.
+    NotFound,
+    /// The request contradicts the state of the call or recording (409, 412, or a 400 with a code
+    /// that says so, such as a second recording of one call).
+    Conflict,
+    /// The service refused the request as wrong (other 4xx).
+    InvalidRequest,
+    /// Too many requests (429). Try again after [`Error::retry_after`].
+    Throttled,
+    /// The service failed (5xx). Try again later.
+    Service,
+    /// No answer within the time limit. Whether the service acted on the request is unknown.
+    Timeout,
+    /// The service could not be reached, or the connection broke.
+    Connection,
+    /// The service answered something that is not an answer to the request.
+    UnexpectedAnswer,
+    /// Content came in incomplete or altered; no file was left under its final name.
+    CorruptContent,
+    /// A URL leads to a host that gets no credentials; see
+    /// [`RecordingClientBuilder::allow_content_host`](crate::RecordingClientBuilder::allow_content_host).
+    ForbiddenHost,
+    /// A local file could not be written or read.
+    File,
+}
+
+impl ErrorKind {
+    fn text(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid input",
+            Self::Authentication => "not authenticated",
+            Self::PermissionDenied => "permission denied",
+            Self::NotFound => "not found",
+            Self::Conflict => "conflict",
+            Self::InvalidRequest => "invalid request",
+            Self::Throttled => "too many requests",
+            Self::Service => "the service failed",
+            Self::Timeout => "timed out",
+            Self::Connection => "connection failed",
+            Self::UnexpectedAnswer => "unexpected answer",
+            Self::CorruptContent => "corrupt content",
+            Self::ForbiddenHost => "forbidden host",
+            Self::File => "file error",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.text())
+    }
+}
+
+/// Why an operation failed: what happened, to what, and what to do.
+///
+/// [`kind`](Self::kind) is for programs to match; `Display` is one line for people and contains no
+/// secret. Errors of the service carry its [`status`](Self::status), [`code`](Self::code) and
+/// [`request_id`](Self::request_id), which support asks for.
+///
+/// ```
+/// use acs_recording::{Error, ErrorKind};
+///
+/// fn is_over(error: &Error) -> bool {
+///     error.kind() == ErrorKind::NotFound
+/// }
+///
+/// // Tests of your own code can make errors, too.
+/// let error = Error::new(ErrorKind::NotFound, "recording r1").with_code("8522");
+/// assert!(is_over(&error));
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    operation: Option<&'static str>,
+    status: Option<u16>,
+    code: Option<String>,
+    target: Option<String>,
+    request_id: Option<String>,
+    retry_after: Option<Duration>,
+    attempts: u32,
+    source: Option<BoxError>,
+}
+
+impl Error {
+    /// Makes an error; the message says what happened and to what.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            operation: None,
+            status: None,
+            code: None,
+            target: None,
+            request_id: None,
+            retry_after: None,
+            attempts: 0,
+            source: None,
+        }))
+    }
+
+    /// Adds the HTTP status of the service's answer.
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    /// Adds the service's error code.
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.0.code = Some(code.into());
+        self
+    }
+
+    /// Adds the id under which the service knows the request.
+    pub fn with_request_id(mut self, id: impl Into<String>) -> Self {
+        self.0.request_id = Some(id.into());
+        self
+    }
+
+    /// Adds how long the service asks to wait.
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// Adds the cause.
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_target(mut self, target: impl Into<String>) -> Self {
+        self.0.target = Some(target.into());
+        self
+    }
+
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    /// Adds what to do about it to the message.
+    pub(crate) fn advise(mut self, advice: &str) -> Self {
+        self.0.message = format!("{}; {advice}", self.0.message);
+        self
+    }
+
+    /// Says during which operation it happened, unless that is known already.
+    pub(crate) fn during(mut self, operation: &'static str) -> Self {
+        self.0.operation.get_or_insert(operation);
+        self
+    }
+
+    /// What went wrong, by what a program can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The HTTP status, if the service answered.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The service's error code, such as `8522`, if its answer had one.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// What the service says that the error is about, as a rule a path.
+    pub fn target(&self) -> Option<&str> {
+        self.0.target.as_deref()
+    }
+
+    /// The `x-ms-client-request-id` of the request, for correlation with the service's logs.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// How long the service asks to wait before the next attempt.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// How often the request was sent; 0 when it was not sent at all.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::Throttled
+            | ErrorKind::Service
+            | ErrorKind::Timeout
+            | ErrorKind::Connection
+            | ErrorKind::CorruptContent => true,
+            _ => self.0.status == Some(408),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        if let Some(operation) = inner.operation {
+            write!(f, "{operation}: ")?;
+        }
+        write!(f, "{}", inner.message)?;
+        if let Some(id) = &inner.request_id {
+            write!(f, " [request {id}]")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        f.debug_struct("Error")
+            .field("kind", &inner.kind)
+            .field("message", &inner.message)
+            .field("operation", &inner.operation)
+            .field("status", &inner.status)
+            .field("code", &inner.code)
+            .field("target", &inner.target)
+            .field("request_id", &inner.request_id)
+            .field("retry_after", &inner.retry_after)
+            .field("attempts", &inner.attempts)
+            .field("source", &inner.source)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,41 @@
+//! Event Grid's question whether a webhook wants its events.
+
+use serde::Deserialize;
+
+use crate::content::ContentUrl;
+
+/// Event Grid's handshake: it posts this once, before the first event, and on every change of the
+/// subscription.
+///
+/// ```
+/// use acs_recording::{EventKind, Events};
+///
+/// let body = r#"[{"id": "1", "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
+///                 "topic": "/subscriptions/s", "subject": "", "dataVersion": "1",
+///                 "eventTime": "2025-07-01T12:00:00Z", "data": {"validationCode": "abc"}}]"#;
+/// for event in Events::parse(body.as_bytes()) {
+///     if let EventKind::SubscriptionValidation(question) = event?.kind() {
+///         // Answer the request with status 200 and this body.
+///         assert_eq!(question.response_body(), r#"{"validationResponse":"abc"}"#);
+///     }
+/// }
+/// # Ok::<(), acs_recording::InvalidEvent>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SubscriptionValidation {
+    /// What the answer must contain.
+    #[serde(rename = "validationCode")]
+    pub code: String,
+    /// The other way to answer, by hand and within 10 minutes: open this address.
+    #[serde(rename = "validationUrl")]
+    pub url: Option<ContentUrl>,
+}
+
+impl SubscriptionValidation {
+    /// The JSON to answer with, and status 200, within 30 seconds.
+    pub fn response_body(&self) -> String {
+        serde_json::json!({"validationResponse": self.code}).to_string()
+    }
+}

@@ -1,0 +1,157 @@
+//! Reading what the service writes in more than one way.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde::de::{self, Deserializer, Unexpected, Visitor};
+
+/// An optional number that may come as text (`"16000"`) or with a fraction (`5580.0`).
+pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    deserializer.deserialize_any(NumberVisitor)
+}
+
+/// As [`number`], for what is counted: a fraction, a sign or an overflow is an error.
+pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let Some(number) = number(deserializer)? else {
+        return Ok(None);
+    };
+    // 2^53: up to here every whole number is itself.
+    if number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number) {
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole and within range"
+        )]
+        return Ok(Some(number as u64));
+    }
+    Err(de::Error::invalid_value(
+        Unexpected::Float(number),
+        &"a count",
+    ))
+}
+
+struct NumberVisitor;
+
+impl Visitor<'_> for NumberVisitor {
+    type Value = Option<f64>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number, or text that is one")
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Some(value))
+    }
+
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "milliseconds, hertz and counts are small"
+    )]
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Some(value as f64))
+    }
+
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "milliseconds, hertz and counts are small"
+    )]
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Some(value as f64))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {
+        match value.trim().parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(Some(number)),
+            _ => Err(E::invalid_value(Unexpected::Str(value), &self)),
+        }
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// An optional instant: with 6 or 7 fraction digits, with `Z`, an offset or neither (then UTC).
+///
+/// The year 1 is how the service writes that there is none.
+pub(crate) fn timestamp<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = <Option<String> as de::Deserialize>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let instant = parse_timestamp(text.trim())
+        .ok_or_else(|| de::Error::invalid_value(Unexpected::Str(&text), &"a date and time"))?;
+    let year = instant.to_zoned(TimeZone::UTC).year();
+    Ok((year > 1).then_some(instant))
+}
+
+fn parse_timestamp(text: &str) -> Option<Timestamp> {
+    if let Ok(instant) = text.parse() {
+        return Some(instant);
+    }
+    let local: DateTime = text.parse().ok()?;
+    TimeZone::UTC.to_timestamp(local).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Sample {
+        #[serde(default, deserialize_with = "number")]
+        number: Option<f64>,
+        #[serde(default, deserialize_with = "count")]
+        count: Option<u64>,
+        #[serde(default, deserialize_with = "timestamp")]
+        time: Option<Timestamp>,
+    }
+
+    fn read(json: &str) -> Result<Sample, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn numbers_come_in_every_dress() {
+        for (json, number, count) in [
+            ("5580.0", 5580.0, 5580),
+            ("19320", 19320.0, 19320),
+            ("\"16000\"", 16000.0, 16000),
+        ] {
+            let sample = read(&format!(r#"{{"number":{json},"count":{json}}}"#)).unwrap();
+            assert_eq!(sample.number, Some(number));
+            assert_eq!(sample.count, Some(count));
+        }
+        assert_eq!(read(r#"{"number":null,"count":null}"#).unwrap().count, None);
+        for json in ["-1", "1.5", "1e300", "\"x\"", "\"NaN\"", "true", "[]"] {
+            assert!(read(&format!(r#"{{"count":{json}}}"#)).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn times_come_in_every_dress() {
+        let expected: Timestamp = "2025-09-01T08:51:55.3582173Z".parse().unwrap();
+        for text in [
+            "2025-09-01T08:51:55.3582173Z",
+            "2025-09-01T08:51:55.3582173+00:00",
+            "2025-09-01T10:51:55.3582173+02:00",
+            "2025-09-01T08:51:55.3582173",
+        ] {
+            let sample = read(&format!(r#"{{"time":"{text}"}}"#)).unwrap();
+            assert_eq!(sample.time, Some(expected), "{text}");
+        }
+        for text in [
+            "0001-01-01T00:00:00+00:00",
+            "0001-01-01T00:00:00Z",
+            "0001-01-01T00:00:00",
+        ] {
+            assert_eq!(read(&format!(r#"{{"time":"{text}"}}"#)).unwrap().time, None);
+        }
+        assert!(read(r#"{"time":"yesterday"}"#).is_err());
+    }
+}

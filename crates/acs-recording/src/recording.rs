@@ -1,0 +1,240 @@
+//! A recording that was started.
+
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::time::Duration;
+
+use acs_call_automation::Failure;
+use tokio::time::{Instant, sleep};
+
+use crate::client::RecordingClient;
+use crate::error::{Error, ErrorKind, Result, from_failure};
+use crate::ids::RecordingId;
+use crate::models::{RecordingKind, RecordingState};
+
+/// A handle on one recording. It is cheap to clone, and dropping it stops nothing.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    client: RecordingClient,
+    id: RecordingId,
+    answer: Option<StartAnswer>,
+}
+
+/// What the service answered when the recording was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StartAnswer {
+    /// Whether the start was only accepted (202), and `RecordingStateChanged` or
+    /// `StartRecordingFailed` at the state callback tells how it ended. So it is with a call
+    /// connection id.
+    pub outcome_follows: bool,
+    /// The state then: as a rule inactive, because recording begins a moment later.
+    pub state: Option<RecordingState>,
+    /// Which product records.
+    pub kind: Option<RecordingKind>,
+}
+
+/// What the service says about a recording now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordingProperties {
+    /// The recording's state. Paused reads as inactive.
+    pub state: RecordingState,
+    /// Which product records.
+    pub kind: Option<RecordingKind>,
+}
+
+impl Recording {
+    pub(crate) fn new(client: RecordingClient, id: RecordingId) -> Self {
+        Self {
+            client,
+            id,
+            answer: None,
+        }
+    }
+
+    pub(crate) fn started(client: RecordingClient, id: RecordingId, answer: StartAnswer) -> Self {
+        Self {
+            client,
+            id,
+            answer: Some(answer),
+        }
+    }
+
+    /// The recording's id.
+    pub fn id(&self) -> &RecordingId {
+        &self.id
+    }
+
+    /// The answer to the start; none if this handle was made from an id.
+    pub fn start_answer(&self) -> Option<&StartAnswer> {
+        self.answer.as_ref()
+    }
+
+    /// Whether media is being recorded now.
+    ///
+    /// Inactive is a recording that has not begun yet, and one that is paused.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] once the recording was stopped or its call is over.
+    pub async fn state(&self) -> Result<RecordingState> {
+        Ok(self.properties().await?.state)
+    }
+
+    /// What the service says about the recording.
+    ///
+    /// # Errors
+    /// As [`state`](Self::state).
+    pub async fn properties(&self) -> Result<RecordingProperties> {
+        const OPERATION: &str = "get recording state";
+        let answer = self
+            .client
+            .call_automation()
+            .call_recording_get_recording_properties(self.id.as_str())
+            .await;
+        let answer = finish(answer, OPERATION).await?;
+        let state = answer.recording_state.ok_or_else(|| {
+            Error::new(ErrorKind::UnexpectedAnswer, "the service told no state").during(OPERATION)
+        })?;
+        Ok(RecordingProperties {
+            state,
+            kind: answer.recording_kind,
+        })
+    }
+
+    /// Pauses: what is said until [`resume`](Self::resume) will not be in the file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] once the recording was stopped or its call is over.
+    pub async fn pause(&self) -> Result<()> {
+        let low_level = self.client.call_automation();
+        let answer = low_level
+            .call_recording_pause_recording(self.id.as_str())
+            .await;
+        finish(answer, "pause recording").await
+    }
+
+    /// Goes on after a pause, or begins after a paused start.
+    ///
+    /// # Errors
+    /// As [`pause`](Self::pause).
+    pub async fn resume(&self) -> Result<()> {
+        let low_level = self.client.call_automation();
+        let answer = low_level
+            .call_recording_resume_recording(self.id.as_str())
+            .await;
+        finish(answer, "resume recording").await
+    }
+
+    /// Ends the recording. Its file is announced by `RecordingFileStatusUpdated`, as a rule some
+    /// minutes later.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if it was stopped before or its call is over. When the answer to a
+    /// first attempt got lost and a retry finds the recording gone, that is a success.
+    pub async fn stop(&self) -> Result<()> {
+        let low_level = self.client.call_automation();
+        let answer = low_level
+            .call_recording_stop_recording(self.id.as_str())
+            .await;
+        match finish(answer, "stop recording").await {
+            Err(error) if error.kind() == ErrorKind::NotFound && error.attempts() > 1 => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Waits until the recording has a state; `await` the result.
+    ///
+    /// It asks the service again and again. To learn of changes without asking, give
+    /// [`state_callback`](crate::StartRecording::state_callback) at the start.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use acs_recording::{Recording, models::RecordingState};
+    /// # async fn run(recording: Recording) -> acs_recording::Result<()> {
+    /// recording
+    ///     .wait_until(RecordingState::Active)
+    ///     .within(Duration::from_secs(30))
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait_until(&self, state: RecordingState) -> WaitUntil {
+        WaitUntil {
+            recording: self.clone(),
+            state,
+            limit: Duration::from_mins(1),
+            interval: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A wait for a state; made by [`Recording::wait_until`].
+#[derive(Clone, Debug)]
+#[must_use = "it waits when it is awaited"]
+pub struct WaitUntil {
+    recording: Recording,
+    state: RecordingState,
+    limit: Duration,
+    interval: Duration,
+}
+
+impl WaitUntil {
+    /// How long to wait at the most (default: 1 minute).
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The pause between two questions (default: 1 second).
+    pub fn every(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    async fn wait(self) -> Result<()> {
+        let deadline = Instant::now() + self.limit;
+        loop {
+            let state = self.recording.state().await?;
+            if state == self.state {
+                return Ok(());
+            }
+            if Instant::now() + self.interval > deadline {
+                return Err(Error::new(
+                    ErrorKind::Timeout,
+                    format!(
+                        "the recording is still {state} after {} s",
+                        self.limit.as_secs_f32()
+                    ),
+                ));
+            }
+            sleep(self.interval).await;
+        }
+    }
+}
+
+impl IntoFuture for WaitUntil {
+    type Output = Result<()>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let state = self.state.clone();
+        Box::pin(async move {
+            self.wait().await.map_err(|error| match state {
+                RecordingState::Active => error.during("wait until the recording is active"),
+                RecordingState::Inactive => error.during("wait until the recording is inactive"),
+                _ => error.during("wait for a state of the recording"),
+            })
+        })
+    }
+}
+
+async fn finish<T>(
+    answer: Result<acs_call_automation::ResponseValue<T>, acs_call_automation::Error>,
+    operation: &'static str,
+) -> Result<T> {
+    match answer {
+        Ok(answer) => Ok(answer.into_inner()),
+        Err(error) => Err(from_failure(Failure::from(error)).await.during(operation)),
+    }
+}

@@ -1,0 +1,389 @@
+//! Starting a recording: whom, what, and where to.
+
+use std::collections::BTreeSet;
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::time::SystemTime;
+
+use acs_call_automation::Failure;
+use url::Url;
+use uuid::Uuid;
+
+use crate::client::RecordingClient;
+use crate::credential::is_secure;
+use crate::error::{Error, ErrorKind, Result, from_failure};
+use crate::identifier::CommunicationIdentifier;
+use crate::ids::{CallConnectionId, GroupCallId, RecordingId, RoomId, ServerCallId};
+use crate::models::{
+    CallLocator, CallLocatorKind, ChannelAffinity, ExternalStorage, RecordingChannelType,
+    RecordingContentType, RecordingFormatType, RecordingStorageKind, StartCallRecordingRequest,
+};
+use crate::recording::{Recording, StartAnswer};
+
+const OPERATION: &str = "start recording";
+
+/// An unmixed recording has channels 0 to 4.
+const CHANNELS: u8 = 5;
+
+/// The call to record, by one of the ids that the service accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallTarget {
+    /// The id of the call as a whole.
+    Server(ServerCallId),
+    /// The id that the application gave to a group call.
+    Group(GroupCallId),
+    /// A room.
+    Room(RoomId),
+    /// The application's own leg of the call. The service answers 202: whether the recording
+    /// started comes as an event to the state callback.
+    Connection(CallConnectionId),
+}
+
+impl From<ServerCallId> for CallTarget {
+    fn from(id: ServerCallId) -> Self {
+        Self::Server(id)
+    }
+}
+
+impl From<GroupCallId> for CallTarget {
+    fn from(id: GroupCallId) -> Self {
+        Self::Group(id)
+    }
+}
+
+impl From<RoomId> for CallTarget {
+    fn from(id: RoomId) -> Self {
+        Self::Room(id)
+    }
+}
+
+impl From<CallConnectionId> for CallTarget {
+    fn from(id: CallConnectionId) -> Self {
+        Self::Connection(id)
+    }
+}
+
+/// What is recorded, and into what: the four combinations that the service has.
+///
+/// ```
+/// use acs_recording::Media;
+///
+/// let video = Media::mixed_mp4();
+/// let speech = Media::unmixed_wav()
+///     .channel(0, "8:acs:1b5cc06b-f352-4571-b1e6-d9b259b7c776_00000007-0464-274b-b274-5a3a0d000101")
+///     .channel(1, "4:+14255550123");
+/// ```
+///
+/// Channels belong to participants only when they are not mixed:
+///
+/// ```compile_fail
+/// # use acs_recording::Media;
+/// let wrong = Media::mixed_mp3().channel(0, "4:+14255550123");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Media {
+    content: RecordingContentType,
+    channel: RecordingChannelType,
+    format: RecordingFormatType,
+    channels: Vec<(u8, CommunicationIdentifier)>,
+    order: Vec<CommunicationIdentifier>,
+}
+
+impl Media {
+    /// Audio and video of the call in one file, 1920×1080; what the service makes by default.
+    pub fn mixed_mp4() -> Self {
+        Self::mixed(RecordingContentType::AudioVideo, RecordingFormatType::Mp4)
+    }
+
+    /// The audio of all participants in one channel, compressed: at most 0.36 MB per minute.
+    pub fn mixed_mp3() -> Self {
+        Self::mixed(RecordingContentType::Audio, RecordingFormatType::Mp3)
+    }
+
+    /// The audio of all participants in one channel, 16 kHz 16-bit PCM: 1.92 MB per minute.
+    pub fn mixed_wav() -> Self {
+        Self::mixed(RecordingContentType::Audio, RecordingFormatType::Wav)
+    }
+
+    /// The audio of each of up to five participants in a channel of its own, 16 kHz 16-bit PCM:
+    /// 1.92 MB per minute and channel.
+    pub fn unmixed_wav() -> UnmixedWav {
+        UnmixedWav::default()
+    }
+
+    fn mixed(content: RecordingContentType, format: RecordingFormatType) -> Self {
+        Self {
+            content,
+            channel: RecordingChannelType::Mixed,
+            format,
+            channels: Vec::new(),
+            order: Vec::new(),
+        }
+    }
+
+    fn apply(&self, request: &mut StartCallRecordingRequest) -> Result<()> {
+        let refuse = |why: String| Err(Error::new(ErrorKind::InvalidInput, why));
+        let (mut numbers, mut participants) = (BTreeSet::new(), BTreeSet::new());
+        for (channel, participant) in &self.channels {
+            if *channel >= CHANNELS {
+                return refuse(format!(
+                    "channel {channel} does not exist; there are 0 to 4"
+                ));
+            }
+            if !numbers.insert(channel) {
+                return refuse(format!("channel {channel} is given to two participants"));
+            }
+            if !participants.insert(participant) {
+                return refuse(format!("{participant} is given two channels"));
+            }
+        }
+        if self.order.len() > usize::from(CHANNELS) {
+            return refuse(format!(
+                "{} participants are put in order; there are 5 channels",
+                self.order.len()
+            ));
+        }
+        let mut ordered = BTreeSet::new();
+        for participant in &self.order {
+            if !ordered.insert(participant) {
+                return refuse(format!("{participant} stands twice in the channel order"));
+            }
+        }
+        request.recording_content_type = Some(self.content.clone());
+        request.recording_channel_type = Some(self.channel.clone());
+        request.recording_format_type = Some(self.format.clone());
+        request.channel_affinity = self
+            .channels
+            .iter()
+            .map(|(channel, participant)| ChannelAffinity {
+                channel: Some(i32::from(*channel)),
+                participant: participant.to_model(),
+            })
+            .collect();
+        request.audio_channel_participant_ordering = self
+            .order
+            .iter()
+            .map(CommunicationIdentifier::to_model)
+            .collect();
+        Ok(())
+    }
+}
+
+/// An unmixed recording, and who is on which of its channels.
+///
+/// Participants without a place get the next free channel when they first speak; the metadata
+/// document of the recording tells which.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnmixedWav {
+    channels: Vec<(u8, CommunicationIdentifier)>,
+    order: Vec<CommunicationIdentifier>,
+}
+
+impl UnmixedWav {
+    /// Gives a participant a channel, 0 to 4 (channel affinity).
+    pub fn channel(mut self, number: u8, participant: impl Into<CommunicationIdentifier>) -> Self {
+        self.channels.push((number, participant.into()));
+        self
+    }
+
+    /// Gives participants the channels 0, 1, 2… in this order, at most five.
+    pub fn order<P: Into<CommunicationIdentifier>>(
+        mut self,
+        participants: impl IntoIterator<Item = P>,
+    ) -> Self {
+        self.order.extend(participants.into_iter().map(Into::into));
+        self
+    }
+}
+
+impl From<UnmixedWav> for Media {
+    fn from(unmixed: UnmixedWav) -> Self {
+        Self {
+            channel: RecordingChannelType::Unmixed,
+            channels: unmixed.channels,
+            order: unmixed.order,
+            ..Self::mixed_wav()
+        }
+    }
+}
+
+/// A recording about to be started: set options, then `await`.
+///
+/// What is not set is not sent, and the service's defaults apply: mixed audio and video as MP4,
+/// recording at once, no state callback, kept by the service for 24 hours.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is recorded before it is awaited"]
+pub struct StartRecording {
+    client: RecordingClient,
+    request: StartCallRecordingRequest,
+    media: Option<Media>,
+    repeatability_id: Option<Uuid>,
+}
+
+impl StartRecording {
+    pub(crate) fn new(client: RecordingClient, call: CallTarget) -> Self {
+        let locator = |kind| CallLocator {
+            kind: Some(kind),
+            ..CallLocator::default()
+        };
+        let mut request = StartCallRecordingRequest::default();
+        match call {
+            CallTarget::Server(id) => {
+                request.call_locator = Some(CallLocator {
+                    server_call_id: Some(id.into()),
+                    ..locator(CallLocatorKind::ServerCallLocator)
+                });
+            }
+            CallTarget::Group(id) => {
+                request.call_locator = Some(CallLocator {
+                    group_call_id: Some(id.into()),
+                    ..locator(CallLocatorKind::GroupCallLocator)
+                });
+            }
+            CallTarget::Room(id) => {
+                request.call_locator = Some(CallLocator {
+                    room_id: Some(id.into()),
+                    ..locator(CallLocatorKind::RoomCallLocator)
+                });
+            }
+            CallTarget::Connection(id) => request.call_connection_id = Some(id.into()),
+        }
+        Self {
+            client,
+            request,
+            media: None,
+            repeatability_id: None,
+        }
+    }
+
+    /// What is recorded, and into what.
+    pub fn media(mut self, media: impl Into<Media>) -> Self {
+        self.media = Some(media.into());
+        self
+    }
+
+    /// Starts in pause: nothing is recorded before [`Recording::resume`], and without it there
+    /// will be no file.
+    pub fn paused(mut self) -> Self {
+        self.request.pause_on_start = Some(true);
+        self
+    }
+
+    /// Where the service posts `RecordingStateChanged` and `StartRecordingFailed`.
+    ///
+    /// # Errors
+    /// The address is no absolute `https` URL (`http` is for loopback only), which the service
+    /// would refuse.
+    pub fn state_callback(mut self, url: &str) -> Result<Self> {
+        self.request.recording_state_callback_uri =
+            Some(web_address(url, "state callback")?.into());
+        Ok(self)
+    }
+
+    /// Has the recording written into a container of your own Azure storage account, or a folder
+    /// in one: `https://<account>.blob.core.windows.net/<container>`.
+    ///
+    /// The resource's managed identity needs the role Storage Blob Data Contributor there.
+    ///
+    /// # Errors
+    /// The address is no `https` URL of a container, or contains a query: the service uses its
+    /// identity, and a shared access signature would be sent for nothing.
+    pub fn storage(mut self, container: &str) -> Result<Self> {
+        let url = web_address(container, "storage container")?;
+        let refuse = |why| Err(Error::new(ErrorKind::InvalidInput, why).during(OPERATION));
+        if url.query().is_some() || url.fragment().is_some() {
+            return refuse(
+                "the storage container's URL has a query; leave it away, the service uses its \
+                 managed identity",
+            );
+        }
+        if url.path().trim_matches('/').is_empty() {
+            return refuse("the storage container's URL names no container");
+        }
+        self.request.external_storage = Some(ExternalStorage {
+            recording_storage_kind: RecordingStorageKind::AzureBlobStorage,
+            recording_destination_container_url: Some(
+                url.as_str().trim_end_matches('/').to_owned(),
+            ),
+        });
+        Ok(self)
+    }
+
+    /// The id that makes sending twice start once; by default a new one.
+    ///
+    /// For programs that may die between starting and noting the result: choose the id, store it,
+    /// and start again with it. The service remembers it for a short time only.
+    pub fn repeatability_id(mut self, id: Uuid) -> Self {
+        self.repeatability_id = Some(id);
+        self
+    }
+
+    /// Changes the request as it is sent, last of all: for values that this crate does not know.
+    pub fn with_request(mut self, change: impl FnOnce(&mut StartCallRecordingRequest)) -> Self {
+        if let Some(media) = self.media.take()
+            && media.apply(&mut self.request).is_err()
+        {
+            // An invalid choice is reported where all others are: when it is sent.
+            self.media = Some(media);
+        }
+        change(&mut self.request);
+        self
+    }
+
+    async fn send(mut self) -> Result<Recording> {
+        if let Some(media) = &self.media {
+            media.apply(&mut self.request)?;
+        }
+        let id = self.repeatability_id.unwrap_or_else(Uuid::new_v4);
+        let first_sent = httpdate::fmt_http_date(SystemTime::now());
+        let answer = self
+            .client
+            .call_automation()
+            .call_recording_start_recording(Some(&first_sent), Some(&id), &self.request)
+            .await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Err(from_failure(Failure::from(error)).await),
+        };
+        let accepted = answer.status().as_u16() == 202;
+        let answer = answer.into_inner();
+        let id = answer.recording_id.as_deref().map(RecordingId::new);
+        let Some(Ok(id)) = id else {
+            return Err(Error::new(
+                ErrorKind::UnexpectedAnswer,
+                "the service started a recording without telling its id",
+            ));
+        };
+        Ok(Recording::started(
+            self.client,
+            id,
+            StartAnswer {
+                outcome_follows: accepted,
+                state: answer.recording_state,
+                kind: answer.recording_kind,
+            },
+        ))
+    }
+}
+
+impl IntoFuture for StartRecording {
+    type Output = Result<Recording>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.send().await.map_err(|error| error.during(OPERATION)) })
+    }
+}
+
+fn web_address(text: &str, what: &str) -> Result<Url> {
+    let refuse = |why: &str| {
+        let message = format!("the {what} is {why}");
+        Err(Error::new(ErrorKind::InvalidInput, message).during(OPERATION))
+    };
+    match Url::parse(text) {
+        Ok(url) if !is_secure(&url) => refuse("not https, which only loopback may do without"),
+        Ok(url) => Ok(url),
+        Err(_) => refuse("no absolute URL"),
+    }
+}

@@ -1,0 +1,126 @@
+//! Which hosts get credentials.
+
+use url::Url;
+
+use crate::credential::{Endpoint, is_loopback, is_secure};
+use crate::error::{Error, ErrorKind};
+
+/// The hosts on which the service keeps recordings.
+const SERVICE_SUFFIXES: &[&str] = &[
+    ".asm.skype.com",
+    ".asyncgw.teams.microsoft.com",
+    ".ams.gov.teams.microsoft.us",
+];
+
+/// The hosts that content may be read from with credentials: the service's, the endpoint, and
+/// those that the caller adds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ContentHosts {
+    added: Vec<String>,
+}
+
+impl ContentHosts {
+    /// Adds a host, or with a leading dot all hosts below a domain.
+    pub(crate) fn allow(&mut self, host: &str) {
+        self.added.push(host.trim().to_ascii_lowercase());
+    }
+
+    /// Fails unless credentials may be sent to the URL.
+    pub(crate) fn check(&self, url: &Url, endpoint: &Endpoint) -> Result<(), Error> {
+        let refuse = |why: &str| {
+            let place = url.host_str().unwrap_or("(no host)");
+            Err(Error::new(
+                ErrorKind::ForbiddenHost,
+                format!("no credentials are sent to {place}: {why}"),
+            ))
+        };
+        if !is_secure(url) {
+            return refuse("the URL is not https");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("the URL contains a user name");
+        }
+        // The emulator may serve content on a port of its own.
+        let same_machine = is_loopback(url) && is_loopback(endpoint.url());
+        if url.authority() == endpoint.authority() || same_machine {
+            return Ok(());
+        }
+        let host = url.host_str().unwrap_or_default();
+        let known = SERVICE_SUFFIXES.iter().any(|suffix| host.ends_with(suffix));
+        let added = self
+            .added
+            .iter()
+            .any(|allowed| match allowed.strip_prefix('.') {
+                Some(_) => host.ends_with(allowed.as_str()),
+                None => host == allowed,
+            });
+        if added {
+            return Ok(());
+        }
+        if !known && host.ends_with(".blob.core.windows.net") {
+            return refuse(
+                "the recording lies in a storage account of your own; read it with that account's \
+                 credentials",
+            );
+        }
+        if !known {
+            return refuse(
+                "it is not a host of the service; if you trust it, add it with \
+                 `allow_content_host`",
+            );
+        }
+        if url.port().is_some() {
+            return refuse("the service uses no other port than 443");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(url: &str, endpoint: &str) -> bool {
+        let mut hosts = ContentHosts::default();
+        hosts.allow("media.example");
+        hosts.allow(".cdn.example");
+        hosts
+            .check(&url.parse().unwrap(), &endpoint.parse().unwrap())
+            .is_ok()
+    }
+
+    #[test]
+    fn credentials_stay_with_the_service() {
+        for (url, expected) in [
+            ("https://us-storage.asm.skype.com/v1/objects/x", true),
+            ("https://storage.ASM.skype.com/v1", true),
+            ("https://contoso.communication.azure.com/v1", true),
+            ("https://media.example/x", true),
+            ("https://eu.cdn.example/x", true),
+            ("https://cdn.example/x", false),
+            ("https://asm.skype.com/x", false),
+            ("https://evilasm.skype.com.example/x", false),
+            ("https://notasm.skype.com/x", false),
+            ("http://us-storage.asm.skype.com/x", false),
+            ("https://user@us-storage.asm.skype.com/x", false),
+            ("https://us-storage.asm.skype.com:8443/x", false),
+            ("https://contoso.communication.azure.com:8443/x", false),
+            ("https://acme.blob.core.windows.net/c/x", false),
+            ("http://127.0.0.1:9000/x", false),
+            ("http://localhost/x", false),
+            ("file:///etc/passwd", false),
+        ] {
+            assert_eq!(
+                allowed(url, "https://contoso.communication.azure.com/"),
+                expected,
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn loopback_serves_loopback() {
+        assert!(allowed("http://127.0.0.1:9001/x", "http://127.0.0.1:9000/"));
+        assert!(!allowed("http://10.0.0.1/x", "http://127.0.0.1:9000/"));
+    }
+}

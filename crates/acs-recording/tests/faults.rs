@@ -1,0 +1,368 @@
+//! What a network and a server in trouble do to an operation.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod common;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use acs_recording::{ErrorKind, Media, RecordingId, RetryPolicy, ServerCallId};
+use common::{Answer, KEY, Server, answer, client, state};
+use tokio::net::TcpListener;
+
+fn rid() -> RecordingId {
+    RecordingId::new("rid").unwrap()
+}
+
+fn server_call_id() -> ServerCallId {
+    ServerCallId::new("aHR0cHM6Ly9h").unwrap()
+}
+
+fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
+    request.lines().find_map(|line| {
+        let (found, value) = line.split_once(": ")?;
+        found.eq_ignore_ascii_case(name).then_some(value)
+    })
+}
+
+#[tokio::test]
+async fn passing_trouble_passes() {
+    for trouble in [
+        answer("503 Service Unavailable", &[("Retry-After", "0")], ""),
+        answer("429 Too Many Requests", &[], ""),
+        answer(
+            "502 Bad Gateway",
+            &[("Content-Type", "text/html")],
+            "<html>",
+        ),
+        answer(
+            "500 Internal Server Error",
+            &[],
+            r#"{"error":{"code":"9999","message":"?"}}"#,
+        ),
+        answer("408 Request Timeout", &[], ""),
+        Answer::Close,
+    ] {
+        let server = Server::start([trouble.clone(), trouble.clone(), state("active")]).await;
+        let recording = server.client().build().unwrap().recording(rid());
+        recording
+            .state()
+            .await
+            .unwrap_or_else(|error| panic!("{trouble:?}: {error}"));
+        assert_eq!(server.requests().len(), 3, "{trouble:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_start_is_repeated_as_the_same_start_with_a_new_signature() {
+    let busy = || answer("500 Internal Server Error", &[], "");
+    // HTTP dates have seconds; a signature of the same second is the same.
+    let pause = &[("retry-after-ms", "1100")];
+    let slow = answer("503 Service Unavailable", pause, "");
+    let server = Server::start([busy(), slow, state("inactive")]).await;
+    let client = server.client().build().unwrap();
+    client
+        .start(server_call_id())
+        .media(Media::mixed_wav())
+        .await
+        .unwrap();
+    let requests = server.requests();
+    assert_eq!(requests.len(), 3);
+    let all = |name| {
+        requests
+            .iter()
+            .map(|request| header(request, name).unwrap())
+            .collect::<Vec<_>>()
+    };
+    for constant in [
+        "repeatability-request-id",
+        "repeatability-first-sent",
+        "x-ms-client-request-id",
+    ] {
+        let values = all(constant);
+        assert!(
+            values.iter().all(|value| *value == values[0]),
+            "{constant}: {values:?}"
+        );
+    }
+    for fresh in ["x-ms-date", "authorization"] {
+        let values = all(fresh);
+        assert_ne!(values[1], values[2], "{fresh}");
+    }
+}
+
+#[tokio::test]
+async fn lasting_trouble_is_told_with_all_that_is_known() {
+    let busy = || {
+        let body = r#"{"error":{"code":"8589","message":"Record throttled.","target":"/x"}}"#;
+        answer("429 Too Many Requests", &[("retry-after-ms", "2")], body)
+    };
+    let server = Server::start([busy(), busy(), busy()]).await;
+    let policy = RetryPolicy::default()
+        .max_attempts(3)
+        .initial_delay(Duration::from_millis(1));
+    let client = server.client().retry(policy).build().unwrap();
+    let error = client.recording(rid()).state().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Throttled);
+    assert_eq!(
+        (error.status(), error.code(), error.target()),
+        (Some(429), Some("8589"), Some("/x"))
+    );
+    assert_eq!(error.attempts(), 3);
+    assert_eq!(error.retry_after(), Some(Duration::from_millis(2)));
+    assert!(error.is_retryable());
+    let id = header(&server.requests()[0], "x-ms-client-request-id")
+        .unwrap()
+        .to_owned();
+    assert_eq!(error.request_id(), Some(id.as_str()));
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_ends_in_a_timeout() {
+    let server = Server::start(vec![Answer::Silence; 10]).await;
+    let client = server
+        .client()
+        .attempt_time_limit(Duration::from_millis(60))
+        .time_limit(Duration::from_millis(200))
+        .build()
+        .unwrap();
+    let started = Instant::now();
+    let error = client.recording(rid()).pause().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.attempts() >= 2, "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_wait_beyond_the_limit_is_not_begun() {
+    let busy = answer("503 Service Unavailable", &[("Retry-After", "3600")], "");
+    let server = Server::start([busy]).await;
+    let error = server
+        .client()
+        .build()
+        .unwrap()
+        .recording(rid())
+        .state()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.attempts(), error.retry_after()),
+        (1, Some(Duration::from_hours(1)))
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_sent_once() {
+    for (status, kind) in [
+        ("400 Bad Request", ErrorKind::InvalidRequest),
+        ("401 Unauthorized", ErrorKind::Authentication),
+        ("403 Forbidden", ErrorKind::PermissionDenied),
+        ("404 Not Found", ErrorKind::NotFound),
+        ("501 Not Implemented", ErrorKind::Service),
+    ] {
+        let server = Server::start([answer(status, &[], "")]).await;
+        let error = server
+            .client()
+            .build()
+            .unwrap()
+            .recording(rid())
+            .state()
+            .await
+            .unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (kind, 1), "{status}");
+        assert_eq!(server.requests().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_stop_whose_answer_got_lost_is_a_success() {
+    let gone = || {
+        let body = r#"{"error":{"code":"8522","message":"Recording not found."}}"#;
+        answer("404 Not Found", &[], body)
+    };
+    let server = Server::start([Answer::Close, gone()]).await;
+    server
+        .client()
+        .build()
+        .unwrap()
+        .recording(rid())
+        .stop()
+        .await
+        .unwrap();
+    assert_eq!(server.requests().len(), 2);
+
+    let server = Server::start([gone()]).await;
+    let error = server
+        .client()
+        .build()
+        .unwrap()
+        .recording(rid())
+        .stop()
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_success_with_a_wrong_body_is_no_success() {
+    for body in ["", "<html>", "{\"recordingId\":7}", "{}"] {
+        let server = Server::start([answer("200 OK", &[], body)]).await;
+        let error = server
+            .client()
+            .build()
+            .unwrap()
+            .recording(rid())
+            .state()
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedAnswer, "{body}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_skewed_clock_is_named() {
+    let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_mins(20));
+    let server = Server::start([answer("401 Unauthorized", &[("Date", &date)], "")]).await;
+    let error = server
+        .client()
+        .build()
+        .unwrap()
+        .recording(rid())
+        .state()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("clock"), "{error}");
+}
+
+#[tokio::test]
+async fn an_unreachable_endpoint_is_named_and_the_key_is_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let policy = RetryPolicy::default().initial_delay(Duration::from_millis(1));
+    let client = client(&format!("http://{address}"))
+        .retry(policy)
+        .build()
+        .unwrap();
+    let error = client.start(server_call_id()).await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Connection, 5));
+    let shown = format!("{error} {error:?} {client:?}");
+    assert!(
+        shown.contains(&address.to_string()) && shown.contains("cannot be reached"),
+        "{shown}"
+    );
+    assert!(
+        !shown.contains(KEY) && !shown.contains("0123456789abcdef"),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_foreign_host_takes_no_credentials_along() {
+    // Another name of this machine stands for a foreign host.
+    let foreign = Server::start([answer("200 OK", &[], "media")]).await;
+    let port = foreign.url.rsplit(':').next().unwrap();
+    let target = format!("http://0.0.0.0:{port}/x");
+    let moved = answer("302 Found", &[("Location", &target)], "");
+    let home = Server::start([moved]).await;
+    let location = format!("{}/v1/objects/o/content/video", home.url)
+        .parse()
+        .unwrap();
+    let client = home.client().build().unwrap();
+    assert_eq!(
+        client.download(&location).into_bytes().await.unwrap(),
+        b"media"
+    );
+    assert!(header(&home.requests()[0], "authorization").is_some());
+    let seen = &foreign.requests()[0];
+    for secret in [
+        "authorization",
+        "x-ms-host",
+        "x-ms-date",
+        "x-ms-content-sha256",
+    ] {
+        assert_eq!(header(seen, secret), None, "{seen}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_within_the_service_is_signed_again() {
+    let regional = Server::start([answer("200 OK", &[], "media")]).await;
+    let target = format!("{}/v1/objects/o/content/video", regional.url);
+    let home = Server::start([answer("302 Found", &[("Location", &target)], "")]).await;
+    let location = format!("{}/elsewhere", home.url).parse().unwrap();
+    let client = home.client().build().unwrap();
+    client.download(&location).into_bytes().await.unwrap();
+    let host = home.url.trim_start_matches("http://");
+    assert_eq!(header(&regional.requests()[0], "x-ms-host"), Some(host));
+    let first = header(&home.requests()[0], "authorization")
+        .unwrap()
+        .to_owned();
+    assert_ne!(
+        header(&regional.requests()[0], "authorization").unwrap(),
+        first,
+        "another path"
+    );
+}
+
+#[tokio::test]
+async fn redirects_come_to_an_end() {
+    let moved = || answer("302 Found", &[("Location", "/again")], "");
+    let server = Server::start((0..20).map(|_| moved())).await;
+    let location = format!("{}/x", server.url).parse().unwrap();
+    let client = server.client().build().unwrap();
+    let error = client.download(&location).into_bytes().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedAnswer);
+    assert_eq!(server.requests().len(), 6);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_a_host_that_gets_no_credentials() {
+    let client = client("https://contoso.communication.azure.com")
+        .build()
+        .unwrap();
+    let location = "https://example.com/v1/objects/o".parse().unwrap();
+    let error = client.download(&location).into_bytes().await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.attempts()),
+        (ErrorKind::ForbiddenHost, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_broken_body_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let cut = Answer::Text("HTTP/1.1 200 OK\nContent-Length: 100\n\nhalf".to_owned());
+    let server = Server::start([
+        cut,
+        answer("200 OK", &[], "whole"),
+        answer("200 OK", &[], "x"),
+    ])
+    .await;
+    let location = format!("{}/v1/objects/o", server.url).parse().unwrap();
+    let client = server.client().build().unwrap();
+
+    let error = client.download(&location).to_file(&path).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+    let saved = client.download(&location).to_file(&path).await.unwrap();
+    assert_eq!(
+        (saved.bytes, std::fs::read(&path).unwrap().as_slice()),
+        (5, b"whole".as_slice())
+    );
+
+    let error = client.download(&location).to_file(&path).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::File, "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+    assert_eq!(
+        server.requests().len(),
+        2,
+        "nothing is downloaded for a file that exists"
+    );
+}
