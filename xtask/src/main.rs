@@ -5,11 +5,12 @@ mod spec;
 mod suite;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use sha2::{Digest as _, Sha256};
 use similar::TextDiff;
 
@@ -71,11 +72,36 @@ enum SpecCommand {
         #[arg(long)]
         check: bool,
     },
+    /// Says what a new version changes, and for whom that breaks something
+    #[command(
+        after_help = "Exit code: 0 when nothing is breaking, 1 when something is (the last \
+        line then begins with the number of breaking changes) or when a file cannot be read (the \
+        output then begins with \"error:\")."
+    )]
+    Diff {
+        /// The older description: Swagger 2.0 or OpenAPI of this workspace
+        old: PathBuf,
+        /// The newer description
+        new: PathBuf,
+        /// How to print the changes
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For the terminal
+    Text,
+    /// Tables for a pull request
+    Markdown,
+    /// For programs
+    Json,
 }
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             report(&error);
             ExitCode::FAILURE
@@ -88,8 +114,18 @@ fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }
 
-fn run(cli: Cli) -> Result<()> {
+fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
+        Command::Spec(SpecCommand::Diff { old, new, format }) => {
+            let report = spec::diff::diff(&spec::structure(&old)?, &spec::structure(&new)?);
+            let text = match format {
+                Format::Text => spec::diff::text(&report),
+                Format::Markdown => spec::diff::markdown(&report),
+                Format::Json => spec::diff::json(&report)?,
+            };
+            std::io::stdout().write_all(text.as_bytes())?;
+            return Ok(ExitCode::from(u8::from(report.is_breaking())));
+        }
         Command::Spec(SpecCommand::Import {
             path,
             out,
@@ -105,11 +141,12 @@ fn run(cli: Cli) -> Result<()> {
                 &spec::to_text(&document)?,
                 check,
                 "cargo xtask spec import",
-            )
+            )?;
         }
-        Command::Codegen { check, spec, out } => codegen(check, spec, out),
-        Command::Test { args } => suite::run(&args),
+        Command::Codegen { check, spec, out } => codegen(check, spec, out)?,
+        Command::Test { args } => suite::run(&args)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn codegen(check: bool, from: Option<PathBuf>, out: Option<PathBuf>) -> Result<()> {
@@ -177,9 +214,14 @@ fn finish(path: &Path, content: &str, check: bool, command: &str) -> Result<()> 
     }
     // Beside its final place and then renamed, so that nothing is ever half written.
     let parent = path.parent().ok_or_else(|| anyhow!("{shown} is no file"))?;
-    let mut file = tempfile::NamedTempFile::new_in(parent)
+    let mut file = tempfile::Builder::new();
+    // A temporary file is its owner's alone; a file of the repository is everybody's.
+    #[cfg(unix)]
+    file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = file
+        .tempfile_in(parent)
         .with_context(|| format!("cannot write into {}", parent.display()))?;
-    std::io::Write::write_all(&mut file, content.as_bytes())?;
+    file.write_all(content.as_bytes())?;
     file.persist(path)
         .with_context(|| format!("cannot write {shown}"))?;
     Ok(())

@@ -9,6 +9,15 @@ use progenitor_client::{ClientHooks, OperationInfo, RequestBuilderExt, encode_pa
 /// Types used as operation parameters and responses.
 #[allow(clippy::all)]
 pub mod types {
+    /// Reads `null` as an empty list or map.
+    fn null_as_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: Default + ::serde::Deserialize<'de>,
+        D: ::serde::Deserializer<'de>,
+    {
+        let value = <Option<T> as ::serde::Deserialize>::deserialize(deserializer)?;
+        Ok(value.unwrap_or_default())
+    }
     /// Event data: an invitation did not lead to a new participant.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     #[serde(rename_all = "camelCase")]
@@ -247,7 +256,11 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub source_display_name: Option<String>,
         /// Parties that were called.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub targets: Vec<CommunicationIdentifierModel>,
         /// State of transcription in this call.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -595,7 +608,11 @@ pub mod types {
         /// sometimes a word such as `BadRequest` or `Denied`.
         pub code: String,
         /// Single errors behind this one.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub details: Vec<CommunicationError>,
         /// Error that caused this one.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -897,7 +914,8 @@ pub mod types {
         /// Header names and values for called parties that are reached over SIP.
         #[serde(
             default,
-            skip_serializing_if = ":: std :: collections :: BTreeMap::is_empty"
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "::std::collections::BTreeMap::is_empty"
         )]
         pub sip_headers: ::std::collections::BTreeMap<String, String>,
         /// Details to show to a Microsoft Teams Phone agent.
@@ -906,7 +924,8 @@ pub mod types {
         /// Header names and values for called parties that are reached over VoIP.
         #[serde(
             default,
-            skip_serializing_if = ":: std :: collections :: BTreeMap::is_empty"
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "::std::collections::BTreeMap::is_empty"
         )]
         pub voip_headers: ::std::collections::BTreeMap<String, String>,
     }
@@ -921,14 +940,22 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub max_tones_to_collect: Option<i32>,
         /// Keys that end the input.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub stop_tones: Vec<Tone>,
     }
     /// Keys that were pressed.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct DtmfResult {
         /// The keys in the order of pressing.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub tones: Vec<Tone>,
     }
     /// Destination of the recording files. For `azureBlobStorage` the Communication Services
@@ -1098,7 +1125,7 @@ pub mod types {
         /// `transportType` is `websocket`.
         #[serde(rename = "websocket")]
         Websocket(WebSocketMediaStreamingOptions),
-        /// Any other `transportType`, kept as it was received.
+        /// Any other `transportType`, or one whose members do not fit, kept as it was received.
         #[serde(untagged)]
         UnknownValue(::serde_json::Map<String, ::serde_json::Value>),
     }
@@ -1246,7 +1273,11 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub state: Option<MediaStreamingSubscriptionState>,
         /// What is streamed.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub subscribed_content_types: Vec<MediaStreamingContentType>,
     }
     /// Whether a call's audio stream is on.
@@ -1396,7 +1427,11 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub operation_context: Option<String>,
         /// Participants concerned, with the mute and hold state of each.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub participants: Vec<CallParticipant>,
     }
     /// Whom to silence.
@@ -1432,7 +1467,11 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub correlation_id: Option<String>,
         /// Who is in the call, with the mute and hold state of each.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub participants: Vec<CallParticipant>,
         /// Outcome of the operation, or the reason behind the event, as status code, sub-code and
         /// message.
@@ -1577,7 +1616,11 @@ pub mod types {
         /// Audio to play, one after the other.
         pub play_sources: Vec<PlaySource>,
         /// Participants who hear it; left out, everybody does.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub play_to: Vec<CommunicationIdentifierModel>,
     }
     /// One piece of audio; `kind` names the member that is filled in.
@@ -1774,7 +1817,11 @@ pub mod types {
     #[serde(rename_all = "camelCase")]
     pub struct RecognizeOptions {
         /// Menu entries to choose from, for `choices`.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub choices: Vec<Choice>,
         /// Limits for key presses.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -1793,7 +1840,11 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub speech_language: Option<String>,
         /// Language tags among which the spoken one is detected.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub speech_languages: Vec<String>,
         /// Limits for free speech.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -1823,7 +1874,11 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub play_prompt: Option<PlaySource>,
         /// Several pieces of audio to play before.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub play_prompts: Vec<PlaySource>,
         /// Kind of input to wait for.
         pub recognize_input_type: RecognizeInputType,
@@ -2240,7 +2295,11 @@ pub mod types {
         /// For `unmixed` only: participants in channel order, beginning with channel 0, at most 5.
         /// Everyone else gets the next channel when first heard; without this list channel 0 belongs
         /// to whoever speaks first.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub audio_channel_participant_ordering: Vec<CommunicationIdentifierModel>,
         /// The call to record, by a connection that the application holds. Use it instead of
         /// `callLocator`; the service then answers 202 rather than 200.
@@ -2253,7 +2312,11 @@ pub mod types {
         /// For `unmixed` only: ties participants to channel numbers, the rest is placed by the
         /// service. The final assignment appears nowhere but in the metadata document of the
         /// recording.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub channel_affinity: Vec<ChannelAffinity>,
         /// Storage account of your own as destination; left out, the service stores the files itself
         /// for 24 hours.
@@ -2332,7 +2395,11 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub locale: Option<String>,
         /// Language tags among which the spoken one is detected.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub locales: Vec<String>,
         /// Public `https` address that gets the events of this one operation, in place of the
         /// `callbackUri` of the call.
@@ -2469,7 +2536,8 @@ pub mod types {
         /// Up to 10 further names and values to show to the agent; more are ignored.
         #[serde(
             default,
-            skip_serializing_if = ":: std :: collections :: BTreeMap::is_empty"
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "::std::collections::BTreeMap::is_empty"
         )]
         pub additional_caller_information: ::std::collections::BTreeMap<String, String>,
         /// Identity of that person.
@@ -2495,7 +2563,8 @@ pub mod types {
         /// Parties that the call is meant for, as a map.
         #[serde(
             default,
-            skip_serializing_if = ":: std :: collections :: BTreeMap::is_empty"
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "::std::collections::BTreeMap::is_empty"
         )]
         pub intended_targets: ::std::collections::BTreeMap<String, CommunicationIdentifierModel>,
         /// ISO 639 code of the language in use.
@@ -2646,7 +2715,7 @@ pub mod types {
         /// `transportType` is `websocket`.
         #[serde(rename = "websocket")]
         Websocket(WebSocketTranscriptionOptions),
-        /// Any other `transportType`, kept as it was received.
+        /// Any other `transportType`, or one whose members do not fit, kept as it was received.
         #[serde(untagged)]
         UnknownValue(::serde_json::Map<String, ::serde_json::Value>),
     }
@@ -2828,7 +2897,11 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub state: Option<TranscriptionSubscriptionState>,
         /// Which results are sent.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub subscribed_result_types: Vec<TranscriptionResultType>,
     }
     /// Whether a call's transcription is on.
@@ -3026,7 +3099,11 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub locale: Option<String>,
         /// Language tags among which the spoken one is detected.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            default,
+            deserialize_with = "null_as_default",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         pub locales: Vec<String>,
         /// Whether and how personal data is hidden in the transcript.
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,13 +1,13 @@
 //! The types that progenitor cannot express, among those that it can.
 
 use anyhow::{Context, Result, anyhow};
-use heck::ToUpperCamelCase;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{Attribute, Item, parse_quote};
 
-use super::lower::{Lowered, OpenEnum, Union};
-use super::tidy;
+use super::lower::{Alias, Lowered, OpenEnum};
+use super::unions::Union;
+use super::{names, tidy};
 
 /// Puts our own types among progenitor's and tidies what it wrote.
 pub fn assemble(tokens: TokenStream, lowered: &Lowered) -> Result<syn::File> {
@@ -20,29 +20,29 @@ pub fn assemble(tokens: TokenStream, lowered: &Lowered) -> Result<syn::File> {
             _ => None,
         })
         .ok_or_else(|| anyhow!("progenitor wrote no module `types`"))?;
-    for open in &lowered.enums {
-        types.1.extend(open_enum(open)?);
-    }
-    for item in lowered.unions.iter().map(union) {
-        types.1.push(item?);
-    }
+    types.1.extend(lowered.enums.iter().flat_map(open_enum));
+    types.1.extend(lowered.unions.iter().map(union));
+    types.1.extend(lowered.aliases.iter().map(alias));
     types.1.sort_by_key(type_name);
     tidy::file(&mut file);
     Ok(file)
 }
 
-fn open_enum(open: &OpenEnum) -> Result<Vec<Item>> {
-    let name = format_ident!("{}", open.name);
+fn open_enum(open: &OpenEnum) -> [Item; 2] {
+    let name = format_ident!("{}", names::type_name(&open.name));
     let docs = doc(open.description.as_deref());
     let variants: Vec<_> = open
         .values
         .iter()
-        .map(|(value, _)| variant_name(value))
-        .collect::<Result<_>>()?;
-    let variant_docs = open.values.iter().map(|(_, text)| doc(text.as_deref()));
-    let values = open.values.iter().map(|(value, _)| value);
+        .map(|value| format_ident!("{}", value.name))
+        .collect();
+    let variant_docs = open
+        .values
+        .iter()
+        .map(|value| doc(value.description.as_deref()));
+    let values = open.values.iter().map(|value| &value.wire);
     let unknown = "A value that this version does not know, kept as it was received.";
-    Ok(vec![
+    [
         parse_quote! {
             #(#docs)*
             #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,29 +56,26 @@ fn open_enum(open: &OpenEnum) -> Result<Vec<Item>> {
         parse_quote! {
             crate::open_enum!(#name, #(#variants = #values),*);
         },
-    ])
+    ]
 }
 
-fn union(union: &Union) -> Result<Item> {
-    let name = format_ident!("{}", union.name);
+fn union(union: &Union) -> Item {
+    let name = format_ident!("{}", names::type_name(&union.name));
     let docs = doc(union.description.as_deref());
     let tag = &union.tag;
-    let variants = union
-        .variants
-        .iter()
-        .map(|(value, subtype)| {
-            let variant = variant_name(value)?;
-            let subtype = format_ident!("{subtype}");
-            let text = format!("`{tag}` is `{value}`.");
-            Ok(quote! {
-                #[doc = #text]
-                #[serde(rename = #value)]
-                #variant(#subtype)
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let unknown = format!("Any other `{tag}`, kept as it was received.");
-    Ok(parse_quote! {
+    let variants = union.variants.iter().map(|of| {
+        let (value, variant) = (&of.wire, format_ident!("{}", of.name));
+        let subtype = format_ident!("{}", names::type_name(&of.schema));
+        let text = format!("`{tag}` is `{value}`.");
+        quote! {
+            #[doc = #text]
+            #[serde(rename = #value)]
+            #variant(#subtype)
+        }
+    });
+    let unknown =
+        format!("Any other `{tag}`, or one whose members do not fit, kept as it was received.");
+    parse_quote! {
         #(#docs)*
         #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
         #[serde(tag = #tag)]
@@ -89,12 +86,17 @@ fn union(union: &Union) -> Result<Item> {
             #[serde(untagged)]
             UnknownValue(::serde_json::Map<::std::string::String, ::serde_json::Value>),
         }
-    })
+    }
 }
 
-fn variant_name(value: &str) -> Result<syn::Ident> {
-    let name = value.to_upper_camel_case();
-    syn::parse_str(&name).with_context(|| format!("{value:?} makes no name of a variant"))
+fn alias(alias: &Alias) -> Item {
+    let name = format_ident!("{}", names::type_name(&alias.name));
+    let target = format_ident!("{}", names::type_name(&alias.target));
+    let docs = doc(alias.description.as_deref());
+    parse_quote! {
+        #(#docs)*
+        pub type #name = #target;
+    }
 }
 
 fn doc(text: Option<&str>) -> Vec<Attribute> {
@@ -109,6 +111,7 @@ fn type_name(item: &Item) -> (String, u8) {
         Item::Mod(module) => (String::new(), u8::from(module.ident != "error")),
         Item::Struct(item) => (item.ident.to_string(), 0),
         Item::Enum(item) => (item.ident.to_string(), 0),
+        Item::Type(item) => (item.ident.to_string(), 0),
         Item::Macro(item) => {
             let name = item.mac.tokens.clone().into_iter().next();
             (name.map_or(String::new(), |name| name.to_string()), 1)

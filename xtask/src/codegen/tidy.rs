@@ -1,11 +1,11 @@
 //! Makes what progenitor wrote shorter and readable, without changing what it does.
 
-use quote::{ToTokens, quote};
+use quote::{ToTokens, format_ident, quote};
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, Expr, ExprLit, ImplItem, Item, ItemStruct, Lit, LitStr, Meta, MetaNameValue, Path,
-    Token, parse_quote,
+    Attribute, Expr, ExprLit, Field, ImplItem, Item, ItemStruct, Lit, LitStr, Meta, MetaNameValue,
+    Path, Token, parse_quote,
 };
 
 pub fn file(file: &mut syn::File) {
@@ -16,9 +16,9 @@ pub fn file(file: &mut syn::File) {
                 if let Some((_, items)) = &mut module.content {
                     items.retain(|item| !is_clone_conversion(item));
                     drop_unused_error(items);
-                    items
-                        .iter_mut()
-                        .for_each(|item| LocalPaths.visit_item_mut(item));
+                    for item in items {
+                        LocalPaths.visit_item_mut(item);
+                    }
                 }
             }
             // It panics when there is no TLS, and has a total time limit that ends downloads.
@@ -29,6 +29,34 @@ pub fn file(file: &mut syn::File) {
         }
     }
     Tidy.visit_file_mut(file);
+    for item in &mut file.items {
+        if let Item::Mod(module) = item
+            && let Some((_, items)) = &mut module.content
+            && items
+                .iter()
+                .any(|item| text(item).contains(NULL_AS_DEFAULT))
+        {
+            items.insert(0, null_as_default());
+        }
+    }
+}
+
+const NULL_AS_DEFAULT: &str = "null_as_default";
+
+/// The service writes `null` for what it has not; a list or map that is optional is empty then.
+fn null_as_default() -> Item {
+    let name = format_ident!("{NULL_AS_DEFAULT}");
+    parse_quote! {
+        #[doc = " Reads `null` as an empty list or map."]
+        fn #name<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+        where
+            T: Default + ::serde::Deserialize<'de>,
+            D: ::serde::Deserializer<'de>,
+        {
+            let value = <Option<T> as ::serde::Deserialize>::deserialize(deserializer)?;
+            Ok(value.unwrap_or_default())
+        }
+    }
 }
 
 fn is_module(item: &Item, name: &str) -> bool {
@@ -121,48 +149,73 @@ impl VisitMut for Tidy {
 
     fn visit_item_struct_mut(&mut self, item: &mut ItemStruct) {
         visit_mut::visit_item_struct_mut(self, item);
-        let mut renamed = false;
+        for attribute in item.fields.iter_mut().flat_map(|field| &mut field.attrs) {
+            if let Some(mut parts) = serde_parts(attribute) {
+                parts.iter_mut().for_each(shorten_path);
+                let default = parts
+                    .iter()
+                    .position(|part| part.path().is_ident("default"));
+                if let Some(index) = default {
+                    parts.insert(index + 1, parse_quote!(deserialize_with = #NULL_AS_DEFAULT));
+                }
+                *attribute = parse_quote!(#[serde(#(#parts),*)]);
+            }
+        }
+        // Once for the struct instead of once per field, where there is anything to rename.
+        if !item.fields.iter().any(follows_camel_case) {
+            return;
+        }
         for field in &mut item.fields {
-            let Some(name) = field
-                .ident
-                .as_ref()
-                .map(|ident| camel_case(&ident.to_string()))
-            else {
+            let Some(name) = field.ident.as_ref().map(ToString::to_string) else {
                 continue;
             };
-            for attribute in &mut field.attrs {
-                let Some(mut parts) = serde_parts(attribute) else {
-                    continue;
-                };
-                let before = parts.len();
-                parts.retain(|part| rename(part).as_deref() != Some(&name));
-                renamed |= parts.len() < before;
-                parts.iter_mut().for_each(shorten_paths);
-                *attribute = parse_quote!(#[serde(#(#parts),*)]);
+            if follows_camel_case(field) {
+                for attribute in &mut field.attrs {
+                    if let Some(mut parts) = serde_parts(attribute) {
+                        parts.retain(|part| rename(part).is_none());
+                        *attribute = parse_quote!(#[serde(#(#parts),*)]);
+                    }
+                }
+            } else if wire_name(field).is_none() && camel_case(&name) != name {
+                field.attrs.push(parse_quote!(#[serde(rename = #name)]));
             }
             field
                 .attrs
                 .retain(|attribute| serde_parts(attribute).is_none_or(|parts| !parts.is_empty()));
         }
-        if renamed {
-            item.attrs
-                .push(parse_quote!(#[serde(rename_all = "camelCase")]));
-        }
+        item.attrs
+            .push(parse_quote!(#[serde(rename_all = "camelCase")]));
     }
+}
+
+/// The name that a field is given explicitly.
+fn wire_name(field: &Field) -> Option<String> {
+    let mut parts = field.attrs.iter().filter_map(serde_parts).flatten();
+    parts.find_map(|part| rename(&part))
+}
+
+/// Whether a field is renamed to what serde would make of it anyway.
+fn follows_camel_case(field: &Field) -> bool {
+    let name = field.ident.as_ref().map(ToString::to_string);
+    name.is_some_and(|name| wire_name(field) == Some(camel_case(&name)))
 }
 
 /// serde's own rule for `rename_all = "camelCase"`.
 fn camel_case(field: &str) -> String {
     let mut out = String::new();
-    for (index, part) in field.trim_start_matches("r#").split('_').enumerate() {
-        let mut characters = part.chars();
-        match characters.next() {
-            Some(first) if index > 0 => {
-                out.extend(first.to_uppercase());
-                out += characters.as_str();
+    let mut word_begins = false;
+    for character in field.trim_start_matches("r#").chars() {
+        match character {
+            '_' => word_begins = !out.is_empty(),
+            _ if word_begins => {
+                out.push(character.to_ascii_uppercase());
+                word_begins = false;
             }
-            _ => out += part,
+            _ => out.push(character),
         }
+    }
+    if let Some(first) = out.get_mut(..1) {
+        first.make_ascii_lowercase();
     }
     out
 }
@@ -182,16 +235,20 @@ fn rename(meta: &Meta) -> Option<String> {
     }
 }
 
-fn shorten_paths(meta: &mut Meta) {
+fn shorten_path(meta: &mut Meta) {
     let Meta::NameValue(meta) = meta else { return };
+    if !meta.path.is_ident("skip_serializing_if") {
+        return;
+    }
     let Some(path) = string(meta).map(LitStr::value) else {
         return;
     };
-    for long in ["::std::option::", "::std::vec::"] {
-        if let Some(short) = path.strip_prefix(long) {
-            meta.value = parse_quote!(#short);
-        }
-    }
+    let path = path.replace(' ', "");
+    let short = ["::std::option::", "::std::vec::"]
+        .iter()
+        .find_map(|long| path.strip_prefix(long))
+        .unwrap_or(&path);
+    meta.value = parse_quote!(#short);
 }
 
 fn string(meta: &MetaNameValue) -> Option<&LitStr> {
@@ -235,4 +292,145 @@ fn wrap(text: &str) -> Vec<String> {
         lines.push(line);
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tidied(source: &str) -> String {
+        let mut file = syn::parse_file(source).unwrap();
+        super::file(&mut file);
+        prettyplease::unparse(&file)
+    }
+
+    #[test]
+    fn camel_case_is_what_serde_makes_of_a_field() {
+        for (field, wire) in [
+            ("call_connection_id", "callConnectionId"),
+            ("id", "id"),
+            ("type_", "type"),
+            ("_hidden", "hidden"),
+            ("x1_y", "x1Y"),
+        ] {
+            assert_eq!(camel_case(field), wire);
+        }
+    }
+
+    #[test]
+    fn one_attribute_renames_what_follows_the_rule_and_nothing_else() {
+        let tidy = tidied(
+            r#"struct A {
+                #[serde(rename = "callId", skip)] call_id: u8,
+                #[serde(rename = "Odd Name")] odd_name: u8,
+                same: u8,
+                snake_on_the_wire: u8,
+            }
+            struct B { #[serde(rename = "Odd")] odd: u8, snake_case: u8 }"#,
+        );
+        insta::assert_snapshot!(tidy, @r#"
+        #[serde(rename_all = "camelCase")]
+        struct A {
+            #[serde(skip)]
+            call_id: u8,
+            #[serde(rename = "Odd Name")]
+            odd_name: u8,
+            same: u8,
+            #[serde(rename = "snake_on_the_wire")]
+            snake_on_the_wire: u8,
+        }
+        struct B {
+            #[serde(rename = "Odd")]
+            odd: u8,
+            snake_case: u8,
+        }
+        "#);
+    }
+
+    #[test]
+    fn lists_and_maps_that_are_null_are_empty() {
+        let tidy = tidied(
+            r#"mod types { struct A {
+                #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+                list: Vec<u8>,
+                #[serde(rename = "aMap", default, skip_serializing_if = ":: std :: collections :: BTreeMap::is_empty")]
+                a_map: BTreeMap<String, u8>,
+                #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+                one: Option<u8>,
+            } }"#,
+        );
+        insta::assert_snapshot!(tidy, @r#"
+        mod types {
+            /// Reads `null` as an empty list or map.
+            fn null_as_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+            where
+                T: Default + ::serde::Deserialize<'de>,
+                D: ::serde::Deserializer<'de>,
+            {
+                let value = <Option<T> as ::serde::Deserialize>::deserialize(deserializer)?;
+                Ok(value.unwrap_or_default())
+            }
+            #[serde(rename_all = "camelCase")]
+            struct A {
+                #[serde(
+                    default,
+                    deserialize_with = "null_as_default",
+                    skip_serializing_if = "Vec::is_empty"
+                )]
+                list: Vec<u8>,
+                #[serde(
+                    default,
+                    deserialize_with = "null_as_default",
+                    skip_serializing_if = "::std::collections::BTreeMap::is_empty"
+                )]
+                a_map: BTreeMap<String, u8>,
+                #[serde(skip_serializing_if = "Option::is_none")]
+                one: Option<u8>,
+            }
+        }
+        "#);
+    }
+
+    #[test]
+    fn documentation_is_broken_into_lines_and_has_no_schema() {
+        let text = format!(
+            "{}end<details><summary>JSON schema</summary>…</details>",
+            "some words ".repeat(10)
+        );
+        let tidy = tidied(&format!("#[doc = {text:?}] struct A;"));
+        insta::assert_snapshot!(tidy, @"
+        /// some words some words some words some words some words some words some words some words
+        /// some words some words end
+        struct A;
+        ");
+    }
+
+    #[test]
+    fn conversions_by_cloning_and_a_client_with_a_time_limit_go() {
+        let tidy = tidied(
+            "mod prelude {}
+            mod types {
+                impl From<&Self_> for Self_ { fn from(v: &Self_) -> Self { v.clone() } }
+                impl From<u8> for Self_ { fn from(v: u8) -> Self { Self_ } }
+                struct Self_ { a: crate::types::Other, b: ::std::option::Option<u8> }
+            }
+            impl Client { fn new() {} fn new_with_client() {} }",
+        );
+        insta::assert_snapshot!(tidy, @"
+        mod types {
+            impl From<u8> for Self_ {
+                fn from(v: u8) -> Self {
+                    Self_
+                }
+            }
+            struct Self_ {
+                a: Other,
+                b: Option<u8>,
+            }
+        }
+        impl Client {
+            fn new_with_client() {}
+        }
+        ");
+    }
 }

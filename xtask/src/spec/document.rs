@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
-use super::node::Place;
+use super::json;
+use super::node::{Node, Place};
+use super::prose::PROSE;
 
 /// One element of one file: `definitions/Name`, `parameters/Name`, `responses/Name`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +20,14 @@ pub struct Target {
 }
 
 impl Target {
+    pub fn definition(file: &Path, name: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            section: "definitions".to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -43,9 +53,10 @@ pub struct Documents {
 impl Documents {
     pub fn open(root: &Path) -> Result<Self> {
         let document = read_json(root)?;
+        let root = normalize(root);
         Ok(Self {
-            root: root.to_owned(),
-            files: BTreeMap::from([(root.to_owned(), document)]),
+            files: BTreeMap::from([(root.clone(), document)]),
+            root,
         })
     }
 
@@ -55,14 +66,6 @@ impl Documents {
 
     pub fn root(&self) -> &Value {
         &self.files[&self.root]
-    }
-
-    pub fn local(&self, file: &Path, section: &str, name: &str) -> Target {
-        Target {
-            file: file.to_owned(),
-            section: section.to_owned(),
-            name: name.to_owned(),
-        }
     }
 
     pub fn get(&self, target: &Target) -> Option<&Value> {
@@ -78,14 +81,13 @@ impl Documents {
             .split_once('#')
             .ok_or_else(|| anyhow!("{place}: `$ref` {reference:?} has no `#/…` part"))?;
         let mut parts = fragment.trim_start_matches('/').splitn(2, '/');
-        let (section, name) = match (parts.next(), parts.next()) {
-            (Some(section @ ("definitions" | "parameters" | "responses")), Some(name)) => {
-                (section, name)
-            }
-            _ => bail!(
+        let (Some(section @ ("definitions" | "parameters" | "responses")), Some(name)) =
+            (parts.next(), parts.next())
+        else {
+            bail!(
                 "{place}: `$ref` {reference:?} leads neither to a definition nor to a parameter \
                  nor to a response"
-            ),
+            )
         };
         let file = if path.is_empty() {
             file.to_owned()
@@ -109,32 +111,52 @@ impl Documents {
         Ok(target)
     }
 
-    /// Follows definitions that are nothing but a `$ref` to a definition of the same name.
-    ///
-    /// Published descriptions list the common types so, once per file. A definition that refers to
-    /// one of another name is a second name for a type and stays.
-    pub fn canonical(&mut self, target: Target) -> Result<Target> {
+    /// Follows elements that are nothing but a `$ref`, as far as `on` says; never in a circle.
+    pub fn follow(
+        &mut self,
+        target: Target,
+        on: impl Fn(&Target, &Target) -> bool,
+    ) -> Result<Target> {
         let mut chain = vec![target];
+        let mut stop = None;
         while let Some(last) = chain.last()
-            && let Some(reference) = self.alias(last).map(str::to_owned)
+            && let Some(reference) = self.alias(last)?
         {
-            let (file, place) = (last.file.clone(), last.place());
+            let (file, place) = (last.file.clone(), last.place().join("$ref"));
             let next = self.resolve(&file, &reference, &place)?;
             if chain.contains(&next) {
                 bail!("{place}: the `$ref` is circular");
             }
+            if stop.is_none() && !on(&chain[0], &next) {
+                stop = Some(chain.len());
+            }
             chain.push(next);
         }
-        let same = chain
-            .iter()
-            .take_while(|target| target.name == chain[0].name)
-            .count();
-        Ok(chain.swap_remove(same - 1))
+        let end = stop.unwrap_or(chain.len());
+        Ok(chain.swap_remove(end - 1))
     }
 
-    /// The `$ref` of a definition that is nothing else.
-    fn alias(&self, target: &Target) -> Option<&str> {
-        self.get(target)?.get("$ref")?.as_str()
+    /// The one definition behind a name that several files list.
+    ///
+    /// Published descriptions repeat the common types so, once per file. A definition that refers
+    /// to one of another name is a second name for a type and stays.
+    pub fn canonical(&mut self, target: Target) -> Result<Target> {
+        self.follow(target, |first, next| first.name == next.name)
+    }
+
+    /// The `$ref` of an element that is nothing else.
+    fn alias(&self, target: &Target) -> Result<Option<String>> {
+        let Some(Value::Object(members)) = self.get(target) else {
+            return Ok(None);
+        };
+        if !members.contains_key("$ref") {
+            return Ok(None);
+        }
+        let node = Node::over(members, target.place());
+        let reference = node.str("$ref")?.map(str::to_owned);
+        node.skip(PROSE);
+        node.finish()?;
+        Ok(reference)
     }
 }
 
@@ -142,12 +164,12 @@ impl Documents {
 pub fn read_json(path: &Path) -> Result<Value> {
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    // Published files begin with a byte order mark now and then.
+    let text = text.trim_start_matches('\u{feff}');
     if text.trim().is_empty() {
         bail!("{} is empty", path.display());
     }
-    // Published files begin with a byte order mark now and then.
-    serde_json::from_str(text.trim_start_matches('\u{feff}'))
-        .with_context(|| format!("{} is not JSON", path.display()))
+    json::parse(text).with_context(|| format!("{} cannot be read as JSON", path.display()))
 }
 
 /// Removes `.` and `dir/..` without asking the file system, so that one file has one name.

@@ -1,10 +1,14 @@
 //! Our `OpenAPI` document: how it comes from an upstream description and our overlay.
 
 mod convert;
+pub mod diff;
 mod document;
+mod json;
 mod node;
 mod overlay;
 pub mod prose;
+pub mod reach;
+pub mod shape;
 
 use std::path::Path;
 
@@ -12,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 pub use document::read_json;
+pub use node::pointer;
 
 use document::Documents;
 use overlay::Overlay;
@@ -20,16 +25,7 @@ use overlay::Overlay;
 ///
 /// The second is for a changed overlay: the text in the document is replaced, its structure stays.
 pub fn import(path: &Path, overlay: Option<&Path>) -> Result<Value> {
-    let mut documents = Documents::open(path)?;
-    let mut document = match documents.root().get("openapi").and_then(Value::as_str) {
-        Some(version) if version.starts_with("3.0.") => {
-            let mut document = documents.root().clone();
-            prose::strip(&mut document);
-            document
-        }
-        Some(version) => bail!("{}: OpenAPI {version} is not supported", path.display()),
-        None => convert::convert(&mut documents)?,
-    };
+    let mut document = structure(path)?;
     if let Some(overlay) = overlay {
         Overlay::read(overlay)?
             .apply(&mut document)
@@ -39,6 +35,20 @@ pub fn import(path: &Path, overlay: Option<&Path>) -> Result<Value> {
     // What cannot be generated from is refused here, where the upstream file is at hand.
     crate::codegen::parse(&document).with_context(|| path.display().to_string())?;
     Ok(document)
+}
+
+/// The document that a description of either kind stands for, without any text.
+pub fn structure(path: &Path) -> Result<Value> {
+    let mut documents = Documents::open(path)?;
+    match documents.root().get("openapi").and_then(Value::as_str) {
+        Some(version) if version.starts_with("3.0.") => {
+            let mut document = documents.root().clone();
+            prose::strip(&mut document);
+            Ok(document)
+        }
+        Some(version) => bail!("{}: OpenAPI {version} is not supported", path.display()),
+        None => convert::convert(&mut documents),
+    }
 }
 
 /// The one form in which a document is written.

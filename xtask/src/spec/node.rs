@@ -23,16 +23,26 @@ impl Place {
     }
 
     pub fn join(&self, member: &str) -> Self {
-        let escaped = member.replace('~', "~0").replace('/', "~1");
         Self {
             file: self.file.clone(),
-            pointer: format!("{}/{escaped}", self.pointer),
+            pointer: self.pointer.clone() + &step(member),
         }
     }
 
     pub fn index(&self, index: usize) -> Self {
         self.join(&index.to_string())
     }
+}
+
+/// One step of a JSON pointer.
+pub fn step(member: &str) -> String {
+    format!("/{}", member.replace('~', "~0").replace('/', "~1"))
+}
+
+/// A JSON pointer as the fragment of a URL, as `$ref` has it.
+pub fn pointer(path: &[&str]) -> String {
+    path.iter()
+        .fold("#".to_owned(), |pointer, member| pointer + &step(member))
 }
 
 impl fmt::Display for Place {
@@ -54,11 +64,15 @@ impl<'a> Node<'a> {
         let members = value
             .as_object()
             .ok_or_else(|| anyhow!("{place}: expected an object, found {}", kind(value)))?;
-        Ok(Self {
+        Ok(Self::over(members, place))
+    }
+
+    pub fn over(members: &'a Map<String, Value>, place: Place) -> Self {
+        Self {
             members,
             place,
             used: RefCell::default(),
-        })
+        }
     }
 
     pub fn place(&self) -> &Place {
@@ -146,16 +160,15 @@ impl<'a> Node<'a> {
     pub fn entries(&self, member: &str) -> Result<Vec<(&'a str, &'a Value, Place)>> {
         match self.get(member) {
             None => Ok(Vec::new()),
-            Some(value) => Node::new(value, self.at(member))?.into_entries(),
+            Some(value) => Ok(Node::new(value, self.at(member))?.into_entries()),
         }
     }
 
-    pub fn into_entries(self) -> Result<Vec<(&'a str, &'a Value, Place)>> {
-        Ok(self
-            .members
+    pub fn into_entries(self) -> Vec<(&'a str, &'a Value, Place)> {
+        self.members
             .iter()
             .map(|(name, value)| (name.as_str(), value, self.place.join(name)))
-            .collect())
+            .collect()
     }
 
     /// Leaves members out on purpose.

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json_path::JsonPath;
+use serde_json_path::{JsonPath, NormalizedPath};
 
 use super::node::kind;
 
@@ -14,7 +14,8 @@ use super::node::kind;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overlay {
-    overlay: String,
+    #[serde(rename = "overlay")]
+    version: String,
     #[serde(rename = "info")]
     _info: Info,
     #[serde(rename = "extends")]
@@ -51,8 +52,8 @@ impl Overlay {
 
     pub fn parse(text: &str) -> Result<Self> {
         let overlay: Self = serde_saphyr::from_str(text).context("not an OpenAPI overlay")?;
-        if !overlay.overlay.starts_with("1.0.") {
-            bail!("overlay version {:?} is not 1.0", overlay.overlay);
+        if !overlay.version.starts_with("1.0.") {
+            bail!("overlay version {:?} is not 1.0", overlay.version);
         }
         Ok(overlay)
     }
@@ -75,7 +76,7 @@ impl Action {
         let mut pointers: Vec<String> = path
             .query_located(document)
             .locations()
-            .map(|location| location.to_json_pointer())
+            .map(NormalizedPath::to_json_pointer)
             .collect();
         if pointers.is_empty() {
             bail!("the target matches nothing in the document");
@@ -122,8 +123,13 @@ fn merge(target: &mut Value, update: &Value) -> Result<()> {
             }
         }
         (Value::Array(target), Value::Array(update)) => target.extend(update.iter().cloned()),
-        (Value::Object(_) | Value::Array(_), update) => {
-            bail!("cannot update an object or array with {}", kind(update))
+        (target, update)
+            if target.is_object()
+                || target.is_array()
+                || update.is_object()
+                || update.is_array() =>
+        {
+            bail!("cannot update {} with {}", kind(target), kind(update))
         }
         (target, update) => *target = update.clone(),
     }
@@ -152,6 +158,7 @@ fn remove(document: &mut Value, pointer: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -203,6 +210,26 @@ mod tests {
         ] {
             let error = format!("{:#}", applied(actions).unwrap_err());
             assert!(error.contains(says), "{error}");
+        }
+    }
+
+    /// JSON without arrays: an update appends to those, so they have no place in our overlay.
+    fn objects() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![Just(json!("a")), Just(json!("b")), Just(json!({}))];
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            prop::collection::btree_map("[xyz]", inner, 0..3).prop_map(|members| json!(members))
+        })
+    }
+
+    proptest! {
+        /// Importing our own document applies the overlay to what it was applied to before.
+        #[test]
+        fn an_update_without_arrays_can_be_applied_again(document in objects(), update in objects()) {
+            let mut once = document;
+            prop_assume!(merge(&mut once, &update).is_ok());
+            let mut twice = once.clone();
+            merge(&mut twice, &update).unwrap();
+            prop_assert_eq!(once, twice);
         }
     }
 }

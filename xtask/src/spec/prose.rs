@@ -3,8 +3,13 @@
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
+use super::node::step;
+
 /// The title of a document that no overlay has given one.
 pub const TITLE: &str = "Azure Communication Services Call Automation";
+
+/// Members of an upstream description that hold prose or examples.
+pub const PROSE: &[&str] = &["description", "summary", "title", "example", "externalDocs"];
 
 /// The overlay's member that holds one sentence per enum value (Redocly's extension).
 pub const ENUM_TEXTS: &str = "x-enumDescriptions";
@@ -36,14 +41,17 @@ pub enum Element {
     Property,
 }
 
+/// Takes the kind of an element, its JSON pointer and its members.
+type Visit<'a> = dyn FnMut(Element, &str, &mut Map<String, Value>) + 'a;
+
 /// Calls `visit` for every element of an `OpenAPI` document that may carry text.
-pub fn walk(document: &mut Value, visit: &mut dyn FnMut(Element, &str, &mut Map<String, Value>)) {
+fn walk(document: &mut Value, visit: &mut Visit<'_>) {
     if let Some(info) = object(document, "info") {
         visit(Element::Info, "/info", info);
     }
     if let Some(paths) = object(document, "paths") {
         for (path, item) in paths.iter_mut() {
-            let pointer = format!("/paths/{}", path.replace('~', "~0").replace('/', "~1"));
+            let pointer = "/paths".to_owned() + &step(path);
             walk_parameters(item, &pointer, visit);
             for (method, operation) in item.as_object_mut().into_iter().flatten() {
                 if method == "parameters" {
@@ -63,22 +71,18 @@ pub fn walk(document: &mut Value, visit: &mut dyn FnMut(Element, &str, &mut Map<
     for (name, parameter) in entries(components.get_mut("parameters")) {
         visit(
             Element::Parameter,
-            &format!("/components/parameters/{name}"),
+            &("/components/parameters".to_owned() + &step(name)),
             parameter,
         );
     }
     for (name, schema) in entries(components.get_mut("schemas")) {
-        let pointer = format!("/components/schemas/{name}");
+        let pointer = "/components/schemas".to_owned() + &step(name);
         walk_properties(schema, &pointer, visit);
         visit(Element::Schema, &pointer, schema);
     }
 }
 
-fn walk_parameters(
-    owner: &mut Value,
-    pointer: &str,
-    visit: &mut dyn FnMut(Element, &str, &mut Map<String, Value>),
-) {
+fn walk_parameters(owner: &mut Value, pointer: &str, visit: &mut Visit<'_>) {
     let parameters = owner.get_mut("parameters").and_then(Value::as_array_mut);
     for (index, parameter) in parameters.into_iter().flatten().enumerate() {
         if let Some(parameter) = parameter.as_object_mut()
@@ -93,13 +97,9 @@ fn walk_parameters(
     }
 }
 
-fn walk_properties(
-    schema: &mut Map<String, Value>,
-    pointer: &str,
-    visit: &mut dyn FnMut(Element, &str, &mut Map<String, Value>),
-) {
+fn walk_properties(schema: &mut Map<String, Value>, pointer: &str, visit: &mut Visit<'_>) {
     for (name, property) in entries(schema.get_mut("properties")) {
-        let pointer = format!("{pointer}/properties/{name}");
+        let pointer = format!("{pointer}/properties{}", step(name));
         walk_properties(property, &pointer, visit);
         visit(Element::Property, &pointer, property);
     }

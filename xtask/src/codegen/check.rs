@@ -1,0 +1,103 @@
+//! Refuses documents whose generated code would be wrong or would not compile.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, anyhow, bail};
+use serde_json::{Map, Value};
+
+use super::names;
+use super::parts::{entries, operations, parts, schema_pointer};
+use crate::spec::pointer;
+
+/// Names, parameters and bodies of operations.
+pub fn check_operations(document: &Value) -> Result<()> {
+    let mut functions: BTreeMap<String, &str> = BTreeMap::new();
+    for (path, item) in entries(document.get("paths")) {
+        for (method, operation) in operations(item) {
+            let place = |member: &str| pointer(&["paths", path, method, member]);
+            let id = operation
+                .get("operationId")
+                .and_then(Value::as_str)
+                .ok_or_else(|| anyhow!("{}: missing", place("operationId")))?;
+            let function = names::function(id);
+            if let Some(first) = functions.insert(function.clone(), id) {
+                bail!(
+                    "{}: `{first}` is called `{function}` in Rust too",
+                    place("operationId")
+                );
+            }
+            let media_types = operation.pointer("/requestBody/content");
+            if entries(media_types).count() > 1 {
+                bail!("{}: more than one media type", place("requestBody"));
+            }
+            let mut arguments = BTreeMap::from([("body".to_owned(), "the body")]);
+            for owner in [item, operation] {
+                let list = owner.get("parameters").and_then(Value::as_array);
+                for parameter in list.into_iter().flatten() {
+                    let parameter = resolved(document, parameter);
+                    check_parameter(parameter, &mut arguments, &place("parameters"))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_parameter<'a>(
+    parameter: &'a Value,
+    arguments: &mut BTreeMap<String, &'a str>,
+    place: &str,
+) -> Result<()> {
+    let name = parameter
+        .get("name")
+        .and_then(Value::as_str)
+        .ok_or_else(|| anyhow!("{place}: a parameter without a name"))?;
+    let argument = names::field(name);
+    if let Some(first) = arguments.insert(argument.clone(), name)
+        && first != name
+    {
+        bail!("{place}: {first} is called `{argument}` in Rust, and so is `{name}`");
+    }
+    let is_array = parameter.pointer("/schema/type").and_then(Value::as_str) == Some("array");
+    let repeats = parameter.get("explode") == Some(&Value::Bool(true));
+    if is_array && !repeats {
+        bail!("{place}: the list `{name}` is joined into one text, which cannot be generated");
+    }
+    Ok(())
+}
+
+/// The parameter itself, or the shared one that it refers to.
+fn resolved<'a>(document: &'a Value, parameter: &'a Value) -> &'a Value {
+    parameter
+        .get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|reference| document.pointer(reference.strip_prefix('#')?))
+        .unwrap_or(parameter)
+}
+
+/// Two names of the document that become one name in Rust would fail far from their cause.
+pub fn check_schemas(schemas: &Map<String, Value>) -> Result<()> {
+    let mut types: BTreeMap<String, &str> = BTreeMap::new();
+    for (name, schema) in schemas {
+        let rust = names::type_name(name);
+        if let Some(first) = types.insert(rust.clone(), name) {
+            bail!(
+                "{}: `{first}` is called `{rust}` in Rust too",
+                schema_pointer(name)
+            );
+        }
+        let mut fields: BTreeMap<String, &str> = BTreeMap::new();
+        let own = entries(schema.get("properties"));
+        let nested = parts(schema).flat_map(|part| entries(part.get("properties")));
+        for (property, _) in own.chain(nested) {
+            let rust = names::field(property);
+            if let Some(first) = fields.insert(rust.clone(), property) {
+                bail!(
+                    "{}: `{first}` is called `{rust}` in Rust too",
+                    pointer(&["components", "schemas", name, "properties", property])
+                );
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,302 @@
+//! What a reviewer reads: one snapshot per operation and one per schema.
+//!
+//! The committed document and the committed generated file are shown side by side, so that a
+//! change of either is a diff of a few lines in a file that is named after what changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use quote::ToTokens as _;
+use serde_json::Value;
+use syn::punctuated::Punctuated;
+use syn::{Expr, ImplItem, Item, Token};
+
+use super::names;
+use crate::spec::reach::{Reach, reach};
+use crate::spec::shape;
+
+#[test]
+fn operations() {
+    let (document, source) = (document(), source());
+    let mut signatures = signatures(&source);
+    let mut shown = BTreeMap::new();
+    for (path, item) in members(&document["paths"]) {
+        for (method, operation) in members(item).filter(|(name, _)| *name != "parameters") {
+            let id = operation["operationId"].as_str().unwrap();
+            let signature = signatures
+                .remove(&names::function(id))
+                .unwrap_or_else(|| panic!("no method for {id}; run `cargo xtask codegen`"));
+            let text = operation_text(&document, path, method, item, operation, &signature);
+            shown.insert(id.to_owned(), text);
+        }
+    }
+    assert_eq!(
+        signatures.keys().collect::<Vec<_>>(),
+        [""; 0],
+        "methods without an operation"
+    );
+    review("operations", &shown);
+}
+
+#[test]
+fn schemas() {
+    let (document, source) = (document(), source());
+    let mut definitions = definitions(&source);
+    let reach = reach(&document);
+    let mut shown = BTreeMap::new();
+    for (name, schema) in members(&document["components"]["schemas"]) {
+        let definition = definitions
+            .remove(&names::type_name(name))
+            .unwrap_or_else(|| panic!("no type for {name}; run `cargo xtask codegen`"));
+        shown.insert(
+            name.clone(),
+            definition
+                + &schema_text(
+                    schema,
+                    reach.get(name.as_str()).copied().unwrap_or_default(),
+                ),
+        );
+    }
+    assert_eq!(
+        definitions.keys().collect::<Vec<_>>(),
+        [""; 0],
+        "types without a schema"
+    );
+    review("schemas", &shown);
+}
+
+/// Compares all snapshots of a folder, and fails once, naming all that differ.
+fn review(folder: &str, shown: &BTreeMap<String, String>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("snapshots")
+        .join(folder);
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(&folder);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let mut problems: Vec<String> = Vec::new();
+    for (name, text) in shown {
+        let compare = || settings.bind(|| insta::assert_snapshot!(name.as_str(), text));
+        if catch_unwind(AssertUnwindSafe(compare)).is_err() {
+            problems.push(format!("{name} is new or changed"));
+        }
+    }
+    for stale in stale(&folder, shown) {
+        problems.push(format!("{} is left over; remove it", stale.display()));
+    }
+    assert!(
+        problems.is_empty(),
+        "{} snapshots want a look (`cargo insta review`):\n  {}",
+        problems.len(),
+        problems.join("\n  ")
+    );
+}
+
+/// Snapshots of what does not exist any more.
+fn stale(folder: &Path, shown: &BTreeMap<String, String>) -> Vec<PathBuf> {
+    let known: BTreeSet<String> = shown.keys().map(|name| format!("{name}.snap")).collect();
+    let mut stale: Vec<PathBuf> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "snap")
+        })
+        .filter(|path| !known.contains(path.file_name().unwrap().to_str().unwrap()))
+        .collect();
+    stale.sort();
+    stale
+}
+
+fn operation_text(
+    document: &Value,
+    path: &str,
+    method: &str,
+    item: &Value,
+    operation: &Value,
+    signature: &str,
+) -> String {
+    let mut out = format!("{} {path}\n", method.to_uppercase());
+    out += operation["summary"].as_str().unwrap_or("(no summary)");
+    write!(out, "\n\n{signature}\n\nparameters\n").unwrap();
+    let lists = [item, operation].map(|owner| owner["parameters"].as_array());
+    for parameter in lists.into_iter().flatten().flatten() {
+        let parameter = match parameter["$ref"].as_str() {
+            Some(reference) => document.pointer(&reference[1..]).unwrap(),
+            None => parameter,
+        };
+        writeln!(
+            out,
+            "  {:6}  {}: {}{}",
+            parameter["in"].as_str().unwrap(),
+            parameter["name"].as_str().unwrap(),
+            shape::type_of(&parameter["schema"]),
+            needed(&parameter["required"]),
+        )
+        .unwrap();
+    }
+    let body = &operation["requestBody"];
+    if body.is_object() {
+        out += "request\n";
+        for (media_type, content) in members(&body["content"]) {
+            let of = shape::type_of(&content["schema"]);
+            writeln!(out, "  {media_type}: {of}{}", needed(&body["required"])).unwrap();
+        }
+    }
+    out += "responses\n";
+    for (status, response) in members(&operation["responses"]) {
+        let bodies: Vec<String> = members(&response["content"])
+            .map(|(media_type, content)| {
+                format!("{} as {media_type}", shape::type_of(&content["schema"]))
+            })
+            .collect();
+        let bodies = if bodies.is_empty() {
+            "no body".to_owned()
+        } else {
+            bodies.join(", ")
+        };
+        writeln!(out, "  {status:7}  {bodies}").unwrap();
+        for (name, header) in members(&response["headers"]) {
+            writeln!(
+                out,
+                "           {name}: {}",
+                shape::type_of(&header["schema"])
+            )
+            .unwrap();
+        }
+    }
+    for (name, value) in members(operation).filter(|(name, _)| name.starts_with("x-")) {
+        writeln!(out, "{name} {value}").unwrap();
+    }
+    out
+}
+
+fn needed(required: &Value) -> &'static str {
+    if required == &Value::Bool(true) {
+        ""
+    } else {
+        ", optional"
+    }
+}
+
+/// What the Rust definition does not say.
+fn schema_text(schema: &Value, reach: Reach) -> String {
+    let mut out = format!("\nused in {reach}\n");
+    let own = hidden(schema);
+    if !own.is_empty() {
+        writeln!(out, "{}", own.join(", ")).unwrap();
+    }
+    for (name, property) in shape::properties(schema) {
+        let hidden = hidden(property);
+        if !hidden.is_empty() {
+            writeln!(out, "{name}: {}", hidden.join(", ")).unwrap();
+        }
+    }
+    out
+}
+
+/// Formats that have a Rust type.
+const SHOWN_BY_THE_TYPE: &[&str] = &["int32", "int64", "float", "double", "date-time", "uuid"];
+
+fn hidden(schema: &Value) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Some(format) = schema["format"].as_str()
+        && !SHOWN_BY_THE_TYPE.contains(&format)
+    {
+        out.push(format!("format {format}"));
+    }
+    out.extend(shape::limits(schema).into_iter().map(|(_, words)| words));
+    for (keyword, word) in [("readOnly", "read-only"), ("nullable", "nullable")] {
+        if schema[keyword] == Value::Bool(true) {
+            out.push(word.to_owned());
+        }
+    }
+    for (keyword, value) in members(schema) {
+        if keyword == "default" || (keyword.starts_with("x-ms-") && keyword != "x-ms-enum") {
+            out.push(format!("{keyword} {value}"));
+        }
+    }
+    out
+}
+
+fn document() -> Value {
+    crate::spec::read_json(&crate::root().join(crate::SPEC)).unwrap()
+}
+
+fn source() -> syn::File {
+    let text = fs::read_to_string(crate::root().join(crate::GENERATED)).unwrap();
+    syn::parse_file(&text).unwrap()
+}
+
+/// The signature of each method that is an operation, by its name.
+fn signatures(file: &syn::File) -> BTreeMap<String, String> {
+    let mut out = BTreeMap::new();
+    for item in &file.items {
+        let Item::Impl(block) = item else { continue };
+        for member in &block.items {
+            let ImplItem::Fn(function) = member else {
+                continue;
+            };
+            if function.sig.asyncness.is_none() {
+                continue;
+            }
+            let (visibility, signature) = (&function.vis, &function.sig);
+            let bare: Item = syn::parse_quote!(#visibility #signature {});
+            let text = print(vec![bare]);
+            out.insert(
+                function.sig.ident.to_string(),
+                text.trim_end().trim_end_matches("{}").trim_end().to_owned(),
+            );
+        }
+    }
+    out
+}
+
+/// Each type with its documentation and attributes, and for an open enum its wire values.
+fn definitions(file: &syn::File) -> BTreeMap<String, String> {
+    let types = file.items.iter().find_map(|item| match item {
+        Item::Mod(module) if module.ident == "types" => module.content.as_ref(),
+        _ => None,
+    });
+    let mut out: BTreeMap<String, String> = BTreeMap::new();
+    for item in &types.unwrap().1 {
+        let (name, text) = match item {
+            Item::Struct(of) => (of.ident.to_string(), print(vec![item.clone()])),
+            Item::Enum(of) => (of.ident.to_string(), print(vec![item.clone()])),
+            Item::Type(of) => (of.ident.to_string(), print(vec![item.clone()])),
+            Item::Macro(of) => wire_values(of),
+            _ => continue,
+        };
+        *out.entry(name).or_default() += &text;
+    }
+    out
+}
+
+/// The name of an open enum, and its variants with what they are on the wire, each on a line.
+fn wire_values(item: &syn::ItemMacro) -> (String, String) {
+    let parser = Punctuated::<Expr, Token![,]>::parse_terminated;
+    let mut parts = item.mac.parse_body_with(parser).unwrap().into_iter();
+    let name = parts.next().unwrap().to_token_stream().to_string();
+    let lines = parts.map(|part| format!("    {},\n", part.to_token_stream()));
+    (
+        name,
+        format!("crate::open_enum! {{\n{}}}\n", lines.collect::<String>()),
+    )
+}
+
+fn print(items: Vec<Item>) -> String {
+    prettyplease::unparse(&syn::File {
+        shebang: None,
+        frontmatter: None,
+        attrs: Vec::new(),
+        items,
+    })
+}
+
+fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}

@@ -1,0 +1,237 @@
+//! Swagger 2.0 to `OpenAPI` 3.0.3: structure carries over, prose does not.
+
+mod operations;
+mod schemas;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use serde_json::{Map, Value, json};
+
+use super::document::{Documents, Target};
+use super::node::{Node, Place};
+use super::prose::{PROSE, TITLE};
+
+/// Extensions that say something about upstream's own tools and nothing about the wire.
+const TOOLING: &[&str] = &[
+    "x-accessibility",
+    "x-cadl-generated",
+    "x-cadl-name",
+    "x-internal",
+    "x-ms-azure-resource",
+    "x-ms-code-generation-settings",
+    "x-ms-external",
+    "x-ms-identifiers",
+    "x-typespec-generated",
+    "x-typespec-name",
+];
+
+/// Converts the root of `documents` and everything that it refers to.
+pub fn convert(documents: &mut Documents) -> Result<Value> {
+    let file = documents.root_path().to_owned();
+    let place = Place::root(file.display().to_string());
+    let root = documents.root().clone();
+    let root = Node::new(&root, place)?;
+    match root.str("swagger")? {
+        Some("2.0") => {}
+        Some(other) => bail!(
+            "{}: version {other:?} is not Swagger 2.0",
+            root.at("swagger")
+        ),
+        None => bail!(
+            "{}: not a Swagger 2.0 document: `swagger` is missing",
+            root.place()
+        ),
+    }
+    let mut importer = Importer {
+        documents,
+        schemas: BTreeMap::new(),
+        pending: Vec::new(),
+        twins: Vec::new(),
+        hoisted: BTreeMap::new(),
+        operation_ids: BTreeMap::new(),
+        consumes: owned(root.strings("consumes")?),
+        produces: owned(root.strings("produces")?),
+    };
+
+    let info = Node::new(root.need("info")?, root.at("info"))?;
+    let version = info.need_str("version")?;
+    info.skip(PROSE);
+    info.skip(TOOLING);
+    info.skip(&["contact", "license", "termsOfService"]);
+    info.finish()?;
+
+    let servers = importer.servers(&file, &root)?;
+    let paths = importer.paths(&file, &root)?;
+    let parameters = importer.global_parameters(&file, &root)?;
+    for (name, _, _) in root.entries("definitions")? {
+        importer.component(Target::definition(&file, name))?;
+    }
+    let schemas = importer.components()?;
+    let security_schemes = security_schemes(&root)?;
+
+    let mut document = Map::new();
+    document.insert("openapi".into(), "3.0.3".into());
+    document.insert("info".into(), json!({"title": TITLE, "version": version}));
+    document.insert("servers".into(), servers);
+    root.copy(&["security"], &mut document);
+    document.insert("paths".into(), Value::Object(paths));
+    document.insert(
+        "components".into(),
+        json!({"parameters": parameters, "schemas": schemas, "securitySchemes": security_schemes}),
+    );
+    // Responses are read where an operation refers to them; tags of the root are only prose.
+    root.skip(&["responses", "tags", "externalDocs"]);
+    root.skip(TOOLING);
+    root.finish()?;
+    Ok(Value::Object(document))
+}
+
+struct Importer<'a> {
+    documents: &'a mut Documents,
+    /// What each component name stands for, and its converted schema once there is one.
+    schemas: BTreeMap<String, (Target, Value)>,
+    pending: Vec<Target>,
+    /// Definitions of other files with the name of a component, which have to be equal to it.
+    twins: Vec<Target>,
+    /// Enums that were written inline, by the name that `x-ms-enum` gives them.
+    hoisted: BTreeMap<String, (Place, Value)>,
+    operation_ids: BTreeMap<String, Place>,
+    consumes: Vec<String>,
+    produces: Vec<String>,
+}
+
+impl Importer<'_> {
+    fn servers(&mut self, file: &Path, root: &Node<'_>) -> Result<Value> {
+        let schemes = root.strings("schemes")?;
+        let scheme = match schemes.first() {
+            Some(scheme) if !schemes.contains(&"https") => scheme,
+            _ => "https",
+        };
+        let host = root
+            .str("host")?
+            .unwrap_or("contoso.communication.azure.com");
+        let base = root.str("basePath")?.unwrap_or("").trim_end_matches('/');
+        let Some(value) = root.get("x-ms-parameterized-host") else {
+            return Ok(json!([{"url": format!("{scheme}://{host}{base}")}]));
+        };
+        let parameterized = Node::new(value, root.at("x-ms-parameterized-host"))?;
+        let template = parameterized.need_str("hostTemplate")?;
+        let prefix = if parameterized.bool("useSchemePrefix")?.unwrap_or(true) {
+            format!("{scheme}://")
+        } else {
+            String::new()
+        };
+        let mut variables = Map::new();
+        for (index, value) in parameterized.array("parameters")?.iter().enumerate() {
+            let place = parameterized.at("parameters").index(index);
+            let (value, place, _) = self.dereference(file, value, place)?;
+            let parameter = Node::new(&value, place)?;
+            let default = match parameter.str("default")? {
+                Some(default) => default.to_owned(),
+                None if prefix.is_empty() => format!("{scheme}://{host}"),
+                None => host.to_owned(),
+            };
+            variables.insert(
+                parameter.need_str("name")?.to_owned(),
+                json!({"default": default}),
+            );
+        }
+        parameterized.skip(&["positionInOperation"]);
+        parameterized.finish()?;
+        Ok(json!([{"url": format!("{prefix}{template}{base}"), "variables": variables}]))
+    }
+
+    fn global_parameters(&mut self, file: &Path, root: &Node<'_>) -> Result<Value> {
+        let server_only: BTreeSet<&str> = root
+            .get("x-ms-parameterized-host")
+            .and_then(|host| host.get("parameters"))
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|parameter| {
+                parameter
+                    .get("$ref")?
+                    .as_str()?
+                    .strip_prefix("#/parameters/")
+            })
+            .collect();
+        let mut out = Map::new();
+        for (name, value, place) in root.entries("parameters")? {
+            let (value, place, file) = self.dereference(file, value, place)?;
+            let parameter = Node::new(&value, place)?;
+            // Bodies are written into the operation that uses them.
+            if server_only.contains(name) || parameter.need_str("in")? == "body" {
+                continue;
+            }
+            out.insert(name.to_owned(), self.parameter(&file, &parameter)?);
+            parameter.finish()?;
+        }
+        out.sort_keys();
+        Ok(Value::Object(out))
+    }
+
+    /// The value itself, or what its `$ref` leads to, with the place and file where that stands.
+    fn dereference(
+        &mut self,
+        file: &Path,
+        value: &Value,
+        place: Place,
+    ) -> Result<(Value, Place, PathBuf)> {
+        if value.get("$ref").is_none() {
+            return Ok((value.clone(), place, file.to_owned()));
+        }
+        let node = Node::new(value, place)?;
+        let reference = node.need_str("$ref")?;
+        let target = self.documents.resolve(file, reference, &node.at("$ref"))?;
+        node.skip(PROSE);
+        node.finish()?;
+        let target = self.documents.follow(target, |_, _| true)?;
+        let value = self.documents.get(&target).cloned().unwrap_or_default();
+        Ok((value, target.place(), target.file().to_owned()))
+    }
+}
+
+fn security_schemes(root: &Node<'_>) -> Result<Value> {
+    let mut out = Map::new();
+    for (name, value, place) in root.entries("securityDefinitions")? {
+        let scheme = Node::new(value, place)?;
+        scheme.skip(PROSE);
+        let converted = match scheme.need_str("type")? {
+            "apiKey" => {
+                let mut converted = Map::new();
+                scheme.copy(&["type", "name", "in"], &mut converted);
+                Value::Object(converted)
+            }
+            "basic" => json!({"type": "http", "scheme": "basic"}),
+            "oauth2" => {
+                let flow = match scheme.need_str("flow")? {
+                    "implicit" => "implicit",
+                    "password" => "password",
+                    "application" => "clientCredentials",
+                    "accessCode" => "authorizationCode",
+                    other => bail!("{}: unknown flow {other:?}", scheme.at("flow")),
+                };
+                let mut converted = Map::new();
+                scheme.copy(&["authorizationUrl", "tokenUrl"], &mut converted);
+                let mut scopes = Map::new();
+                for (name, _, _) in scheme.entries("scopes")? {
+                    scopes.insert(name.to_owned(), "".into());
+                }
+                converted.insert("scopes".into(), Value::Object(scopes));
+                json!({"type": "oauth2", "flows": {flow: converted}})
+            }
+            other => bail!("{}: unknown kind {other:?}", scheme.at("type")),
+        };
+        scheme.finish()?;
+        out.insert(name.to_owned(), converted);
+    }
+    Ok(Value::Object(out))
+}
+
+fn owned(items: Vec<&str>) -> Vec<String> {
+    items.into_iter().map(str::to_owned).collect()
+}

@@ -1,0 +1,287 @@
+//! Paths, operations, parameters and responses.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow, bail};
+use serde_json::{Map, Value, json};
+
+use super::schemas::SCHEMA_EXTENSIONS;
+use super::{Importer, TOOLING, owned};
+use crate::spec::node::{Node, Place};
+use crate::spec::prose::{self, PROSE};
+
+const METHODS: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch"];
+
+#[derive(Default)]
+struct Parameters {
+    parameters: Vec<Value>,
+    body: Option<Body>,
+}
+
+struct Body {
+    required: bool,
+    schema: Value,
+    extensions: Map<String, Value>,
+}
+
+impl Importer<'_> {
+    pub(super) fn paths(&mut self, file: &Path, root: &Node<'_>) -> Result<Map<String, Value>> {
+        let mut paths = Map::new();
+        for (path, value, place) in root.entries("paths")? {
+            let item = Node::new(value, place)?;
+            let mut out = Map::new();
+            if item.get("parameters").is_some() {
+                let shared = self.parameters(file, &item)?;
+                if shared.body.is_some() {
+                    bail!(
+                        "{}: a body for all methods of a path",
+                        item.at("parameters")
+                    );
+                }
+                out.insert("parameters".into(), Value::Array(shared.parameters));
+            }
+            for method in METHODS {
+                if let Some(value) = item.get(method) {
+                    let operation = self.operation(file, value, item.at(method))?;
+                    out.insert((*method).to_owned(), operation);
+                }
+            }
+            item.finish()?;
+            paths.insert(path.to_owned(), Value::Object(out));
+        }
+        Ok(paths)
+    }
+
+    fn operation(&mut self, file: &Path, value: &Value, place: Place) -> Result<Value> {
+        let operation = Node::new(value, place)?;
+        operation.skip(PROSE);
+        operation.skip(TOOLING);
+        operation.skip(&["x-ms-examples", "schemes"]);
+        let id = operation.need_str("operationId")?;
+        let known = self
+            .operation_ids
+            .insert(id.to_owned(), operation.place().clone());
+        if let Some(first) = known {
+            bail!(
+                "{}: operation id {id:?} stands at {first} already",
+                operation.at("operationId")
+            );
+        }
+        let mut out = Map::new();
+        operation.copy(&["tags", "operationId", "deprecated", "security"], &mut out);
+        let consumes = media_types(&operation, "consumes", &self.consumes)?;
+        let produces = media_types(&operation, "produces", &self.produces)?;
+
+        let mut parameters = self.parameters(file, &operation)?;
+        if !parameters.parameters.is_empty() {
+            out.insert("parameters".into(), Value::Array(parameters.parameters));
+        }
+        if let Some(body) = parameters.body.take() {
+            let content: Map<String, Value> = consumes
+                .into_iter()
+                .map(|media_type| (media_type, json!({"schema": body.schema})))
+                .collect();
+            let mut request = Map::new();
+            request.insert("required".into(), body.required.into());
+            request.insert("content".into(), Value::Object(content));
+            request.extend(body.extensions);
+            out.insert("requestBody".into(), Value::Object(request));
+        }
+
+        let mut responses = Map::new();
+        operation.need("responses")?;
+        for (status, value, place) in operation.entries("responses")? {
+            let response = self.response(file, status, value, place, &produces)?;
+            responses.insert(status.to_owned(), response);
+        }
+        // By status, so that the order upstream happens to use makes no diff; `default` last.
+        responses.sort_keys();
+        out.insert("responses".into(), Value::Object(responses));
+        operation.copy(
+            &[
+                "x-ms-pageable",
+                "x-ms-long-running-operation",
+                "x-ms-long-running-operation-options",
+            ],
+            &mut out,
+        );
+        operation.finish()?;
+        Ok(Value::Object(out))
+    }
+
+    fn parameters(&mut self, file: &Path, owner: &Node<'_>) -> Result<Parameters> {
+        let mut out = Parameters::default();
+        for (index, value) in owner.array("parameters")?.iter().enumerate() {
+            let place = owner.at("parameters").index(index);
+            let global = value
+                .get("$ref")
+                .and_then(Value::as_str)
+                .and_then(|reference| reference.strip_prefix("#/parameters/"))
+                .filter(|_| file == self.documents.root_path());
+            let (value, place, file) = self.dereference(file, value, place)?;
+            let parameter = Node::new(&value, place)?;
+            match (parameter.need_str("in")?, global) {
+                ("body", _) => {
+                    if out.body.is_some() {
+                        bail!("{}: a second body", parameter.place());
+                    }
+                    out.body = Some(self.body(&file, &parameter)?);
+                }
+                ("formData", _) => bail!(
+                    "{}: form parameters are not supported; the service has none so far",
+                    parameter.place()
+                ),
+                (_, Some(name)) => {
+                    let target = format!("#/components/parameters/{name}");
+                    out.parameters.push(json!({"$ref": target}));
+                    // Its members are read once, where the document defines it.
+                    continue;
+                }
+                _ => out.parameters.push(self.parameter(&file, &parameter)?),
+            }
+            parameter.finish()?;
+        }
+        Ok(out)
+    }
+
+    fn body(&mut self, file: &Path, parameter: &Node<'_>) -> Result<Body> {
+        parameter.skip(PROSE);
+        parameter.skip(TOOLING);
+        parameter.skip(&["name", "x-ms-parameter-location"]);
+        let mut extensions = Map::new();
+        parameter.copy(SCHEMA_EXTENSIONS, &mut extensions);
+        Ok(Body {
+            required: parameter.bool("required")?.unwrap_or(false),
+            schema: self.schema(file, parameter.need("schema")?, parameter.at("schema"))?,
+            extensions,
+        })
+    }
+
+    /// A parameter of the path, the query or a header.
+    pub(super) fn parameter(&mut self, file: &Path, parameter: &Node<'_>) -> Result<Value> {
+        parameter.skip(&["x-ms-parameter-location", "x-ms-parameter-grouping"]);
+        let mut out = Map::new();
+        let location = parameter.need_str("in")?;
+        if !matches!(location, "path" | "query" | "header") {
+            bail!(
+                "{}: unknown parameter location {location:?}",
+                parameter.at("in")
+            );
+        }
+        parameter.need_str("name")?;
+        parameter.copy(&["name", "in"], &mut out);
+        let required = parameter.bool("required")?.unwrap_or(false);
+        out.insert("required".into(), required.into());
+        let format = match (
+            parameter.str("collectionFormat")?,
+            parameter.str("type")? == Some("array"),
+        ) {
+            // Swagger 2.0 joins by comma unless told otherwise; OpenAPI 3.0 repeats.
+            (None, true) => Some("csv"),
+            (format, _) => format,
+        };
+        let style = match (format, location) {
+            (None, _) => None,
+            (Some("csv"), "query") => Some(("form", false)),
+            (Some("multi"), "query") => Some(("form", true)),
+            (Some("csv"), _) => Some(("simple", false)),
+            (Some(other), _) => bail!(
+                "{}: collection format {other:?} of a {location} parameter",
+                parameter.at("collectionFormat")
+            ),
+        };
+        if let Some((style, explode)) = style {
+            out.insert("style".into(), style.into());
+            out.insert("explode".into(), explode.into());
+        }
+        let mut schema = self.schema_members(file, parameter)?;
+        // For a parameter this is a boolean of its own, which stands above.
+        schema.shift_remove("required");
+        for member in SCHEMA_EXTENSIONS {
+            if let Some(value) = schema.shift_remove(*member) {
+                out.insert((*member).to_owned(), value);
+            }
+        }
+        out.insert("schema".into(), self.hoist_enum(schema, parameter)?);
+        parameter.copy(
+            &[
+                "allowEmptyValue",
+                "x-ms-skip-url-encoding",
+                "x-ms-client-request-id",
+            ],
+            &mut out,
+        );
+        Ok(Value::Object(out))
+    }
+
+    fn response(
+        &mut self,
+        file: &Path,
+        status: &str,
+        value: &Value,
+        place: Place,
+        produces: &[String],
+    ) -> Result<Value> {
+        let (value, place, file) = self.dereference(file, value, place)?;
+        let response = Node::new(&value, place)?;
+        response.skip(PROSE);
+        response.skip(TOOLING);
+        response.skip(&["examples", "x-ms-error-response"]);
+        let mut out = Map::new();
+        let description = prose::status(status)
+            .ok_or_else(|| anyhow!("{}: {status:?} is no status code", response.place()))?;
+        out.insert("description".into(), description.into());
+        let mut headers = Map::new();
+        for (name, value, place) in response.entries("headers")? {
+            let header = Node::new(value, place)?;
+            let schema = self.schema_members(&file, &header)?;
+            let schema = self.hoist_enum(schema, &header)?;
+            header.finish()?;
+            headers.insert(name.to_owned(), json!({"schema": schema}));
+        }
+        if !headers.is_empty() {
+            out.insert("headers".into(), Value::Object(headers));
+        }
+        if let Some(schema) = response.get("schema") {
+            out.insert(
+                "content".into(),
+                self.content(&file, schema, response.at("schema"), produces)?,
+            );
+        }
+        response.finish()?;
+        Ok(Value::Object(out))
+    }
+
+    fn content(
+        &mut self,
+        file: &Path,
+        schema: &Value,
+        place: Place,
+        produces: &[String],
+    ) -> Result<Value> {
+        if schema.get("type").and_then(Value::as_str) == Some("file") {
+            let schema = Node::new(schema, place)?;
+            schema.skip(PROSE);
+            schema.skip(&["type"]);
+            schema.finish()?;
+            return Ok(json!({
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+            }));
+        }
+        let schema = self.schema(file, schema, place)?;
+        Ok(produces
+            .iter()
+            .map(|media_type| (media_type.clone(), json!({"schema": schema})))
+            .collect::<Map<_, _>>()
+            .into())
+    }
+}
+
+fn media_types(operation: &Node<'_>, member: &str, inherited: &[String]) -> Result<Vec<String>> {
+    let own = operation.strings(member)?;
+    Ok(match (own.is_empty(), inherited.is_empty()) {
+        (false, _) => owned(own),
+        (true, false) => inherited.to_vec(),
+        (true, true) => vec!["application/json".to_owned()],
+    })
+}

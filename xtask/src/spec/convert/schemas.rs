@@ -1,0 +1,450 @@
+//! Schemas: where they are used, and the components that they become.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use serde_json::{Map, Value, json};
+
+use super::{Importer, TOOLING};
+use crate::codegen::names;
+use crate::spec::document::Target;
+use crate::spec::node::{Node, Place};
+use crate::spec::prose::PROSE;
+
+/// Extensions that mean the same in both versions.
+pub const SCHEMA_EXTENSIONS: &[&str] = &[
+    "x-ms-client-name",
+    "x-ms-mutability",
+    "x-ms-secret",
+    "x-ms-client-flatten",
+];
+
+/// Members that mean the same in both versions.
+const SCHEMA_MEMBERS: &[&str] = &[
+    "format",
+    "default",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minProperties",
+    "maxProperties",
+    "readOnly",
+    "required",
+    "enum",
+    "x-ms-discriminator-value",
+];
+
+/// What a property says about itself and not about its type.
+const OF_THE_USE: &[&str] = &[
+    "readOnly",
+    "default",
+    "nullable",
+    "x-ms-client-name",
+    "x-ms-mutability",
+    "x-ms-secret",
+    "x-ms-client-flatten",
+];
+
+impl Importer<'_> {
+    /// A schema where one is used: a reference stays a reference.
+    pub(super) fn schema(&mut self, file: &Path, value: &Value, place: Place) -> Result<Value> {
+        let schema = Node::new(value, place)?;
+        let out = if let Some(reference) = schema.str("$ref")? {
+            schema.skip(PROSE);
+            schema.skip(TOOLING);
+            // Repeated beside a reference now and then; what it leads to decides.
+            schema.skip(&["type"]);
+            let reference = self.schema_reference(file, reference, &schema)?;
+            let mut siblings = Map::new();
+            schema.copy(&["readOnly", "default"], &mut siblings);
+            schema.copy(SCHEMA_EXTENSIONS, &mut siblings);
+            nullable(&schema, &mut siblings)?;
+            beside_reference(siblings, reference)
+        } else {
+            let out = self.schema_members(file, &schema)?;
+            self.hoist_enum(out, &schema)?
+        };
+        schema.finish()?;
+        Ok(out)
+    }
+
+    fn schema_reference(
+        &mut self,
+        file: &Path,
+        reference: &str,
+        owner: &Node<'_>,
+    ) -> Result<Value> {
+        let target = self.documents.resolve(file, reference, &owner.at("$ref"))?;
+        let name = target.name().to_owned();
+        self.component(target)?;
+        Ok(reference_to(&name))
+    }
+
+    /// Everything of a schema, parameter or header that says what values it holds.
+    pub(super) fn schema_members(
+        &mut self,
+        file: &Path,
+        schema: &Node<'_>,
+    ) -> Result<Map<String, Value>> {
+        schema.skip(PROSE);
+        schema.skip(TOOLING);
+        let mut out = Map::new();
+        if let Some(name) = value_type(schema)? {
+            out.insert("type".into(), name.into());
+        }
+        check_format(schema)?;
+        schema.copy(SCHEMA_MEMBERS, &mut out);
+        if out
+            .get("required")
+            .and_then(Value::as_array)
+            .is_some_and(Vec::is_empty)
+        {
+            // Swagger 2.0 and OpenAPI 3.0 both forbid it, but it is published.
+            out.shift_remove("required");
+        }
+        if let Some(value) = schema.get("x-ms-enum") {
+            out.insert(
+                "x-ms-enum".into(),
+                enum_info(value, schema.at("x-ms-enum"))?,
+            );
+        }
+        schema.copy(SCHEMA_EXTENSIONS, &mut out);
+        nullable(schema, &mut out)?;
+        if let Some(items) = schema.get("items") {
+            out.insert(
+                "items".into(),
+                self.schema(file, items, schema.at("items"))?,
+            );
+        }
+        match schema.get("additionalProperties") {
+            None => {}
+            Some(Value::Bool(allowed)) => {
+                out.insert("additionalProperties".into(), (*allowed).into());
+            }
+            Some(value) => {
+                let value = self.schema(file, value, schema.at("additionalProperties"))?;
+                out.insert("additionalProperties".into(), value);
+            }
+        }
+        let mut all = Vec::new();
+        for (index, part) in schema.array("allOf")?.iter().enumerate() {
+            all.push(self.schema(file, part, schema.at("allOf").index(index))?);
+        }
+        let properties = self.properties(file, schema)?;
+        if !all.is_empty() {
+            // A subtype: what it adds stands as the last part, as OpenAPI 3.0 writes it.
+            let mut own = Map::new();
+            for member in ["type", "required", "additionalProperties"] {
+                if let Some(value) = out.shift_remove(member) {
+                    own.insert(member.into(), value);
+                }
+            }
+            if !properties.is_empty() {
+                own.insert("properties".into(), Value::Object(properties));
+            }
+            all.push(Value::Object(own));
+            out.insert("allOf".into(), Value::Array(all));
+        } else if !properties.is_empty() {
+            out.insert("properties".into(), Value::Object(properties));
+        }
+        if let Some(property) = schema.str("discriminator")? {
+            out.insert("discriminator".into(), json!({"propertyName": property}));
+        }
+        Ok(out)
+    }
+
+    fn properties(&mut self, file: &Path, schema: &Node<'_>) -> Result<Map<String, Value>> {
+        let mut out = Map::new();
+        let mut rust_names = BTreeMap::new();
+        for (name, value, place) in schema.entries("properties")? {
+            let rust = names::field(name);
+            if let Some(first) = rust_names.insert(rust.clone(), name) {
+                bail!("{place}: `{first}` is called `{rust}` in Rust too");
+            }
+            let property = self.schema(file, value, place)?;
+            // A `$ref` of 3.0 ignores its siblings, and a property wants a text of its own.
+            let property = match property.get("$ref") {
+                Some(_) => json!({"allOf": [property]}),
+                None => property,
+            };
+            out.insert(name.to_owned(), property);
+        }
+        Ok(out)
+    }
+
+    /// Gives an enum that is written inline the component name that upstream gives it.
+    pub(super) fn hoist_enum(
+        &mut self,
+        mut schema: Map<String, Value>,
+        owner: &Node<'_>,
+    ) -> Result<Value> {
+        let name = schema
+            .get("x-ms-enum")
+            .and_then(|info| info.get("name"))
+            .and_then(Value::as_str);
+        let (Some(name), true) = (name, schema.contains_key("enum")) else {
+            return Ok(Value::Object(schema));
+        };
+        let name = upper_first(name);
+        let mut of_the_use = Map::new();
+        for member in OF_THE_USE {
+            if let Some(value) = schema.shift_remove(*member) {
+                of_the_use.insert((*member).to_owned(), value);
+            }
+        }
+        let schema = Value::Object(schema);
+        let reference = reference_to(&name);
+        match self.hoisted.get(&name) {
+            Some((_, known)) if *known == schema => {}
+            Some((place, _)) => bail!(
+                "{}: enum {name} differs from the one at {place}",
+                owner.place()
+            ),
+            None => {
+                self.hoisted.insert(name, (owner.place().clone(), schema));
+            }
+        }
+        Ok(beside_reference(of_the_use, reference))
+    }
+
+    /// Takes a definition in as a component of its name.
+    pub(super) fn component(&mut self, target: Target) -> Result<()> {
+        let target = self.documents.canonical(target)?;
+        match self.schemas.get(target.name()) {
+            Some((known, _)) if *known == target => {}
+            Some(_) => {
+                if !self.twins.contains(&target) {
+                    self.twins.push(target);
+                }
+            }
+            None => {
+                self.schemas
+                    .insert(target.name().to_owned(), (target.clone(), Value::Null));
+                self.pending.push(target);
+            }
+        }
+        Ok(())
+    }
+
+    /// Converts what was taken in, and what that leads to, until nothing new turns up.
+    pub(super) fn components(&mut self) -> Result<Map<String, Value>> {
+        let mut compared = 0;
+        while !self.pending.is_empty() || compared < self.twins.len() {
+            if let Some(target) = self.pending.pop() {
+                let converted = self.definition(&target)?;
+                if let Some((_, slot)) = self.schemas.get_mut(target.name()) {
+                    *slot = converted;
+                }
+                continue;
+            }
+            // Versions of the common types may meet in one description; equal ones are one type.
+            let twin = self.twins[compared].clone();
+            compared += 1;
+            let converted = self.definition(&twin)?;
+            if let Some((known, schema)) = self.schemas.get(twin.name())
+                && *schema != converted
+            {
+                bail!(
+                    "{}: a definition of this name, but not the same, stands at {}",
+                    twin.place(),
+                    known.place()
+                );
+            }
+        }
+        let mut out: BTreeMap<String, Value> = BTreeMap::new();
+        for (name, (_, schema)) in &self.schemas {
+            out.insert(name.clone(), schema.clone());
+        }
+        for (name, (place, schema)) in &self.hoisted {
+            match out.get(name) {
+                Some(known) if known != schema => {
+                    bail!("{place}: enum {name} differs from the definition of that name")
+                }
+                _ => out.insert(name.clone(), schema.clone()),
+            };
+        }
+        let place = |name: &str| match (self.schemas.get(name), self.hoisted.get(name)) {
+            (Some((target, _)), _) => target.place().to_string(),
+            (None, Some((place, _))) => place.to_string(),
+            (None, None) => name.to_owned(),
+        };
+        discriminators(&mut out, &place)?;
+        Ok(out.into_iter().collect())
+    }
+
+    fn definition(&mut self, target: &Target) -> Result<Value> {
+        let definition = self.documents.get(target).cloned().unwrap_or_default();
+        let schema = Node::new(&definition, target.place())?;
+        let converted = if let Some(reference) = schema.str("$ref")? {
+            schema.skip(PROSE);
+            let reference = self.schema_reference(target.file(), reference, &schema)?;
+            json!({"allOf": [reference]})
+        } else {
+            Value::Object(self.schema_members(target.file(), &schema)?)
+        };
+        schema.finish()?;
+        Ok(converted)
+    }
+}
+
+fn reference_to(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// A reference, and beside it what a `$ref` of 3.0 cannot have as siblings.
+fn beside_reference(mut siblings: Map<String, Value>, reference: Value) -> Value {
+    if siblings.is_empty() {
+        return reference;
+    }
+    siblings.insert("allOf".into(), json!([reference]));
+    Value::Object(siblings)
+}
+
+/// The type, where upstream leaves it to the reader too.
+fn value_type<'a>(schema: &Node<'a>) -> Result<Option<&'a str>> {
+    match schema.str("type")? {
+        Some(known @ ("string" | "integer" | "number" | "boolean" | "array" | "object")) => {
+            Ok(Some(known))
+        }
+        Some(other) => bail!("{}: unknown type {other:?}", schema.at("type")),
+        None if schema.get("properties").is_some()
+            || schema.get("additionalProperties").is_some() =>
+        {
+            Ok(Some("object"))
+        }
+        None if schema.get("items").is_some() => Ok(Some("array")),
+        None if schema.get("enum").is_some() => Ok(Some("string")),
+        None => Ok(None),
+    }
+}
+
+fn check_format(schema: &Node<'_>) -> Result<()> {
+    match (schema.str("type")?, schema.str("format")?) {
+        // A format of a string restricts its text; unknown ones are kept and read as text.
+        (_, None)
+        | (Some("string"), _)
+        | (Some("integer"), Some("int32" | "int64"))
+        | (Some("number"), Some("float" | "double" | "decimal")) => Ok(()),
+        (of, Some(format)) => bail!(
+            "{}: unknown format {format:?} of type {}",
+            schema.at("format"),
+            of.unwrap_or("(none)")
+        ),
+    }
+}
+
+/// The name of an enum and whether it is open; names and texts of its values are ours.
+fn enum_info(value: &Value, place: Place) -> Result<Value> {
+    let info = Node::new(value, place)?;
+    info.need_str("name")?;
+    info.bool("modelAsString")?;
+    info.skip(&["values", "modelAsExtensible"]);
+    let mut out = Map::new();
+    info.copy(&["name", "modelAsString"], &mut out);
+    info.finish()?;
+    Ok(Value::Object(out))
+}
+
+fn nullable(schema: &Node<'_>, out: &mut Map<String, Value>) -> Result<()> {
+    if schema.bool("x-nullable")?.unwrap_or(false) {
+        out.insert("nullable".into(), true.into());
+    }
+    Ok(())
+}
+
+fn upper_first(name: &str) -> String {
+    let mut characters = name.chars();
+    characters.next().map_or(String::new(), |first| {
+        first.to_uppercase().chain(characters).collect()
+    })
+}
+
+/// Writes which subtype each discriminator value stands for into the base types.
+fn discriminators(
+    schemas: &mut BTreeMap<String, Value>,
+    place: &dyn Fn(&str) -> String,
+) -> Result<()> {
+    let mut mappings: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for (name, schema) in schemas.iter() {
+        let value = schema
+            .get("x-ms-discriminator-value")
+            .and_then(Value::as_str)
+            .unwrap_or(name);
+        let bases = bases(name, schemas, &mut vec![name.clone()], place)?;
+        // A second name for a type is no subtype.
+        if parts(schema).len() == 1 {
+            continue;
+        }
+        for base in bases {
+            let mapping = mappings.entry(base.clone()).or_default();
+            if let Some(first) = mapping.insert(value.to_owned(), name.clone()) {
+                bail!(
+                    "{}: {first} has the discriminator value {value:?} of {base} too",
+                    place(name)
+                );
+            }
+        }
+    }
+    for (base, mapping) in mappings {
+        let discriminator = schemas
+            .get_mut(&base)
+            .and_then(|schema| schema.get_mut("discriminator"))
+            .and_then(Value::as_object_mut);
+        if let Some(discriminator) = discriminator {
+            let mapping: Map<String, Value> = mapping
+                .into_iter()
+                .map(|(value, name)| (value, format!("#/components/schemas/{name}").into()))
+                .collect();
+            discriminator.insert("mapping".into(), Value::Object(mapping));
+        }
+    }
+    Ok(())
+}
+
+/// Every discriminated type that `name` derives from through `allOf`.
+fn bases(
+    name: &str,
+    schemas: &BTreeMap<String, Value>,
+    seen: &mut Vec<String>,
+    place: &dyn Fn(&str) -> String,
+) -> Result<Vec<String>> {
+    let mut out = Vec::new();
+    for part in schemas.get(name).map_or(&[][..], parts) {
+        let Some(base) = part
+            .get("$ref")
+            .and_then(Value::as_str)
+            .and_then(|reference| reference.rsplit('/').next())
+        else {
+            continue;
+        };
+        if seen.iter().any(|name| name == base) {
+            bail!("{}/allOf: circular through {base}", place(name));
+        }
+        seen.push(base.to_owned());
+        if schemas
+            .get(base)
+            .is_some_and(|base| base.get("discriminator").is_some())
+        {
+            out.push(base.to_owned());
+        }
+        out.extend(bases(base, schemas, seen, place)?);
+        seen.pop();
+    }
+    Ok(out)
+}
+
+fn parts(schema: &Value) -> &[Value] {
+    schema
+        .get("allOf")
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,225 @@
+//! A report for the terminal, for a pull request, and for programs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::{Change, Kind, Report, Verdict, What};
+
+/// One line about many elements to which the same happened.
+struct Row<'a> {
+    change: &'a Change,
+    names: Vec<&'a str>,
+}
+
+impl Row<'_> {
+    fn what(&self) -> String {
+        let Change { what, detail, .. } = self.change;
+        match what {
+            What::Added => format!("added: {detail}"),
+            What::Removed => format!("removed: {detail}"),
+            What::Changed => detail.clone(),
+        }
+    }
+}
+
+/// From this many on, elements to which the same happened share a line.
+const MANY: usize = 4;
+
+fn rows<'a>(report: &'a Report, verdict: Verdict) -> Vec<Row<'a>> {
+    let key = |change: &'a Change| {
+        (
+            change.kind,
+            change.what,
+            change.detail.as_str(),
+            change.callers,
+            change.parsers,
+        )
+    };
+    let of = || {
+        report
+            .changes
+            .iter()
+            .filter(|change| change.verdict() == verdict)
+    };
+    let mut groups: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for change in of() {
+        groups.entry(key(change)).or_default().push(&change.name);
+    }
+    let mut out = Vec::new();
+    for change in of() {
+        let Some(names) = groups.get(&key(change)) else {
+            continue;
+        };
+        if names.len() < MANY {
+            let names = vec![change.name.as_str()];
+            out.push(Row { change, names });
+        } else if let Some(names) = groups.remove(&key(change)) {
+            out.push(Row { change, names });
+        }
+    }
+    out
+}
+
+const VERDICTS: [Verdict; 3] = [
+    Verdict::Breaking,
+    Verdict::PossiblyBreaking,
+    Verdict::Compatible,
+];
+
+/// The last line: what to expect, in one sentence.
+fn summary(report: &Report) -> String {
+    let [breaking, possibly, compatible] = VERDICTS.map(|verdict| report.count(verdict));
+    let whom = |group: fn(&Change) -> Verdict| {
+        let of = report.changes.iter();
+        of.filter(|change| group(change) == Verdict::Breaking)
+            .count()
+    };
+    if report.changes.is_empty() {
+        return "no changes".to_owned();
+    }
+    let groups = if breaking > 0 {
+        format!(
+            " ({} for callers, {} for parsers)",
+            whom(|change| change.callers),
+            whom(|change| change.parsers)
+        )
+    } else {
+        String::new()
+    };
+    format!("{breaking} breaking{groups}, {possibly} possibly breaking, {compatible} compatible")
+}
+
+fn heading(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Breaking => "Breaking",
+        Verdict::PossiblyBreaking => "Possibly breaking",
+        Verdict::Compatible => "Compatible",
+    }
+}
+
+fn plural(kind: Kind, count: usize) -> String {
+    match (kind, count) {
+        (_, 1) => kind.to_string(),
+        (Kind::Property, _) => "properties".to_owned(),
+        _ => format!("{kind}s"),
+    }
+}
+
+/// For the terminal: the worst first, what happened often on one line.
+pub fn text(report: &Report) -> String {
+    let mut out = format!("{} -> {}\n", report.old, report.new);
+    for verdict in VERDICTS {
+        let rows = rows(report, verdict);
+        if rows.is_empty() {
+            continue;
+        }
+        let _ = write!(out, "\n{}\n", heading(verdict));
+        for row in rows {
+            let Change {
+                kind,
+                callers,
+                parsers,
+                ..
+            } = row.change;
+            let whom = match (verdict, callers, parsers) {
+                (Verdict::Compatible, ..) => String::new(),
+                (_, Verdict::Compatible, _) => "  [parsers]".to_owned(),
+                (_, _, Verdict::Compatible) => "  [callers]".to_owned(),
+                (_, callers, parsers) if callers == parsers => "  [callers, parsers]".to_owned(),
+                _ => format!("  [callers: {callers}, parsers: {parsers}]"),
+            };
+            let what = row.what();
+            match row.names.as_slice() {
+                [name] => {
+                    let _ = writeln!(out, "  {kind:9}  {name}: {what}{whom}");
+                }
+                names => {
+                    let _ = writeln!(
+                        out,
+                        "  {} {}: {what}{whom}",
+                        names.len(),
+                        plural(*kind, names.len())
+                    );
+                    for line in wrap(names, 100) {
+                        let _ = writeln!(out, "             {line}");
+                    }
+                }
+            }
+        }
+    }
+    out + "\n" + &summary(report) + "\n"
+}
+
+/// Names with commas, in lines of at most so many characters.
+fn wrap(names: &[&str], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        let comma = if index + 1 < names.len() { "," } else { "" };
+        match lines.last_mut() {
+            Some(line) if line.len() + name.len() + 2 <= width => {
+                let _ = write!(line, " {name}{comma}");
+            }
+            _ => lines.push(format!("{name}{comma}")),
+        }
+    }
+    lines
+}
+
+/// For a pull request: one table per verdict.
+pub fn markdown(report: &Report) -> String {
+    let mut out = format!(
+        "## API changes from {} to {}\n\n{}\n",
+        report.old,
+        report.new,
+        summary(report)
+    );
+    for verdict in VERDICTS {
+        let rows = rows(report, verdict);
+        if rows.is_empty() {
+            continue;
+        }
+        let _ = write!(
+            out,
+            "\n### {}\n\n| Element | Change | Callers | Parsers |\n| --- | --- | --- | --- |\n",
+            heading(verdict)
+        );
+        for row in rows {
+            let names: Vec<String> = row.names.iter().map(|name| format!("`{name}`")).collect();
+            let Change {
+                kind,
+                callers,
+                parsers,
+                ..
+            } = row.change;
+            let kind = match names.len() {
+                1 => kind.to_string(),
+                count => format!("{count} {}", plural(*kind, count)),
+            };
+            let _ = writeln!(
+                out,
+                "| {kind} {} | {} | {callers} | {parsers} |",
+                names.join(", "),
+                row.what().replace('|', "\\|"),
+            );
+        }
+    }
+    out
+}
+
+/// For programs; spec/README.md describes the members.
+pub fn json(report: &Report) -> serde_json::Result<String> {
+    let [breaking, possibly, compatible] = VERDICTS.map(|verdict| report.count(verdict));
+    let document = json!({
+        "old": report.old,
+        "new": report.new,
+        "summary": {
+            "breaking": breaking,
+            "possiblyBreaking": possibly,
+            "compatible": compatible,
+        },
+        "changes": report.changes,
+    });
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
