@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::calls::Calls;
 use crate::content::{ContentUrl, DeleteContent, Download};
 use crate::credential::{AccessKey, ConnectionString, Credential, Endpoint};
 #[cfg(feature = "entra")]
@@ -93,6 +94,11 @@ impl RecordingClient {
     /// that [`CallTarget`] lists.
     pub fn start(&self, call: impl Into<CallTarget>) -> StartRecording {
         StartRecording::new(self.clone(), call.into())
+    }
+
+    /// Makes, answers and joins calls, which is where the ids of calls come from.
+    pub fn calls(&self) -> Calls<'_> {
+        Calls::new(self)
     }
 
     /// The recording with this id, which may have been started elsewhere. Sends nothing.

@@ -33,9 +33,11 @@
 //! }
 //! ```
 //!
-//! [`RecordingClient`] is where everything begins. Every operation ends in a value or in one
-//! [`Error`], whose [`kind`](Error::kind) says what a program can do about it.
+//! [`RecordingClient`] is where everything begins, and the [`guide`] goes through all steps. Every
+//! operation ends in a value or in one [`Error`], whose [`kind`](Error::kind) says what a program
+//! can do about it.
 
+mod calls;
 mod client;
 mod content;
 mod credential;
@@ -45,9 +47,13 @@ mod identifier;
 mod ids;
 mod lenient;
 mod metadata;
+mod operation;
 mod recording;
 mod start;
 mod transport;
+
+#[doc = include_str!("guide.md")]
+pub mod guide {}
 
 /// The examples in the README are compiled with those of the documentation.
 #[cfg(doctest)]
@@ -59,15 +65,19 @@ pub mod models {
     pub use acs_call_automation::types::*;
 }
 
+pub use calls::{
+    AnswerCall, CallConnection, CallProperties, Calls, ConnectCall, CreateCall, Participant,
+    WaitUntilConnected,
+};
 pub use client::{RecordingClient, RecordingClientBuilder};
 pub use content::{ContentUrl, DeleteContent, Download, InvalidContentUrl, Saved};
 #[cfg(feature = "entra")]
 pub use credential::ClaimsChallenge;
 pub use credential::{
     AccessKey, ConnectionString, Endpoint, InvalidAccessKey, InvalidConnectionString,
-    InvalidEndpoint,
+    InvalidEndpoint, SignedHeaders,
 };
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Result, ServiceCode};
 pub use event::{
     Event, EventKind, EventSchema, Events, InvalidEvent, RecordingChunk,
     RecordingFileStatusUpdated, SubscriptionValidation,

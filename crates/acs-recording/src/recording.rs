@@ -4,13 +4,13 @@ use std::future::IntoFuture;
 use std::pin::Pin;
 use std::time::Duration;
 
-use acs_call_automation::Failure;
 use tokio::time::{Instant, sleep};
 
 use crate::client::RecordingClient;
-use crate::error::{Error, ErrorKind, Result, from_failure};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::models::{RecordingKind, RecordingState};
+use crate::operation::{finish, gone_is_done};
 
 /// A handle on one recording. It is cheap to clone, and dropping it stops nothing.
 #[derive(Clone, Debug)]
@@ -111,7 +111,9 @@ impl Recording {
         let answer = low_level
             .call_recording_pause_recording(self.id.as_str())
             .await;
-        finish(answer, "pause recording").await
+        let outcome = finish(answer, "pause recording").await;
+        self.unless_done_before(outcome, RecordingState::Inactive)
+            .await
     }
 
     /// Goes on after a pause, or begins after a paused start.
@@ -123,7 +125,23 @@ impl Recording {
         let answer = low_level
             .call_recording_resume_recording(self.id.as_str())
             .await;
-        finish(answer, "resume recording").await
+        let outcome = finish(answer, "resume recording").await;
+        self.unless_done_before(outcome, RecordingState::Active)
+            .await
+    }
+
+    /// A retry that finds a conflict is a success when the first attempt, whose answer got lost,
+    /// did what it should: the state tells.
+    async fn unless_done_before(&self, outcome: Result<()>, wanted: RecordingState) -> Result<()> {
+        match outcome {
+            Err(error) if error.kind() == ErrorKind::Conflict && error.attempts() > 1 => {
+                match self.state().await {
+                    Ok(state) if state == wanted => Ok(()),
+                    _ => Err(error),
+                }
+            }
+            outcome => outcome,
+        }
     }
 
     /// Ends the recording. Its file is announced by `RecordingFileStatusUpdated`, as a rule some
@@ -137,10 +155,7 @@ impl Recording {
         let answer = low_level
             .call_recording_stop_recording(self.id.as_str())
             .await;
-        match finish(answer, "stop recording").await {
-            Err(error) if error.kind() == ErrorKind::NotFound && error.attempts() > 1 => Ok(()),
-            outcome => outcome,
-        }
+        gone_is_done(finish(answer, "stop recording").await)
     }
 
     /// Waits until the recording has a state; `await` the result.
@@ -226,15 +241,5 @@ impl IntoFuture for WaitUntil {
                 _ => error.during("wait for a state of the recording"),
             })
         })
-    }
-}
-
-async fn finish<T>(
-    answer: Result<acs_call_automation::ResponseValue<T>, acs_call_automation::Error>,
-    operation: &'static str,
-) -> Result<T> {
-    match answer {
-        Ok(answer) => Ok(answer.into_inner()),
-        Err(error) => Err(from_failure(Failure::from(error)).await.during(operation)),
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::future::IntoFuture;
 use std::pin::Pin;
-use std::time::SystemTime;
 
 use acs_call_automation::Failure;
 use url::Url;
@@ -18,6 +17,7 @@ use crate::models::{
     CallLocator, CallLocatorKind, ChannelAffinity, ExternalStorage, RecordingChannelType,
     RecordingContentType, RecordingFormatType, RecordingStorageKind, StartCallRecordingRequest,
 };
+use crate::operation::repeatability;
 use crate::recording::{Recording, StartAnswer};
 
 const OPERATION: &str = "start recording";
@@ -38,6 +38,35 @@ pub enum CallTarget {
     /// The application's own leg of the call. The service answers 202: whether the recording
     /// started comes as an event to the state callback.
     Connection(CallConnectionId),
+}
+
+impl CallTarget {
+    /// The call as requests locate it; a call connection is no locator.
+    pub(crate) fn locator(self) -> Result<CallLocator> {
+        let mut locator = CallLocator::default();
+        let kind = match self {
+            Self::Server(id) => {
+                locator.server_call_id = Some(id.into());
+                CallLocatorKind::ServerCallLocator
+            }
+            Self::Group(id) => {
+                locator.group_call_id = Some(id.into());
+                CallLocatorKind::GroupCallLocator
+            }
+            Self::Room(id) => {
+                locator.room_id = Some(id.into());
+                CallLocatorKind::RoomCallLocator
+            }
+            Self::Connection(id) => {
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    format!("call connection {id} is a leg of its call already"),
+                ));
+            }
+        };
+        locator.kind = Some(kind);
+        Ok(locator)
+    }
 }
 
 impl From<ServerCallId> for CallTarget {
@@ -223,31 +252,10 @@ pub struct StartRecording {
 
 impl StartRecording {
     pub(crate) fn new(client: RecordingClient, call: CallTarget) -> Self {
-        let locator = |kind| CallLocator {
-            kind: Some(kind),
-            ..CallLocator::default()
-        };
         let mut request = StartCallRecordingRequest::default();
         match call {
-            CallTarget::Server(id) => {
-                request.call_locator = Some(CallLocator {
-                    server_call_id: Some(id.into()),
-                    ..locator(CallLocatorKind::ServerCallLocator)
-                });
-            }
-            CallTarget::Group(id) => {
-                request.call_locator = Some(CallLocator {
-                    group_call_id: Some(id.into()),
-                    ..locator(CallLocatorKind::GroupCallLocator)
-                });
-            }
-            CallTarget::Room(id) => {
-                request.call_locator = Some(CallLocator {
-                    room_id: Some(id.into()),
-                    ..locator(CallLocatorKind::RoomCallLocator)
-                });
-            }
             CallTarget::Connection(id) => request.call_connection_id = Some(id.into()),
+            call => request.call_locator = call.locator().ok(),
         }
         Self {
             client,
@@ -276,8 +284,8 @@ impl StartRecording {
     /// The address is no absolute `https` URL (`http` is for loopback only), which the service
     /// would refuse.
     pub fn state_callback(mut self, url: &str) -> Result<Self> {
-        self.request.recording_state_callback_uri =
-            Some(web_address(url, "state callback")?.into());
+        let url = web_address(url, "state callback").map_err(|error| error.during(OPERATION))?;
+        self.request.recording_state_callback_uri = Some(url.into());
         Ok(self)
     }
 
@@ -290,7 +298,8 @@ impl StartRecording {
     /// The address is no `https` URL of a container, or contains a query: the service uses its
     /// identity, and a shared access signature would be sent for nothing.
     pub fn storage(mut self, container: &str) -> Result<Self> {
-        let url = web_address(container, "storage container")?;
+        let url =
+            web_address(container, "storage container").map_err(|error| error.during(OPERATION))?;
         let refuse = |why| Err(Error::new(ErrorKind::InvalidInput, why).during(OPERATION));
         if url.query().is_some() || url.fragment().is_some() {
             return refuse(
@@ -335,8 +344,8 @@ impl StartRecording {
         if let Some(media) = &self.media {
             media.apply(&mut self.request)?;
         }
-        let id = self.repeatability_id.unwrap_or_else(Uuid::new_v4);
-        let first_sent = httpdate::fmt_http_date(SystemTime::now());
+        let (new_id, first_sent) = repeatability();
+        let id = self.repeatability_id.unwrap_or(new_id);
         let answer = self
             .client
             .call_automation()
@@ -376,10 +385,11 @@ impl IntoFuture for StartRecording {
     }
 }
 
-fn web_address(text: &str, what: &str) -> Result<Url> {
+/// An address that the service can post to.
+pub(crate) fn web_address(text: &str, what: &str) -> Result<Url> {
     let refuse = |why: &str| {
         let message = format!("the {what} is {why}");
-        Err(Error::new(ErrorKind::InvalidInput, message).during(OPERATION))
+        Err(Error::new(ErrorKind::InvalidInput, message))
     };
     match Url::parse(text) {
         Ok(url) if !is_secure(&url) => refuse("not https, which only loopback may do without"),

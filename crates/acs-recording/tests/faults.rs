@@ -208,6 +208,29 @@ async fn a_stop_whose_answer_got_lost_is_a_success() {
 }
 
 #[tokio::test]
+async fn a_pause_whose_answer_got_lost_is_a_success_if_the_recording_is_paused() {
+    let conflict = || {
+        let body = r#"{"error":{"code":"8573","message":"Not now."}}"#;
+        answer("400 Bad Request", &[], body)
+    };
+    for (now, done) in [("inactive", true), ("active", false)] {
+        let server = Server::start([Answer::Close, conflict(), state(now)]).await;
+        let recording = server.client().build().unwrap().recording(rid());
+        assert_eq!(recording.pause().await.is_ok(), done, "{now}");
+        let server = Server::start([Answer::Close, conflict(), state(now)]).await;
+        let recording = server.client().build().unwrap().recording(rid());
+        assert_eq!(recording.resume().await.is_ok(), !done, "{now}");
+    }
+    let server = Server::start([conflict()]).await;
+    let recording = server.client().build().unwrap().recording(rid());
+    let error = recording.pause().await.unwrap_err();
+    assert_eq!(
+        error.service_code(),
+        Some(acs_recording::ServiceCode::PauseResumeNotAllowed)
+    );
+}
+
+#[tokio::test]
 async fn a_success_with_a_wrong_body_is_no_success() {
     for body in ["", "<html>", "{\"recordingId\":7}", "{}"] {
         let server = Server::start([answer("200 OK", &[], body)]).await;

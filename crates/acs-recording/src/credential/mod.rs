@@ -8,7 +8,7 @@ mod entra;
 
 use std::sync::{PoisonError, RwLock};
 
-pub use access_key::{AccessKey, InvalidAccessKey};
+pub use access_key::{AccessKey, InvalidAccessKey, SignedHeaders};
 pub use connection_string::{ConnectionString, InvalidConnectionString};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub(crate) use endpoint::{is_loopback, is_secure};

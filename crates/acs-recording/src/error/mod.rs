@@ -1,10 +1,12 @@
 //! The one error of this crate.
 
+mod code;
 mod response;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use code::ServiceCode;
 pub(crate) use response::{from_failure, from_response, retry_after};
 
 /// The result of everything that talks to the service.
@@ -191,6 +193,11 @@ impl Error {
     /// The service's error code, such as `8522`, if its answer had one.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
+    }
+
+    /// The service's error code by name, if it has one.
+    pub fn service_code(&self) -> Option<ServiceCode> {
+        ServiceCode::find(self.code()?)
     }
 
     /// What the service says that the error is about, as a rule a path.

@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::{Error, ErrorKind};
+use super::{Error, ErrorKind, ServiceCode};
 use crate::transport::Trace;
 
 /// How much of an error's body is read; the service's own are below a kilobyte.
@@ -133,19 +133,30 @@ impl Detail {
 }
 
 fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {
-    match (status.as_u16(), code) {
-        // A second recording, a call that is over or not there yet, an operation at a wrong time.
-        (400, Some("8501" | "8528" | "8553" | "8559" | "8571" | "8573" | "8585")) => {
-            ErrorKind::Conflict
-        }
-        (401, _) => ErrorKind::Authentication,
-        (403, _) => ErrorKind::PermissionDenied,
-        (404, _) => ErrorKind::NotFound,
-        (408, _) => ErrorKind::Timeout,
-        (409 | 412, _) => ErrorKind::Conflict,
-        (429, _) => ErrorKind::Throttled,
-        (400..=499, _) => ErrorKind::InvalidRequest,
-        (500..=599, _) => ErrorKind::Service,
+    use ServiceCode as Code;
+    // A second recording, a call that is over or not there yet, an operation at a wrong time.
+    let contradicts = matches!(
+        code.and_then(Code::find),
+        Some(
+            Code::CallNotEstablished
+                | Code::CallTerminated
+                | Code::DuplicateRecording
+                | Code::RecordingInProgress
+                | Code::RecordingOperationConflict
+                | Code::PauseResumeNotAllowed
+                | Code::InvalidCallState
+        )
+    );
+    match status.as_u16() {
+        400 if contradicts => ErrorKind::Conflict,
+        401 => ErrorKind::Authentication,
+        403 => ErrorKind::PermissionDenied,
+        404 => ErrorKind::NotFound,
+        408 => ErrorKind::Timeout,
+        409 | 412 => ErrorKind::Conflict,
+        429 => ErrorKind::Throttled,
+        400..=499 => ErrorKind::InvalidRequest,
+        500..=599 => ErrorKind::Service,
         _ => ErrorKind::UnexpectedAnswer,
     }
 }
@@ -160,16 +171,10 @@ fn advice(kind: ErrorKind, code: Option<&str>, headers: &HeaderMap) -> Option<St
             skew.as_secs()
         ));
     }
-    let advice = match (kind, code) {
-        (_, Some("8522")) => "it was stopped, its call is over, or the id is not of this resource",
-        (_, Some("8527")) => "the server call id is not one that the service gave out",
-        (_, Some("8553" | "8559")) => "stop the other recording first, or use its id",
-        (_, Some("8501")) => "wait until the call is connected",
-        (_, Some("8528")) => "nothing of it can be recorded any more",
-        (ErrorKind::Authentication, _) => {
-            "check that the access key belongs to this endpoint and was not regenerated"
-        }
-        (ErrorKind::Throttled, _) => "send fewer requests, or wait",
+    let advice = match (code.and_then(ServiceCode::find), kind) {
+        (Some(code), _) => code.advice(),
+        (None, ErrorKind::Authentication) => ServiceCode::HmacValidationFailed.advice(),
+        (None, ErrorKind::Throttled) => ServiceCode::RecordThrottled.advice(),
         _ => return None,
     };
     Some(advice.to_owned())

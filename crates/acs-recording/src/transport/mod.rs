@@ -28,7 +28,7 @@ use crate::error::{Error, ErrorKind, Result, retry_after};
 pub(crate) use hosts::ContentHosts;
 pub use retry::RetryPolicy;
 use retry::{Jitter, is_passing, is_repeatable};
-use sign::{Signable, content_hash};
+pub(crate) use sign::{Signable, content_hash};
 
 const DATE: HeaderName = HeaderName::from_static("x-ms-date");
 const CONTENT_HASH: HeaderName = HeaderName::from_static("x-ms-content-sha256");
@@ -126,6 +126,25 @@ impl Pipeline {
             limits,
             jitter: Jitter::new(),
         })
+    }
+
+    /// Sends a request to the resource itself, by a link from one of its answers.
+    pub(crate) async fn resource(
+        &self,
+        method: Method,
+        link: &str,
+        operation: &'static str,
+    ) -> Result<Response> {
+        let url = self.endpoint.url().join(link).ok();
+        let url = url.filter(|url| url.origin() == self.endpoint.url().origin());
+        let url = url.ok_or_else(|| {
+            Error::new(
+                ErrorKind::ForbiddenHost,
+                "an answer links to a place that is not the resource",
+            )
+        })?;
+        self.run(Request::new(method, url), Credentials::Resource, operation)
+            .await
     }
 
     /// Sends a request for content, and follows where the storage sends it.
@@ -278,7 +297,10 @@ impl Pipeline {
     /// Dates and signs a request; done anew for every attempt, because a date grows old.
     #[cfg_attr(
         not(feature = "entra"),
-        allow(clippy::unused_async, reason = "fetching a token waits, signing does not")
+        allow(
+            clippy::unused_async,
+            reason = "fetching a token waits, signing does not"
+        )
     )]
     async fn authorize(
         &self,

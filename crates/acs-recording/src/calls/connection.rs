@@ -1,0 +1,275 @@
+//! One call: its state, its participants, its end.
+
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use http::Method;
+use tokio::time::{Instant, sleep};
+
+use super::BoxFuture;
+use crate::client::RecordingClient;
+use crate::error::{Error, ErrorKind, Result, from_response};
+use crate::identifier::CommunicationIdentifier;
+use crate::ids::{CallConnectionId, ServerCallId};
+use crate::models::{
+    CallConnectionProperties, CallConnectionStateModel as CallConnectionState, CallParticipant,
+    GetParticipantsResponse,
+};
+use crate::operation::{finish, gone_is_done, repeatability};
+
+/// More pages of participants than a call of 350 people can have.
+const MAX_PAGES: usize = 350;
+
+/// The application's own leg of a call. Cheap to clone; dropping it hangs nothing up.
+#[derive(Clone, Debug)]
+pub struct CallConnection {
+    client: RecordingClient,
+    id: CallConnectionId,
+    answer: Option<CallProperties>,
+}
+
+/// What the service says about a call.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CallProperties {
+    /// The id of the call as a whole, which a recording starts from. There is none while a call
+    /// that was made connects.
+    pub server_call_id: Option<ServerCallId>,
+    /// How far the call is.
+    pub state: Option<CallConnectionState>,
+    /// What all legs of the call have in common in logs, a GUID.
+    pub correlation_id: Option<String>,
+    /// Who is called.
+    pub targets: Vec<CommunicationIdentifier>,
+    /// Who calls.
+    pub source: Option<CommunicationIdentifier>,
+}
+
+/// Someone in a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Participant {
+    /// Who it is.
+    pub id: CommunicationIdentifier,
+    /// Whether the others cannot hear them.
+    pub is_muted: bool,
+    /// Whether they are on hold.
+    pub is_on_hold: bool,
+}
+
+impl CallConnection {
+    pub(super) fn new(client: RecordingClient, id: CallConnectionId) -> Self {
+        Self {
+            client,
+            id,
+            answer: None,
+        }
+    }
+
+    pub(super) fn from_answer(
+        client: RecordingClient,
+        answer: CallConnectionProperties,
+    ) -> Result<Self> {
+        let id = answer
+            .call_connection_id
+            .as_deref()
+            .map(CallConnectionId::new);
+        let Some(Ok(id)) = id else {
+            return Err(Error::new(
+                ErrorKind::UnexpectedAnswer,
+                "the service told no call connection id",
+            ));
+        };
+        Ok(Self {
+            client,
+            id,
+            answer: Some(answer.into()),
+        })
+    }
+
+    /// The id of this leg.
+    pub fn id(&self) -> &CallConnectionId {
+        &self.id
+    }
+
+    /// What the service answered when the call was made, answered or joined; none if this handle
+    /// was made from an id.
+    pub fn answer(&self) -> Option<&CallProperties> {
+        self.answer.as_ref()
+    }
+
+    /// What the service says about the call now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the call is over.
+    pub async fn properties(&self) -> Result<CallProperties> {
+        let answer = self
+            .client
+            .call_automation()
+            .call_connection_get_call(self.id.as_str());
+        Ok(finish(answer.await, "get call").await?.into())
+    }
+
+    /// Waits until the call is connected and has a server call id; `await` the result.
+    pub fn wait_until_connected(&self) -> WaitUntilConnected {
+        WaitUntilConnected {
+            call: self.clone(),
+            limit: Duration::from_mins(2),
+            interval: Duration::from_secs(1),
+        }
+    }
+
+    /// Leaves the call. The others may go on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the call is over, unless a first attempt ended it.
+    pub async fn hang_up(&self) -> Result<()> {
+        let answer = self
+            .client
+            .call_automation()
+            .call_connection_hangup_call(self.id.as_str());
+        gone_is_done(finish(answer.await, "hang up").await)
+    }
+
+    /// Ends the call for everybody.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the call is over, unless a first attempt ended it.
+    pub async fn terminate(&self) -> Result<()> {
+        let (id, first_sent) = repeatability();
+        let low_level = self.client.call_automation();
+        let answer = low_level.call_connection_terminate_call(
+            self.id.as_str(),
+            Some(&first_sent),
+            Some(&id),
+        );
+        gone_is_done(finish(answer.await, "terminate call").await)
+    }
+
+    /// Who is in the call, from all pages.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the call is over.
+    pub async fn participants(&self) -> Result<Vec<Participant>> {
+        const OPERATION: &str = "list participants";
+        let low_level = self.client.call_automation();
+        let answer = low_level.call_connection_get_participants(self.id.as_str());
+        let mut page = finish(answer.await, OPERATION).await?;
+        let mut participants = Vec::new();
+        for _ in 0..MAX_PAGES {
+            participants.extend(page.value.iter().filter_map(participant));
+            let Some(next) = page.next_link.filter(|link| !link.is_empty()) else {
+                return Ok(participants);
+            };
+            page = self
+                .page(&next)
+                .await
+                .map_err(|error| error.during(OPERATION))?;
+        }
+        Err(Error::new(
+            ErrorKind::UnexpectedAnswer,
+            format!("the list of participants has no end after {MAX_PAGES} pages"),
+        )
+        .during(OPERATION))
+    }
+
+    async fn page(&self, link: &str) -> Result<GetParticipantsResponse> {
+        let pipeline = self.client.pipeline();
+        let response = pipeline.resource(Method::GET, link, "call_connection_get_participants");
+        let response = response.await?;
+        if !response.status().is_success() {
+            return Err(from_response(response).await);
+        }
+        response.json().await.map_err(|error| {
+            Error::new(
+                ErrorKind::UnexpectedAnswer,
+                "a page is no list of participants",
+            )
+            .with_source(error.without_url())
+        })
+    }
+}
+
+impl From<CallConnectionProperties> for CallProperties {
+    fn from(answer: CallConnectionProperties) -> Self {
+        Self {
+            server_call_id: answer
+                .server_call_id
+                .and_then(|id| ServerCallId::new(id).ok()),
+            state: answer.call_connection_state,
+            correlation_id: answer.correlation_id,
+            targets: answer
+                .targets
+                .iter()
+                .filter_map(CommunicationIdentifier::from_model)
+                .collect(),
+            source: answer
+                .source
+                .as_ref()
+                .and_then(CommunicationIdentifier::from_model),
+        }
+    }
+}
+
+fn participant(model: &CallParticipant) -> Option<Participant> {
+    Some(Participant {
+        id: CommunicationIdentifier::from_model(model.identifier.as_ref()?)?,
+        is_muted: model.is_muted.unwrap_or(false),
+        is_on_hold: model.is_on_hold.unwrap_or(false),
+    })
+}
+
+/// A wait for a call; made by [`CallConnection::wait_until_connected`].
+#[derive(Clone, Debug)]
+#[must_use = "it waits when it is awaited"]
+pub struct WaitUntilConnected {
+    call: CallConnection,
+    limit: Duration,
+    interval: Duration,
+}
+
+impl WaitUntilConnected {
+    /// How long to wait at the most (default: 2 minutes).
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The pause between two questions (default: 1 second).
+    pub fn every(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    async fn wait(self) -> Result<CallProperties> {
+        let deadline = Instant::now() + self.limit;
+        loop {
+            let call = self.call.properties().await?;
+            let connected = call.state == Some(CallConnectionState::Connected);
+            if connected && call.server_call_id.is_some() {
+                return Ok(call);
+            }
+            if Instant::now() + self.interval > deadline {
+                let state = call
+                    .state
+                    .map_or_else(|| "unknown".to_owned(), |s| s.to_string());
+                let limit = self.limit.as_secs_f32();
+                let message = format!("the call is still {state} after {limit} s");
+                return Err(Error::new(ErrorKind::Timeout, message));
+            }
+            sleep(self.interval).await;
+        }
+    }
+}
+
+impl IntoFuture for WaitUntilConnected {
+    type Output = Result<CallProperties>;
+    type IntoFuture = BoxFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let outcome = self.wait().await;
+            outcome.map_err(|error| error.during("wait until the call is connected"))
+        })
+    }
+}

@@ -1,0 +1,248 @@
+//! Calls, as far as recording needs them: making, answering and joining one gives the ids that a
+//! recording starts from.
+
+mod connection;
+
+use std::future::IntoFuture;
+use std::pin::Pin;
+
+use crate::client::RecordingClient;
+use crate::error::Result;
+use crate::identifier::CommunicationIdentifier;
+use crate::ids::CallConnectionId;
+use crate::models::{
+    AnswerCallRequest, CommunicationUserIdentifierModel, ConnectRequest, CreateCallRequest,
+    PhoneNumberIdentifierModel,
+};
+use crate::operation::{finish, repeatability};
+use crate::start::{CallTarget, web_address};
+
+pub use connection::{CallConnection, CallProperties, Participant, WaitUntilConnected};
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The calls of a resource; made by [`RecordingClient::calls`].
+///
+/// ```no_run
+/// # async fn run(client: acs_recording::RecordingClient) -> acs_recording::Result<()> {
+/// let call = client
+///     .calls()
+///     .create(["4:+14255550123"], "https://app.example/callbacks")?
+///     .caller("4:+14255550100")
+///     .await?;
+/// let connected = call.wait_until_connected().await?;
+/// if let Some(id) = connected.server_call_id {
+///     client.start(id).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Calls<'a> {
+    client: &'a RecordingClient,
+}
+
+impl<'a> Calls<'a> {
+    pub(crate) fn new(client: &'a RecordingClient) -> Self {
+        Self { client }
+    }
+
+    /// Calls people; `await` the result. Events about the call go to `callback`.
+    ///
+    /// # Errors
+    /// The callback is no absolute `https` URL (`http` is for loopback only).
+    pub fn create<P: Into<CommunicationIdentifier>>(
+        &self,
+        targets: impl IntoIterator<Item = P>,
+        callback: &str,
+    ) -> Result<CreateCall> {
+        let callback = web_address(callback, "callback").map_err(|e| e.during(CREATE))?;
+        let targets = targets.into_iter().map(|target| target.into().to_model());
+        Ok(CreateCall {
+            client: self.client.clone(),
+            request: CreateCallRequest {
+                targets: targets.collect(),
+                callback_uri: callback.into(),
+                source: None,
+                source_caller_id_number: None,
+                source_display_name: None,
+                operation_context: None,
+                call_intelligence_options: None,
+                media_streaming_options: None,
+                transcription_options: None,
+                teams_app_source: None,
+                enable_loopback_audio: None,
+            },
+        })
+    }
+
+    /// Answers a call; `await` the result. The context comes with the event `IncomingCall`.
+    ///
+    /// # Errors
+    /// The callback is no absolute `https` URL (`http` is for loopback only).
+    pub fn answer(&self, incoming_call_context: &str, callback: &str) -> Result<AnswerCall> {
+        let callback = web_address(callback, "callback").map_err(|e| e.during(ANSWER))?;
+        Ok(AnswerCall {
+            client: self.client.clone(),
+            request: AnswerCallRequest {
+                incoming_call_context: incoming_call_context.to_owned(),
+                callback_uri: callback.into(),
+                answered_by: None,
+                operation_context: None,
+                call_intelligence_options: None,
+                media_streaming_options: None,
+                transcription_options: None,
+                enable_loopback_audio: None,
+            },
+        })
+    }
+
+    /// Joins a call that is under way; `await` the result.
+    ///
+    /// # Errors
+    /// The callback is no absolute `https` URL (`http` is for loopback only); or the call is given
+    /// by a call connection, which is joined already.
+    pub fn connect(&self, call: impl Into<CallTarget>, callback: &str) -> Result<ConnectCall> {
+        let callback = web_address(callback, "callback").map_err(|e| e.during(CONNECT))?;
+        let call_locator = call.into().locator().map_err(|e| e.during(CONNECT))?;
+        Ok(ConnectCall {
+            client: self.client.clone(),
+            request: ConnectRequest {
+                call_locator,
+                callback_uri: callback.into(),
+                operation_context: None,
+                call_intelligence_options: None,
+                media_streaming_options: None,
+                transcription_options: None,
+                enable_loopback_audio: None,
+            },
+        })
+    }
+
+    /// The call connection with this id. Sends nothing.
+    pub fn connection(&self, id: CallConnectionId) -> CallConnection {
+        CallConnection::new(self.client.clone(), id)
+    }
+}
+
+const CREATE: &str = "create call";
+const ANSWER: &str = "answer call";
+const CONNECT: &str = "connect to call";
+
+/// A call about to be made: set options, then `await`.
+#[derive(Clone, Debug)]
+#[must_use = "nobody is called before it is awaited"]
+pub struct CreateCall {
+    client: RecordingClient,
+    request: CreateCallRequest,
+}
+
+impl CreateCall {
+    /// Who calls: one of the resource's phone numbers, when a phone is called, or a user.
+    pub fn caller(mut self, caller: impl Into<CommunicationIdentifier>) -> Self {
+        let model = caller.into().to_model();
+        if let Some(PhoneNumberIdentifierModel { value, .. }) = model.phone_number {
+            self.request.source_caller_id_number = Some(PhoneNumberIdentifierModel {
+                value,
+                is_anonymous: None,
+                asserted_id: None,
+            });
+        } else {
+            self.request.source = model.communication_user;
+        }
+        self
+    }
+
+    /// The name that the called see.
+    pub fn display_name(mut self, name: impl Into<String>) -> Self {
+        self.request.source_display_name = Some(name.into());
+        self
+    }
+
+    /// Text that comes back in the events about this call.
+    pub fn operation_context(mut self, context: impl Into<String>) -> Self {
+        self.request.operation_context = Some(context.into());
+        self
+    }
+
+    /// Changes the request as it is sent: for everything else that it can hold.
+    pub fn with_request(mut self, change: impl FnOnce(&mut CreateCallRequest)) -> Self {
+        change(&mut self.request);
+        self
+    }
+}
+
+/// A call about to be answered: set options, then `await`.
+#[derive(Clone, Debug)]
+#[must_use = "the call rings on until it is awaited"]
+pub struct AnswerCall {
+    client: RecordingClient,
+    request: AnswerCallRequest,
+}
+
+impl AnswerCall {
+    /// The resource's user in whose name the call is answered.
+    pub fn answered_by(mut self, user: impl Into<CommunicationIdentifier>) -> Self {
+        let id = user.into().raw_id().to_owned();
+        self.request.answered_by = Some(CommunicationUserIdentifierModel { id });
+        self
+    }
+
+    /// Text that comes back in the events about this call.
+    pub fn operation_context(mut self, context: impl Into<String>) -> Self {
+        self.request.operation_context = Some(context.into());
+        self
+    }
+
+    /// Changes the request as it is sent: for everything else that it can hold.
+    pub fn with_request(mut self, change: impl FnOnce(&mut AnswerCallRequest)) -> Self {
+        change(&mut self.request);
+        self
+    }
+}
+
+/// A call about to be joined: set options, then `await`.
+#[derive(Clone, Debug)]
+#[must_use = "the call is joined when it is awaited"]
+pub struct ConnectCall {
+    client: RecordingClient,
+    request: ConnectRequest,
+}
+
+impl ConnectCall {
+    /// Text that comes back in the events about this call.
+    pub fn operation_context(mut self, context: impl Into<String>) -> Self {
+        self.request.operation_context = Some(context.into());
+        self
+    }
+
+    /// Changes the request as it is sent: for everything else that it can hold.
+    pub fn with_request(mut self, change: impl FnOnce(&mut ConnectRequest)) -> Self {
+        change(&mut self.request);
+        self
+    }
+}
+
+macro_rules! call_future {
+    ($builder:ident, $operation:ident, $method:ident) => {
+        impl IntoFuture for $builder {
+            type Output = Result<CallConnection>;
+            type IntoFuture = BoxFuture<Self::Output>;
+
+            fn into_future(self) -> Self::IntoFuture {
+                Box::pin(async move {
+                    let (id, first_sent) = repeatability();
+                    let low_level = self.client.call_automation();
+                    let answer = low_level.$method(Some(&first_sent), Some(&id), &self.request);
+                    let answer = finish(answer.await, $operation).await?;
+                    CallConnection::from_answer(self.client, answer)
+                        .map_err(|error| error.during($operation))
+                })
+            }
+        }
+    };
+}
+
+call_future!(CreateCall, CREATE, create_call);
+call_future!(AnswerCall, ANSWER, answer_call);
+call_future!(ConnectCall, CONNECT, connect);

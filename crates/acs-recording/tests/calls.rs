@@ -1,0 +1,175 @@
+//! Calls: where the ids come from that recordings start with.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod common;
+
+use std::time::Duration;
+
+use acs_emulator::{Clock, Emulator};
+use acs_recording::models::CallConnectionStateModel as State;
+use acs_recording::{
+    CallConnectionId, CommunicationIdentifier, ConnectionString, ErrorKind, Media, RecordingClient,
+};
+use common::{Answer, Server, answer};
+
+const CALLBACK: &str = "https://app.example/callbacks";
+const BOB: &str = "4:+14255550123";
+
+fn client(emulator: &Emulator) -> RecordingClient {
+    let text: ConnectionString = emulator.connection_string().parse().unwrap();
+    RecordingClient::builder(text).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_call_that_is_made_can_be_recorded_once_it_is_connected() {
+    let acs = Emulator::builder()
+        .clock(Clock::manual())
+        .start()
+        .await
+        .unwrap();
+    let client = client(&acs);
+    let call = client
+        .calls()
+        .create([BOB], CALLBACK)
+        .unwrap()
+        .caller("4:+14255550100")
+        .display_name("Contoso")
+        .operation_context("order 7")
+        .await
+        .unwrap();
+    let answer = call.answer().unwrap();
+    assert_eq!(
+        (answer.state.clone(), &answer.server_call_id),
+        (Some(State::Connecting), &None)
+    );
+    assert_eq!(answer.targets, [BOB.into()]);
+
+    let wait = call.wait_until_connected().every(Duration::from_millis(5));
+    let error = wait
+        .clone()
+        .within(Duration::from_millis(20))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    acs.clock().advance(Duration::from_secs(1));
+    let id = wait.await.unwrap().server_call_id.unwrap();
+
+    let recording = client.start(id).media(Media::mixed_wav()).await.unwrap();
+    let there = call.participants().await.unwrap();
+    let bob: CommunicationIdentifier = BOB.into();
+    assert!(
+        there.iter().any(|participant| participant.id == bob),
+        "{there:?}"
+    );
+
+    call.terminate().await.unwrap();
+    assert_eq!(
+        call.properties().await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    assert_eq!(
+        recording.state().await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_is_answered_has_its_id_at_once() {
+    let acs = Emulator::start().await.unwrap();
+    let client = client(&acs);
+    let answer = client.calls().answer("context", CALLBACK).unwrap();
+    let call = answer.operation_context("x").await.unwrap();
+    let id = call.answer().unwrap().server_call_id.clone().unwrap();
+    let again = client.calls().connection(call.id().clone());
+    let wait = again
+        .wait_until_connected()
+        .every(Duration::from_millis(10));
+    assert_eq!(wait.await.unwrap().server_call_id, Some(id.clone()));
+
+    let joined = client.calls().connect(id, CALLBACK).unwrap().await.unwrap();
+    assert_ne!(joined.id(), call.id());
+    joined.hang_up().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_before_it_is_sent() {
+    let acs = Emulator::start().await.unwrap();
+    let client = client(&acs);
+    let error = client
+        .calls()
+        .create([BOB], "http://app.example/")
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    let leg = CallConnectionId::new("29228d3e-040e-4656-a70e-890ab4e173e5").unwrap();
+    let error = client.calls().connect(leg, CALLBACK).unwrap_err();
+    assert!(error.to_string().contains("already"), "{error}");
+}
+
+fn page(numbers: std::ops::Range<u32>, next: &str) -> Answer {
+    let people: Vec<_> = numbers
+        .map(|number| format!(r#"{{"identifier":{{"rawId":"4:+{number}"}},"isMuted":true}}"#))
+        .collect();
+    let body = format!(r#"{{"value":[{}]{next}}}"#, people.join(","));
+    answer("200 OK", &[], &body)
+}
+
+#[tokio::test]
+async fn participants_come_from_all_pages() {
+    let next =
+        r#","nextLink":"/calling/callConnections/c/participants?page=2&api-version=2026-03-12""#;
+    let server = Server::start([page(0..3, next), page(3..5, "")]).await;
+    let client = server.client().build().unwrap();
+    let call = client
+        .calls()
+        .connection(CallConnectionId::new("c").unwrap());
+    let participants = call.participants().await.unwrap();
+    let ids: Vec<_> = participants.iter().map(|who| who.id.raw_id()).collect();
+    assert_eq!(ids, ["4:+0", "4:+1", "4:+2", "4:+3", "4:+4"]);
+    assert!(
+        participants
+            .iter()
+            .all(|who| who.is_muted && !who.is_on_hold)
+    );
+    assert!(
+        server.requests()[1].starts_with("GET /calling/callConnections/c/participants?page=2&")
+    );
+}
+
+#[tokio::test]
+async fn a_page_elsewhere_is_not_asked_for() {
+    let server = Server::start([page(0..1, r#","nextLink":"https://evil.example/x""#)]).await;
+    let client = server.client().build().unwrap();
+    let call = client
+        .calls()
+        .connection(CallConnectionId::new("c").unwrap());
+    let error = call.participants().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ForbiddenHost);
+}
+
+#[tokio::test]
+async fn the_rest_of_call_automation_uses_the_same_credentials_and_retries() {
+    let busy = answer("503 Service Unavailable", &[], "");
+    let server = Server::start([busy, answer("202 Accepted", &[], "")]).await;
+    let client = server.client().build().unwrap();
+    let low_level = client.call_automation();
+    low_level
+        .call_media_cancel_all_media_operations("c")
+        .await
+        .unwrap();
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2);
+    for request in requests {
+        let first =
+            "POST /calling/callConnections/c:cancelAllMediaOperations?api-version=2026-03-12 ";
+        assert!(request.starts_with(first), "{request}");
+        assert!(
+            request.contains("authorization: HMAC-SHA256 SignedHeaders="),
+            "{request}"
+        );
+    }
+}
