@@ -1,6 +1,7 @@
 //! Starting a recording: whom, what, and where to.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
 
@@ -241,7 +242,7 @@ impl From<UnmixedWav> for Media {
 ///
 /// What is not set is not sent, and the service's defaults apply: mixed audio and video as MP4,
 /// recording at once, no state callback, kept by the service for 24 hours.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing is recorded before it is awaited"]
 pub struct StartRecording {
     client: RecordingClient,
@@ -373,6 +374,18 @@ impl StartRecording {
                 kind: answer.recording_kind,
             },
         ))
+    }
+}
+
+/// Shows what is recorded, but no address: callbacks may hold a secret.
+impl fmt::Debug for StartRecording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartRecording")
+            .field("call_locator", &self.request.call_locator)
+            .field("call_connection_id", &self.request.call_connection_id)
+            .field("media", &self.media)
+            .field("pause_on_start", &self.request.pause_on_start)
+            .finish_non_exhaustive()
     }
 }
 

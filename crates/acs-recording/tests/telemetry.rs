@@ -51,12 +51,14 @@ async fn a_log_tells_every_attempt_and_no_secret() {
     ];
     let server = Server::start(answers).await;
     let client = server.client().build().unwrap();
-    let recording = client
+    let callback = "https://app.example/state?secret=callback-secret";
+    let start = client
         .start(ServerCallId::new("aHR0cHM6Ly9h").unwrap())
-        .state_callback("https://app.example/state?secret=callback-secret")
-        .unwrap()
-        .await
+        .state_callback(callback)
         .unwrap();
+    let answer_call = client.calls().answer("context-secret", callback).unwrap();
+    tracing::info!(?client, ?start, ?answer_call);
+    let recording = start.await.unwrap();
     client
         .recording(RecordingId::new("rid").unwrap())
         .state()
@@ -84,6 +86,7 @@ async fn a_log_tells_every_attempt_and_no_secret() {
         "0123456789abcdef",
         "Signature=",
         "callback-secret",
+        "context-secret",
         "url-secret",
     ] {
         assert!(!text.contains(secret), "{secret:?} in\n{text}");

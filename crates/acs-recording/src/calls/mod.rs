@@ -3,6 +3,7 @@
 
 mod connection;
 
+use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
 
@@ -130,7 +131,7 @@ const ANSWER: &str = "answer call";
 const CONNECT: &str = "connect to call";
 
 /// A call about to be made: set options, then `await`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nobody is called before it is awaited"]
 pub struct CreateCall {
     client: RecordingClient,
@@ -173,7 +174,7 @@ impl CreateCall {
 }
 
 /// A call about to be answered: set options, then `await`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "the call rings on until it is awaited"]
 pub struct AnswerCall {
     client: RecordingClient,
@@ -202,7 +203,7 @@ impl AnswerCall {
 }
 
 /// A call about to be joined: set options, then `await`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "the call is joined when it is awaited"]
 pub struct ConnectCall {
     client: RecordingClient,
@@ -225,6 +226,15 @@ impl ConnectCall {
 
 macro_rules! call_future {
     ($builder:ident, $operation:ident, $method:ident) => {
+        /// Shows no more than the context: callbacks and incoming calls come with secrets.
+        impl fmt::Debug for $builder {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($builder))
+                    .field("operation_context", &self.request.operation_context)
+                    .finish_non_exhaustive()
+            }
+        }
+
         impl IntoFuture for $builder {
             type Output = Result<CallConnection>;
             type IntoFuture = BoxFuture<Self::Output>;

@@ -191,6 +191,9 @@ impl Error {
     }
 
     /// The service's error code, such as `8522`, if its answer had one.
+    ///
+    /// For calls and recordings it is what the service's documents call the sub-code; their code
+    /// is the [`status`](Self::status).
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
