@@ -35,7 +35,10 @@ use crate::transport::{ContentHosts, Limits, Pipeline, RetryPolicy};
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct RecordingClient {
+pub struct RecordingClient(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     pipeline: Pipeline,
     low_level: acs_call_automation::Client,
 }
@@ -142,7 +145,7 @@ impl RecordingClient {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] when this client uses Entra ID, which has no keys.
     pub fn set_access_key(&self, access_key: AccessKey) -> Result<()> {
-        if self.pipeline.credential.set_key(access_key) {
+        if self.0.pipeline.credential.set_key(access_key) {
             return Ok(());
         }
         Err(Error::new(
@@ -153,7 +156,7 @@ impl RecordingClient {
 
     /// This client with another retry policy, for single calls or as a new default.
     pub fn with_retry(&self, policy: RetryPolicy) -> Self {
-        let mut pipeline = self.pipeline.clone();
+        let mut pipeline = self.0.pipeline.clone();
         pipeline.retry = policy;
         Self::from_pipeline(pipeline)
     }
@@ -162,24 +165,24 @@ impl RecordingClient {
     ///
     /// A download's limit counts until its content begins to come in.
     pub fn with_time_limit(&self, limit: Duration) -> Self {
-        let mut pipeline = self.pipeline.clone();
+        let mut pipeline = self.0.pipeline.clone();
         pipeline.limits.total = limit;
         Self::from_pipeline(pipeline)
     }
 
     /// The resource's address.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.pipeline.endpoint
+        &self.0.pipeline.endpoint
     }
 
     /// The rest of Call Automation: every operation of the service as a method, with this client's
     /// credentials, retries and limits.
     pub fn call_automation(&self) -> &acs_call_automation::Client {
-        &self.low_level
+        &self.0.low_level
     }
 
     pub(crate) fn pipeline(&self) -> &Pipeline {
-        &self.pipeline
+        &self.0.pipeline
     }
 
     fn from_pipeline(pipeline: Pipeline) -> Self {
@@ -189,10 +192,10 @@ impl RecordingClient {
             pipeline.http.clone(),
             Arc::new(pipeline.clone()),
         );
-        Self {
+        Self(Arc::new(Inner {
             pipeline,
             low_level,
-        }
+        }))
     }
 }
 

@@ -389,3 +389,23 @@ async fn a_broken_body_leaves_no_file() {
         "nothing is downloaded for a file that exists"
     );
 }
+
+#[tokio::test]
+async fn a_body_that_stalls_or_breaks_is_asked_for_again() {
+    let part = "HTTP/1.1 200 OK\nContent-Length: 100\n\n{\"recordingId\"";
+    for broken in [
+        Answer::Text(part.to_owned()),
+        Answer::Stall(part.to_owned()),
+    ] {
+        let server = Server::start([broken.clone(), state("active")]).await;
+        let client = server
+            .client()
+            .attempt_time_limit(Duration::from_millis(200));
+        let recording = client.build().unwrap().recording(rid());
+        recording
+            .state()
+            .await
+            .unwrap_or_else(|error| panic!("{broken:?}: {error}"));
+        assert_eq!(server.requests().len(), 2, "{broken:?}");
+    }
+}

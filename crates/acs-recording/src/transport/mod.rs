@@ -14,7 +14,7 @@ use http::header::{
     AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
 };
 use http::{Method, StatusCode};
-use reqwest::{Request, Response};
+use reqwest::{Request, Response, ResponseBuilderExt as _};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument as _, debug, info_span};
 use url::Url;
@@ -233,63 +233,79 @@ impl Pipeline {
         let mut challenged = false;
         loop {
             attempt += 1;
-            let Some(mut request) = request.try_clone() else {
-                let error = Error::new(ErrorKind::InvalidInput, "the body cannot be sent twice");
-                return (attempt - 1, Err(error));
-            };
-            if let Err(error) = self.authorize(&mut request, credentials, &hash).await {
-                return (attempt - 1, Err(error));
-            }
-            let outcome = self.attempt(request, deadline).await;
-            if let Ok(response) = &outcome
-                && response.status() == StatusCode::UNAUTHORIZED
-                && !challenged
-                && self.answer_challenge(response).await
-            {
-                challenged = true;
-                continue;
-            }
+            let outcome = self.attempt(request, credentials, &hash, deadline).await;
             let (passing, asked) = match &outcome {
+                Ok(response) if response.status().is_success() => (false, None),
+                Ok(response) if response.status() == StatusCode::UNAUTHORIZED => {
+                    if !challenged && self.answer_challenge(response).await {
+                        challenged = true;
+                        continue;
+                    }
+                    (false, None)
+                }
                 Ok(response) => (
                     is_passing(response.status(), repeatable),
                     retry_after(response.headers(), SystemTime::now()),
                 ),
-                Err(failed) => (failed.never_sent || repeatable, None),
+                Err(Failed::NotSent(_)) => {
+                    attempt -= 1;
+                    (false, None)
+                }
+                Err(Failed::NotReached(_)) => (true, None),
+                Err(Failed::NoAnswer(_)) => (repeatable, None),
             };
-            let pause = self.retry.pause(attempt, asked, &self.jitter);
+            let pause = passing
+                .then(|| self.retry.pause(attempt, asked, &self.jitter))
+                .flatten();
             match pause {
-                Some(pause) if passing && Instant::now() + pause < deadline => {
+                Some(pause) if Instant::now() + pause < deadline => {
                     debug!(attempt, ?pause, "sending again");
                     sleep(pause).await;
                 }
-                _ => return (attempt, outcome.map_err(|failed| failed.error)),
+                _ => return (attempt, outcome.map_err(Failed::into_error)),
             }
         }
     }
 
-    async fn attempt(&self, request: Request, deadline: Instant) -> Result<Response, Failed> {
-        let limit = deadline.min(Instant::now() + self.limits.attempt);
+    async fn attempt(
+        &self,
+        request: &Request,
+        credentials: Credentials,
+        hash: &str,
+        deadline: Instant,
+    ) -> Result<Response, Failed> {
         let started = Instant::now();
-        let place = place(request.url());
-        let method = request.method().clone();
-        match timeout_at(limit, self.http.execute(request)).await {
-            Ok(Ok(response)) => {
+        let limit = deadline.min(started + self.limits.attempt);
+        let url = request.url();
+        let exchange = async {
+            let mut request = request.try_clone().ok_or_else(|| {
+                let message = "a body that cannot be repeated cannot be sent";
+                Failed::NotSent(Error::new(ErrorKind::InvalidInput, message))
+            })?;
+            let authorized = self.authorize(&mut request, credentials, hash).await;
+            authorized.map_err(Failed::NotSent)?;
+            let response = self.http.execute(request).await;
+            let response = response.map_err(|error| failed(error, url))?;
+            match credentials {
+                // Short, and worth nothing unless it is whole.
+                Credentials::Resource => with_body(response).await,
+                Credentials::Content | Credentials::Nobody => Ok(response),
+            }
+        };
+        let outcome = timeout_at(limit, exchange).await.unwrap_or_else(|_| {
+            let waited = started.elapsed().as_secs_f32();
+            let message = format!("{} did not answer within {waited:.1} s", place(url));
+            Err(Failed::NoAnswer(Error::new(ErrorKind::Timeout, message)))
+        });
+        let method = request.method();
+        match outcome {
+            Ok(response) => {
                 debug!(%method, status = response.status().as_u16(), elapsed = ?started.elapsed());
                 Ok(response)
             }
-            Ok(Err(error)) => {
-                debug!(%method, %error, "no answer");
-                Err(Failed::new(error, &place))
-            }
-            Err(_) => {
-                let waited = started.elapsed().as_secs_f32();
-                Err(Failed {
-                    never_sent: false,
-                    error: Error::new(
-                        ErrorKind::Timeout,
-                        format!("{place} did not answer within {waited:.1} s"),
-                    ),
-                })
+            Err(failed) => {
+                debug!(%method, error = %failed.error(), "no answer");
+                Err(failed)
             }
         }
     }
@@ -386,37 +402,63 @@ impl Pipeline {
     }
 }
 
-/// An attempt without an answer.
-struct Failed {
-    /// Whether the service cannot have acted on the request.
-    never_sent: bool,
-    error: Error,
+/// An attempt without an answer, by what the service knows of it.
+enum Failed {
+    /// Nothing: there was nothing to send, or no credentials to send it with.
+    NotSent(Error),
+    /// Nothing: there was no connection.
+    NotReached(Error),
+    /// Perhaps something.
+    NoAnswer(Error),
 }
 
 impl Failed {
-    fn new(error: reqwest::Error, place: &str) -> Self {
-        let never_sent = error.is_connect();
-        let cause = root_cause(&error);
-        let (kind, message) = if error.is_timeout() {
-            (
-                ErrorKind::Timeout,
-                format!("{place} did not answer in time"),
-            )
-        } else if never_sent {
-            let message =
-                format!("{place} cannot be reached ({cause}); check the endpoint and the network");
-            (ErrorKind::Connection, message)
-        } else {
-            (
-                ErrorKind::Connection,
-                format!("the connection to {place} broke ({cause})"),
-            )
-        };
-        Self {
-            never_sent,
-            error: Error::new(kind, message).with_source(error.without_url()),
-        }
+    fn error(&self) -> &Error {
+        let (Self::NotSent(error) | Self::NotReached(error) | Self::NoAnswer(error)) = self;
+        error
     }
+
+    fn into_error(self) -> Error {
+        let (Self::NotSent(error) | Self::NotReached(error) | Self::NoAnswer(error)) = self;
+        error
+    }
+}
+
+/// What a failure to send or receive is called, with the host and without the rest of the URL.
+fn failed(error: reqwest::Error, url: &Url) -> Failed {
+    let (place, cause) = (place(url), root_cause(&error));
+    let (timeout, connect) = (error.is_timeout(), error.is_connect());
+    let error = |kind, message: String| Error::new(kind, message).with_source(error.without_url());
+    if connect {
+        let message =
+            format!("{place} cannot be reached ({cause}); check the endpoint and the network");
+        Failed::NotReached(error(ErrorKind::Connection, message))
+    } else if timeout {
+        let message = format!("{place} did not answer in time");
+        Failed::NoAnswer(error(ErrorKind::Timeout, message))
+    } else {
+        let message = format!("the connection to {place} broke ({cause})");
+        Failed::NoAnswer(error(ErrorKind::Connection, message))
+    }
+}
+
+/// The answer with its body read, so that what breaks or stalls there counts as no answer.
+async fn with_body(mut response: Response) -> Result<Response, Failed> {
+    let url = response.url().clone();
+    let mut whole = http::Response::builder()
+        .status(response.status())
+        .url(url.clone());
+    if let Some(headers) = whole.headers_mut() {
+        *headers = std::mem::take(response.headers_mut());
+    }
+    let body = response
+        .bytes()
+        .await
+        .map_err(|error| failed(error, &url))?;
+    whole.body(body).map(Response::from).map_err(|error| {
+        let message = format!("{} gave an answer that is none", place(&url));
+        Failed::NoAnswer(Error::new(ErrorKind::UnexpectedAnswer, message).with_source(error))
+    })
 }
 
 /// What the outer errors only wrap, such as "Connection refused".

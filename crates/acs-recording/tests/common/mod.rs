@@ -17,6 +17,8 @@ pub const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 pub enum Answer {
     /// Sends this text, line ends made `\r\n`, and closes.
     Text(String),
+    /// Sends this text and then nothing.
+    Stall(String),
     /// Closes without a byte.
     Close,
     /// Never answers.
@@ -66,11 +68,10 @@ impl Server {
                 let request = read_request(&mut stream).await;
                 log.lock().unwrap().push(request);
                 match answers.next() {
-                    Some(Answer::Text(text)) => {
-                        let (head, body) = text.split_once("\n\n").unwrap();
-                        let head = head.replace('\n', "\r\n");
-                        let text = format!("{head}\r\n\r\n{body}");
-                        stream.write_all(text.as_bytes()).await.unwrap();
+                    Some(Answer::Text(text)) => send(&mut stream, &text).await,
+                    Some(Answer::Stall(text)) => {
+                        send(&mut stream, &text).await;
+                        silent.push(stream);
                     }
                     Some(Answer::Silence) => silent.push(stream),
                     Some(Answer::Close) | None => {}
@@ -103,6 +104,13 @@ impl Drop for Server {
 pub fn client(endpoint: &str) -> RecordingClientBuilder {
     let text = format!("endpoint={endpoint};accesskey={KEY}");
     RecordingClient::builder(text.parse().unwrap())
+}
+
+async fn send(stream: &mut TcpStream, text: &str) {
+    let (head, body) = text.split_once("\n\n").unwrap();
+    let head = head.replace('\n', "\r\n");
+    let text = format!("{head}\r\n\r\n{body}");
+    stream.write_all(text.as_bytes()).await.unwrap();
 }
 
 async fn read_request(stream: &mut TcpStream) -> String {
