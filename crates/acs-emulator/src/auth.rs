@@ -26,6 +26,20 @@ pub(crate) enum Denied {
     Skew,
     #[error("Denied by the resource provider: the signature does not match the request.")]
     Signature,
+    #[error("The request does not tell a host of the resource.")]
+    Host,
+    #[error("The token is not valid for this resource.")]
+    Token,
+}
+
+impl Denied {
+    /// The code in the service's answer.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Token => "7501",
+            _ => "Denied",
+        }
+    }
 }
 
 /// What a signature covers.
@@ -39,8 +53,12 @@ pub(crate) struct Signed<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// Checks that `request` was signed with `key` not long before or after `now`.
-pub(crate) fn check(request: Signed<'_>, key: &[u8], now: Timestamp) -> Result<(), Denied> {
+/// Checks that `request` was signed with one of `keys` not long before or after `now`.
+pub(crate) fn check(
+    request: Signed<'_>,
+    keys: &[impl AsRef<[u8]>],
+    now: Timestamp,
+) -> Result<(), Denied> {
     let authorization = header(request.headers, "authorization")?;
     let signature = authorization
         .strip_prefix(PREFIX)
@@ -63,9 +81,18 @@ pub(crate) fn check(request: Signed<'_>, key: &[u8], now: Timestamp) -> Result<(
     let Signed {
         verb, path, host, ..
     } = request;
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| Denied::Signature)?;
-    mac.update(format!("{verb}\n{path}\n{date};{host};{hash}").as_bytes());
-    mac.verify_slice(&signature).map_err(|_| Denied::Signature)
+    let text = format!("{verb}\n{path}\n{date};{host};{hash}");
+    let matches = keys.iter().any(|key| {
+        Hmac::<Sha256>::new_from_slice(key.as_ref()).is_ok_and(|mut mac| {
+            mac.update(text.as_bytes());
+            mac.verify_slice(&signature).is_ok()
+        })
+    });
+    if matches {
+        Ok(())
+    } else {
+        Err(Denied::Signature)
+    }
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Denied> {
@@ -81,7 +108,7 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    const KEY: &[u8] = b"0123456789abcdef0123456789abcdef";
+    const KEY: &[&[u8]] = &[b"another key", b"0123456789abcdef0123456789abcdef"];
     const DATE: &str = "Tue, 01 Jul 2025 12:34:56 GMT";
     const NOW: Timestamp = Timestamp::constant(1_751_373_296, 0);
     const EMPTY: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
@@ -158,7 +185,7 @@ mod tests {
                 "{changed:?}"
             );
         }
-        assert_eq!(check(request, b"another key", NOW), Err(Denied::Signature));
+        assert_eq!(check(request, &KEY[..1], NOW), Err(Denied::Signature));
         let body = Signed {
             body: b"{}",
             ..request

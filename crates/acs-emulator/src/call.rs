@@ -7,8 +7,11 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::calls::{Addresses, CallKey, Terms};
+use crate::delivery::check_url;
+use crate::error::Error;
 use crate::identifier;
 use crate::participant::Participant;
+use crate::script::Script;
 use crate::state::Shared;
 
 /// A call that is about to be set up; awaiting it gives the connected [`Call`].
@@ -17,6 +20,8 @@ pub struct NewCall<'a> {
     shared: &'a Arc<Shared>,
     participants: Vec<Participant>,
     addresses: Addresses,
+    script: Option<Script>,
+    callback: Option<String>,
 }
 
 impl<'a> NewCall<'a> {
@@ -25,7 +30,29 @@ impl<'a> NewCall<'a> {
             shared,
             participants,
             addresses: Addresses::default(),
+            script: None,
+            callback: None,
         }
+    }
+
+    /// Lets people join, speak and leave by a script of this call's own.
+    pub fn script(mut self, script: Script) -> Self {
+        self.script = Some(script);
+        self
+    }
+
+    /// Sends the callbacks of the connection to this address.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WebhookUrl`] unless the address is `https`, or `http` on loopback.
+    pub fn callback(mut self, url: impl Into<String>) -> Result<Self, Error> {
+        let url = url.into();
+        if let Err(reason) = check_url(&url) {
+            return Err(Error::WebhookUrl { url, reason });
+        }
+        self.callback = Some(url);
+        Ok(self)
     }
 
     /// Makes it a group call, which a `groupCallLocator` with this id finds.
@@ -44,20 +71,16 @@ impl<'a> NewCall<'a> {
         let shared = self.shared;
         let now = shared.now();
         let mut world = shared.world();
-        let key = world.calls.create(self.addresses, now);
-        let mut people = Vec::new();
-        for participant in self.participants {
-            let raw_id = if identifier::is_raw_id(&participant.name) {
-                participant.name.clone()
-            } else {
-                world.user(&participant.name, shared.resource)
-            };
-            world
-                .calls
-                .get_mut(key)
-                .join(&raw_id, participant.voice, now);
-            people.push((participant.name, raw_id));
-        }
+        let script = self.script.map(|script| script.steps);
+        let key = shared.create_call(&mut world, self.addresses, script, now);
+        let people: Vec<_> = self
+            .participants
+            .iter()
+            .map(|participant| {
+                let raw_id = world.user(&participant.name, shared.resource);
+                (participant.name.clone(), raw_id)
+            })
+            .collect();
         let terms = Terms {
             source: Some(identifier::model(&shared.application)),
             source_display_name: Some(String::new()),
@@ -65,9 +88,13 @@ impl<'a> NewCall<'a> {
                 .iter()
                 .map(|(_, raw_id)| identifier::model(raw_id))
                 .collect(),
+            callback_uri: self.callback,
             ..Terms::default()
         };
-        let connection_id = world.calls.connect(key, terms, now);
+        let connection_id = world.connect(key, terms, now);
+        for (participant, (_, raw_id)) in self.participants.into_iter().zip(&people) {
+            world.join(key, raw_id, (participant.voice, None), now);
+        }
         Call {
             shared: Arc::clone(shared),
             key,
@@ -130,7 +157,9 @@ impl Call {
     /// Ends the call for everybody. A recording of it ends with the reason `CallEnded`. Doing it
     /// again changes nothing.
     pub fn hang_up(&self) {
-        self.shared.end_call(self.key);
+        let now = self.shared.now();
+        let mut world = self.shared.world();
+        self.shared.end_call(&mut world, self.key, now);
     }
 }
 

@@ -7,36 +7,19 @@ use acs_call_automation::types::{
     CommunicationIdentifierModel, CommunicationUserIdentifierModel, PhoneNumberIdentifierModel,
 };
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::ids;
 use crate::media::Voice;
+pub(crate) use crate::member::{Member, Speech};
 use crate::refusal::Refusal;
+use crate::script::ScriptStep;
 use crate::start::CallRef;
 
 /// Which call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CallKey(usize);
-
-/// Somebody who takes part in a call, took part in it, or will join it in a moment.
-#[derive(Clone)]
-pub(crate) struct Member {
-    pub(crate) raw_id: String,
-    pub(crate) voice: Arc<Voice>,
-    pub(crate) joined_at: Timestamp,
-    pub(crate) left_at: Option<Timestamp>,
-    pub(crate) muted_at: Option<Timestamp>,
-}
-
-impl Member {
-    pub(crate) fn is_present(&self, now: Timestamp) -> bool {
-        self.joined_at <= now && !self.has_left()
-    }
-
-    fn has_left(&self) -> bool {
-        self.left_at.is_some()
-    }
-}
 
 /// What a connection was made with; answers repeat it.
 #[derive(Clone, Default)]
@@ -47,6 +30,8 @@ pub(crate) struct Terms {
     pub(crate) targets: Vec<CommunicationIdentifierModel>,
     pub(crate) callback_uri: Option<String>,
     pub(crate) answered_by: Option<CommunicationUserIdentifierModel>,
+    /// The operation context, which events repeat.
+    pub(crate) context: Option<String>,
 }
 
 /// The application's connection to a call.
@@ -54,6 +39,10 @@ pub(crate) struct Connection {
     pub(crate) id: String,
     pub(crate) terms: Terms,
     pub(crate) connected_at: Timestamp,
+    /// How often it was told who is in the call.
+    pub(crate) sequence: u32,
+    /// Who was in it by then.
+    pub(crate) told: Vec<String>,
     closed: bool,
 }
 
@@ -68,6 +57,12 @@ pub(crate) struct CallState {
     pub(crate) correlation_id: Uuid,
     pub(crate) server_call_id: String,
     pub(crate) members: Vec<Member>,
+    pub(crate) addresses: Addresses,
+    /// When the call began, if it has.
+    pub(crate) started_at: Option<Timestamp>,
+    /// The steps that are not in the agenda yet.
+    pub(crate) script: Vec<ScriptStep>,
+    pub(crate) speech_is_scripted: bool,
     connections: Vec<Connection>,
     over: bool,
 }
@@ -80,9 +75,47 @@ impl CallState {
     }
 
     fn is_established(&self, now: Timestamp) -> bool {
-        self.connections
-            .iter()
-            .any(|connection| connection.is_established(now))
+        let connected = |connection: &Connection| connection.is_established(now);
+        self.started_at.is_some() || self.connections.iter().any(connected)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Marks the beginning of the call and tells whether it is one.
+    pub(crate) fn begin(&mut self, at: Timestamp) -> bool {
+        let first = self.started_at.is_none();
+        self.started_at.get_or_insert(at);
+        first
+    }
+
+    /// Who began the call.
+    pub(crate) fn starter(&self) -> Option<String> {
+        let source = self.connections.first()?.terms.source.as_ref();
+        let source = source.and_then(|source| source.raw_id.clone());
+        source.or_else(|| self.members.first().map(|member| member.raw_id.clone()))
+    }
+
+    pub(crate) fn open_connections(&self) -> Vec<String> {
+        let open = self.connections.iter().filter(|one| !one.closed);
+        open.map(|one| one.id.clone()).collect()
+    }
+
+    /// A connection, also one that is closed.
+    pub(crate) fn known_connection(&self, id: &str) -> Option<&Connection> {
+        self.connections.iter().find(|one| one.id == id)
+    }
+
+    pub(crate) fn speak(
+        &mut self,
+        raw_id: &str,
+        from: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Result<(), Refusal> {
+        let speech = &mut self.current(raw_id)?.speech;
+        speech.get_or_insert_default().push(Speech { from, until });
+        Ok(())
     }
 
     /// The member who is in the call or about to join.
@@ -109,6 +142,7 @@ impl CallState {
             joined_at: at,
             left_at: None,
             muted_at: None,
+            speech: self.speech_is_scripted.then(Vec::new),
         });
     }
 
@@ -146,16 +180,20 @@ impl Calls {
         let key = CallKey(self.states.len());
         let server_call_id = ids::server_call_id(now);
         self.by_server_call.insert(server_call_id.clone(), key);
-        if let Some(group) = addresses.group {
+        if let Some(group) = &addresses.group {
             self.by_group.insert(group.to_ascii_lowercase(), key);
         }
-        if let Some(room) = addresses.room {
-            self.by_room.insert(room, key);
+        if let Some(room) = &addresses.room {
+            self.by_room.insert(room.clone(), key);
         }
         self.states.push(CallState {
-            correlation_id: Uuid::new_v4(),
+            correlation_id: ids::fresh(),
             server_call_id,
             members: Vec::new(),
+            addresses,
+            started_at: None,
+            script: Vec::new(),
+            speech_is_scripted: false,
             connections: Vec::new(),
             over: false,
         });
@@ -175,6 +213,8 @@ impl Calls {
             id: id.clone(),
             terms,
             connected_at,
+            sequence: 0,
+            told: Vec::new(),
             closed: false,
         });
         id
@@ -220,8 +260,36 @@ impl Calls {
         Ok(call.present(now).count() < 2)
     }
 
+    /// Counts how often a connection was told who is in the call.
+    pub(crate) fn count_telling(&mut self, key: CallKey, id: &str, told: Vec<String>) -> u32 {
+        let connections = &mut self.get_mut(key).connections;
+        let connection = connections.iter_mut().find(|one| one.id == id);
+        connection.map_or(1, |connection| {
+            connection.told = told;
+            connection.sequence += 1;
+            connection.sequence
+        })
+    }
+
     pub(crate) fn end(&mut self, key: CallKey) {
         self.get_mut(key).over = true;
+    }
+
+    /// All calls as the admin interface lists them.
+    pub(crate) fn list(&self, now: Timestamp) -> Vec<Value> {
+        let describe = |call: &CallState| {
+            let people: Vec<_> = call.present(now).map(|member| &member.raw_id).collect();
+            let open = call.connections.iter().filter(|one| !one.closed);
+            let connections: Vec<_> = open.map(|one| &one.id).collect();
+            json!({
+                "serverCallId": call.server_call_id,
+                "correlationId": call.correlation_id,
+                "callConnectionIds": connections,
+                "participants": people,
+                "over": call.over,
+            })
+        };
+        self.states.iter().map(describe).collect()
     }
 
     /// The call that a request points to, which must be going on.

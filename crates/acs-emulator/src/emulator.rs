@@ -1,127 +1,37 @@
-//! Starting and holding an emulator.
+//! Holding an emulator.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use jiff::SignedDuration;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::builder::EmulatorBuilder;
 use crate::call::NewCall;
 use crate::clock::Clock;
-use crate::delivery::event_grid;
+use crate::delivery::subscription::NewSubscription;
 use crate::error::Error;
+use crate::incoming::IncomingCall;
+use crate::keys::AccessKey;
+use crate::network::Addresses;
 use crate::participant::Participant;
-use crate::routes;
-use crate::state::{Settings, Shared};
+use crate::state::Shared;
 
 /// How long requests may take to complete once the emulator stops.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Settings of an emulator that is to be started. [`Emulator::builder`] makes it.
-#[derive(Clone, Debug)]
-#[must_use = "a builder does nothing until it is started"]
-pub struct EmulatorBuilder {
-    settings: Settings,
-}
-
-impl EmulatorBuilder {
-    /// The clock of the service. The default is [`Clock::system`].
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.settings.clock = clock;
-        self
-    }
-
-    /// Time from creating or answering a call, or adding a participant, until they are connected.
-    /// The default is 100 ms.
-    pub fn connect_delay(mut self, delay: Duration) -> Self {
-        self.settings.connect_delay = delay;
-        self
-    }
-
-    /// Time from the answer to a start request until the recording is active. The default is
-    /// 200 ms.
-    pub fn start_delay(mut self, delay: Duration) -> Self {
-        self.settings.start_delay = delay;
-        self
-    }
-
-    /// Time from the end of a recording until `RecordingFileStatusUpdated` is sent. The default is
-    /// 500 ms.
-    pub fn event_delay(mut self, delay: Duration) -> Self {
-        self.settings.event_delay = delay;
-        self
-    }
-
-    /// Time from the end of a recording until its content is gone. The default is 24 hours.
-    pub fn retention(mut self, retention: Duration) -> Self {
-        self.settings.retention = retention;
-        self
-    }
-
-    /// How far the service is ahead of real time when it judges the age of a signature. The
-    /// default is zero; more than five minutes in either direction make every request fail.
-    pub fn server_time_offset(mut self, offset: SignedDuration) -> Self {
-        self.settings.server_time_offset = offset;
-        self
-    }
-
-    /// Starts the emulator on a free port of 127.0.0.1. It needs a tokio runtime with IO and time
-    /// enabled, and lives as long as that.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Listen`] if no port can be opened, [`Error::WebhookClient`] if the machine's HTTP
-    /// client cannot be set up.
-    pub async fn start(self) -> Result<Emulator, Error> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .map_err(Error::Listen)?;
-        let authority = listener.local_addr().map_err(Error::Listen)?.to_string();
-        let key: Vec<u8> = [Uuid::new_v4(), Uuid::new_v4()]
-            .iter()
-            .flat_map(|id| *id.as_bytes())
-            .collect();
-        let access_key = STANDARD.encode(&key);
-        let webhooks = event_grid::client()?;
-        let shared = Arc::new(Shared::new(self.settings, authority, key, webhooks));
-        let router = routes::router(&shared);
-        let server = tokio::spawn({
-            let shared = Arc::clone(&shared);
-            async move {
-                let stopped = async move { shared.until_stopped().await };
-                let serving = axum::serve(listener, router).with_graceful_shutdown(stopped);
-                if let Err(error) = serving.await {
-                    tracing::error!(%error, "the emulator stopped serving");
-                }
-            }
-        });
-        let endpoint = format!("http://{}", shared.authority);
-        tracing::debug!(endpoint, "emulator started");
-        Ok(Emulator {
-            connection_string: format!("endpoint={endpoint}/;accesskey={access_key}"),
-            endpoint,
-            access_key,
-            server: Some(server),
-            shared,
-        })
-    }
-}
 
 /// A running emulator: one Communication Services resource on loopback.
 ///
 /// It stops when it is dropped. [`Emulator::shutdown`] also waits until it has stopped.
 pub struct Emulator {
     shared: Arc<Shared>,
-    endpoint: String,
+    addresses: Addresses,
     access_key: String,
     connection_string: String,
-    server: Option<JoinHandle<()>>,
+    #[cfg(feature = "tls")]
+    ca: Option<String>,
+    servers: Vec<JoinHandle<()>>,
 }
 
 impl Emulator {
@@ -136,32 +46,107 @@ impl Emulator {
 
     /// An emulator with settings of your own.
     pub fn builder() -> EmulatorBuilder {
-        EmulatorBuilder {
-            settings: Settings {
-                clock: Clock::system(),
-                connect_delay: Duration::from_millis(100),
-                start_delay: Duration::from_millis(200),
-                event_delay: Duration::from_millis(500),
-                retention: Duration::from_hours(24),
-                server_time_offset: SignedDuration::ZERO,
-            },
+        EmulatorBuilder::default()
+    }
+
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        addresses: Addresses,
+        #[cfg(feature = "tls")] ca: Option<String>,
+        servers: Vec<JoinHandle<()>>,
+    ) -> Self {
+        let access_key = shared.keys.text(AccessKey::Primary);
+        Self {
+            connection_string: connection_string(&shared.endpoint, &access_key),
+            access_key,
+            addresses,
+            #[cfg(feature = "tls")]
+            ca,
+            servers,
+            shared,
         }
     }
 
-    /// What clients take: `endpoint=http://127.0.0.1:PORT/;accesskey=BASE64`. The key is made anew
-    /// for every emulator.
+    /// What clients take: `endpoint=http://127.0.0.1:PORT/;accesskey=BASE64`, with the primary key
+    /// that the emulator started with. Keys are made anew for every emulator.
     pub fn connection_string(&self) -> &str {
         &self.connection_string
     }
 
-    /// The address of the service without a slash at its end: `http://127.0.0.1:PORT`.
+    /// The address of the service without a slash at its end: `http://127.0.0.1:PORT`, or the one
+    /// for HTTPS if there is no other.
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        &self.shared.endpoint
     }
 
-    /// The key that signs requests, in base64.
+    /// The primary key that the emulator started with, in base64.
     pub fn access_key(&self) -> &str {
         &self.access_key
+    }
+
+    /// One of the two keys as it is now, in base64.
+    pub fn current_key(&self, key: AccessKey) -> String {
+        self.shared.keys.text(key)
+    }
+
+    /// Makes one of the two keys anew and returns it. Requests that were signed with its old value
+    /// are denied from now on.
+    pub fn regenerate(&self, key: AccessKey) -> String {
+        self.shared.keys.regenerate(key)
+    }
+
+    /// A token that clients may show instead of signing with a key, for the scope
+    /// `https://communication.azure.com//.default`. It expires after `lifetime` of real time, as
+    /// signatures do.
+    ///
+    /// The emulator is its own issuer. Programs get such tokens with any client id and secret at
+    /// `POST /{tenant}/oauth2/v2.0/token`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Token`] if the key for tokens could not be made.
+    pub fn access_token(&self, lifetime: Duration) -> Result<String, Error> {
+        let now = self.shared.server_time();
+        self.shared.tokens.for_client("test", now, lifetime)
+    }
+
+    /// The immutable id of the resource, which is the audience of the tokens in callbacks.
+    pub fn resource_id(&self) -> Uuid {
+        self.shared.resource
+    }
+
+    /// The address for plain HTTP, if there is one: `http://127.0.0.1:PORT`.
+    pub fn http_endpoint(&self) -> Option<&str> {
+        self.addresses.http.as_deref()
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The address for HTTPS, if there is one: `https://127.0.0.1:PORT`.
+    #[cfg(feature = "tls")]
+    pub fn https_endpoint(&self) -> Option<&str> {
+        self.addresses.https.as_deref()
+    }
+
+    /// The certificate in PEM that clients of [`Emulator::https_endpoint`] have to trust.
+    #[cfg(feature = "tls")]
+    pub fn ca_certificate(&self) -> Option<&str> {
+        self.ca.as_deref()
+    }
+
+    /// The address of the admin interface, if there is one: `http://127.0.0.1:PORT/admin`. It asks
+    /// for no signature.
+    ///
+    /// - `GET /admin/state`: calls, recordings, documents and subscriptions.
+    /// - `GET /admin/keys`, `POST /admin/keys/primary:regenerate` (or `secondary`).
+    /// - `POST /admin/clock:advance` with `{"ms": 1000}`.
+    /// - `POST /admin/subscriptions` with `url`, and if wanted `schema` (`event-grid` or
+    ///   `cloud-events`), `events` (types; all unless given), `batch`, `duplicates`, `reordered`.
+    /// - `POST /admin/calls:ring` with `{"caller": "alice"}`: somebody calls the application.
+    pub fn admin_url(&self) -> Option<&str> {
+        self.addresses.admin.as_deref()
     }
 
     /// The clock of the service.
@@ -169,18 +154,26 @@ impl Emulator {
         &self.shared.settings.clock
     }
 
-    /// Subscribes a webhook to Event Grid events in the Event Grid schema. Any number of webhooks
-    /// can be subscribed; each gets the events that come up from now on.
+    /// Subscribes a webhook to Event Grid events: `acs.subscribe(url).await?`. Any number of
+    /// webhooks can be subscribed; each gets the events that come up from now on. Before awaiting,
+    /// [`NewSubscription`] takes the schema, the types of events and more.
     ///
-    /// As on Azure, the webhook has to pass the validation handshake first, here by its answer to
-    /// the validation event: status 200 and `{"validationResponse": "<code>"}` within 30 seconds.
+    /// As on Azure, the webhook has to pass a handshake first. In the Event Grid schema it answers
+    /// the validation event with status 200 and `{"validationResponse": "<code>"}` within 30
+    /// seconds; for `CloudEvents` it answers `OPTIONS` with `WebHook-Allowed-Origin`.
     ///
     /// # Errors
     ///
     /// [`Error::WebhookUrl`] unless the address is `https`, or `http` on loopback.
     /// [`Error::Handshake`] if the webhook cannot be reached or does not answer as it has to.
-    pub async fn subscribe(&self, url: impl AsRef<str>) -> Result<(), Error> {
-        event_grid::subscribe(&self.shared, url.as_ref()).await
+    pub fn subscribe(&self, url: impl AsRef<str>) -> NewSubscription<'_> {
+        NewSubscription::new(&self.shared, url.as_ref())
+    }
+
+    /// Lets somebody call the application. The event `IncomingCall` goes to the subscriptions that
+    /// ask for it, and the application may answer.
+    pub fn incoming_call(&self, caller: impl Into<Participant>) -> IncomingCall {
+        self.shared.ring_as(caller.into())
     }
 
     /// Sets up a connected call: `acs.call(["alice", "bob"]).await`.
@@ -199,10 +192,14 @@ impl Emulator {
     /// answered may complete, for up to five seconds.
     pub async fn shutdown(mut self) {
         self.shared.stopped.send_replace(true);
-        if let Some(mut server) = self.server.take()
-            && tokio::time::timeout(PATIENCE, &mut server).await.is_err()
-        {
-            server.abort();
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        for mut server in std::mem::take(&mut self.servers) {
+            if tokio::time::timeout_at(deadline, &mut server)
+                .await
+                .is_err()
+            {
+                server.abort();
+            }
         }
     }
 }
@@ -216,7 +213,11 @@ impl Drop for Emulator {
 impl fmt::Debug for Emulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Emulator")
-            .field("endpoint", &self.endpoint)
+            .field("addresses", &self.addresses)
             .finish_non_exhaustive()
     }
+}
+
+pub(crate) fn connection_string(endpoint: &str, key: &str) -> String {
+    format!("endpoint={endpoint}/;accesskey={key}")
 }

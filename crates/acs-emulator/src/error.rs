@@ -9,9 +9,30 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No loopback port could be opened.
-    #[error("the emulator cannot listen on loopback")]
+    /// A port could not be opened.
+    #[error("the emulator cannot listen at its address")]
     Listen(#[source] std::io::Error),
+    /// The admin interface asks for no signature, so it must not be reached from elsewhere.
+    #[error("the admin interface has to be on loopback, which {0} is not")]
+    Admin(std::net::SocketAddr),
+    /// The certificate for HTTPS could not be made.
+    #[error("the emulator cannot make its certificate")]
+    Certificate(#[source] Box<dyn StdError + Send + Sync>),
+    /// Locations of content cannot begin with this address.
+    #[error("content cannot be at {0}: it takes an http or https address without a path")]
+    ContentUrl(String),
+    /// A script could not be read.
+    #[error("cannot read the script {}", path.display())]
+    Script {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A token could not be signed.
+    #[error("the emulator cannot sign tokens")]
+    Token(#[source] Box<dyn StdError + Send + Sync>),
     /// The client that posts events could not be set up.
     #[error("the emulator cannot set up its webhook client")]
     WebhookClient(#[source] Box<dyn StdError + Send + Sync>),

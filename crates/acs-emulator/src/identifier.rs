@@ -11,6 +11,7 @@ use crate::refusal::Refusal;
 
 /// The raw id of an identifier in a request, which may be given in full or by its parts.
 pub(crate) fn raw_id(identifier: &CommunicationIdentifierModel) -> Result<String, Refusal> {
+    check_values(identifier)?;
     let raw_id = if let Some(raw_id) = &identifier.raw_id {
         raw_id.clone()
     } else if let Some(user) = &identifier.communication_user {
@@ -52,6 +53,39 @@ pub(crate) fn raw_id(identifier: &CommunicationIdentifierModel) -> Result<String
             "'{raw_id}' does not identify a participant."
         )))
     }
+}
+
+/// Refuses values that are not in the published lists, and several identifiers in one.
+fn check_values(identifier: &CommunicationIdentifierModel) -> Result<(), Refusal> {
+    if let Some(Kind::UnknownValue(kind)) = &identifier.kind {
+        let message = format!("'{kind}' is no kind of identifier.");
+        return Err(Refusal::argument(message));
+    }
+    let user = identifier.microsoft_teams_user.as_ref();
+    let app = identifier.microsoft_teams_app.as_ref();
+    let extension = identifier.teams_extension_user.as_ref();
+    let clouds = [
+        user.and_then(|user| user.cloud.as_ref()),
+        app.and_then(|app| app.cloud.as_ref()),
+        extension.and_then(|user| user.cloud.as_ref()),
+    ];
+    for cloud in clouds.into_iter().flatten() {
+        if let Cloud::UnknownValue(cloud) = cloud {
+            return Err(Refusal::argument(format!("'{cloud}' is no cloud.")));
+        }
+    }
+    let parts = [
+        identifier.communication_user.is_some(),
+        identifier.phone_number.is_some(),
+        user.is_some(),
+        app.is_some(),
+        extension.is_some(),
+    ];
+    if parts.into_iter().filter(|given| *given).count() > 1 {
+        let message = "An identifier has one of its kinds only.";
+        return Err(Refusal::argument(message));
+    }
+    Ok(())
 }
 
 /// Whether `text` has the form of a raw id.
@@ -145,5 +179,22 @@ mod tests {
             assert!(raw_id(&identifier).is_err(), "{id}");
         }
         assert!(raw_id(&CommunicationIdentifierModel::default()).is_err());
+    }
+
+    #[test]
+    fn values_outside_of_the_lists_are_refused() {
+        let user = model("8:acs:a");
+        let mut kind = user.clone();
+        kind.kind = Some(Kind::UnknownValue("robot".to_owned()));
+        let mut two = user.clone();
+        two.phone_number = model("4:+4930123456").phone_number;
+        let mut cloud = model("8:orgid:0a1b");
+        if let Some(user) = &mut cloud.microsoft_teams_user {
+            user.cloud = Some(Cloud::UnknownValue("nimbus".to_owned()));
+        }
+        assert!(raw_id(&user).is_ok());
+        for wrong in [kind, two, cloud] {
+            assert!(raw_id(&wrong).is_err(), "{wrong:?}");
+        }
     }
 }

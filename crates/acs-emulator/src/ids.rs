@@ -1,9 +1,11 @@
 //! Ids in the forms that the service uses.
 
+use std::sync::{Mutex, PoisonError};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 /// The conversation service that real ids of calls point to.
 const CONVERSATION: &str =
@@ -12,14 +14,40 @@ const CONVERSATION: &str =
 /// Ticks of 100 ns between 0001-01-01 and 1970-01-01.
 const TICKS_TO_UNIX_EPOCH: i128 = 621_355_968_000_000_000;
 
+/// Where ids come from once a program has set a seed.
+static SEEDED: Mutex<Option<fastrand::Rng>> = Mutex::new(None);
+
+/// Makes ids and access keys the same on every run of a program that does the same in the same
+/// order. What is of no consequence stays random, such as ids of events and traces.
+///
+/// It holds for all emulators of the process that start afterwards, so it is for programs with one
+/// emulator and not for tests that run beside each other.
+pub fn seed_ids(seed: u64) {
+    *SEEDED.lock().unwrap_or_else(PoisonError::into_inner) = Some(fastrand::Rng::with_seed(seed));
+}
+
+/// A new id of something that lasts.
+pub(crate) fn fresh() -> Uuid {
+    let mut seeded = SEEDED.lock().unwrap_or_else(PoisonError::into_inner);
+    match seeded.as_mut() {
+        Some(seeded) => Builder::from_random_bytes(seeded.u128(..).to_le_bytes()).into_uuid(),
+        None => Uuid::new_v4(),
+    }
+}
+
 pub(crate) fn guid() -> String {
+    fresh().to_string()
+}
+
+/// An id of no consequence.
+pub(crate) fn passing() -> String {
     Uuid::new_v4().to_string()
 }
 
 /// The id of a call: base64 of a URL. As in real ids there is a `/` in it and an `=` at its end,
 /// which is what clients stumble over.
 pub(crate) fn server_call_id(now: Timestamp) -> String {
-    let conversation = URL_SAFE_NO_PAD.encode(Uuid::new_v4());
+    let conversation = URL_SAFE_NO_PAD.encode(fresh());
     let ticks = now.as_nanosecond() / 100 + TICKS_TO_UNIX_EPOCH;
     STANDARD.encode(format!(
         "{CONVERSATION}{conversation}?i=10-128-0-110&e={ticks:018}"
@@ -43,7 +71,7 @@ pub(crate) fn recording_id(endpoint: &str) -> String {
 
 /// The id of one stored chunk.
 pub(crate) fn document_id() -> String {
-    format!("0-weu-d1-{}", Uuid::new_v4().simple())
+    format!("0-weu-d1-{}", fresh().simple())
 }
 
 /// Whether `id` can be the id of some stored chunk.
@@ -67,7 +95,7 @@ pub(crate) fn is_document_id(id: &str) -> bool {
 
 /// The raw id of a new Communication Services user of a resource.
 pub(crate) fn user(resource: Uuid) -> String {
-    format!("8:acs:{resource}_{}", Uuid::new_v4())
+    format!("8:acs:{resource}_{}", fresh())
 }
 
 /// A trace id as the content store sends it with some answers.

@@ -3,24 +3,33 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::calls::Member;
 use crate::clock::text;
-use crate::media::{CHANNEL_BIT_RATE, Plan, SAMPLE_RATE};
+use crate::media::{Format, SAMPLE_RATE, Span};
 
 /// What the document tells.
 pub(crate) struct Facts<'a> {
     pub(crate) resource: Uuid,
     pub(crate) call: Uuid,
     pub(crate) document_id: &'a str,
-    pub(crate) plan: &'a Plan,
+    pub(crate) index: usize,
+    pub(crate) start: Timestamp,
+    pub(crate) length: SignedDuration,
+    pub(crate) spans: &'a [Span],
+    /// When the next chunk begins, or the recording ends.
     pub(crate) end: Timestamp,
     pub(crate) unmixed: bool,
+    pub(crate) format: Format,
+    /// Channels in the file.
+    pub(crate) width: usize,
     pub(crate) participants: &'a [&'a Member],
     pub(crate) channels: &'a HashMap<String, usize>,
+    /// Whether the values of `contentType` and `channelType` change places.
+    pub(crate) swapped: bool,
 }
 
 #[derive(Serialize)]
@@ -29,7 +38,7 @@ struct Metadata<'a> {
     resource_id: Uuid,
     call_id: Uuid,
     chunk_document_id: &'a str,
-    chunk_index: u32,
+    chunk_index: usize,
     chunk_start_time: String,
     /// Milliseconds.
     chunk_duration: i64,
@@ -53,6 +62,8 @@ struct RecordingInfo {
     channel_type: &'static str,
     format: &'static str,
     audio_configuration: AudioConfiguration,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    video_configuration: Option<VideoConfiguration>,
 }
 
 #[derive(Serialize)]
@@ -65,6 +76,15 @@ struct AudioConfiguration {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct VideoConfiguration {
+    longer_side_length: u32,
+    shorter_side_length: u32,
+    framerate: u32,
+    bit_rate: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Participant<'a> {
     participant_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,30 +93,42 @@ struct Participant<'a> {
 
 /// Writes the document.
 pub(crate) fn document(facts: &Facts<'_>) -> Bytes {
-    let plan = facts.plan;
-    let channels = u32::try_from(plan.channels).unwrap_or(u32::MAX);
     let mut named = HashSet::new();
+    let video = facts.format.video();
+    let content_type = if video.is_some() {
+        "audioVideo"
+    } else {
+        "audio"
+    };
+    let channel_type = if facts.unmixed { "unmixed" } else { "mixed" };
+    let (content_type, channel_type) = if facts.swapped {
+        (channel_type, content_type)
+    } else {
+        (content_type, channel_type)
+    };
     let metadata = Metadata {
         resource_id: facts.resource,
         call_id: facts.call,
         chunk_document_id: facts.document_id,
-        chunk_index: 0,
-        chunk_start_time: plan
-            .spans
-            .first()
-            .map(|span| text(span.start))
-            .unwrap_or_default(),
-        chunk_duration: milliseconds(plan.length()),
-        pause_resume_intervals: pauses(plan, facts.end),
+        chunk_index: facts.index,
+        chunk_start_time: text(facts.start),
+        chunk_duration: milliseconds(facts.length),
+        pause_resume_intervals: pauses(facts.spans, facts.end),
         recording_info: RecordingInfo {
-            content_type: "audio",
-            channel_type: if facts.unmixed { "unmixed" } else { "mixed" },
-            format: "wav",
+            content_type,
+            channel_type,
+            format: facts.format.name(),
             audio_configuration: AudioConfiguration {
                 sample_rate: SAMPLE_RATE,
-                bit_rate: CHANNEL_BIT_RATE.saturating_mul(channels),
-                channels: plan.channels,
+                bit_rate: facts.format.audio_bit_rate(facts.width),
+                channels: facts.width,
             },
+            video_configuration: video.map(|video| VideoConfiguration {
+                longer_side_length: video.longer_side,
+                shorter_side_length: video.shorter_side,
+                framerate: video.frame_rate,
+                bit_rate: video.bit_rate,
+            }),
         },
         participants: facts
             .participants
@@ -117,9 +149,9 @@ pub(crate) fn document(facts: &Facts<'_>) -> Bytes {
 }
 
 /// The gaps between the recorded times, and the one before the end.
-fn pauses(plan: &Plan, end: Timestamp) -> Vec<Pause> {
-    let resumed = plan.spans.iter().skip(1).map(|span| span.start);
-    plan.spans
+fn pauses(spans: &[Span], end: Timestamp) -> Vec<Pause> {
+    let resumed = spans.iter().skip(1).map(|span| span.start);
+    spans
         .iter()
         .zip(resumed.chain([end]))
         .filter(|(span, resumed)| span.end < *resumed)
@@ -131,6 +163,6 @@ fn pauses(plan: &Plan, end: Timestamp) -> Vec<Pause> {
 }
 
 /// Whole milliseconds, to the nearest.
-pub(crate) fn milliseconds(length: jiff::SignedDuration) -> i64 {
+pub(crate) fn milliseconds(length: SignedDuration) -> i64 {
     i64::try_from((length.as_nanos() + 500_000).div_euclid(1_000_000)).unwrap_or(i64::MAX)
 }

@@ -1,21 +1,22 @@
 //! Recordings: what they capture while they last, and the document that remains.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use acs_call_automation::types::RecordingState;
-use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use url::Url;
 use uuid::Uuid;
 
-use crate::calls::{CallKey, CallState, Member};
-use crate::clock::after;
+use crate::calls::{CallKey, CallState};
+use crate::chunks::{self, Chunk, Store};
 use crate::ids;
-use crate::media::{self, Plan, Span, Track};
-use crate::metadata;
+use crate::media::{self, Document, Format, Span};
 use crate::refusal::Refusal;
-use crate::start::Media;
+use crate::start::{Media, Tape};
+
+/// Fewer documents than this are not worth looking through.
+const FIRST_SWEEP: usize = 512;
 
 /// Why a recording came to its end, in the words of the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl EndReason {
 pub(crate) struct Recording {
     pub(crate) id: String,
     pub(crate) call: CallKey,
-    media: Media,
+    tape: Tape,
     /// When the recorder has joined the call.
     ready_at: Timestamp,
     /// Whether to record, from each of these instants on.
@@ -81,34 +82,18 @@ impl Recording {
     }
 }
 
-/// A recorded file with its metadata, until it expires or is deleted.
-#[derive(Debug)]
-pub(crate) struct Document {
-    pub(crate) id: String,
-    /// The last segment of the address of the file.
-    pub(crate) content_name: &'static str,
-    pub(crate) metadata: Bytes,
-    plan: Plan,
-    expires_at: Timestamp,
-    /// Made when it is first asked for: most recordings of a test are never downloaded.
-    file: OnceLock<Bytes>,
-}
-
-impl Document {
-    /// The recorded file. The first call computes it, which takes a while.
-    pub(crate) fn file(&self) -> Bytes {
-        self.file.get_or_init(|| self.plan.render()).clone()
-    }
-}
-
 /// A recording that has ended and left a file behind.
 #[derive(Clone, Debug)]
 pub(crate) struct Finished {
     pub(crate) recording_id: String,
     pub(crate) server_call_id: String,
     pub(crate) correlation_id: Uuid,
-    pub(crate) document: Arc<Document>,
+    /// At least one.
+    pub(crate) chunks: Vec<Chunk>,
     pub(crate) unmixed: bool,
+    pub(crate) format: Format,
+    /// Where the application wants to have the files.
+    pub(crate) storage: Option<Url>,
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Timestamp,
     pub(crate) length: SignedDuration,
@@ -121,6 +106,8 @@ pub(crate) struct Recordings {
     live: HashMap<String, Recording>,
     by_call: HashMap<CallKey, String>,
     documents: HashMap<String, Arc<Document>>,
+    /// How many documents there may be before the expired ones are looked for.
+    next_sweep: usize,
 }
 
 impl Recordings {
@@ -129,7 +116,7 @@ impl Recordings {
         &mut self,
         call: CallKey,
         endpoint: &str,
-        media: Media,
+        tape: Tape,
         paused: bool,
         (now, ready_at): (Timestamp, Timestamp),
     ) -> Result<&Recording, Refusal> {
@@ -141,7 +128,7 @@ impl Recordings {
         Ok(self.live.entry(id.clone()).or_insert(Recording {
             id,
             call,
-            media,
+            tape,
             ready_at,
             switches: vec![(now, !paused)],
         }))
@@ -174,7 +161,7 @@ impl Recordings {
         id: &str,
         reason: EndReason,
         call: &CallState,
-        store: &Store,
+        store: Store<'_>,
         now: Timestamp,
     ) -> Result<Option<Finished>, Refusal> {
         let recording = self.live.remove(id).ok_or(Refusal::RecordingNotFound)?;
@@ -183,47 +170,52 @@ impl Recordings {
         let Some(first) = spans.first().copied() else {
             return Ok(None);
         };
-        let members = heard(&call.members, first.start, now);
-        let (plan, channels) = plan(&recording.media, spans, &members);
-        if plan.frames() == 0 {
+        let length = media::total(&spans);
+        let tape = recording.tape;
+        let chunks = chunks::cut(&tape, spans, call, store, now);
+        if chunks.is_empty() {
             return Ok(None);
         }
-        let unmixed = recording.media != Media::Mixed;
-        let document_id = ids::document_id();
-        let metadata = metadata::document(&metadata::Facts {
-            resource: store.resource,
-            call: call.correlation_id,
-            document_id: &document_id,
-            plan: &plan,
-            end: now,
-            unmixed,
-            participants: &members,
-            channels: &channels,
-        });
-        let document = Arc::new(Document {
-            id: document_id.clone(),
-            content_name: if unmixed {
-                "audiowavmultichannel"
-            } else {
-                "audiowav"
-            },
-            metadata,
-            expires_at: after(now, store.retention),
-            file: OnceLock::new(),
-            plan,
-        });
-        self.documents.insert(document_id, Arc::clone(&document));
+        self.keep(&chunks, now);
         Ok(Some(Finished {
             recording_id: recording.id,
             server_call_id: call.server_call_id.clone(),
             correlation_id: call.correlation_id,
-            unmixed,
+            chunks,
+            unmixed: tape.media != Media::Mixed,
+            format: tape.format,
+            storage: tape.storage,
             started_at: first.start,
             ended_at: now,
-            length: document.plan.length(),
+            length,
             reason,
-            document,
         }))
+    }
+
+    /// Stores files. Those that have expired make room.
+    pub(crate) fn keep(&mut self, chunks: &[Chunk], now: Timestamp) {
+        if self.documents.len() >= self.next_sweep {
+            self.documents
+                .retain(|_, document| now < document.expires_at);
+            self.next_sweep = 2 * self.documents.len().max(FIRST_SWEEP);
+        }
+        for chunk in chunks {
+            let document = &chunk.document;
+            self.documents
+                .insert(document.id.clone(), Arc::clone(document));
+        }
+    }
+
+    /// All recordings that go on and all documents, as the admin interface lists them.
+    pub(crate) fn list(&self, now: Timestamp) -> serde_json::Value {
+        let live: Vec<_> = self.live.values().map(|recording| {
+            serde_json::json!({"recordingId": recording.id, "recordingState": recording.state(now)})
+        }).collect();
+        let documents = self.documents.values().filter(|one| now < one.expires_at);
+        serde_json::json!({
+            "live": live,
+            "documents": documents.map(|one| &one.id).collect::<Vec<_>>(),
+        })
     }
 
     /// A document that is still stored.
@@ -238,59 +230,6 @@ impl Recordings {
             .remove(id)
             .is_some_and(|document| now < document.expires_at)
     }
-}
-
-/// What a document depends on apart from its recording.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Store {
-    pub(crate) resource: Uuid,
-    pub(crate) retention: Duration,
-}
-
-/// Those who were in the call at some time between the two instants, in the order of joining.
-fn heard(members: &[Member], start: Timestamp, end: Timestamp) -> Vec<&Member> {
-    let mut heard: Vec<&Member> = members
-        .iter()
-        .filter(|member| member.joined_at < end && member.left_at.is_none_or(|left| left > start))
-        .collect();
-    heard.sort_by_key(|member| member.joined_at);
-    heard
-}
-
-/// What goes into the file, and the channels of an unmixed one.
-fn plan(media: &Media, spans: Vec<Span>, members: &[&Member]) -> (Plan, HashMap<String, usize>) {
-    let channels = match media {
-        Media::Mixed => HashMap::new(),
-        Media::Unmixed { pinned, ordering } => {
-            let joined: Vec<_> = members.iter().map(|member| member.raw_id.clone()).collect();
-            let present: HashSet<_> = joined.iter().collect();
-            let mut channels = media::assign(pinned, ordering, &joined);
-            channels.retain(|participant, _| present.contains(participant));
-            channels
-        }
-    };
-    let channel = |member: &Member| match media {
-        Media::Mixed => Some(0),
-        Media::Unmixed { .. } => channels.get(&member.raw_id).copied(),
-    };
-    let tracks = members
-        .iter()
-        .filter_map(|member| {
-            Some(Track {
-                voice: Arc::clone(&member.voice),
-                channel: channel(member)?,
-                from: member.joined_at,
-                until: member.left_at.into_iter().chain(member.muted_at).min(),
-            })
-        })
-        .collect();
-    let highest = channels.values().max().copied().unwrap_or(0);
-    let plan = Plan {
-        spans,
-        tracks,
-        channels: highest + 1,
-    };
-    (plan, channels)
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::calls::{Addresses, Calls, Terms};
-use crate::clock::Clock;
+use std::time::Duration;
+
+use crate::clock::{Clock, after};
+use crate::store::StoreSettings;
 
 const DELAY: Duration = Duration::from_millis(200);
 
@@ -11,6 +14,14 @@ struct Stage {
     calls: Calls,
     call: CallKey,
     recordings: Recordings,
+}
+
+fn tape(media: Media) -> Tape {
+    Tape {
+        media,
+        format: Format::Wav,
+        storage: None,
+    }
 }
 
 impl Stage {
@@ -36,7 +47,7 @@ impl Stage {
             .start(
                 self.call,
                 "endpoint",
-                media,
+                tape(media),
                 paused,
                 (now, after(now, DELAY)),
             )
@@ -59,19 +70,21 @@ impl Stage {
     }
 
     fn end(&mut self, id: &str) -> Result<Option<Finished>, Refusal> {
+        let settings = StoreSettings::default();
         let store = Store {
             resource: Uuid::nil(),
             retention: Duration::from_mins(1),
+            settings: &settings,
         };
         let call = self.calls.get(self.call);
         let now = self.clock.now();
         self.recordings
-            .end(id, EndReason::Stopped, call, &store, now)
+            .end(id, EndReason::Stopped, call, store, now)
     }
 }
 
 fn metadata(finished: &Finished) -> serde_json::Value {
-    serde_json::from_slice(&finished.document.metadata).unwrap()
+    serde_json::from_slice(&finished.chunks[0].document.metadata).unwrap()
 }
 
 #[test]
@@ -157,9 +170,13 @@ fn a_call_has_one_recording_at_a_time() {
     let mut stage = Stage::new(&["8:a"]);
     let first = stage.start(Media::Mixed, false);
     let now = stage.clock.now();
-    let again = stage
-        .recordings
-        .start(stage.call, "endpoint", Media::Mixed, false, (now, now));
+    let again = stage.recordings.start(
+        stage.call,
+        "endpoint",
+        tape(Media::Mixed),
+        false,
+        (now, now),
+    );
     assert_eq!(again.err(), Some(Refusal::Duplicate));
     stage.end(&first).unwrap();
     let second = stage.start(Media::Mixed, false);
@@ -171,7 +188,10 @@ fn nothing_is_left_of_an_ended_recording_but_its_document() {
     let mut stage = Stage::new(&["8:a"]);
     let id = stage.start(Media::Mixed, false);
     stage.wait(1200);
-    let document = stage.end(&id).unwrap().unwrap().document.id.clone();
+    let document = stage.end(&id).unwrap().unwrap().chunks[0]
+        .document
+        .id
+        .clone();
     let now = stage.clock.now();
     let gone = Some(Refusal::RecordingNotFound);
     assert_eq!(stage.recordings.get(&id).err(), gone);
@@ -238,8 +258,9 @@ fn a_muted_participant_is_silent_from_then_on() {
     let now = stage.clock.now();
     stage.calls.get_mut(stage.call).mute("8:a", now).unwrap();
     stage.wait(1000);
-    let file = stage.end(&id).unwrap().unwrap().document.file();
-    let samples: Vec<i16> = hound::WavReader::new(std::io::Cursor::new(file))
+    let finished = stage.end(&id).unwrap().unwrap();
+    let file = finished.chunks[0].document.file(&media::Cache::default());
+    let samples: Vec<i16> = hound::WavReader::new(std::io::Cursor::new(file.unwrap()))
         .unwrap()
         .samples()
         .map(Result::unwrap)

@@ -1,13 +1,16 @@
 //! Understanding a request to start a recording: which call, which media, which channels.
 
 use acs_call_automation::types::{
-    CallLocator, CallLocatorKind, RecordingChannelType as Channel, RecordingContentType as Content,
-    RecordingFormatType as Format, RecordingStorageKind, StartCallRecordingRequest,
+    CallLocator, CallLocatorKind, ExternalStorage, RecordingChannelType as Channel,
+    RecordingContentType as Content, RecordingFormatType as Format, RecordingStorageKind,
+    StartCallRecordingRequest,
 };
+
+use url::Url;
 
 use crate::delivery::check_url;
 use crate::identifier::raw_id;
-use crate::media::MAX_CHANNELS;
+use crate::media::{Format as FileFormat, MAX_CHANNELS};
 use crate::refusal::Refusal;
 
 /// How a request points to a call.
@@ -19,7 +22,7 @@ pub(crate) enum CallRef {
     Room(String),
 }
 
-/// What is recorded. The file is WAV in either case.
+/// Which channels are recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Media {
     Mixed,
@@ -31,12 +34,23 @@ pub(crate) enum Media {
     },
 }
 
+/// What is recorded, as what, and where it is to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tape {
+    pub(crate) media: Media,
+    pub(crate) format: FileFormat,
+    /// A container, or a folder in it; `None` for the service's own store.
+    pub(crate) storage: Option<Url>,
+}
+
 /// A request to start that follows the rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Start {
     pub(crate) call: CallRef,
-    pub(crate) media: Media,
+    pub(crate) tape: Tape,
     pub(crate) paused: bool,
+    /// Where to tell changes of the recording's state.
+    pub(crate) callback: Option<String>,
 }
 
 /// Checks a request, apart from what depends on the call.
@@ -55,18 +69,50 @@ pub(crate) fn understand(request: &StartCallRecordingRequest) -> Result<Start, R
             Refusal::CallbackUri(format!("recordingStateCallbackUri is invalid: {reason}."))
         })?;
     }
-    let storage = request.external_storage.as_ref();
-    match storage.map(|storage| &storage.recording_storage_kind) {
-        None | Some(RecordingStorageKind::AzureCommunicationServices) => {}
-        Some(kind) => {
-            return Err(Refusal::NotEmulated(format!("The storage kind '{kind}'")));
-        }
-    }
+    let (media, format) = media(request)?;
     Ok(Start {
         call,
-        media: media(request)?,
+        tape: Tape {
+            media,
+            format,
+            storage: storage(request.external_storage.as_ref())?,
+        },
         paused: request.pause_on_start.unwrap_or(false),
+        callback: request.recording_state_callback_uri.clone(),
     })
+}
+
+/// The place for the files that a request names.
+fn storage(storage: Option<&ExternalStorage>) -> Result<Option<Url>, Refusal> {
+    let Some(storage) = storage else {
+        return Ok(None);
+    };
+    match &storage.recording_storage_kind {
+        RecordingStorageKind::AzureCommunicationServices => return Ok(None),
+        RecordingStorageKind::AzureBlobStorage => {}
+        kind => {
+            return Err(Refusal::argument(format!(
+                "'{kind}' is no value of recordingStorageKind."
+            )));
+        }
+    }
+    if !cfg!(feature = "own-storage") {
+        return Err(Refusal::NotEmulated(
+            "Own storage, without the feature 'own-storage' of the emulator,".to_owned(),
+        ));
+    }
+    let refused = |reason: &str| {
+        Refusal::argument(format!(
+            "recordingDestinationContainerUrl is invalid: {reason}."
+        ))
+    };
+    let text = storage.recording_destination_container_url.as_deref();
+    let url = check_url(text.unwrap_or_default()).map_err(|reason| refused(&reason))?;
+    let container = url.path_segments().and_then(|mut segments| segments.next());
+    if container.is_none_or(str::is_empty) {
+        return Err(refused("it names no container"));
+    }
+    Ok(Some(url))
 }
 
 /// The call that a locator means. The kind may be missing when there is only one id.
@@ -96,8 +142,8 @@ pub(crate) fn locate(locator: &CallLocator) -> Result<CallRef, Refusal> {
     }
 }
 
-fn media(request: &StartCallRecordingRequest) -> Result<Media, Refusal> {
-    let channel = settle(
+fn media(request: &StartCallRecordingRequest) -> Result<(Media, FileFormat), Refusal> {
+    let (channel, format) = settle(
         request.recording_content_type.as_ref(),
         request.recording_channel_type.as_ref(),
         request.recording_format_type.as_ref(),
@@ -106,7 +152,7 @@ fn media(request: &StartCallRecordingRequest) -> Result<Media, Refusal> {
         return if request.channel_affinity.is_empty()
             && request.audio_channel_participant_ordering.is_empty()
         {
-            Ok(Media::Mixed)
+            Ok((Media::Mixed, format))
         } else {
             Err(Refusal::argument(
                 "channelAffinity and audioChannelParticipantOrdering need recordingChannelType 'unmixed'.",
@@ -145,7 +191,7 @@ fn media(request: &StartCallRecordingRequest) -> Result<Media, Refusal> {
     unique(&named, "channelAffinity")?;
     let channels: Vec<_> = pinned.iter().map(|(_, channel)| channel).collect();
     unique(&channels, "channelAffinity")?;
-    Ok(Media::Unmixed { pinned, ordering })
+    Ok((Media::Unmixed { pinned, ordering }, format))
 }
 
 fn unique<T: Ord>(values: &[T], member: &str) -> Result<(), Refusal> {
@@ -159,13 +205,13 @@ fn unique<T: Ord>(values: &[T], member: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Fills in what is left open and refuses what does not exist. What is left open becomes WAV here,
-/// the only format that the emulator writes.
+/// Fills in what is left open and refuses what does not exist. What says nothing about its media
+/// becomes a video, as on the service; sound without a format becomes WAV, which is a choice.
 fn settle(
     content: Option<&Content>,
     channel: Option<&Channel>,
     format: Option<&Format>,
-) -> Result<Channel, Refusal> {
+) -> Result<(Channel, FileFormat), Refusal> {
     let unknown = |member: &str, value: &str| {
         Err(Refusal::argument(format!(
             "'{value}' is no value of {member}."
@@ -195,17 +241,12 @@ fn settle(
         Some(Format::Mp3 | Format::Mp4) if unmixed => Err(Refusal::Format(
             "Unmixed channels are recorded as wav only.".to_owned(),
         )),
-        Some(Format::Mp3 | Format::Mp4) => Err(only_wav()),
-        _ if video => Err(only_wav()),
-        _ if unmixed => Ok(Channel::Unmixed),
-        _ => Ok(Channel::Mixed),
+        _ if unmixed => Ok((Channel::Unmixed, FileFormat::Wav)),
+        Some(Format::Mp3) => Ok((Channel::Mixed, FileFormat::Mp3)),
+        Some(Format::Wav) => Ok((Channel::Mixed, FileFormat::Wav)),
+        None if content == Some(&Content::Audio) => Ok((Channel::Mixed, FileFormat::Wav)),
+        _ => Ok((Channel::Mixed, FileFormat::Mp4)),
     }
-}
-
-fn only_wav() -> Refusal {
-    Refusal::Mode(
-        "This emulator records WAV only; ask for content 'audio' and format 'wav'.".into(),
-    )
 }
 
 #[cfg(test)]
@@ -244,18 +285,18 @@ mod tests {
     fn media_are_settled_or_refused() {
         let cases = [
             // content, channel, format, outcome
-            ("", "", "", "mixed"),
-            ("audio", "", "", "mixed"),
-            ("", "mixed", "", "mixed"),
-            ("", "", "wav", "mixed"),
-            ("Audio", "Mixed", "Wav", "mixed"),
-            ("", "unmixed", "", "unmixed"),
-            ("audio", "unmixed", "wav", "unmixed"),
-            ("audio", "mixed", "mp3", "mode"),
-            ("", "", "mp3", "mode"),
-            ("audioVideo", "mixed", "mp4", "mode"),
-            ("audioVideo", "", "", "mode"),
-            ("", "", "mp4", "mode"),
+            ("", "", "", "mixed mp4"),
+            ("", "mixed", "", "mixed mp4"),
+            ("audioVideo", "", "", "mixed mp4"),
+            ("audioVideo", "mixed", "mp4", "mixed mp4"),
+            ("", "", "mp4", "mixed mp4"),
+            ("audio", "", "", "mixed wav"),
+            ("", "", "wav", "mixed wav"),
+            ("Audio", "Mixed", "Wav", "mixed wav"),
+            ("audio", "mixed", "mp3", "mixed mp3"),
+            ("", "", "mp3", "mixed mp3"),
+            ("", "unmixed", "", "unmixed wav"),
+            ("audio", "unmixed", "wav", "unmixed wav"),
             ("audioVideo", "unmixed", "", "mode"),
             ("audioVideo", "unmixed", "mp4", "mode"),
             ("audio", "unmixed", "mp3", "format"),
@@ -274,7 +315,7 @@ mod tests {
                 given(channel).map(Channel::from).as_ref(),
                 given(format).map(Format::from).as_ref(),
             ) {
-                Ok(channel) => channel.to_string(),
+                Ok((channel, format)) => format!("{channel} {}", format.name()),
                 Err(Refusal::Mode(_)) => "mode".to_owned(),
                 Err(Refusal::Format(_)) => "format".to_owned(),
                 Err(Refusal::InvalidArgument(_)) => "argument".to_owned(),
@@ -341,7 +382,7 @@ mod tests {
             ..unmixed()
         };
         assert_eq!(
-            understand(&good).unwrap().media,
+            understand(&good).unwrap().tape.media,
             Media::Unmixed {
                 pinned: vec![("8:acs:a".to_owned(), 4)],
                 ordering: vec!["8:acs:c".to_owned(), "8:acs:a".to_owned()],
@@ -383,6 +424,32 @@ mod tests {
             ..request()
         };
         assert!(is_argument(&understand(&pinned)));
+    }
+
+    #[cfg(feature = "own-storage")]
+    #[test]
+    fn own_storage_has_a_container() {
+        let with = |kind: &str, url: Option<&str>| {
+            let storage = ExternalStorage {
+                recording_storage_kind: kind.to_owned().into(),
+                recording_destination_container_url: url.map(str::to_owned),
+            };
+            super::storage(Some(&storage))
+        };
+        let blob = "azureBlobStorage";
+        let url = "https://a.blob.core.windows.net/tapes/2026";
+        assert_eq!(with("azureCommunicationServices", None), Ok(None));
+        assert_eq!(with(blob, Some(url)), Ok(Some(Url::parse(url).unwrap())));
+        assert!(with(blob, Some("http://127.0.0.1:10000/devstoreaccount1/c")).is_ok());
+        for (kind, url) in [
+            (blob, None),
+            (blob, Some("tapes")),
+            (blob, Some("https://a.blob.core.windows.net/")),
+            (blob, Some("http://a.blob.core.windows.net/tapes")),
+            ("tape", Some(url)),
+        ] {
+            assert!(is_argument(&with(kind, url)), "{kind} {url:?}");
+        }
     }
 
     #[test]

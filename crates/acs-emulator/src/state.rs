@@ -1,22 +1,37 @@
 //! What all requests share, and the steps that touch both calls and recordings.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
+use crate::agenda::{Agenda, Step};
 use crate::calls::{CallKey, Calls};
+use crate::chunks::Store;
 use crate::clock::{Clock, after};
-use crate::delivery::event_grid::{self, Subscription};
+use crate::delivery::callbacks::{self, Callback};
+use crate::delivery::event_grid;
+use crate::delivery::queue::spawn;
+use crate::delivery::subscription::Subscription;
+use crate::faults::Faults;
+use crate::identifier;
 use crate::ids;
-use crate::recordings::{EndReason, Finished, Recording, Recordings, Store};
+use crate::incoming::Incoming;
+use crate::keys::Keys;
+use crate::media::Cache;
+use crate::network::{Addresses, Bound, Hosts};
+use crate::recordings::{EndReason, Finished, Recording, Recordings};
 use crate::refusal::Refusal;
 use crate::routes::Repeats;
+use crate::script::Script;
 use crate::start::{CallRef, Start};
+use crate::store::StoreSettings;
+use crate::telling::Watcher;
+use crate::tokens::Tokens;
 
 /// What the builder sets.
 #[derive(Clone, Debug)]
@@ -27,14 +42,20 @@ pub(crate) struct Settings {
     pub(crate) event_delay: Duration,
     pub(crate) retention: Duration,
     pub(crate) server_time_offset: SignedDuration,
+    pub(crate) store: StoreSettings,
+    /// What the delays between attempts to deliver an event are multiplied with.
+    pub(crate) retry_scale: f64,
+    pub(crate) script: Script,
 }
 
 /// The emulated resource with everything that belongs to it.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
-    /// `127.0.0.1:PORT`, which requests are signed for.
-    pub(crate) authority: String,
-    pub(crate) key: Vec<u8>,
+    /// The address that clients are told, such as `http://127.0.0.1:PORT`.
+    pub(crate) endpoint: String,
+    pub(crate) hosts: Hosts,
+    pub(crate) keys: Keys,
+    pub(crate) tokens: Tokens,
     pub(crate) resource: Uuid,
     /// The raw id that the application has in its own calls.
     pub(crate) application: String,
@@ -43,6 +64,12 @@ pub(crate) struct Shared {
     /// True once the emulator is to stop.
     pub(crate) stopped: watch::Sender<bool>,
     pub(crate) repeats: Repeats,
+    pub(crate) faults: Faults,
+    /// Files that were read.
+    pub(crate) cache: Cache,
+    pub(crate) callbacks: mpsc::UnboundedSender<Callback>,
+    /// For tasks that outlive the request.
+    me: Weak<Self>,
     world: Mutex<World>,
 }
 
@@ -52,12 +79,20 @@ pub(crate) struct World {
     pub(crate) calls: Calls,
     pub(crate) recordings: Recordings,
     pub(crate) subscriptions: Vec<Arc<Subscription>>,
+    pub(crate) agenda: Agenda,
+    /// By the id of the recording.
+    pub(crate) watchers: HashMap<String, Watcher>,
+    /// By the context that answers them.
+    pub(crate) incoming: HashMap<String, Incoming>,
     users: HashMap<String, String>,
 }
 
 impl World {
-    /// The raw id of somebody whom tests know by name: the same one in every call.
+    /// The raw id of somebody whom tests know by name, the same one in every call, or by raw id.
     pub(crate) fn user(&mut self, name: &str, resource: Uuid) -> String {
+        if identifier::is_raw_id(name) {
+            return name.to_owned();
+        }
         self.users
             .entry(name.to_owned())
             .or_insert_with(|| ids::user(resource))
@@ -66,25 +101,33 @@ impl World {
 }
 
 impl Shared {
-    pub(crate) fn new(
-        settings: Settings,
-        authority: String,
-        key: Vec<u8>,
-        webhooks: reqwest::Client,
-    ) -> Self {
-        let resource = Uuid::new_v4();
-        Self {
+    pub(crate) fn new(settings: Settings, bound: &Bound, webhooks: reqwest::Client) -> Arc<Self> {
+        let resource = ids::fresh();
+        let Addresses { http, https, .. } = bound.addresses.clone();
+        let endpoint = http.or(https).unwrap_or_default();
+        let (callbacks, receiver) = mpsc::unbounded_channel();
+        let shared = Arc::new_cyclic(|me| Self {
             settings,
-            authority,
-            key,
+            hosts: bound.hosts.clone(),
+            keys: Keys::new(),
+            tokens: Tokens::new(&endpoint),
+            endpoint,
             resource,
             application: ids::user(resource),
             webhooks,
             runtime: Handle::current(),
             stopped: watch::Sender::new(false),
             repeats: Repeats::default(),
+            faults: Faults::default(),
+            cache: Cache::default(),
+            callbacks,
+            me: Weak::clone(me),
             world: Mutex::default(),
-        }
+        });
+        callbacks::run(&shared, receiver);
+        shared.begin_script();
+        spawn(&shared, Arc::clone(&shared).keep_time());
+        shared
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -98,9 +141,35 @@ impl Shared {
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// Nothing is left half-done under this lock, so a panic elsewhere does not matter.
+    /// The world as it is now: whatever is due has happened before anybody looks.
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        // Nothing is left half-done under this lock, so a panic elsewhere does not matter.
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.now();
+        while let Some((at, step)) = world.agenda.due(now) {
+            self.perform(&mut world, at, step);
+        }
+        world
+    }
+
+    /// Lets things happen when nobody looks.
+    async fn keep_time(self: Arc<Self>) {
+        loop {
+            let (next, changed) = {
+                let world = self.world();
+                (world.agenda.next(), world.agenda.changed())
+            };
+            let due = async {
+                match next {
+                    Some(next) => self.settings.clock.wait_until(next).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => {}
+                () = changed.notified() => {}
+            }
+        }
     }
 
     /// Completes when the emulator is to stop.
@@ -124,62 +193,55 @@ impl Shared {
             _ => ids::guid(),
         };
         let times = (now, ready_at);
-        world
+        let recording = world
             .recordings
-            .start(call, &endpoint, start.media, start.paused, times)
-            .map(|recording| {
-                tracing::debug!(recording = recording.id, "recording started");
-                answer(recording)
-            })
+            .start(call, &endpoint, start.tape, start.paused, times)?;
+        let id = recording.id.clone();
+        let answer = answer(recording);
+        tracing::debug!(recording = id, "recording started");
+        let watcher = Watcher {
+            url: start.callback,
+            connection: endpoint,
+            call,
+            arrived: false,
+            active_at: None,
+        };
+        world.watchers.insert(id.clone(), watcher);
+        self.recording_changed(&mut world, &id, false, now);
+        world.agenda.add(ready_at, Step::Recording { id });
+        Ok(answer)
     }
 
     /// Stops a recording and returns the correlation id of its call.
-    pub(crate) fn stop_recording(self: &Arc<Self>, id: &str) -> Result<Uuid, Refusal> {
-        let (call, finished) = {
-            let mut world = self.world();
-            let call = world.recordings.get(id)?.call;
-            let finished = self.finish(&mut world, id, call, EndReason::Stopped)?;
-            (world.calls.get(call).correlation_id, finished)
-        };
-        self.announce(finished);
-        Ok(call)
+    pub(crate) fn stop_recording(&self, id: &str) -> Result<Uuid, Refusal> {
+        let now = self.now();
+        self.end_recording(&mut self.world(), id, EndReason::Stopped, now)
     }
 
-    /// Ends a call for everybody, and with it its recording.
-    pub(crate) fn end_call(self: &Arc<Self>, call: CallKey) {
-        let finished = {
-            let mut world = self.world();
-            world.calls.end(call);
-            world.recordings.of_call(call).and_then(|id| {
-                self.finish(&mut world, &id, call, EndReason::CallEnded)
-                    .ok()
-                    .flatten()
-            })
-        };
-        self.announce(finished);
-    }
-
-    fn finish(
+    pub(crate) fn finish(
         &self,
         world: &mut World,
         id: &str,
         call: CallKey,
         reason: EndReason,
+        now: Timestamp,
     ) -> Result<Option<Finished>, Refusal> {
         let store = Store {
             resource: self.resource,
             retention: self.settings.retention,
+            settings: &self.settings.store,
         };
-        let now = self.now();
         let World {
             calls, recordings, ..
         } = world;
-        recordings.end(id, reason, calls.get(call), &store, now)
+        recordings.end(id, reason, calls.get(call), store, now)
     }
 
-    fn announce(self: &Arc<Self>, finished: Option<Finished>) {
-        if let Some(finished) = finished {
-            event_grid::announce(self, finished);
+    pub(crate) fn announce(&self, finished: Option<Finished>) {
+        if let Some(finished) = finished
+            && let Some(me) = self.me.upgrade()
+        {
+            event_grid::announce(&me, finished);
         }
     }
 }

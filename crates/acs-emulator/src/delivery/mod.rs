@@ -1,7 +1,11 @@
 //! Events that the emulator sends, and where it may send them.
 
+pub(crate) mod call_events;
+pub(crate) mod callbacks;
 pub(crate) mod event_grid;
+pub(crate) mod queue;
 pub(crate) mod schedule;
+pub(crate) mod subscription;
 
 use url::{Host, Url};
 

@@ -1,22 +1,110 @@
 //! Sound: who speaks what, on which channel, and the files that come of it.
 
+mod bits;
+mod boxes;
+mod card;
 mod channels;
+mod document;
+mod h264;
+mod mp3;
+mod mp4;
+mod pattern;
 mod source;
 mod wav;
 
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use channels::{MAX_CHANNELS, assign};
+pub(crate) use document::{Cache, Document, Source};
+pub(crate) use pattern::Pattern;
 pub(crate) use source::Voice;
+pub(crate) use wav::header as wav_header;
 
 /// Frames per second of everything that is recorded.
 pub(crate) const SAMPLE_RATE: u32 = 16_000;
 /// Bits per second of one channel.
 pub(crate) const CHANNEL_BIT_RATE: u32 = SAMPLE_RATE * 16;
+
+/// Bits per second of MP3 files. All their frames have this rate.
+const MP3_BIT_RATE: u32 = 48_000;
+/// Bits per second of the sound in MP4 files, on average.
+const MP4_AUDIO_BIT_RATE: u32 = 48_000;
+/// Bits per second that the service allows itself for video; test cards need far less.
+const VIDEO_BIT_RATE: u32 = 1_000_000;
+
+/// What a recording becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Wav,
+    Mp3,
+    Mp4,
+}
+
+/// Size and rate of a video.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct VideoShape {
+    pub(crate) longer_side: u32,
+    pub(crate) shorter_side: u32,
+    pub(crate) frame_rate: u32,
+    pub(crate) bit_rate: u32,
+}
+
+impl Format {
+    /// The name, which is also how file names end.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Wav => "wav",
+            Self::Mp3 => "mp3",
+            Self::Mp4 => "mp4",
+        }
+    }
+
+    /// What the store calls the file.
+    pub(crate) fn content_name(self, unmixed: bool) -> &'static str {
+        match self {
+            Self::Wav if unmixed => "audiowavmultichannel",
+            Self::Wav => "audiowav",
+            Self::Mp3 => "audiomp3",
+            Self::Mp4 => "video",
+        }
+    }
+
+    pub(crate) fn audio_bit_rate(self, channels: usize) -> u32 {
+        match self {
+            Self::Wav => CHANNEL_BIT_RATE.saturating_mul(boxes::count(channels)),
+            Self::Mp3 => MP3_BIT_RATE,
+            Self::Mp4 => MP4_AUDIO_BIT_RATE,
+        }
+    }
+
+    pub(crate) fn video(self) -> Option<VideoShape> {
+        (self == Self::Mp4).then_some(VideoShape {
+            longer_side: 1920,
+            shorter_side: 1080,
+            frame_rate: h264::RATE,
+            bit_rate: VIDEO_BIT_RATE,
+        })
+    }
+
+    /// The most sound that is sure to fit into a file of this size.
+    pub(crate) fn fitting(self, size: u64, channels: usize) -> SignedDuration {
+        let frames = match self {
+            Self::Wav => size.saturating_sub(wav::HEADER) / (2 * channels.max(1) as u64),
+            // Frames of 216 bytes with 576 samples each; four for the tag and the ends.
+            Self::Mp3 => (size / 216).saturating_sub(4) * 576,
+            Self::Mp4 => size.saturating_sub(MP4_OVERHEAD) * u64::from(SAMPLE_RATE) / MP4_BYTE_RATE,
+        };
+        let nanos = u128::from(frames.max(1)) * 1_000_000_000 / u128::from(SAMPLE_RATE);
+        SignedDuration::from_nanos_i128(i128::try_from(nanos).unwrap_or(i128::MAX))
+    }
+}
+
+/// Upper bounds of the size of an MP4 file: what it has in any case, and what a second adds.
+const MP4_OVERHEAD: u64 = 16_000;
+const MP4_BYTE_RATE: u64 = 9_000;
 
 /// A stretch of time without interruption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,23 +159,26 @@ impl Plan {
         frames(self.length())
     }
 
-    /// The file.
-    pub(crate) fn render(&self) -> Bytes {
-        let total = usize::try_from(self.frames()).unwrap_or(0);
-        let mut samples = vec![0_i16; total * self.channels];
+    /// The interleaved samples of `count` frames from frame `first` on.
+    fn samples(&self, first: i64, count: usize) -> Vec<i16> {
+        let mut samples = vec![0_i16; count * self.channels];
+        let wanted = first..first.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
         let mut recorded = SignedDuration::ZERO;
         for span in &self.spans {
-            let first = frames(recorded);
+            let start = frames(recorded);
             recorded = recorded.saturating_add(span.length());
-            let end = frames(recorded);
+            let part = start.max(wanted.start)..frames(recorded).min(wanted.end);
+            if part.is_empty() {
+                continue;
+            }
             for track in &self.tracks {
-                let position = frames(span.start.duration_since(track.from));
+                let position = frames(span.start.duration_since(track.from)) + part.start - start;
                 let silent = track
                     .until
                     .map_or(i64::MAX, |until| frames(until.duration_since(track.from)));
-                for (frame, position) in (first..end).zip(position..silent) {
+                for (frame, position) in part.clone().zip(position..silent) {
                     let (Ok(frame), Ok(position)) =
-                        (usize::try_from(frame), u64::try_from(position))
+                        (usize::try_from(frame - first), u64::try_from(position))
                     else {
                         continue;
                     };
@@ -97,7 +188,12 @@ impl Plan {
                 }
             }
         }
-        wav::file(&samples, self.channels)
+        samples
+    }
+
+    /// The interleaved samples of everything.
+    fn all_samples(&self) -> Vec<i16> {
+        self.samples(0, usize::try_from(self.frames()).unwrap_or(0))
     }
 }
 
@@ -148,12 +244,12 @@ mod tests {
         }
     }
 
+    /// The samples, read in one piece, which is the same as reading them one by one.
     fn samples(plan: &Plan) -> Vec<i16> {
-        hound::WavReader::new(std::io::Cursor::new(plan.render()))
-            .unwrap()
-            .samples()
-            .map(Result::unwrap)
-            .collect()
+        let all = plan.all_samples();
+        let single = (0..plan.frames()).flat_map(|frame| plan.samples(frame, 1));
+        assert!(single.eq(all.iter().copied()));
+        all
     }
 
     #[test]

@@ -7,33 +7,48 @@ use hound::{SampleFormat, WavReader};
 
 use super::SAMPLE_RATE;
 
-const HEADER: usize = 44;
+/// Size of the header of a file of less than 4 GiB.
+pub(super) const HEADER: u64 = 44;
 
-/// A file of 16-bit PCM at [`SAMPLE_RATE`] with interleaved channels.
-pub(crate) fn file(samples: &[i16], channels: usize) -> Bytes {
-    let mut file = BytesMut::with_capacity(HEADER + samples.len() * 2);
-    // A RIFF file cannot state more than 4 GiB; players go on reading to the end of the file.
-    let data = u32::try_from(samples.len() * 2).unwrap_or(u32::MAX);
+/// What comes before `data` bytes of 16-bit PCM at [`SAMPLE_RATE`] with interleaved channels. Above
+/// 4 GiB that is a header of the RF64 kind, which has room for the size.
+pub(crate) fn header(data: u64, channels: usize) -> Bytes {
     let channels = u16::try_from(channels).unwrap_or(u16::MAX);
     let frame = channels.saturating_mul(2);
-
-    file.put_slice(b"RIFF");
-    file.put_u32_le(data.saturating_add(36));
-    file.put_slice(b"WAVEfmt ");
-    file.put_u32_le(16);
-    // Plain PCM whatever the number of channels: some readers know no other kind.
-    file.put_u16_le(1);
-    file.put_u16_le(channels);
-    file.put_u32_le(SAMPLE_RATE);
-    file.put_u32_le(SAMPLE_RATE * u32::from(frame));
-    file.put_u16_le(frame);
-    file.put_u16_le(16);
-    file.put_slice(b"data");
-    file.put_u32_le(data);
-    for sample in samples {
-        file.put_i16_le(*sample);
+    let mut header = BytesMut::with_capacity(80);
+    if let Ok(size) = u32::try_from(data.saturating_add(36)) {
+        header.put_slice(b"RIFF");
+        header.put_u32_le(size);
+        header.put_slice(b"WAVE");
+    } else {
+        header.put_slice(b"RF64\xFF\xFF\xFF\xFFWAVEds64");
+        header.put_u32_le(28);
+        header.put_u64_le(data.saturating_add(72));
+        header.put_u64_le(data);
+        header.put_u64_le(data / u64::from(frame.max(1)));
+        header.put_u32_le(0);
     }
-    file.freeze()
+    header.put_slice(b"fmt ");
+    header.put_u32_le(16);
+    // Plain PCM whatever the number of channels: some readers know no other kind.
+    header.put_u16_le(1);
+    header.put_u16_le(channels);
+    header.put_u32_le(SAMPLE_RATE);
+    header.put_u32_le(SAMPLE_RATE * u32::from(frame));
+    header.put_u16_le(frame);
+    header.put_u16_le(16);
+    header.put_slice(b"data");
+    header.put_u32_le(u32::try_from(data).unwrap_or(u32::MAX));
+    header.freeze()
+}
+
+/// Samples as they are in the file.
+pub(super) fn data(samples: &[i16]) -> BytesMut {
+    let mut data = BytesMut::with_capacity(samples.len() * 2);
+    for sample in samples {
+        data.put_i16_le(*sample);
+    }
+    data
 }
 
 /// Reads any WAV file as mono at [`SAMPLE_RATE`].
@@ -155,12 +170,23 @@ mod tests {
 
     #[test]
     fn files_read_back_as_written() {
-        let bytes = file(&[1, -2, 3, -4, 5, -6], 3);
+        let bytes = [header(12, 3), data(&[1, -2, 3, -4, 5, -6]).freeze()].concat();
+        assert_eq!(bytes.len() as u64, HEADER + 12);
         let mut reader = WavReader::new(std::io::Cursor::new(bytes)).unwrap();
         assert_eq!(reader.spec(), spec(3, 16_000, 16));
         assert_eq!(reader.duration(), 2);
         let samples: Vec<i16> = reader.samples().map(Result::unwrap).collect();
         assert_eq!(samples, [1, -2, 3, -4, 5, -6]);
+    }
+
+    #[test]
+    fn large_files_have_a_large_size() {
+        let large = header(5 << 30, 1);
+        assert_eq!(large.len(), 80);
+        assert!(large.starts_with(b"RF64") && large.ends_with(b"data\xFF\xFF\xFF\xFF"));
+        assert_eq!(large[28..36], (5_u64 << 30).to_le_bytes());
+        assert_eq!(header(u64::from(u32::MAX) - 36, 1).len(), 44);
+        assert_eq!(header(u64::from(u32::MAX) - 35, 1).len(), 80);
     }
 
     #[test]

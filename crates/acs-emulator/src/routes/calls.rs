@@ -88,6 +88,7 @@ async fn create(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Respon
         targets: targets.iter().map(|target| model(target)).collect(),
         callback_uri: Some(request.callback_uri),
         answered_by: None,
+        context: request.operation_context,
     };
     let (id, now) = place(&shared, terms, &targets);
     let mut properties = describe(&shared, &id, now)?;
@@ -101,19 +102,26 @@ async fn answer(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Respon
     if request.incoming_call_context.is_empty() {
         return Err(Refusal::argument("incomingCallContext is empty."));
     }
-    let caller = ids::user(shared.resource);
+    let context = request.operation_context;
     let answerer = request
         .answered_by
         .as_ref()
         .map_or_else(|| shared.application.clone(), |user| user.id.clone());
     let terms = Terms {
-        source: Some(model(&caller)),
         targets: vec![model(&answerer)],
         callback_uri: Some(request.callback_uri),
         answered_by: request.answered_by,
+        context,
         ..Terms::default()
     };
-    let (id, now) = place(&shared, terms, &[caller]);
+    let now = shared.now();
+    let id = if let Some(id) = shared.pick_up(&request.incoming_call_context, &terms, now)? {
+        id
+    } else {
+        let caller = ids::user(shared.resource);
+        let source = Some(model(&caller));
+        place(&shared, Terms { source, ..terms }, &[caller]).0
+    };
     Ok(set_up(StatusCode::OK, describe(&shared, &id, now)?))
 }
 
@@ -134,10 +142,11 @@ async fn connect(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Respo
                 .map(|member| model(&member.raw_id))
                 .collect(),
             callback_uri: Some(request.callback_uri),
+            context: request.operation_context,
             ..Terms::default()
         };
         let connected_at = after(now, shared.settings.connect_delay);
-        world.calls.connect(key, terms, connected_at)
+        world.connect(key, terms, connected_at)
     };
     Ok(set_up(StatusCode::OK, describe(&shared, &id, now)?))
 }
@@ -147,11 +156,11 @@ fn place(shared: &Shared, terms: Terms, people: &[String]) -> (String, Timestamp
     let now = shared.now();
     let connected_at = after(now, shared.settings.connect_delay);
     let mut world = shared.world();
-    let key = world.calls.create(Addresses::default(), now);
+    let key = shared.create_call(&mut world, Addresses::default(), None, now);
+    let id = world.connect(key, terms, connected_at);
     for raw_id in people {
-        world.calls.get_mut(key).join(raw_id, None, connected_at);
+        world.join(key, raw_id, (None, None), connected_at);
     }
-    let id = world.calls.connect(key, terms, connected_at);
     (id, now)
 }
 
@@ -176,15 +185,8 @@ async fn hang_up(
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
     let now = shared.now();
-    let (key, call, over) = {
-        let mut world = shared.world();
-        let (key, _) = world.calls.connection(&id).map_err(refused(&id))?;
-        let over = world.calls.disconnect(&id, now).map_err(refused(&id))?;
-        (key, world.calls.get(key).correlation_id, over)
-    };
-    if over {
-        shared.end_call(key);
-    }
+    let mut world = shared.world();
+    let call = shared.hang_up(&mut world, &id, now).map_err(refused(&id))?;
     Ok(about(call, StatusCode::NO_CONTENT.into_response()))
 }
 
@@ -200,12 +202,9 @@ async fn act(
     if action != "terminate" {
         return Err(refused(&segment)(Refusal::OperationNotFound));
     }
-    let (key, call) = {
-        let world = shared.world();
-        let (key, _) = world.calls.connection(id).map_err(refused(id))?;
-        (key, world.calls.get(key).correlation_id)
-    };
-    shared.end_call(key);
+    let now = shared.now();
+    let mut world = shared.world();
+    let call = shared.terminate(&mut world, id, now).map_err(refused(id))?;
     Ok(about(call, StatusCode::NO_CONTENT.into_response()))
 }
 

@@ -3,19 +3,26 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, RANGE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use futures_util::{Stream, stream};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, LOCATION, RANGE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use tokio::task::JoinError;
 
 use super::range::{Wanted, wanted};
 use crate::ids;
-use crate::recordings::Document;
+use crate::media::Document;
 use crate::state::Shared;
 
 const METADATA: &str = "acsmetadata";
+/// Bytes that are computed at a time.
+const PIECE: usize = 256 * 1024;
 const TRACE: HeaderName = HeaderName::from_static("ms-cv");
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
@@ -28,6 +35,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
 async fn read(
     State(shared): State<Arc<Shared>>,
     Path((id, name)): Path<(String, String)>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     if !ids::is_document_id(&id) {
@@ -38,45 +46,116 @@ async fn read(
     let Some(document) = document else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let content = if name == METADATA {
-        document.metadata.clone()
-    } else if name == document.content_name {
-        match render(document).await {
-            Some(file) => file,
+    let media = name == document.content_name;
+    if !media && name != METADATA {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    if let Some(place) = shared.content_redirect(host.unwrap_or_default(), uri.path()) {
+        return (StatusCode::FOUND, [(LOCATION, String::from(place))]).into_response();
+    }
+    let content = if media {
+        match open(&shared, document).await {
+            Some(content) => content,
             None => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     } else {
-        return StatusCode::NOT_FOUND.into_response();
+        Content::Whole(document.metadata.clone())
     };
     let range = headers.get(RANGE).and_then(|range| range.to_str().ok());
     serve(&content, range)
 }
 
-/// Making the file is work for seconds if the recording is long.
-async fn render(document: Arc<Document>) -> Option<Bytes> {
-    tokio::task::spawn_blocking(move || document.file())
-        .await
-        .inspect_err(|error| tracing::error!(%error, "the file could not be made"))
-        .ok()
+/// What can be served.
+enum Content {
+    Whole(Bytes),
+    /// Computed while it is sent, with its length.
+    Streamed(Arc<Document>, u64),
 }
 
-fn serve(content: &Bytes, range: Option<&str>) -> Response {
-    let length = content.len();
-    let (status, range, body) = match wanted(range, length) {
-        Wanted::All => (StatusCode::OK, None, content.clone()),
+/// Making a file as a whole is work for seconds if the recording is long.
+async fn open(shared: &Arc<Shared>, document: Arc<Document>) -> Option<Content> {
+    if let Some(length) = document.streamed() {
+        return Some(Content::Streamed(document, length));
+    }
+    let shared = Arc::clone(shared);
+    match tokio::task::spawn_blocking(move || document.file(&shared.cache)).await {
+        Ok(Ok(file)) => Some(Content::Whole(file)),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the file could not be made");
+            None
+        }
+        Err(error) => {
+            tracing::error!(%error, "the file could not be made");
+            None
+        }
+    }
+}
+
+impl Content {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Whole(content) => content.len() as u64,
+            Self::Streamed(_, length) => *length,
+        }
+    }
+
+    /// The bytes from `first` on, `count` of them.
+    fn body(&self, first: u64, count: u64) -> Body {
+        match self {
+            Self::Whole(content) => {
+                let place = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
+                content.slice(place(first)..place(first + count)).into()
+            }
+            Self::Streamed(document, _) => {
+                Body::from_stream(stream(Arc::clone(document), first, first + count))
+            }
+        }
+    }
+}
+
+/// The bytes between two places, piece by piece.
+fn stream(
+    document: Arc<Document>,
+    first: u64,
+    end: u64,
+) -> impl Stream<Item = Result<Bytes, JoinError>> {
+    stream::try_unfold(first, move |offset| {
+        let document = Arc::clone(&document);
+        async move {
+            let limit = usize::try_from(end - offset).unwrap_or(usize::MAX);
+            let piece = if document.reads_at_once() {
+                document.read(offset, limit)
+            } else {
+                let limit = limit.min(PIECE);
+                tokio::task::spawn_blocking(move || document.read(offset, limit)).await?
+            };
+            let next = offset + piece.len() as u64;
+            Ok((!piece.is_empty()).then_some((piece, next)))
+        }
+    })
+}
+
+fn serve(content: &Content, range: Option<&str>) -> Response {
+    let length = content.length();
+    let (status, range, first, count) = match wanted(range, length) {
+        Wanted::All => (StatusCode::OK, None, 0, length),
         Wanted::Part(part) => (
             StatusCode::PARTIAL_CONTENT,
             Some(format!("bytes {}-{}/{length}", part.start(), part.end())),
-            content.slice(part),
+            *part.start(),
+            part.end() - part.start() + 1,
         ),
         Wanted::Nothing => (
             StatusCode::RANGE_NOT_SATISFIABLE,
             Some(format!("bytes */{length}")),
-            Bytes::new(),
+            0,
+            0,
         ),
     };
-    let mut response = (status, body).into_response();
+    let mut response = (status, content.body(first, count)).into_response();
     let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(count));
     headers.insert(
         CONTENT_TYPE,
         HeaderValue::from_static("application/octet-stream"),
@@ -96,6 +175,7 @@ async fn remove(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Re
     let status = if !ids::is_document_id(&id) {
         StatusCode::BAD_REQUEST
     } else if shared.world().recordings.delete(&id, now) {
+        shared.cache.remove(&id);
         StatusCode::OK
     } else {
         StatusCode::NOT_FOUND

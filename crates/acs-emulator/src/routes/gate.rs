@@ -8,12 +8,12 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::USER_AGENT;
+use http::header::{AUTHORIZATION, HOST, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::{answer, repeat};
-use crate::auth::{self, Signed};
+use crate::auth::{self, Denied, Signed};
 use crate::ids;
 use crate::state::Shared;
 
@@ -60,7 +60,7 @@ pub(super) async fn calling(
         headers.insert(SUPPORTED_VERSIONS, versions);
     }
     if !headers.contains_key(answer::CHAIN_ID)
-        && let Ok(chain) = HeaderValue::try_from(ids::guid())
+        && let Ok(chain) = HeaderValue::try_from(ids::passing())
     {
         headers.insert(answer::CHAIN_ID, chain);
     }
@@ -68,20 +68,11 @@ pub(super) async fn calling(
 }
 
 async fn calling_within(shared: &Shared, parts: Parts, body: Bytes, next: Next) -> Response {
-    let path = parts
-        .uri
-        .path_and_query()
-        .map_or("/", |path_and_query| path_and_query.as_str());
-    let signed = Signed {
-        verb: parts.method.as_str(),
-        path,
-        host: text(&parts, &http::header::HOST),
-        headers: &parts.headers,
-        body: &body,
-    };
-    if let Err(denied) = auth::check(signed, &shared.key, shared.server_time()) {
+    let path = parts.uri.path();
+    if let Err(denied) = authenticate(shared, &parts, &body) {
         tracing::debug!(%denied, path, "request denied");
-        return answer::error(StatusCode::UNAUTHORIZED, "Denied", denied.to_string(), None);
+        let (code, message) = (denied.code(), denied.to_string());
+        return answer::error(StatusCode::UNAUTHORIZED, code, message, None);
     }
     let query = parts.uri.query().unwrap_or_default();
     let versioned = url::form_urlencoded::parse(query.as_bytes())
@@ -110,8 +101,27 @@ async fn calling_within(shared: &Shared, parts: Parts, body: Bytes, next: Next) 
     }
 }
 
+fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<(), Denied> {
+    let now = shared.server_time();
+    if let Some(token) = bearer(parts) {
+        return if shared.tokens.accepts(token, now) {
+            Ok(())
+        } else {
+            Err(Denied::Token)
+        };
+    }
+    let signed = Signed {
+        verb: parts.method.as_str(),
+        path: path_and_query(parts),
+        host: text(parts, &HOST),
+        headers: &parts.headers,
+        body,
+    };
+    auth::check(signed, &shared.keys.both(), now)
+}
+
 /// The gate of stored content. Signatures are for the resource's host, whichever host stores the
-/// content, and leave the query out. Refusals have no body.
+/// content. Refusals have no body.
 pub(super) async fn content(
     State(shared): State<Arc<Shared>>,
     request: Request,
@@ -121,23 +131,74 @@ pub(super) async fn content(
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let host = text(&parts, &RESOURCE_HOST);
-    let signed = Signed {
-        verb: parts.method.as_str(),
-        path: parts.uri.path(),
-        host,
-        headers: &parts.headers,
-        body: &body,
-    };
-    if !host.eq_ignore_ascii_case(&shared.authority) {
-        tracing::debug!(host, "x-ms-host does not name the resource");
-        return StatusCode::UNAUTHORIZED.into_response();
-    }
-    if let Err(denied) = auth::check(signed, &shared.key, shared.server_time()) {
+    if let Err(denied) = authenticate_content(&shared, &parts, &body) {
         tracing::debug!(%denied, path = parts.uri.path(), "request for content denied");
         return StatusCode::UNAUTHORIZED.into_response();
     }
     next.run(Request::from_parts(parts, Body::from(body))).await
+}
+
+fn authenticate_content(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<(), Denied> {
+    let now = shared.server_time();
+    let forms = content_forms(shared, parts);
+    if let Some(token) = bearer(parts) {
+        // Without the host nobody knows whose content it is.
+        let told = parts.headers.contains_key(RESOURCE_HOST) && !forms.is_empty();
+        return if told && shared.tokens.accepts(token, now) {
+            Ok(())
+        } else {
+            Err(Denied::Token)
+        };
+    }
+    let keys = shared.keys.both();
+    let mut outcome = Err(Denied::Host);
+    for (host, path) in forms {
+        let signed = Signed {
+            verb: parts.method.as_str(),
+            path,
+            host,
+            headers: &parts.headers,
+            body,
+        };
+        outcome = auth::check(signed, &keys, now);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+/// What the signature of a request for content may cover, host and path. The official clients
+/// differ:
+///
+/// - .NET and JavaScript tell the host with its port and leave the query out,
+/// - Python signs the host with its port but tells it without, and signs the query,
+/// - Java names the resource in `Host` alone, without a port, and leaves the query out.
+fn content_forms<'a>(shared: &'a Shared, parts: &'a Parts) -> Vec<(&'a str, &'a str)> {
+    let path = parts.uri.path();
+    if parts.headers.contains_key(RESOURCE_HOST) {
+        let told = text(parts, &RESOURCE_HOST);
+        let whole = shared.hosts.is_resource(told).then_some((told, path));
+        let named = shared.hosts.of_name(told);
+        let query = path_and_query(parts);
+        whole
+            .into_iter()
+            .chain(named.map(|host| (host, query)))
+            .collect()
+    } else {
+        let host = text(parts, &HOST);
+        let named = shared.hosts.of_name(host).next().map(|_| (host, path));
+        named.into_iter().collect()
+    }
+}
+
+fn path_and_query(parts: &Parts) -> &str {
+    let target = parts.uri.path_and_query();
+    target.map_or("/", |target| target.as_str())
+}
+
+fn bearer(parts: &Parts) -> Option<&str> {
+    text(parts, &AUTHORIZATION).strip_prefix("Bearer ")
 }
 
 fn text<'a>(parts: &'a Parts, name: &HeaderName) -> &'a str {

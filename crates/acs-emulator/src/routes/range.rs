@@ -8,13 +8,13 @@ pub(super) enum Wanted {
     /// Everything, because there is no header, or none that can be understood.
     All,
     /// These bytes.
-    Part(RangeInclusive<usize>),
+    Part(RangeInclusive<u64>),
     /// Nothing that exists.
     Nothing,
 }
 
 /// Understands `bytes=a-b`, `bytes=a-` and `bytes=-n` for a file of `length` bytes.
-pub(super) fn wanted(header: Option<&str>, length: usize) -> Wanted {
+pub(super) fn wanted(header: Option<&str>, length: u64) -> Wanted {
     header
         .and_then(|header| header.strip_prefix("bytes="))
         .and_then(|range| range.trim().split_once('-'))
@@ -23,7 +23,7 @@ pub(super) fn wanted(header: Option<&str>, length: usize) -> Wanted {
 }
 
 /// `None` if this is no range.
-fn part(first: &str, last: &str, length: usize) -> Option<Wanted> {
+fn part(first: &str, last: &str, length: u64) -> Option<Wanted> {
     if first.is_empty() {
         let count = number(last)?.min(length);
         return Some(if count == 0 {
@@ -34,7 +34,7 @@ fn part(first: &str, last: &str, length: usize) -> Option<Wanted> {
     }
     let first = number(first)?;
     let last = if last.is_empty() {
-        usize::MAX
+        u64::MAX
     } else {
         number(last)?
     };
@@ -48,12 +48,12 @@ fn part(first: &str, last: &str, length: usize) -> Option<Wanted> {
     })
 }
 
-fn number(digits: &str) -> Option<usize> {
+fn number(digits: &str) -> Option<u64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     // Too many digits for a number mean a place behind every file.
-    Some(digits.parse().unwrap_or(usize::MAX))
+    Some(digits.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

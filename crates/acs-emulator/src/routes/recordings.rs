@@ -82,8 +82,9 @@ async fn act(
     };
     let now = shared.now();
     let mut world = shared.world();
-    let call = world.recordings.switch(id, on, now).map_err(refused(id))?;
-    let call = world.calls.get(call).correlation_id;
+    let call = shared
+        .switch_recording(&mut world, id, on, now)
+        .map_err(refused(id))?;
     Ok(about(call, StatusCode::ACCEPTED.into_response()))
 }
 

@@ -128,6 +128,11 @@ impl Request {
     }
 
     pub(crate) async fn send(self) -> Answer {
+        self.signed().send_unsigned().await
+    }
+
+    /// The request with its signature.
+    pub(crate) fn signed(self) -> Self {
         let date = httpdate::fmt_http_date(self.date);
         let hash = STANDARD.encode(Sha256::digest(&self.signed_body));
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).unwrap();
@@ -143,13 +148,24 @@ impl Request {
         self.header("x-ms-date", &date)
             .header("x-ms-content-sha256", &hash)
             .header("authorization", &authorization)
-            .send_unsigned()
-            .await
     }
 
     pub(crate) async fn send_unsigned(self) -> Answer {
-        let answer = reqwest::Client::builder()
+        let answer = self.try_send().await.unwrap();
+        Answer {
+            status: answer.status(),
+            headers: answer.headers().clone(),
+            body: answer.bytes().await.unwrap().to_vec(),
+        }
+    }
+}
+
+impl Request {
+    /// Sends the request as it is, follows nothing, and does not wait for the body.
+    pub(crate) async fn try_send(self) -> reqwest::Result<reqwest::Response> {
+        reqwest::Client::builder()
             .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap()
             .request(self.method, format!("{}{}", self.endpoint, self.path))
@@ -157,12 +173,6 @@ impl Request {
             .body(self.body)
             .send()
             .await
-            .unwrap();
-        Answer {
-            status: answer.status(),
-            headers: answer.headers().clone(),
-            body: answer.bytes().await.unwrap().to_vec(),
-        }
     }
 }
 

@@ -36,7 +36,11 @@ pub(crate) async fn finish(acs: &Emulator, call: &acs_emulator::Call) -> Locatio
 /// A second of a call between two people.
 async fn recorded(acs: &Emulator) -> Locations {
     let call = acs.call(["alice", "bob"]).await;
-    start(acs, &json!({"callConnectionId": call.call_connection_id()})).await;
+    start(
+        acs,
+        &json!({"callConnectionId": call.call_connection_id(), "recordingFormatType": "wav"}),
+    )
+    .await;
     acs.clock().advance(Duration::from_secs(1));
     finish(acs, &call).await
 }
@@ -93,7 +97,7 @@ async fn metadata_describe_the_file() {
     let call = acs.call(["alice", "bob"]).await;
     start(
         &acs,
-        &json!({"callConnectionId": call.call_connection_id()}),
+        &json!({"callConnectionId": call.call_connection_id(), "recordingFormatType": "wav"}),
     )
     .await;
     acs.clock().advance(Duration::from_secs(1));

@@ -11,7 +11,11 @@ use crate::webhook::Webhook;
 /// Records one second of a call and ends it.
 async fn record(acs: &Emulator) -> (acs_emulator::Call, String) {
     let call = acs.call(["alice", "bob"]).await;
-    let id = start(acs, &json!({"callConnectionId": call.call_connection_id()})).await;
+    let id = start(
+        acs,
+        &json!({"callConnectionId": call.call_connection_id(), "recordingFormatType": "wav"}),
+    )
+    .await;
     acs.clock().advance(Duration::from_secs(1));
     (call, id)
 }

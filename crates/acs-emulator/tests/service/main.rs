@@ -1,7 +1,14 @@
 //! The emulator over real HTTP, seen by a client that shares no code with it.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod authentication;
+#[cfg(test)]
+#[cfg(feature = "own-storage")]
+mod azurite;
+#[cfg(test)]
+mod callbacks;
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
@@ -9,9 +16,20 @@ mod client;
 #[cfg(test)]
 mod content;
 #[cfg(test)]
+mod delivery;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod media;
+#[cfg(test)]
+#[cfg(feature = "own-storage")]
+mod own_storage;
+#[cfg(test)]
 mod running;
+#[cfg(test)]
+mod scripts;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

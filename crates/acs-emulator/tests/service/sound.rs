@@ -196,7 +196,7 @@ async fn a_mixed_file_carries_everybody_on_one_channel() {
     let call = acs.call(["alice", "bob"]).await;
     start(
         &acs,
-        &json!({"callConnectionId": call.call_connection_id()}),
+        &json!({"callConnectionId": call.call_connection_id(), "recordingFormatType": "wav"}),
     )
     .await;
     acs.clock().advance(Duration::from_secs(2));

@@ -67,7 +67,7 @@ impl Webhook {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/events", listener.local_addr().unwrap());
         let router = Router::new()
-            .route("/events", post(receive))
+            .route("/events", post(receive).options(consent))
             .with_state(script);
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, deliveries }
@@ -104,4 +104,12 @@ async fn receive(State(script): State<Arc<Script>>, headers: HeaderMap, body: By
     }
     let status = script.statuses.lock().unwrap().pop_front().unwrap_or(200);
     StatusCode::from_u16(status).unwrap().into_response()
+}
+
+async fn consent(State(script): State<Arc<Script>>, headers: HeaderMap) -> Response {
+    let origin = headers.get("webhook-request-origin").cloned();
+    match origin.filter(|_| script.validates) {
+        Some(origin) => [("webhook-allowed-origin", origin)].into_response(),
+        None => StatusCode::OK.into_response(),
+    }
 }

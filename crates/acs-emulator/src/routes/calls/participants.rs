@@ -16,7 +16,7 @@ use http::StatusCode;
 
 use super::super::answer::{Refused, about, json, parse};
 use super::{check_callback, refused};
-use crate::calls::Member;
+use crate::agenda::Invitation;
 use crate::clock::after;
 use crate::identifier::{model, raw_id};
 use crate::ids;
@@ -53,7 +53,7 @@ async fn list(
     let call = world.calls.get(key);
     let answer = GetParticipantsResponse {
         next_link: None,
-        value: call.present(now).map(describe).collect(),
+        value: call.present(now).map(CallParticipant::from).collect(),
     };
     Ok(about(call.correlation_id, json(StatusCode::OK, &answer)))
 }
@@ -71,7 +71,7 @@ async fn one(
         .find(|member| member.raw_id == participant)
         .ok_or(Refusal::ParticipantNotFound)
         .map_err(refused(&format!("{id}/participants/{participant}")))?;
-    let answer = json(StatusCode::OK, &describe(member));
+    let answer = json(StatusCode::OK, &CallParticipant::from(member));
     Ok(about(call.correlation_id, answer))
 }
 
@@ -84,13 +84,24 @@ async fn add(
     if let Some(uri) = &request.operation_callback_uri {
         check_callback(uri).map_err(refused(&id))?;
     }
+    if let Some(seconds) = request.invitation_timeout_in_seconds
+        && !(0..=180).contains(&seconds)
+    {
+        let refusal = Refusal::argument("invitationTimeoutInSeconds is not between 0 and 180.");
+        return Err(refused(&id)(refusal));
+    }
     let invited = raw_id(&request.participant_to_add).map_err(refused(&id))?;
     let now = shared.now();
     let joins_at = after(now, shared.settings.connect_delay);
     let mut world = shared.world();
     let key = world.calls.established(&id, now).map_err(refused(&id))?;
-    let call = world.calls.get_mut(key);
-    call.join(&invited, None, joins_at);
+    let invitation = Invitation {
+        connection: id,
+        context: request.operation_context.clone(),
+        callback: request.operation_callback_uri,
+    };
+    world.join(key, &invited, (None, Some(invitation)), joins_at);
+    let call = world.calls.get(key);
     let answer = AddParticipantResponse {
         invitation_id: Some(ids::guid()),
         operation_context: request.operation_context,
@@ -117,16 +128,17 @@ async fn remove(
     }
     let participant = raw_id(&request.participant_to_remove).map_err(refused(&id))?;
     let now = shared.now();
-    let (key, call, empty) = {
-        let mut world = shared.world();
-        let key = world.calls.established(&id, now).map_err(refused(&id))?;
-        let call = world.calls.get_mut(key);
-        let empty = call.leave(&participant, now).map_err(refused(&id))?;
-        (key, call.correlation_id, empty)
+    let mut world = shared.world();
+    let key = world.calls.established(&id, now).map_err(refused(&id))?;
+    let call = world.calls.get(key).correlation_id;
+    let invitation = Invitation {
+        connection: id.clone(),
+        context: request.operation_context.clone(),
+        callback: request.operation_callback_uri,
     };
-    if empty {
-        shared.end_call(key);
-    }
+    shared
+        .leave(&mut world, key, &participant, Some(&invitation), now)
+        .map_err(refused(&id))?;
     let answer = RemoveParticipantResponse {
         operation_context: request.operation_context,
     };
@@ -164,12 +176,4 @@ async fn mute(
         operation_context: request.operation_context,
     };
     Ok(about(call.correlation_id, json(StatusCode::OK, &answer)))
-}
-
-fn describe(member: &Member) -> CallParticipant {
-    CallParticipant {
-        identifier: Some(model(&member.raw_id)),
-        is_muted: Some(member.muted_at.is_some()),
-        is_on_hold: Some(false),
-    }
 }

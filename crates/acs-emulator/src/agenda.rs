@@ -1,0 +1,91 @@
+//! What is going to happen by itself, in the order of its time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::calls::CallKey;
+use crate::script::Deed;
+
+/// Something that happens at its time.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// A connection of the application is established.
+    Established { call: CallKey, connection: String },
+    /// Somebody joins a call.
+    Joined {
+        call: CallKey,
+        raw_id: String,
+        invitation: Option<Invitation>,
+    },
+    /// A recorder has joined its call.
+    Recording { id: String },
+    /// A call of the script begins, the one with this number.
+    Begin(usize),
+    /// Somebody does what the script says.
+    Scripted { call: CallKey, deed: Deed },
+}
+
+/// How somebody came to be added to a call.
+#[derive(Clone, Debug)]
+pub(crate) struct Invitation {
+    pub(crate) connection: String,
+    pub(crate) context: Option<String>,
+    /// Where to tell the outcome instead of the connection's own address.
+    pub(crate) callback: Option<String>,
+}
+
+/// The steps ahead. Steps of the same time happen in the order in which they were put here.
+#[derive(Default)]
+pub(crate) struct Agenda {
+    steps: BTreeMap<(Timestamp, u64), Step>,
+    count: u64,
+    changed: Arc<Notify>,
+}
+
+impl Agenda {
+    pub(crate) fn add(&mut self, at: Timestamp, step: Step) {
+        self.steps.insert((at, self.count), step);
+        self.count += 1;
+        self.changed.notify_one();
+    }
+
+    /// Takes out the first step whose time has come.
+    pub(crate) fn due(&mut self, now: Timestamp) -> Option<(Timestamp, Step)> {
+        let first = self.steps.first_entry()?;
+        let (at, _) = *first.key();
+        (at <= now).then(|| (at, first.remove()))
+    }
+
+    /// When the next step is due.
+    pub(crate) fn next(&self) -> Option<Timestamp> {
+        self.steps.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Notified when there are more steps.
+    pub(crate) fn changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_come_by_time_and_then_by_turn() {
+        let mut agenda = Agenda::default();
+        let at = |second| Timestamp::constant(second, 0);
+        for (second, id) in [(2, "c"), (1, "a"), (1, "b")] {
+            agenda.add(at(second), Step::Recording { id: id.to_owned() });
+        }
+        let mut next = |second| match agenda.due(at(second)) {
+            Some((_, Step::Recording { id })) => id,
+            _ => String::new(),
+        };
+        assert_eq!([next(0), next(1), next(1), next(1)], ["", "a", "b", ""]);
+        assert_eq!([next(9), next(9)], ["c", ""]);
+    }
+}

@@ -1,0 +1,269 @@
+//! From a recording to the files that it leaves.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::calls::{CallState, Member, Speech};
+use crate::clock::after;
+use crate::ids;
+use crate::media::{self, Document, Format, Plan, Source, Span, Track};
+use crate::metadata::{self, Facts};
+use crate::start::{Media, Tape};
+use crate::store::StoreSettings;
+
+/// Why a file is over, in the words of the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChunkEnd {
+    Session,
+    Size,
+    Time,
+}
+
+impl ChunkEnd {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Session => "SessionEnded",
+            Self::Size => "ChunkMaximumSizeExceeded",
+            Self::Time => "ChunkMaximumTimeExceeded",
+        }
+    }
+}
+
+/// One of the files of a recording.
+#[derive(Clone, Debug)]
+pub(crate) struct Chunk {
+    pub(crate) document: Arc<Document>,
+    pub(crate) end: ChunkEnd,
+}
+
+/// What files depend on apart from their recording.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Store<'a> {
+    pub(crate) resource: Uuid,
+    pub(crate) retention: Duration,
+    pub(crate) settings: &'a StoreSettings,
+}
+
+/// Cuts what was recorded until `now` into files. Without a single frame there is none.
+pub(crate) fn cut(
+    tape: &Tape,
+    spans: Vec<Span>,
+    call: &CallState,
+    store: Store<'_>,
+    now: Timestamp,
+) -> Vec<Chunk> {
+    let Some(first) = spans.first().copied() else {
+        return Vec::new();
+    };
+    let members = heard(&call.members, first.start, now);
+    let (tracks, channels) = tracks(&tape.media, &members, first.start);
+    let width = channels.values().max().copied().unwrap_or(0) + 1;
+    let (limit, reason) = limit(tape.format, width, store.settings);
+    let plans = split(spans, limit).into_iter().map(|spans| Plan {
+        spans,
+        tracks: tracks.clone(),
+        channels: width,
+    });
+    let plans: Vec<Plan> = plans.filter(|plan| plan.frames() > 0).collect();
+
+    let unmixed = tape.media != Media::Mixed;
+    let ends = plans.iter().skip(1).filter_map(|plan| plan.spans.first());
+    let ends: Vec<Timestamp> = ends.map(|span| span.start).chain([now]).collect();
+    let last = plans.len().saturating_sub(1);
+    let mut recorded = SignedDuration::ZERO;
+    let mut chunks = Vec::with_capacity(plans.len());
+    for (index, (plan, end)) in plans.into_iter().zip(ends).enumerate() {
+        let id = ids::document_id();
+        let metadata = metadata::document(&Facts {
+            resource: store.resource,
+            call: call.correlation_id,
+            document_id: &id,
+            index,
+            start: plan.spans.first().map_or(now, |span| span.start),
+            length: plan.length(),
+            spans: &plan.spans,
+            end,
+            unmixed,
+            format: tape.format,
+            width,
+            participants: &members,
+            channels: &channels,
+            swapped: store.settings.swapped,
+        });
+        let first_second = u64::try_from(recorded.as_secs()).unwrap_or(0);
+        recorded = recorded.saturating_add(plan.length());
+        let source = Source::Sound {
+            plan,
+            format: tape.format,
+            first_second,
+        };
+        let name = tape.format.content_name(unmixed);
+        let expires_at = after(now, store.retention);
+        chunks.push(Chunk {
+            document: Arc::new(Document::new(id, name, metadata, source, expires_at)),
+            end: if index == last {
+                ChunkEnd::Session
+            } else {
+                reason
+            },
+        });
+    }
+    chunks
+}
+
+/// The most recorded time in one file, and what it means to reach it.
+fn limit(format: Format, width: usize, settings: &StoreSettings) -> (SignedDuration, ChunkEnd) {
+    let time = SignedDuration::try_from(settings.chunk_duration).unwrap_or(SignedDuration::MAX);
+    let time = time.max(SignedDuration::from_millis(1));
+    match settings.chunk_size.map(|size| format.fitting(size, width)) {
+        Some(size) if size < time => (size, ChunkEnd::Size),
+        _ => (time, ChunkEnd::Time),
+    }
+}
+
+/// Cuts spans so that each part is no longer than `limit` in total.
+fn split(spans: Vec<Span>, limit: SignedDuration) -> Vec<Vec<Span>> {
+    let mut parts = Vec::new();
+    let mut part = Vec::new();
+    let mut room = limit;
+    for mut span in spans {
+        while span.length() > room {
+            let cut = span.start.saturating_add(room).unwrap_or(span.end);
+            part.push(Span {
+                start: span.start,
+                end: cut,
+            });
+            parts.push(std::mem::take(&mut part));
+            span.start = cut;
+            room = limit;
+        }
+        room = room.saturating_sub(span.length());
+        part.push(span);
+        if room.is_zero() {
+            parts.push(std::mem::take(&mut part));
+            room = limit;
+        }
+    }
+    parts.push(part);
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// Those who were in the call at some time between the two instants, in the order of joining.
+fn heard(members: &[Member], start: Timestamp, end: Timestamp) -> Vec<&Member> {
+    let mut heard: Vec<&Member> = members
+        .iter()
+        .filter(|member| member.joined_at < end && member.left_at.is_none_or(|left| left > start))
+        .collect();
+    heard.sort_by_key(|member| member.joined_at);
+    heard
+}
+
+/// Who is in the files, and the channels of unmixed ones: whoever is heard first after `start`
+/// comes first, and then those who say nothing.
+fn tracks(
+    media: &Media,
+    members: &[&Member],
+    start: Timestamp,
+) -> (Vec<Track>, HashMap<String, usize>) {
+    let channels = match media {
+        Media::Mixed => HashMap::new(),
+        Media::Unmixed { pinned, ordering } => {
+            let mut speakers = members.to_vec();
+            speakers.sort_by_key(|member| member.first_word(start).unwrap_or(Timestamp::MAX));
+            let speakers: Vec<_> = speakers
+                .iter()
+                .map(|member| member.raw_id.clone())
+                .collect();
+            let present: HashSet<_> = speakers.iter().collect();
+            let mut channels = media::assign(pinned, ordering, &speakers);
+            channels.retain(|participant, _| present.contains(participant));
+            channels
+        }
+    };
+    let channel = |member: &Member| match media {
+        Media::Mixed => Some(0),
+        Media::Unmixed { .. } => channels.get(&member.raw_id).copied(),
+    };
+    let mut tracks = Vec::new();
+    for member in members {
+        let Some(channel) = channel(member) else {
+            continue;
+        };
+        let all_the_time = [Speech {
+            from: member.joined_at,
+            until: None,
+        }];
+        for speech in member.speech.as_deref().unwrap_or(&all_the_time) {
+            let ends = [speech.until, member.left_at, member.muted_at];
+            tracks.push(Track {
+                voice: Arc::clone(&member.voice),
+                channel,
+                from: speech.from.max(member.joined_at),
+                until: ends.into_iter().flatten().min(),
+            });
+        }
+    }
+    (tracks, channels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+    fn spans(times: &[(u64, u64)]) -> Vec<Span> {
+        let at = |second| after(START, Duration::from_secs(second));
+        let span = |&(start, end): &(u64, u64)| Span {
+            start: at(start),
+            end: at(end),
+        };
+        times.iter().map(span).collect()
+    }
+
+    #[test]
+    fn parts_have_the_length_that_is_allowed() {
+        type Times<'a> = &'a [(u64, u64)];
+        let cases: &[(Times<'_>, i64, &[Times<'_>])] = &[
+            (&[(0, 5)], 10, &[&[(0, 5)]]),
+            (&[(0, 10)], 10, &[&[(0, 10)]]),
+            (&[(0, 25)], 10, &[&[(0, 10)], &[(10, 20)], &[(20, 25)]]),
+            (&[(0, 4), (6, 20)], 10, &[&[(0, 4), (6, 12)], &[(12, 20)]]),
+            (&[(0, 10), (15, 17)], 10, &[&[(0, 10)], &[(15, 17)]]),
+            (
+                &[(0, 3), (4, 7), (8, 30)],
+                20,
+                &[&[(0, 3), (4, 7), (8, 22)], &[(22, 30)]],
+            ),
+        ];
+        for (given, limit, expected) in cases {
+            let got = split(spans(given), SignedDuration::from_secs(*limit));
+            let expected: Vec<_> = expected.iter().map(|part| spans(part)).collect();
+            assert_eq!(got, expected, "{given:?} {limit}");
+        }
+    }
+
+    #[test]
+    fn the_tighter_limit_is_the_reason() {
+        let settings = |seconds, size| StoreSettings {
+            chunk_duration: Duration::from_secs(seconds),
+            chunk_size: size,
+            ..StoreSettings::default()
+        };
+        let second = SignedDuration::from_secs(1);
+        for (settings, expected) in [
+            (settings(1, None), (second, ChunkEnd::Time)),
+            (settings(1, Some(1 << 20)), (second, ChunkEnd::Time)),
+            (settings(9, Some(44 + 64_000)), (second, ChunkEnd::Size)),
+        ] {
+            assert_eq!(limit(Format::Wav, 2, &settings), expected);
+        }
+        let (least, _) = limit(Format::Mp4, 1, &settings(9, Some(0)));
+        assert!(least > SignedDuration::ZERO);
+    }
+}

@@ -1,0 +1,205 @@
+//! The way of events from the emulator to one webhook: batches, duplicates, order, attempts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::event_grid::Queued;
+use super::schedule::{Outcome, TIME_TO_LIVE, judge};
+use super::subscription::{self, EventSchema, Subscription};
+use crate::clock::after;
+use crate::state::Shared;
+
+/// How long events wait for others that come with them.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// One request to a webhook.
+struct Parcel {
+    id: String,
+    body: Bytes,
+    batched: bool,
+    published: Timestamp,
+}
+
+/// Delivers what comes in until the emulator stops.
+pub(super) fn run(
+    shared: &Arc<Shared>,
+    subscription: &Arc<Subscription>,
+    mut events: mpsc::UnboundedReceiver<Queued>,
+) {
+    let subscription = Arc::clone(subscription);
+    let worker = {
+        let shared = Arc::clone(shared);
+        async move {
+            let wishes = &subscription.wishes;
+            let most = if wishes.reordered {
+                wishes.batch.max(2)
+            } else {
+                wishes.batch
+            };
+            while let Some(first) = events.recv().await {
+                let mut together = collect(&shared, first, most, &mut events).await;
+                if wishes.reordered {
+                    together.reverse();
+                }
+                let parcels = pack(&shared, &subscription, &together);
+                if wishes.reordered {
+                    // One after the other, or the order would be left to chance.
+                    let (shared, subscription) = (Arc::clone(&shared), Arc::clone(&subscription));
+                    spawn(&Arc::clone(&shared), async move {
+                        for parcel in parcels {
+                            deliver(Arc::clone(&shared), Arc::clone(&subscription), parcel).await;
+                        }
+                    });
+                } else {
+                    for parcel in parcels {
+                        let task = deliver(Arc::clone(&shared), Arc::clone(&subscription), parcel);
+                        spawn(&shared, task);
+                    }
+                }
+            }
+        }
+    };
+    spawn(shared, worker);
+}
+
+async fn collect(
+    shared: &Shared,
+    first: Queued,
+    most: usize,
+    events: &mut mpsc::UnboundedReceiver<Queued>,
+) -> Vec<Queued> {
+    let due = after(first.event.time, PATIENCE);
+    let mut together = vec![first];
+    while together.len() < most {
+        // What is there already comes along, however late it is.
+        let next = tokio::select! {
+            biased;
+            next = events.recv() => next,
+            () = shared.settings.clock.wait_until(due) => None,
+        };
+        match next {
+            Some(next) => together.push(next),
+            None => break,
+        }
+    }
+    together
+}
+
+fn pack(shared: &Shared, subscription: &Subscription, events: &[Queued]) -> Vec<Parcel> {
+    let wishes = &subscription.wishes;
+    let written = events.iter().flat_map(|queued| {
+        let event = &queued.event;
+        let value = match wishes.schema {
+            EventSchema::EventGrid => event.in_event_grid_schema(shared),
+            EventSchema::CloudEvents => event.as_cloud_event(shared),
+        };
+        let copies = 1 + wishes.duplicates + queued.duplicates;
+        (0..copies).map(move |_| (event, value.clone()))
+    });
+    let written: Vec<_> = written.collect();
+    written
+        .chunks(wishes.batch)
+        .filter_map(|chunk| {
+            let (event, value) = chunk.first()?;
+            let batched = wishes.batch > 1;
+            let body = if batched || wishes.schema == EventSchema::EventGrid {
+                Value::Array(chunk.iter().map(|(_, value)| value.clone()).collect())
+            } else {
+                value.clone()
+            };
+            Some(Parcel {
+                id: event.id.clone(),
+                body: Bytes::from(body.to_string()),
+                batched,
+                published: event.time,
+            })
+        })
+        .collect()
+}
+
+pub(super) fn headers(
+    subscription: &Subscription,
+    event_type: &'static str,
+    attempts: usize,
+) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("aeg-event-type", HeaderValue::from_static(event_type));
+    if let Ok(name) = HeaderValue::from_str(&subscription.name) {
+        headers.insert("aeg-subscription-name", name);
+    }
+    headers.insert("aeg-delivery-count", HeaderValue::from(attempts));
+    let (content_type, version) = match subscription.wishes.schema {
+        EventSchema::EventGrid => {
+            headers.insert("aeg-data-version", HeaderValue::from_static("1.0"));
+            ("application/json; charset=utf-8", "1")
+        }
+        EventSchema::CloudEvents => {
+            subscription::mark(&mut headers);
+            if subscription.wishes.batch > 1 {
+                ("application/cloudevents-batch+json; charset=utf-8", "1.0")
+            } else {
+                ("application/cloudevents+json; charset=utf-8", "1.0")
+            }
+        }
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert("aeg-metadata-version", HeaderValue::from_static(version));
+    headers
+}
+
+/// Runs `task` until the emulator stops.
+pub(crate) fn spawn(shared: &Arc<Shared>, task: impl Future<Output = ()> + Send + 'static) {
+    let stopped = Arc::clone(shared);
+    shared.runtime.spawn(async move {
+        tokio::select! {
+            () = task => {}
+            () = stopped.until_stopped() => {}
+        }
+    });
+}
+
+async fn deliver(shared: Arc<Shared>, subscription: Arc<Subscription>, parcel: Parcel) {
+    let clock = &shared.settings.clock;
+    let id = parcel.id.as_str();
+    for attempt in 1.. {
+        // Counted from here and not from the answer: whoever steps the clock sees the request, but
+        // cannot tell when the answer has been taken in.
+        let sent = clock.now();
+        let mut headers = headers(&subscription, "Notification", attempt - 1);
+        if !parcel.batched
+            && let Ok(id) = HeaderValue::from_str(id)
+        {
+            headers.insert("aeg-output-event-id", id);
+        }
+        let answer = shared
+            .webhooks
+            .post(subscription.url.clone())
+            .headers(headers)
+            .body(parcel.body.clone())
+            .send()
+            .await;
+        let status = answer.as_ref().ok().map(reqwest::Response::status);
+        let scale = shared.settings.retry_scale;
+        match judge(status, attempt) {
+            Outcome::Delivered => return tracing::debug!(id, attempt, "event delivered"),
+            Outcome::Retry(delay) => {
+                tracing::debug!(id, attempt, ?status, ?delay, "event not accepted");
+                clock.wait_until(after(sent, delay.mul_f64(scale))).await;
+                if clock.now() > after(parcel.published, TIME_TO_LIVE.mul_f64(scale)) {
+                    return tracing::warn!(id, attempt, "event expired before it was accepted");
+                }
+            }
+            Outcome::Dropped => {
+                let url = subscription.url.as_str();
+                return tracing::warn!(id, attempt, ?status, url, "event dropped");
+            }
+        }
+    }
+}

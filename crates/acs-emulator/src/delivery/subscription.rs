@@ -1,0 +1,255 @@
+//! Event Grid subscriptions: what they ask for, and the handshake before they get it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use url::Url;
+
+use super::event_grid::{Event, FILE_STATUS_UPDATED, Queued};
+use super::{check_url, queue};
+use crate::error::Error;
+use crate::ids;
+use crate::state::Shared;
+
+/// Who says that it is going to send events, in the handshake for `CloudEvents`.
+const ORIGIN: HeaderValue = HeaderValue::from_static("eventgrid.azure.net");
+pub(super) const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
+const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
+
+/// How Event Grid writes its events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventSchema {
+    /// Event Grid's own schema: an array with the event, and the validation handshake.
+    #[default]
+    EventGrid,
+    /// `CloudEvents` 1.0: one object per request, and the handshake of its webhook specification.
+    CloudEvents,
+}
+
+/// What a subscription asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wishes {
+    pub(crate) schema: EventSchema,
+    /// `None` stands for all.
+    events: Option<BTreeSet<String>>,
+    pub(crate) batch: usize,
+    pub(crate) duplicates: u32,
+    pub(crate) reordered: bool,
+}
+
+impl Wishes {
+    pub(crate) fn include(&self, kind: &str) -> bool {
+        self.events
+            .as_ref()
+            .is_none_or(|events| events.contains(kind))
+    }
+}
+
+/// A webhook that has passed the handshake.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub(crate) name: String,
+    pub(crate) url: Url,
+    pub(crate) wishes: Wishes,
+    pub(crate) queue: mpsc::UnboundedSender<Queued>,
+}
+
+impl Subscription {
+    /// The subscription as the admin interface lists it.
+    pub(crate) fn describe(&self) -> Value {
+        json!({
+            "name": self.name,
+            "url": self.url.as_str(),
+            "schema": match self.wishes.schema {
+                EventSchema::EventGrid => "event-grid",
+                EventSchema::CloudEvents => "cloud-events",
+            },
+            "events": self.wishes.events,
+        })
+    }
+}
+
+/// A subscription that is about to be made; awaiting it goes through the handshake.
+#[must_use = "there is no subscription until this is awaited"]
+pub struct NewSubscription<'a> {
+    shared: &'a Arc<Shared>,
+    url: String,
+    wishes: Wishes,
+}
+
+impl<'a> NewSubscription<'a> {
+    pub(crate) fn new(shared: &'a Arc<Shared>, url: &str) -> Self {
+        Self {
+            shared,
+            url: url.to_owned(),
+            wishes: Wishes {
+                schema: EventSchema::EventGrid,
+                events: Some([FILE_STATUS_UPDATED.to_owned()].into()),
+                batch: 1,
+                duplicates: 0,
+                reordered: false,
+            },
+        }
+    }
+
+    /// The schema of the events. The default is [`EventSchema::EventGrid`].
+    pub fn schema(mut self, schema: EventSchema) -> Self {
+        self.wishes.schema = schema;
+        self
+    }
+
+    /// The types of the events, such as `Microsoft.Communication.CallEnded`. The default is
+    /// `Microsoft.Communication.RecordingFileStatusUpdated` alone.
+    pub fn events<S: AsRef<str>>(mut self, types: impl IntoIterator<Item = S>) -> Self {
+        let types = types.into_iter().map(|kind| kind.as_ref().to_owned());
+        self.wishes.events = Some(types.collect());
+        self
+    }
+
+    /// Asks for events of all types.
+    pub fn all_events(mut self) -> Self {
+        self.wishes.events = None;
+        self
+    }
+
+    /// Up to this many events come in one request. A request is sent when it is full, or one
+    /// second after its first event.
+    pub fn batch(mut self, most: usize) -> Self {
+        self.wishes.batch = most.max(1);
+        self
+    }
+
+    /// Each event comes this many times more than it has to, with the same id.
+    pub fn duplicates(mut self, extra: u32) -> Self {
+        self.wishes.duplicates = extra;
+        self
+    }
+
+    /// Events come in pairs, the later one first. An event waits one second for another.
+    pub fn reordered(mut self) -> Self {
+        self.wishes.reordered = true;
+        self
+    }
+
+    async fn make(self) -> Result<(), Error> {
+        let url = check_url(&self.url).map_err(|reason| Error::WebhookUrl {
+            url: self.url.clone(),
+            reason,
+        })?;
+        let (queue, events) = mpsc::unbounded_channel();
+        let subscription = Arc::new(Subscription {
+            name: format!("ACS-EMULATOR-{}", ids::passing().to_uppercase()),
+            url,
+            wishes: self.wishes,
+            queue,
+        });
+        let handshake = match subscription.wishes.schema {
+            EventSchema::EventGrid => validate(self.shared, &subscription).await,
+            EventSchema::CloudEvents => ask(self.shared, &subscription).await,
+        };
+        handshake.map_err(|reason| Error::Handshake {
+            url: self.url,
+            reason,
+        })?;
+        queue::run(self.shared, &subscription, events);
+        self.shared.world().subscriptions.push(subscription);
+        Ok(())
+    }
+}
+
+impl<'a> IntoFuture for NewSubscription<'a> {
+    type Output = Result<(), Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.make())
+    }
+}
+
+impl fmt::Debug for NewSubscription<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewSubscription")
+            .field("url", &self.url)
+            .field("wishes", &self.wishes)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ValidationAnswer {
+    validation_response: String,
+}
+
+/// The handshake of the Event Grid schema: the webhook repeats a code.
+async fn validate(shared: &Shared, subscription: &Subscription) -> Result<(), String> {
+    let code = ids::passing();
+    let event = Event {
+        id: ids::passing(),
+        kind: "Microsoft.EventGrid.SubscriptionValidationEvent",
+        subject: String::new(),
+        data: json!({"validationCode": code}),
+        data_version: "1",
+        time: shared.now(),
+    };
+    let body = Value::Array(vec![event.in_event_grid_schema(shared)]);
+    let answer = shared
+        .webhooks
+        .post(subscription.url.clone())
+        .headers(queue::headers(subscription, "SubscriptionValidation", 0))
+        .body(body.to_string())
+        .send()
+        .await
+        .map_err(|error| root_cause(&error))?;
+    if answer.status() != StatusCode::OK {
+        return Err(format!("it answered {} and not 200", answer.status()));
+    }
+    let body = answer.bytes().await.map_err(|error| root_cause(&error))?;
+    match serde_json::from_slice::<ValidationAnswer>(&body) {
+        Ok(answer) if answer.validation_response == code => Ok(()),
+        Ok(_) => Err("it answered with another validation code".to_owned()),
+        Err(error) => Err(format!("its answer has no validationResponse ({error})")),
+    }
+}
+
+/// The handshake of the `CloudEvents` webhook specification: the webhook allows the origin. Its
+/// status does not matter.
+async fn ask(shared: &Shared, subscription: &Subscription) -> Result<(), String> {
+    let answer = shared
+        .webhooks
+        .request(Method::OPTIONS, subscription.url.clone())
+        .header(REQUEST_ORIGIN, ORIGIN)
+        .send()
+        .await
+        .map_err(|error| root_cause(&error))?;
+    let allowed = answer.headers().get(ALLOWED_ORIGIN);
+    if allowed.is_some_and(|allowed| allowed == "*" || allowed == ORIGIN) {
+        Ok(())
+    } else {
+        let status = answer.status();
+        Err(format!(
+            "it answered {status} and does not allow the origin {ORIGIN:?}"
+        ))
+    }
+}
+
+pub(super) fn mark(headers: &mut HeaderMap) {
+    headers.insert(REQUEST_ORIGIN, ORIGIN);
+}
+
+/// The innermost message says what happened; the outer ones repeat the address.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,55 @@
+//! The faults over HTTP, for programs that are not written in Rust. No signature is needed.
+//!
+//! `GET` lists, `POST` adds one, `DELETE` removes all, and `DELETE …/{id}` removes one.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get};
+use axum::{Json, Router};
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::{ActiveFault, Fault};
+use crate::state::Shared;
+
+/// Where faults are administered.
+const FAULTS: &str = "/admin/faults";
+
+pub(crate) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route(FAULTS, get(list).post(add).delete(clear))
+        .route(&format!("{FAULTS}/{{id}}"), delete(remove))
+}
+
+async fn list(State(shared): State<Arc<Shared>>) -> Json<Vec<ActiveFault>> {
+    Json(shared.faults.list())
+}
+
+async fn add(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    match serde_json::from_slice::<Fault>(&body) {
+        Ok(fault) => {
+            let added = ActiveFault {
+                fault: fault.clone(),
+                id: shared.faults.add(fault).id(),
+                hits: 0,
+            };
+            (StatusCode::CREATED, Json(added)).into_response()
+        }
+        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn clear(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn remove(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> StatusCode {
+    if shared.faults.remove(id) {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::NOT_FOUND
+    }
+}

@@ -1,0 +1,302 @@
+//! One fault: which requests it strikes, and what it does to them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Operation;
+
+/// Something that goes wrong on purpose.
+///
+/// It strikes the requests of one [`Operation`], unless narrowed down to an object, and after
+/// some or only some number of them:
+///
+/// ```
+/// use std::time::Duration;
+/// use acs_emulator::{Fault, Operation};
+///
+/// let busy = Fault::on(Operation::Pause).times(2).status(503).retry_after(Duration::from_secs(1));
+/// let broken = Fault::on(Operation::Content).after(1).cut_after(10_000);
+/// ```
+///
+/// Delays and rates are in real time, whatever [`Clock`](crate::Clock) the emulator has: they are
+/// the network's and not the service's. In JSON, for the administration address, members are in
+/// camel case, times are in milliseconds, and what is left out does nothing:
+/// `{"operation": "pause", "times": 2, "status": 503, "retryAfter": "1"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[must_use = "a fault does nothing until it is added"]
+pub struct Fault {
+    pub(super) operation: Operation,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) target: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) after: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) times: Option<u32>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) performed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) delay_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) loss: Option<Loss>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) retry_after: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) headers: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cut_after: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shorten_to: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) ignore_range: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) content_range: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) alter: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) etag: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bytes_per_second: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) first_byte_delay_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) duplicates: u32,
+}
+
+/// How an answer gets lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Loss {
+    Silence,
+    Disconnect,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl Fault {
+    /// A fault in an operation that strikes every time and does nothing yet.
+    pub fn on(operation: Operation) -> Self {
+        Self {
+            operation,
+            target: None,
+            after: 0,
+            times: None,
+            performed: false,
+            delay_ms: None,
+            loss: None,
+            status: None,
+            code: None,
+            retry_after: None,
+            headers: BTreeMap::new(),
+            cut_after: None,
+            shorten_to: None,
+            ignore_range: false,
+            content_range: None,
+            alter: None,
+            etag: None,
+            bytes_per_second: None,
+            first_byte_delay_ms: None,
+            duplicates: 0,
+        }
+    }
+
+    /// Strikes only where this id is in the path: of a recording, a connection, a document.
+    pub fn target(mut self, id: impl Into<String>) -> Self {
+        self.target = Some(id.into());
+        self
+    }
+
+    /// Lets the first `count` requests pass.
+    pub fn after(mut self, count: u32) -> Self {
+        self.after = count;
+        self
+    }
+
+    /// Strikes only so many times. The default is for ever.
+    pub fn times(mut self, count: u32) -> Self {
+        self.times = Some(count);
+        self
+    }
+
+    /// Carries the operation out before its answer is lost or replaced. Otherwise a request that
+    /// gets another status, silence, or no answer has no effect.
+    pub fn performed(mut self) -> Self {
+        self.performed = true;
+        self
+    }
+
+    /// Holds the request back for so long.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay_ms = Some(millis(delay));
+        self
+    }
+
+    /// Answers with this status and, where the operation has them, an error body. Statuses outside
+    /// of 200 to 999 become 500.
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The error code in the body of [`Fault::status`].
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// Adds `Retry-After` in seconds, rounded up. For a date use [`Fault::header`].
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(millis(delay).div_ceil(1_000).to_string());
+        self
+    }
+
+    /// Sets a header of the answer. One that HTTP does not allow is left out.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// Never answers. The connection stays open until the client gives up or the emulator stops.
+    pub fn silence(mut self) -> Self {
+        self.loss = Some(Loss::Silence);
+        self
+    }
+
+    /// Closes the connection without an answer.
+    pub fn disconnect(mut self) -> Self {
+        self.loss = Some(Loss::Disconnect);
+        self
+    }
+
+    /// Closes the connection after `bytes` of the body, of which a client that does not keep up
+    /// may miss the last ones. A body that is no longer than that arrives whole.
+    pub fn cut_after(mut self, bytes: u64) -> Self {
+        self.cut_after = Some(bytes);
+        self
+    }
+
+    /// Sends only the first `bytes` of the body, with a content length that agrees.
+    pub fn shorten_to(mut self, bytes: u64) -> Self {
+        self.shorten_to = Some(bytes);
+        self
+    }
+
+    /// Sends no body at all, with content length 0.
+    pub fn empty_body(self) -> Self {
+        self.shorten_to(0)
+    }
+
+    /// Answers 200 with everything, whatever range was asked for.
+    pub fn ignore_range(mut self) -> Self {
+        self.ignore_range = true;
+        self
+    }
+
+    /// Replaces the header `Content-Range`; an empty text removes it.
+    pub fn content_range(mut self, value: impl Into<String>) -> Self {
+        self.content_range = Some(value.into());
+        self
+    }
+
+    /// Changes every byte of the body, in the same way in each answer. Together with
+    /// [`Fault::after`] the content changes between two ranges. Zero counts as one.
+    pub fn alter(mut self, with: u8) -> Self {
+        self.alter = Some(with.max(1));
+        self
+    }
+
+    /// Gives content this entity tag, quotes included. `If-Range` with another tag then gets
+    /// everything, and `If-Match` with another tag 412. Without this the emulator sends no entity
+    /// tags, as the service.
+    pub fn etag(mut self, tag: impl Into<String>) -> Self {
+        self.etag = Some(tag.into());
+        self
+    }
+
+    /// Slows the body down. Zero counts as one byte per second.
+    pub fn bytes_per_second(mut self, rate: u64) -> Self {
+        self.bytes_per_second = Some(rate.max(1));
+        self
+    }
+
+    /// Sends status and headers at once, and the body only after this time.
+    pub fn first_byte_delay(mut self, delay: Duration) -> Self {
+        self.first_byte_delay_ms = Some(millis(delay));
+        self
+    }
+
+    /// Sends each [`Operation::Event`] so many times more, with the same id.
+    pub fn duplicates(mut self, count: u32) -> Self {
+        self.duplicates = count;
+        self
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_names_only_what_is_set() {
+        let fault = Fault::on(Operation::Pause)
+            .times(2)
+            .status(503)
+            .retry_after(Duration::from_millis(1_200));
+        let json = serde_json::json!({
+            "operation": "pause", "times": 2, "status": 503, "retryAfter": "2",
+        });
+        assert_eq!(serde_json::to_value(&fault).unwrap(), json);
+        assert_eq!(serde_json::from_value::<Fault>(json).unwrap(), fault);
+    }
+
+    #[test]
+    fn everything_survives_json() {
+        let fault = Fault::on(Operation::Content)
+            .target("d")
+            .after(1)
+            .performed()
+            .delay(Duration::from_secs(1))
+            .code("8589")
+            .header("a", "b")
+            .silence()
+            .cut_after(1)
+            .shorten_to(2)
+            .ignore_range()
+            .content_range("x")
+            .alter(0)
+            .etag("\"1\"")
+            .bytes_per_second(0)
+            .first_byte_delay(Duration::from_millis(5))
+            .duplicates(3);
+        let json = serde_json::to_string(&fault).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Fault>(&json).unwrap(),
+            fault,
+            "{json}"
+        );
+    }
+
+    #[test]
+    fn misspelt_members_are_refused() {
+        let json = r#"{"operation": "pause", "statsu": 503}"#;
+        assert!(serde_json::from_str::<Fault>(json).is_err());
+    }
+}

@@ -1,0 +1,236 @@
+//! Faults on demand: what is to go wrong, and when.
+
+mod admin;
+mod apply;
+mod body;
+mod fault;
+mod operation;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::emulator::Emulator;
+
+pub(crate) use admin::routes as admin_routes;
+pub(crate) use apply::apply;
+pub use fault::Fault;
+pub use operation::Operation;
+
+/// The faults of an emulator. [`Emulator::faults`](crate::Emulator::faults) gives it.
+///
+/// A request meets the first fault that strikes it, in the order in which they were added; a
+/// fault that has struck often enough lets it pass on to the next. So a list of faults is a script:
+///
+/// ```
+/// # use acs_emulator::{Emulator, Fault, Operation};
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), acs_emulator::Error> {
+/// # let acs = Emulator::start().await?;
+/// acs.faults().add(Fault::on(Operation::Stop).times(1).disconnect());
+/// let busy = acs.faults().add(Fault::on(Operation::Stop).times(2).status(503));
+/// // Three attempts to stop fail now, and the fourth works.
+/// assert_eq!(busy.hits(), 0);
+/// # acs.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Arc<Mutex<List>>);
+
+#[derive(Debug, Default)]
+struct List {
+    last_id: u64,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    id: u64,
+    fault: Fault,
+    /// Requests that matched, struck or not.
+    seen: u32,
+    hits: u32,
+}
+
+impl Entry {
+    /// Whether this request is struck. Counts it.
+    fn strikes(&mut self, operation: Operation, path: &str) -> bool {
+        let Fault {
+            operation: of,
+            target,
+            after,
+            times,
+            ..
+        } = &self.fault;
+        let any = *of == Operation::Any && operation != Operation::Event;
+        let matches = (any || *of == operation)
+            && target
+                .as_ref()
+                .is_none_or(|target| path.contains(target.as_str()))
+            && times.is_none_or(|times| self.hits < times);
+        if !matches {
+            return false;
+        }
+        self.seen = self.seen.saturating_add(1);
+        if self.seen <= *after {
+            return false;
+        }
+        self.hits = self.hits.saturating_add(1);
+        true
+    }
+}
+
+/// A fault that was added, as the administration address lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ActiveFault {
+    /// Its number.
+    pub id: u64,
+    /// How often it has struck.
+    pub hits: u32,
+    /// What it does.
+    pub fault: Fault,
+}
+
+impl Faults {
+    /// Adds a fault behind those that are there.
+    #[allow(clippy::must_use_candidate, reason = "most callers need no handle")]
+    pub fn add(&self, fault: Fault) -> FaultHandle {
+        let mut list = self.lock();
+        list.last_id += 1;
+        let id = list.last_id;
+        list.entries.push(Entry {
+            id,
+            fault,
+            seen: 0,
+            hits: 0,
+        });
+        FaultHandle {
+            faults: self.clone(),
+            id,
+        }
+    }
+
+    /// Removes all faults.
+    pub fn clear(&self) {
+        self.lock().entries.clear();
+    }
+
+    /// All faults that were added and not removed, also those that strike no more.
+    pub fn list(&self) -> Vec<ActiveFault> {
+        let list = self.lock();
+        let active = |entry: &Entry| ActiveFault {
+            id: entry.id,
+            hits: entry.hits,
+            fault: entry.fault.clone(),
+        };
+        list.entries.iter().map(active).collect()
+    }
+
+    /// The fault that strikes this request.
+    pub(crate) fn strike(&self, operation: Operation, path: &str) -> Option<Fault> {
+        let mut list = self.lock();
+        let entry = list
+            .entries
+            .iter_mut()
+            .find_map(|entry| entry.strikes(operation, path).then_some(entry))?;
+        tracing::debug!(id = entry.id, ?operation, path, "fault strikes");
+        Some(entry.fault.clone())
+    }
+
+    /// How many times more an event is sent.
+    pub(crate) fn duplicates(&self, subject: &str) -> u32 {
+        self.strike(Operation::Event, subject)
+            .map_or(0, |fault| fault.duplicates)
+    }
+
+    fn remove(&self, id: u64) -> bool {
+        let mut list = self.lock();
+        let before = list.entries.len();
+        list.entries.retain(|entry| entry.id != id);
+        list.entries.len() < before
+    }
+
+    /// Nothing is left half-done under this lock, so a panic elsewhere does not matter.
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Emulator {
+    /// What is to go wrong.
+    pub fn faults(&self) -> &Faults {
+        &self.shared().faults
+    }
+}
+
+/// A fault that was added. Dropping this changes nothing.
+#[derive(Clone, Debug)]
+pub struct FaultHandle {
+    faults: Faults,
+    id: u64,
+}
+
+impl FaultHandle {
+    /// The number of the fault.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// How often it has struck; 0 once it is removed.
+    pub fn hits(&self) -> u32 {
+        let list = self.faults.lock();
+        let entry = list.entries.iter().find(|entry| entry.id == self.id);
+        entry.map_or(0, |entry| entry.hits)
+    }
+
+    /// Removes the fault.
+    pub fn remove(self) {
+        self.faults.remove(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statuses(faults: &Faults, operation: Operation, path: &str, count: usize) -> Vec<u16> {
+        (0..count)
+            .map(|_| {
+                faults
+                    .strike(operation, path)
+                    .and_then(|fault| fault.status)
+                    .unwrap_or_default()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn faults_strike_in_turn() {
+        let faults = Faults::default();
+        let first = faults.add(Fault::on(Operation::Pause).after(1).times(2).status(500));
+        let second = faults.add(Fault::on(Operation::Pause).times(2).status(503));
+        let got = statuses(&faults, Operation::Pause, "/r", 5);
+        assert_eq!(got, [503, 500, 500, 503, 0]);
+        assert_eq!((first.hits(), second.hits()), (2, 2));
+        assert_eq!(faults.list().len(), 2);
+        first.remove();
+        assert_eq!(faults.list().len(), 1);
+        faults.clear();
+        assert_eq!(second.hits(), 0);
+    }
+
+    #[test]
+    fn faults_strike_what_they_are_for() {
+        let faults = Faults::default();
+        faults.add(Fault::on(Operation::Content).target("one").status(500));
+        faults.add(Fault::on(Operation::Any).target("three").status(502));
+        assert_eq!(statuses(&faults, Operation::Content, "/one", 1), [500]);
+        assert_eq!(statuses(&faults, Operation::Content, "/two", 1), [0]);
+        assert_eq!(statuses(&faults, Operation::Metadata, "/one", 1), [0]);
+        assert_eq!(statuses(&faults, Operation::Metadata, "/three", 1), [502]);
+        assert_eq!(statuses(&faults, Operation::Event, "/three", 1), [0]);
+    }
+}

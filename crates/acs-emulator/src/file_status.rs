@@ -1,0 +1,109 @@
+//! What `RecordingFileStatusUpdated` tells.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::clock::text;
+use crate::media::{Document, Format};
+use crate::metadata::milliseconds;
+use crate::recordings::Finished;
+use crate::state::Shared;
+
+/// The data of the event.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FileStatus {
+    recording_storage_info: StorageInfo,
+    recording_start_time: String,
+    recording_duration_ms: i64,
+    session_end_reason: &'static str,
+    recording_content_type: &'static str,
+    recording_channel_type: &'static str,
+    recording_format_type: &'static str,
+    /// Only for own storage, and the type only if the files are there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording_id: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StorageInfo {
+    recording_chunks: Vec<ChunkInfo>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChunkInfo {
+    document_id: String,
+    index: usize,
+    end_reason: &'static str,
+    #[serde(flatten)]
+    locations: Locations,
+}
+
+/// Where the parts of a chunk are.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Locations {
+    #[serde(rename = "contentLocation")]
+    pub(crate) content: String,
+    #[serde(rename = "metadataLocation")]
+    pub(crate) metadata: String,
+    /// Files in own storage are their owner's to delete.
+    #[serde(rename = "deleteLocation", skip_serializing_if = "Option::is_none")]
+    pub(crate) delete: Option<String>,
+}
+
+impl Locations {
+    /// The addresses in the service's own store.
+    pub(crate) fn of(shared: &Shared, document: &Document) -> Self {
+        let object = format!("{}/v1/objects/{}", shared.hosts.content, document.id);
+        Self {
+            content: format!("{object}/content/{}", document.content_name),
+            metadata: format!("{object}/content/acsmetadata"),
+            delete: Some(object),
+        }
+    }
+}
+
+/// Brings the files to where the application wants to have them, and tells where they are.
+pub(crate) async fn settle(shared: &Arc<Shared>, finished: &Finished) -> FileStatus {
+    let exported = crate::export::export(shared, finished).await;
+    let own = finished.storage.as_ref().map(|_| exported.is_some());
+    let locations = exported.unwrap_or_else(|| {
+        let chunks = finished.chunks.iter();
+        chunks
+            .map(|chunk| Locations::of(shared, &chunk.document))
+            .collect()
+    });
+    let chunks = finished.chunks.iter().zip(locations).enumerate();
+    let chunks = chunks.map(|(index, (chunk, locations))| ChunkInfo {
+        document_id: chunk.document.id.clone(),
+        index,
+        end_reason: chunk.end.as_str(),
+        locations,
+    });
+    FileStatus {
+        recording_storage_info: StorageInfo {
+            recording_chunks: chunks.collect(),
+        },
+        recording_start_time: text(finished.started_at),
+        recording_duration_ms: milliseconds(finished.length),
+        session_end_reason: finished.reason.as_str(),
+        recording_content_type: match finished.format {
+            Format::Mp4 => "AudioVideo",
+            Format::Wav | Format::Mp3 => "Audio",
+        },
+        recording_channel_type: if finished.unmixed { "Unmixed" } else { "Mixed" },
+        recording_format_type: match finished.format {
+            Format::Wav => "Wav",
+            Format::Mp3 => "Mp3",
+            Format::Mp4 => "Mp4",
+        },
+        storage_type: own.and_then(|own| own.then_some("AzureBlob")),
+        recording_id: own.map(|_| finished.recording_id.clone()),
+    }
+}

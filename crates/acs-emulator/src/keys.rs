@@ -1,0 +1,68 @@
+//! The two access keys of the resource.
+
+use std::fmt;
+use std::sync::{PoisonError, RwLock};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::ids;
+
+/// One of the two access keys of a resource. Both are good at any time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessKey {
+    /// The key of [`Emulator::connection_string`](crate::Emulator::connection_string).
+    Primary,
+    /// The key that clients move to before the primary one is made anew.
+    Secondary,
+}
+
+/// The keys that sign requests at present.
+pub(crate) struct Keys(RwLock<[Vec<u8>; 2]>);
+
+impl Keys {
+    pub(crate) fn new() -> Self {
+        Self(RwLock::new([random(), random()]))
+    }
+
+    /// The key in base64, as clients get it.
+    pub(crate) fn text(&self, key: AccessKey) -> String {
+        STANDARD.encode(&self.read()[index(key)])
+    }
+
+    /// Replaces a key. What is signed with the old one is denied from now on.
+    pub(crate) fn regenerate(&self, key: AccessKey) -> String {
+        let fresh = random();
+        let text = STANDARD.encode(&fresh);
+        self.0.write().unwrap_or_else(PoisonError::into_inner)[index(key)] = fresh;
+        text
+    }
+
+    pub(crate) fn both(&self) -> [Vec<u8>; 2] {
+        self.read().clone()
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, [Vec<u8>; 2]> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
+fn index(key: AccessKey) -> usize {
+    match key {
+        AccessKey::Primary => 0,
+        AccessKey::Secondary => 1,
+    }
+}
+
+fn random() -> Vec<u8> {
+    [ids::fresh(), ids::fresh()]
+        .iter()
+        .flat_map(|id| *id.as_bytes())
+        .collect()
+}

@@ -1,0 +1,210 @@
+//! Recordings that were never made: files of any size for tests of downloads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+use uuid::Uuid;
+
+use crate::chunks::{Chunk, ChunkEnd};
+use crate::clock::after;
+use crate::emulator::Emulator;
+use crate::file_status::Locations;
+use crate::ids;
+use crate::media::{Document, Format, Pattern, SAMPLE_RATE, Source, Span, wav_header};
+use crate::metadata::{self, Facts};
+use crate::recordings::{EndReason, Finished};
+
+/// Size of the smallest file that can be asked for.
+const SMALLEST: u64 = 80;
+
+/// A recording to be put into the store: WAV files full of noise that is computed where it is
+/// read, so that tens of GiB take neither disk nor memory.
+///
+/// The noise depends on the seed, the number of the chunk, and the place in the file. Files of
+/// more than 4 GiB are of the RF64 kind.
+#[derive(Clone, Debug)]
+#[must_use = "a recording is not there until it is added"]
+pub struct LargeRecording {
+    chunks: Vec<u64>,
+    seed: u64,
+}
+
+impl LargeRecording {
+    /// A recording in one file of so many bytes. Fewer than 80 become 80, and an odd number one
+    /// less.
+    pub fn new(bytes: u64) -> Self {
+        Self {
+            chunks: vec![bytes],
+            seed: 0,
+        }
+    }
+
+    /// Adds another chunk of so many bytes.
+    pub fn chunk(mut self, bytes: u64) -> Self {
+        self.chunks.push(bytes);
+        self
+    }
+
+    /// What the noise depends on. The default is 0.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+}
+
+/// A recording in the store.
+#[derive(Clone, Debug)]
+pub struct StoredRecording {
+    recording_id: String,
+    chunks: Vec<StoredChunk>,
+}
+
+impl StoredRecording {
+    /// The id of the recording, as in the event.
+    pub fn recording_id(&self) -> &str {
+        &self.recording_id
+    }
+
+    /// Its files, in order.
+    pub fn chunks(&self) -> &[StoredChunk] {
+        &self.chunks
+    }
+}
+
+/// A file in the store.
+#[derive(Clone, Debug)]
+pub struct StoredChunk {
+    document: Arc<Document>,
+    locations: Locations,
+    length: u64,
+}
+
+impl StoredChunk {
+    /// The id of the document.
+    pub fn document_id(&self) -> &str {
+        &self.document.id
+    }
+
+    /// Where the media are.
+    pub fn content_location(&self) -> &str {
+        &self.locations.content
+    }
+
+    /// Where the metadata document is.
+    pub fn metadata_location(&self) -> &str {
+        &self.locations.metadata
+    }
+
+    /// What to delete.
+    pub fn delete_location(&self) -> &str {
+        self.locations.delete.as_deref().unwrap_or_default()
+    }
+
+    /// The size of the file in bytes, which is never zero.
+    #[allow(clippy::len_without_is_empty, reason = "no file is empty")]
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// What the file has from `offset` on: at least one byte unless that is its end, and at most
+    /// `limit`. This is what a download is compared with, piece by piece.
+    pub fn read(&self, offset: u64, limit: usize) -> Bytes {
+        self.document.read(offset, limit)
+    }
+}
+
+impl Emulator {
+    /// Puts a recording into the store as if it had just been stopped: subscribed webhooks get
+    /// the event, and its content expires after the retention time.
+    #[allow(clippy::needless_pass_by_value, reason = "it is made to be added")]
+    pub fn add_recording(&self, recording: LargeRecording) -> StoredRecording {
+        let shared = self.shared();
+        let now = shared.now();
+        let correlation_id = Uuid::new_v4();
+        let mut chunks = Vec::new();
+        let mut begun = now;
+        let mut total = SignedDuration::ZERO;
+        let last = recording.chunks.len() - 1;
+        for (index, bytes) in recording.chunks.iter().enumerate() {
+            let pattern = pattern(*bytes, recording.seed, index as u64);
+            let span = Span {
+                start: begun,
+                end: after(begun, sound(&pattern)),
+            };
+            begun = span.end;
+            total = total.saturating_add(span.length());
+            let id = ids::document_id();
+            let metadata = metadata::document(&Facts {
+                resource: shared.resource,
+                call: correlation_id,
+                document_id: &id,
+                index,
+                start: span.start,
+                length: span.length(),
+                spans: &[span],
+                end: span.end,
+                unmixed: false,
+                format: Format::Wav,
+                width: 1,
+                participants: &[],
+                channels: &std::collections::HashMap::new(),
+                swapped: shared.settings.store.swapped,
+            });
+            let name = Format::Wav.content_name(false);
+            let expires_at = after(now, shared.settings.retention);
+            let source = Source::Pattern(pattern);
+            chunks.push(Chunk {
+                document: Arc::new(Document::new(id, name, metadata, source, expires_at)),
+                end: if index == last {
+                    ChunkEnd::Session
+                } else {
+                    ChunkEnd::Size
+                },
+            });
+        }
+        shared.world().recordings.keep(&chunks, now);
+        let recording_id = ids::recording_id(&ids::guid());
+        let stored = StoredRecording {
+            recording_id: recording_id.clone(),
+            chunks: chunks
+                .iter()
+                .map(|chunk| StoredChunk {
+                    locations: Locations::of(shared, &chunk.document),
+                    length: chunk.document.streamed().unwrap_or(SMALLEST),
+                    document: Arc::clone(&chunk.document),
+                })
+                .collect(),
+        };
+        shared.announce(Some(Finished {
+            recording_id,
+            server_call_id: ids::server_call_id(now),
+            correlation_id,
+            chunks,
+            unmixed: false,
+            format: Format::Wav,
+            storage: None,
+            started_at: now,
+            ended_at: now,
+            length: total,
+            reason: EndReason::Stopped,
+        }));
+        stored
+    }
+}
+
+fn pattern(bytes: u64, seed: u64, index: u64) -> Pattern {
+    let bytes = bytes.max(SMALLEST) & !1;
+    // Just above 4 GiB the longer header would leave so little data that it need not be longer;
+    // a few bytes behind the data do no harm.
+    let longest = wav_header(bytes - 44, 1).len() as u64;
+    let header = wav_header(bytes - longest, 1);
+    Pattern::new(header, bytes, seed ^ index.rotate_left(32))
+}
+
+/// How long the noise is.
+fn sound(pattern: &Pattern) -> Duration {
+    let frames = pattern.noise_length() / 2;
+    Duration::from_nanos(frames.saturating_mul(1_000_000_000 / u64::from(SAMPLE_RATE)))
+}

@@ -1,0 +1,163 @@
+//! MP4 files: a test card with a clock, and the mixed sound as AAC.
+
+use syom::{EncodeOptions, Encoder};
+
+use super::boxes::{Codec, PICTURE, TIMESCALE, Table, TrackBox, boxed, count, file_type, movie};
+use super::{MP4_AUDIO_BIT_RATE, card, h264};
+
+/// Samples of sound in one unit of AAC, and as many before the first one that is heard.
+const UNIT: usize = 1024;
+/// Seconds between pictures that need no other.
+const KEY_INTERVAL: u64 = 10;
+/// Size of the header of the box that has the samples, with a long length.
+const DATA_HEADER: u64 = 16;
+
+/// Coded samples of one track.
+#[derive(Default)]
+struct Coded {
+    samples: Vec<Vec<u8>>,
+}
+
+/// The file. `first_second` is what the clock in the picture shows at the beginning.
+pub(super) fn file(sound: &[i16], first_second: u64) -> Result<Vec<u8>, syom::AacError> {
+    let length = sound.len() as u64;
+    let (audio, config) = audio(sound)?;
+    let (video, keys) = video(sound.len(), first_second);
+
+    let last = u32::try_from(sound.len() - (video.samples.len() - 1) * PICTURE as usize);
+    let mut tables = [
+        Table {
+            durations: vec![
+                (video.samples.len() - 1, PICTURE),
+                (1, last.unwrap_or(PICTURE)),
+            ],
+            sizes: sizes(&video),
+            keys,
+            chunks: Vec::new(),
+        },
+        Table {
+            durations: vec![(audio.samples.len(), count(UNIT))],
+            sizes: sizes(&audio),
+            keys: Vec::new(),
+            chunks: Vec::new(),
+        },
+    ];
+    tables[0].durations.retain(|(count, _)| *count > 0);
+    let data = interleave([&video, &audio], &mut tables);
+
+    let parameters = h264::parameters();
+    let movie = |tables: &[Table; 2]| {
+        let [video, audio] = tables;
+        let tracks = [
+            TrackBox {
+                table: video,
+                length,
+                skipped: 0,
+                codec: Codec::Video(&parameters),
+            },
+            TrackBox {
+                table: audio,
+                length,
+                skipped: UNIT as u64,
+                codec: Codec::Audio {
+                    config: &config,
+                    bit_rate: MP4_AUDIO_BIT_RATE,
+                },
+            },
+        ];
+        movie(length, &tracks)
+    };
+    // Players can begin before they have everything if the tables come first. Their size does not
+    // depend on what is in them.
+    let mut file = file_type();
+    let offset = (file.len() + movie(&tables).len()) as u64 + DATA_HEADER;
+    for (_, place) in tables.iter_mut().flat_map(|table| &mut table.chunks) {
+        *place += offset;
+    }
+    file.extend(movie(&tables));
+    let mut header = boxed(*b"mdat", &(data.len() as u64 + DATA_HEADER).to_be_bytes());
+    if let Some(length) = header.get_mut(..4) {
+        length.copy_from_slice(&1_u32.to_be_bytes());
+    }
+    file.extend(header);
+    file.extend(data);
+    Ok(file)
+}
+
+fn sizes(coded: &Coded) -> Vec<u32> {
+    coded
+        .samples
+        .iter()
+        .map(|sample| count(sample.len()))
+        .collect()
+}
+
+/// Puts the samples of both tracks behind each other, a second at a time.
+fn interleave(coded: [&Coded; 2], tables: &mut [Table; 2]) -> Vec<u8> {
+    let total: usize = coded
+        .iter()
+        .flat_map(|coded| &coded.samples)
+        .map(Vec::len)
+        .sum();
+    let mut data = Vec::with_capacity(total);
+    let per_second = [h264::RATE as usize, (TIMESCALE as usize).div_ceil(UNIT)];
+    let mut chunks = [0, 1].map(|n: usize| coded[n].samples.chunks(per_second[n]));
+    loop {
+        let mut done = true;
+        for (chunks, table) in chunks.iter_mut().zip(tables.iter_mut()) {
+            if let Some(samples) = chunks.next() {
+                table.chunks.push((count(samples.len()), data.len() as u64));
+                data.extend(samples.iter().flatten());
+                done = false;
+            }
+        }
+        if done {
+            return data;
+        }
+    }
+}
+
+fn audio(sound: &[i16]) -> Result<(Coded, Vec<u8>), syom::AacError> {
+    let options = EncodeOptions::raw().with_bitrate_bps(MP4_AUDIO_BIT_RATE);
+    let mut encoder = Encoder::new(TIMESCALE, 1, &options)?;
+    let mut coded = Coded::default();
+    for piece in sound.chunks(16 * UNIT) {
+        let piece: Vec<f32> = piece
+            .iter()
+            .map(|&sample| f32::from(sample) / 32_768.0)
+            .collect();
+        encoder.feed(&[&piece], |unit| {
+            coded.samples.push(unit.payload.to_vec());
+            Ok(())
+        })?;
+    }
+    encoder.finish(|unit| {
+        coded.samples.push(unit.payload.to_vec());
+        Ok(())
+    })?;
+    Ok((coded, encoder.asc().to_vec()))
+}
+
+/// Pictures for so many ticks, and the numbers of those that need no other.
+fn video(ticks: usize, first_second: u64) -> (Coded, Vec<u32>) {
+    let mut encoder = h264::Encoder::default();
+    let mut coded = Coded::default();
+    let mut keys = Vec::new();
+    let mut picture = h264::Picture::new();
+    let rate = u64::from(h264::RATE);
+    for number in 0..ticks.div_ceil(PICTURE as usize) as u64 {
+        if number.is_multiple_of(rate) {
+            picture = card::picture(first_second + number / rate);
+        }
+        let unit = if number.is_multiple_of(KEY_INTERVAL * rate) {
+            keys.push(count(coded.samples.len()) + 1);
+            encoder.key(&picture)
+        } else {
+            encoder.next(&picture)
+        };
+        let mut sample = count(unit.len()).to_be_bytes().to_vec();
+        sample.extend(unit);
+        coded.samples.push(sample);
+    }
+    (coded, keys)
+}

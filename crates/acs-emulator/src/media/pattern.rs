@@ -1,0 +1,107 @@
+//! Content of any size that is computed where it is read.
+
+use bytes::Bytes;
+
+/// Bytes after which the pattern repeats: a prime, so that no two parts of a file that begin at
+/// round places are alike.
+const PERIOD: usize = 1_048_573;
+
+/// Noise of a finite length, the same for the same seed.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    header: Bytes,
+    noise: Bytes,
+    length: u64,
+}
+
+impl Pattern {
+    /// `length` bytes that begin with `header`.
+    pub(crate) fn new(header: Bytes, length: u64, seed: u64) -> Self {
+        let mut state = seed;
+        let mut noise = Vec::with_capacity(PERIOD + 8);
+        while noise.len() < PERIOD {
+            // SplitMix64, which is short and has no bad seeds.
+            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut word = state;
+            word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            word = (word ^ word >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+            noise.extend_from_slice(&(word ^ word >> 31).to_le_bytes());
+        }
+        noise.truncate(PERIOD);
+        Self {
+            header,
+            noise: noise.into(),
+            length,
+        }
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The length without the header.
+    pub(crate) fn noise_length(&self) -> u64 {
+        self.length.saturating_sub(self.header.len() as u64)
+    }
+
+    /// Some bytes from `offset` on: at least one unless that is the end, and at most `limit`.
+    /// Nothing is copied.
+    pub(crate) fn read(&self, offset: u64, limit: usize) -> Bytes {
+        let left = self.length.saturating_sub(offset);
+        let limit = limit.min(usize::try_from(left).unwrap_or(usize::MAX));
+        let of = |bytes: &Bytes, start: usize| {
+            bytes.slice(start..bytes.len().min(start.saturating_add(limit)))
+        };
+        match usize::try_from(offset) {
+            Ok(start) if start < self.header.len() => of(&self.header, start),
+            _ => {
+                let place = (offset - self.header.len() as u64) % PERIOD as u64;
+                of(&self.noise, usize::try_from(place).unwrap_or(0))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(pattern: &Pattern, mut offset: u64, limit: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        loop {
+            let piece = pattern.read(offset, limit);
+            if piece.is_empty() {
+                return all;
+            }
+            offset += piece.len() as u64;
+            all.extend(piece);
+        }
+    }
+
+    #[test]
+    fn parts_make_the_whole() {
+        let pattern = Pattern::new(Bytes::from_static(b"header"), 2_500_000, 7);
+        let whole = all(&pattern, 0, usize::MAX);
+        assert_eq!(whole.len(), 2_500_000);
+        assert!(whole.starts_with(b"header"));
+        assert!(whole == all(&pattern, 0, 65_536));
+        for offset in [1, 5, 6, 7, 1_048_578, 1_048_579, 2_499_999] {
+            let from = usize::try_from(offset).unwrap();
+            assert!(whole[from..] == all(&pattern, offset, 1_000), "{offset}");
+        }
+        assert!(pattern.read(2_500_000, 10).is_empty());
+        assert!(pattern.read(u64::MAX, 10).is_empty());
+    }
+
+    #[test]
+    fn seeds_and_places_differ() {
+        let one = Pattern::new(Bytes::new(), u64::MAX, 1);
+        let two = Pattern::new(Bytes::new(), u64::MAX, 2);
+        assert_ne!(one.read(0, 64), two.read(0, 64));
+        let mebibytes: Vec<_> = (0..64_u64).map(|n| one.read(n << 20, 64)).collect();
+        for (n, piece) in mebibytes.iter().enumerate() {
+            assert!(!mebibytes[n + 1..].contains(piece), "{n}");
+        }
+        assert_eq!(one.read(40 << 30, 64), one.read(40 << 30, 64));
+    }
+}

@@ -1,0 +1,308 @@
+//! Where the emulator listens, and the names that it answers to.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::serve::{Listener, ListenerExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use url::Url;
+
+use crate::error::Error;
+use crate::state::Shared;
+
+/// What the builder sets about the network.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub(crate) http: Option<SocketAddr>,
+    #[cfg(feature = "tls")]
+    pub(crate) https: Option<SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
+    /// Names beside the addresses, which a certificate covers as well.
+    pub(crate) names: Vec<String>,
+    pub(crate) content_url: Option<Url>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            #[cfg(feature = "tls")]
+            https: None,
+            admin: None,
+            names: Vec::new(),
+            content_url: None,
+        }
+    }
+}
+
+/// The listeners of an emulator before it serves.
+pub(crate) struct Bound {
+    pub(crate) http: Option<TcpListener>,
+    #[cfg(feature = "tls")]
+    pub(crate) https: Option<crate::tls::TlsListener>,
+    #[cfg(feature = "tls")]
+    pub(crate) ca: Option<String>,
+    pub(crate) admin: Option<TcpListener>,
+    pub(crate) hosts: Hosts,
+    pub(crate) addresses: Addresses,
+}
+
+/// The addresses that were bound, in the form `http://HOST:PORT`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Addresses {
+    pub(crate) http: Option<String>,
+    pub(crate) https: Option<String>,
+    pub(crate) admin: Option<String>,
+}
+
+impl Network {
+    pub(crate) async fn bind(&self) -> Result<Bound, Error> {
+        let mut addresses = Addresses::default();
+        let mut ports = Vec::new();
+
+        #[cfg(feature = "tls")]
+        let mut ca = None;
+        #[cfg(feature = "tls")]
+        let https = match self.https {
+            Some(address) => {
+                let (listener, port) = bind(address).await?;
+                let identity = crate::tls::identity(&self.names, address.ip())?;
+                ca = Some(identity.ca);
+                addresses.https = Some(format!("https://{}", shown(address.ip(), port)));
+                ports.push((address.ip(), port, 443));
+                Some(crate::tls::TlsListener::new(listener, identity.config))
+            }
+            None => None,
+        };
+        let http = match self.http {
+            Some(address) => {
+                let (listener, port) = bind(address).await?;
+                addresses.http = Some(format!("http://{}", shown(address.ip(), port)));
+                ports.push((address.ip(), port, 80));
+                Some(listener)
+            }
+            None => None,
+        };
+        let admin = match self.admin {
+            Some(address) if !address.ip().is_loopback() => return Err(Error::Admin(address)),
+            Some(address) => {
+                let (listener, port) = bind(address).await?;
+                addresses.admin = Some(format!("http://{}/admin", shown(address.ip(), port)));
+                Some(listener)
+            }
+            None => None,
+        };
+
+        Ok(Bound {
+            hosts: self.hosts(&addresses, &ports),
+            http,
+            #[cfg(feature = "tls")]
+            https,
+            #[cfg(feature = "tls")]
+            ca,
+            admin,
+            addresses,
+        })
+    }
+
+    fn hosts(&self, addresses: &Addresses, ports: &[(IpAddr, u16, u16)]) -> Hosts {
+        let endpoint = addresses.http.as_ref().or(addresses.https.as_ref());
+        let content = match &self.content_url {
+            Some(url) => origin(url, addresses),
+            None => endpoint.cloned().unwrap_or_default(),
+        };
+        let stored_at = self.content_url.as_ref().and_then(Url::host_str);
+        let mut authorities = Vec::new();
+        for (address, port, default) in ports {
+            let mut names = vec![literal(visible(*address)), "localhost".to_owned()];
+            // A client that signs for the host of the content has to fail, as on the service.
+            let own = |name: &&String| !name.starts_with('*') && Some(name.as_str()) != stored_at;
+            names.extend(self.names.iter().filter(own).cloned());
+            for name in names {
+                authorities.push(Authority {
+                    text: if port == default {
+                        name.clone()
+                    } else {
+                        format!("{name}:{port}")
+                    },
+                    name,
+                    scheme: if *default == 443 { "https" } else { "http" },
+                });
+            }
+        }
+        Hosts {
+            authorities,
+            content,
+        }
+    }
+}
+
+/// The origin that is put into locations of content. Port 0 stands for the port of the listener.
+fn origin(url: &Url, addresses: &Addresses) -> String {
+    let mut url = url.clone();
+    if url.port() == Some(0) {
+        let listener = match url.scheme() {
+            "https" => addresses.https.as_ref(),
+            _ => addresses.http.as_ref(),
+        };
+        let port = listener
+            .and_then(|address| Url::parse(address).ok())
+            .and_then(|address| address.port_or_known_default());
+        // Only addresses without a host have no port.
+        let _ = url.set_port(port);
+    }
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, u16), Error> {
+    let listener = TcpListener::bind(address).await.map_err(Error::Listen)?;
+    let port = listener.local_addr().map_err(Error::Listen)?.port();
+    Ok((listener, port))
+}
+
+/// An address that clients on this machine reach.
+fn visible(address: IpAddr) -> IpAddr {
+    if address.is_unspecified() {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    } else {
+        address
+    }
+}
+
+fn literal(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}
+
+fn shown(address: IpAddr, port: u16) -> String {
+    SocketAddr::new(visible(address), port).to_string()
+}
+
+/// The names of the resource, and where its content is.
+#[derive(Clone, Debug)]
+pub(crate) struct Hosts {
+    authorities: Vec<Authority>,
+    /// `https://HOST:PORT`, which locations of content begin with.
+    pub(crate) content: String,
+}
+
+#[derive(Clone, Debug)]
+struct Authority {
+    /// Name and port, without a port that is the scheme's own.
+    text: String,
+    name: String,
+    scheme: &'static str,
+}
+
+impl Hosts {
+    /// Whether requests can be signed for `authority`, a host with its port.
+    pub(crate) fn is_resource(&self, authority: &str) -> bool {
+        self.authorities
+            .iter()
+            .any(|known| known.text.eq_ignore_ascii_case(authority))
+    }
+
+    /// The origin that `authority` belongs to.
+    pub(crate) fn origin(&self, authority: &str) -> Option<String> {
+        self.authorities
+            .iter()
+            .find(|known| known.text.eq_ignore_ascii_case(authority))
+            .map(|known| format!("{}://{}", known.scheme, known.text))
+    }
+
+    /// The authorities whose host, without its port, is `name`.
+    pub(crate) fn of_name<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.authorities
+            .iter()
+            .filter(move |known| known.name.eq_ignore_ascii_case(name))
+            .map(|known| known.text.as_str())
+    }
+}
+
+/// Serves until the emulator stops.
+pub(crate) fn serve<L>(listener: L, router: Router, shared: &Arc<Shared>) -> JoinHandle<()>
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+{
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let stopped = async move { shared.until_stopped().await };
+        let serving = axum::serve(listener, router).with_graceful_shutdown(stopped);
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the emulator stopped serving");
+        }
+    })
+}
+
+/// Answers are written in small pieces, which must not wait for each other.
+pub(crate) fn without_delay(
+    listener: TcpListener,
+) -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
+    listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(names: &[&str], content: Option<&str>) -> Hosts {
+        let network = Network {
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            content_url: content.map(|url| Url::parse(url).unwrap()),
+            ..Network::default()
+        };
+        let addresses = Addresses {
+            http: Some("http://127.0.0.1:8080".to_owned()),
+            https: Some("https://127.0.0.1:8443".to_owned()),
+            admin: None,
+        };
+        let local = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        network.hosts(&addresses, &[(local, 8443, 443), (local, 80, 80)])
+    }
+
+    #[test]
+    fn the_resource_has_its_addresses_and_names() {
+        let hosts = hosts(
+            &["acs.test", "*.asm.skype.com", "us.asm.skype.com"],
+            Some("https://us.asm.skype.com:0/"),
+        );
+        for (host, known) in [
+            ("127.0.0.1:8443", true),
+            ("127.0.0.1", true),
+            ("LOCALHOST:8443", true),
+            ("acs.test:8443", true),
+            ("acs.test", true),
+            ("acs.test:443", false),
+            ("us.asm.skype.com:8443", false),
+            ("*.asm.skype.com:8443", false),
+            ("", false),
+        ] {
+            assert_eq!(hosts.is_resource(host), known, "{host}");
+        }
+        let named: Vec<_> = hosts.of_name("acs.test").collect();
+        assert_eq!(named, ["acs.test:8443", "acs.test"]);
+        assert_eq!(hosts.of_name("acs.test:8443").count(), 0);
+    }
+
+    #[test]
+    fn content_is_at_the_endpoint_unless_told_otherwise() {
+        for (url, expected) in [
+            (None, "http://127.0.0.1:8080"),
+            (Some("https://a.test:0"), "https://a.test:8443"),
+            (Some("http://a.test:0/"), "http://a.test:8080"),
+            (Some("https://a.test"), "https://a.test"),
+            (Some("https://a.test:9"), "https://a.test:9"),
+        ] {
+            assert_eq!(hosts(&[], url).content, expected);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Keys and tokens that anybody may ask for: the issuer of callbacks' tokens and the issuer of
+//! clients' tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use crate::error::Error;
+use crate::state::Shared;
+use crate::tokens::{CALLBACK_ISSUER, SCOPES};
+
+const TOKEN_LIFETIME: Duration = Duration::from_secs(3599);
+
+pub(super) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route(
+            "/calling/.well-known/acsopenidconfiguration",
+            get(callbacks),
+        )
+        .route("/calling/keys", get(keys))
+        .route(
+            "/{tenant}/v2.0/.well-known/openid-configuration",
+            get(clients),
+        )
+        .route("/{tenant}/discovery/v2.0/keys", get(keys))
+        .route("/{tenant}/oauth2/v2.0/token", post(token))
+}
+
+async fn callbacks(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Json<Value> {
+    let origin = origin(&shared, &headers);
+    Json(json!({
+        "issuer": CALLBACK_ISSUER,
+        "jwks_uri": format!("{origin}/calling/keys"),
+        "id_token_signing_alg_values_supported": ["RS256"],
+    }))
+}
+
+async fn clients(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Json<Value> {
+    let tenant = format!("{}/{}", origin(&shared, &headers), shared.tokens.tenant);
+    Json(json!({
+        "issuer": shared.tokens.issuer,
+        "token_endpoint": format!("{tenant}/oauth2/v2.0/token"),
+        "jwks_uri": format!("{tenant}/discovery/v2.0/keys"),
+        "id_token_signing_alg_values_supported": ["RS256"],
+    }))
+}
+
+/// The address that the client used, so that it goes on with a scheme and name that it knows.
+fn origin(shared: &Shared, headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    host.and_then(|host| shared.hosts.origin(host))
+        .unwrap_or_else(|| shared.endpoint.clone())
+}
+
+async fn keys(State(shared): State<Arc<Shared>>) -> Response {
+    shared
+        .tokens
+        .key_set()
+        .map_or_else(|error| failed(&error), |keys| Json(keys).into_response())
+}
+
+async fn token(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    let form: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
+    let field = |name: &str| {
+        form.iter()
+            .find(|(field, _)| field == name)
+            .map_or("", |(_, value)| value.as_str())
+    };
+    let refusal = |error: &str, description: &str| {
+        let body = json!({"error": error, "error_description": description});
+        (StatusCode::BAD_REQUEST, Json(body)).into_response()
+    };
+    if field("grant_type") != "client_credentials" {
+        return refusal("unsupported_grant_type", "Use client_credentials.");
+    }
+    let secret = !field("client_secret").is_empty() || !field("client_assertion").is_empty();
+    if field("client_id").is_empty() || !secret {
+        return refusal("invalid_request", "Give client_id and client_secret.");
+    }
+    if !field("scope")
+        .split(' ')
+        .any(|scope| SCOPES.contains(&scope))
+    {
+        return refusal("invalid_scope", "The scope is not the service's.");
+    }
+    let now = shared.server_time();
+    match shared
+        .tokens
+        .for_client(field("client_id"), now, TOKEN_LIFETIME)
+    {
+        Ok(token) => Json(json!({
+            "token_type": "Bearer",
+            "expires_in": TOKEN_LIFETIME.as_secs(),
+            "ext_expires_in": TOKEN_LIFETIME.as_secs(),
+            "access_token": token,
+        }))
+        .into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &Error) -> Response {
+    tracing::error!(%error, "no token");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}

@@ -1,0 +1,269 @@
+//! Scripts: who joins, speaks and leaves when.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::Error;
+
+/// What people do in calls, instead of staying and speaking all the time.
+///
+/// The steps hold for every call of the emulator that has no steps of its own. Their times count
+/// from the moment in which the application's first connection to the call is established, or for
+/// a call with a group or room of its own from its beginning. Where a script lets anybody speak,
+/// everybody else is silent, and speaking decides who is heard first; otherwise all speak all the
+/// time. When the last participant has left, the call is over.
+///
+/// ```
+/// use std::time::Duration;
+/// use acs_emulator::Script;
+///
+/// let second = Duration::from_secs;
+/// let script = Script::new()
+///     .join(second(1), "carol")
+///     .speak(second(2), "#1", second(5)) // whom the application called first
+///     .speak(second(4), "carol", second(9))
+///     .leave(second(20), "carol")
+///     .end(second(30));
+/// # let _ = script;
+/// ```
+///
+/// People are named as in [`Participant`](crate::Participant): a name of your own, a raw id, or
+/// `#1`, `#2`, … for those whom the application called, or who called it, in that order.
+///
+/// # As a file
+///
+/// [`Script::from_file`] reads the same from JSON. All members but `do` may be left out; `calls`
+/// take place by themselves, and `ring` makes one that the application has to answer.
+///
+/// ```json
+/// {
+///   "steps": [
+///     {"at_ms": 1000, "who": "carol", "do": "join"},
+///     {"at_ms": 2000, "who": "#1", "do": "speak", "for_ms": 5000},
+///     {"at_ms": 9000, "who": "#1", "do": "mute"},
+///     {"at_ms": 20000, "who": "carol", "do": "leave"},
+///     {"at_ms": 30000, "do": "end"}
+///   ],
+///   "calls": [
+///     {"group": "f8b9f1c2-6f4b-4c43-8a4d-7d5ad6a4f0d1", "participants": ["alice", "bob"]},
+///     {"room": "99445276259151407", "participants": ["dora"], "steps": []},
+///     {"ring": true, "at_ms": 500, "participants": ["emil"]}
+///   ]
+/// }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    #[serde(default)]
+    pub(crate) steps: Vec<ScriptStep>,
+    #[serde(default)]
+    pub(crate) calls: Vec<ScriptedCall>,
+}
+
+/// One step of a script.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScriptStep {
+    #[serde(default)]
+    at_ms: u64,
+    #[serde(default)]
+    who: String,
+    #[serde(rename = "do")]
+    action: Action,
+    #[serde(default)]
+    for_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Action {
+    Join,
+    Leave,
+    Speak,
+    Mute,
+    End,
+}
+
+/// A call that takes place by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScriptedCall {
+    #[serde(default)]
+    pub(crate) at_ms: u64,
+    #[serde(default)]
+    pub(crate) group: Option<uuid::Uuid>,
+    #[serde(default)]
+    pub(crate) room: Option<String>,
+    #[serde(default)]
+    pub(crate) ring: bool,
+    #[serde(default)]
+    pub(crate) participants: Vec<String>,
+    #[serde(default)]
+    pub(crate) steps: Option<Vec<ScriptStep>>,
+}
+
+/// What somebody does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Join(String),
+    Leave(String),
+    /// Speaks, for a while or until leaving.
+    Speak(String, Option<Duration>),
+    Mute(String),
+    End,
+}
+
+impl Script {
+    /// A script without steps, with which everybody stays and speaks.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a script from a JSON file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Script`] if the file cannot be read or is no script.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| Error::Script {
+            path: path.to_owned(),
+            source,
+        };
+        let text = std::fs::read(path).map_err(|error| failed(error.into()))?;
+        let script: Self = serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
+        script.check().map_err(|reason| failed(reason.into()))?;
+        Ok(script)
+    }
+
+    /// Somebody joins the call.
+    pub fn join(self, at: Duration, who: impl Into<String>) -> Self {
+        self.step(at, who, Action::Join, None)
+    }
+
+    /// Somebody leaves the call.
+    pub fn leave(self, at: Duration, who: impl Into<String>) -> Self {
+        self.step(at, who, Action::Leave, None)
+    }
+
+    /// Somebody speaks for some time.
+    pub fn speak(self, at: Duration, who: impl Into<String>, length: Duration) -> Self {
+        self.step(at, who, Action::Speak, Some(milliseconds(length)))
+    }
+
+    /// Somebody is muted, for the rest of the call.
+    pub fn mute(self, at: Duration, who: impl Into<String>) -> Self {
+        self.step(at, who, Action::Mute, None)
+    }
+
+    /// The call ends for everybody.
+    pub fn end(self, at: Duration) -> Self {
+        self.step(at, "", Action::End, None)
+    }
+
+    fn step(
+        mut self,
+        at: Duration,
+        who: impl Into<String>,
+        action: Action,
+        for_ms: Option<u64>,
+    ) -> Self {
+        self.steps.push(ScriptStep {
+            at_ms: milliseconds(at),
+            who: who.into(),
+            action,
+            for_ms,
+        });
+        self
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let own = self.calls.iter().filter_map(|call| call.steps.as_ref());
+        for step in self.steps.iter().chain(own.flatten()) {
+            if step.who.is_empty() != (step.action == Action::End) {
+                return Err(format!("'who' does not go with {:?}", step.action));
+            }
+            if step.for_ms.is_some() && step.action != Action::Speak {
+                return Err(format!("'for_ms' does not go with {:?}", step.action));
+            }
+        }
+        for call in &self.calls {
+            if call.participants.is_empty() {
+                return Err("a call needs participants".to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether anybody's speaking is in the script.
+pub(crate) fn is_spoken(steps: &[ScriptStep]) -> bool {
+    steps.iter().any(|step| step.action == Action::Speak)
+}
+
+impl ScriptStep {
+    pub(crate) fn at(&self) -> Duration {
+        Duration::from_millis(self.at_ms)
+    }
+
+    pub(crate) fn deed(&self) -> Deed {
+        let who = self.who.clone();
+        match self.action {
+            Action::Join => Deed::Join(who),
+            Action::Leave => Deed::Leave(who),
+            Action::Speak => Deed::Speak(who, self.for_ms.map(Duration::from_millis)),
+            Action::Mute => Deed::Mute(who),
+            Action::End => Deed::End,
+        }
+    }
+}
+
+fn milliseconds(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Script, String> {
+        let script: Script = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        script.check().map(|()| script)
+    }
+
+    #[test]
+    fn files_say_the_same_as_the_builder() {
+        let second = Duration::from_secs;
+        let built = Script::new()
+            .join(second(1), "carol")
+            .speak(second(2), "#1", second(5))
+            .mute(second(9), "#1")
+            .leave(second(20), "carol")
+            .end(second(30));
+        let text = r##"{"steps": [
+            {"at_ms": 1000, "who": "carol", "do": "join"},
+            {"at_ms": 2000, "who": "#1", "do": "speak", "for_ms": 5000},
+            {"at_ms": 9000, "who": "#1", "do": "mute"},
+            {"at_ms": 20000, "who": "carol", "do": "leave"},
+            {"at_ms": 30000, "do": "end"}
+        ]}"##;
+        assert_eq!(read(text), Ok(built));
+    }
+
+    #[test]
+    fn mistakes_in_files_are_found() {
+        for text in [
+            r#"{"step": []}"#,
+            r#"{"steps": [{"do": "dance", "who": "a"}]}"#,
+            r#"{"steps": [{"do": "join"}]}"#,
+            r#"{"steps": [{"do": "end", "who": "a"}]}"#,
+            r#"{"steps": [{"do": "join", "who": "a", "for_ms": 5}]}"#,
+            r#"{"calls": [{"room": "1"}]}"#,
+            r#"{"calls": [{"group": "1", "participants": ["a"]}]}"#,
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}

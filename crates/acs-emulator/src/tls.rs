@@ -1,0 +1,141 @@
+//! HTTPS with a certificate authority that exists for one emulator only.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::Listener;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::server::TlsStream;
+
+use crate::error::Error;
+
+/// A client that has not completed its handshake after this time is forgotten.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// Connections that have completed their handshake and wait to be served.
+const BACKLOG: usize = 64;
+
+/// A certificate of a new authority.
+pub(crate) struct Identity {
+    /// The certificate of the authority in PEM, which clients have to trust.
+    pub(crate) ca: String,
+    pub(crate) config: Arc<ServerConfig>,
+}
+
+/// Makes an authority, and a certificate for `names`, loopback and `address`.
+pub(crate) fn identity(names: &[String], address: IpAddr) -> Result<Identity, Error> {
+    make(names, address).map_err(Error::Certificate)
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn make(names: &[String], address: IpAddr) -> Result<Identity, Failure> {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, "acs-emulator test authority");
+    let authority_key = KeyPair::generate()?;
+    let ca = authority.self_signed(&authority_key)?.pem();
+    let issuer = Issuer::new(authority, authority_key);
+
+    let mut covered: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    if !address.is_loopback() && !address.is_unspecified() {
+        covered.push(address.to_string());
+    }
+    for name in names {
+        if !covered.contains(name) {
+            covered.push(name.clone());
+        }
+    }
+    let mut server = CertificateParams::new(covered)?;
+    server.use_authority_key_identifier_extension = true;
+    server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    server
+        .distinguished_name
+        .push(DnType::CommonName, "acs-emulator");
+    let server_key = KeyPair::generate()?;
+    let certificate = server.signed_by(&server_key, &issuer)?;
+
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(server_key.serialize_der()));
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Identity {
+        ca,
+        config: Arc::new(config),
+    })
+}
+
+/// Accepts TLS connections. Handshakes run beside each other, so that a slow one holds up nobody.
+pub(crate) struct TlsListener {
+    local: Option<SocketAddr>,
+    connections: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+}
+
+impl TlsListener {
+    pub(crate) fn new(listener: TcpListener, config: Arc<ServerConfig>) -> Self {
+        let local = listener.local_addr().ok();
+        let (sender, connections) = mpsc::channel(BACKLOG);
+        tokio::spawn(accept(listener, TlsAcceptor::from(config), sender));
+        Self { local, connections }
+    }
+}
+
+async fn accept(
+    mut listener: TcpListener,
+    acceptor: TlsAcceptor,
+    sender: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>,
+) {
+    loop {
+        let (stream, peer) = tokio::select! {
+            accepted = Listener::accept(&mut listener) => accepted,
+            () = sender.closed() => return,
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        let handshake = acceptor.accept(stream);
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
+                // Nobody receives any more when the emulator has stopped.
+                Ok(Ok(stream)) => drop(sender.send((stream, peer)).await),
+                Ok(Err(error)) => tracing::debug!(%error, %peer, "TLS handshake failed"),
+                Err(_) => tracing::debug!(%peer, "TLS handshake not completed"),
+            }
+        });
+    }
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.connections.recv().await {
+            Some(connection) => connection,
+            // The accepting task lives as long as this receiver.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.local.ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}

@@ -1,0 +1,218 @@
+//! Signed tokens: those that callbacks carry, and those that clients may show instead of a key.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::KeyPair as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::clock::after;
+use crate::error::Error;
+use crate::ids;
+
+/// Who signs the tokens of callbacks, by the service's documentation.
+pub(crate) const CALLBACK_ISSUER: &str = "https://acscallautomation.communication.azure.com";
+/// How long the token of one callback is good.
+const CALLBACK_LIFETIME: Duration = Duration::from_mins(5);
+/// What tokens of clients are for; the service's scope ends in a slash of its own.
+const AUDIENCES: [&str; 2] = [
+    "https://communication.azure.com/",
+    "https://communication.azure.com",
+];
+/// The scopes that give such a token.
+pub(crate) const SCOPES: [&str; 2] = [
+    "https://communication.azure.com//.default",
+    "https://communication.azure.com/.default",
+];
+
+/// Signs tokens and checks its own. The key is made when it is first needed, which takes a moment.
+pub(crate) struct Tokens {
+    key: OnceLock<Option<Key>>,
+    pub(crate) tenant: Uuid,
+    /// The issuer of clients' tokens.
+    pub(crate) issuer: String,
+}
+
+struct Key {
+    id: String,
+    private: EncodingKey,
+    public: DecodingKey,
+    modulus: String,
+    exponent: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    /// Tells tokens of one second apart: each event has its own.
+    jti: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tid: Option<Uuid>,
+}
+
+impl Tokens {
+    /// An issuer below `endpoint`.
+    pub(crate) fn new(endpoint: &str) -> Self {
+        let tenant = ids::fresh();
+        Self {
+            key: OnceLock::new(),
+            tenant,
+            issuer: format!("{endpoint}/{tenant}/v2.0"),
+        }
+    }
+
+    /// A token that a client shows.
+    pub(crate) fn for_client(
+        &self,
+        client: &str,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> Result<String, Error> {
+        self.sign(&Claims {
+            iss: self.issuer.clone(),
+            aud: AUDIENCES[0].to_owned(),
+            iat: now.as_second(),
+            nbf: now.as_second(),
+            exp: after(now, lifetime).as_second(),
+            jti: Uuid::new_v4(),
+            sub: Some(client.to_owned()),
+            tid: Some(self.tenant),
+        })
+    }
+
+    /// The token of one callback to an application of `resource`.
+    pub(crate) fn for_callback(&self, resource: Uuid, now: Timestamp) -> Result<String, Error> {
+        self.sign(&Claims {
+            iss: CALLBACK_ISSUER.to_owned(),
+            aud: resource.to_string(),
+            iat: now.as_second(),
+            nbf: now.as_second(),
+            exp: after(now, CALLBACK_LIFETIME).as_second(),
+            jti: Uuid::new_v4(),
+            sub: None,
+            tid: None,
+        })
+    }
+
+    /// Whether `token` was made for clients and is good at `now`.
+    pub(crate) fn accepts(&self, token: &str, now: Timestamp) -> bool {
+        let Ok(key) = self.key() else { return false };
+        let mut rules = Validation::new(Algorithm::RS256);
+        rules.set_issuer(&[&self.issuer]);
+        rules.set_audience(&AUDIENCES);
+        rules.set_required_spec_claims(&["exp", "iss", "aud"]);
+        // Checked below, by the time of the service and not of the machine.
+        rules.validate_exp = false;
+        rules.validate_nbf = false;
+        match decode::<Claims>(token, &key.public, &rules) {
+            Ok(token) => {
+                let now = now.as_second();
+                token.claims.nbf <= now && now < token.claims.exp
+            }
+            Err(error) => {
+                tracing::debug!(%error, "token denied");
+                false
+            }
+        }
+    }
+
+    /// The public key, as applications fetch it.
+    pub(crate) fn key_set(&self) -> Result<Value, Error> {
+        let key = self.key()?;
+        Ok(json!({"keys": [{
+            "kty": "RSA",
+            "use": "sig",
+            "alg": "RS256",
+            "kid": key.id,
+            "n": key.modulus,
+            "e": key.exponent,
+        }]}))
+    }
+
+    fn sign(&self, claims: &Claims) -> Result<String, Error> {
+        let key = self.key()?;
+        let mut header = Header::new(Algorithm::RS256);
+        header.kid = Some(key.id.clone());
+        encode(&header, claims, &key.private).map_err(|error| Error::Token(error.into()))
+    }
+
+    fn key(&self) -> Result<&Key, Error> {
+        let made = self.key.get_or_init(|| {
+            make()
+                .inspect_err(|error| tracing::error!(%error, "no key for tokens"))
+                .ok()
+        });
+        made.as_ref()
+            .ok_or_else(|| Error::Token("the key could not be made".into()))
+    }
+}
+
+fn make() -> Result<Key, Box<dyn std::error::Error + Send + Sync>> {
+    let pair = KeyPair::generate(KeySize::Rsa2048)?;
+    let modulus = pair
+        .public_key()
+        .modulus()
+        .big_endian_without_leading_zero();
+    let exponent = pair
+        .public_key()
+        .exponent()
+        .big_endian_without_leading_zero();
+    let (modulus, exponent) = (
+        URL_SAFE_NO_PAD.encode(modulus),
+        URL_SAFE_NO_PAD.encode(exponent),
+    );
+    let der = pair.as_der()?;
+    let pem = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        STANDARD.encode(der.as_ref())
+    );
+    Ok(Key {
+        id: Uuid::new_v4().simple().to_string(),
+        private: EncodingKey::from_rsa_pem(pem.as_bytes())?,
+        public: DecodingKey::from_rsa_components(&modulus, &exponent)?,
+        modulus,
+        exponent,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+    #[test]
+    fn a_token_is_good_for_its_time_and_its_use() {
+        let tokens = Tokens::new("http://127.0.0.1:1");
+        let hour = Duration::from_hours(1);
+        let token = tokens.for_client("app", NOW, hour).unwrap();
+        assert!(tokens.accepts(&token, NOW));
+        assert!(tokens.accepts(&token, after(NOW, Duration::from_secs(3599))));
+        assert!(!tokens.accepts(&token, after(NOW, hour)));
+        assert!(!tokens.accepts(&token, Timestamp::constant(1_767_225_599, 0)));
+
+        let callback = tokens.for_callback(tokens.tenant, NOW).unwrap();
+        assert!(!tokens.accepts(&callback, NOW), "made for callbacks");
+        let other = Tokens::new("http://127.0.0.1:1");
+        assert!(!other.accepts(&token, NOW), "signed by another key");
+        let (head, signature) = token.rsplit_once('.').unwrap();
+        assert!(!tokens.accepts(head, NOW));
+        let mut forged: String = signature.chars().rev().collect();
+        forged.insert_str(0, &format!("{head}."));
+        assert!(!tokens.accepts(&forged, NOW));
+    }
+}

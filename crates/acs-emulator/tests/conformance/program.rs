@@ -1,0 +1,162 @@
+//! The program `acs-emulator`: its ready line, its listeners and its end.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A running emulator that ends with the test.
+pub(crate) struct Program {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    pub(crate) ready: Value,
+}
+
+impl Program {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))
+            .args(args)
+            .env("RUST_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        Self {
+            child,
+            stdout,
+            ready: serde_json::from_str(&line).unwrap(),
+        }
+    }
+
+    pub(crate) fn text(&self, member: &str) -> &str {
+        self.ready[member].as_str().unwrap()
+    }
+
+    /// Asks the program to end, and gives what it has written after the ready line.
+    #[cfg(unix)]
+    fn stop(mut self) -> String {
+        let id = self.child.id().to_string();
+        let killed = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        assert!(killed.success());
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        rest
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn file(folder: &TempDir, name: &str, content: &str) -> String {
+    let path = folder.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    shown(&path)
+}
+
+pub(crate) fn shown(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+async fn state(program: &Program) -> Value {
+    let url = format!("{}/state", program.text("admin"));
+    let answer = reqwest::get(url).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn by_default_it_serves_http_and_says_where() {
+    let program = Program::start(&[]);
+    let endpoint = program.text("endpoint").to_owned();
+    assert!(endpoint.starts_with("http://127.0.0.1:"), "{endpoint}");
+    let connection_string = program.text("connection_string");
+    assert!(connection_string.starts_with(&format!("endpoint={endpoint}/;accesskey=")));
+    assert_eq!(program.ready["event"], "ready");
+    for member in ["https_connection_string", "https_endpoint", "ca_file"] {
+        assert_eq!(program.ready[member], Value::Null, "{member}");
+    }
+    assert_eq!(state(&program).await["calls"], json!([]));
+    let unsigned = reqwest::get(format!("{endpoint}/calling/recordings/x"));
+    assert_eq!(unsigned.await.unwrap().status(), 401);
+    assert_eq!(program.stop(), "");
+    assert!(reqwest::get(endpoint).await.is_err(), "it has stopped");
+}
+
+#[tokio::test]
+async fn https_needs_no_http_and_the_authority_is_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = shown(&folder.path().join("ca.pem"));
+    let script = r#"{"calls": [{"room": "1", "participants": ["alice", "bob"]}]}"#;
+    let script = file(&folder, "script.json", script);
+    let program = Program::start(&[
+        "--https",
+        "127.0.0.1:0",
+        "--tls-name",
+        "acs.test",
+        "--ca-out",
+        &ca,
+        "--script",
+        &script,
+    ]);
+    assert_eq!(program.ready["endpoint"], Value::Null);
+    assert_eq!(program.text("ca_file"), ca);
+    let https = program.text("https_endpoint");
+    let pem = std::fs::read(&ca).unwrap();
+    let authority = reqwest::Certificate::from_pem(&pem).unwrap();
+    let port = https.rsplit_once(':').unwrap().1.parse().unwrap();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([authority])
+        .resolve("acs.test", ([127, 0, 0, 1], port).into())
+        .build()
+        .unwrap();
+    for origin in [https.to_owned(), format!("https://acs.test:{port}")] {
+        let keys = client.get(format!("{origin}/calling/keys")).send();
+        assert_eq!(keys.await.unwrap().status(), 200, "{origin}");
+    }
+    let stranger = reqwest::get(https).await.unwrap_err();
+    assert!(stranger.is_connect(), "{stranger}");
+    let calls = state(&program).await["calls"].clone();
+    assert_eq!(calls[0]["participants"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_cannot_work_is_refused_at_once() {
+    for args in [
+        ["--admin", "0.0.0.0:0"],
+        ["--content-url", "https://a.test/path"],
+        ["--script", "/nowhere/script.json"],
+        ["--http", "nonsense"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{args:?}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+        assert!(!output.stderr.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_keys_again() {
+    let key = |seed: &str| {
+        let program = Program::start(&["--seed", seed]);
+        let text = program.text("connection_string");
+        text.split_once("accesskey=").unwrap().1.to_owned()
+    };
+    assert_eq!(key("7"), key("7"));
+    assert_ne!(key("7"), key("8"));
+}

@@ -1,0 +1,288 @@
+//! Callbacks: order, content, and the tokens that prove where they come from.
+
+use std::time::Duration;
+
+use acs_emulator::Emulator;
+use http::Method;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde_json::{Value, json};
+
+use crate::client::{Request, act, delete, emulator, post, start};
+use crate::webhook::{Delivery, Webhook};
+
+const CONNECTIONS: &str = "/calling/callConnections";
+
+async fn ask(acs: &Emulator, path: &str) -> Value {
+    Request::plain(acs, Method::GET, path)
+        .send_unsigned()
+        .await
+        .json()
+}
+
+/// Checks a token as an application does: by what the emulator publishes.
+async fn verify(acs: &Emulator, delivery: &Delivery) -> Value {
+    let token = delivery.header("authorization");
+    let token = token.strip_prefix("Bearer ").unwrap();
+    let about = ask(acs, "/calling/.well-known/acsopenidconfiguration").await;
+    let keys = about["jwks_uri"].as_str().unwrap();
+    let keys = ask(acs, keys.strip_prefix(acs.endpoint()).unwrap()).await;
+    let key = &keys["keys"][0];
+    assert_eq!(decode_header(token).unwrap().kid.unwrap(), key["kid"]);
+    let (n, e) = (key["n"].as_str().unwrap(), key["e"].as_str().unwrap());
+    let mut rules = Validation::new(Algorithm::RS256);
+    rules.set_audience(&[acs.resource_id()]);
+    rules.set_issuer(&[about["issuer"].as_str().unwrap()]);
+    rules.set_required_spec_claims(&["exp", "nbf", "aud", "iss"]);
+    let key = DecodingKey::from_rsa_components(n, e).unwrap();
+    decode(token, &key, &rules).unwrap().claims
+}
+
+fn kind(event: &Value) -> &str {
+    let kind = event["type"].as_str().unwrap();
+    kind.strip_prefix("Microsoft.Communication.").unwrap()
+}
+
+#[tokio::test]
+async fn a_recorded_call_is_told_in_order() {
+    let acs = emulator().await;
+    let mut webhook = Webhook::answering(&[]).await;
+    let call = json!({
+        "targets": [{"rawId": "8:acs:a"}, {"rawId": "8:acs:b"}],
+        "callbackUri": webhook.url,
+        "operationContext": "mine",
+    });
+    let created = post(&acs, CONNECTIONS, &call).await.json();
+    let connection = created["callConnectionId"].as_str().unwrap().to_owned();
+    assert!(webhook.is_quiet());
+
+    acs.clock().advance(Duration::from_millis(100));
+    let delivery = webhook.next().await;
+    assert_eq!(
+        delivery.header("content-type"),
+        "application/json; charset=utf-8"
+    );
+    let claims = verify(&acs, &delivery).await;
+    let lifetime = claims["exp"].as_i64().unwrap() - claims["nbf"].as_i64().unwrap();
+    assert_eq!(lifetime, 300);
+    let connected = delivery.event().clone();
+    let source = format!("calling/callConnections/{connection}");
+    let server_call_id = connected["data"]["serverCallId"].as_str().unwrap();
+    assert_eq!(
+        connected,
+        json!({
+            "id": connected["id"],
+            "source": source,
+            "subject": source,
+            "type": "Microsoft.Communication.CallConnected",
+            "specversion": "1.0",
+            "datacontenttype": "application/json",
+            "time": "2026-01-01T00:00:00.1000000+00:00",
+            "data": {
+                "callConnectionId": connection,
+                "serverCallId": server_call_id,
+                "correlationId": created["correlationId"],
+                "operationContext": "mine",
+                "resultInformation": {"code": 200, "subCode": 0, "message": ""},
+                "version": "2026-03-12",
+                "publicEventType": "Microsoft.Communication.CallConnected",
+            },
+        })
+    );
+    let delivery = webhook.next().await;
+    let people = &delivery.event()["data"];
+    assert_eq!(kind(delivery.event()), "ParticipantsUpdated");
+    assert_eq!(people["sequenceNumber"], 1);
+    assert_eq!(people["participants"].as_array().unwrap().len(), 2);
+
+    let recording = json!({
+        "callConnectionId": connection,
+        "recordingStateCallbackUri": webhook.url,
+    });
+    let recording = format!("/calling/recordings/{}", start(&acs, &recording).await);
+    let mut told = Vec::new();
+    told.push(webhook.next().await);
+    told.push(webhook.next().await);
+    for action in ["pause", "pause", "resume", "resume"] {
+        acs.clock().advance(Duration::from_secs(1));
+        act(&acs, &format!("{recording}:{action}")).await;
+    }
+    told.push(webhook.next().await);
+    told.push(webhook.next().await);
+    act(&acs, &format!("{CONNECTIONS}/{connection}:terminate")).await;
+    told.push(webhook.next().await);
+    let states: Vec<_> = told
+        .iter()
+        .map(|delivery| {
+            assert_eq!(kind(delivery.event()), "RecordingStateChanged");
+            let data = &delivery.event()["data"];
+            assert_eq!(data["callConnectionId"], connection.as_str());
+            assert_eq!(data["recordingKind"], "azureCommunicationServices");
+            let state = data["state"].as_str().unwrap();
+            (state, data["startDateTime"].as_str().unwrap())
+        })
+        .collect();
+    let begun = "2026-01-01T00:00:00.3000000+00:00";
+    assert_eq!(
+        states,
+        [
+            ("inactive", "0001-01-01T00:00:00+00:00"),
+            ("active", begun),
+            ("inactive", begun),
+            ("active", begun),
+            ("inactive", begun),
+        ]
+    );
+    let last = webhook.next().await;
+    assert_eq!(kind(last.event()), "CallDisconnected");
+    assert_eq!(last.event()["data"]["resultInformation"]["subCode"], 7000);
+    assert_ne!(
+        last.header("authorization"),
+        delivery.header("authorization")
+    );
+    assert!(webhook.is_quiet());
+}
+
+#[tokio::test]
+async fn adding_and_removing_is_told_where_the_request_says() {
+    let acs = emulator().await;
+    let mut usual = Webhook::answering(&[]).await;
+    let mut other = Webhook::answering(&[]).await;
+    let call = acs
+        .call(["alice", "bob"])
+        .callback(&usual.url)
+        .unwrap()
+        .await;
+    let base = format!("{CONNECTIONS}/{}/participants", call.call_connection_id());
+    let carol = json!({"rawId": "8:acs:carol"});
+    let add = json!({
+        "participantToAdd": carol,
+        "operationContext": "add",
+        "operationCallbackUri": other.url,
+    });
+    assert_eq!(post(&acs, &format!("{base}:add"), &add).await.status, 202);
+    acs.clock().advance(Duration::from_millis(100));
+    let added = other.next().await;
+    assert_eq!(kind(added.event()), "AddParticipantSucceeded");
+    assert_eq!(added.event()["data"]["operationContext"], "add");
+    assert_eq!(added.event()["data"]["participant"]["rawId"], "8:acs:carol");
+
+    let remove = json!({"participantToRemove": carol});
+    post(&acs, &format!("{base}:remove"), &remove).await;
+    let mut kinds = Vec::new();
+    for _ in 0..5 {
+        let delivery = usual.next().await;
+        let event = delivery.event();
+        kinds.push((
+            kind(event).to_owned(),
+            event["data"]["sequenceNumber"].clone(),
+        ));
+    }
+    let expected = [
+        ("CallConnected", Value::Null),
+        ("ParticipantsUpdated", json!(1)),
+        ("ParticipantsUpdated", json!(2)),
+        ("RemoveParticipantSucceeded", Value::Null),
+        ("ParticipantsUpdated", json!(3)),
+    ]
+    .map(|(kind, number)| (kind.to_owned(), number));
+    assert_eq!(kinds, expected);
+}
+
+#[tokio::test]
+async fn a_recording_whose_call_is_over_before_it_begins_has_failed() {
+    let acs = emulator().await;
+    let mut webhook = Webhook::answering(&[]).await;
+    for paused in [false, true] {
+        let call = acs.call(["alice", "bob"]).await;
+        let request = json!({
+            "callConnectionId": call.call_connection_id(),
+            "recordingStateCallbackUri": webhook.url,
+            "pauseOnStart": paused,
+        });
+        let started = post(&acs, "/calling/recordings", &request).await.json();
+        assert_eq!(webhook.next().await.event()["data"]["state"], "inactive");
+        call.hang_up();
+        let failed = webhook.next().await;
+        assert_eq!(kind(failed.event()), "StartRecordingFailed");
+        assert_eq!(
+            failed.event()["data"]["recordingId"],
+            started["recordingId"]
+        );
+        assert_eq!(failed.event()["data"]["resultInformation"]["subCode"], 8528);
+    }
+
+    // One that only pauses has not failed.
+    let call = acs.call(["alice", "bob"]).await;
+    let request = json!({
+        "callConnectionId": call.call_connection_id(),
+        "recordingStateCallbackUri": webhook.url,
+        "pauseOnStart": true,
+    });
+    start(&acs, &request).await;
+    webhook.next().await;
+    call.hang_up();
+    let call = acs
+        .call(["alice", "bob"])
+        .callback(&webhook.url)
+        .unwrap()
+        .await;
+    let next = webhook.next().await;
+    assert_eq!(kind(next.event()), "CallConnected");
+    call.hang_up();
+}
+
+#[tokio::test]
+async fn a_call_that_rings_is_answered_once() {
+    let acs = emulator().await;
+    let mut grid = Webhook::answering(&[]).await;
+    acs.subscribe(&grid.url).all_events().await.unwrap();
+    grid.next().await;
+    let mut webhook = Webhook::answering(&[]).await;
+    let ringing = acs.incoming_call("carol");
+    let event = grid.next().await;
+    let data = &event.event()["data"];
+    assert_eq!(kind_of_grid(event.event()), "IncomingCall");
+    assert_eq!(data["incomingCallContext"], ringing.context());
+    assert_eq!(data["serverCallId"], ringing.server_call_id());
+
+    let answer = json!({"incomingCallContext": ringing.context(), "callbackUri": webhook.url});
+    let answered = post(&acs, &format!("{CONNECTIONS}:answer"), &answer).await;
+    assert_eq!(answered.status, 200);
+    assert_eq!(answered.json()["serverCallId"], ringing.server_call_id());
+    post(&acs, &format!("{CONNECTIONS}:answer"), &answer)
+        .await
+        .assert_error(404, "8522");
+    acs.clock().advance(Duration::from_millis(100));
+    assert_eq!(kind(webhook.next().await.event()), "CallConnected");
+    acs.clock().advance(Duration::from_secs(3));
+    let connection = answered.json()["callConnectionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    delete(&acs, &format!("{CONNECTIONS}/{connection}")).await;
+
+    let mut events = Vec::new();
+    for _ in 0..3 {
+        events.push(grid.next().await.event().clone());
+    }
+    events.sort_by_key(|event| event["eventTime"].to_string());
+    let started = events
+        .iter()
+        .find(|event| kind_of_grid(event) == "CallStarted");
+    assert_eq!(started.unwrap()["data"]["isTwoParty"], false);
+    let joined = events
+        .iter()
+        .find(|event| kind_of_grid(event) == "CallParticipantAdded");
+    assert_eq!(
+        joined.unwrap()["data"]["user"]["communicationIdentifier"],
+        data["from"]
+    );
+    let ended = &events[2];
+    assert_eq!(kind_of_grid(ended), "CallEnded");
+    assert_eq!(ended["data"]["callDurationInSeconds"], 3.0);
+}
+
+fn kind_of_grid(event: &Value) -> &str {
+    let kind = event["eventType"].as_str().unwrap();
+    kind.strip_prefix("Microsoft.Communication.").unwrap()
+}
