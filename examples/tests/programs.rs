@@ -112,6 +112,25 @@ fn the_quickstart_records_a_call_end_to_end() {
 }
 
 #[test]
+fn the_webhook_downloads_what_is_announced() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = example("webhook")
+        .env_remove("WEBHOOK_SECRET")
+        .arg("--out")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let (stdout, stderr) = texts(&output);
+    assert!(output.status.success(), "{stdout}{stderr}");
+    let [file] = &files(folder.path(), "mp4")[..] else {
+        panic!("not one file: {stdout}")
+    };
+    let bytes = std::fs::metadata(file).unwrap().len();
+    let line = format!("{} ({bytes} bytes)", file.display());
+    assert!(stdout.lines().any(|found| found == line), "{stdout}");
+}
+
+#[test]
 fn what_is_wrong_is_said_in_one_line_without_the_key() {
     let folder = tempfile::tempdir().unwrap();
     let quickstart = |connection_string: &str, call: &str| {

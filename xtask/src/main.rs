@@ -1,6 +1,7 @@
 //! Maintainers' commands: `cargo xtask help` lists them.
 
 mod codegen;
+mod schemas;
 mod spec;
 mod suite;
 
@@ -44,6 +45,12 @@ enum Command {
         /// The file to write
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+    },
+    /// Writes JSON Schemas of events and metadata under spec/events
+    Schemas {
+        /// Writes nothing; fails with a diff when a schema is not what the types give
+        #[arg(long)]
+        check: bool,
     },
     /// Runs all tests: unit, integration, examples and documentation
     Test {
@@ -144,6 +151,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             )?;
         }
         Command::Codegen { check, spec, out } => codegen(check, spec, out)?,
+        Command::Schemas { check } => write_schemas(check)?,
         Command::Test { args } => suite::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -174,6 +182,15 @@ fn codegen(check: bool, from: Option<PathBuf>, out: Option<PathBuf>) -> Result<(
         .with_context(|| from.unwrap_or_else(|| SPEC.into()).display().to_string())?;
     let out = out.unwrap_or_else(|| root().join(GENERATED));
     finish(&out, &source, check, "cargo xtask codegen")
+}
+
+fn write_schemas(check: bool) -> Result<()> {
+    let folder = root().join("spec/events");
+    fs::create_dir_all(&folder)?;
+    for (name, schema) in schemas::all(&spec::read_json(&root().join(SPEC))?)? {
+        finish(&folder.join(name), &schema, check, "cargo xtask schemas")?;
+    }
+    Ok(())
 }
 
 /// The name of a file and the SHA-256 of its content.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::calls::Calls;
-use crate::content::{ContentUrl, DeleteContent, Download};
+use crate::content::{ContentUrl, DeleteContent, Download, DownloadRecording};
 use crate::credential::{AccessKey, ConnectionString, Credential, Endpoint};
 #[cfg(feature = "entra")]
 use crate::credential::{DEFAULT_SCOPE, EntraCredential};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::RecordingChunk;
+use crate::event::{RecordingChunk, RecordingFileStatusUpdated};
 use crate::ids::RecordingId;
 use crate::metadata::RecordingMetadata;
 use crate::recording::Recording;
@@ -112,6 +112,24 @@ impl RecordingClient {
     /// Downloads content, from a `content_location` or `metadata_location` of an event.
     pub fn download(&self, location: &ContentUrl) -> Download {
         Download::new(self.clone(), location.clone())
+    }
+
+    /// Downloads a whole recording, all chunks and their metadata, into a folder.
+    ///
+    /// ```no_run
+    /// # use acs_recording::{RecordingClient, RecordingFileStatusUpdated, Result};
+    /// # async fn run(client: &RecordingClient, file: &RecordingFileStatusUpdated) -> Result<()> {
+    /// let saved = client
+    ///     .download_recording(file)
+    ///     .to_dir("recordings")
+    ///     .on_progress(|progress| println!("{} bytes", progress.bytes))
+    ///     .await?;
+    /// println!("{}", saved.chunks[0].media.path.display());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn download_recording(&self, file: &RecordingFileStatusUpdated) -> DownloadRecording {
+        DownloadRecording::new(self.clone(), file)
     }
 
     /// Reads the metadata document of a chunk: who is on which channel, and when it was paused.

@@ -1,6 +1,8 @@
 //! Reading what the service writes in more than one way.
 
 use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -30,6 +32,34 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
         Unexpected::Float(number),
         &"a count",
     ))
+}
+
+/// An optional duration in milliseconds.
+pub(crate) fn milliseconds<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    Ok(number(deserializer)?.and_then(|value| Duration::try_from_secs_f64(value / 1000.0).ok()))
+}
+
+/// An optional duration in seconds.
+pub(crate) fn seconds<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    Ok(number(deserializer)?.and_then(|value| Duration::try_from_secs_f64(value).ok()))
+}
+
+/// An optional id; text that cannot be one counts as none, because an event is worth more than an
+/// id in it.
+pub(crate) fn id<'de, D: Deserializer<'de>, T: TryFrom<String>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let text = <Option<String> as de::Deserialize>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| T::try_from(text).ok()))
+}
+
+/// As [`id`], from text.
+pub(crate) fn parse<T: FromStr>(text: Option<&str>) -> Option<T> {
+    text?.parse().ok()
 }
 
 struct NumberVisitor;
@@ -79,16 +109,41 @@ impl Visitor<'_> for NumberVisitor {
 pub(crate) fn timestamp<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Timestamp>, D::Error> {
-    let Some(text) = <Option<String> as de::Deserialize>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    let instant = parse_timestamp(text.trim())
-        .ok_or_else(|| de::Error::invalid_value(Unexpected::Str(&text), &"a date and time"))?;
-    let year = instant.to_zoned(TimeZone::UTC).year();
-    Ok((year > 1).then_some(instant))
+    deserializer.deserialize_option(TimestampVisitor)
 }
 
-fn parse_timestamp(text: &str) -> Option<Timestamp> {
+/// The first instant of the year 2.
+const YEAR_2: Timestamp = Timestamp::constant(-62_104_060_800, 0);
+
+struct TimestampVisitor;
+
+impl<'de> Visitor<'de> for TimestampVisitor {
+    type Value = Option<Timestamp>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a date and time")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        let instant = parse_timestamp(text.trim())
+            .ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))?;
+        Ok((instant >= YEAR_2).then_some(instant))
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+pub(crate) fn parse_timestamp(text: &str) -> Option<Timestamp> {
     if let Ok(instant) = text.parse() {
         return Some(instant);
     }

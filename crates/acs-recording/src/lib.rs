@@ -33,9 +33,20 @@
 //! }
 //! ```
 //!
-//! [`RecordingClient`] is where everything begins, and the [`guide`] goes through all steps. Every
-//! operation ends in a value or in one [`Error`], whose [`kind`](Error::kind) says what a program
-//! can do about it.
+//! [`RecordingClient`] is where everything begins, and the [`guide`] goes through all steps. Every operation ends in a value or in one
+//! [`Error`], whose [`kind`](Error::kind) says what a program can do about it.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `entra` | credentials of Entra ID, through any of `azure_identity` or one of your own |
+//! | `webhook` | answers deliveries of events on types of `http`: handshakes, checks, de-duplication |
+//! | `tower` | the webhook as a `tower::Service`; with `webhook` |
+//! | `axum` | the webhook as a router of axum; with `tower` |
+//! | `schemars` | JSON Schemas of events and metadata |
 
 mod calls;
 mod client;
@@ -45,12 +56,17 @@ mod error;
 mod event;
 mod identifier;
 mod ids;
+mod inbox;
 mod lenient;
 mod metadata;
 mod operation;
 mod recording;
+#[cfg(feature = "schemars")]
+pub mod schema;
 mod start;
 mod transport;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 #[doc = include_str!("guide.md")]
 pub mod guide {}
@@ -70,7 +86,11 @@ pub use calls::{
     WaitUntilConnected,
 };
 pub use client::{RecordingClient, RecordingClientBuilder};
-pub use content::{ContentUrl, DeleteContent, Download, InvalidContentUrl, Saved};
+pub use content::{
+    ContentHash, ContentStream, ContentUrl, DeleteContent, Download, DownloadRecording,
+    InvalidContentUrl, Overwrite, Progress, SaveRecording, Saved, SavedChunk, SavedRecording,
+    Written,
+};
 #[cfg(feature = "entra")]
 pub use credential::ClaimsChallenge;
 pub use credential::{
@@ -79,13 +99,16 @@ pub use credential::{
 };
 pub use error::{Error, ErrorKind, Result, ServiceCode};
 pub use event::{
-    Event, EventKind, EventSchema, Events, InvalidEvent, RecordingChunk,
-    RecordingFileStatusUpdated, SubscriptionValidation,
+    CallDetails, CallEndReason, CallEnded, CallParticipantAdded, CallParticipantRemoved, CallParty,
+    CallStarted, Delivery, DialogUpdate, Event, EventKind, EventSchema, Events, IncomingCall,
+    InvalidEvent, RecordingChunk, RecordingFileStatusUpdated, RecordingStateChanged,
+    SubscriptionDeleted, SubscriptionValidation,
 };
 pub use identifier::{CloudEnvironment, CommunicationIdentifier, IdentifierKind};
 pub use ids::{
     CallConnectionId, DocumentId, GroupCallId, InvalidId, RecordingId, RoomId, ServerCallId,
 };
+pub use inbox::{EventStream, Inbox, Record, Recorded, RecordedChunk, Wait};
 pub use metadata::{
     AudioConfiguration, InvalidMetadata, Pause, RecordedParticipant, RecordingMetadata,
     VideoConfiguration,

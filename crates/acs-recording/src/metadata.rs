@@ -1,5 +1,6 @@
 //! The metadata document of a recorded chunk.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -43,6 +44,8 @@ pub struct RecordingMetadata {
     pub video: Option<VideoConfiguration>,
     /// Who took part; in an unmixed recording with their channels.
     pub participants: Vec<RecordedParticipant>,
+    /// The version of the document's form.
+    pub version: Option<String>,
 }
 
 /// A time during which nothing was recorded.
@@ -57,36 +60,45 @@ pub struct Pause {
 
 /// How the audio of a recording is encoded.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct AudioConfiguration {
     /// Samples per second, in hertz.
     #[serde(default, deserialize_with = "lenient::count")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub sample_rate: Option<u64>,
     /// Bits per second.
     #[serde(default, deserialize_with = "lenient::count")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub bit_rate: Option<u64>,
     /// Channels in the file.
     #[serde(default, deserialize_with = "lenient::count")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub channels: Option<u64>,
 }
 
 /// How the video of a recording is encoded.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct VideoConfiguration {
     /// The longer side, in pixels.
     #[serde(default, deserialize_with = "lenient::count")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub longer_side_length: Option<u64>,
     /// The shorter side, in pixels.
     #[serde(default, deserialize_with = "lenient::count")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub shorter_side_length: Option<u64>,
     /// Pictures per second.
     #[serde(default, rename = "framerate", deserialize_with = "lenient::number")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub frame_rate: Option<f64>,
     /// Bits per second.
     #[serde(default, deserialize_with = "lenient::count")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub bit_rate: Option<u64>,
 }
 
@@ -131,52 +143,83 @@ impl RecordingMetadata {
             .find(|p| p.channel == Some(channel))?;
         Some(&participant.id)
     }
+
+    /// Who is on which channel of an unmixed recording; empty for a mixed one.
+    pub fn channels(&self) -> BTreeMap<u64, &CommunicationIdentifier> {
+        self.participants
+            .iter()
+            .filter_map(|participant| Some((participant.channel?, &participant.id)))
+            .collect()
+    }
+
+    /// How long recording was paused in all.
+    pub fn paused(&self) -> Duration {
+        self.pauses.iter().filter_map(|pause| pause.duration).sum()
+    }
 }
 
-/// The document as it is written.
+/// What the service notes about a chunk of a recording.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemars", schemars(rename = "RecordingMetadata"))]
 #[serde(rename_all = "camelCase")]
-struct Document {
+pub(crate) struct Document {
     resource_id: Option<String>,
     call_id: Option<String>,
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     chunk_document_id: Option<DocumentId>,
     #[serde(default, deserialize_with = "lenient::count")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     chunk_index: Option<u64>,
     #[serde(default, deserialize_with = "lenient::timestamp")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     chunk_start_time: Option<Timestamp>,
     #[serde(default, deserialize_with = "lenient::number")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     chunk_duration: Option<f64>,
     #[serde(default)]
     pause_resume_intervals: Option<Vec<Interval>>,
     recording_info: Option<Info>,
     #[serde(default)]
     participants: Option<Vec<Participant>>,
+    version: Option<String>,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemars", schemars(inline))]
 #[serde(rename_all = "camelCase")]
 struct Interval {
     #[serde(default, deserialize_with = "lenient::timestamp")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     start_time: Option<Timestamp>,
     #[serde(default, deserialize_with = "lenient::number")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     duration: Option<f64>,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemars", schemars(inline))]
 #[serde(rename_all = "camelCase")]
 struct Info {
     content_type: Option<String>,
     channel_type: Option<String>,
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     format: Option<RecordingFormatType>,
     audio_configuration: Option<AudioConfiguration>,
     video_configuration: Option<VideoConfiguration>,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemars", schemars(inline))]
 #[serde(rename_all = "camelCase")]
 struct Participant {
+    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
     participant_id: CommunicationIdentifier,
     #[serde(default, deserialize_with = "lenient::count")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     channel: Option<u64>,
 }
 
@@ -222,6 +265,7 @@ impl From<Document> for RecordingMetadata {
                     channel: participant.channel,
                 })
                 .collect(),
+            version: document.version,
         }
     }
 }
@@ -284,6 +328,9 @@ mod tests {
         assert_eq!(metadata.video.as_ref().unwrap().frame_rate, Some(8.0));
         assert_eq!(metadata.participant_on(3), Some(&"4:+1".into()));
         assert_eq!(metadata.participant_on(0), None);
+        assert_eq!(metadata.channels().into_keys().collect::<Vec<_>>(), [3]);
+        assert_eq!(metadata.paused(), Duration::from_millis(1500));
+        assert_eq!(metadata.version.as_deref(), Some("1.0"));
     }
 
     #[test]

@@ -357,40 +357,6 @@ async fn nothing_is_sent_to_a_host_that_gets_no_credentials() {
 }
 
 #[tokio::test]
-async fn a_broken_body_leaves_no_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.wav");
-    let cut = Answer::Text("HTTP/1.1 200 OK\nContent-Length: 100\n\nhalf".to_owned());
-    let server = Server::start([
-        cut,
-        answer("200 OK", &[], "whole"),
-        answer("200 OK", &[], "x"),
-    ])
-    .await;
-    let location = format!("{}/v1/objects/o", server.url).parse().unwrap();
-    let client = server.client().build().unwrap();
-
-    let error = client.download(&location).to_file(&path).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-
-    let saved = client.download(&location).to_file(&path).await.unwrap();
-    assert_eq!(
-        (saved.bytes, std::fs::read(&path).unwrap().as_slice()),
-        (5, b"whole".as_slice())
-    );
-
-    let error = client.download(&location).to_file(&path).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::File, "{error}");
-    assert_eq!(std::fs::read(&path).unwrap(), b"whole");
-    assert_eq!(
-        server.requests().len(),
-        2,
-        "nothing is downloaded for a file that exists"
-    );
-}
-
-#[tokio::test]
 async fn a_body_that_stalls_or_breaks_is_asked_for_again() {
     let part = "HTTP/1.1 200 OK\nContent-Length: 100\n\n{\"recordingId\"";
     for broken in [

@@ -1,37 +1,71 @@
-//! Downloading content: to a file that is there as a whole or not at all, or into memory.
+//! Downloading content: into a file that is there as a whole or not at all, or as it comes.
 
-use std::io;
+use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Method};
-use reqwest::Response;
-use tempfile::NamedTempFile;
-use tokio::io::AsyncWriteExt as _;
+use jiff::Timestamp;
+use tokio::io::AsyncWrite;
 
-use super::{ContentUrl, refused};
+use super::ContentUrl;
+use super::answer::{Patience, Source};
+use super::file::{Job, Saved};
+use super::options::{Options, Overwrite, settings};
+use super::progress::{Meter, Progress};
+use super::range::Wanted;
+use super::stream::{ContentStream, Flow, copy};
+use super::verify::ContentHash;
 use crate::client::RecordingClient;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A download about to begin: say where to.
+/// How long the service keeps content, as a rule.
+const RETENTION: Duration = Duration::from_hours(24);
+/// How long after the end of a recording its content may not be ready.
+const RECENT: Duration = Duration::from_mins(15);
+/// How long a recent recording's content is waited for.
+const RECENT_PATIENCE: Duration = Duration::from_mins(2);
+/// How long content that is there, and empty, is waited for.
+const EMPTY_PATIENCE: Duration = Duration::from_secs(30);
+/// How much memory is set aside on the word of a server.
+const MAX_RESERVE: u64 = 1024 * 1024;
+
+/// A download about to begin: set what it needs, then say where to.
+///
+/// ```no_run
+/// # use acs_recording::{ContentUrl, RecordingClient, Result};
+/// # async fn run(client: &RecordingClient, location: &ContentUrl) -> Result<()> {
+/// let saved = client
+///     .download(location)
+///     .sha256()
+///     .on_progress(|progress| println!("{} bytes", progress.bytes))
+///     .to_file("call.wav")
+///     .await?;
+/// println!("{:?}", saved.sha256);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is downloaded before it is told where to"]
 pub struct Download {
     client: RecordingClient,
     location: ContentUrl,
     operation: &'static str,
+    /// None if it was no range.
+    wanted: Option<Wanted>,
+    recorded_until: Option<Timestamp>,
+    pub(super) options: Options,
 }
 
-/// A file that was downloaded.
+/// What a writer was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Saved {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its size in bytes.
+pub struct Written {
+    /// How many bytes.
     pub bytes: u64,
+    /// Their checksum, if that was asked for.
+    pub sha256: Option<ContentHash>,
 }
 
 impl Download {
@@ -40,6 +74,9 @@ impl Download {
             client,
             location,
             operation: "download recording",
+            wanted: Some(Wanted::default()),
+            recorded_until: None,
+            options: Options::default(),
         }
     }
 
@@ -48,22 +85,101 @@ impl Download {
         self
     }
 
-    /// Writes the content to a file, which must not exist yet.
+    pub(super) fn with(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Downloads only these bytes: `0..1024`, `1024..`, `..=99`.
     ///
-    /// The file gets its name when all of it is there and on the disk; until then it has a name of
-    /// its own in the same folder, and it vanishes when the download fails or is dropped.
+    /// What lies beyond the end of the content is left out. A range that begins beyond it, or ends
+    /// before it begins, is [`ErrorKind::InvalidInput`]; an empty one asks the service nothing.
+    pub fn range(mut self, bytes: impl RangeBounds<u64>) -> Self {
+        self.wanted = Wanted::new(&bytes);
+        self
+    }
+
+    /// When the recording ended, which tells content that is not ready yet from content that is
+    /// not there any more.
+    ///
+    /// With less than 15 minutes since then, 404 and 503 are waited out; with more than 24 hours,
+    /// 404 is [`ErrorKind::ExpiredContent`].
+    pub fn recorded_until(mut self, end: Timestamp) -> Self {
+        self.recorded_until = Some(end);
+        self
+    }
+
+    settings!();
+
+    /// Writes the content to a file.
+    ///
+    /// The file gets its name when all of it is there and on the disk. Until then it is called
+    /// `NAME.part` and has a journal beside it. When the download fails or is dropped, or the
+    /// process is killed, these stay behind, and the next download of the same content to the same
+    /// file goes on from them. They are removed when they are of no use.
+    ///
+    /// Large files come in over several connections, if the server does ranges. Connections that
+    /// break are taken up again at the same byte, as often as the client's
+    /// [`RetryPolicy`](crate::RetryPolicy) allows without anything coming in. If the content
+    /// changes meanwhile, it is downloaded from the beginning.
     ///
     /// # Errors
-    /// [`ErrorKind::File`] if it exists or cannot be written, [`ErrorKind::NotFound`] if the
-    /// content was deleted or is over 24 hours old, [`ErrorKind::ForbiddenHost`] if the location
-    /// is on a host that gets no credentials, [`ErrorKind::CorruptContent`] if content was missing
-    /// at the end.
+    /// [`ErrorKind::File`] if it exists or cannot be written, [`ErrorKind::NotFound`] or
+    /// [`ErrorKind::ExpiredContent`] if the content was deleted or is over 24 hours old,
+    /// [`ErrorKind::ContentNotReady`] if it was not there within the limit,
+    /// [`ErrorKind::ForbiddenHost`] if the location is on a host that gets no credentials,
+    /// [`ErrorKind::ContentChanged`] if it changed again and again,
+    /// [`ErrorKind::CorruptContent`] if it was not what the server announced.
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<Saved> {
-        let path = path.as_ref();
         let operation = self.operation;
-        self.save(path)
+        let outcome = self.save(path.as_ref().to_owned(), None).await;
+        outcome.map_err(|error| error.during(operation))
+    }
+
+    pub(super) async fn save(self, path: PathBuf, meter: Option<Arc<Meter>>) -> Result<Saved> {
+        let wanted = self.wanted()?;
+        let job = Job {
+            meter: meter.unwrap_or_else(|| self.meter()),
+            source: self.source(),
+            wanted,
+            options: self.options,
+            path,
+        };
+        Box::pin(job.run()).await
+    }
+
+    /// Hands the content on to a writer, in order.
+    ///
+    /// # Errors
+    /// As [`to_file`](Self::to_file), but what the writer was given before an error cannot be
+    /// taken back. [`ErrorKind::File`] if the writer fails.
+    pub async fn to_writer<W>(self, writer: &mut W) -> Result<Written>
+    where
+        W: AsyncWrite + Unpin + Send + ?Sized,
+    {
+        let operation = self.operation;
+        let copied = async {
+            let mut flow = self.flow().await?;
+            let bytes = copy(&mut flow, writer).await?;
+            let sha256 = flow.hash.filter(|_| self.options.sha256);
+            Ok(Written { bytes, sha256 })
+        };
+        Box::pin(copied)
             .await
-            .map_err(|error| error.during(operation))
+            .map_err(|error: Error| error.during(operation))
+    }
+
+    /// Asks for the content, to be read as a stream of bytes or as an
+    /// [`AsyncRead`](tokio::io::AsyncRead).
+    ///
+    /// # Errors
+    /// As [`to_file`](Self::to_file), files aside.
+    pub async fn stream(self) -> Result<ContentStream> {
+        let operation = self.operation;
+        match Box::pin(self.flow()).await {
+            Ok(flow) => Ok(ContentStream::new(flow, operation)),
+            Err(error) => Err(error.during(operation)),
+        }
     }
 
     /// Reads the content into memory: for metadata, and for media that is known to be small.
@@ -72,144 +188,64 @@ impl Download {
     /// As [`to_file`](Self::to_file), files aside.
     pub async fn into_bytes(self) -> Result<Vec<u8>> {
         let operation = self.operation;
-        self.collect()
+        let collected = async {
+            let mut flow = self.flow().await?;
+            let reserve = flow.length.unwrap_or_default().min(MAX_RESERVE);
+            let mut bytes = Vec::with_capacity(usize::try_from(reserve).unwrap_or_default());
+            while let Some(part) = flow.next().await? {
+                bytes.extend_from_slice(&part);
+            }
+            Ok(bytes)
+        };
+        Box::pin(collected)
             .await
-            .map_err(|error| error.during(operation))
+            .map_err(|error: Error| error.during(operation))
     }
 
-    async fn collect(self) -> Result<Vec<u8>> {
-        let mut content = self.open().await?;
-        let mut bytes = Vec::new();
-        while let Some(part) = content.next().await? {
-            bytes.extend_from_slice(&part);
-        }
-        Ok(bytes)
+    async fn flow(&self) -> Result<Flow> {
+        let wanted = self.wanted()?;
+        Flow::begin(&self.source(), &self.meter(), wanted, self.options.sha256).await
     }
 
-    async fn save(self, path: &Path) -> Result<Saved> {
-        let file_error = |error| file_error(error, path);
-        if tokio::fs::try_exists(path).await.map_err(file_error)? {
-            return Err(file_error(io::ErrorKind::AlreadyExists.into()));
-        }
-        let mut content = self.open().await?;
-        let temporary = temporary_beside(path).map_err(file_error)?;
-        let file = temporary.reopen().map_err(file_error)?;
-        let mut file = tokio::fs::File::from_std(file);
-        while let Some(part) = content.next().await? {
-            file.write_all(&part).await.map_err(file_error)?;
-        }
-        file.flush().await.map_err(file_error)?;
-        file.sync_all().await.map_err(file_error)?;
-        temporary
-            .persist_noclobber(path)
-            .map_err(|error| file_error(error.error))?;
-        Ok(Saved {
-            path: path.to_owned(),
-            bytes: content.received,
-        })
+    fn wanted(&self) -> Result<Wanted> {
+        self.wanted
+            .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "the range ends before it begins"))
     }
 
-    async fn open(&self) -> Result<Content<impl Stream<Item = reqwest::Result<Bytes>> + use<>>> {
-        let response = self
-            .client
-            .pipeline()
-            .content(
-                Method::GET,
-                self.location.as_url(),
-                HeaderMap::new(),
-                self.operation,
-            )
-            .await?;
-        if !matches!(response.status().as_u16(), 200 | 206) {
-            return Err(refused(response).await);
-        }
-        Ok(Content {
-            expected: length(&response),
-            received: 0,
-            stream: Box::pin(response.bytes_stream()),
+    fn meter(&self) -> Arc<Meter> {
+        Meter::new(self.options.listener.clone(), self.options.bandwidth)
+    }
+
+    fn source(&self) -> Arc<Source> {
+        let age = self.recorded_until.map(age);
+        let patience = match (self.options.ready_within, age) {
+            (Some(limit), _) => Patience {
+                missing: limit,
+                empty: limit,
+            },
+            (None, Some(age)) if age < RECENT => Patience {
+                missing: RECENT_PATIENCE,
+                empty: RECENT_PATIENCE,
+            },
+            (None, _) => Patience {
+                missing: Duration::ZERO,
+                empty: EMPTY_PATIENCE,
+            },
+        };
+        Arc::new(Source {
+            client: self.client.clone(),
+            location: self.location.clone(),
+            operation: self.operation,
+            stall: self.options.stall,
+            patience,
+            expired: age.is_some_and(|age| age > RETENTION),
+            ranges: AtomicBool::new(true),
         })
     }
 }
 
-/// A body as it comes in, which ends only when all of it came.
-struct Content<S> {
-    expected: Option<u64>,
-    received: u64,
-    stream: std::pin::Pin<Box<S>>,
-}
-
-impl<S: Stream<Item = reqwest::Result<Bytes>>> Content<S> {
-    async fn next(&mut self) -> Result<Option<Bytes>> {
-        match self.stream.next().await {
-            Some(Ok(part)) => {
-                self.received += part.len() as u64;
-                Ok(Some(part))
-            }
-            Some(Err(error)) => {
-                let kind = if error.is_timeout() {
-                    ErrorKind::Timeout
-                } else {
-                    ErrorKind::Connection
-                };
-                let message = format!("the content broke off after {} bytes", self.received);
-                Err(Error::new(kind, message).with_source(error.without_url()))
-            }
-            None if self
-                .expected
-                .is_some_and(|expected| expected != self.received) =>
-            {
-                Err(Error::new(
-                    ErrorKind::CorruptContent,
-                    format!(
-                        "{} of {} bytes came",
-                        self.received,
-                        self.expected.unwrap_or_default()
-                    ),
-                ))
-            }
-            None => Ok(None),
-        }
-    }
-}
-
-/// The length that the answer announces.
-fn length(response: &Response) -> Option<u64> {
-    response
-        .headers()
-        .get(CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
-}
-
-fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let mut builder = tempfile::Builder::new();
-    let prefix = format!(".{name}.");
-    builder.prefix(&prefix).suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // As any file that a program makes: the process's umask decides.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
-}
-
-fn file_error(error: io::Error, path: &Path) -> Error {
-    let what = match error.kind() {
-        io::ErrorKind::AlreadyExists => "exists already; it was left as it is".to_owned(),
-        io::ErrorKind::NotFound => "cannot be made: its folder does not exist".to_owned(),
-        _ => format!("cannot be written: {error}"),
-    };
-    Error::new(ErrorKind::File, format!("{} {what}", path.display())).with_source(error)
+/// How long ago that was; nothing for what is yet to come.
+fn age(then: Timestamp) -> Duration {
+    let age = Timestamp::now().duration_since(then);
+    Duration::try_from(age).unwrap_or_default()
 }

@@ -45,6 +45,12 @@ pub enum ErrorKind {
     UnexpectedAnswer,
     /// Content came in incomplete or altered; no file was left under its final name.
     CorruptContent,
+    /// The service no longer keeps the content: it was recorded over 24 hours ago.
+    ExpiredContent,
+    /// The content was not there within the limit, or was empty. Try again some minutes later.
+    ContentNotReady,
+    /// Each time, the content changed while it was downloaded.
+    ContentChanged,
     /// A URL leads to a host that gets no credentials; see
     /// [`RecordingClientBuilder::allow_content_host`](crate::RecordingClientBuilder::allow_content_host).
     ForbiddenHost,
@@ -67,6 +73,9 @@ impl ErrorKind {
             Self::Connection => "connection failed",
             Self::UnexpectedAnswer => "unexpected answer",
             Self::CorruptContent => "corrupt content",
+            Self::ExpiredContent => "expired content",
+            Self::ContentNotReady => "content not ready",
+            Self::ContentChanged => "content changed",
             Self::ForbiddenHost => "forbidden host",
             Self::File => "file error",
         }
@@ -168,6 +177,12 @@ impl Error {
         self
     }
 
+    /// The same error as one of another kind.
+    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// Adds what to do about it to the message.
     pub(crate) fn advise(mut self, advice: &str) -> Self {
         self.0.message = format!("{}; {advice}", self.0.message);
@@ -230,7 +245,9 @@ impl Error {
             | ErrorKind::Service
             | ErrorKind::Timeout
             | ErrorKind::Connection
-            | ErrorKind::CorruptContent => true,
+            | ErrorKind::CorruptContent
+            | ErrorKind::ContentNotReady
+            | ErrorKind::ContentChanged => true,
             _ => self.0.status == Some(408),
         }
     }

@@ -1,14 +1,16 @@
 //! From the body of a webhook request to events, one by one.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
-use jiff::Timestamp;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Event, EventKind, EventSchema, RecordingFileStatusUpdated};
+use super::wire::{Batch, Envelope};
+use super::{Delivery, Event, EventKind, EventSchema, Subject, binary};
 use crate::error::{Error, ErrorKind};
-use crate::lenient;
 
 /// The events in the body of a webhook request.
 ///
@@ -50,6 +52,16 @@ pub struct InvalidEvent {
 }
 
 impl InvalidEvent {
+    /// Why the body as a whole cannot be read.
+    pub(super) fn body(reason: &dyn std::fmt::Display) -> Self {
+        Self {
+            index: None,
+            id: None,
+            event_type: None,
+            reason: shorten(reason.to_string()),
+        }
+    }
+
     fn place(&self) -> String {
         match (self.index, &self.event_type, &self.id) {
             (None, ..) => "the body is no events".to_owned(),
@@ -70,19 +82,30 @@ impl From<InvalidEvent> for Error {
 impl Events {
     /// Reads the body of a request.
     pub fn parse(body: &[u8]) -> Self {
-        let events = match split(body) {
-            Ok(events) => events
-                .into_iter()
-                .enumerate()
-                .map(|(index, event)| parse_one(index, event))
-                .collect(),
-            Err(error) => vec![Err(InvalidEvent {
-                index: None,
-                id: None,
-                event_type: None,
-                reason: error.to_string(),
-            })],
+        Self::new(read(body))
+    }
+
+    /// Reads a request: as [`parse`](Self::parse), and every event knows how it was
+    /// [delivered](Event::delivery). Attributes of a `CloudEvent` may be in the headers, too, and
+    /// the body is its data then.
+    pub fn from_request(headers: &HeaderMap, body: &[u8]) -> Self {
+        let mut events = match binary::envelope(headers, body) {
+            Some(event) => vec![
+                event
+                    .map_err(|error| InvalidEvent::body(&error))
+                    .and_then(|event| finish(0, event)),
+            ],
+            None => read(body),
         };
+        if let Some(delivery) = Delivery::from_headers(headers).map(Arc::new) {
+            for event in events.iter_mut().flatten() {
+                event.delivery = Some(Arc::clone(&delivery));
+            }
+        }
+        Self::new(events)
+    }
+
+    fn new(events: Vec<Result<Event, InvalidEvent>>) -> Self {
         Self {
             events: events.into_iter(),
         }
@@ -103,95 +126,132 @@ impl Iterator for Events {
 
 impl ExactSizeIterator for Events {}
 
-/// The text of each event.
-fn split(body: &[u8]) -> Result<Vec<&RawValue>, serde_json::Error> {
+fn read(body: &[u8]) -> Vec<Result<Event, InvalidEvent>> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first == Some(&b'[') {
-        serde_json::from_slice(body)
-    } else {
-        serde_json::from_slice(body).map(|event| vec![event])
+    // Once for the whole body is cheaper than once for each text in it.
+    let body = match std::str::from_utf8(body) {
+        Ok(body) => body,
+        Err(error) => return vec![Err(InvalidEvent::body(&error))],
+    };
+    if !body.trim_start().starts_with('[') {
+        return vec![read_one(None, body)];
+    }
+    // As a rule every envelope is fine, and one look at each is enough.
+    if let Ok(events) = Batch(finish).read(body) {
+        return events;
+    }
+    let one = |index, event: &RawValue| read_one(Some(index), event.get());
+    match Batch(one).read(body) {
+        Ok(events) => events,
+        Err(error) => vec![Err(InvalidEvent::body(&error))],
     }
 }
 
-/// Both envelopes at once; which one it is shows in the members that are there.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    subject: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-
-    #[serde(borrow)]
-    event_type: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    topic: Option<Cow<'a, str>>,
-    #[serde(default, deserialize_with = "lenient::timestamp")]
-    event_time: Option<Timestamp>,
-
-    #[serde(borrow, rename = "type")]
-    cloud_type: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    source: Option<Cow<'a, str>>,
-    #[serde(default, deserialize_with = "lenient::timestamp")]
-    time: Option<Timestamp>,
+fn read_one(index: Option<usize>, text: &str) -> Result<Event, InvalidEvent> {
+    match serde_json::from_str(text) {
+        Ok(event) => finish(index.unwrap_or(0), event),
+        // Not even JSON, so it is no event that could be broken.
+        Err(error) if index.is_none() && !error.is_data() => Err(InvalidEvent::body(&error)),
+        Err(error) => Err(broken(index.unwrap_or(0), text, &error)),
+    }
 }
 
-fn parse_one(index: usize, event: &RawValue) -> Result<Event, InvalidEvent> {
-    let invalid = |reason: String| InvalidEvent {
+/// The error about an event whose envelope cannot be read, with whatever tells which one it is.
+fn broken(index: usize, text: &str, error: &serde_json::Error) -> InvalidEvent {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Peek {
+        id: serde_json::Value,
+        event_type: serde_json::Value,
+        r#type: serde_json::Value,
+    }
+
+    let peek: Peek = serde_json::from_str(text).unwrap_or_default();
+    let text = |value: &serde_json::Value| value.as_str().map(|text| shorten(text.to_owned()));
+    InvalidEvent {
         index: Some(index),
-        id: None,
-        event_type: None,
-        reason,
-    };
-    let envelope: Envelope<'_> =
-        serde_json::from_str(event.get()).map_err(|error| invalid(error.to_string()))?;
-    let Some(id) = envelope.id.map(Cow::into_owned) else {
-        return Err(invalid("it has no `id`".to_owned()));
-    };
+        id: text(&peek.id),
+        event_type: text(&peek.event_type).or_else(|| text(&peek.r#type)),
+        reason: shorten(error.to_string()),
+    }
+}
+
+/// From the members of an envelope to the event.
+fn finish(index: usize, envelope: Envelope<'_>) -> Result<Event, InvalidEvent> {
     let (schema, event_type) = match (envelope.event_type, envelope.cloud_type) {
-        (Some(event_type), None) => (EventSchema::EventGrid, event_type.into_owned()),
-        (_, Some(event_type)) => (EventSchema::CloudEvents, event_type.into_owned()),
-        (None, None) => return Err(invalid("it has neither `eventType` nor `type`".to_owned())),
+        (Some(event_type), None) => (EventSchema::EventGrid, Some(event_type)),
+        (_, event_type) => (EventSchema::CloudEvents, event_type),
     };
-    let subject = envelope.subject.map(Cow::into_owned);
-    let data = envelope.data.unwrap_or(RawValue::NULL);
-    let kind = kind(
-        &event_type,
-        data.get(),
-        subject.as_deref().unwrap_or_default(),
-    );
-    let kind = kind.map_err(|error| InvalidEvent {
+    let invalid = |id: Option<&str>, event_type: Option<&str>, reason: String| InvalidEvent {
         index: Some(index),
-        id: Some(id.clone()),
-        event_type: Some(event_type.clone()),
-        reason: error.to_string(),
-    })?;
+        id: id.map(|id| shorten(id.to_owned())),
+        event_type: event_type.map(|event_type| shorten(event_type.to_owned())),
+        reason: shorten(reason),
+    };
+    let Some(id) = envelope.id.filter(|id| !id.is_empty()) else {
+        return Err(invalid(
+            None,
+            event_type.as_deref(),
+            "it has no `id`".to_owned(),
+        ));
+    };
+    let Some(event_type) = event_type else {
+        let reason = "it has neither `eventType` nor `type`".to_owned();
+        return Err(invalid(Some(&id), None, reason));
+    };
+    let subject = envelope.subject;
+    let read = |data: &str| {
+        let subject = Subject::parse(subject.as_deref().unwrap_or_default());
+        EventKind::read(&event_type, data, &subject)
+    };
+    let invalid = |reason: String| invalid(Some(&id), Some(&event_type), reason);
+    let (kind, data, binary) = match (envelope.data, envelope.data_base64) {
+        (None, Some(text)) => {
+            let bytes = STANDARD
+                .decode(text)
+                .map_err(|error| invalid(format!("`data_base64`: {error}")))?;
+            match serde_json::from_slice::<Box<RawValue>>(&bytes) {
+                Ok(data) => (read(data.get()), data, Some(bytes)),
+                Err(error) if EventKind::KNOWN_TYPES.contains(&event_type.as_str()) => {
+                    return Err(invalid(format!("`data_base64` is no JSON: {error}")));
+                }
+                Err(_) => (
+                    Ok(EventKind::Unknown),
+                    RawValue::NULL.to_owned(),
+                    Some(bytes),
+                ),
+            }
+        }
+        (data, _) => {
+            let data = data.unwrap_or(RawValue::NULL);
+            (read(data.get()), data.to_owned(), None)
+        }
+    };
+    let kind = kind.map_err(|error| invalid(error.to_string()))?;
     Ok(Event {
         id,
-        source: envelope.topic.or(envelope.source).map(Cow::into_owned),
+        source: envelope.topic.or(envelope.source),
         subject,
         event_type,
         time: envelope.event_time.or(envelope.time),
         schema,
+        version: envelope.spec_version.or(envelope.metadata_version),
+        data_version: envelope.data_version,
+        data_content_type: envelope.data_content_type,
+        data_schema: envelope.data_schema,
+        attributes: envelope.attributes,
+        delivery: None,
         kind,
-        data: data.to_owned(),
+        data,
+        binary,
     })
 }
 
-fn kind(event_type: &str, data: &str, subject: &str) -> Result<EventKind, serde_json::Error> {
-    match event_type {
-        "Microsoft.Communication.RecordingFileStatusUpdated" => {
-            RecordingFileStatusUpdated::parse(data, subject)
-                .map(EventKind::RecordingFileStatusUpdated)
-        }
-        "Microsoft.EventGrid.SubscriptionValidationEvent" => {
-            serde_json::from_str(data).map(EventKind::SubscriptionValidation)
-        }
-        _ => Ok(EventKind::Unknown),
+/// The beginning of text that is too long for an error.
+fn shorten(text: String) -> String {
+    match text.char_indices().nth(300) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::subject;
+use super::Subject;
+use super::kind::{Common, Data as EventData};
 use crate::content::ContentUrl;
 use crate::ids::{DocumentId, RecordingId, ServerCallId};
 use crate::lenient;
@@ -41,69 +42,91 @@ pub struct RecordingFileStatusUpdated {
 
 /// One part of a recording: a media file and its metadata document.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RecordingChunk {
     /// The part's id in the service's storage.
+    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
     pub document_id: DocumentId,
     /// The part's number, from 0.
     #[serde(default, deserialize_with = "lenient::count")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub index: Option<u64>,
     /// Why the part ended, such as `SessionEnded` or `ChunkMaximumTimeExceeded`.
     pub end_reason: Option<String>,
     /// The media file.
+    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
     pub content_location: ContentUrl,
     /// The metadata document.
+    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
     pub metadata_location: ContentUrl,
     /// What to delete to remove both; missing in events before 2022.
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub delete_location: Option<ContentUrl>,
 }
 
-/// The data as it is written.
+/// The files of a recording can be downloaded.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemars", schemars(rename = "RecordingFileStatusUpdated"))]
 #[serde(rename_all = "camelCase")]
-struct Data {
+pub(super) struct Data {
     recording_storage_info: StorageInfo,
     #[serde(default, deserialize_with = "lenient::timestamp")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     recording_start_time: Option<Timestamp>,
-    #[serde(default, deserialize_with = "lenient::number")]
-    recording_duration_ms: Option<f64>,
+    #[serde(default, deserialize_with = "lenient::milliseconds")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
+    recording_duration_ms: Option<Duration>,
     session_end_reason: Option<String>,
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     recording_content_type: Option<RecordingContentType>,
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     recording_channel_type: Option<RecordingChannelType>,
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     recording_format_type: Option<RecordingFormatType>,
     storage_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     recording_id: Option<RecordingId>,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemars", schemars(inline))]
 #[serde(rename_all = "camelCase")]
 struct StorageInfo {
     recording_chunks: Vec<RecordingChunk>,
 }
 
-impl RecordingFileStatusUpdated {
-    pub(super) fn parse(data: &str, subject: &str) -> Result<Self, serde_json::Error> {
+impl EventData for RecordingFileStatusUpdated {
+    fn read(data: &str, subject: &Subject<'_>) -> Result<Self, serde_json::Error> {
         let data: Data = serde_json::from_str(data)?;
         let mut chunks = data.recording_storage_info.recording_chunks;
         chunks.sort_by_key(|chunk| chunk.index);
-        let from_subject = |key| subject::value(subject, key);
         Ok(Self {
             recording_id: data
                 .recording_id
-                .or_else(|| RecordingId::new(from_subject("recordingId")?).ok()),
-            server_call_id: from_subject("serverCallId").and_then(|id| ServerCallId::new(id).ok()),
-            call_id: from_subject("call"),
+                .or_else(|| lenient::parse(subject.recording_id)),
+            server_call_id: lenient::parse(subject.server_call_id),
+            call_id: subject.call.map(str::to_owned),
             chunks,
             start: data.recording_start_time,
-            duration: data
-                .recording_duration_ms
-                .and_then(|duration| Duration::try_from_secs_f64(duration / 1000.0).ok()),
+            duration: data.recording_duration_ms,
             session_end_reason: data.session_end_reason,
             content: data.recording_content_type,
             channel: data.recording_channel_type,
             format: data.recording_format_type,
             storage_type: data.storage_type,
         })
+    }
+
+    fn common(&self) -> Common<'_> {
+        Common {
+            recording_id: self.recording_id.as_ref().map(RecordingId::as_str),
+            server_call_id: self.server_call_id.as_ref().map(ServerCallId::as_str),
+            ..Common::default()
+        }
     }
 }

@@ -1,18 +1,43 @@
-//! Events of the service: what Event Grid posts to a webhook.
+//! Events of the service: what Event Grid and Call Automation post to a webhook.
 
+mod binary;
+mod call;
+mod delivery;
+mod dialog;
 mod envelope;
 mod file;
+mod kind;
+mod party;
+mod recording;
+#[cfg(feature = "schemars")]
+pub(crate) mod schemas;
 mod subject;
 mod validation;
+mod wire;
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
+pub use call::{
+    CallDetails, CallEndReason, CallEnded, CallParticipantAdded, CallParticipantRemoved,
+    CallStarted, IncomingCall,
+};
+pub use delivery::Delivery;
+pub use dialog::DialogUpdate;
 pub use envelope::{Events, InvalidEvent};
 pub use file::{RecordingChunk, RecordingFileStatusUpdated};
-pub use validation::SubscriptionValidation;
+pub use kind::EventKind;
+pub use party::CallParty;
+pub use recording::RecordingStateChanged;
+use subject::Subject;
+pub use validation::{SubscriptionDeleted, SubscriptionValidation};
+
+use crate::ids::{CallConnectionId, RecordingId, ServerCallId};
+use crate::lenient;
+use crate::models::ResultInformation;
 
 /// One event: its envelope, its data typed by kind, and the data as it came.
 #[derive(Clone, Debug)]
@@ -30,8 +55,19 @@ pub struct Event {
     pub time: Option<Timestamp>,
     /// In which of the two schemas it came.
     pub schema: EventSchema,
+    /// The schema's version: `specversion` or `metadataVersion`.
+    pub version: Option<String>,
+    /// The version of the data's form, in the Event Grid schema.
+    pub data_version: Option<String>,
+    /// What kind of content the data is, in `CloudEvents`.
+    pub data_content_type: Option<String>,
+    /// Where the data's form is described, in `CloudEvents`.
+    pub data_schema: Option<String>,
+    attributes: Vec<(String, Box<RawValue>)>,
+    delivery: Option<Arc<Delivery>>,
     kind: EventKind,
     data: Box<RawValue>,
+    binary: Option<Vec<u8>>,
 }
 
 /// The form of an event's envelope, which the Event Grid subscription determines.
@@ -42,20 +78,6 @@ pub enum EventSchema {
     EventGrid,
     /// `CloudEvents` 1.0.
     CloudEvents,
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum EventKind {
-    /// The files of a recording can be downloaded.
-    RecordingFileStatusUpdated(RecordingFileStatusUpdated),
-    /// Event Grid asks whether the webhook wants its events; answer with
-    /// [`SubscriptionValidation::response_body`].
-    SubscriptionValidation(SubscriptionValidation),
-    /// An event of a type that this version does not know; see [`Event::event_type`] and
-    /// [`Event::data`].
-    Unknown,
 }
 
 impl Event {
@@ -72,6 +94,70 @@ impl Event {
     /// The data as JSON text, exactly as it came; `null` if the event has none.
     pub fn data(&self) -> &str {
         self.data.get()
+    }
+
+    /// The data as bytes, if the event has them in base64.
+    pub fn binary_data(&self) -> Option<&[u8]> {
+        self.binary.as_deref()
+    }
+
+    /// A member of the envelope that has no field here, as JSON text: an extension attribute, or
+    /// what Event Grid adds to an event that it gave up to deliver, such as `deadLetterReason`.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes()
+            .find_map(|(known, value)| (known == name).then_some(value))
+    }
+
+    /// All members that [`attribute`](Self::attribute) finds, in order.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.attributes
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.get()))
+    }
+
+    /// How Event Grid delivered it; none without the headers of the
+    /// [request](Events::from_request).
+    pub fn delivery(&self) -> Option<&Delivery> {
+        self.delivery.as_deref()
+    }
+
+    /// The recording, from the data or else from the subject.
+    pub fn recording_id(&self) -> Option<RecordingId> {
+        let known = self.kind.common().recording_id;
+        lenient::parse(known.or_else(|| self.subject_ids().recording_id))
+    }
+
+    /// The call, from the data or else from the subject.
+    pub fn server_call_id(&self) -> Option<ServerCallId> {
+        let known = self.kind.common().server_call_id;
+        lenient::parse(known.or_else(|| self.subject_ids().server_call_id))
+    }
+
+    /// The application's connection to the call, from the data or else from the subject.
+    ///
+    /// In events about recordings it is the recorder's own connection.
+    pub fn call_connection_id(&self) -> Option<CallConnectionId> {
+        let known = self.kind.common().call_connection_id;
+        lenient::parse(known.or_else(|| self.subject_ids().call_connection_id))
+    }
+
+    /// What the application gave as operation context in the request that this is about.
+    pub fn operation_context(&self) -> Option<&str> {
+        self.kind.common().operation_context
+    }
+
+    /// The id of the call in logs, which all connections to it share.
+    pub fn correlation_id(&self) -> Option<&str> {
+        self.kind.common().correlation_id
+    }
+
+    /// The outcome of the operation, or the reason behind the event.
+    pub fn result_information(&self) -> Option<&ResultInformation> {
+        self.kind.common().result
+    }
+
+    fn subject_ids(&self) -> Subject<'_> {
+        Subject::parse(self.subject.as_deref().unwrap_or_default())
     }
 }
 

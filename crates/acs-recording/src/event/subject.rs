@@ -1,60 +1,155 @@
-//! The subject of recording events, which is where their ids are.
+//! Subjects of events, which repeat ids of the data and have some that the data lacks.
 
-/// The value after `key` in a path of keys and values.
+/// The ids in a subject, as text.
 ///
-/// The service has written four layouts so far, all of them `/recording/` and then some of
-/// `call/{id}`, `serverCallId/{id}` and `recordingId/{id}`. Ids are inserted as they are; the
-/// base64 of a server call id may contain `/`, so a value goes on to the next known key.
-pub(super) fn value(subject: &str, key: &str) -> Option<String> {
-    const KEYS: [&str; 3] = ["call", "serverCallId", "recordingId"];
-    let rest = subject.trim_start_matches('/');
-    let rest = rest.strip_prefix("recording/")?;
-    let mut parts = rest.split('/');
-    parts.find(|part| *part == key)?;
-    let value: Vec<_> = parts.take_while(|part| !KEYS.contains(part)).collect();
-    let value = value.join("/");
-    (!value.is_empty()).then_some(value)
+/// Ids are inserted as they are. The base64 of a server call id may contain `/`, so a value goes on
+/// to the next known key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Subject<'a> {
+    /// The id of the call in logs and metadata.
+    pub call: Option<&'a str>,
+    pub server_call_id: Option<&'a str>,
+    pub recording_id: Option<&'a str>,
+    pub call_connection_id: Option<&'a str>,
+}
+
+impl<'a> Subject<'a> {
+    /// Reads the subjects of the service: four layouts of files (`/recording/` and then some of
+    /// `call/{id}`, `serverCallId/{id}` and `recordingId/{id}`), two of recording states
+    /// (`calling/recordings/{server call}/{recording}`, with and without `recordingId/` between
+    /// them and the event's name behind), one of callbacks, one of calls.
+    pub(super) fn parse(subject: &'a str) -> Self {
+        let subject = subject.trim_start_matches('/');
+        if let Some(rest) = subject.strip_prefix("recording/") {
+            Self::of_file(rest)
+        } else if let Some(rest) = subject.strip_prefix("calling/recordings/") {
+            Self::of_state(rest)
+        } else if let Some(rest) = subject.strip_prefix("calling/callConnections/") {
+            Self {
+                call_connection_id: filled(rest.split('/').next().unwrap_or_default()),
+                ..Self::default()
+            }
+        } else if let Some(rest) = subject.strip_prefix("call/") {
+            let end = ["/startedBy/", "/participant/"]
+                .iter()
+                .filter_map(|key| rest.find(key))
+                .min();
+            Self {
+                server_call_id: filled(&rest[..end.unwrap_or(rest.len())]),
+                ..Self::default()
+            }
+        } else {
+            Self::default()
+        }
+    }
+
+    /// Every file has such a subject, so it is read in one go: keys, and what is between them.
+    fn of_file(path: &'a str) -> Self {
+        let mut found = [None; 3];
+        // The key whose value is being read, and where that begins.
+        let mut open: Option<(usize, usize)> = None;
+        let mut at = 0;
+        for part in path.split('/') {
+            let next = at + part.len() + 1;
+            let keys = ["call", "serverCallId", "recordingId"];
+            if let Some(key) = keys.iter().position(|key| *key == part) {
+                if let Some((key, begin)) = open {
+                    found[key].get_or_insert(path.get(begin..at - 1).unwrap_or_default());
+                }
+                open = Some((key, next));
+            }
+            at = next;
+        }
+        if let Some((key, begin)) = open {
+            found[key].get_or_insert(path.get(begin..).unwrap_or_default());
+        }
+        let [call, server_call_id, recording_id] = found.map(|value| value.and_then(filled));
+        Self {
+            call,
+            server_call_id,
+            recording_id,
+            call_connection_id: None,
+        }
+    }
+
+    fn of_state(rest: &'a str) -> Self {
+        let rest = rest.strip_suffix("/RecordingStateChanged").unwrap_or(rest);
+        // A recording id is base64url and has no `/`.
+        let (server_call, recording) = rest.rsplit_once('/').unwrap_or((rest, ""));
+        Self {
+            server_call_id: filled(
+                server_call
+                    .strip_suffix("/recordingId")
+                    .unwrap_or(server_call),
+            ),
+            recording_id: filled(recording),
+            ..Self::default()
+        }
+    }
+}
+
+fn filled(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::value;
+    use super::*;
 
     #[test]
     fn finds_ids_in_every_layout() {
-        for (subject, call, server, recording) in [
-            ("/recording/call/c", Some("c"), None, None),
-            (
-                "/recording/call/c/recordingId/r",
-                Some("c"),
-                None,
-                Some("r"),
-            ),
-            (
-                "/recording/call/c/serverCallId/s=",
-                Some("c"),
-                Some("s="),
-                None,
-            ),
+        for (subject, call, server, recording, connection) in [
+            ("/recording/call/c", "c", "", "", ""),
+            ("/recording/call/c/recordingId/r", "c", "", "r", ""),
+            ("/recording/call/c/serverCallId/s=", "c", "s=", "", ""),
             (
                 "recording/call/c/serverCallId/a/b+=/recordingId/r",
-                Some("c"),
-                Some("a/b+="),
-                Some("r"),
+                "c",
+                "a/b+=",
+                "r",
+                "",
             ),
-            ("/caller/call/recipient/x", None, None, None),
-            ("", None, None, None),
-            ("/recording/call/", None, None, None),
+            (
+                "calling/recordings/a/b==/recordingId/r",
+                "",
+                "a/b==",
+                "r",
+                "",
+            ),
+            (
+                "calling/recordings/s/recordingId/r/RecordingStateChanged",
+                "",
+                "s",
+                "r",
+                "",
+            ),
+            (
+                "calling/recordings/a/b==/r/RecordingStateChanged",
+                "",
+                "a/b==",
+                "r",
+                "",
+            ),
+            ("calling/callConnections/cc", "", "", "", "cc"),
+            ("call/a/b=", "", "a/b=", "", ""),
+            ("call/s/startedBy/8:acs:u", "", "s", "", ""),
+            ("call/a/b/participant/4:+1", "", "a/b", "", ""),
+            ("/caller/call/recipient/x", "", "", "", ""),
+            ("", "", "", "", ""),
+            ("/recording/call/", "", "", "", ""),
+            ("/recording/call/serverCallId/s", "", "s", "", ""),
+            ("/recording/call/c/call/d/recordingId/r", "c", "", "r", ""),
+            ("calling/recordings/", "", "", "", ""),
+            ("calling/callConnections/", "", "", "", ""),
         ] {
-            assert_eq!(value(subject, "call").as_deref(), call, "{subject}");
             assert_eq!(
-                value(subject, "serverCallId").as_deref(),
-                server,
-                "{subject}"
-            );
-            assert_eq!(
-                value(subject, "recordingId").as_deref(),
-                recording,
+                Subject::parse(subject),
+                Subject {
+                    call: filled(call),
+                    server_call_id: filled(server),
+                    recording_id: filled(recording),
+                    call_connection_id: filled(connection),
+                },
                 "{subject}"
             );
         }

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::Subject;
+use super::kind::Data;
 use crate::content::ContentUrl;
 
 /// Event Grid's handshake: it posts this once, before the first event, and on every change of the
@@ -22,6 +24,7 @@ use crate::content::ContentUrl;
 /// # Ok::<(), acs_recording::InvalidEvent>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SubscriptionValidation {
@@ -30,6 +33,7 @@ pub struct SubscriptionValidation {
     pub code: String,
     /// The other way to answer, by hand and within 10 minutes: open this address.
     #[serde(rename = "validationUrl")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub url: Option<ContentUrl>,
 }
 
@@ -37,5 +41,27 @@ impl SubscriptionValidation {
     /// The JSON to answer with, and status 200, within 30 seconds.
     pub fn response_body(&self) -> String {
         serde_json::json!({"validationResponse": self.code}).to_string()
+    }
+}
+
+impl Data for SubscriptionValidation {
+    fn read(data: &str, _: &Subject<'_>) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(data)
+    }
+}
+
+/// The last that a webhook hears of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SubscriptionDeleted {
+    /// The path of the subscription in Azure.
+    pub event_subscription_id: Option<String>,
+}
+
+impl Data for SubscriptionDeleted {
+    fn read(data: &str, _: &Subject<'_>) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(data)
     }
 }

@@ -15,6 +15,7 @@ use http::header::{
 };
 use http::{Method, StatusCode};
 use reqwest::{Request, Response, ResponseBuilderExt as _};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument as _, debug, info_span};
 use url::Url;
@@ -34,6 +35,9 @@ const DATE: HeaderName = HeaderName::from_static("x-ms-date");
 const CONTENT_HASH: HeaderName = HeaderName::from_static("x-ms-content-sha256");
 const RESOURCE_HOST: HeaderName = HeaderName::from_static("x-ms-host");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
+
+/// Connections for downloads into files at the same time: they bound memory and open files.
+const MAX_DOWNLOADS: usize = 32;
 
 /// How often content may send us elsewhere.
 const MAX_REDIRECTS: usize = 5;
@@ -66,6 +70,8 @@ pub(crate) struct Pipeline {
     pub(crate) retry: RetryPolicy,
     pub(crate) limits: Limits,
     pub(crate) jitter: Jitter,
+    /// What downloads into files have to have for a connection.
+    pub(crate) slots: Arc<Semaphore>,
 }
 
 /// What an answer is about, for the error that it may become.
@@ -125,6 +131,7 @@ impl Pipeline {
             retry,
             limits,
             jitter: Jitter::new(),
+            slots: Arc::new(Semaphore::new(MAX_DOWNLOADS)),
         })
     }
 
@@ -174,9 +181,11 @@ impl Pipeline {
                     format!("{} redirects to a URL that is not https", place(&url)),
                 ));
             }
+            // Who is not trusted with credentials does not decide where they go either.
+            let trusted = matches!(credentials, Credentials::Content);
             credentials = match self.hosts.check(&target, &self.endpoint) {
-                Ok(()) => Credentials::Content,
-                Err(_) => Credentials::Nobody,
+                Ok(()) if trusted => Credentials::Content,
+                _ => Credentials::Nobody,
             };
             debug!(to = place(&target), "redirected");
             url = target;

@@ -1,0 +1,212 @@
+//! What the webhook's checks and parsing cost an endpoint, beside one that only reads the body.
+//!
+//! ```text
+//! cargo bench -p acs-recording --bench webhook --features axum
+//! ```
+//!
+//! The load comes from another process, over kept connections: in turns a few requests at once to
+//! the router with a token check (RS256, keys served on loopback) and de-duplication, and to a
+//! handler of axum that reads the body. Once a request carries one event, once a hundred. Of several
+//! rounds the fastest counts.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a measurement that cannot go on ends, and its numbers are small"
+)]
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use acs_recording::Event;
+use acs_recording::webhook::{Check, TokenCheck, Webhook};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::{get, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+const ISSUER: &str = "https://issuer.example";
+const AUDIENCE: &str = "4a7d6c1e-0000-4000-8000-000000000aaa";
+/// Where the load goes to, in the process that makes it.
+const TARGET: &str = "ACS_WEBHOOK_BENCH_TARGET";
+const TOKEN: &str = "ACS_WEBHOOK_BENCH_TOKEN";
+const CONCURRENCY: usize = 16;
+const ROUNDS: usize = 4;
+const TIME: Duration = Duration::from_millis(1200);
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    match std::env::var(TARGET) {
+        Ok(target) => runtime.block_on(load(&target)),
+        Err(_) => runtime.block_on(serve()),
+    }
+}
+
+async fn serve() {
+    let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let handled = Arc::new(AtomicU64::new(0));
+    let router = issuer(&url, &key)
+        .route("/bare", post(async |_: Bytes| ()))
+        .merge(webhook(&url, &handled).router("/events"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let token = token(&key);
+    let program = std::env::current_exe().unwrap();
+    let load = tokio::task::spawn_blocking(move || {
+        let status = Command::new(program)
+            .env(TARGET, url)
+            .env(TOKEN, token)
+            .status();
+        assert!(status.unwrap().success());
+    });
+    load.await.unwrap();
+    println!("{} events were handled", handled.load(Ordering::Relaxed));
+}
+
+fn issuer(url: &str, key: &RsaKeyPair) -> Router {
+    let configuration = json!({"issuer": ISSUER, "jwks_uri": format!("{url}/keys")}).to_string();
+    let keys = json!({"keys": [{
+        "kty": "RSA", "use": "sig", "kid": "k",
+        "n": URL_SAFE_NO_PAD.encode(key.public_key().modulus().big_endian_without_leading_zero()),
+        "e": URL_SAFE_NO_PAD.encode(key.public_key().exponent().big_endian_without_leading_zero()),
+    }]})
+    .to_string();
+    Router::new()
+        .route("/configuration", get(async move || configuration))
+        .route("/keys", get(async move || keys))
+}
+
+fn webhook(url: &str, handled: &Arc<AtomicU64>) -> Webhook {
+    let check = TokenCheck::new(&format!("{url}/configuration"), [ISSUER], AUDIENCE).unwrap();
+    let handled = Arc::clone(handled);
+    Webhook::builder(Check::from(check)).build(move |_: Event| {
+        handled.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(Ok(()))
+    })
+}
+
+fn token(key: &RsaKeyPair) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let encode = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = json!({"alg": "RS256", "typ": "JWT", "kid": "k"});
+    let claims = json!({"iss": ISSUER, "aud": AUDIENCE, "exp": now.as_secs() + 600});
+    let text = format!("{}.{}", encode(header), encode(claims));
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(
+        &RSA_PKCS1_SHA256,
+        &SystemRandom::new(),
+        text.as_bytes(),
+        &mut signature,
+    )
+    .unwrap();
+    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+async fn load(target: &str) {
+    let token = std::env::var(TOKEN).unwrap();
+    let client = reqwest::Client::new();
+    for events in [1, 100] {
+        let [mut bare, mut ours] = [Sample::default(); 2];
+        for _ in 0..ROUNDS {
+            for (path, sample) in [("bare", &mut bare), ("events", &mut ours)] {
+                let url = format!("{target}/{path}");
+                let new = measure(&client, &url, &token, events).await;
+                if new.rate > sample.rate {
+                    *sample = new;
+                }
+            }
+        }
+        println!("{events} event(s) in a request, {CONCURRENCY} requests at once:");
+        for (what, sample) in [("reads the body", bare), ("checks, parses, handles", ours)] {
+            println!(
+                "  {what:24} {:7.0} events/s, p50 {:5.2} ms, p99 {:5.2} ms; {:.2} of the bare rate",
+                sample.rate,
+                sample.p50.as_secs_f64() * 1e3,
+                sample.p99.as_secs_f64() * 1e3,
+                sample.rate / bare.rate,
+            );
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sample {
+    /// Events per second.
+    rate: f64,
+    p50: Duration,
+    p99: Duration,
+}
+
+async fn measure(client: &reqwest::Client, url: &str, token: &str, events: usize) -> Sample {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+
+    let started = Instant::now();
+    let tasks: Vec<_> = (0..CONCURRENCY)
+        .map(|_| {
+            let request = client
+                .post(url)
+                .bearer_auth(token)
+                .header("content-type", "application/json");
+            let (client, request) = (client.clone(), request.build().unwrap());
+            let parts = parts();
+            tokio::spawn(async move {
+                let mut times = Vec::new();
+                while started.elapsed() < TIME {
+                    let ids = NEXT.fetch_add(events as u64, Ordering::Relaxed);
+                    let mut request = request.try_clone().unwrap();
+                    *request.body_mut() = Some(body(&parts, ids, events).into());
+                    let begin = Instant::now();
+                    let answer = client.execute(request).await.unwrap();
+                    assert_eq!(answer.status(), 200);
+                    answer.bytes().await.unwrap();
+                    times.push(begin.elapsed());
+                }
+                times
+            })
+        })
+        .collect();
+    let mut times = Vec::new();
+    for task in tasks {
+        times.extend(task.await.unwrap());
+    }
+    let elapsed = started.elapsed().as_secs_f64();
+    times.sort_unstable();
+    Sample {
+        rate: (times.len() * events) as f64 / elapsed,
+        p50: times[times.len() / 2],
+        p99: times[times.len() * 99 / 100],
+    }
+}
+
+/// An event without blanks, before and after its id.
+fn parts() -> (String, String) {
+    let one = include_str!("../tests/fixtures/events/event-grid/RecordingFileStatusUpdated.json");
+    let events: Vec<Value> = serde_json::from_str(one).unwrap();
+    let mut event = events[0].clone();
+    event["id"] = "ID".into();
+    let text = event.to_string();
+    let (before, after) = text.split_once(r#""ID""#).unwrap();
+    (before.to_owned(), after.to_owned())
+}
+
+/// New events, as none is handled twice.
+fn body((before, after): &(String, String), ids: u64, events: usize) -> String {
+    let events: Vec<_> = (ids..)
+        .take(events)
+        .map(|id| format!(r#"{before}"{id}"{after}"#))
+        .collect();
+    format!("[{}]", events.join(","))
+}

@@ -1,0 +1,357 @@
+//! One download into a file, from the first request to the final name.
+
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+use tracing::debug;
+
+use super::answer::{Identity, Source};
+use super::batch::{Batch, size_for};
+use super::options::{Options, Overwrite};
+use super::plan::{Plan, connections_for};
+use super::progress::Meter;
+use super::range::Wanted;
+use super::reader::Reader;
+use super::sink::{Sink, tidy};
+use super::transfer::{Slot, Transfer, slot};
+use super::verify::{Announced, ContentHash, Hasher};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A file that was downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Saved {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its checksum, if that was asked for.
+    pub sha256: Option<ContentHash>,
+    /// How many bytes came over the network for it this time: fewer than its size if an earlier
+    /// run had begun it, none if it was there already.
+    pub transferred: u64,
+}
+
+/// A download into a file.
+pub(super) struct Job {
+    pub(super) source: Arc<Source>,
+    pub(super) meter: Arc<Meter>,
+    pub(super) wanted: Wanted,
+    pub(super) options: Options,
+    pub(super) path: PathBuf,
+}
+
+impl Job {
+    pub(super) async fn run(self) -> Result<Saved> {
+        let before = self.meter.transferred();
+        if let Some(found) = self.look().await? {
+            match self.options.overwrite {
+                Overwrite::Replace => {}
+                Overwrite::Fail => {
+                    return Err(file_error(io::ErrorKind::AlreadyExists.into(), &self.path));
+                }
+                Overwrite::Skip => return self.compare(found).await,
+            }
+        }
+        let slot = slot(&self.source).await;
+        let (path, key) = (self.path.clone(), self.key());
+        let base = self.wanted.start;
+        let sink = self.on_disk(move || Sink::open(&path, key, base)).await?;
+        let sink = Arc::new(sink);
+        let (bytes, sha256) = self.fill(&sink, slot).await?;
+        Ok(Saved {
+            path: self.path,
+            bytes,
+            sha256,
+            transferred: self.meter.transferred() - before,
+        })
+    }
+
+    /// The size of the file that is there already.
+    async fn look(&self) -> Result<Option<u64>> {
+        let path = self.path.clone();
+        self.on_disk(move || {
+            tidy(&path)?;
+            match std::fs::metadata(&path) {
+                Ok(found) => Ok(Some(found.len())),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+        .await
+    }
+
+    /// Takes a file that is there for the content, if it has its size.
+    async fn compare(self, found: u64) -> Result<Saved> {
+        let reader = Reader::begin(&self.source, &self.meter, self.wanted).await?;
+        let length = reader.end().map(|end| end - self.wanted.start);
+        if length != Some(found) {
+            let text = format!(
+                "{} exists and has {found} bytes, not those of the content; it was left as it is",
+                self.path.display()
+            );
+            return Err(Error::new(ErrorKind::File, text));
+        }
+        let announced = reader.announced();
+        drop(reader);
+        self.meter.set_base(found, Some(found));
+        let mut hasher = Hasher::new(announced, self.options.sha256);
+        let path = self.path.clone();
+        let hasher = self
+            .on_disk(move || {
+                if !hasher.is_idle() {
+                    hasher.update_from(std::fs::File::open(&path)?)?;
+                }
+                Ok(hasher)
+            })
+            .await?;
+        Ok(Saved {
+            sha256: hasher.finish()?.filter(|_| self.options.sha256),
+            path: self.path,
+            bytes: found,
+            transferred: 0,
+        })
+    }
+
+    /// Gets the whole content into the file, and gives that its name.
+    async fn fill(&self, sink: &Arc<Sink>, slot: Slot) -> Result<(u64, Option<ContentHash>)> {
+        let mut restarts = 0;
+        let mut slot = Some(slot);
+        loop {
+            let outcome = match self.transfer(sink, slot.take()).await {
+                Ok(extent) => self.finish(sink, extent).await,
+                Err(error) => Err(error),
+            };
+            let error = match outcome {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            let is_unknown = sink.identity().is_none();
+            let from_start = matches!(
+                error.kind(),
+                ErrorKind::ContentChanged | ErrorKind::CorruptContent
+            ) || (is_unknown && error.is_retryable() && error.status().is_none());
+            restarts += 1;
+            let pipeline = self.source.client.pipeline();
+            let pause = pipeline.retry.pause(restarts, None, &pipeline.jitter);
+            let Some(pause) = pause.filter(|_| from_start) else {
+                return Err(self.give_up(sink, error, from_start).await);
+            };
+            debug!(%error, "starting over");
+            self.meter.retried();
+            let again = Arc::clone(sink);
+            self.on_disk(move || again.start_over()).await?;
+            sleep(pause).await;
+        }
+    }
+
+    /// Leaves what can be gone on with, and nothing else.
+    async fn give_up(&self, sink: &Arc<Sink>, error: Error, useless: bool) -> Error {
+        let sink = Arc::clone(sink);
+        let gone = matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::ExpiredContent | ErrorKind::InvalidInput
+        );
+        let kept = spawn_blocking(move || {
+            let synced = sink.sync();
+            let kept = sink.kept();
+            if kept == 0 || gone || useless {
+                // The error that ended the download says more than one from tidying up.
+                let _ = sink.discard();
+                return 0;
+            }
+            if synced.is_ok() { kept } else { 0 }
+        });
+        match kept.await {
+            Ok(kept) if kept > 0 => {
+                error.advise(&format!("{kept} bytes are kept for the next attempt"))
+            }
+            _ => error,
+        }
+    }
+
+    /// Gets all bytes into the file; tells which part of the content that is.
+    async fn transfer(&self, sink: &Arc<Sink>, slot: Option<Slot>) -> Result<Range<u64>> {
+        if self.wanted.is_empty() {
+            return Ok(self.wanted.start..self.wanted.start);
+        }
+        let slot = match slot {
+            Some(slot) => slot,
+            None => super::transfer::slot(&self.source).await,
+        };
+        let (identity, extent, first) = if let Some(identity) = sink.identity() {
+            let extent = self.wanted.within(identity.total.unwrap_or_default());
+            let first = self.resume(sink, &identity, extent.clone()).await?;
+            (identity, extent, first)
+        } else {
+            let reader = Reader::begin(&self.source, &self.meter, self.wanted).await?;
+            let identity = reader.identity().clone();
+            let Some(total) = identity.total else {
+                return self.single(sink, reader).await;
+            };
+            let extent = self.wanted.within(total);
+            let (room, content, range) = (Arc::clone(sink), identity.clone(), extent.clone());
+            self.on_disk(move || room.begin(&content, &range)).await?;
+            (identity, extent, Some(reader))
+        };
+        let announced = first
+            .as_ref()
+            .map_or_else(Announced::default, Reader::announced);
+        let announced = if self.wanted.is_whole() {
+            announced
+        } else {
+            Announced::default()
+        };
+        sink.hash_with(Hasher::new(announced, self.options.sha256));
+        let missing = sink.missing(extent.clone());
+        let open: u64 = missing.iter().map(|range| range.end - range.start).sum();
+        let length = extent.end - extent.start;
+        self.meter.set_base(length - open, Some(length));
+        let Some(first) = first else {
+            return Ok(extent);
+        };
+        let connections = self.options.connections.unwrap_or(connections_for(open));
+        let transfer = Transfer {
+            source: Arc::clone(&self.source),
+            meter: Arc::clone(&self.meter),
+            sink: Arc::clone(sink),
+            identity,
+            plan: Plan::new(missing, connections, self.options.part_size).into(),
+            batch: size_for(connections),
+            generation: sink.generation(),
+            length,
+            path: self.path.clone(),
+        };
+        Box::pin(transfer.run(connections, first, slot)).await?;
+        Ok(extent)
+    }
+
+    /// Asks for the first of what an earlier run left to do; none if that is nothing.
+    async fn resume(
+        &self,
+        sink: &Arc<Sink>,
+        identity: &Identity,
+        extent: Range<u64>,
+    ) -> Result<Option<Reader>> {
+        let Some(part) = sink.missing(extent).into_iter().next() else {
+            return Ok(None);
+        };
+        debug!(from = part.start, "going on where an earlier run ended");
+        let (source, meter) = (&self.source, &self.meter);
+        let mut reader = Reader::part(source, meter, identity.clone(), part, true);
+        reader.reopen().await?;
+        Ok(Some(reader))
+    }
+
+    /// Reads content whose size nobody knows, on one connection and from its beginning.
+    async fn single(&self, sink: &Arc<Sink>, mut reader: Reader) -> Result<Range<u64>> {
+        let start = self.wanted.start;
+        self.meter.set_base(0, None);
+        self.meter.set_parts(1);
+        let is_delimited = reader.is_delimited();
+        let mut twice = (Hasher::for_comparison(), Hasher::for_comparison());
+        let mut batch = Batch::new(sink, sink.generation(), start, size_for(1));
+        let file_error = |error| file_error(error, &self.path);
+        while let Some(bytes) = reader.next().await? {
+            self.meter.pace(bytes.len()).await;
+            self.meter.tell(false);
+            if !is_delimited {
+                twice.0.update(&bytes);
+            }
+            batch.push(bytes).await.map_err(file_error)?;
+        }
+        batch.flush().await.map_err(file_error)?;
+        let end = reader.position();
+        if !is_delimited {
+            // The end of the connection may be the end of the content or not. Hardly ever does it
+            // break off at the same byte twice.
+            let mut reader = Reader::begin(&self.source, &self.meter, self.wanted).await?;
+            while let Some(bytes) = reader.next().await? {
+                self.meter.pace(bytes.len()).await;
+                twice.1.update(&bytes);
+            }
+            if twice.0.finish()? != twice.1.finish()? {
+                return Err(Error::new(
+                    ErrorKind::CorruptContent,
+                    "the server does not say where the content ends, and it ended at two places",
+                ));
+            }
+        }
+        sink.hash_with(Hasher::new(Announced::default(), self.options.sha256));
+        let room = Arc::clone(sink);
+        self.on_disk(move || room.set_length(end - start)).await?;
+        Ok(start..end)
+    }
+
+    /// Checks the complete file and gives it its name.
+    async fn finish(
+        &self,
+        sink: &Arc<Sink>,
+        extent: Range<u64>,
+    ) -> Result<(u64, Option<ContentHash>)> {
+        let length = extent.end - extent.start;
+        let last = Arc::clone(sink);
+        let missing = self
+            .on_disk(move || {
+                last.sync()?;
+                last.hash(u64::MAX)?;
+                Ok(last.missing(extent))
+            })
+            .await?;
+        if !missing.is_empty() {
+            let text = format!("parts of the content are missing: {missing:?}");
+            return Err(Error::new(ErrorKind::CorruptContent, text));
+        }
+        let sha256 = sink.take_hasher().finish()?.filter(|_| self.options.sha256);
+        let replace = self.options.overwrite == Overwrite::Replace;
+        let named = Arc::clone(sink);
+        self.on_disk(move || named.finish(length, replace)).await?;
+        self.meter.set_parts(0);
+        self.meter.set_base(length, Some(length));
+        Ok((length, sha256))
+    }
+
+    /// What a journal must have been written for.
+    fn key(&self) -> String {
+        // Without the query, which may be a signature of today.
+        let mut url = self.source.location.as_url().clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        let Wanted { start, end } = self.wanted;
+        let end = end.map_or("end".to_owned(), |end| end.to_string());
+        let mut hasher = Hasher::for_comparison();
+        hasher.update(format!("{url} {start} {end}").as_bytes());
+        let hash = hasher.finish().ok().flatten();
+        hash.map_or_else(String::new, |hash| hash.to_string())
+    }
+
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match spawn_blocking(work).await {
+            Ok(outcome) => outcome.map_err(|error| file_error(error, &self.path)),
+            Err(error) => Err(file_error(error.into(), &self.path)),
+        }
+    }
+}
+
+pub(super) fn file_error(error: io::Error, path: &Path) -> Error {
+    let what = match error.kind() {
+        io::ErrorKind::AlreadyExists => "exists already; it was left as it is".to_owned(),
+        io::ErrorKind::NotFound => "cannot be made: its folder does not exist".to_owned(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "does not fit on the disk: make room and download it again".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "cannot be written: permission denied; give this user the right and download it again"
+                .to_owned()
+        }
+        _ => format!("cannot be written: {error}"),
+    };
+    Error::new(ErrorKind::File, format!("{} {what}", path.display())).with_source(error)
+}

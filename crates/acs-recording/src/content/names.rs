@@ -1,0 +1,103 @@
+//! Names of files, from what an event says, which may be anything.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::models::RecordingFormatType;
+
+/// Longer stems are cut; with their endings all names stay below what file systems take.
+const MAX_STEM: usize = 120;
+
+/// Names that Windows keeps for devices, whatever their ending.
+const DEVICES: &[&str] = &["con", "prn", "aux", "nul"];
+
+/// The part that the names of all files of a recording have in common, from its first document.
+///
+/// Ids of the service are taken as they are. In others everything but letters, digits, `-` and `_`
+/// is replaced, and a checksum keeps names of different ids different.
+pub(super) fn stem(id: &str) -> String {
+    let mut stem: String = id
+        .chars()
+        .map(|letter| match letter {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' => letter,
+            _ => '_',
+        })
+        .take(MAX_STEM)
+        .collect();
+    if stem != id || stem.is_empty() || is_device(&stem) {
+        stem.push('_');
+        for byte in Sha256::digest(id).iter().take(4) {
+            // Writing to a string does not fail.
+            let _ = write!(stem, "{byte:02x}");
+        }
+    }
+    stem
+}
+
+fn is_device(stem: &str) -> bool {
+    let lower = stem.to_ascii_lowercase();
+    let numbered = lower.strip_prefix("com").or(lower.strip_prefix("lpt"));
+    DEVICES.contains(&lower.as_str()) || numbered.is_some_and(|rest| rest.len() == 1)
+}
+
+/// The ending of media files: by the format, or by the last word of their location.
+pub(super) fn ending(format: Option<&RecordingFormatType>, path: &str) -> &'static str {
+    let format = format.map(|format| format.to_string().to_ascii_lowercase());
+    let said = format.unwrap_or_default();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let last = last.to_ascii_lowercase();
+    for ending in ["wav", "mp3", "mp4"] {
+        if said == ending || (said.is_empty() && last.contains(ending)) {
+            return ending;
+        }
+    }
+    if last.contains("video") { "mp4" } else { "bin" }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Component, Path};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ids_of_the_service_are_names_as_they_are() {
+        let id = "0-eus-d3-3cca2175891f21c6c9a5975a12c0141c";
+        assert_eq!(stem(id), id);
+    }
+
+    #[test]
+    fn names_end_by_format_or_location() {
+        let mp3 = RecordingFormatType::from("mp3");
+        for (format, path, expected) in [
+            (Some(&mp3), "/v1/objects/x/content/audiowav", "mp3"),
+            (None, "/v1/objects/x/content/audiowavmultichannel", "wav"),
+            (None, "/v1/objects/x/content/video", "mp4"),
+            (None, "/v1/objects/x.wav/content/what", "bin"),
+            (None, "", "bin"),
+        ] {
+            assert_eq!(ending(format, path), expected, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_id_leaves_the_folder(id in "\\PC{0,300}|[./\\\\:\0a~]{0,12}|(?i)con|nul|com1|\\.\\.") {
+            let name = format!("{}.000.wav", stem(&id));
+            prop_assert!(name.len() < 150);
+            prop_assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)));
+            prop_assert!(!name.starts_with('.'));
+            let parts: Vec<_> = Path::new(&name).components().collect();
+            prop_assert!(matches!(parts.as_slice(), [Component::Normal(_)]), "{name}");
+            prop_assert!(!is_device(&stem(&id)));
+        }
+
+        #[test]
+        fn different_ids_have_different_names(one in "[a./]{0,6}", two in "[a./]{0,6}") {
+            prop_assert_eq!(stem(&one) == stem(&two), one == two);
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! The file that a download grows in, until it gets its name.
+//!
+//! Beside `call.wav` these are `call.wav.part` with the content and `call.wav.part.journal` with
+//! what is known about it. A lock on the former keeps other processes away for as long as this one
+//! lives.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use bytes::Bytes;
+use tempfile::TempPath;
+
+use super::answer::Identity;
+use super::disk::{create, open_locked, read_at, remove, sync_folder, with_suffix, write_all_at};
+use super::journal::{Journal, Record};
+use super::plan::Ranges;
+use super::verify::Hasher;
+
+/// A journal is far smaller; what is larger is none.
+const MAX_JOURNAL: u64 = 16 * 1024 * 1024;
+const BUFFER: usize = 128 * 1024;
+
+/// A file that grows. All methods block.
+#[derive(Debug)]
+pub(super) struct Sink {
+    path: PathBuf,
+    part: PathBuf,
+    journal: PathBuf,
+    file: File,
+    key: String,
+    /// Where in the content the file begins.
+    base: u64,
+    /// How often it was started over. Whoever touches the file holds this, so that what was on its
+    /// way before cannot arrive after.
+    generation: RwLock<u64>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    identity: Option<Identity>,
+    journal: Option<File>,
+    /// On the disk for certain.
+    synced: Ranges,
+    /// Written, and not yet synced.
+    pending: Vec<(Range<u64>, crc32fast::Hasher)>,
+    hasher: Hasher,
+    hashed: u64,
+}
+
+impl Sink {
+    /// Opens the file as an earlier run left it, and believes what is sound.
+    pub(super) fn open(path: &Path, key: String, base: u64) -> io::Result<Self> {
+        let part = with_suffix(path, ".part");
+        let journal = with_suffix(path, ".part.journal");
+        let file = open_locked(&part)?;
+        let sink = Self {
+            path: path.to_owned(),
+            part,
+            journal,
+            file,
+            key,
+            base,
+            generation: RwLock::default(),
+            state: Mutex::default(),
+        };
+        if !sink.take_up()? {
+            sink.start_over()?;
+        }
+        Ok(sink)
+    }
+
+    /// Whether an earlier run left something of the same content.
+    fn take_up(&self) -> io::Result<bool> {
+        let mut bytes = Vec::new();
+        match File::open(&self.journal) {
+            Ok(file) => file.take(MAX_JOURNAL).read_to_end(&mut bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let Some(found) = Journal::parse(&bytes).filter(|found| found.key == self.key) else {
+            return Ok(false);
+        };
+        let length = self.file.metadata()?.len();
+        let mut kept = Vec::new();
+        let mut synced = Ranges::default();
+        let mut buffer = vec![0; BUFFER];
+        for record in found.records {
+            let sound = record.range.start >= self.base
+                && record.range.end - self.base <= length
+                && self.checksum(record.range.clone(), &mut buffer)? == record.checksum;
+            if sound {
+                synced.add(record.range.clone());
+                kept.push(record);
+            }
+        }
+        if synced.bytes() == 0 {
+            return Ok(false);
+        }
+        self.write_journal(&found.identity, &kept)?;
+        let mut state = self.lock();
+        state.identity = Some(found.identity);
+        state.synced = synced;
+        Ok(true)
+    }
+
+    fn checksum(&self, range: Range<u64>, buffer: &mut [u8]) -> io::Result<u32> {
+        let mut hasher = crc32fast::Hasher::new();
+        self.read(range, buffer, |bytes| hasher.update(bytes))?;
+        Ok(hasher.finalize())
+    }
+
+    fn read(
+        &self,
+        range: Range<u64>,
+        buffer: &mut [u8],
+        mut use_bytes: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
+        let mut position = range.start;
+        while position < range.end {
+            let wanted = usize::try_from(range.end - position).unwrap_or(usize::MAX);
+            let length = wanted.min(buffer.len());
+            let Some(space) = buffer.get_mut(..length) else {
+                break;
+            };
+            let count = read_at(&self.file, space, position - self.base)?;
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            use_bytes(space.get(..count).unwrap_or_default());
+            position += count as u64;
+        }
+        Ok(())
+    }
+
+    /// Forgets everything, so that no byte of before can become part of what comes.
+    pub(super) fn start_over(&self) -> io::Result<()> {
+        let mut generation = self
+            .generation
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *generation += 1;
+        *self.lock() = State::default();
+        remove(&self.journal)?;
+        // Before anything is written: a journal that came back after a power failure would vouch
+        // for bytes that are not its own.
+        sync_folder(&self.path)?;
+        self.file.set_len(0)
+    }
+
+    /// The content that an earlier run began with, if it left something.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.lock().identity.clone()
+    }
+
+    /// Makes room for content, and notes down which it is if its size is known.
+    pub(super) fn begin(&self, identity: &Identity, range: &Range<u64>) -> io::Result<()> {
+        self.file.set_len(range.end - range.start)?;
+        self.write_journal(identity, &[])?;
+        self.lock().identity = Some(identity.clone());
+        Ok(())
+    }
+
+    fn write_journal(&self, identity: &Identity, records: &[Record]) -> io::Result<()> {
+        let total = identity.total.unwrap_or_default();
+        let mut text = Journal::head(&self.key, total, identity.tag.as_deref());
+        text.extend(records.iter().map(Record::line));
+        let beside = with_suffix(&self.journal, ".new");
+        let mut file = create(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_data()?;
+        std::fs::rename(&beside, &self.journal)?;
+        self.lock().journal = Some(file);
+        Ok(())
+    }
+
+    /// What is missing of a range.
+    pub(super) fn missing(&self, range: Range<u64>) -> Vec<Range<u64>> {
+        self.lock().synced.missing(range)
+    }
+
+    /// Bytes that a next run would not have to fetch.
+    pub(super) fn kept(&self) -> u64 {
+        self.lock().synced.bytes()
+    }
+
+    /// Bytes that a next run would have to fetch again.
+    pub(super) fn unsynced(&self) -> u64 {
+        let state = self.lock();
+        let lengths = state
+            .pending
+            .iter()
+            .map(|(range, _)| range.end - range.start);
+        lengths.sum()
+    }
+
+    /// Writes at a place in the content, unless it was started over since.
+    pub(super) fn write(&self, generation: u64, at: u64, pieces: &[Bytes]) -> io::Result<()> {
+        let current = self.hold();
+        if *current != generation {
+            return Ok(());
+        }
+        let mut hasher = crc32fast::Hasher::new();
+        let mut position = at;
+        for piece in pieces {
+            write_all_at(&self.file, piece, position - self.base)?;
+            hasher.update(piece);
+            position += piece.len() as u64;
+        }
+        let mut state = self.lock();
+        let before = state.pending.iter_mut().find(|(range, _)| range.end == at);
+        if let Some((range, checksum)) = before {
+            range.end = position;
+            checksum.combine(&hasher);
+        } else {
+            state.pending.push((at..position, hasher));
+        }
+        Ok(())
+    }
+
+    /// Gets everything that was written onto the disk, and then says so in the journal.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        let _current = self.hold();
+        let pending = std::mem::take(&mut self.lock().pending);
+        if pending.is_empty() {
+            return Ok(());
+        }
+        // After a failure nobody can tell which bytes are there: none of them count.
+        self.file.sync_data()?;
+        let records = pending.into_iter().map(|(range, hasher)| Record {
+            range,
+            checksum: hasher.finalize(),
+        });
+        let mut state = self.lock();
+        let mut lines = String::new();
+        for record in records {
+            lines += &record.line();
+            state.synced.add(record.range);
+        }
+        match &mut state.journal {
+            Some(journal) => journal.write_all(lines.as_bytes()),
+            None => Ok(()),
+        }
+    }
+
+    /// Computes checksums from now on.
+    pub(super) fn hash_with(&self, hasher: Hasher) {
+        let mut state = self.lock();
+        state.hasher = hasher;
+        state.hashed = self.base;
+    }
+
+    /// Computes checksums as far as there is no gap, but of no more than `limit` bytes.
+    pub(super) fn hash(&self, limit: u64) -> io::Result<()> {
+        let _current = self.hold();
+        let (mut hasher, start, reach) = {
+            let mut state = self.lock();
+            if state.hasher.is_idle() {
+                return Ok(());
+            }
+            let reach = state.synced.reach(state.hashed);
+            (std::mem::take(&mut state.hasher), state.hashed, reach)
+        };
+        let end = reach.min(start.saturating_add(limit));
+        let mut buffer = vec![0; BUFFER];
+        let outcome = self.read(start..end, &mut buffer, |bytes| hasher.update(bytes));
+        let mut state = self.lock();
+        state.hasher = hasher;
+        state.hashed = end;
+        outcome
+    }
+
+    /// The checksums of all that was hashed.
+    pub(super) fn take_hasher(&self) -> Hasher {
+        std::mem::take(&mut self.lock().hasher)
+    }
+
+    /// Gives the complete file its name, over another file only if that is wanted.
+    pub(super) fn finish(&self, length: u64, replace: bool) -> io::Result<()> {
+        let found = self.file.metadata()?.len();
+        if found != length {
+            let text = format!("it has {found} bytes instead of {length}");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        self.file.sync_all()?;
+        if replace {
+            std::fs::rename(&self.part, &self.path)?;
+        } else {
+            let part = TempPath::try_from_path(&self.part)?;
+            if let Err(error) = part.persist_noclobber(&self.path) {
+                // It is complete: it stays for when the other file is out of the way.
+                error.path.keep()?;
+                return Err(error.error);
+            }
+        }
+        remove(&self.journal)?;
+        sync_folder(&self.path)
+    }
+
+    /// Cuts the file to what came of content whose size nobody told.
+    pub(super) fn set_length(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+
+    /// Removes the file and what is known about it.
+    pub(super) fn discard(&self) -> io::Result<()> {
+        remove(&self.journal)?;
+        remove(&self.part)
+    }
+
+    /// What `write` wants to know.
+    pub(super) fn generation(&self) -> u64 {
+        *self.hold()
+    }
+
+    fn hold(&self) -> RwLockReadGuard<'_, u64> {
+        self.generation
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes what a run left that ended between giving the file its name and tidying up.
+pub(super) fn tidy(path: &Path) -> io::Result<()> {
+    let journal = with_suffix(path, ".part.journal");
+    if !with_suffix(path, ".part").exists() {
+        remove(&with_suffix(&journal, ".new"))?;
+        remove(&journal)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "sink_tests.rs"]
+mod tests;

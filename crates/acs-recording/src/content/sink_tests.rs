@@ -1,0 +1,151 @@
+use super::*;
+
+fn identity() -> Identity {
+    Identity {
+        total: Some(100),
+        tag: Some("\"1\"".to_owned()),
+    }
+}
+
+fn open(path: &Path) -> Sink {
+    Sink::open(path, "key".to_owned(), 0).unwrap()
+}
+
+fn put(sink: &Sink, at: u64, pieces: &[Bytes]) -> io::Result<()> {
+    sink.write(sink.generation(), at, pieces)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_was_synced_is_believed_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let sink = open(&path);
+    sink.begin(&identity(), &(0..100)).unwrap();
+    put(
+        &sink,
+        0,
+        &[Bytes::from_static(b"abc"), Bytes::from_static(b"def")],
+    )
+    .unwrap();
+    put(&sink, 6, &[Bytes::from_static(b"gh")]).unwrap();
+    put(&sink, 50, &[Bytes::from_static(b"xyz")]).unwrap();
+    sink.sync().unwrap();
+    put(&sink, 60, &[Bytes::from_static(b"lost")]).unwrap();
+    drop(sink);
+
+    let sink = open(&path);
+    assert_eq!(sink.identity(), Some(identity()));
+    assert_eq!(sink.missing(0..100), [8..50, 53..100]);
+    drop(sink);
+
+    // Another program, or a disk, changed a byte of the second record.
+    let part = with_suffix(&path, ".part");
+    let file = File::options().write(true).open(part).unwrap();
+    write_all_at(&file, b"?", 51).unwrap();
+    let sink = open(&path);
+    assert_eq!(sink.kept(), 8);
+}
+
+#[test]
+fn other_content_is_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let sink = open(&path);
+    sink.begin(&identity(), &(0..100)).unwrap();
+    put(&sink, 0, &[Bytes::from_static(b"abc")]).unwrap();
+    sink.sync().unwrap();
+    drop(sink);
+    let sink = Sink::open(&path, "another".to_owned(), 0).unwrap();
+    assert_eq!((sink.identity(), sink.kept()), (None, 0));
+    assert_eq!(names(folder.path()), ["a.wav.part"]);
+}
+
+#[test]
+fn bytes_on_their_way_do_not_arrive_after_a_new_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let sink = open(&path);
+    let before = sink.generation();
+    sink.start_over().unwrap();
+    sink.begin(&identity(), &(0..100)).unwrap();
+    sink.write(before, 0, &[Bytes::from_static(b"old")])
+        .unwrap();
+    assert_eq!(sink.unsynced(), 0);
+    put(&sink, 0, &[Bytes::from_static(b"new")]).unwrap();
+    assert_eq!(sink.unsynced(), 3);
+}
+
+#[test]
+fn one_downloads_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let first = open(&path);
+    let error = Sink::open(&path, "key".to_owned(), 0).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    drop(first);
+    open(&path);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_in_the_way_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let victim = folder.path().join("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, with_suffix(&path, ".part")).unwrap();
+    assert!(Sink::open(&path, "key".to_owned(), 0).is_err());
+    assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
+}
+
+#[test]
+fn the_name_comes_last_and_only_to_what_is_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let sink = open(&path);
+    sink.begin(&identity(), &(0..4)).unwrap();
+    put(&sink, 0, &[Bytes::from_static(b"done")]).unwrap();
+    sink.sync().unwrap();
+    assert!(sink.finish(5, false).is_err());
+    std::fs::write(&path, "other").unwrap();
+    let error = sink.finish(4, false).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(std::fs::read(&path).unwrap(), b"other");
+    assert_eq!(
+        names(folder.path()),
+        ["a.wav", "a.wav.part", "a.wav.part.journal"]
+    );
+    sink.finish(4, true).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"done");
+    assert_eq!(names(folder.path()), ["a.wav"]);
+}
+
+#[test]
+fn checksums_follow_what_is_synced() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = open(&folder.path().join("a.wav"));
+    sink.begin(&identity(), &(0..6)).unwrap();
+    sink.hash_with(Hasher::for_comparison());
+    put(&sink, 3, &[Bytes::from_static(b"def")]).unwrap();
+    sink.sync().unwrap();
+    sink.hash(u64::MAX).unwrap();
+    put(&sink, 0, &[Bytes::from_static(b"abc")]).unwrap();
+    sink.sync().unwrap();
+    sink.hash(2).unwrap();
+    sink.hash(u64::MAX).unwrap();
+    let mut expected = Hasher::for_comparison();
+    expected.update(b"abcdef");
+    assert_eq!(
+        sink.take_hasher().finish().unwrap(),
+        expected.finish().unwrap()
+    );
+}

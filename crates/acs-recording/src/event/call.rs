@@ -1,0 +1,221 @@
+//! Events about calls as Event Grid sends them, whoever makes the calls.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use super::Subject;
+use super::kind::{Common, Data};
+use super::party::{self, CallParty};
+use crate::identifier::CommunicationIdentifier;
+use crate::ids::{GroupCallId, RoomId, ServerCallId};
+use crate::lenient;
+use crate::models::CustomCallingContext;
+
+/// The call that an event is about.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct CallDetails {
+    /// The call, from the data or else from the subject.
+    #[serde(default, deserialize_with = "lenient::id")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
+    pub server_call_id: Option<ServerCallId>,
+    /// Who began the call.
+    #[serde(default, deserialize_with = "party::party")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<party::Wire>"))]
+    pub started_by: Option<CallParty>,
+    /// The group call that it is, if it is one.
+    #[serde(default, rename = "group", deserialize_with = "nested")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Nested>"))]
+    pub group_call_id: Option<GroupCallId>,
+    /// The room that the call is in, if it is in one.
+    #[serde(default, rename = "room", deserialize_with = "nested")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<Nested>"))]
+    pub room_id: Option<RoomId>,
+    /// Whether it is a call between two.
+    pub is_two_party: Option<bool>,
+    /// Whether the call is in a room.
+    pub is_rooms_call: Option<bool>,
+    /// The id of the call in logs and metadata.
+    pub correlation_id: Option<String>,
+}
+
+/// A call began.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct CallStarted {
+    /// The call.
+    #[serde(flatten)]
+    pub call: CallDetails,
+}
+
+/// A call is over. The file of its recording may be announced before or after this.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct CallEnded {
+    /// The call.
+    #[serde(flatten)]
+    pub call: CallDetails,
+    /// Who ended it.
+    #[serde(default, deserialize_with = "party::party")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<party::Wire>"))]
+    pub ended_by: Option<CallParty>,
+    /// Why it ended.
+    pub reason: Option<CallEndReason>,
+    /// How long it lasted.
+    #[serde(
+        default,
+        rename = "callDurationInSeconds",
+        alias = "durationOfCall",
+        deserialize_with = "lenient::seconds"
+    )]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
+    pub duration: Option<Duration>,
+}
+
+/// Why a call ended, or a participant left it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct CallEndReason {
+    /// The code, in the style of an HTTP status.
+    pub code: Option<i64>,
+    /// The code in detail.
+    pub sub_code: Option<i64>,
+    /// The reason in words.
+    pub phrase: Option<String>,
+}
+
+/// Somebody joined a call.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct CallParticipantAdded {
+    /// The call.
+    #[serde(flatten)]
+    pub call: CallDetails,
+    /// Who it is.
+    #[serde(default, deserialize_with = "party::party")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<party::Wire>"))]
+    pub user: Option<CallParty>,
+    /// The name that others see.
+    pub display_name: Option<String>,
+    /// The id of this participation, which is another one after leaving and joining again.
+    pub participant_id: Option<String>,
+    /// The program that the participant uses.
+    pub user_agent: Option<String>,
+}
+
+/// Somebody left a call.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct CallParticipantRemoved {
+    /// Who left, and which call.
+    #[serde(flatten)]
+    pub participant: CallParticipantAdded,
+    /// Why.
+    pub reason: Option<CallEndReason>,
+}
+
+/// Somebody calls a user or a number of the resource.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct IncomingCall {
+    /// Who is called.
+    #[serde(default, deserialize_with = "party::identifier")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<party::Wire>"))]
+    pub to: Option<CommunicationIdentifier>,
+    /// Who calls.
+    #[serde(default, deserialize_with = "party::identifier")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<party::Wire>"))]
+    pub from: Option<CommunicationIdentifier>,
+    /// For whom the call was meant, if it was forwarded.
+    #[serde(default, deserialize_with = "party::identifier")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<party::Wire>"))]
+    pub on_behalf_of_callee: Option<CommunicationIdentifier>,
+    /// The call.
+    #[serde(default, deserialize_with = "lenient::id")]
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
+    pub server_call_id: Option<ServerCallId>,
+    /// The name that the caller shows.
+    pub caller_display_name: Option<String>,
+    /// What answering, redirecting or rejecting the call takes: a signed text of some kilobytes.
+    pub incoming_call_context: Option<String>,
+    /// Headers that the calling side attached.
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<serde_json::Value>"))]
+    pub custom_context: Option<CustomCallingContext>,
+    /// The id of the call in logs, a GUID.
+    pub correlation_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemars", schemars(inline))]
+pub(super) struct Nested {
+    id: Option<String>,
+}
+
+/// An id that is the only member of an object.
+fn nested<'de, D: Deserializer<'de>, T: std::str::FromStr>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let nested = Option::<Nested>::deserialize(deserializer)?;
+    Ok(nested.and_then(|nested| lenient::parse(nested.id.as_deref())))
+}
+
+macro_rules! of_call {
+    ($($type:ty: $($path:ident).+;)*) => {
+        $(impl Data for $type {
+            fn read(data: &str, subject: &Subject<'_>) -> Result<Self, serde_json::Error> {
+                let mut data: Self = serde_json::from_str(data)?;
+                let call = &mut data.$($path).+;
+                if call.server_call_id.is_none() {
+                    call.server_call_id = lenient::parse(subject.server_call_id);
+                }
+                Ok(data)
+            }
+
+            fn common(&self) -> Common<'_> {
+                let call = &self.$($path).+;
+                common(call.server_call_id.as_ref(), call.correlation_id.as_deref())
+            }
+        })*
+    };
+}
+
+of_call! {
+    CallStarted: call;
+    CallEnded: call;
+    CallParticipantAdded: call;
+    CallParticipantRemoved: participant.call;
+}
+
+impl Data for IncomingCall {
+    fn read(data: &str, _: &Subject<'_>) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(data)
+    }
+
+    fn common(&self) -> Common<'_> {
+        common(self.server_call_id.as_ref(), self.correlation_id.as_deref())
+    }
+}
+
+fn common<'a>(call: Option<&'a ServerCallId>, correlation_id: Option<&'a str>) -> Common<'a> {
+    Common {
+        server_call_id: call.map(ServerCallId::as_str),
+        correlation_id,
+        ..Common::default()
+    }
+}

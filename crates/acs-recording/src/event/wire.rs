@@ -1,0 +1,206 @@
+//! The members of an envelope, in whichever schema it is written.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::lenient;
+
+/// More events than one delivery holds: Event Grid's batches end at 5000.
+pub(super) const MAX_EVENTS: usize = 10_000;
+
+/// Both envelopes at once; which one it is shows in the members that are there.
+#[derive(Default)]
+pub(super) struct Envelope<'a> {
+    pub id: Option<String>,
+    pub subject: Option<String>,
+    pub data: Option<&'a RawValue>,
+    pub data_base64: Option<String>,
+    // Event Grid schema
+    pub event_type: Option<String>,
+    pub topic: Option<String>,
+    pub event_time: Option<Timestamp>,
+    pub data_version: Option<String>,
+    pub metadata_version: Option<String>,
+    // CloudEvents
+    pub cloud_type: Option<String>,
+    pub source: Option<String>,
+    pub time: Option<Timestamp>,
+    pub spec_version: Option<String>,
+    pub data_content_type: Option<String>,
+    pub data_schema: Option<String>,
+    /// Everything else, in order.
+    pub attributes: Vec<(String, Box<RawValue>)>,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier)]
+enum Member {
+    #[serde(rename = "id")]
+    Id,
+    #[serde(rename = "subject")]
+    Subject,
+    #[serde(rename = "data")]
+    Data,
+    #[serde(rename = "data_base64")]
+    DataBase64,
+    #[serde(rename = "eventType")]
+    EventType,
+    #[serde(rename = "topic")]
+    Topic,
+    #[serde(rename = "eventTime")]
+    EventTime,
+    #[serde(rename = "dataVersion")]
+    DataVersion,
+    #[serde(rename = "metadataVersion")]
+    MetadataVersion,
+    #[serde(rename = "type")]
+    Type,
+    #[serde(rename = "source")]
+    Source,
+    #[serde(rename = "time")]
+    Time,
+    // The service's own examples spell it both ways.
+    #[serde(rename = "specversion", alias = "specVersion")]
+    SpecVersion,
+    #[serde(rename = "datacontenttype", alias = "dataContentType")]
+    DataContentType,
+    #[serde(rename = "dataschema", alias = "dataSchema")]
+    DataSchema,
+    Other(String),
+}
+
+struct Time(Option<Timestamp>);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        lenient::timestamp(deserializer).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Envelope<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EnvelopeVisitor)
+    }
+}
+
+struct EnvelopeVisitor;
+
+impl<'de> Visitor<'de> for EnvelopeVisitor {
+    type Value = Envelope<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event, which is an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut event = Envelope::default();
+        while let Some(member) = map.next_key()? {
+            match member {
+                Member::Id => set(&mut event.id, "id", map.next_value()?)?,
+                Member::Subject => set(&mut event.subject, "subject", map.next_value()?)?,
+                Member::Data => set(&mut event.data, "data", Some(map.next_value()?))?,
+                Member::DataBase64 => {
+                    set(&mut event.data_base64, "data_base64", map.next_value()?)?;
+                }
+                Member::EventType => set(&mut event.event_type, "eventType", map.next_value()?)?,
+                Member::Topic => set(&mut event.topic, "topic", map.next_value()?)?,
+                Member::EventTime => {
+                    let Time(time) = map.next_value()?;
+                    set(&mut event.event_time, "eventTime", time)?;
+                }
+                Member::DataVersion => {
+                    set(&mut event.data_version, "dataVersion", map.next_value()?)?;
+                }
+                Member::MetadataVersion => {
+                    let value = map.next_value()?;
+                    set(&mut event.metadata_version, "metadataVersion", value)?;
+                }
+                Member::Type => set(&mut event.cloud_type, "type", map.next_value()?)?,
+                Member::Source => set(&mut event.source, "source", map.next_value()?)?,
+                Member::Time => {
+                    let Time(time) = map.next_value()?;
+                    set(&mut event.time, "time", time)?;
+                }
+                Member::SpecVersion => {
+                    set(&mut event.spec_version, "specversion", map.next_value()?)?;
+                }
+                Member::DataContentType => {
+                    let value = map.next_value()?;
+                    set(&mut event.data_content_type, "datacontenttype", value)?;
+                }
+                Member::DataSchema => {
+                    set(&mut event.data_schema, "dataschema", map.next_value()?)?;
+                }
+                Member::Other(name) => event.attributes.push((name, map.next_value()?)),
+            }
+        }
+        Ok(event)
+    }
+}
+
+/// Two values under one name: whoever reads the other one sees another event.
+fn set<T, E: de::Error>(
+    slot: &mut Option<T>,
+    name: &'static str,
+    value: Option<T>,
+) -> Result<(), E> {
+    if slot.is_some() {
+        return Err(E::duplicate_field(name));
+    }
+    *slot = value;
+    Ok(())
+}
+
+/// What a body holds, up to [`MAX_EVENTS`], with what becomes of each element.
+pub(super) struct Batch<F>(pub F);
+
+impl<F> Batch<F> {
+    pub fn read<'de, E, T>(self, body: &'de str) -> serde_json::Result<Vec<T>>
+    where
+        E: Deserialize<'de>,
+        F: FnMut(usize, E) -> T,
+    {
+        let mut json = serde_json::Deserializer::from_str(body);
+        let visitor = BatchVisitor {
+            make: self.0,
+            element: PhantomData,
+        };
+        let events = json.deserialize_seq(visitor)?;
+        json.end()?;
+        Ok(events)
+    }
+}
+
+struct BatchVisitor<E, F> {
+    make: F,
+    element: PhantomData<E>,
+}
+
+impl<'de, E, T, F> Visitor<'de> for BatchVisitor<E, F>
+where
+    E: Deserialize<'de>,
+    F: FnMut(usize, E) -> T,
+{
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Self::Value, A::Error> {
+        // Most bodies hold one event, and events are large.
+        let mut events = Vec::with_capacity(1);
+        while let Some(event) = seq.next_element()? {
+            if events.len() == MAX_EVENTS {
+                return Err(de::Error::custom("it has more than 10,000 elements"));
+            }
+            events.push((self.make)(events.len(), event));
+        }
+        Ok(events)
+    }
+}

@@ -1,0 +1,118 @@
+//! One wait for one event.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::Inbox;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+
+/// A wait for an event of an [`Inbox`]; `await` it.
+///
+/// It sees the events that are kept and every one that comes from its making on. Dropping it,
+/// before it is awaited or meanwhile, loses nothing: the events stay for other waits.
+///
+/// # Errors
+/// [`ErrorKind::Timeout`] when nothing has come [within](Self::within) the limit.
+#[must_use = "it is for awaiting"]
+pub struct Wait<T> {
+    what: &'static str,
+    limit: Duration,
+    found: oneshot::Receiver<Result<T>>,
+    _watch: Watch,
+}
+
+/// Which of the kept events a wait looks at.
+pub(super) enum Kept<'a> {
+    All,
+    /// The latest of those that it is about.
+    Latest(&'a dyn Fn(&Event) -> bool),
+}
+
+/// A watcher in the inbox, as long as this lives.
+struct Watch {
+    inbox: Inbox,
+    id: Option<u64>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.inbox.unwatch(id);
+        }
+    }
+}
+
+impl<T: Send + 'static> Wait<T> {
+    pub(super) fn new(
+        inbox: Inbox,
+        what: &'static str,
+        kept: &Kept<'_>,
+        mut matches: impl FnMut(&Arc<Event>) -> Option<Result<T>> + Send + 'static,
+    ) -> Self {
+        let (sender, found) = oneshot::channel();
+        let mut sender = Some(sender);
+        let watcher = Box::new(move |event: &Arc<Event>| {
+            let Some(result) = matches(event) else {
+                return false;
+            };
+            if let Some(sender) = sender.take() {
+                // Whoever waited may be gone.
+                let _ = sender.send(result);
+            }
+            true
+        });
+        let id = inbox.watch(kept, watcher);
+        Self {
+            what,
+            limit: Duration::from_mins(1),
+            found,
+            _watch: Watch { inbox, id },
+        }
+    }
+}
+
+impl<T> Wait<T> {
+    async fn wait(mut self) -> Result<T> {
+        let outcome = match timeout(self.limit, &mut self.found).await {
+            Ok(Ok(outcome)) => outcome,
+            // The sender lives in the inbox, which lives in `self`.
+            Ok(Err(_)) => Err(Error::new(ErrorKind::Timeout, "the inbox is gone")),
+            Err(_) => Err(Error::new(
+                ErrorKind::Timeout,
+                format!("no event came within {:?}", self.limit),
+            )),
+        };
+        outcome.map_err(|error| error.during(self.what))
+    }
+
+    /// How long to wait at the most, from the `await` on.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+impl<T: Send + 'static> IntoFuture for Wait<T> {
+    type Output = Result<T>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.wait())
+    }
+}
+
+impl<T> fmt::Debug for Wait<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait")
+            .field("what", &self.what)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}

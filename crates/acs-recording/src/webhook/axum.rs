@@ -1,0 +1,22 @@
+//! The webhook as a router of axum.
+
+use axum::Router;
+
+use super::Webhook;
+
+impl Webhook {
+    /// A router with the webhook at `path`; merge it into your own or serve it.
+    ///
+    /// ```no_run
+    /// use acs_recording::webhook::{Check, TokenCheck, Webhook};
+    ///
+    /// # async fn run(resource_id: &str, webhook: Webhook) -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+    /// axum::serve(listener, webhook.router("/events")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn router<S: Clone + Send + Sync + 'static>(self, path: &str) -> Router<S> {
+        Router::new().route_service(path, self)
+    }
+}

@@ -1,0 +1,179 @@
+//! Who may post.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::request::Parts;
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConstantTimeEq as _};
+
+use super::token::TokenCheck;
+use crate::error::{Error, ErrorKind};
+
+/// What a request must have for its events to be believed.
+///
+/// Callbacks of Call Automation carry a token of the service ([`TokenCheck::callbacks`]). Event
+/// Grid's deliveries carry what the subscription is set up for: a token of Entra ID
+/// ([`TokenCheck::entra`]) or a [secret](Self::secret) in the URL. Join what comes to one address
+/// with [`or`](Self::or).
+#[derive(Clone)]
+pub struct Check(Rule);
+
+#[derive(Clone)]
+enum Rule {
+    Anybody,
+    Secret(Secret),
+    Token(TokenCheck),
+    All(Arc<[Check; 2]>),
+    Any(Arc<[Check; 2]>),
+}
+
+#[derive(Clone)]
+struct Secret {
+    parameter: String,
+    hashes: Vec<[u8; 32]>,
+}
+
+/// A check that would let everybody in, or nobody.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidCheck(pub(super) &'static str);
+
+impl From<InvalidCheck> for Error {
+    fn from(error: InvalidCheck) -> Self {
+        Error::new(ErrorKind::InvalidInput, error.to_string())
+    }
+}
+
+/// What a check says about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Pass,
+    Refuse(&'static str),
+    /// Nobody can tell right now, such as without the keys for a token.
+    Unavailable(&'static str),
+}
+
+impl Check {
+    /// Anybody may post. For tests, and behind a gateway that checks.
+    pub fn none() -> Self {
+        Self(Rule::Anybody)
+    }
+
+    /// A secret in the query of the URL that events are posted to, as in `?code=…`.
+    ///
+    /// # Errors
+    /// The secret is shorter than 16 bytes.
+    pub fn secret(parameter: impl Into<String>, secret: &str) -> Result<Self, InvalidCheck> {
+        Self::secrets(parameter, [secret])
+    }
+
+    /// As [`secret`](Self::secret), with more than one that is good, so that it can be changed
+    /// without a gap.
+    ///
+    /// # Errors
+    /// There is no secret, or one is shorter than 16 bytes.
+    pub fn secrets<'a>(
+        parameter: impl Into<String>,
+        secrets: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, InvalidCheck> {
+        let mut hashes = Vec::new();
+        for secret in secrets {
+            if secret.len() < 16 {
+                return Err(InvalidCheck("a secret of a webhook needs 16 bytes or more"));
+            }
+            hashes.push(hash(secret));
+        }
+        if hashes.is_empty() {
+            return Err(InvalidCheck("there is no secret to check"));
+        }
+        Ok(Self(Rule::Secret(Secret {
+            parameter: parameter.into(),
+            hashes,
+        })))
+    }
+
+    /// A bearer token in the header `Authorization`.
+    pub fn token(token: TokenCheck) -> Self {
+        Self(Rule::Token(token))
+    }
+
+    /// Both checks must pass.
+    pub fn and(self, other: Self) -> Self {
+        Self(Rule::All(Arc::new([self, other])))
+    }
+
+    /// One of the checks must pass.
+    pub fn or(self, other: Self) -> Self {
+        Self(Rule::Any(Arc::new([self, other])))
+    }
+
+    pub(super) async fn verdict(&self, request: &Parts) -> Verdict {
+        match &self.0 {
+            Rule::Anybody => Verdict::Pass,
+            Rule::Secret(secret) => secret.verdict(request),
+            Rule::Token(token) => token.verdict(&request.headers).await,
+            Rule::All(both) => match Box::pin(both[0].verdict(request)).await {
+                Verdict::Pass => Box::pin(both[1].verdict(request)).await,
+                verdict => verdict,
+            },
+            Rule::Any(either) => {
+                let first = Box::pin(either[0].verdict(request)).await;
+                if first == Verdict::Pass {
+                    return first;
+                }
+                match Box::pin(either[1].verdict(request)).await {
+                    // As long as the first might have passed, this is no refusal.
+                    Verdict::Refuse(_) if matches!(first, Verdict::Unavailable(_)) => first,
+                    verdict => verdict,
+                }
+            }
+        }
+    }
+}
+
+impl From<TokenCheck> for Check {
+    fn from(token: TokenCheck) -> Self {
+        Self::token(token)
+    }
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Rule::Anybody => f.write_str("Check(none)"),
+            Rule::Secret(secret) => write!(f, "Check(secret in {:?})", secret.parameter),
+            Rule::Token(token) => write!(f, "Check({token:?})"),
+            Rule::All(both) => write!(f, "({:?} and {:?})", both[0], both[1]),
+            Rule::Any(either) => write!(f, "({:?} or {:?})", either[0], either[1]),
+        }
+    }
+}
+
+impl Secret {
+    fn verdict(&self, request: &Parts) -> Verdict {
+        let query = request.uri.query().unwrap_or_default();
+        let mut given = url::form_urlencoded::parse(query.as_bytes())
+            .filter(|(name, _)| *name == self.parameter)
+            .map(|(_, value)| value);
+        let (Some(given), None) = (given.next(), given.next()) else {
+            return Verdict::Refuse("the secret is missing, or there are several");
+        };
+        // Hashes have one length, and comparing all of them takes one time.
+        let given = hash(&given);
+        let equal = self
+            .hashes
+            .iter()
+            .map(|known| known.ct_eq(&given))
+            .fold(Choice::from(0), |any, equal| any | equal);
+        if bool::from(equal) {
+            Verdict::Pass
+        } else {
+            Verdict::Refuse("the secret is wrong")
+        }
+    }
+}
+
+fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
+}

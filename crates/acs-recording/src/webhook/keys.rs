@@ -1,0 +1,223 @@
+//! The keys that an issuer signs its tokens with.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::StreamExt as _;
+use jsonwebtoken::DecodingKey;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use url::{Host, Url};
+
+use super::check::InvalidCheck;
+
+/// Keys that are older than this are fetched again before they are used, if that works.
+const FRESH: Duration = Duration::from_hours(24);
+/// However many tokens have unknown keys, the issuer is asked this often.
+const PAUSE: Duration = Duration::from_mins(1);
+/// A configuration or a key set that takes longer is no use to a delivery that waits.
+const FETCH_LIMIT: Duration = Duration::from_secs(5);
+const MAX_DOCUMENT: usize = 256 * 1024;
+/// RSA keys below 2048 bits can be broken.
+const MIN_MODULUS: usize = 256;
+
+/// The keys of one issuer, fetched when they are needed and shared by all clones.
+#[derive(Clone)]
+pub(super) struct Keys {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    configuration: Url,
+    http: reqwest::Client,
+    known: RwLock<Known>,
+    /// Whoever holds it fetches; the others wait for the outcome.
+    fetching: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    keys: HashMap<String, Arc<DecodingKey>>,
+    /// When they were fetched.
+    fetched: Option<Instant>,
+    /// When that was last tried, and whether it worked.
+    tried: Option<(Instant, bool)>,
+}
+
+pub(super) enum Found {
+    Key(Arc<DecodingKey>),
+    /// The issuer has no such key.
+    Unknown,
+    /// It may have it, but cannot be asked.
+    Unavailable,
+}
+
+#[derive(Deserialize)]
+struct Configuration {
+    jwks_uri: String,
+}
+
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Key {
+    kid: String,
+    kty: String,
+    #[serde(rename = "use")]
+    purpose: Option<String>,
+    alg: Option<String>,
+    n: String,
+    e: String,
+}
+
+/// Whether what is fetched from an address can be believed: over TLS, or from this machine.
+pub(super) fn is_safe(url: &Url) -> bool {
+    let local = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => return false,
+    };
+    url.scheme() == "https" || url.scheme() == "http" && local
+}
+
+impl Keys {
+    pub(super) fn new(configuration: Url) -> Result<Self, InvalidCheck> {
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(FETCH_LIMIT)
+            .build()
+            .map_err(|_| InvalidCheck("the HTTP client for keys cannot be made"))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                configuration,
+                http,
+                known: RwLock::default(),
+                fetching: Mutex::default(),
+            }),
+        })
+    }
+
+    pub(super) async fn find(&self, kid: &str) -> Found {
+        if let Some((key, true)) = self.known(kid) {
+            return Found::Key(key);
+        }
+        let _one_at_a_time = self.inner.fetching.lock().await;
+        // Whoever was here before may have brought it.
+        match self.known(kid) {
+            Some((key, true)) => return Found::Key(key),
+            _ if !self.may_fetch() => {}
+            _ => self.fetch().await,
+        }
+        match self.known(kid) {
+            // An old key is better than none while the issuer cannot be asked.
+            Some((key, _)) => Found::Key(key),
+            None if self.last_try_worked() => Found::Unknown,
+            None => Found::Unavailable,
+        }
+    }
+
+    /// A known key, and whether it is fresh.
+    fn known(&self, kid: &str) -> Option<(Arc<DecodingKey>, bool)> {
+        self.read(|known| {
+            let fresh = known.fetched.is_some_and(|at| at.elapsed() < FRESH);
+            Some((Arc::clone(known.keys.get(kid)?), fresh))
+        })
+    }
+
+    fn may_fetch(&self) -> bool {
+        self.read(|known| known.tried.is_none_or(|(at, _)| at.elapsed() >= PAUSE))
+    }
+
+    fn last_try_worked(&self) -> bool {
+        self.read(|known| known.tried.is_some_and(|(_, worked)| worked))
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
+        look(
+            &self
+                .inner
+                .known
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    async fn fetch(&self) {
+        // Noted before the first `await`: if this future is dropped, that was a try as well.
+        let now = Instant::now();
+        self.write(|known| known.tried = Some((now, false)));
+        match self.download().await {
+            Ok(keys) => self.write(|known| {
+                *known = Known {
+                    keys,
+                    fetched: Some(now),
+                    tried: Some((now, true)),
+                };
+            }),
+            Err(error) => {
+                let url = self.inner.configuration.as_str();
+                tracing::warn!(url, %error, "the keys for tokens cannot be fetched");
+            }
+        }
+    }
+
+    fn write(&self, change: impl FnOnce(&mut Known)) {
+        change(
+            &mut self
+                .inner
+                .known
+                .write()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    async fn download(&self) -> Result<HashMap<String, Arc<DecodingKey>>, String> {
+        let configuration: Configuration = self.document(&self.inner.configuration).await?;
+        let address = Url::parse(&configuration.jwks_uri)
+            .ok()
+            .filter(|url| is_safe(url) && url.scheme() == self.inner.configuration.scheme())
+            .ok_or("the configuration has no safe address of keys")?;
+        let set: KeySet = self.document(&address).await?;
+        let keys: HashMap<_, _> = set.keys.into_iter().filter_map(usable).collect();
+        if keys.is_empty() {
+            return Err(format!("{address} has no RSA key"));
+        }
+        Ok(keys)
+    }
+
+    async fn document<T: DeserializeOwned>(&self, url: &Url) -> Result<T, String> {
+        let broken = |error: reqwest::Error| format!("{url}: {error}");
+        let request = self.inner.http.get(url.clone()).send().await;
+        let response = request.and_then(reqwest::Response::error_for_status);
+        let mut body = Vec::new();
+        let mut chunks = response.map_err(broken)?.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            body.extend_from_slice(&chunk.map_err(broken)?);
+            if body.len() > MAX_DOCUMENT {
+                return Err(format!("{url} is too large"));
+            }
+        }
+        serde_json::from_slice(&body).map_err(|error| format!("{url}: {error}"))
+    }
+}
+
+/// A key that may sign tokens with RS256. Others in the set are no mistake, and no use.
+fn usable(key: serde_json::Value) -> Option<(String, Arc<DecodingKey>)> {
+    let key: Key = serde_json::from_value(key).ok()?;
+    let modulus = URL_SAFE_NO_PAD.decode(&key.n).ok()?;
+    let suits = key.kty == "RSA"
+        && key.purpose.is_none_or(|purpose| purpose == "sig")
+        && key.alg.is_none_or(|alg| alg == "RS256")
+        && modulus.len() >= MIN_MODULUS;
+    let decoding = DecodingKey::from_rsa_components(&key.n, &key.e).ok()?;
+    suits.then(|| (key.kid, Arc::new(decoding)))
+}

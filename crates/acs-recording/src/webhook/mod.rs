@@ -1,0 +1,179 @@
+//! Answering deliveries of events: from a request to handled events and a status.
+
+#[cfg(feature = "axum")]
+mod axum;
+mod check;
+mod dedup;
+mod handler;
+mod handshake;
+mod keys;
+mod respond;
+mod token;
+#[cfg(feature = "tower")]
+mod tower;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use check::{Check, InvalidCheck};
+pub use dedup::{Claim, EventKey, MemoryStore, SeenStore, StoreFuture};
+pub use handler::{EventHandler, HandlerError};
+pub use token::TokenCheck;
+
+use handler::DynHandler;
+
+/// A batch of Event Grid is at most 1 MB, unless a single event is larger.
+const BODY_LIMIT: usize = 2 * 1024 * 1024;
+
+/// Event Grid gives up on an answer after 30 s.
+const TIME_LIMIT: Duration = Duration::from_secs(25);
+
+/// An endpoint for events: it answers handshakes, checks who posts, and gives events to a handler.
+///
+/// [`respond`](Self::respond) works with any HTTP server on the types of `http`. With the feature
+/// `tower` it is a `tower::Service`, and with the feature `axum` it makes a router.
+///
+/// The status of its answer decides what becomes of the events, because Event Grid sends again what
+/// was answered with 5xx and drops what was answered with 400, 401, 403 or 413:
+///
+/// | answer | when |
+/// |---|---|
+/// | 200 | every event was handled, now or before |
+/// | 503 | a handler failed or took too long, another delivery of the event is still being handled, or the keys for a token cannot be fetched |
+/// | 400 | everything else was handled, but an event cannot be read or its handler [refused](HandlerError::permanent) it |
+/// | 401 | the request did not pass the [check](Check) |
+/// | 403 | a handshake of a subscription or an origin that is not allowed |
+/// | 405, 413, 415 | not a method, size or content type of deliveries |
+///
+/// ```
+/// use acs_recording::webhook::{Check, Webhook};
+/// use acs_recording::{Event, EventKind};
+///
+/// # fn run(secret: &str) -> acs_recording::Result<()> {
+/// let webhook = Webhook::builder(Check::secret("code", secret)?)
+///     .allow_origin("eventgrid.azure.net")
+///     .build(async |event: Event| {
+///         if let EventKind::RecordingFileStatusUpdated(file) = event.kind() {
+///             println!("{} files", file.chunks.len());
+///         }
+///         Ok(())
+///     });
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Webhook {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: WebhookBuilder,
+    handler: Arc<dyn DynHandler>,
+}
+
+/// Settings of a [`Webhook`].
+#[derive(Clone)]
+#[must_use = "a webhook is made by `build`"]
+pub struct WebhookBuilder {
+    check: Check,
+    store: Option<Arc<dyn SeenStore>>,
+    origins: HashSet<String>,
+    subscriptions: Option<HashSet<String>>,
+    body_limit: usize,
+    time_limit: Duration,
+}
+
+impl Webhook {
+    /// Begins a webhook that takes events from whoever passes the check.
+    ///
+    /// There is no default: [`Check::none`] says that anybody may post.
+    pub fn builder(check: Check) -> WebhookBuilder {
+        WebhookBuilder {
+            check,
+            store: Some(Arc::new(MemoryStore::default())),
+            origins: HashSet::new(),
+            subscriptions: None,
+            body_limit: BODY_LIMIT,
+            time_limit: TIME_LIMIT,
+        }
+    }
+}
+
+impl WebhookBuilder {
+    /// Allows an origin to deliver `CloudEvents`: it is Event Grid's handshake for these, and none
+    /// is allowed at first. Event Grid's origin is `eventgrid.azure.net`.
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins.insert(origin.into().to_ascii_lowercase());
+        self
+    }
+
+    /// Allows a subscription by its name; others are refused then. All are allowed at first.
+    ///
+    /// The name is in a header that anybody can write, so this is no check of who posts.
+    pub fn allow_subscription(mut self, name: impl Into<String>) -> Self {
+        self.subscriptions
+            .get_or_insert_default()
+            .insert(name.into().to_ascii_uppercase());
+        self
+    }
+
+    /// Remembers handled events elsewhere than in a [`MemoryStore`] of its own.
+    pub fn deduplicate(mut self, store: impl SeenStore) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Gives the handler an event as often as it is delivered.
+    pub fn keep_duplicates(mut self) -> Self {
+        self.store = None;
+        self
+    }
+
+    /// The largest body (default: 2 MiB); larger ones are answered with 413, which loses them.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
+    /// How long an answer may take (default: 25 s), and 29 s at the most, as Event Grid waits 30.
+    ///
+    /// A handler that takes longer is dropped at its next `await`. What was handled by then is
+    /// remembered, so that the next delivery goes on after it.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit.min(Duration::from_secs(29));
+        self
+    }
+
+    /// The webhook, with what it does with events: a function or an [`EventHandler`].
+    pub fn build(self, handler: impl EventHandler) -> Webhook {
+        Webhook {
+            inner: Arc::new(Inner {
+                settings: self,
+                handler: Arc::new(handler),
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook")
+            .field("settings", &self.inner.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for WebhookBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookBuilder")
+            .field("check", &self.check)
+            .field("deduplicates", &self.store.is_some())
+            .field("origins", &self.origins)
+            .field("subscriptions", &self.subscriptions)
+            .field("body_limit", &self.body_limit)
+            .field("time_limit", &self.time_limit)
+            .finish()
+    }
+}

@@ -1,0 +1,67 @@
+//! The webhook as a service of tower.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use tokio::time::timeout_at;
+use tower_service::Service;
+
+use super::Webhook;
+use super::handshake::empty;
+use super::respond::{again, too_large};
+
+type ServiceFuture =
+    Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send>>;
+
+impl<B> Service<Request<B>> for Webhook
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = ServiceFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let webhook = self.clone();
+        Box::pin(async move { Ok(webhook.serve(request).await.map(Full::new)) })
+    }
+}
+
+impl Webhook {
+    /// As [`respond`](Self::respond), and reads the body, of which nothing is read before the
+    /// request has passed the check.
+    async fn serve<B>(&self, request: Request<B>) -> Response<Bytes>
+    where
+        B: Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let deadline = self.deadline();
+        let (parts, body) = request.into_parts();
+        if let Err(response) = self.admit(&parts, deadline).await {
+            return response;
+        }
+        let body = Limited::new(body, self.max_body()).collect();
+        let body = match timeout_at(deadline, Box::pin(body)).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return too_large(),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the body of a delivery broke off");
+                return again();
+            }
+            Err(_) => return empty(StatusCode::REQUEST_TIMEOUT),
+        };
+        self.deliver(&parts, &body, deadline).await
+    }
+}

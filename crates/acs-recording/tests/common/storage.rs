@@ -1,0 +1,270 @@
+//! A storage server over real HTTP, with the habits that a test gives it.
+
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use acs_recording::{ContentUrl, RecordingClientBuilder, RetryPolicy};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// What the server does with one request.
+#[derive(Clone, Debug, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "habits come in any combination"
+)]
+pub struct Habit {
+    /// Answers with this and nothing else.
+    pub status: Option<u16>,
+    /// Does not see `Range`.
+    pub ignores_range: bool,
+    /// Answers 400 to any `Range`.
+    pub refuses_range: bool,
+    /// Answers 200 to a range, with `Content-Range`.
+    pub says_200: bool,
+    /// Sends the body in chunks, without a length.
+    pub hides_length: bool,
+    /// Ends the connection after so many bytes.
+    pub cut_after: Option<usize>,
+    /// Sends nothing more after so many bytes.
+    pub stall_after: Option<usize>,
+    /// The entity tag.
+    pub tag: Option<&'static str>,
+    /// Bytes per second.
+    pub rate: Option<f64>,
+    /// What else it says.
+    pub headers: Vec<(&'static str, String)>,
+    /// Serves this instead.
+    pub content: Option<Bytes>,
+}
+
+/// Serves one object, and notes who asks for what.
+pub struct Storage {
+    pub url: String,
+    /// The range of every request.
+    pub requests: Arc<Mutex<Vec<Option<String>>>>,
+    /// Bytes that were handed to the network.
+    pub sent: Arc<AtomicU64>,
+    pub most_at_once: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+type Habits = dyn Fn(usize, Option<&str>) -> Habit + Send + Sync;
+
+impl Storage {
+    /// `habits` tells what to do by a request's number and its range.
+    pub async fn start(
+        content: Bytes,
+        habits: impl Fn(usize, Option<&str>) -> Habit + Send + Sync + 'static,
+    ) -> Self {
+        let habits: Arc<Habits> = Arc::new(habits);
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let sent = Arc::new(AtomicU64::new(0));
+        let active = Arc::new(AtomicUsize::new(0));
+        let most_at_once = Arc::new(AtomicUsize::new(0));
+        let (log, counter, most) = (
+            Arc::clone(&requests),
+            Arc::clone(&sent),
+            Arc::clone(&most_at_once),
+        );
+        let handler = move |request: Request| {
+            let range = header(&request, "range");
+            let number = {
+                let mut log = log.lock().unwrap();
+                log.push(range.clone());
+                log.len() - 1
+            };
+            let habit = habits(number, range.as_deref());
+            let content = habit.content.clone().unwrap_or_else(|| content.clone());
+            let active = Active::new(&active, &most);
+            let if_range = header(&request, "if-range");
+            let answer = answer(
+                &habit,
+                &content,
+                range,
+                if_range.as_deref(),
+                &counter,
+                active,
+            );
+            async move { Ok::<_, Infallible>(answer) }
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(handler);
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self {
+            url,
+            requests,
+            sent,
+            most_at_once,
+            task,
+        }
+    }
+
+    pub fn location(&self) -> ContentUrl {
+        format!("{}/v1/objects/o/content/audiowav", self.url)
+            .parse()
+            .unwrap()
+    }
+
+    pub fn client(&self) -> RecordingClientBuilder {
+        crate::common::client(&self.url)
+            .retry(RetryPolicy::default().initial_delay(Duration::from_millis(1)))
+    }
+
+    pub fn ranges(&self) -> Vec<Option<String>> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Content that is nowhere the same.
+pub fn content(length: usize, seed: u64) -> Bytes {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut bytes = vec![0; length];
+    random.fill(&mut bytes);
+    bytes.into()
+}
+
+struct Active(Arc<AtomicUsize>);
+
+impl Active {
+    fn new(count: &Arc<AtomicUsize>, most: &AtomicUsize) -> Self {
+        let now = count.fetch_add(1, Ordering::SeqCst) + 1;
+        most.fetch_max(now, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn header(request: &Request, name: &str) -> Option<String> {
+    Some(request.headers().get(name)?.to_str().unwrap().to_owned())
+}
+
+fn answer(
+    habit: &Habit,
+    content: &Bytes,
+    range: Option<String>,
+    if_range: Option<&str>,
+    counter: &Arc<AtomicU64>,
+    active: Active,
+) -> Response {
+    let mut response = Response::builder();
+    for (name, value) in &habit.headers {
+        response = response.header(*name, value);
+    }
+    if let Some(status) = habit.status {
+        return response.status(status).body(Body::empty()).unwrap();
+    }
+    if habit.refuses_range && range.is_some() {
+        return response.status(400).body(Body::empty()).unwrap();
+    }
+    let range = range.filter(|_| !habit.ignores_range);
+    let range = range.filter(|_| if_range.is_none() || if_range == habit.tag);
+    let (mut start, mut end, total) = (0, content.len(), content.len());
+    let mut status = 200;
+    if let Some(range) = range {
+        let (first, last) = range
+            .strip_prefix("bytes=")
+            .unwrap()
+            .split_once('-')
+            .unwrap();
+        start = first.parse().unwrap();
+        if let Ok(last) = last.parse::<usize>() {
+            end = end.min(last + 1);
+        }
+        if start >= total {
+            let response = response
+                .status(416)
+                .header("content-range", format!("bytes */{total}"));
+            return response.body(Body::empty()).unwrap();
+        }
+        status = if habit.says_200 { 200 } else { 206 };
+        response = response.header(
+            "content-range",
+            format!("bytes {start}-{}/{total}", end - 1),
+        );
+    }
+    if let Some(tag) = habit.tag {
+        response = response.header("etag", tag);
+    }
+    if !habit.hides_length {
+        response = response.header("content-length", end - start);
+    }
+    let flow = Flow {
+        rest: content.slice(start..end),
+        sent: 0,
+        habit: habit.clone(),
+        counter: Arc::clone(counter),
+        started: tokio::time::Instant::now(),
+        _active: active,
+    };
+    let body = Body::from_stream(stream::unfold(flow, Flow::step));
+    response.status(status).body(body).unwrap()
+}
+
+struct Flow {
+    rest: Bytes,
+    sent: usize,
+    habit: Habit,
+    counter: Arc<AtomicU64>,
+    started: tokio::time::Instant,
+    _active: Active,
+}
+
+impl Flow {
+    async fn step(mut self) -> Option<(io::Result<Bytes>, Self)> {
+        let mut size = self.rest.len().min(64 * 1024);
+        if let Some(rate) = self.habit.rate {
+            size = size.min(16 * 1024);
+            let due = Duration::from_secs_f64(self.sent as f64 / rate);
+            tokio::time::sleep_until(self.started + due).await;
+        }
+        if self
+            .habit
+            .stall_after
+            .is_some_and(|after| after <= self.sent)
+        {
+            std::future::pending::<()>().await;
+        }
+        if let Some(after) = self.habit.cut_after {
+            if after <= self.sent {
+                // What was written before should get there first.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                return Some((Err(io::Error::other("cut")), self));
+            }
+            size = size.min(after - self.sent);
+        }
+        if let Some(after) = self.habit.stall_after {
+            size = size.min(after - self.sent);
+        }
+        if self.rest.is_empty() {
+            return None;
+        }
+        let piece = self.rest.split_to(size);
+        self.sent += size;
+        self.counter.fetch_add(size as u64, Ordering::Relaxed);
+        Some((Ok(piece), self))
+    }
+}

@@ -1,0 +1,114 @@
+//! The schemas under `spec/events` describe the fixtures, and say no to what is something else.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use acs_recording::{EventKind, Events};
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn schema(name: &str) -> Validator {
+    let path = root().join(format!("../../spec/events/{name}.schema.json"));
+    let text = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    jsonschema::validator_for(&serde_json::from_slice(&text).unwrap()).unwrap()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(self::files(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// Validates all readable events of known types below a folder; says how many there were.
+fn validate(folder: &Path) -> usize {
+    let mut count = 0;
+    for file in files(folder) {
+        for event in Events::parse(&fs::read(&file).unwrap()).flatten() {
+            if *event.kind() == EventKind::Unknown {
+                continue;
+            }
+            let schema = schema(event.event_type.rsplit('.').next().unwrap());
+            let data: Value = serde_json::from_str(event.data()).unwrap();
+            let errors: Vec<_> = schema
+                .iter_errors(&data)
+                .map(|error| error.to_string())
+                .collect();
+            assert!(errors.is_empty(), "{}: {errors:?}", file.display());
+            count += 1;
+        }
+    }
+    count
+}
+
+#[test]
+fn every_known_type_has_a_schema() {
+    for name in EventKind::KNOWN_TYPES {
+        assert!(
+            schema(name.rsplit('.').next().unwrap()).is_valid(&json!({}))
+                || name.contains('F')
+                || name.contains("Validation"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn fixtures_are_valid() {
+    assert!(validate(&root().join("tests/fixtures/events")) > 80);
+    let schema = schema("RecordingMetadata");
+    for file in files(&root().join("tests/fixtures/metadata")) {
+        let document: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        assert!(schema.is_valid(&document), "{}", file.display());
+    }
+}
+
+#[test]
+fn what_is_something_else_is_not() {
+    for (name, data) in [
+        ("RecordingFileStatusUpdated", json!({})),
+        (
+            "RecordingFileStatusUpdated",
+            json!({"recordingStorageInfo": {"recordingChunks": 1}}),
+        ),
+        ("RecordingStateChanged", json!({"state": 1})),
+        ("CallEnded", json!({"callDurationInSeconds": "long"})),
+        ("CallConnected", json!({"serverCallId": []})),
+        ("ParticipantsUpdated", json!({"participants": {}})),
+        ("SubscriptionValidationEvent", json!({})),
+        (
+            "RecordingMetadata",
+            json!({"participants": [{"channel": 0}]}),
+        ),
+        ("RecordingMetadata", json!([])),
+    ] {
+        assert!(!schema(name).is_valid(&data), "{name}: {data}");
+    }
+}
+
+/// As the fixtures, for a folder of samples in `ACS_EVENT_SAMPLES`.
+#[test]
+#[ignore = "needs a folder of samples in ACS_EVENT_SAMPLES"]
+#[allow(clippy::print_stderr, reason = "it says what it did")]
+fn samples_are_valid() {
+    match std::env::var_os("ACS_EVENT_SAMPLES") {
+        Some(folder) => eprintln!("{} events validated", validate(Path::new(&folder))),
+        None => eprintln!("skipped: ACS_EVENT_SAMPLES names no folder"),
+    }
+}

@@ -1,0 +1,210 @@
+//! What becomes of events.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use acs_emulator::{Clock, Emulator};
+use acs_recording::webhook::{Check, HandlerError, MemoryStore, Webhook};
+use acs_recording::{Event, EventKind, RecordingClient, ServerCallId};
+use tokio::sync::{Notify, mpsc};
+
+use super::{SECRET, Seen, event, post, status};
+
+#[tokio::test]
+async fn statuses_lose_no_event() {
+    let seen = Seen::default();
+    let webhook = seen.webhook(Webhook::builder(Check::none()));
+    seen.fail
+        .lock()
+        .unwrap()
+        .extend([("later".into(), false), ("never".into(), true)]);
+    let batch = |ids: &[&str]| {
+        let events: Vec<_> = ids.iter().map(|id| event(id)).collect();
+        post("/e", format!("[{}]", events.join(",")))
+    };
+    // One has to come again: so does the delivery, and what was handled is not handled twice.
+    assert_eq!(
+        status(&webhook, batch(&["a", "later", "b", "never"])).await,
+        503
+    );
+    assert_eq!(seen.ids(), ["a", "later", "b", "never"]);
+    assert_eq!(
+        status(&webhook, batch(&["a", "later", "b", "c"])).await,
+        503
+    );
+    assert_eq!(seen.ids(), ["later", "c"]);
+    seen.fail.lock().unwrap().clear();
+    assert_eq!(
+        status(&webhook, batch(&["a", "later", "b", "c"])).await,
+        200
+    );
+    assert_eq!(seen.ids(), ["later"]);
+    // What can never be handled is given up, and only after the rest was handled.
+    seen.fail.lock().unwrap().push(("no use".into(), true));
+    assert_eq!(status(&webhook, batch(&["no use", "d"])).await, 400);
+    assert_eq!(seen.ids(), ["no use", "d"]);
+    let broken = format!("[{{}}, {}]", event("e"));
+    assert_eq!(status(&webhook, post("/e", broken)).await, 400);
+    assert_eq!(seen.ids(), ["e"]);
+    for body in ["", "{", "<html>", "[1", "\u{0}"] {
+        assert_eq!(status(&webhook, post("/e", body)).await, 400, "{body:?}");
+    }
+    // Ids are unique within a source only.
+    let other = event("a").replace("/t", "/u");
+    assert_eq!(status(&webhook, post("/e", other)).await, 200);
+    assert_eq!(seen.ids(), ["a"]);
+}
+
+#[tokio::test]
+async fn duplicates_can_be_wanted() {
+    let seen = Seen::default();
+    let webhook = seen.webhook(Webhook::builder(Check::none()).keep_duplicates());
+    for _ in 0..3 {
+        assert_eq!(status(&webhook, post("/e", event("a"))).await, 200);
+    }
+    assert_eq!(seen.ids().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_handler_is_asked_again_and_in_time() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&calls);
+    let webhook = Webhook::builder(Check::none()).build(move |_: Event| {
+        let first = counter.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            if first {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        }
+    });
+    let begin = tokio::time::Instant::now();
+    assert_eq!(status(&webhook, post("/e", event("a"))).await, 503);
+    assert_eq!(begin.elapsed().as_secs(), 25);
+    assert_eq!(status(&webhook, post("/e", event("a"))).await, 200);
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_deliveries_at_once_one_is_handled() {
+    let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let webhook = Webhook::builder(Check::none()).build({
+        let (entered, leave, calls) =
+            (Arc::clone(&entered), Arc::clone(&leave), Arc::clone(&calls));
+        move |_: Event| {
+            let (entered, leave, calls) =
+                (Arc::clone(&entered), Arc::clone(&leave), Arc::clone(&calls));
+            async move {
+                calls.fetch_add(1, Ordering::Relaxed);
+                entered.notify_one();
+                leave.notified().await;
+                Ok(())
+            }
+        }
+    });
+    let first = tokio::spawn({
+        let webhook = webhook.clone();
+        async move { status(&webhook, post("/e", event("a"))).await }
+    });
+    entered.notified().await;
+    // The first may still fail, so the second must not say that all is well.
+    assert_eq!(status(&webhook, post("/e", event("a"))).await, 503);
+    leave.notify_one();
+    assert_eq!(first.await.unwrap(), 200);
+    assert_eq!(status(&webhook, post("/e", event("a"))).await, 200);
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+
+    // A delivery that is dropped leaves a claim behind, which runs out.
+    let dropped = tokio::spawn({
+        let webhook = webhook.clone();
+        async move { status(&webhook, post("/e", event("b"))).await }
+    });
+    entered.notified().await;
+    dropped.abort();
+    assert_eq!(status(&webhook, post("/e", event("b"))).await, 503);
+    tokio::time::advance(Duration::from_secs(27)).await;
+    leave.notify_one();
+    assert_eq!(status(&webhook, post("/e", event("b"))).await, 200);
+    assert_eq!(calls.load(Ordering::Relaxed), 3);
+}
+
+/// Records a call of a second and stops; its file is announced by the emulator then.
+async fn record(emulator: &Emulator, client: &RecordingClient, clock: &Clock) {
+    let call = emulator.call(["ann", "ben"]).await;
+    let id = ServerCallId::new(call.server_call_id()).unwrap();
+    let recording = client.start(id).await.unwrap();
+    clock.advance(Duration::from_secs(5));
+    recording.stop().await.unwrap();
+    clock.advance(Duration::from_mins(5));
+}
+
+async fn listen(webhook: Webhook) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "http://{}/events?code=correct+horse+battery",
+        listener.local_addr().unwrap()
+    );
+    tokio::spawn(async move { axum::serve(listener, webhook.router::<()>("/events")).await });
+    url
+}
+
+#[tokio::test]
+async fn the_emulator_delivers_until_the_handler_succeeds() {
+    const CALLS: usize = 6;
+    let clock = Clock::manual();
+    let emulator = Emulator::builder()
+        .clock(clock.clone())
+        .start()
+        .await
+        .unwrap();
+    let (attempts, mut attempted) = mpsc::unbounded_channel();
+    let handled = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = Arc::clone(&handled);
+    let failures = AtomicUsize::new(0);
+    let store = MemoryStore::new(1000, Duration::from_hours(25));
+    let webhook = Webhook::builder(Check::secret("code", SECRET).unwrap())
+        .deduplicate(store)
+        .build(move |event: Event| {
+            // Two of three attempts fail.
+            let fails = failures.fetch_add(1, Ordering::Relaxed) % 3 != 2;
+            if !fails {
+                let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
+                    panic!("{event}");
+                };
+                log.lock().unwrap().push(file.recording_id.clone().unwrap());
+            }
+            attempts.send(fails).unwrap();
+            async move {
+                if fails {
+                    Err(HandlerError::retry("not now"))
+                } else {
+                    Ok(())
+                }
+            }
+        });
+    let url = listen(webhook).await;
+    // Two subscriptions of one endpoint: everything comes twice.
+    emulator.subscribe(&url).await.unwrap();
+    emulator.subscribe(&url).await.unwrap();
+    let client = RecordingClient::from_connection_string(emulator.connection_string()).unwrap();
+    for _ in 0..CALLS {
+        record(&emulator, &client, &clock).await;
+    }
+    let mut successes = 0;
+    while successes < CALLS {
+        if let Ok(fails) = attempted.try_recv() {
+            successes += usize::from(!fails);
+        } else {
+            // Whatever waits for its next attempt gets it.
+            clock.advance(Duration::from_secs(30));
+            tokio::task::yield_now().await;
+        }
+    }
+    let mut ids = handled.lock().unwrap().clone();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), CALLS, "every event was handled");
+    assert_eq!(handled.lock().unwrap().len(), CALLS, "and once");
+}

@@ -1,0 +1,203 @@
+//! The webhook: handshakes, checks, statuses, repeated deliveries.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod delivery;
+mod issuer;
+mod tokens;
+
+use std::sync::{Arc, Mutex};
+
+use acs_recording::Event;
+use acs_recording::webhook::{Check, HandlerError, Webhook, WebhookBuilder};
+use bytes::Bytes;
+use http::{Method, Request, Response};
+
+pub(crate) const SECRET: &str = "correct horse battery";
+
+pub(crate) fn post(uri: &str, body: impl Into<Bytes>) -> Request<Bytes> {
+    let request = Request::post(uri).header("content-type", "application/json; charset=utf-8");
+    request.body(body.into()).unwrap()
+}
+
+pub(crate) fn event(id: &str) -> String {
+    format!(r#"{{"id": "{id}", "topic": "/t", "eventType": "Contoso.Test", "data": {{}}}}"#)
+}
+
+/// What the handler saw, and what it shall answer: `Err(permanent)` for an id in the list.
+#[derive(Clone, Default)]
+pub(crate) struct Seen {
+    pub(crate) ids: Arc<Mutex<Vec<String>>>,
+    pub(crate) fail: Arc<Mutex<Vec<(String, bool)>>>,
+}
+
+impl Seen {
+    pub(crate) fn webhook(&self, builder: WebhookBuilder) -> Webhook {
+        let seen = self.clone();
+        builder.build(move |event: Event| std::future::ready(seen.take(event)))
+    }
+
+    fn take(&self, event: Event) -> Result<(), HandlerError> {
+        let failure = self
+            .fail
+            .lock()
+            .unwrap()
+            .iter()
+            .find(|(id, _)| *id == event.id)
+            .cloned();
+        self.ids.lock().unwrap().push(event.id);
+        match failure {
+            Some((id, true)) => Err(HandlerError::permanent(format!("{id} is no use"))),
+            Some((id, false)) => Err(HandlerError::retry(format!("{id} has to wait"))),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn ids(&self) -> Vec<String> {
+        std::mem::take(&mut self.ids.lock().unwrap())
+    }
+}
+
+async fn status(webhook: &Webhook, request: Request<Bytes>) -> u16 {
+    webhook.respond(request).await.status().as_u16()
+}
+
+fn header<'a>(response: &'a Response<Bytes>, name: &str) -> Option<&'a str> {
+    Some(response.headers().get(name)?.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn event_grid_gets_its_validation_code_back() {
+    let webhook = Seen::default().webhook(Webhook::builder(Check::none()));
+    let body = r#"[{"id": "1", "topic": "/subscriptions/s", "subject": "", "dataVersion": "1",
+        "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
+        "eventTime": "2026-01-01T00:00:00Z", "data": {"validationCode": "c-1"}}]"#;
+    let response = webhook.respond(post("/events", body)).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.body(), r#"{"validationResponse":"c-1"}"#);
+    assert_eq!(
+        header(&response, "content-type"),
+        Some("application/json; charset=utf-8")
+    );
+
+    let closed = Seen::default().webhook(Webhook::builder(Check::secret("code", SECRET).unwrap()));
+    assert_eq!(status(&closed, post("/events", body)).await, 401);
+}
+
+#[tokio::test]
+async fn cloud_events_are_agreed_on_with_known_origins_only() {
+    let builder = Webhook::builder(Check::none()).allow_origin("EventGrid.azure.net");
+    let webhook = Seen::default().webhook(builder);
+    let ask = |origin: &str| {
+        let request = Request::builder().method(Method::OPTIONS).uri("/events");
+        let request = request.header("webhook-request-origin", origin);
+        request
+            .header("webhook-request-rate", "120")
+            .body(Bytes::new())
+            .unwrap()
+    };
+    let response = webhook.respond(ask("eventgrid.azure.net")).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(
+        header(&response, "webhook-allowed-origin"),
+        Some("eventgrid.azure.net")
+    );
+    assert_eq!(header(&response, "webhook-allowed-rate"), Some("*"));
+    assert_eq!(header(&response, "allow"), Some("OPTIONS, POST"));
+    for origin in ["evil.example", "eventgrid.azure.net.evil.example", "", "*"] {
+        let response = webhook.respond(ask(origin)).await;
+        assert_eq!(response.status(), 403, "{origin}");
+        assert_eq!(
+            header(&response, "webhook-allowed-origin"),
+            None,
+            "{origin}"
+        );
+        assert_eq!(header(&response, "webhook-allowed-rate"), None, "{origin}");
+    }
+    let response = webhook
+        .respond(Request::options("/events").body(Bytes::new()).unwrap())
+        .await;
+    assert_eq!(header(&response, "webhook-allowed-origin"), None);
+}
+
+#[tokio::test]
+async fn the_secret_in_the_url_is_checked() {
+    let check = Check::secrets("code", [SECRET, "a second one, long"]).unwrap();
+    let webhook = Seen::default().webhook(Webhook::builder(check));
+    for (uri, expected) in [
+        ("/e?code=correct%20horse%20battery", 200),
+        ("/e?x=1&code=correct+horse+battery", 200),
+        ("/e?code=a+second+one,+long", 200),
+        ("/e", 401),
+        ("/e?code=", 401),
+        ("/e?code=correct%20horse%20batterx", 401),
+        ("/e?code=correct%20horse%20battery2", 401),
+        ("/e?Code=correct%20horse%20battery", 401),
+        ("/e?code=wrong&code=correct%20horse%20battery", 401),
+    ] {
+        assert_eq!(status(&webhook, post(uri, "[]")).await, expected, "{uri}");
+    }
+    assert!(Check::secret("code", "short").is_err());
+    assert!(Check::secrets("code", []).is_err());
+    let check = Check::secret("a", SECRET).unwrap();
+    let debug = format!("{check:?}");
+    assert!(!debug.contains("horse"), "{debug}");
+    let both = check.and(Check::secret("b", "another one, long").unwrap());
+    let webhook = Seen::default().webhook(Webhook::builder(both));
+    assert_eq!(
+        status(&webhook, post("/e?a=correct+horse+battery", "[]")).await,
+        401
+    );
+    let uri = "/e?a=correct+horse+battery&b=another+one,+long";
+    assert_eq!(status(&webhook, post(uri, "[]")).await, 200);
+}
+
+#[tokio::test]
+async fn only_deliveries_of_the_right_form_are_read() {
+    let builder = Webhook::builder(Check::none())
+        .body_limit(200)
+        .allow_subscription("Files");
+    let seen = Seen::default();
+    let webhook = seen.webhook(builder);
+    let request = |content_type: &str, body: String| {
+        let mut request = post("/e", body);
+        let headers = request.headers_mut();
+        headers.insert("content-type", content_type.parse().unwrap());
+        headers.insert("aeg-subscription-name", "FILES".parse().unwrap());
+        request
+    };
+    for content_type in [
+        "application/json",
+        "application/cloudevents+json; charset=utf-8",
+        "Application/CloudEvents-Batch+JSON",
+    ] {
+        let request = request(content_type, event(content_type));
+        assert_eq!(status(&webhook, request).await, 200, "{content_type}");
+    }
+    assert_eq!(
+        status(&webhook, request("text/plain", event("x"))).await,
+        415
+    );
+    assert_eq!(
+        status(&webhook, request("application/json", " ".repeat(201))).await,
+        413
+    );
+    let mut announced = request("application/json", event("x"));
+    announced
+        .headers_mut()
+        .insert("content-length", "201".parse().unwrap());
+    assert_eq!(status(&webhook, announced).await, 413);
+    assert_eq!(status(&webhook, post("/e", event("x"))).await, 403);
+    let mut get = request("application/json", event("x"));
+    *get.method_mut() = Method::GET;
+    let response = webhook.respond(get).await;
+    assert_eq!(
+        (response.status().as_u16(), header(&response, "allow")),
+        (405, Some("OPTIONS, POST"))
+    );
+    assert_eq!(seen.ids().len(), 3);
+}
