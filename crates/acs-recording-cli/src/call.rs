@@ -1,0 +1,171 @@
+//! `call create|answer|get|hang-up`: enough to obtain ids in a trial.
+
+use std::time::Duration;
+
+use acs_recording::{CallConnection, CallConnectionId, CallProperties};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::cli::Global;
+use crate::connect::client;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::recording::identifier;
+
+/// Makes and ends calls, which is where ids to record come from
+#[derive(Debug, Subcommand)]
+pub(crate) enum CallCommand {
+    Create(Create),
+    Answer(Answer),
+    /// Prints a call's ids and state
+    #[command(after_help = "\
+Example:
+  acs-recording call get CALL_CONNECTION_ID --output json
+
+JSON: {\"call_connection_id\", \"server_call_id\", \"state\", \"correlation_id\", \"source\", \"targets\"}")]
+    Get(Connection),
+    HangUp(HangUp),
+}
+
+/// Calls somebody, and prints the call's ids when it is connected
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  acs-recording call create 8:acs:… --callback https://app.example/calls
+  acs-recording call create +14255550123 --caller +14255550100 --callback https://app.example/calls
+
+JSON as of `call get`.")]
+pub(crate) struct Create {
+    /// Who is called: raw ids, or telephone numbers beginning with +
+    #[arg(required = true, value_name = "ID")]
+    targets: Vec<String>,
+    /// Who calls: a number of the resource, or a user
+    #[arg(long, value_name = "ID")]
+    caller: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Answers a call that rings, and prints its ids when it is connected
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  acs-recording events parse event.json | jq -r .data.incomingCallContext > context
+  acs-recording call answer --context-file context --callback https://app.example/calls
+
+JSON as of `call get`.")]
+pub(crate) struct Answer {
+    /// A file with `incomingCallContext` of the event `IncomingCall`, or `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    context_file: std::path::PathBuf,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Where the service posts what happens in the call
+    #[arg(long, value_name = "URL")]
+    callback: String,
+    /// How long to wait until it is connected; 0 does not wait
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = crate::text::duration)]
+    within: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Connection {
+    /// This application's connection to the call
+    #[arg(value_name = "CALL_CONNECTION_ID")]
+    id: CallConnectionId,
+}
+
+/// Leaves a call
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  acs-recording call hang-up CALL_CONNECTION_ID --for-everyone
+
+JSON: {\"call_connection_id\", \"done\": \"hung up\"}")]
+pub(crate) struct HangUp {
+    #[command(flatten)]
+    connection: Connection,
+    /// Ends the call for all participants
+    #[arg(long)]
+    for_everyone: bool,
+}
+
+pub(crate) async fn run(
+    command: CallCommand,
+    global: &Global,
+    out: &Output,
+) -> Result<(), Failure> {
+    let client = client(global)?;
+    let calls = client.calls();
+    match command {
+        CallCommand::Create(options) => {
+            let targets = options.targets.iter().map(|target| identifier(target));
+            let mut create = calls.create(targets, &options.common.callback)?;
+            if let Some(caller) = &options.caller {
+                create = create.caller(identifier(caller));
+            }
+            connected(&create.await?, options.common.within, out).await
+        }
+        CallCommand::Answer(options) => {
+            let context = crate::content::read(&options.context_file).await?;
+            let context = String::from_utf8_lossy(&context);
+            let answer = calls.answer(context.trim(), &options.common.callback)?;
+            connected(&answer.await?, options.common.within, out).await
+        }
+        CallCommand::Get(connection) => {
+            let call = calls.connection(connection.id);
+            let properties = call.properties().await?;
+            show(&call, &properties, out)
+        }
+        CallCommand::HangUp(options) => {
+            let call = calls.connection(options.connection.id);
+            if options.for_everyone {
+                call.terminate().await?;
+            } else {
+                call.hang_up().await?;
+            }
+            let json = json!({"call_connection_id": call.id(), "done": "hung up"});
+            out.result("hung up", &json)
+        }
+    }
+}
+
+async fn connected(call: &CallConnection, within: Duration, out: &Output) -> Result<(), Failure> {
+    let properties = match call.answer() {
+        Some(answer) if within.is_zero() => answer.clone(),
+        _ => {
+            let wait = call
+                .wait_until_connected()
+                .within(within)
+                .every(Duration::from_millis(500));
+            wait.await.map_err(|error| {
+                Failure::from(error).advise(format!("its connection is {}", call.id()))
+            })?
+        }
+    };
+    show(call, &properties, out)
+}
+
+fn show(call: &CallConnection, properties: &CallProperties, out: &Output) -> Result<(), Failure> {
+    let state = properties.state.as_ref().map(ToString::to_string);
+    let server_call_id = properties.server_call_id.as_ref();
+    let text = format!(
+        "call_connection_id {}\nserver_call_id     {}\nstate              {}",
+        call.id(),
+        server_call_id.map_or("-", |id| id.as_str()),
+        state.as_deref().unwrap_or("-"),
+    );
+    let json = json!({
+        "call_connection_id": call.id(),
+        "server_call_id": server_call_id,
+        "state": state,
+        "correlation_id": properties.correlation_id,
+        "source": properties.source,
+        "targets": properties.targets,
+    });
+    out.result(&text, &json)
+}

@@ -1,0 +1,212 @@
+//! What can be written on the command line.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{call, content, emulator, events, inspect, metadata, recording};
+
+/// Records calls with Azure Communication Services: start, control, download, look at.
+///
+/// The resource and its key come from ACS_CONNECTION_STRING or --connection-string-file, never from
+/// the command line, where other users of the machine could read them. With ACS_ENDPOINT instead,
+/// Entra ID is asked for a token.
+///
+/// Results go to standard output, everything else to standard error.
+#[derive(Debug, Parser)]
+#[command(name = "acs-recording", version, max_term_width = 100, after_help = AFTER)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER: &str = "\
+Example, with a service on this machine:
+  acs-recording emulator                       # prints a connection string
+  export ACS_CONNECTION_STRING='endpoint=…'    # in another terminal
+  acs-recording call create 8:acs:alice --callback https://app.example/calls
+  acs-recording start --server-call-id ID
+  acs-recording stop RECORDING_ID
+
+Exit codes:
+    0  done
+    1  the service refused or failed in another way, or a local file could not be used
+    2  the command line or a value on it is wrong
+    3  not authenticated, or not allowed
+    4  not found: the recording, the call or the content
+    5  network: no connection, or no answer in time
+    6  content is corrupt, expired or kept changing
+    7  not now: too many requests, the service is down, the content is not ready; try again
+  130  interrupted";
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Reads the connection string from this file instead of ACS_CONNECTION_STRING
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub(crate) connection_string_file: Option<PathBuf>,
+
+    /// The resource's address, to use with Entra ID in place of a key
+    #[cfg(feature = "entra")]
+    #[arg(
+        long,
+        global = true,
+        env = "ACS_ENDPOINT",
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
+    pub(crate) endpoint: Option<String>,
+
+    /// Who to be for Entra ID
+    #[cfg(feature = "entra")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHICH",
+        help_heading = "Global options"
+    )]
+    pub(crate) credential: EntraCredential,
+
+    /// How results and errors are written
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        help_heading = "Global options"
+    )]
+    pub(crate) output: Format,
+
+    /// Tells what is done, and all that is known about an error; twice tells more
+    ///
+    /// RUST_LOG selects logs more finely.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub(crate) verbose: u8,
+
+    /// How long one operation may take with its retries, such as `30s` or `2m`
+    ///
+    /// The default is two minutes. A download's limit counts until its content begins to come in.
+    #[arg(long, global = true, value_parser = crate::text::duration, value_name = "TIME", help_heading = "Global options")]
+    pub(crate) timeout: Option<Duration>,
+
+    /// How often a request is sent again at the most [default: 4]
+    #[arg(long, global = true, value_name = "N", help_heading = "Global options")]
+    pub(crate) retries: Option<u32>,
+
+    /// Sends credentials for content also to this host, or with a leading dot to all below a domain
+    #[arg(
+        long = "allow-host",
+        global = true,
+        value_name = "HOST",
+        help_heading = "Global options"
+    )]
+    pub(crate) allow_hosts: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people: the plain value, or a table
+    #[default]
+    Text,
+    /// For programs: one JSON object per line
+    Json,
+}
+
+#[cfg(feature = "entra")]
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum EntraCredential {
+    /// What the environment offers: a client secret, a workload identity, a managed identity, and
+    /// else whoever is signed in to the developer tools
+    #[default]
+    Auto,
+    /// Whoever is signed in with `az login` or `azd auth login`
+    Cli,
+    /// The managed identity of this machine
+    ManagedIdentity,
+    /// AZURE_TENANT_ID, AZURE_CLIENT_ID, and AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE
+    Environment,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Start(Box<recording::Start>),
+    Status(recording::Which),
+    Pause(recording::Pause),
+    Resume(recording::Resume),
+    Stop(recording::Stop),
+    Wait(recording::Wait),
+    Download(Box<content::Download>),
+    Delete(content::Delete),
+    #[command(subcommand)]
+    Events(events::EventsCommand),
+    #[command(subcommand)]
+    Metadata(metadata::MetadataCommand),
+    Inspect(inspect::Inspect),
+    #[command(subcommand)]
+    Call(call::CallCommand),
+    Emulator(emulator::EmulatorOptions),
+    /// Prints a script that completes commands and options in a shell
+    #[command(
+        after_help = "Example:\n  acs-recording completions bash > ~/.local/share/bash-completion/completions/acs-recording"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Prints the manual page, or writes one for every command into a folder
+    #[command(after_help = "Example:\n  acs-recording man | man -l -")]
+    Man {
+        /// Folder for the pages
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+impl Command {
+    /// Servers, and downloads over several connections.
+    pub(crate) fn needs_threads(&self) -> bool {
+        matches!(
+            self,
+            Self::Download(_) | Self::Emulator(_) | Self::Events(events::EventsCommand::Listen(_))
+        )
+    }
+
+    /// Whether a signal is the usual way to end it.
+    pub(crate) fn ends_with_signal(&self) -> bool {
+        matches!(
+            self,
+            Self::Emulator(_) | Self::Events(events::EventsCommand::Listen(_))
+        )
+    }
+
+    /// An emulator whose output nobody reads by program.
+    pub(crate) fn tells_what_happens(&self) -> bool {
+        matches!(self, Self::Emulator(_)) && std::io::stdout().is_terminal()
+    }
+
+    /// How to go on after Ctrl-C.
+    pub(crate) fn when_interrupted(&self) -> &'static str {
+        match self {
+            Self::Download(_) => {
+                "what came in is kept in a .part file: run the same command again to go on from there"
+            }
+            Self::Start(_) => "the recording may have been started all the same",
+            Self::Pause(_) | Self::Resume(_) | Self::Stop(_) => {
+                "whether it was done, `acs-recording status` tells"
+            }
+            _ => "nothing was changed",
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `events parse` and `events listen`.
+
+mod listen;
+
+use std::path::PathBuf;
+
+use acs_recording::{Event, EventSchema, Events};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::cli::Global;
+use crate::content::read;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Reads events of Event Grid and callbacks, or waits for them
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    Parse(Parse),
+    Listen(Box<listen::Listen>),
+}
+
+/// Prints one line of JSON for each event in a file
+///
+/// It takes one event or an array of them, in the Event Grid schema or as CloudEvents.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  acs-recording events parse event.json | jq .data.recordingStorageInfo
+
+JSON, whatever --output says: {\"id\", \"type\", \"time\", \"schema\", \"source\", \"subject\", \"recording_id\",
+\"server_call_id\", \"call_connection_id\", \"known\", \"data\"}; data is as it came. An event that cannot
+be read is an error at the end (exit code 2) and takes no other with it.")]
+pub(crate) struct Parse {
+    /// The file, or `-` for standard input
+    #[arg(default_value = "-")]
+    file: PathBuf,
+}
+
+pub(crate) async fn run(
+    command: EventsCommand,
+    global: &Global,
+    out: &Output,
+    stop: crate::Stop,
+) -> Result<(), Failure> {
+    match command {
+        EventsCommand::Parse(options) => parse(&options, out).await,
+        EventsCommand::Listen(options) => Box::pin(listen::run(*options, global, out, stop)).await,
+    }
+}
+
+async fn parse(options: &Parse, out: &Output) -> Result<(), Failure> {
+    let body = read(&options.file).await?;
+    let mut bad = None;
+    for event in Events::parse(&body) {
+        match event {
+            Ok(event) => out.line(&event_json(&event).to_string())?,
+            Err(error) => {
+                if let Some(earlier) = bad.replace(error) {
+                    out.note(&format!("error: {earlier}"));
+                }
+            }
+        }
+    }
+    match bad {
+        None => Ok(()),
+        Some(error) => Err(Failure::usage(error.to_string())),
+    }
+}
+
+/// An event as one object.
+fn event_json(event: &Event) -> Value {
+    json!({
+        "id": event.id,
+        "type": event.event_type,
+        "time": event.time.map(|time| time.to_string()),
+        "schema": match event.schema {
+            EventSchema::EventGrid => "event-grid",
+            EventSchema::CloudEvents => "cloud-events",
+            _ => "other",
+        },
+        "source": event.source,
+        "subject": event.subject,
+        "recording_id": event.recording_id(),
+        "server_call_id": event.server_call_id(),
+        "call_connection_id": event.call_connection_id(),
+        "known": acs_recording::EventKind::KNOWN_TYPES.contains(&event.event_type.as_str()),
+        "data": serde_json::from_str::<Value>(event.data()).ok(),
+    })
+}

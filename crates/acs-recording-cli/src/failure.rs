@@ -1,0 +1,218 @@
+//! What went wrong, with what to do next and the exit code.
+
+use std::error::Error as StdError;
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+
+use acs_recording::{Error, ErrorKind};
+use serde_json::{Value, json};
+
+const OTHER: u8 = 1;
+const USAGE: u8 = 2;
+const AUTHENTICATION: u8 = 3;
+const NOT_FOUND: u8 = 4;
+const NETWORK: u8 = 5;
+const CONTENT: u8 = 6;
+const NOT_NOW: u8 = 7;
+const INTERRUPTED: u8 = 130;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct Failure(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    exit_code: u8,
+    kind: String,
+    message: String,
+    advice: Option<String>,
+    details: Vec<String>,
+    status: Option<u16>,
+    code: Option<String>,
+    request_id: Option<String>,
+}
+
+impl Failure {
+    fn new(exit_code: u8, kind: &str, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            exit_code,
+            kind: kind.to_owned(),
+            message: message.into(),
+            advice: None,
+            details: Vec::new(),
+            status: None,
+            code: None,
+            request_id: None,
+        }))
+    }
+
+    /// A value on the command line, or a file it names, is wrong.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(USAGE, "invalid input", message)
+    }
+
+    pub(crate) fn interrupted(advice: &str) -> Self {
+        Self::new(INTERRUPTED, "interrupted", "interrupted").advise(advice)
+    }
+
+    /// A local file could not be used.
+    pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
+        Self::new(OTHER, "file error", format!("{}: {error}", path.display()))
+    }
+
+    /// A file is not what it should be.
+    pub(crate) fn corrupt(path: &Path, error: &dyn StdError) -> Self {
+        let mut failure = Self::new(
+            CONTENT,
+            "corrupt content",
+            format!("{}: {error}", path.display()),
+        );
+        failure.0.details = causes(error);
+        failure
+    }
+
+    pub(crate) fn other(error: &dyn StdError) -> Self {
+        let mut failure = Self::new(OTHER, "failed", error.to_string());
+        failure.0.details = causes(error);
+        failure
+    }
+
+    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.0.advice = Some(advice.into());
+        self
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        self.0.exit_code
+    }
+
+    /// One line, or with all that is known.
+    pub(crate) fn text(&self, verbose: bool) -> String {
+        let mut text = format!("error: {}", self.0.message);
+        if let Some(advice) = &self.0.advice {
+            let _ = write!(text, "; {advice}");
+        }
+        // What the service says may have lines of its own.
+        text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if verbose {
+            let _ = write!(text, "\n  kind: {}", self.0.kind);
+            for detail in &self.0.details {
+                let _ = write!(text, "\n  {detail}");
+            }
+        }
+        text
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({"error": {
+            "kind": self.0.kind,
+            "message": self.0.message,
+            "advice": self.0.advice,
+            "exit_code": self.0.exit_code,
+            "status": self.0.status,
+            "code": self.0.code,
+            "request_id": self.0.request_id,
+        }})
+    }
+}
+
+fn causes(error: &dyn StdError) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(format!("caused by: {cause}"));
+        next = cause.source();
+    }
+    causes
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let kind = error.kind();
+        // Where the library names what a program calls, people need the option.
+        let message = error.to_string();
+        let message = message.replace("`allow_content_host`", "`--allow-host`");
+        let mut failure = Self::new(exit_code(kind), &kind.to_string(), message);
+        // The library's text often says already what to do, behind a semicolon.
+        if kind == ErrorKind::File || !failure.0.message.contains("; ") {
+            failure.0.advice = advice(&error).map(str::to_owned);
+        }
+        failure.0.status = error.status();
+        failure.0.code = error.code().map(str::to_owned);
+        failure.0.request_id = error.request_id().map(str::to_owned);
+        if let Some(status) = error.status() {
+            failure.0.details.push(format!("status: {status}"));
+        }
+        if let Some(code) = error.code() {
+            failure.0.details.push(format!("code: {code}"));
+        }
+        if error.attempts() > 0 {
+            failure
+                .0
+                .details
+                .push(format!("attempts: {}", error.attempts()));
+        }
+        failure.0.details.extend(causes(&error));
+        failure
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::other(&error)
+    }
+}
+
+fn exit_code(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::InvalidInput | ErrorKind::ForbiddenHost => USAGE,
+        ErrorKind::Authentication | ErrorKind::PermissionDenied => AUTHENTICATION,
+        ErrorKind::NotFound => NOT_FOUND,
+        ErrorKind::Timeout | ErrorKind::Connection => NETWORK,
+        ErrorKind::CorruptContent | ErrorKind::ExpiredContent | ErrorKind::ContentChanged => {
+            CONTENT
+        }
+        ErrorKind::Throttled | ErrorKind::Service | ErrorKind::ContentNotReady => NOT_NOW,
+        _ => OTHER,
+    }
+}
+
+/// What to do next, where the library's own text does not say.
+fn advice(error: &Error) -> Option<&'static str> {
+    Some(match error.kind() {
+        ErrorKind::Authentication if error.status().is_none() => {
+            "sign in with `az login`, or choose another --credential"
+        }
+        ErrorKind::Authentication => "check the key, the endpoint and this machine's clock",
+        ErrorKind::PermissionDenied => "give the identity a role on the resource that allows this",
+        ErrorKind::NotFound if error.status().is_some() => {
+            "it may be over already, or belong to another resource"
+        }
+        ErrorKind::Conflict => "`acs-recording status` tells the state",
+        ErrorKind::Throttled | ErrorKind::Service => {
+            "try again in a moment, or with more --retries"
+        }
+        ErrorKind::Timeout => "try again, or with a longer --timeout or --within",
+        ErrorKind::Connection => "check the endpoint and the network",
+        ErrorKind::CorruptContent | ErrorKind::ContentChanged => "download it again",
+        ErrorKind::ExpiredContent => "the service keeps content for 24 hours",
+        ErrorKind::ContentNotReady => "try again in some minutes",
+        ErrorKind::ForbiddenHost => "if you trust the host, add --allow-host HOST",
+        ErrorKind::File if is_there(error) => {
+            "choose another name, or add --overwrite replace or skip"
+        }
+        _ => return None,
+    })
+}
+
+fn is_there(error: &Error) -> bool {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            return io.kind() == io::ErrorKind::AlreadyExists;
+        }
+        next = cause.source();
+    }
+    false
+}

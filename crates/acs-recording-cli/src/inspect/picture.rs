@@ -1,0 +1,100 @@
+//! The same as a picture.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+
+use font8x8::{BASIC_FONTS, UnicodeFonts as _};
+use png::{BitDepth, ColorType, Encoder};
+
+use super::measure::Sound;
+use super::{facts, headline};
+use crate::failure::Failure;
+
+/// Columns of a waveform.
+pub(super) const WIDTH: usize = 960;
+const MARGIN: usize = 20;
+const HEAD: usize = 40;
+const STRIP: usize = 150;
+/// Half of a waveform's height.
+const HALF: usize = 48;
+const LETTER: usize = 8;
+
+/// Shades of grey, of the same lightness for everybody.
+const PAPER: u8 = 255;
+const LINE: u8 = 210;
+const WAVE: u8 = 70;
+const INK: u8 = 20;
+
+struct Canvas {
+    width: usize,
+    height: usize,
+    pixels: Vec<u8>,
+}
+
+impl Canvas {
+    fn dot(&mut self, x: usize, y: usize, shade: u8) {
+        if x < self.width
+            && let Some(pixel) = self.pixels.get_mut(y * self.width + x)
+        {
+            *pixel = shade;
+        }
+    }
+
+    fn text(&mut self, x: usize, y: usize, text: &str) {
+        for (place, letter) in text.chars().enumerate() {
+            let glyph = BASIC_FONTS.get(letter).unwrap_or([0; 8]);
+            for (row, bits) in glyph.into_iter().enumerate() {
+                for column in (0..LETTER).filter(|column| bits >> column & 1 == 1) {
+                    self.dot(x + place * LETTER + column, y + row, INK);
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn write(path: &Path, sound: &Sound, names: &[Option<String>]) -> Result<(), Failure> {
+    let (width, height) = (WIDTH + 2 * MARGIN, HEAD + sound.channels.len() * STRIP);
+    let mut canvas = Canvas {
+        width,
+        height,
+        pixels: vec![PAPER; width * height],
+    };
+    canvas.text(MARGIN, MARGIN, &headline(sound));
+    for (number, (channel, name)) in sound.channels.iter().zip(names).enumerate() {
+        let top = HEAD + number * STRIP;
+        let title = format!(
+            "channel {number}  {}",
+            name.as_deref().unwrap_or("(no name)")
+        );
+        canvas.text(MARGIN, top + 4, &title);
+        let middle = top + 20 + HALF;
+        for (column, peak) in channel.columns.iter().enumerate() {
+            let x = MARGIN + column;
+            canvas.dot(x, middle, LINE);
+            for step in 0..HALF {
+                #[allow(clippy::cast_precision_loss, reason = "some dozens")]
+                let level = (step as f64 + 0.5) / HALF as f64;
+                if peak.sqrt() < level {
+                    break;
+                }
+                canvas.dot(x, middle + step, WAVE);
+                canvas.dot(x, middle - step, WAVE);
+            }
+        }
+        canvas.text(MARGIN, middle + HALF + 6, &facts(channel));
+    }
+    encode(path, &canvas).map_err(|error| Failure::file(path, &error))
+}
+
+fn encode(path: &Path, canvas: &Canvas) -> std::io::Result<()> {
+    let size = |side: usize| u32::try_from(side).map_err(std::io::Error::other);
+    let file = BufWriter::new(File::create(path)?);
+    let mut encoder = Encoder::new(file, size(canvas.width)?, size(canvas.height)?);
+    encoder.set_color(ColorType::Grayscale);
+    encoder.set_depth(BitDepth::Eight);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&canvas.pixels)?;
+    writer.finish()?;
+    Ok(())
+}

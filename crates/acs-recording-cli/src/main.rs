@@ -1,0 +1,128 @@
+//! `acs-recording`: the command line for recording calls with Azure Communication Services.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "options are documented for a terminal, where backticks are in the way"
+)]
+
+mod call;
+mod cli;
+mod connect;
+mod content;
+mod emulator;
+mod events;
+mod failure;
+mod inspect;
+mod metadata;
+mod output;
+mod progress;
+mod recording;
+mod shell;
+mod text;
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command};
+use failure::Failure;
+use output::Output;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error),
+    };
+    let out = Output::new(cli.global.output, cli.global.verbose > 0);
+    log(cli.global.verbose, cli.command.tells_what_happens());
+    match start(cli, &out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            out.failure(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn start(cli: Cli, out: &Output) -> Result<(), Failure> {
+    // Threads cost time at the start, and most commands are one request.
+    let mut runtime = if cli.command.needs_threads() {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime = runtime.enable_all().build().map_err(Failure::from)?;
+    let advice = cli.command.when_interrupted();
+    let outcome = runtime.block_on(async {
+        let stop = stop_signal()?;
+        if cli.command.ends_with_signal() {
+            return run(cli, out, Box::pin(stop)).await;
+        }
+        tokio::select! {
+            outcome = run(cli, out, Box::pin(std::future::pending())) => outcome,
+            () = stop => Err(Failure::interrupted(advice)),
+        }
+    });
+    // A read of standard input cannot be stopped and would keep the program.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Completes when the program is asked to stop.
+type Stop = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Start(options) => recording::start(*options, global, out).await,
+        Command::Status(which) => recording::status(which, global, out).await,
+        Command::Pause(which) => recording::pause(which, global, out).await,
+        Command::Resume(which) => recording::resume(which, global, out).await,
+        Command::Stop(which) => recording::stop(which, global, out).await,
+        Command::Wait(options) => recording::wait(options, global, out).await,
+        Command::Download(options) => content::download(*options, global, out).await,
+        Command::Delete(options) => content::delete(options, global, out).await,
+        Command::Events(command) => events::run(command, global, out, stop).await,
+        Command::Metadata(command) => metadata::run(&command, out),
+        Command::Inspect(options) => inspect::run(&options, out),
+        Command::Call(command) => call::run(command, global, out).await,
+        Command::Emulator(options) => emulator::run(options, out, stop).await,
+        Command::Completions { shell } => shell::completions(shell, out),
+        Command::Man { dir } => shell::man(dir.as_deref(), out),
+    }
+}
+
+/// Completes on Ctrl-C, and where there is such a thing on SIGTERM.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    #[cfg(unix)]
+    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    Ok(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+fn log(verbose: u8, tells_what_happens: bool) {
+    let level = match verbose {
+        0 if tells_what_happens => "warn,acs_emulator=debug",
+        0 => "warn",
+        1 => "info,acs_recording=debug",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let colors = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colors)
+        .with_writer(io::stderr)
+        .init();
+}

@@ -1,0 +1,212 @@
+//! `download`, `delete`, `metadata show` and `inspect`.
+
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use acs_emulator::{Clock, Emulator, Fault, LargeRecording, Operation};
+
+use crate::program::{Program, event, interrupt, spawn};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_file_is_downloaded_and_deleted() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(3_000_000));
+    let chunk = &recording.chunks()[0];
+    let program = Program::new(&acs);
+    let download = ["download", chunk.content_location(), "-o", "call.wav"];
+    assert_eq!(program.run(&download).text(), "call.wav");
+    let file = program.read("call.wav");
+    assert_eq!(file.len(), 3_000_000);
+    assert!(file.starts_with(&chunk.read(0, 100)));
+
+    insta::assert_snapshot!(program.run(&download).failure(1), @"error: download recording: call.wav exists already; it was left as it is; choose another name, or add --overwrite replace or skip");
+    let skip = [&download[..], &["--overwrite", "skip", "--output", "json"]].concat();
+    assert_eq!(program.run(&skip).json()["transferred"], 0);
+    let sum = [
+        &download[..],
+        &["--overwrite", "replace", "--sha256", "--parallel", "3"],
+    ]
+    .concat();
+    let sum = program.run(&sum).text();
+    assert_eq!(sum.split("  ").next().unwrap().len(), 64, "{sum}");
+
+    let delete = program.run(&["delete", chunk.delete_location()]).text();
+    assert!(delete.starts_with("deleted http"), "{delete}");
+    program.run(&["delete", chunk.delete_location()]).text();
+    program
+        .run(&["download", chunk.content_location(), "-o", "b"])
+        .failure(4);
+    let elsewhere = ["download", "https://media.example/x", "-o", "b"];
+    assert!(program.run(&elsewhere).failure(2).contains("--allow-host"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_download_goes_on() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(40_000_000));
+    let slow = acs
+        .faults()
+        .add(Fault::on(Operation::Content).bytes_per_second(4_000_000));
+    let program = Program::new(&acs);
+    let location = recording.chunks()[0].content_location();
+    let download = ["download", location, "-o", "call.wav"];
+    let child = spawn(&mut program.command(&download));
+    wait_for_bytes(&program, &child);
+    interrupt(&child);
+    let stopped = program.check(child.wait_with_output().unwrap());
+    insta::assert_snapshot!(stopped.failure(130), @"error: interrupted; what came in is kept in a .part file: run the same command again to go on from there");
+    slow.remove();
+    let saved = program.run(&[&download[..], &["--output", "json"]].concat());
+    let saved = saved.json();
+    assert_eq!(saved["bytes"], 40_000_000);
+    assert!(
+        saved["transferred"].as_u64().unwrap() < 40_000_000,
+        "{saved}"
+    );
+}
+
+/// Until something of the download is written down as being there.
+fn wait_for_bytes(program: &Program, child: &Child) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < until {
+        let files = std::fs::read_dir(program.dir.path()).unwrap();
+        let files = files.filter_map(|file| Some(file.ok()?.path()));
+        for file in files.filter(|file| file.extension().is_none_or(|e| e != "part")) {
+            let journal = std::fs::read_to_string(file).unwrap_or_default();
+            if journal.lines().count() > 2 {
+                return;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("nothing came in for {}", child.id());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_is_downloaded_by_its_event() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(200_000).chunk(100_000));
+    let event = event(&recording).to_string();
+    let program = Program::new(&acs);
+    program.write("event.json", event.as_bytes());
+    let download = ["download", "--event", "event.json", "--dir", "rec"];
+    let text = program.run(&download).text();
+    assert_eq!(text.lines().count(), 4, "{text}");
+    let again = [
+        "download",
+        "--event",
+        "-",
+        "--dir",
+        "rec",
+        "--output",
+        "json",
+        "--delete-after",
+    ];
+    let again = program.feed(&again, &event).json();
+    assert_eq!(again["chunks"][1]["media"]["transferred"], 0);
+    assert_eq!(again["deleted"], true);
+    let gone = ["download", "--event", "event.json", "--dir", "other"];
+    program.run(&gone).failure(4);
+    program.run(&["delete", "--event", "event.json"]).text();
+    let none = program.feed(&["download", "--event", "-", "--dir", "x"], "[]");
+    assert!(none.failure(2).contains("no files are announced"));
+    program
+        .run(&["download", "--event", "no.json", "--dir", "x"])
+        .failure(1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_of_three_is_looked_at() {
+    let acs = Emulator::builder()
+        .clock(Clock::manual())
+        .event_delay(Duration::ZERO)
+        .start()
+        .await
+        .unwrap();
+    let script = acs_emulator::Script::new()
+        .join(Duration::ZERO, "alice")
+        .join(Duration::ZERO, "bob")
+        .join(Duration::ZERO, "carol")
+        .speak(Duration::ZERO, "alice", Duration::from_secs(2))
+        .speak(Duration::from_secs(2), "bob", Duration::from_secs(1));
+    let call = acs.call(Vec::<&str>::new()).script(script).await;
+    let program = Program::new(&acs);
+    let mut listen = program.command(&[
+        "events",
+        "listen",
+        "--port",
+        "0",
+        "--no-check",
+        "--count",
+        "1",
+        "--download-to",
+        "rec",
+        "--output",
+        "json",
+    ]);
+    let listen = crate::events::Listening::start(&mut listen);
+    acs.subscribe(&listen.url).await.unwrap();
+    acs.clock().advance(Duration::from_millis(100));
+    crate::program::record(&acs, &program, &call);
+    acs.clock().advance(Duration::from_secs(1));
+    let run = listen.end(&program);
+    let lines: Vec<serde_json::Value> = run
+        .text()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        lines[0]["type"],
+        "Microsoft.Communication.RecordingFileStatusUpdated"
+    );
+    let chunk = &lines[1]["chunks"][0];
+    let media = chunk["media"]["path"].as_str().unwrap();
+    let metadata = chunk["metadata"]["path"].as_str().unwrap();
+
+    let shown = program.run(&["inspect", media, "--png", "x.png", "--width", "32"]);
+    assert_eq!(program.read("x.png")[1..4], *b"PNG");
+    let shown = shown.text().replace(media, "rec/ID.000.wav");
+    insta::with_settings!({filters => vec![(r"[0-9a-f]{8}-[0-9a-f-]{27}", "[guid]")]}, {
+        insta::assert_snapshot!("inspect", shown);
+    });
+    let json = program.run(&["inspect", media, "--output", "json"]).json();
+    assert_eq!(json["channels"].as_array().unwrap().len(), 3);
+    assert_eq!(json["sample_rate"], 16_000);
+    insta::with_settings!({filters => vec![
+        (r"[0-9a-f]{8}-[0-9a-f-]{27}", "[guid]"),
+        (r"0-weu-d1-[0-9a-f]+", "[document]"),
+        (r"\d{4}-\d\d-\d\dT\S+", "[time]"),
+    ]}, {
+        insta::assert_snapshot!("metadata", program.run(&["metadata", "show", metadata]).text());
+    });
+    program.run(&["metadata", "show", media]).failure(6);
+    program.run(&["inspect", metadata]).failure(6);
+    let file = program.read(media);
+    program.write("cut.wav", &file[..file.len() - 100]);
+    program.run(&["inspect", "cut.wav"]).failure(6);
+    program.run(&["inspect", "missing.wav"]).failure(1);
+}
+
+/// Linux tells while it runs. The program's code does not count: without optimisation it is large.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_download_needs_little_memory() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(300_000_000));
+    let program = Program::new(&acs);
+    let location = recording.chunks()[0].content_location();
+    let mut child = spawn(&mut program.command(&["download", location, "-o", "call.wav"]));
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+        let status = status.unwrap_or_default();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        peak = peak.max(number.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    program.check(child.wait_with_output().unwrap()).text();
+    assert!((1..24 * 1024).contains(&peak), "{peak} KiB");
+}

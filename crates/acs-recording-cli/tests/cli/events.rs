@@ -1,0 +1,118 @@
+//! `events parse` and `events listen`.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStderr, Command};
+
+use acs_emulator::{Emulator, LargeRecording};
+
+use crate::program::{Program, Run, event, interrupt, spawn};
+
+/// A webhook that runs.
+pub(crate) struct Listening {
+    child: Child,
+    err: BufReader<ChildStderr>,
+    pub(crate) url: String,
+}
+
+impl Listening {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = spawn(command);
+        let mut err = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        err.read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ");
+        let url = url.unwrap_or_else(|| panic!("{line}")).to_owned();
+        Self { child, err, url }
+    }
+
+    /// What it led to, when it ends.
+    pub(crate) fn end(mut self, program: &Program) -> Run {
+        let mut run = program.check(self.child.wait_with_output().unwrap());
+        self.err.read_to_string(&mut run.err).unwrap();
+        run
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_lines() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(10));
+    let program = Program::with_connection_string("");
+    let line = program.feed(&["events", "parse"], &event(&recording).to_string());
+    let line = line.json();
+    assert_eq!(line["recording_id"], "rid");
+    assert_eq!(line["known"], true);
+    assert!(line["data"]["recordingStorageInfo"].is_object());
+
+    let mixed = program.feed(
+        &["events", "parse", "-"],
+        r#"[{"id": 1}, {"id": "2", "eventType": "x"}]"#,
+    );
+    assert_eq!(mixed.code, Some(2));
+    assert_eq!(mixed.out.lines().count(), 1, "{mixed:?}");
+    program.feed(&["events", "parse"], "no events").failure(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_checks_who_posts() {
+    let acs = Emulator::start().await.unwrap();
+    let program = Program::new(&acs);
+    let listen = ["events", "listen", "--port", "0"];
+    let failure = program.run(&listen).failure(2);
+    assert!(failure.contains("ACS_WEBHOOK_SECRET"), "{failure}");
+    let mut command = program.command(&listen);
+    let listening = Listening::start(command.env("ACS_WEBHOOK_SECRET", "0123456789abcdef"));
+    acs.subscribe(&listening.url).await.unwrap_err();
+    let url = format!("{}?code=0123456789abcdef", listening.url);
+    acs.subscribe(&url).await.unwrap();
+    interrupt(&listening.child);
+    assert_eq!(listening.end(&program).code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_deletes_what_it_has_downloaded() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(100_000));
+    let program = Program::new(&acs);
+    let listen = [
+        "events",
+        "listen",
+        "--port",
+        "0",
+        "--no-check",
+        "--count",
+        "1",
+        "--download-to",
+        "rec",
+        "--delete-after",
+    ];
+    let listening = Listening::start(&mut program.command(&listen));
+    let url = listening.url.clone();
+    let address = url
+        .strip_prefix("http://")
+        .unwrap()
+        .split('/')
+        .next()
+        .unwrap();
+    let body = event(&recording).to_string();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let head = format!(
+        "POST /events HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         connection: close\r\naeg-event-type: Notification\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    std::io::Write::write_all(&mut stream, (head + &body).as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let run = listening.end(&program);
+    assert!(run.err.contains("deleted from the service"), "{run:?}");
+    assert_eq!(run.text().lines().count(), 3);
+    let gone = [
+        "download",
+        recording.chunks()[0].content_location(),
+        "-o",
+        "x",
+    ];
+    program.run(&gone).failure(4);
+}

@@ -1,0 +1,75 @@
+//! Texts that teach, completions and manual pages.
+
+use crate::program::Program;
+
+const COMMANDS: &[&[&str]] = &[
+    &[],
+    &["start"],
+    &["status"],
+    &["pause"],
+    &["resume"],
+    &["stop"],
+    &["wait"],
+    &["download"],
+    &["delete"],
+    &["events", "parse"],
+    &["events", "listen"],
+    &["metadata", "show"],
+    &["inspect"],
+    &["call", "create"],
+    &["call", "answer"],
+    &["call", "get"],
+    &["call", "hang-up"],
+    &["emulator"],
+    &["completions"],
+    &["man"],
+];
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    let program = Program::with_connection_string("");
+    for command in COMMANDS {
+        let name = format!("help {}", command.join(" "));
+        let help = program.run(&[command, &["--help"][..]].concat()).text();
+        assert!(help.contains("Example"), "{name}");
+        // The global options are the same everywhere.
+        let end = if command.is_empty() {
+            help.len()
+        } else {
+            help.find("Global options").unwrap()
+        };
+        let examples = &help[help.find("\nExample").unwrap()..];
+        let examples = if command.is_empty() { "" } else { examples };
+        insta::assert_snapshot!(
+            name.trim().replace(' ', "-"),
+            format!("{}{examples}", &help[..end])
+        );
+    }
+}
+
+#[test]
+fn shells_and_man_know_the_commands() {
+    let program = Program::with_connection_string("");
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = program.run(&["completions", shell]).text();
+        assert!(script.contains("hang-up"), "{shell}");
+    }
+    assert!(program.run(&["man"]).text().contains("acs\\-recording"));
+    program.run(&["man", "--dir", "man"]).text();
+    let page = String::from_utf8(program.read("man/acs-recording-start.1")).unwrap();
+    assert!(page.contains("server\\-call\\-id"), "{page}");
+}
+
+#[test]
+fn no_key_is_an_option() {
+    let program = Program::with_connection_string("");
+    for option in ["--connection-string", "--access-key"] {
+        assert_eq!(program.run(&["status", "rid", option, "x"]).code, Some(2));
+    }
+    assert!(
+        program
+            .run(&["--version"])
+            .text()
+            .starts_with("acs-recording ")
+    );
+}

@@ -1,0 +1,14 @@
+//! The program against the emulator.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod calls;
+mod content;
+mod events;
+mod help;
+mod program;
+mod recording;

@@ -1,0 +1,158 @@
+//! Running the program.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use acs_emulator::{Call, Emulator, StoredRecording};
+use serde_json::{Value, json};
+
+/// The program for one resource, without anything else of the environment.
+pub(crate) struct Program {
+    connection_string: String,
+    pub(crate) dir: tempfile::TempDir,
+}
+
+/// What a run led to.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Program {
+    pub(crate) fn new(acs: &Emulator) -> Self {
+        Self::with_connection_string(acs.connection_string())
+    }
+
+    pub(crate) fn with_connection_string(text: &str) -> Self {
+        Self {
+            connection_string: text.to_owned(),
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_acs-recording"));
+        command.args(arguments).current_dir(self.dir.path());
+        command.stdin(Stdio::null());
+        for name in ["RUST_LOG", "ACS_ENDPOINT", "ACS_WEBHOOK_SECRET"] {
+            command.env_remove(name);
+        }
+        command.env("ACS_CONNECTION_STRING", &self.connection_string);
+        command
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        self.check(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs it with something on standard input.
+    pub(crate) fn feed(&self, arguments: &[&str], input: &str) -> Run {
+        let mut child = spawn(self.command(arguments).stdin(Stdio::piped()));
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).unwrap();
+        drop(stdin);
+        self.check(child.wait_with_output().unwrap())
+    }
+
+    /// What a run led to. The key is in none of it.
+    pub(crate) fn check(&self, output: Output) -> Run {
+        let run = Run {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        };
+        if let Some((_, key)) = self.connection_string.split_once("accesskey=") {
+            assert!(!run.out.contains(key) && !run.err.contains(key), "{run:?}");
+        }
+        run
+    }
+
+    pub(crate) fn write(&self, name: &str, content: &[u8]) {
+        std::fs::write(self.dir.path().join(name), content).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: impl AsRef<Path>) -> Vec<u8> {
+        std::fs::read(self.dir.path().join(name)).unwrap()
+    }
+}
+
+impl Run {
+    /// Standard output of a success, without the line end.
+    #[track_caller]
+    pub(crate) fn text(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.out.trim_end().to_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn json(self) -> Value {
+        serde_json::from_str(&self.text()).unwrap()
+    }
+
+    /// The one line of a failure.
+    #[track_caller]
+    pub(crate) fn failure(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert_eq!(self.out, "");
+        assert_eq!(self.err.trim_end().lines().count(), 1, "{self:?}");
+        self.err.trim_end().to_owned()
+    }
+}
+
+/// Runs a program and lets it go on.
+pub(crate) fn spawn(command: &mut Command) -> Child {
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+/// Interrupts as Ctrl-C does.
+pub(crate) fn interrupt(child: &Child) {
+    let status = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+/// Starts a recording of a call and stops it after some time of the emulator's clock.
+pub(crate) fn record(acs: &Emulator, program: &Program, call: &Call) {
+    let id = program
+        .run(&[
+            "start",
+            "--server-call-id",
+            call.server_call_id(),
+            "--media",
+            "unmixed",
+        ])
+        .text();
+    acs.clock().advance(std::time::Duration::from_secs(4));
+    assert_eq!(program.run(&["stop", &id]).text(), "stopped");
+}
+
+/// What the service tells of a recording.
+pub(crate) fn event(recording: &StoredRecording) -> Value {
+    let chunk = |(index, chunk): (usize, &acs_emulator::StoredChunk)| {
+        json!({
+            "documentId": chunk.document_id(),
+            "index": index,
+            "contentLocation": chunk.content_location(),
+            "metadataLocation": chunk.metadata_location(),
+            "deleteLocation": chunk.delete_location(),
+        })
+    };
+    let chunks: Vec<_> = recording.chunks().iter().enumerate().map(chunk).collect();
+    json!([{
+        "id": "e1",
+        "topic": "/subscriptions/s",
+        "subject": "/recording/call/c/serverCallId/abc/recordingId/rid",
+        "data": {
+            "recordingStorageInfo": {"recordingChunks": chunks},
+            "recordingFormatType": "Wav",
+        },
+        "eventType": "Microsoft.Communication.RecordingFileStatusUpdated",
+        "eventTime": "2025-07-01T12:00:00Z",
+    }])
+}

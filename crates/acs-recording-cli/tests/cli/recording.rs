@@ -1,0 +1,138 @@
+//! `start`, `status`, `pause`, `resume`, `stop`, `wait`, and how failures look.
+
+use acs_emulator::{Emulator, Fault, Operation};
+
+use crate::program::Program;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_is_controlled() {
+    let acs = Emulator::start().await.unwrap();
+    let call = acs.call(["alice", "bob"]).await;
+    let program = Program::new(&acs);
+    let id = program
+        .run(&["start", "--server-call-id", call.server_call_id(), "--wait"])
+        .text();
+    assert_eq!(program.run(&["status", &id]).text(), "active");
+    assert_eq!(program.run(&["pause", &id]).text(), "paused");
+    let wait = ["wait", &id, "--until", "inactive", "--every", "10ms"];
+    assert_eq!(program.run(&wait).text(), "inactive");
+    let wait = ["wait", &id, "--within", "50ms", "--every", "10ms"];
+    assert!(program.run(&wait).failure(5).contains("still inactive"));
+    assert_eq!(program.run(&["resume", &id]).text(), "resumed");
+    let status = program.run(&["status", &id, "--output", "json"]).json();
+    assert_eq!(status["state"], "active");
+    assert_eq!(status["recording_id"], id);
+    assert_eq!(program.run(&["stop", &id]).text(), "stopped");
+    let failure = program.run(&["status", &id]).failure(4);
+    assert!(
+        failure.starts_with("error: get recording state:"),
+        "{failure}"
+    );
+    let failure = program.run(&["status", &id, "--output", "json"]).failure(4);
+    let failure: serde_json::Value = serde_json::from_str(&failure).unwrap();
+    assert_eq!(failure["error"]["kind"], "not found");
+    assert_eq!(failure["error"]["exit_code"], 4);
+    let detailed = program.run(&["status", &id, "--verbose"]);
+    assert!(detailed.err.contains("\n  code: 8522"), "{detailed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_options_of_a_start_arrive() {
+    let acs = Emulator::start().await.unwrap();
+    let call = acs.call(["alice", "bob"]).await;
+    let alice = format!("1={}", call.participant("alice").unwrap());
+    let program = Program::new(&acs);
+    let started = program.run(&[
+        "start",
+        "--call-connection-id",
+        call.call_connection_id(),
+        "--media",
+        "unmixed",
+        "--channel",
+        &alice,
+        "--paused",
+        "--callback",
+        "https://app.example/state",
+        "--output",
+        "json",
+    ]);
+    let started = started.json();
+    assert_eq!(started["outcome_follows"], true);
+    assert!(started["recording_id"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_have_their_exit_codes() {
+    let acs = Emulator::start().await.unwrap();
+    let program = Program::new(&acs);
+    let none = Program::with_connection_string("");
+    insta::assert_snapshot!(none.run(&["status", "rid"]).failure(2), @"error: no resource is given; set ACS_CONNECTION_STRING, or give --connection-string-file FILE, or set ACS_ENDPOINT to use Entra ID");
+    let bad = Program::with_connection_string("endpoint=x;accesskey=c2VjcmV0");
+    let failure = bad.run(&["status", "rid"]).failure(2);
+    assert!(failure.contains("portal"), "{failure}");
+    let call = acs.call(["alice"]).await;
+    let start = ["start", "--server-call-id", call.server_call_id()];
+    let channel = [&start[..], &["--channel", "0=8:acs:x"]].concat();
+    assert!(program.run(&channel).failure(2).contains("--media unmixed"));
+    assert_eq!(program.run(&["start"]).code, Some(2));
+    assert_eq!(program.run(&["nonsense"]).code, Some(2));
+
+    let other = format!(
+        "endpoint={}/;accesskey=YmFzZTY0a2V5YmFzZTY0a2V5",
+        acs.endpoint()
+    );
+    let stranger = Program::with_connection_string(&other);
+    assert!(stranger.run(&start).failure(3).contains("401"));
+    let nobody = Program::with_connection_string("endpoint=http://127.0.0.1:1/;accesskey=YWJj");
+    nobody.run(&["status", "rid", "--retries", "0"]).failure(5);
+
+    let fault = acs.faults().add(Fault::on(Operation::Start).status(503));
+    let once = [&start[..], &["--retries", "0"]].concat();
+    program.run(&once).failure(7);
+    assert_eq!(fault.hits(), 1);
+    fault.remove();
+    acs.faults().add(Fault::on(Operation::Start).silence());
+    let briefly = [&start[..], &["--timeout", "100ms"]].concat();
+    program.run(&briefly).failure(5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_connection_string_can_be_in_a_file() {
+    let acs = Emulator::start().await.unwrap();
+    let call = acs.call(["alice"]).await;
+    let program = Program::with_connection_string("");
+    program.write(
+        "acs.txt",
+        format!("{}\n", acs.connection_string()).as_bytes(),
+    );
+    let file = ["--connection-string-file", "acs.txt"];
+    let start = ["start", "--server-call-id", call.server_call_id()];
+    program.run(&[&file[..], &start[..]].concat()).text();
+    let missing = ["--connection-string-file", "no.txt", "status", "rid"];
+    assert!(program.run(&missing).failure(1).contains("no.txt"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authorities_of_the_environment_are_trusted() {
+    let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let acs = Emulator::builder()
+        .https(any)
+        .without_http()
+        .start()
+        .await
+        .unwrap();
+    let call = acs.call(["alice"]).await;
+    let program = Program::new(&acs);
+    let start = [
+        "start",
+        "--server-call-id",
+        call.server_call_id(),
+        "--retries",
+        "0",
+    ];
+    program.run(&start).failure(5);
+    program.write("ca.pem", acs.ca_certificate().unwrap().as_bytes());
+    let mut trusting = program.command(&start);
+    let output = trusting.env("SSL_CERT_FILE", "ca.pem").output().unwrap();
+    program.check(output).text();
+}
