@@ -108,7 +108,14 @@ fn provide(packages: &Packages, root: &Path) -> Result<()> {
             .map_err(|error| anyhow!("{program} is missing: {error}"))?;
     }
     let manifest = fs::read_to_string(crate::root().join(MANIFESTS).join(packages.manifest))?;
-    install(packages, &root.join(packages.folder), &manifest)
+    let folder = root.join(packages.folder);
+    // Registries have bad moments.
+    for _ in 0..2 {
+        if install(packages, &folder, &manifest).is_ok() {
+            return Ok(());
+        }
+    }
+    install(packages, &folder, &manifest)
 }
 
 fn install(packages: &Packages, folder: &Path, manifest: &str) -> Result<()> {
