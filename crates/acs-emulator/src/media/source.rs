@@ -64,7 +64,11 @@ mod tests {
     fn tones_differ_and_keep_their_loudness() {
         let mut tones: Vec<u64> = (0..16)
             .map(|index| match Voice::tone(index) {
-                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "tones are some hundred hertz"
+                )]
                 Voice::Tone(frequency) => frequency.round() as u64,
                 Voice::Clip(_) => panic!("not a tone"),
             })

@@ -8,9 +8,9 @@ impl Webhook {
     /// A router with the webhook at `path`; merge it into your own or serve it.
     ///
     /// ```no_run
-    /// use acs_recording::webhook::{Check, TokenCheck, Webhook};
+    /// use acs_recording::webhook::Webhook;
     ///
-    /// # async fn run(resource_id: &str, webhook: Webhook) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn run(webhook: Webhook) -> Result<(), Box<dyn std::error::Error>> {
     /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
     /// axum::serve(listener, webhook.router("/events")).await?;
     /// # Ok(())
