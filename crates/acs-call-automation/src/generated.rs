@@ -3200,12 +3200,12 @@ impl Client {
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::CreateCallRequest,
     ) -> Result<ResponseValue<types::CallConnectionProperties>, Error<()>> {
-        let url = format!("{}/calling/callConnections", self.baseurl,);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/calling/callConnections?api-version={}",
+            self.baseurl,
+            Self::api_version()
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
             header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
         }
@@ -3256,12 +3256,12 @@ impl Client {
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::AnswerCallRequest,
     ) -> Result<ResponseValue<types::CallConnectionProperties>, Error<()>> {
-        let url = format!("{}/calling/callConnections:answer", self.baseurl,);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/calling/callConnections:answer?api-version={}",
+            self.baseurl,
+            Self::api_version()
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
             header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
         }
@@ -3311,12 +3311,12 @@ impl Client {
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::RedirectCallRequest,
     ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!("{}/calling/callConnections:redirect", self.baseurl,);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/calling/callConnections:redirect?api-version={}",
+            self.baseurl,
+            Self::api_version()
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
             header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
         }
@@ -3362,12 +3362,12 @@ impl Client {
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::RejectCallRequest,
     ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!("{}/calling/callConnections:reject", self.baseurl,);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/calling/callConnections:reject?api-version={}",
+            self.baseurl,
+            Self::api_version()
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
             header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
         }
@@ -3414,12 +3414,12 @@ impl Client {
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::ConnectRequest,
     ) -> Result<ResponseValue<types::CallConnectionProperties>, Error<()>> {
-        let url = format!("{}/calling/callConnections:connect", self.baseurl,);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/calling/callConnections:connect?api-version={}",
+            self.baseurl,
+            Self::api_version()
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
             header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
         }
@@ -3464,14 +3464,10 @@ impl Client {
         call_connection_id: &'a str,
     ) -> Result<ResponseValue<types::CallConnectionProperties>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}",
+            "{}/calling/callConnections/{}?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
         let mut request = self
@@ -3481,7 +3477,6 @@ impl Client {
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
             )
-            .headers(header_map)
             .build()?;
         let info = OperationInfo {
             operation_id: "call_connection_get_call",
@@ -3510,17 +3505,13 @@ impl Client {
         call_connection_id: &'a str,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}",
+            "{}/calling/callConnections/{}?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self.client.delete(url).headers(header_map).build()?;
+        let mut request = self.client.delete(url).build()?;
         let info = OperationInfo {
             operation_id: "call_connection_hangup_call",
         };
@@ -3556,15 +3547,12 @@ impl Client {
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:terminate",
+            "{}/calling/callConnections/{}:terminate?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
+            Self::api_version()
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = repeatability_first_sent {
             header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
         }
@@ -3610,15 +3598,12 @@ impl Client {
         body: &'a types::TransferToParticipantRequest,
     ) -> Result<ResponseValue<types::TransferCallResponse>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:transferToParticipant",
+            "{}/calling/callConnections/{}:transferToParticipant?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
+            Self::api_version()
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = repeatability_first_sent {
             header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
         }
@@ -3665,22 +3650,13 @@ impl Client {
         body: &'a types::PlayRequest,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:play",
+            "{}/calling/callConnections/{}:play?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
-            .json(&body)
-            .headers(header_map)
-            .build()?;
+        let mut request = self.client.post(url).json(&body).build()?;
         let info = OperationInfo {
             operation_id: "call_media_play",
         };
@@ -3710,22 +3686,13 @@ impl Client {
         body: &'a types::StartTranscriptionRequest,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:startTranscription",
+            "{}/calling/callConnections/{}:startTranscription?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
-            .json(&body)
-            .headers(header_map)
-            .build()?;
+        let mut request = self.client.post(url).json(&body).build()?;
         let info = OperationInfo {
             operation_id: "call_media_start_transcription",
         };
@@ -3754,22 +3721,13 @@ impl Client {
         body: &'a types::StopTranscriptionRequest,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:stopTranscription",
+            "{}/calling/callConnections/{}:stopTranscription?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
-            .json(&body)
-            .headers(header_map)
-            .build()?;
+        let mut request = self.client.post(url).json(&body).build()?;
         let info = OperationInfo {
             operation_id: "call_media_stop_transcription",
         };
@@ -3799,22 +3757,13 @@ impl Client {
         body: &'a types::UpdateTranscriptionRequest,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:updateTranscription",
+            "{}/calling/callConnections/{}:updateTranscription?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
-            .json(&body)
-            .headers(header_map)
-            .build()?;
+        let mut request = self.client.post(url).json(&body).build()?;
         let info = OperationInfo {
             operation_id: "call_media_update_transcription",
         };
@@ -3843,22 +3792,13 @@ impl Client {
         body: &'a types::SummarizeCallRequest,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:summarizeCall",
+            "{}/calling/callConnections/{}:summarizeCall?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
-            .json(&body)
-            .headers(header_map)
-            .build()?;
+        let mut request = self.client.post(url).json(&body).build()?;
         let info = OperationInfo {
             operation_id: "call_media_summarize_call",
         };
@@ -3886,17 +3826,13 @@ impl Client {
         call_connection_id: &'a str,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:cancelAllMediaOperations",
+            "{}/calling/callConnections/{}:cancelAllMediaOperations?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self.client.post(url).headers(header_map).build()?;
+        let mut request = self.client.post(url).build()?;
         let info = OperationInfo {
             operation_id: "call_media_cancel_all_media_operations",
         };
@@ -3926,22 +3862,13 @@ impl Client {
         body: &'a types::RecognizeRequest,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:recognize",
+            "{}/calling/callConnections/{}:recognize?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
-            .json(&body)
-            .headers(header_map)
-            .build()?;
+        let mut request = self.client.post(url).json(&body).build()?;
         let info = OperationInfo {
             operation_id: "call_media_recognize",
         };
@@ -3972,22 +3899,13 @@ impl Client {
         body: &'a types::ContinuousDtmfRecognitionRequest,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:startContinuousDtmfRecognition",
+            "{}/calling/callConnections/{}:startContinuousDtmfRecognition?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
-            .json(&body)
-            .headers(header_map)
-            .build()?;
+        let mut request = self.client.post(url).json(&body).build()?;
         let info = OperationInfo {
             operation_id: "call_media_start_continuous_dtmf_recognition",
         };
@@ -4017,22 +3935,13 @@ impl Client {
         body: &'a types::ContinuousDtmfRecognitionRequest,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:stopContinuousDtmfRecognition",
+            "{}/calling/callConnections/{}:stopContinuousDtmfRecognition?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
-            .json(&body)
-            .headers(header_map)
-            .build()?;
+        let mut request = self.client.post(url).json(&body).build()?;
         let info = OperationInfo {
             operation_id: "call_media_stop_continuous_dtmf_recognition",
         };
@@ -4069,15 +3978,12 @@ impl Client {
         body: &'a types::SendDtmfTonesRequest,
     ) -> Result<ResponseValue<types::SendDtmfTonesResult>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:sendDtmfTones",
+            "{}/calling/callConnections/{}:sendDtmfTones?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
+            Self::api_version()
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = repeatability_first_sent {
             header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
         }
@@ -4123,22 +4029,13 @@ impl Client {
         body: &'a types::HoldRequest,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:hold",
+            "{}/calling/callConnections/{}:hold?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
-            .json(&body)
-            .headers(header_map)
-            .build()?;
+        let mut request = self.client.post(url).json(&body).build()?;
         let info = OperationInfo {
             operation_id: "call_media_hold",
         };
@@ -4167,22 +4064,13 @@ impl Client {
         body: &'a types::UnholdRequest,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:unhold",
+            "{}/calling/callConnections/{}:unhold?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
-            .json(&body)
-            .headers(header_map)
-            .build()?;
+        let mut request = self.client.post(url).json(&body).build()?;
         let info = OperationInfo {
             operation_id: "call_media_unhold",
         };
@@ -4213,22 +4101,13 @@ impl Client {
         body: &'a types::StartMediaStreamingRequest,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:startMediaStreaming",
+            "{}/calling/callConnections/{}:startMediaStreaming?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
-            .json(&body)
-            .headers(header_map)
-            .build()?;
+        let mut request = self.client.post(url).json(&body).build()?;
         let info = OperationInfo {
             operation_id: "call_media_start_media_streaming",
         };
@@ -4257,22 +4136,13 @@ impl Client {
         body: &'a types::StopMediaStreamingRequest,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}:stopMediaStreaming",
+            "{}/calling/callConnections/{}:stopMediaStreaming?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
-            .json(&body)
-            .headers(header_map)
-            .build()?;
+        let mut request = self.client.post(url).json(&body).build()?;
         let info = OperationInfo {
             operation_id: "call_media_stop_media_streaming",
         };
@@ -4300,14 +4170,10 @@ impl Client {
         call_connection_id: &'a str,
     ) -> Result<ResponseValue<types::GetParticipantsResponse>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}/participants",
+            "{}/calling/callConnections/{}/participants?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
         let mut request = self
@@ -4317,7 +4183,6 @@ impl Client {
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
             )
-            .headers(header_map)
             .build()?;
         let info = OperationInfo {
             operation_id: "call_connection_get_participants",
@@ -4356,15 +4221,12 @@ impl Client {
         body: &'a types::AddParticipantRequest,
     ) -> Result<ResponseValue<types::AddParticipantResponse>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}/participants:add",
+            "{}/calling/callConnections/{}/participants:add?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
+            Self::api_version()
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = repeatability_first_sent {
             header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
         }
@@ -4419,15 +4281,12 @@ impl Client {
         body: &'a types::RemoveParticipantRequest,
     ) -> Result<ResponseValue<types::RemoveParticipantResponse>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}/participants:remove",
+            "{}/calling/callConnections/{}/participants:remove?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
+            Self::api_version()
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = repeatability_first_sent {
             header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
         }
@@ -4482,15 +4341,12 @@ impl Client {
         body: &'a types::MuteParticipantsRequest,
     ) -> Result<ResponseValue<types::MuteParticipantsResult>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}/participants:mute",
+            "{}/calling/callConnections/{}/participants:mute?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
+            Self::api_version()
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = repeatability_first_sent {
             header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
         }
@@ -4546,15 +4402,12 @@ impl Client {
         body: &'a types::CancelAddParticipantRequest,
     ) -> Result<ResponseValue<types::CancelAddParticipantResponse>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}/participants:cancelAddParticipant",
+            "{}/calling/callConnections/{}/participants:cancelAddParticipant?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
+            Self::api_version()
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = repeatability_first_sent {
             header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
         }
@@ -4609,15 +4462,12 @@ impl Client {
         body: &'a types::MoveParticipantsRequest,
     ) -> Result<ResponseValue<types::MoveParticipantsResponse>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}/participants:moveHere",
+            "{}/calling/callConnections/{}/participants:moveHere?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
+            Self::api_version()
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-        );
         if let Some(value) = repeatability_first_sent {
             header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
         }
@@ -4665,15 +4515,11 @@ impl Client {
         participant_raw_id: &'a str,
     ) -> Result<ResponseValue<types::CallParticipant>, Error<()>> {
         let url = format!(
-            "{}/calling/callConnections/{}/participants/{}",
+            "{}/calling/callConnections/{}/participants/{}?api-version={}",
             self.baseurl,
             encode_path(&call_connection_id.to_string()),
             encode_path(&participant_raw_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
         let mut request = self
@@ -4683,7 +4529,6 @@ impl Client {
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
             )
-            .headers(header_map)
             .build()?;
         let info = OperationInfo {
             operation_id: "call_connection_get_participant",
@@ -4722,12 +4567,12 @@ impl Client {
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::StartCallRecordingRequest,
     ) -> Result<ResponseValue<types::RecordingStateResponse>, Error<()>> {
-        let url = format!("{}/calling/recordings", self.baseurl,);
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+        let url = format!(
+            "{}/calling/recordings?api-version={}",
+            self.baseurl,
+            Self::api_version()
         );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
             header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
         }
@@ -4773,14 +4618,10 @@ impl Client {
         recording_id: &'a str,
     ) -> Result<ResponseValue<types::RecordingStateResponse>, Error<()>> {
         let url = format!(
-            "{}/calling/recordings/{}",
+            "{}/calling/recordings/{}?api-version={}",
             self.baseurl,
             encode_path(&recording_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
         let mut request = self
@@ -4790,7 +4631,6 @@ impl Client {
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
             )
-            .headers(header_map)
             .build()?;
         let info = OperationInfo {
             operation_id: "call_recording_get_recording_properties",
@@ -4822,17 +4662,13 @@ impl Client {
         recording_id: &'a str,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/recordings/{}",
+            "{}/calling/recordings/{}?api-version={}",
             self.baseurl,
             encode_path(&recording_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self.client.delete(url).headers(header_map).build()?;
+        let mut request = self.client.delete(url).build()?;
         let info = OperationInfo {
             operation_id: "call_recording_stop_recording",
         };
@@ -4860,17 +4696,13 @@ impl Client {
         recording_id: &'a str,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/recordings/{}:pause",
+            "{}/calling/recordings/{}:pause?api-version={}",
             self.baseurl,
             encode_path(&recording_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self.client.post(url).headers(header_map).build()?;
+        let mut request = self.client.post(url).build()?;
         let info = OperationInfo {
             operation_id: "call_recording_pause_recording",
         };
@@ -4898,17 +4730,13 @@ impl Client {
         recording_id: &'a str,
     ) -> Result<ResponseValue<()>, Error<()>> {
         let url = format!(
-            "{}/calling/recordings/{}:resume",
+            "{}/calling/recordings/{}:resume?api-version={}",
             self.baseurl,
             encode_path(&recording_id.to_string()),
-        );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map.append(
-            ::reqwest::header::HeaderName::from_static("api-version"),
-            ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            Self::api_version()
         );
         #[allow(unused_mut)]
-        let mut request = self.client.post(url).headers(header_map).build()?;
+        let mut request = self.client.post(url).build()?;
         let info = OperationInfo {
             operation_id: "call_recording_resume_recording",
         };

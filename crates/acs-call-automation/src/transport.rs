@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
-use reqwest::header::HeaderName;
 
 use crate::Client;
 
@@ -35,27 +34,15 @@ impl Transport for reqwest::Client {
 }
 
 impl ClientHooks<Arc<dyn Transport>> for Client {
-    async fn exec(
+    // Not an `async fn`, which would hold the request twice for as long as it waits.
+    fn exec(
         &self,
-        mut request: reqwest::Request,
+        request: reqwest::Request,
         info: &OperationInfo,
-    ) -> reqwest::Result<reqwest::Response> {
-        put_version_into_query(&mut request);
-        Ok(match self.inner().send(request, info.operation_id).await {
-            Ok(response) => response,
-            Err(error) => carry(error),
-        })
+    ) -> impl Future<Output = reqwest::Result<reqwest::Response>> {
+        let sent = self.inner().send(request, info.operation_id);
+        async { Ok(sent.await.unwrap_or_else(carry)) }
     }
-}
-
-/// progenitor sends the version of the document as a header; the service reads it in the query.
-fn put_version_into_query(request: &mut reqwest::Request) {
-    const VERSION: HeaderName = HeaderName::from_static("api-version");
-    request.headers_mut().remove(VERSION);
-    request
-        .url_mut()
-        .query_pairs_mut()
-        .append_pair(VERSION.as_str(), Client::api_version());
 }
 
 /// Generated code lets nothing but responses and reqwest's own errors through, so an error of the

@@ -341,7 +341,7 @@ impl StartRecording {
         self
     }
 
-    async fn send(mut self) -> Result<Recording> {
+    async fn send(&mut self) -> Result<Recording> {
         if let Some(media) = &self.media {
             media.apply(&mut self.request)?;
         }
@@ -366,7 +366,7 @@ impl StartRecording {
             ));
         };
         Ok(Recording::started(
-            self.client,
+            self.client.clone(),
             id,
             StartAnswer {
                 outcome_follows: accepted,
@@ -393,7 +393,7 @@ impl IntoFuture for StartRecording {
     type Output = Result<Recording>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
-    fn into_future(self) -> Self::IntoFuture {
+    fn into_future(mut self) -> Self::IntoFuture {
         Box::pin(async move { self.send().await.map_err(|error| error.during(OPERATION)) })
     }
 }

@@ -12,6 +12,7 @@ mod review;
 mod tests;
 mod tidy;
 mod unions;
+mod version;
 
 use std::cell::Cell;
 use std::io::Write as _;

@@ -8,6 +8,8 @@ use syn::{
     Path, Token, parse_quote,
 };
 
+use super::version;
+
 pub fn file(file: &mut syn::File) {
     file.items.retain(|item| !is_module(item, "prelude"));
     for item in &mut file.items {
@@ -22,9 +24,16 @@ pub fn file(file: &mut syn::File) {
                 }
             }
             // It panics when there is no TLS, and has a total time limit that ends downloads.
-            Item::Impl(item) if item.trait_.is_none() => item.items.retain(
-                |item| !matches!(item, ImplItem::Fn(function) if function.sig.ident == "new"),
-            ),
+            Item::Impl(item) if item.trait_.is_none() => {
+                item.items.retain(
+                    |item| !matches!(item, ImplItem::Fn(function) if function.sig.ident == "new"),
+                );
+                for item in &mut item.items {
+                    if let ImplItem::Fn(operation) = item {
+                        version::into_query(operation);
+                    }
+                }
+            }
             _ => {}
         }
     }

@@ -86,15 +86,17 @@ impl AccessKey {
         .authorization(self);
         SignedHeaders {
             date,
-            content_hash,
+            content_hash: content_hash.into_owned(),
             authorization,
         }
     }
 
-    /// The base64 of the HMAC-SHA256 of `text`.
-    pub(crate) fn sign(&self, text: &str) -> String {
+    /// The base64 of the HMAC-SHA256 of a text in parts.
+    pub(crate) fn sign(&self, parts: &[&str]) -> String {
         let mut mac = self.0.clone();
-        mac.update(text.as_bytes());
+        for part in parts {
+            mac.update(part.as_bytes());
+        }
         BASE64_STANDARD.encode(mac.finalize().into_bytes())
     }
 }

@@ -128,7 +128,7 @@ mod tests {
             let parsed: ConnectionString = text.parse().unwrap();
             assert_eq!(parsed.endpoint().to_string(), "https://h.example/");
             let direct: AccessKey = KEY.parse().unwrap();
-            assert_eq!(parsed.access_key().sign("x"), direct.sign("x"));
+            assert_eq!(parsed.access_key().sign(&["x"]), direct.sign(&["x"]));
         }
     }
 

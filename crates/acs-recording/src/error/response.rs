@@ -6,12 +6,16 @@ use acs_call_automation::{Failure, types::CommunicationErrorResponse};
 use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Error, ErrorKind, ServiceCode};
 use crate::transport::Trace;
 
 /// How much of an error's body is read; the service's own are below a kilobyte.
 const BODY_LIMIT: usize = 64 * 1024;
+
+/// How long an error's body may take.
+const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// How much of a body that is not understood is shown.
 const SNIPPET: usize = 120;
@@ -212,8 +216,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 async fn read_limited(response: reqwest::Response) -> Vec<u8> {
     let mut body = Vec::new();
     let mut stream = response.bytes_stream();
+    let limit = Instant::now() + BODY_TIME;
     // An error while an error is read changes nothing; what is there is shown.
-    while let Some(Ok(part)) = stream.next().await {
+    while let Ok(Some(Ok(part))) = timeout_at(limit, stream.next()).await {
         let room = BODY_LIMIT - body.len();
         body.extend_from_slice(&part[..part.len().min(room)]);
         if body.len() == BODY_LIMIT {
@@ -246,6 +251,16 @@ mod tests {
             response = response.header(*name, *value);
         }
         from_response(response.body(body).unwrap().into()).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stalls_is_shown_as_far_as_it_came() {
+        let began = futures_util::stream::iter([Ok::<_, std::io::Error>("<html>Bad Gateway")]);
+        let body = reqwest::Body::wrap_stream(began.chain(futures_util::stream::pending()));
+        let response = http::Response::builder().status(502).body(body).unwrap();
+        let error = from_response(response.into()).await;
+        assert_eq!(error.status(), Some(502));
+        assert!(error.to_string().contains("Bad Gateway"), "{error}");
     }
 
     #[tokio::test]

@@ -1,40 +1,35 @@
 //! The way of every request: headers, signature, sending, and sending again.
 
+mod attempt;
 mod hosts;
 mod retry;
 mod sign;
 
-use std::sync::{Arc, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use acs_call_automation::{Transport, TransportFuture};
-#[cfg(feature = "entra")]
-use http::header::WWW_AUTHENTICATE;
-use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
-};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use http::{Method, StatusCode};
-use reqwest::{Request, Response, ResponseBuilderExt as _};
+use reqwest::{Request, Response};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument as _, debug, info_span};
 use url::Url;
 use uuid::Uuid;
 
-#[cfg(feature = "entra")]
-use crate::credential::ClaimsChallenge;
-use crate::credential::{AccessKey, Credential, Endpoint};
-use crate::error::{Error, ErrorKind, Result, retry_after};
+use crate::credential::{Credential, Endpoint};
+use crate::error::{Error, ErrorKind, Result};
 
 pub(crate) use hosts::ContentHosts;
+use retry::Jitter;
 pub use retry::RetryPolicy;
-use retry::{Jitter, is_passing, is_repeatable};
 pub(crate) use sign::{Signable, content_hash};
 
-const DATE: HeaderName = HeaderName::from_static("x-ms-date");
-const CONTENT_HASH: HeaderName = HeaderName::from_static("x-ms-content-sha256");
-const RESOURCE_HOST: HeaderName = HeaderName::from_static("x-ms-host");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
+
+/// Room for the headers that every request gets here and on its way out.
+const HEADERS: usize = 8;
 
 /// Connections for downloads into files at the same time: they bound memory and open files.
 const MAX_DOWNLOADS: usize = 32;
@@ -93,10 +88,10 @@ enum Credentials {
 }
 
 impl Transport for Pipeline {
-    fn send<'a>(&'a self, request: Request, operation: &'a str) -> TransportFuture<'a> {
+    fn send<'a>(&'a self, mut request: Request, operation: &'a str) -> TransportFuture<'a> {
         Box::pin(async move {
-            let answer = self.run(request, Credentials::Resource, operation).await;
-            Ok(answer?)
+            let answer = self.run(&mut request, Credentials::Resource, operation);
+            Ok(answer.await?)
         })
     }
 }
@@ -115,9 +110,9 @@ impl Pipeline {
             .default_headers(headers)
             // Credentials go where we send them and nowhere else.
             .redirect(reqwest::redirect::Policy::none())
+            // Repeating is ours; reqwest would keep a copy of each request for it.
+            .retry(reqwest::retry::never().max_retries_per_request(0))
             .connect_timeout(Duration::from_secs(10))
-            // Of a body, not of the whole: a recording takes as long as it takes.
-            .read_timeout(Duration::from_mins(1))
             .build()
             .map_err(|error| {
                 Error::new(ErrorKind::InvalidInput, "the HTTP client cannot be set up")
@@ -150,7 +145,8 @@ impl Pipeline {
                 "an answer links to a place that is not the resource",
             )
         })?;
-        self.run(Request::new(method, url), Credentials::Resource, operation)
+        let mut request = Request::new(method, url);
+        self.run(&mut request, Credentials::Resource, operation)
             .await
     }
 
@@ -171,7 +167,7 @@ impl Pipeline {
         for _ in 0..=MAX_REDIRECTS {
             let mut request = Request::new(method.clone(), url.clone());
             *request.headers_mut() = headers.clone();
-            let response = self.run(request, credentials, operation).await?;
+            let response = self.run(&mut request, credentials, operation).await?;
             let Some(target) = redirect_target(&response, &url)? else {
                 return Ok(response);
             };
@@ -201,282 +197,37 @@ impl Pipeline {
 
     async fn run(
         &self,
-        mut request: Request,
+        request: &mut Request,
         credentials: Credentials,
         operation: &str,
     ) -> Result<Response> {
-        let request_id = Uuid::new_v4().to_string();
-        set(request.headers_mut(), REQUEST_ID, &request_id);
-        if *request.method() == Method::POST && request.body().is_none() {
-            // Gateways answer 411 to a POST that does not tell its length.
-            request
-                .headers_mut()
-                .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
-        let span = info_span!("acs", operation, request_id);
-        let (attempts, outcome) = self.attempts(&request, credentials).instrument(span).await;
-        match outcome {
-            Ok(mut response) => {
-                let trace = Trace {
-                    request_id,
-                    attempts,
-                };
-                response.extensions_mut().insert(trace);
-                Ok(response)
-            }
-            Err(error) => Err(error.with_request_id(request_id).with_attempts(attempts)),
-        }
-    }
-
-    /// Sends the request until it has an answer that counts; also tells how often it was sent.
-    async fn attempts(
-        &self,
-        request: &Request,
-        credentials: Credentials,
-    ) -> (u32, Result<Response>) {
-        let deadline = Instant::now() + self.limits.total;
-        let repeatable = is_repeatable(request);
-        let body = request.body().and_then(reqwest::Body::as_bytes);
-        let hash = content_hash(body.unwrap_or_default());
-        let mut attempt = 0;
-        let mut challenged = false;
-        loop {
-            attempt += 1;
-            let outcome = self.attempt(request, credentials, &hash, deadline).await;
-            let (passing, asked) = match &outcome {
-                Ok(response) if response.status().is_success() => (false, None),
-                Ok(response) if response.status() == StatusCode::UNAUTHORIZED => {
-                    if !challenged && self.answer_challenge(response).await {
-                        challenged = true;
-                        continue;
-                    }
-                    (false, None)
-                }
-                Ok(response) => (
-                    is_passing(response.status(), repeatable),
-                    retry_after(response.headers(), SystemTime::now()),
-                ),
-                Err(Failed::NotSent(_)) => {
-                    attempt -= 1;
-                    (false, None)
-                }
-                Err(Failed::NotReached(_)) => (true, None),
-                Err(Failed::NoAnswer(_)) => (repeatable, None),
-            };
-            let pause = passing
-                .then(|| self.retry.pause(attempt, asked, &self.jitter))
-                .flatten();
-            match pause {
-                Some(pause) if Instant::now() + pause < deadline => {
-                    debug!(attempt, ?pause, "sending again");
-                    sleep(pause).await;
-                }
-                _ => return (attempt, outcome.map_err(Failed::into_error)),
-            }
-        }
-    }
-
-    async fn attempt(
-        &self,
-        request: &Request,
-        credentials: Credentials,
-        hash: &str,
-        deadline: Instant,
-    ) -> Result<Response, Failed> {
-        let started = Instant::now();
-        let limit = deadline.min(started + self.limits.attempt);
-        let url = request.url();
-        let exchange = async {
-            let mut request = request.try_clone().ok_or_else(|| {
-                let message = "a body that cannot be repeated cannot be sent";
-                Failed::NotSent(Error::new(ErrorKind::InvalidInput, message))
-            })?;
-            let authorized = self.authorize(&mut request, credentials, hash).await;
-            authorized.map_err(Failed::NotSent)?;
-            let response = self.http.execute(request).await;
-            let response = response.map_err(|error| failed(error, url))?;
-            match credentials {
-                // Short, and worth nothing unless it is whole.
-                Credentials::Resource => with_body(response).await,
-                Credentials::Content | Credentials::Nobody => Ok(response),
-            }
-        };
-        let outcome = timeout_at(limit, exchange).await.unwrap_or_else(|_| {
-            let waited = started.elapsed().as_secs_f32();
-            let message = format!("{} did not answer within {waited:.1} s", place(url));
-            Err(Failed::NoAnswer(Error::new(ErrorKind::Timeout, message)))
-        });
-        let method = request.method();
-        match outcome {
-            Ok(response) => {
-                debug!(%method, status = response.status().as_u16(), elapsed = ?started.elapsed());
-                Ok(response)
-            }
-            Err(failed) => {
-                debug!(%method, error = %failed.error(), "no answer");
-                Err(failed)
-            }
-        }
-    }
-
-    /// Dates and signs a request; done anew for every attempt, because a date grows old.
-    #[cfg_attr(
-        not(feature = "entra"),
-        allow(
-            clippy::unused_async,
-            reason = "fetching a token waits, signing does not"
-        )
-    )]
-    async fn authorize(
-        &self,
-        request: &mut Request,
-        credentials: Credentials,
-        hash: &str,
-    ) -> Result<()> {
-        if matches!(credentials, Credentials::Nobody) {
-            return Ok(());
-        }
-        let authorization = match self.credential.as_ref() {
-            Credential::Key(key) => {
-                let key = key.read().unwrap_or_else(PoisonError::into_inner);
-                self.sign(request, credentials, hash, &key)
-            }
-            #[cfg(feature = "entra")]
-            Credential::Entra(entra) => entra.bearer().await?,
-        };
+        let request_id = Uuid::new_v4();
+        let lengthless = *request.method() == Method::POST && request.body().is_none();
         let headers = request.headers_mut();
-        let mut authorization = HeaderValue::try_from(authorization).map_err(|error| {
-            Error::new(ErrorKind::Authentication, "the token cannot be sent").with_source(error)
-        })?;
-        authorization.set_sensitive(true);
-        headers.insert(AUTHORIZATION, authorization);
-        if matches!(credentials, Credentials::Content) {
-            set(headers, RESOURCE_HOST, self.endpoint.authority());
+        headers.reserve(HEADERS);
+        set(headers, REQUEST_ID, request_id.to_string());
+        if lengthless {
+            // Gateways answer 411 to a POST that does not tell its length.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        Ok(())
-    }
-
-    fn sign(
-        &self,
-        request: &mut Request,
-        credentials: Credentials,
-        hash: &str,
-        key: &AccessKey,
-    ) -> String {
-        let url = request.url();
-        let path_and_query = match (credentials, url.query()) {
-            (Credentials::Resource, Some(query)) => format!("{}?{query}", url.path()),
-            _ => url.path().to_owned(),
-        };
-        let date = httpdate::fmt_http_date(SystemTime::now());
-        let authorization = Signable {
-            method: request.method().as_str(),
-            path_and_query: &path_and_query,
-            host: self.endpoint.authority(),
-            date: &date,
-            content_hash: hash,
-        }
-        .authorization(key);
-        set(request.headers_mut(), DATE, &date);
-        set(request.headers_mut(), CONTENT_HASH, hash);
-        authorization
-    }
-
-    /// Whether there is something new to answer a 401 with.
-    #[cfg(feature = "entra")]
-    async fn answer_challenge(&self, response: &Response) -> bool {
-        let Credential::Entra(entra) = self.credential.as_ref() else {
-            return false;
-        };
-        let challenge = response
-            .headers()
-            .get_all(WWW_AUTHENTICATE)
-            .iter()
-            .find_map(|header| ClaimsChallenge::find(header.to_str().ok()?));
-        let asked = challenge.is_some();
-        match entra.challenged(challenge).await {
-            Ok(()) => asked,
-            Err(error) => {
-                tracing::warn!(%error, "the service's claims challenge was not answered");
-                false
+        let span = info_span!("acs", operation, %request_id);
+        // Pinned, because futures of this size should not move.
+        let attempts = pin!(self.attempts(request, credentials));
+        let (attempts, outcome) = attempts.instrument(span).await;
+        match outcome {
+            Ok(response) if response.status().is_success() => Ok(response),
+            Ok(mut response) => {
+                response.extensions_mut().insert(Trace {
+                    request_id: request_id.to_string(),
+                    attempts,
+                });
+                Ok(response)
             }
+            Err(error) => Err(error
+                .with_request_id(request_id.to_string())
+                .with_attempts(attempts)),
         }
     }
-
-    /// Whether there is something new to answer a 401 with; a key has only itself.
-    #[cfg(not(feature = "entra"))]
-    #[allow(clippy::unused_async, reason = "with the feature `entra` it is one")]
-    async fn answer_challenge(&self, _response: &Response) -> bool {
-        false
-    }
-}
-
-/// An attempt without an answer, by what the service knows of it.
-enum Failed {
-    /// Nothing: there was nothing to send, or no credentials to send it with.
-    NotSent(Error),
-    /// Nothing: there was no connection.
-    NotReached(Error),
-    /// Perhaps something.
-    NoAnswer(Error),
-}
-
-impl Failed {
-    fn error(&self) -> &Error {
-        let (Self::NotSent(error) | Self::NotReached(error) | Self::NoAnswer(error)) = self;
-        error
-    }
-
-    fn into_error(self) -> Error {
-        let (Self::NotSent(error) | Self::NotReached(error) | Self::NoAnswer(error)) = self;
-        error
-    }
-}
-
-/// What a failure to send or receive is called, with the host and without the rest of the URL.
-fn failed(error: reqwest::Error, url: &Url) -> Failed {
-    let (place, cause) = (place(url), root_cause(&error));
-    let (timeout, connect) = (error.is_timeout(), error.is_connect());
-    let error = |kind, message: String| Error::new(kind, message).with_source(error.without_url());
-    if connect {
-        let message =
-            format!("{place} cannot be reached ({cause}); check the endpoint and the network");
-        Failed::NotReached(error(ErrorKind::Connection, message))
-    } else if timeout {
-        let message = format!("{place} did not answer in time");
-        Failed::NoAnswer(error(ErrorKind::Timeout, message))
-    } else {
-        let message = format!("the connection to {place} broke ({cause})");
-        Failed::NoAnswer(error(ErrorKind::Connection, message))
-    }
-}
-
-/// The answer with its body read, so that what breaks or stalls there counts as no answer.
-async fn with_body(mut response: Response) -> Result<Response, Failed> {
-    let url = response.url().clone();
-    let mut whole = http::Response::builder()
-        .status(response.status())
-        .url(url.clone());
-    if let Some(headers) = whole.headers_mut() {
-        *headers = std::mem::take(response.headers_mut());
-    }
-    let body = response
-        .bytes()
-        .await
-        .map_err(|error| failed(error, &url))?;
-    whole.body(body).map(Response::from).map_err(|error| {
-        let message = format!("{} gave an answer that is none", place(&url));
-        Failed::NoAnswer(Error::new(ErrorKind::UnexpectedAnswer, message).with_source(error))
-    })
-}
-
-/// What the outer errors only wrap, such as "Connection refused".
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 /// Where a redirect leads; none for any other answer.
@@ -512,9 +263,9 @@ fn place(url: &Url) -> String {
     }
 }
 
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+fn set<V: TryInto<HeaderValue>>(headers: &mut HeaderMap, name: HeaderName, value: V) {
     // Dates, hashes, ids and hosts are visible ASCII.
-    if let Ok(value) = HeaderValue::try_from(value) {
+    if let Ok(value) = value.try_into() {
         headers.insert(name, value);
     }
 }
