@@ -155,6 +155,12 @@ impl RecordingClient {
         DeleteContent::new(self.clone(), chunk.delete_location.clone())
     }
 
+    /// Deletes what a `delete_location` of an event names, as [`delete`](Self::delete) does for
+    /// whoever holds the chunk.
+    pub fn delete_at(&self, location: &ContentUrl) -> DeleteContent {
+        DeleteContent::new(self.clone(), Some(location.clone()))
+    }
+
     /// Signs with another access key from now on, in all clones of this client.
     ///
     /// For rotation: switch to the resource's other key first, then regenerate the one that was in
@@ -226,6 +232,8 @@ pub struct RecordingClientBuilder {
     hosts: ContentHosts,
     retry: RetryPolicy,
     limits: Limits,
+    /// Trusted beside the system's.
+    roots: Vec<reqwest::Certificate>,
 }
 
 #[derive(Clone, Debug)]
@@ -246,6 +254,7 @@ impl RecordingClientBuilder {
             hosts: ContentHosts::default(),
             retry: RetryPolicy::default(),
             limits: Limits::default(),
+            roots: Vec::new(),
         }
     }
 
@@ -286,6 +295,31 @@ impl RecordingClientBuilder {
         self
     }
 
+    /// Trusts the certificate authorities of this PEM bundle too, beside the system's: those of a
+    /// proxy that looks into TLS, or of the emulator. It counts for requests to the resource and
+    /// for content.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] when there is no certificate in it, or one that cannot be read.
+    pub fn add_root_certificate(mut self, pem: &[u8]) -> Result<Self> {
+        let unreadable = |error: reqwest::Error| {
+            let text = "a root certificate cannot be read; give certificates in PEM";
+            Error::new(ErrorKind::InvalidInput, text).with_source(error)
+        };
+        let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(unreadable)?;
+        if roots.is_empty() {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "there is no root certificate in it; PEM has a line `-----BEGIN CERTIFICATE-----`",
+            ));
+        }
+        // What is between the lines of PEM is looked at only here.
+        let trial = reqwest::Client::builder().tls_certs_only(roots.clone());
+        trial.build().map_err(unreadable)?;
+        self.roots.extend(roots);
+        Ok(self)
+    }
+
     /// Makes the client. Sends nothing.
     ///
     /// # Errors
@@ -304,6 +338,7 @@ impl RecordingClientBuilder {
             self.hosts,
             self.retry,
             self.limits,
+            self.roots,
         )?;
         Ok(RecordingClient::from_pipeline(pipeline))
     }

@@ -59,6 +59,32 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// A name for programs, such as `not-found`: in logs, metrics and JSON.
+    ///
+    /// It is in lower case with hyphens, and stays the same in later versions, other than the text
+    /// for people, which `Display` gives.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid-input",
+            Self::Authentication => "authentication",
+            Self::PermissionDenied => "permission-denied",
+            Self::NotFound => "not-found",
+            Self::Conflict => "conflict",
+            Self::InvalidRequest => "invalid-request",
+            Self::Throttled => "throttled",
+            Self::Service => "service",
+            Self::Timeout => "timeout",
+            Self::Connection => "connection",
+            Self::UnexpectedAnswer => "unexpected-answer",
+            Self::CorruptContent => "corrupt-content",
+            Self::ExpiredContent => "expired-content",
+            Self::ContentNotReady => "content-not-ready",
+            Self::ContentChanged => "content-changed",
+            Self::ForbiddenHost => "forbidden-host",
+            Self::File => "file",
+        }
+    }
+
     fn text(self) -> &'static str {
         match self {
             Self::InvalidInput => "invalid input",
@@ -288,5 +314,40 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ErrorKind;
+
+    /// Programs compare them: none of these may ever change.
+    const NAMES: &[(ErrorKind, &str)] = &[
+        (ErrorKind::InvalidInput, "invalid-input"),
+        (ErrorKind::Authentication, "authentication"),
+        (ErrorKind::PermissionDenied, "permission-denied"),
+        (ErrorKind::NotFound, "not-found"),
+        (ErrorKind::Conflict, "conflict"),
+        (ErrorKind::InvalidRequest, "invalid-request"),
+        (ErrorKind::Throttled, "throttled"),
+        (ErrorKind::Service, "service"),
+        (ErrorKind::Timeout, "timeout"),
+        (ErrorKind::Connection, "connection"),
+        (ErrorKind::UnexpectedAnswer, "unexpected-answer"),
+        (ErrorKind::CorruptContent, "corrupt-content"),
+        (ErrorKind::ExpiredContent, "expired-content"),
+        (ErrorKind::ContentNotReady, "content-not-ready"),
+        (ErrorKind::ContentChanged, "content-changed"),
+        (ErrorKind::ForbiddenHost, "forbidden-host"),
+        (ErrorKind::File, "file"),
+    ];
+
+    #[test]
+    fn names_never_change() {
+        for (index, (kind, name)) in NAMES.iter().enumerate() {
+            assert_eq!(kind.name(), *name);
+            assert_eq!(*kind as usize, index, "a kind without a name here");
+        }
+        assert_eq!(NAMES.len(), ErrorKind::File as usize + 1);
     }
 }

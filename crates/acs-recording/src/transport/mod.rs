@@ -103,6 +103,7 @@ impl Pipeline {
         hosts: ContentHosts,
         retry: RetryPolicy,
         limits: Limits,
+        roots: Vec<reqwest::Certificate>,
     ) -> Result<Self> {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, user_agent());
@@ -113,6 +114,7 @@ impl Pipeline {
             // Repeating is ours; reqwest would keep a copy of each request for it.
             .retry(reqwest::retry::never().max_retries_per_request(0))
             .connect_timeout(Duration::from_secs(10))
+            .tls_certs_merge(roots)
             .build()
             .map_err(|error| {
                 Error::new(ErrorKind::InvalidInput, "the HTTP client cannot be set up")
