@@ -3231,7 +3231,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            201u16 => ResponseValue::from_response(response).await,
+            201u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -3287,7 +3287,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
+            200u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -3445,7 +3445,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
+            200u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -3486,7 +3486,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
+            200u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -3629,7 +3629,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            202u16 => ResponseValue::from_response(response).await,
+            202u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -4009,7 +4009,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            202u16 => ResponseValue::from_response(response).await,
+            202u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -4192,7 +4192,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
+            200u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -4252,7 +4252,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            202u16 => ResponseValue::from_response(response).await,
+            202u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -4312,7 +4312,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            202u16 => ResponseValue::from_response(response).await,
+            202u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -4372,7 +4372,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
+            200u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -4433,7 +4433,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            202u16 => ResponseValue::from_response(response).await,
+            202u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -4493,7 +4493,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            202u16 => ResponseValue::from_response(response).await,
+            202u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -4538,7 +4538,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
+            200u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -4598,8 +4598,8 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            202u16 => ResponseValue::from_response(response).await,
+            200u16 => crate::value(response).await,
+            202u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
@@ -4640,7 +4640,7 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
+            200u16 => crate::value(response).await,
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }

@@ -54,6 +54,7 @@ pub use generated::{Client, Error, ResponseValue, types};
 pub use progenitor_client::ClientInfo;
 /// The HTTP client that requests and responses of the [`Transport`] seam are made of.
 pub use reqwest;
-pub use transport::{BoxError, Transport, TransportFuture};
+pub use transport::{BoxError, Transport, TransportFuture, body};
 
 pub(crate) use open_enum::open_enum;
+pub(crate) use transport::value;

@@ -5,9 +5,11 @@ use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
+use serde::de::DeserializeOwned;
 
-use crate::Client;
+use crate::{Client, Error, ResponseValue};
 
 /// Any error of a [`Transport`]; [`Failure::Transport`](crate::Failure::Transport) hands it back.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -42,6 +44,38 @@ impl ClientHooks<Arc<dyn Transport>> for Client {
     ) -> impl Future<Output = reqwest::Result<reqwest::Response>> {
         let sent = self.inner().send(request, info.operation_id);
         async { Ok(sent.await.unwrap_or_else(carry)) }
+    }
+}
+
+/// The whole body of an answer, for transports that repeat a request whose answer breaks off.
+///
+/// It is what [`reqwest::Response::bytes`] gives, in a future of a tenth of its size.
+pub async fn body(response: &mut reqwest::Response) -> reqwest::Result<Bytes> {
+    let mut parts = Vec::new();
+    while let Some(part) = response.chunk().await? {
+        parts.push(part);
+    }
+    Ok(match parts.as_mut_slice() {
+        [whole] => std::mem::take(whole),
+        parts => Bytes::from(parts.concat()),
+    })
+}
+
+/// The value in the body of an answer, for generated code.
+#[allow(
+    clippy::manual_async_fn,
+    reason = "an async fn would hold the answer twice"
+)]
+pub(crate) fn value<T: DeserializeOwned>(
+    mut response: reqwest::Response,
+) -> impl Future<Output = Result<ResponseValue<T>, Error>> {
+    async move {
+        let body = body(&mut response).await;
+        let body = body.map_err(Error::ResponseBodyError)?;
+        let value = serde_json::from_slice(&body);
+        let value = value.map_err(|error| Error::InvalidResponsePayload(body, error))?;
+        let headers = std::mem::take(response.headers_mut());
+        Ok(ResponseValue::new(value, response.status(), headers))
     }
 }
 

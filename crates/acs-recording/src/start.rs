@@ -341,40 +341,45 @@ impl StartRecording {
         self
     }
 
-    async fn send(&mut self) -> Result<Recording> {
-        if let Some(media) = &self.media {
-            media.apply(&mut self.request)?;
+    /// Everything that is done before anything is sent.
+    fn prepare(&mut self) -> Result<()> {
+        match self.media.take() {
+            Some(media) => media.apply(&mut self.request),
+            None => Ok(()),
         }
-        let (new_id, first_sent) = repeatability();
-        let id = self.repeatability_id.unwrap_or(new_id);
-        let answer = self
-            .client
-            .call_automation()
-            .call_recording_start_recording(Some(&first_sent), Some(&id), &self.request)
-            .await;
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => return Err(from_failure(Failure::from(error)).await),
-        };
-        let accepted = answer.status().as_u16() == 202;
-        let answer = answer.into_inner();
-        let id = answer.recording_id.as_deref().map(RecordingId::new);
-        let Some(Ok(id)) = id else {
-            return Err(Error::new(
-                ErrorKind::UnexpectedAnswer,
-                "the service started a recording without telling its id",
-            ));
-        };
-        Ok(Recording::started(
-            self.client.clone(),
-            id,
-            StartAnswer {
-                outcome_follows: accepted,
-                state: answer.recording_state,
-                kind: answer.recording_kind,
-            },
-        ))
     }
+}
+
+async fn send(
+    client: &RecordingClient,
+    request: &StartCallRecordingRequest,
+    repeatability_id: Option<Uuid>,
+) -> Result<(RecordingId, StartAnswer)> {
+    let (new_id, first_sent) = repeatability();
+    let id = repeatability_id.unwrap_or(new_id);
+    let answer = client
+        .call_automation()
+        .call_recording_start_recording(Some(&first_sent), Some(&id), request)
+        .await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return Err(from_failure(Failure::from(error)).await),
+    };
+    let accepted = answer.status().as_u16() == 202;
+    let answer = answer.into_inner();
+    let id = answer.recording_id.as_deref().map(RecordingId::new);
+    let Some(Ok(id)) = id else {
+        return Err(Error::new(
+            ErrorKind::UnexpectedAnswer,
+            "the service started a recording without telling its id",
+        ));
+    };
+    let answer = StartAnswer {
+        outcome_follows: accepted,
+        state: answer.recording_state,
+        kind: answer.recording_kind,
+    };
+    Ok((id, answer))
 }
 
 /// Shows what is recorded, but no address: callbacks may hold a secret.
@@ -394,7 +399,24 @@ impl IntoFuture for StartRecording {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(mut self) -> Self::IntoFuture {
-        Box::pin(async move { self.send().await.map_err(|error| error.during(OPERATION)) })
+        let prepared = self.prepare();
+        // What is not needed any more is not kept for as long as the answer takes.
+        let Self {
+            client,
+            request,
+            repeatability_id,
+            ..
+        } = self;
+        Box::pin(async move {
+            let sent = match prepared {
+                Ok(()) => send(&client, &request, repeatability_id).await,
+                Err(error) => Err(error),
+            };
+            match sent {
+                Ok((id, answer)) => Ok(Recording::started(client, id, answer)),
+                Err(error) => Err(error.during(OPERATION)),
+            }
+        })
     }
 }
 

@@ -4,6 +4,7 @@ mod check;
 mod emit;
 mod lower;
 pub mod names;
+mod operation;
 mod parts;
 mod relax;
 #[cfg(test)]
@@ -12,7 +13,6 @@ mod review;
 mod tests;
 mod tidy;
 mod unions;
-mod version;
 
 use std::cell::Cell;
 use std::io::Write as _;

@@ -8,7 +8,7 @@ use syn::{
     Path, Token, parse_quote,
 };
 
-use super::version;
+use super::operation;
 
 pub fn file(file: &mut syn::File) {
     file.items.retain(|item| !is_module(item, "prelude"));
@@ -29,8 +29,8 @@ pub fn file(file: &mut syn::File) {
                     |item| !matches!(item, ImplItem::Fn(function) if function.sig.ident == "new"),
                 );
                 for item in &mut item.items {
-                    if let ImplItem::Fn(operation) = item {
-                        version::into_query(operation);
+                    if let ImplItem::Fn(item) = item {
+                        operation::rewrite(item);
                     }
                 }
             }

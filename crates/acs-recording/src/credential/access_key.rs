@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::error::{Error, ErrorKind};
-use crate::transport::{Signable, content_hash};
+use crate::transport::{Signable, base64_of_hash, content_hash};
 
 /// One of the two access keys of a Communication Services resource.
 ///
@@ -97,7 +97,7 @@ impl AccessKey {
         for part in parts {
             mac.update(part.as_bytes());
         }
-        BASE64_STANDARD.encode(mac.finalize().into_bytes())
+        base64_of_hash(&mac.finalize().into_bytes())
     }
 }
 

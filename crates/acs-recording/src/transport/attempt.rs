@@ -1,10 +1,10 @@
 //! One request until it has an answer: dated and signed, sent, judged, and sent again.
 
+use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::PoisonError;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use http::StatusCode;
 #[cfg(feature = "entra")]
 use http::header::WWW_AUTHENTICATE;
@@ -26,6 +26,27 @@ const DATE: HeaderName = HeaderName::from_static("x-ms-date");
 const CONTENT_HASH: HeaderName = HeaderName::from_static("x-ms-content-sha256");
 const RESOURCE_HOST: HeaderName = HeaderName::from_static("x-ms-host");
 
+/// A request on its way, and how it went so far.
+struct Call<'a> {
+    request: &'a mut Request,
+    credentials: Credentials,
+    /// Of the body, for the signature.
+    hash: Cow<'static, str>,
+    deadline: Instant,
+    /// How often it was sent.
+    attempts: u32,
+    /// Whether there was a challenge of the credentials already.
+    challenged: bool,
+}
+
+/// What follows from an attempt that was no success.
+enum Verdict {
+    /// Another one, after a pause.
+    Again(Duration),
+    /// This is how it ends.
+    Done(Box<Result<Response>>),
+}
+
 impl Pipeline {
     /// Sends the request until it has an answer that counts; also tells how often it was sent.
     pub(super) async fn attempts(
@@ -33,68 +54,90 @@ impl Pipeline {
         request: &mut Request,
         credentials: Credentials,
     ) -> (u32, Result<Response>) {
-        let deadline = Instant::now() + self.limits.total;
-        let repeatable = is_repeatable(request);
         let body = request.body().and_then(reqwest::Body::as_bytes);
         let hash = content_hash(body.unwrap_or_default());
-        let mut attempt = 0;
-        let mut challenged = false;
+        let mut call = Call {
+            request,
+            credentials,
+            hash,
+            deadline: Instant::now() + self.limits.total,
+            attempts: 0,
+            challenged: false,
+        };
         loop {
-            attempt += 1;
-            let outcome = self.attempt(request, credentials, &hash, deadline).await;
-            let (passing, asked) = match &outcome {
-                Ok(response) if response.status().is_success() => (false, None),
-                Ok(response) if response.status() == StatusCode::UNAUTHORIZED => {
-                    if !challenged && self.answer_challenge(response).await {
-                        challenged = true;
-                        continue;
-                    }
-                    (false, None)
+            call.attempts += 1;
+            let verdict = {
+                let outcome = self.attempt(&mut call).await;
+                if matches!(&outcome, Ok(response) if response.status().is_success()) {
+                    return (call.attempts, outcome.map_err(Failed::into_error));
                 }
-                Ok(response) => (
-                    is_passing(response.status(), repeatable),
-                    retry_after(response.headers(), SystemTime::now()),
-                ),
-                Err(Failed::NotSent(_)) => {
-                    attempt -= 1;
-                    (false, None)
-                }
-                Err(Failed::NotReached(_)) => (true, None),
-                Err(Failed::NoAnswer(_)) => (repeatable, None),
+                self.judge(&mut call, outcome)
             };
-            let pause = passing
-                .then(|| self.retry.pause(attempt, asked, &self.jitter))
-                .flatten();
-            match pause {
-                Some(pause) if Instant::now() + pause < deadline => {
-                    debug!(attempt, ?pause, "sending again");
-                    sleep(pause).await;
-                }
-                _ => return (attempt, outcome.map_err(Failed::into_error)),
+            match verdict.await {
+                Verdict::Again(pause) => sleep(pause).await,
+                Verdict::Done(outcome) => return (call.attempts, *outcome),
             }
         }
     }
 
-    async fn attempt(
+    /// Whether to send a request again that did not succeed.
+    #[allow(
+        clippy::manual_async_fn,
+        reason = "an async fn would hold the outcome twice"
+    )]
+    fn judge(
         &self,
-        request: &mut Request,
-        credentials: Credentials,
-        hash: &str,
-        deadline: Instant,
-    ) -> Result<Response, Failed> {
+        call: &mut Call<'_>,
+        outcome: Result<Response, Failed>,
+    ) -> impl Future<Output = Verdict> {
+        async move {
+            let (passing, asked) = match &outcome {
+                Ok(response) if response.status() == StatusCode::UNAUTHORIZED => {
+                    if !call.challenged && self.answer_challenge(response).await {
+                        call.challenged = true;
+                        return Verdict::Again(Duration::ZERO);
+                    }
+                    (false, None)
+                }
+                Ok(response) => (
+                    is_passing(response.status(), is_repeatable(call.request)),
+                    retry_after(response.headers(), SystemTime::now()),
+                ),
+                Err(Failed::NotSent(_)) => {
+                    call.attempts -= 1;
+                    (false, None)
+                }
+                Err(Failed::NotReached(_)) => (true, None),
+                Err(Failed::NoAnswer(_)) => (is_repeatable(call.request), None),
+            };
+            let pause = passing
+                .then(|| self.retry.pause(call.attempts, asked, &self.jitter))
+                .flatten();
+            match pause {
+                Some(pause) if Instant::now() + pause < call.deadline => {
+                    debug!(attempt = call.attempts, ?pause, "sending again");
+                    Verdict::Again(pause)
+                }
+                _ => Verdict::Done(Box::new(outcome.map_err(Failed::into_error))),
+            }
+        }
+    }
+
+    async fn attempt(&self, call: &mut Call<'_>) -> Result<Response, Failed> {
         let started = Instant::now();
-        let limit = deadline.min(started + self.limits.attempt);
+        let limit = call.deadline.min(started + self.limits.attempt);
         let outcome = {
-            let exchange = pin!(self.exchange(request, credentials, hash));
+            // Pinned, because futures of this size should not move.
+            let exchange = pin!(self.exchange(call));
             timeout_at(limit, exchange).await
         };
         let outcome = outcome.unwrap_or_else(|_| {
             let waited = started.elapsed().as_secs_f32();
-            let place = place(request.url());
+            let place = place(call.request.url());
             let message = format!("{place} did not answer within {waited:.1} s");
             Err(Failed::NoAnswer(Error::new(ErrorKind::Timeout, message)))
         });
-        let method = request.method();
+        let method = call.request.method();
         match outcome {
             Ok(response) => {
                 debug!(%method, status = response.status().as_u16(), elapsed = ?started.elapsed());
@@ -108,18 +151,14 @@ impl Pipeline {
     }
 
     /// Sends a copy of the request, and waits for what counts as its answer.
-    async fn exchange(
-        &self,
-        request: &mut Request,
-        credentials: Credentials,
-        hash: &str,
-    ) -> Result<Response, Failed> {
+    async fn exchange(&self, call: &mut Call<'_>) -> Result<Response, Failed> {
         // The original is signed, because it has room for headers.
-        let authorized = self.authorize(request, credentials, hash).await;
+        let authorized = self.authorize(call).await;
         authorized.map_err(Failed::NotSent)?;
-        let response = self.http.execute(copy(request)?).await;
-        let mut response = response.map_err(|error| failed(error, request.url()))?;
-        match credentials {
+        let sent = self.http.execute(copy(call.request)?);
+        let response = sent.await;
+        let mut response = response.map_err(|error| failed(error, call.request.url()))?;
+        match call.credentials {
             // Short, and worth nothing unless it is whole.
             Credentials::Resource if response.content_length() != Some(0) => {
                 with_body(&mut response).await
@@ -136,59 +175,48 @@ impl Pipeline {
             reason = "fetching a token waits, signing does not"
         )
     )]
-    async fn authorize(
-        &self,
-        request: &mut Request,
-        credentials: Credentials,
-        hash: &str,
-    ) -> Result<()> {
-        if matches!(credentials, Credentials::Nobody) {
+    async fn authorize(&self, call: &mut Call<'_>) -> Result<()> {
+        if matches!(call.credentials, Credentials::Nobody) {
             return Ok(());
         }
         let authorization = match self.credential.as_ref() {
             Credential::Key(key) => {
                 let key = key.read().unwrap_or_else(PoisonError::into_inner);
-                self.sign(request, credentials, hash, &key)
+                self.sign(call, &key)
             }
             #[cfg(feature = "entra")]
             Credential::Entra(entra) => entra.bearer().await?,
         };
-        let headers = request.headers_mut();
+        let headers = call.request.headers_mut();
         let mut authorization = HeaderValue::try_from(authorization).map_err(|error| {
             Error::new(ErrorKind::Authentication, "the token cannot be sent").with_source(error)
         })?;
         authorization.set_sensitive(true);
         headers.insert(AUTHORIZATION, authorization);
-        if matches!(credentials, Credentials::Content) {
+        if matches!(call.credentials, Credentials::Content) {
             set(headers, RESOURCE_HOST, self.endpoint.authority());
         }
         Ok(())
     }
 
-    fn sign(
-        &self,
-        request: &mut Request,
-        credentials: Credentials,
-        hash: &str,
-        key: &AccessKey,
-    ) -> String {
-        let url = request.url();
-        let end = match credentials {
+    fn sign(&self, call: &mut Call<'_>, key: &AccessKey) -> String {
+        let url = call.request.url();
+        let end = match call.credentials {
             Credentials::Resource => Position::AfterQuery,
             Credentials::Content | Credentials::Nobody => Position::AfterPath,
         };
         let date = httpdate::fmt_http_date(SystemTime::now());
         let authorization = Signable {
-            method: request.method().as_str(),
+            method: call.request.method().as_str(),
             path_and_query: &url[Position::BeforePath..end],
             host: self.endpoint.authority(),
             date: &date,
-            content_hash: hash,
+            content_hash: &call.hash,
         }
         .authorization(key);
-        let headers = request.headers_mut();
+        let headers = call.request.headers_mut();
         set(headers, DATE, date);
-        set(headers, CONTENT_HASH, hash);
+        set(headers, CONTENT_HASH, &*call.hash);
         authorization
     }
 
@@ -270,18 +298,8 @@ fn copy(request: &Request) -> Result<Request, Failed> {
 
 /// The answer with its body read, so that what breaks or stalls there counts as no answer.
 async fn with_body(response: &mut Response) -> Result<Response, Failed> {
-    let mut parts = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(part)) => parts.push(part),
-            Ok(None) => break,
-            Err(error) => return Err(failed(error, response.url())),
-        }
-    }
-    let body = match parts.as_mut_slice() {
-        [whole] => std::mem::take(whole),
-        parts => Bytes::from(parts.concat()),
-    };
+    let body = acs_call_automation::body(response).await;
+    let body = body.map_err(|error| failed(error, response.url()))?;
     let mut answer = http::Response::builder().url(response.url().clone());
     if let Some(headers) = answer.headers_mut() {
         *headers = std::mem::take(response.headers_mut());

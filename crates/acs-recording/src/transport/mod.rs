@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acs_call_automation::{Transport, TransportFuture};
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use http::header::{
+    ACCEPT, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
+};
 use http::{Method, StatusCode};
 use reqwest::{Request, Response};
 use tokio::sync::Semaphore;
@@ -24,12 +26,9 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) use hosts::ContentHosts;
 use retry::Jitter;
 pub use retry::RetryPolicy;
-pub(crate) use sign::{Signable, content_hash};
+pub(crate) use sign::{Signable, base64_of_hash, content_hash};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
-
-/// Room for the headers that every request gets here and on its way out.
-const HEADERS: usize = 8;
 
 /// Connections for downloads into files at the same time: they bound memory and open files.
 const MAX_DOWNLOADS: usize = 32;
@@ -105,10 +104,7 @@ impl Pipeline {
         limits: Limits,
         roots: Vec<reqwest::Certificate>,
     ) -> Result<Self> {
-        let mut headers = HeaderMap::new();
-        headers.insert(USER_AGENT, user_agent());
         let http = reqwest::Client::builder()
-            .default_headers(headers)
             // Credentials go where we send them and nowhere else.
             .redirect(reqwest::redirect::Policy::none())
             // Repeating is ours; reqwest would keep a copy of each request for it.
@@ -206,7 +202,11 @@ impl Pipeline {
         let request_id = Uuid::new_v4();
         let lengthless = *request.method() == Method::POST && request.body().is_none();
         let headers = request.headers_mut();
-        headers.reserve(HEADERS);
+        // Here and not as the client's defaults, so that copies need not grow.
+        headers.insert(USER_AGENT, user_agent());
+        if !headers.contains_key(ACCEPT) {
+            headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        }
         set(headers, REQUEST_ID, request_id.to_string());
         if lengthless {
             // Gateways answer 411 to a POST that does not tell its length.

@@ -1,15 +1,20 @@
-//! The version of the document in the query of each URL, where the service reads it.
+//! What progenitor writes for an operation, as this service and our futures need it.
 
 use quote::{ToTokens as _, quote};
 use syn::parse::Parser as _;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, ExprLit, ImplItemFn, Lit, LitStr, Macro, Stmt, Token, parse_quote};
+use syn::{Expr, ExprLit, ExprPath, ImplItemFn, Lit, LitStr, Macro, Stmt, Token, parse_quote};
 
 const NAME: &str = "api-version";
 
-/// progenitor sends the version as a header, which the service ignores.
-pub fn into_query(operation: &mut ImplItemFn) {
+pub fn rewrite(operation: &mut ImplItemFn) {
+    version_into_query(operation);
+    SmallAnswers.visit_block_mut(&mut operation.block);
+}
+
+/// progenitor sends the version as a header; the service reads it in the query.
+fn version_into_query(operation: &mut ImplItemFn) {
     let statements = &mut operation.block.stmts;
     let before = statements.len();
     statements.retain(|statement| !appends(statement, &format!("{NAME:?}")));
@@ -75,6 +80,18 @@ impl VisitMut for WithoutHeaders {
             && call.method == "headers"
         {
             *expression = (*call.receiver).clone();
+        }
+    }
+}
+
+/// Answers are read by `crate::value`, whose future is small.
+struct SmallAnswers;
+
+impl VisitMut for SmallAnswers {
+    fn visit_expr_path_mut(&mut self, path: &mut ExprPath) {
+        let text = path.to_token_stream().to_string();
+        if text == "ResponseValue :: from_response" {
+            *path = parse_quote!(crate::value);
         }
     }
 }
