@@ -30,6 +30,15 @@ pub enum Error {
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// The certificate of the authority could not be written where it was wanted.
+    #[error("cannot write the certificate to {}", path.display())]
+    CertificateFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// A token could not be signed.
     #[error("the emulator cannot sign tokens")]
     Token(#[source] Box<dyn StdError + Send + Sync>),
@@ -56,7 +65,7 @@ pub enum Error {
     /// The webhook did not pass the validation handshake, so there is no subscription.
     #[error("the webhook {url} failed the validation handshake: {reason}")]
     Handshake {
-        /// The address of the webhook.
+        /// The address of the webhook, without the query, where secrets stand.
         url: String,
         /// What it answered.
         reason: String,

@@ -91,6 +91,7 @@ impl Shared {
         let call = world.calls.get_mut(key);
         call.speech_is_scripted = is_spoken(&script);
         call.script = script;
+        tracing::info!(server_call = call.server_call_id, "call created");
         key
     }
 
@@ -104,6 +105,7 @@ impl Shared {
         at: Timestamp,
     ) -> Result<(), Refusal> {
         let empty = world.calls.get_mut(call).leave(raw_id, at)?;
+        tracing::info!(who = raw_id, "participant left");
         self.call_event(world, call, "CallParticipantRemoved", Some(raw_id), at);
         if let Some(invitation) = invitation {
             let data = json!({
@@ -159,6 +161,8 @@ impl Shared {
         }
         let open = world.calls.get(call).open_connections();
         world.calls.end(call);
+        let server_call = world.calls.get(call).server_call_id.as_str();
+        tracing::info!(server_call, "call ended");
         if let Some(id) = world.recordings.of_call(call) {
             // It is there, so it can be ended.
             let _ = self.end_recording(world, &id, EndReason::CallEnded, at);
@@ -181,6 +185,9 @@ impl Shared {
         let call = recording.call;
         let active = recording.state(at) == RecordingState::Active;
         let finished = self.finish(world, id, call, reason, at)?;
+        let recorded = finished.as_ref().map(|finished| finished.length);
+        let seconds = recorded.unwrap_or_default().as_secs_f64();
+        tracing::info!(recording = id, seconds, "recording stopped");
         let watcher = world.watchers.get(id);
         let never = watcher.is_some_and(|watcher| !watcher.arrived);
         if active {
@@ -203,6 +210,8 @@ impl Shared {
     ) -> Result<Uuid, Refusal> {
         let before = world.recordings.get(id)?.state(now);
         let call = world.recordings.switch(id, on, now)?;
+        let what = if on { "resumed" } else { "paused" };
+        tracing::info!(recording = id, "recording {what}");
         if world.recordings.get(id)?.state(now) != before {
             self.recording_changed(world, id, on, now);
         }
@@ -213,6 +222,7 @@ impl Shared {
         if world.calls.connection(connection).is_err() {
             return; // hung up before
         }
+        tracing::info!(connection, "call connected");
         let context = |one: &Connection| json!({"operationContext": one.terms.context});
         self.callback(
             world,
@@ -249,6 +259,7 @@ impl Shared {
         if state.is_over() || !state.present(at).any(|member| member.raw_id == raw_id) {
             return; // over, or removed before joining
         }
+        tracing::info!(who = raw_id, "participant joined");
         self.call_event(world, call, "CallParticipantAdded", Some(raw_id), at);
         if let Some(invitation) = invitation {
             let data = json!({

@@ -57,8 +57,9 @@
 //! # As a program
 //!
 //! `cargo install acs-emulator --features cli` gives the program `acs-emulator`. When it is ready
-//! it prints one line of JSON with its connection strings; `--help` lists its options. The official
-//! SDKs insist on HTTPS, and on certain hosts for content:
+//! it prints one line of JSON with its connection strings; `--help` lists its options. Another
+//! program can offer the same options with the module `cli`. The official SDKs insist on HTTPS, and
+//! on certain hosts for content:
 //!
 //! ```text
 //! acs-emulator --https 127.0.0.1:0 --ca-out ca.pem \
@@ -125,6 +126,8 @@ mod builder;
 mod call;
 mod calls;
 mod chunks;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod clock;
 mod delivery;
 mod emulator;

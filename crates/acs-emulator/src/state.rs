@@ -198,7 +198,7 @@ impl Shared {
             .start(call, &endpoint, start.tape, start.paused, times)?;
         let id = recording.id.clone();
         let answer = answer(recording);
-        tracing::debug!(recording = id, "recording started");
+        tracing::info!(recording = id, "recording started");
         let watcher = Watcher {
             url: start.callback,
             connection: endpoint,

@@ -1,12 +1,12 @@
 //! What can be written on the command line.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{call, content, emulator, events, inspect, metadata, recording};
+use crate::output::Output;
+use crate::{call, content, download, emulator, events, inspect, metadata, recording};
 
 /// Records calls with Azure Communication Services: start, control, download, look at.
 ///
@@ -22,6 +22,14 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Whether the emulator says what it is doing.
+    pub(crate) fn tells_what_happens(&self, out: &Output) -> bool {
+        matches!(self.command, Command::Emulator(_))
+            && (out.talks_to_people() || self.global.verbose > 0)
+    }
 }
 
 const AFTER: &str = "\
@@ -105,6 +113,17 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "N", help_heading = "Global options")]
     pub(crate) retries: Option<u32>,
 
+    /// Trusts the certificate authorities in this PEM file too, beside the system's
+    ///
+    /// For a proxy that looks into TLS, or an emulator with --https. May be repeated.
+    #[arg(
+        long = "ca-cert",
+        global = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub(crate) ca_certs: Vec<PathBuf>,
+
     /// Sends credentials for content also to this host, or with a leading dot to all below a domain
     #[arg(
         long = "allow-host",
@@ -147,14 +166,23 @@ pub(crate) enum Command {
     Resume(recording::Resume),
     Stop(recording::Stop),
     Wait(recording::Wait),
-    Download(Box<content::Download>),
+    Download(Box<download::Download>),
     Delete(content::Delete),
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  acs-recording events listen --no-check --count 1 > event.json"
+    )]
     Events(events::EventsCommand),
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  acs-recording metadata show recordings/0-weu-d1-….000.json"
+    )]
     Metadata(metadata::MetadataCommand),
     Inspect(inspect::Inspect),
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  acs-recording call create 8:acs:… --callback https://app.example/calls"
+    )]
     Call(call::CallCommand),
     Emulator(emulator::EmulatorOptions),
     /// Prints a script that completes commands and options in a shell
@@ -189,11 +217,6 @@ impl Command {
             self,
             Self::Emulator(_) | Self::Events(events::EventsCommand::Listen(_))
         )
-    }
-
-    /// An emulator whose output nobody reads by program.
-    pub(crate) fn tells_what_happens(&self) -> bool {
-        matches!(self, Self::Emulator(_)) && std::io::stdout().is_terminal()
     }
 
     /// How to go on after Ctrl-C.

@@ -29,6 +29,15 @@ pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
     for host in &global.allow_hosts {
         builder = builder.allow_content_host(host);
     }
+    for path in &global.ca_certs {
+        let wrong = |error: &dyn std::fmt::Display| {
+            Failure::usage(format!("--ca-cert {}: {error}", path.display()))
+        };
+        let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
+        builder = builder
+            .add_root_certificate(&pem)
+            .map_err(|error| wrong(&error))?;
+    }
     Ok(builder.build()?)
 }
 

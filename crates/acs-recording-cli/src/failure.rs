@@ -1,7 +1,7 @@
 //! What went wrong, with what to do next and the exit code.
 
 use std::error::Error as StdError;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io;
 use std::path::Path;
 
@@ -17,6 +17,9 @@ const CONTENT: u8 = 6;
 const NOT_NOW: u8 = 7;
 const INTERRUPTED: u8 = 130;
 
+const UNTRUSTED: &str =
+    "if it is whom you mean to talk to, give the certificate of its authority with --ca-cert FILE";
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) struct Failure(Box<Inner>);
@@ -24,7 +27,8 @@ pub(crate) struct Failure(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     exit_code: u8,
-    kind: String,
+    /// One of [`ErrorKind::name`], `failed` or `interrupted`.
+    kind: &'static str,
     message: String,
     advice: Option<String>,
     details: Vec<String>,
@@ -34,10 +38,10 @@ struct Inner {
 }
 
 impl Failure {
-    fn new(exit_code: u8, kind: &str, message: impl Into<String>) -> Self {
+    fn new(exit_code: u8, kind: &'static str, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             exit_code,
-            kind: kind.to_owned(),
+            kind,
             message: message.into(),
             advice: None,
             details: Vec::new(),
@@ -49,7 +53,7 @@ impl Failure {
 
     /// A value on the command line, or a file it names, is wrong.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::new(USAGE, "invalid input", message)
+        Self::new(USAGE, ErrorKind::InvalidInput.name(), message)
     }
 
     pub(crate) fn interrupted(advice: &str) -> Self {
@@ -58,14 +62,15 @@ impl Failure {
 
     /// A local file could not be used.
     pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
-        Self::new(OTHER, "file error", format!("{}: {error}", path.display()))
+        let text = format!("{}: {error}", path.display());
+        Self::new(OTHER, ErrorKind::File.name(), text)
     }
 
     /// A file is not what it should be.
     pub(crate) fn corrupt(path: &Path, error: &dyn StdError) -> Self {
         let mut failure = Self::new(
             CONTENT,
-            "corrupt content",
+            ErrorKind::CorruptContent.name(),
             format!("{}: {error}", path.display()),
         );
         failure.0.details = causes(error);
@@ -80,6 +85,12 @@ impl Failure {
 
     pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
         self.0.advice = Some(advice.into());
+        self
+    }
+
+    /// Which of several it happened to.
+    pub(crate) fn about(mut self, what: &dyn Display) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
         self
     }
 
@@ -133,7 +144,12 @@ impl From<Error> for Failure {
         // Where the library names what a program calls, people need the option.
         let message = error.to_string();
         let message = message.replace("`allow_content_host`", "`--allow-host`");
-        let mut failure = Self::new(exit_code(kind), &kind.to_string(), message);
+        let message = if message.contains("invalid peer certificate") {
+            message.replace("check the endpoint and the network", UNTRUSTED)
+        } else {
+            message
+        };
+        let mut failure = Self::new(exit_code(kind), kind.name(), message);
         // The library's text often says already what to do, behind a semicolon.
         if kind == ErrorKind::File || !failure.0.message.contains("; ") {
             failure.0.advice = advice(&error).map(str::to_owned);

@@ -9,10 +9,12 @@ mod call;
 mod cli;
 mod connect;
 mod content;
+mod download;
 mod emulator;
 mod events;
 mod failure;
 mod inspect;
+mod log;
 mod metadata;
 mod output;
 mod progress;
@@ -20,11 +22,10 @@ mod recording;
 mod shell;
 mod text;
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command};
 use failure::Failure;
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
         Err(error) => return output::usage(&error),
     };
     let out = Output::new(cli.global.output, cli.global.verbose > 0);
-    log(cli.global.verbose, cli.command.tells_what_happens());
+    log::start(cli.global.verbose, cli.tells_what_happens(&out), &out);
     match start(cli, &out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -82,7 +83,7 @@ async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
         Command::Resume(which) => recording::resume(which, global, out).await,
         Command::Stop(which) => recording::stop(which, global, out).await,
         Command::Wait(options) => recording::wait(options, global, out).await,
-        Command::Download(options) => content::download(*options, global, out).await,
+        Command::Download(options) => download::download(*options, global, out).await,
         Command::Delete(options) => content::delete(options, global, out).await,
         Command::Events(command) => events::run(command, global, out, stop).await,
         Command::Metadata(command) => metadata::run(&command, out),
@@ -109,20 +110,4 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
         #[cfg(not(unix))]
         let _ = tokio::signal::ctrl_c().await;
     })
-}
-
-fn log(verbose: u8, tells_what_happens: bool) {
-    let level = match verbose {
-        0 if tells_what_happens => "warn,acs_emulator=debug",
-        0 => "warn",
-        1 => "info,acs_recording=debug",
-        _ => "debug",
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let colors = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colors)
-        .with_writer(io::stderr)
-        .init();
 }

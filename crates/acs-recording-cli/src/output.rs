@@ -6,7 +6,7 @@
     reason = "a command line talks to people and pipes"
 )]
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use indicatif::MultiProgress;
@@ -30,6 +30,11 @@ impl Output {
             verbose,
             bars: MultiProgress::new(),
         }
+    }
+
+    /// Whether results are for somebody who reads them on a terminal.
+    pub(crate) fn talks_to_people(&self) -> bool {
+        self.format == Format::Text && io::stdout().is_terminal()
     }
 
     /// Progress bars, which notes and results do not tear apart.

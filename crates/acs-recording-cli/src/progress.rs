@@ -6,8 +6,10 @@ use acs_recording::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::Output;
+use crate::text::shortened;
 
 const KNOWN: &str = "{prefix} [{bar:30}] {bytes} of {total_bytes}, {msg}, {eta} left";
+const COUNT: &str = "{prefix} [{bar:30}] {msg}";
 const UNKNOWN: &str = "{prefix} {spinner} {bytes}, {msg}";
 
 /// A bar that goes away when it is dropped; nothing is shown without a terminal.
@@ -16,9 +18,12 @@ pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
     pub(crate) fn new(out: &Output, name: &str) -> Self {
+        if out.bars().is_hidden() {
+            return Self(ProgressBar::hidden());
+        }
         let bar = out.bars().add(ProgressBar::no_length());
         bar.set_style(style(UNKNOWN));
-        bar.set_prefix(name.to_owned());
+        bar.set_prefix(shortened(name));
         bar.enable_steady_tick(Duration::from_millis(200));
         Self(bar)
     }
@@ -53,6 +58,71 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// A bar that counts what is done of several, and goes away when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Count {
+    bar: ProgressBar,
+    /// Whether they come one after the other, so that it is known which is coming in.
+    in_order: bool,
+}
+
+impl Count {
+    /// Files or recordings that come in at the same time.
+    pub(crate) fn files(out: &Output, total: usize) -> Self {
+        Self::new(out, "all", false, total)
+    }
+
+    /// Chunks of a recording, which come in one after the other.
+    pub(crate) fn chunks(out: &Output, name: &str, total: usize) -> Self {
+        Self::new(out, name, true, total)
+    }
+
+    fn new(out: &Output, name: &str, in_order: bool, total: usize) -> Self {
+        // One is not worth a bar.
+        let bar = if total < 2 || out.bars().is_hidden() {
+            ProgressBar::hidden()
+        } else {
+            out.bars().add(ProgressBar::new(total as u64))
+        };
+        bar.set_style(style(COUNT));
+        bar.set_prefix(shortened(name));
+        let count = Self { bar, in_order };
+        count.show();
+        count
+    }
+
+    /// One more is done.
+    pub(crate) fn next(&self) {
+        self.bar.inc(1);
+        self.show();
+    }
+
+    /// Counts those, from the first that is not counted yet, that `is_done`.
+    pub(crate) fn advance_while(&self, is_done: impl Fn(usize) -> bool) {
+        while let Some(total) = self.bar.length()
+            && self.bar.position() < total
+            && usize::try_from(self.bar.position()).is_ok_and(&is_done)
+        {
+            self.next();
+        }
+    }
+
+    fn show(&self) {
+        let (done, total) = (self.bar.position(), self.bar.length().unwrap_or_default());
+        self.bar.set_message(if self.in_order {
+            format!("chunk {} of {total}", total.min(done + 1))
+        } else {
+            format!("{done} of {total} done")
+        });
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 

@@ -35,6 +35,17 @@ pub(crate) fn clock(time: Duration) -> String {
     }
 }
 
+/// Both ends of an id, which tell it from others.
+pub(crate) fn shortened(id: &str) -> String {
+    const ENDS: usize = 8;
+    let letters: Vec<char> = id.chars().collect();
+    if letters.len() <= 3 * ENDS {
+        return id.to_owned();
+    }
+    let (first, last) = (&letters[..ENDS], &letters[letters.len() - ENDS..]);
+    first.iter().chain(&['…']).chain(last).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +70,15 @@ mod tests {
         ] {
             assert!(duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn ids_keep_their_ends() {
+        assert_eq!(shortened("8:acs:alice"), "8:acs:alice");
+        assert_eq!(
+            shortened("0-weu-d1-90e468ab5c0f1e2d3c4b"),
+            "0-weu-d1…1e2d3c4b"
+        );
     }
 
     #[test]

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::queue::spawn;
+use super::queue::{spawn, without_query};
+use super::subscription::root_cause;
 use crate::ids;
 use crate::state::Shared;
 
@@ -127,6 +128,7 @@ pub(crate) fn run(shared: &Arc<Shared>, mut callbacks: mpsc::UnboundedReceiver<C
 async fn post_all(shared: Arc<Shared>, mut callbacks: mpsc::UnboundedReceiver<Callback>) {
     while let Some(callback) = callbacks.recv().await {
         let Callback { url, kind, body } = callback;
+        let to = without_query(&url);
         let token = {
             // The first token needs a key, which is work.
             let shared = Arc::clone(&shared);
@@ -150,13 +152,16 @@ async fn post_all(shared: Arc<Shared>, mut callbacks: mpsc::UnboundedReceiver<Ca
             .await;
         match answer {
             Ok(answer) if answer.status().is_success() => {
-                tracing::debug!(kind, url, "callback accepted");
+                tracing::info!(kind, to, "callback accepted");
             }
             Ok(answer) => {
                 let status = answer.status().as_u16();
-                tracing::warn!(kind, url, status, "callback not accepted");
+                tracing::warn!(kind, to, status, "callback not accepted");
             }
-            Err(error) => tracing::warn!(kind, url, %error, "callback not delivered"),
+            Err(error) => {
+                let error = root_cause(&error);
+                tracing::warn!(kind, to, error, "callback not delivered");
+            }
         }
     }
 }

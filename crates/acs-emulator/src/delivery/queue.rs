@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// One request to a webhook.
 struct Parcel {
     id: String,
+    /// The type of the first event, for the log.
+    kind: &'static str,
     body: Bytes,
     batched: bool,
     published: Timestamp,
@@ -116,6 +118,7 @@ fn pack(shared: &Shared, subscription: &Subscription, events: &[Queued]) -> Vec<
             };
             Some(Parcel {
                 id: event.id.clone(),
+                kind: event.kind,
                 body: Bytes::from(body.to_string()),
                 batched,
                 published: event.time,
@@ -165,9 +168,15 @@ pub(crate) fn spawn(shared: &Arc<Shared>, task: impl Future<Output = ()> + Send 
     });
 }
 
+/// What a log may show of an address; secrets stand in its query.
+pub(crate) fn without_query(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
+}
+
 async fn deliver(shared: Arc<Shared>, subscription: Arc<Subscription>, parcel: Parcel) {
     let clock = &shared.settings.clock;
-    let id = parcel.id.as_str();
+    let (id, kind) = (parcel.id.as_str(), parcel.kind);
+    let to = without_query(subscription.url.as_str());
     for attempt in 1.. {
         // Counted from here and not from the answer: whoever steps the clock sees the request, but
         // cannot tell when the answer has been taken in.
@@ -188,17 +197,18 @@ async fn deliver(shared: Arc<Shared>, subscription: Arc<Subscription>, parcel: P
         let status = answer.as_ref().ok().map(reqwest::Response::status);
         let scale = shared.settings.retry_scale;
         match judge(status, attempt) {
-            Outcome::Delivered => return tracing::debug!(id, attempt, "event delivered"),
+            Outcome::Delivered => return tracing::info!(kind, to, attempt, id, "event delivered"),
             Outcome::Retry(delay) => {
-                tracing::debug!(id, attempt, ?status, ?delay, "event not accepted");
+                let status = status.map(|status| status.as_u16());
+                tracing::info!(kind, to, status, attempt, ?delay, id, "event not accepted");
                 clock.wait_until(after(sent, delay.mul_f64(scale))).await;
                 if clock.now() > after(parcel.published, TIME_TO_LIVE.mul_f64(scale)) {
-                    return tracing::warn!(id, attempt, "event expired before it was accepted");
+                    return tracing::warn!(kind, to, id, "event expired before it was accepted");
                 }
             }
             Outcome::Dropped => {
-                let url = subscription.url.as_str();
-                return tracing::warn!(id, attempt, ?status, url, "event dropped");
+                let status = status.map(|status| status.as_u16());
+                return tracing::warn!(kind, to, status, attempt, id, "event dropped");
             }
         }
     }

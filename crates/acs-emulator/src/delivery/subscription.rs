@@ -156,7 +156,7 @@ impl<'a> NewSubscription<'a> {
             EventSchema::CloudEvents => ask(self.shared, &subscription).await,
         };
         handshake.map_err(|reason| Error::Handshake {
-            url: self.url,
+            url: queue::without_query(&self.url).to_owned(),
             reason,
         })?;
         queue::run(self.shared, &subscription, events);
@@ -246,7 +246,7 @@ pub(super) fn mark(headers: &mut HeaderMap) {
 }
 
 /// The innermost message says what happened; the outer ones repeat the address.
-fn root_cause(error: &reqwest::Error) -> String {
+pub(super) fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

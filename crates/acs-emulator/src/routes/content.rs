@@ -63,6 +63,12 @@ async fn read(
         Content::Whole(document.metadata.clone())
     };
     let range = headers.get(RANGE).and_then(|range| range.to_str().ok());
+    let what = if media { "media" } else { "metadata" };
+    // A download in parts is told once.
+    match wanted(range, content.length()) {
+        Wanted::Part(part) if *part.start() > 0 => {}
+        _ => tracing::info!(document = id, bytes = content.length(), "{what} requested"),
+    }
     serve(&content, range)
 }
 
@@ -175,6 +181,7 @@ async fn remove(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Re
     let status = if !ids::is_document_id(&id) {
         StatusCode::BAD_REQUEST
     } else if shared.world().recordings.delete(&id, now) {
+        tracing::info!(document = id, "content deleted");
         shared.cache.remove(&id);
         StatusCode::OK
     } else {

@@ -70,7 +70,7 @@ pub(super) async fn calling(
 async fn calling_within(shared: &Shared, parts: Parts, body: Bytes, next: Next) -> Response {
     let path = parts.uri.path();
     if let Err(denied) = authenticate(shared, &parts, &body) {
-        tracing::debug!(%denied, path, "request denied");
+        tracing::info!(reason = %denied, path, "request denied");
         let (code, message) = (denied.code(), denied.to_string());
         return answer::error(StatusCode::UNAUTHORIZED, code, message, None);
     }
@@ -132,7 +132,7 @@ pub(super) async fn content(
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     if let Err(denied) = authenticate_content(&shared, &parts, &body) {
-        tracing::debug!(%denied, path = parts.uri.path(), "request for content denied");
+        tracing::info!(reason = %denied, path = parts.uri.path(), "request denied");
         return StatusCode::UNAUTHORIZED.into_response();
     }
     next.run(Request::from_parts(parts, Body::from(body))).await

@@ -1,6 +1,6 @@
 //! A webhook that prints events and downloads what becomes ready.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use acs_recording::webhook::{Check, EventKey, HandlerError, TokenCheck, Webhook}
 use acs_recording::{Event, EventKind, RecordingClient, RecordingFileStatusUpdated};
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, Semaphore};
 
 use super::event_json;
 use crate::cli::Global;
 use crate::connect::client;
-use crate::content::{Settings, save, tell};
+use crate::download::{AT_ONCE, Settings, save, tell};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -22,7 +22,7 @@ const SECRET: &str = "ACS_WEBHOOK_SECRET";
 
 /// Runs a webhook: prints every event, and downloads recordings as they become ready
 ///
-/// It answers the handshakes of Event Grid, and checks who posts: by a secret in the URL
+/// Up to four recordings come in at the same time. It answers the handshakes of Event Grid, and checks who posts: by a secret in the URL
 /// (`?code=…`, from ACS_WEBHOOK_SECRET or --secret-file), by a token of Entra ID, or by the token of
 /// callbacks. An event whose download fails is refused, so that it is delivered again. Ctrl-C ends
 /// it.
@@ -79,8 +79,11 @@ struct Handler {
     options: Listen,
     out: Output,
     seen: Mutex<HashSet<EventKey>>,
-    /// Which downloads are done. Held during one, so that they come one after the other.
-    downloaded: Mutex<HashSet<EventKey>>,
+    /// By the first document, which events are done. Held during a download, since two would be in
+    /// each other's way.
+    places: Mutex<HashMap<String, Arc<Mutex<HashSet<EventKey>>>>>,
+    /// How many more recordings may come in at the same time.
+    slots: Semaphore,
     handled: Mutex<usize>,
     enough: Notify,
 }
@@ -112,7 +115,8 @@ pub(super) async fn run(
         options,
         out: out.clone(),
         seen: Mutex::default(),
-        downloaded: Mutex::default(),
+        places: Mutex::default(),
+        slots: Semaphore::new(AT_ONCE),
         handled: Mutex::default(),
         enough: Notify::new(),
     });
@@ -200,7 +204,13 @@ async fn download(
     key: EventKey,
     file: RecordingFileStatusUpdated,
 ) -> Result<(), acs_recording::Error> {
-    let mut downloaded = handler.downloaded.lock().await;
+    let first = file.chunks.first();
+    let document = first.map_or("", |chunk| chunk.document_id.as_str());
+    let place = {
+        let mut places = handler.places.lock().await;
+        Arc::clone(places.entry(document.to_owned()).or_default())
+    };
+    let mut downloaded = place.lock().await;
     let (Some(client), Some(folder)) = (&handler.client, &handler.options.download_to) else {
         return Ok(());
     };
@@ -208,6 +218,8 @@ async fn download(
         return Ok(());
     }
     let (options, out) = (&handler.options, &handler.out);
+    // It is never closed.
+    let _slot = handler.slots.acquire().await;
     match save(
         client,
         &file,

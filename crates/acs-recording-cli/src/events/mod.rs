@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
-use crate::content::read;
+use crate::content::{bodies, read};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -22,7 +22,8 @@ pub(crate) enum EventsCommand {
 
 /// Prints one line of JSON for each event in a file
 ///
-/// It takes one event or an array of them, in the Event Grid schema or as CloudEvents.
+/// It takes one event or an array of them, in the Event Grid schema or as CloudEvents, and several
+/// of these after each other.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -52,7 +53,7 @@ pub(crate) async fn run(
 async fn parse(options: &Parse, out: &Output) -> Result<(), Failure> {
     let body = read(&options.file).await?;
     let mut bad = None;
-    for event in Events::parse(&body) {
+    for event in bodies(&body).into_iter().flat_map(Events::parse) {
         match event {
             Ok(event) => out.line(&event_json(&event).to_string())?,
             Err(error) => {

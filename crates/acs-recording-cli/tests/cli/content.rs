@@ -187,6 +187,68 @@ async fn a_recording_of_three_is_looked_at() {
     program.run(&["inspect", "missing.wav"]).failure(1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn several_files_come_in_at_the_same_time() {
+    let acs = Emulator::start().await.unwrap();
+    let sizes = [100_000, 200_000, 300_000, 400_000, 500_000, 600_000];
+    let recordings = sizes.map(|size| acs.add_recording(LargeRecording::new(size)));
+    let program = Program::new(&acs);
+    let urls: Vec<_> = recordings
+        .iter()
+        .map(|recording| recording.chunks()[0].content_location())
+        .collect();
+    let metadata = recordings[0].chunks()[0].metadata_location();
+    let names: Vec<_> = recordings
+        .iter()
+        .map(|recording| format!("rec/{}.wav", recording.chunks()[0].document_id()))
+        .collect();
+    let download = [&["download", metadata, "--dir", "rec"], &urls[..]].concat();
+    let mut lines: Vec<_> = program
+        .run(&download)
+        .text()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let json = format!("rec/{}.json", recordings[0].chunks()[0].document_id());
+    let mut wanted = names.clone();
+    wanted.push(json);
+    lines.sort();
+    wanted.sort();
+    assert_eq!(lines, wanted);
+    for (name, size) in names.iter().zip(sizes) {
+        assert_eq!(program.read(name).len() as u64, size);
+    }
+
+    // What is there already stays, and what fails stops no other.
+    std::fs::remove_file(program.dir.path().join(&names[1])).unwrap();
+    let gone = acs.add_recording(LargeRecording::new(10));
+    let gone = &gone.chunks()[0];
+    program.run(&["delete", gone.delete_location()]).text();
+    let gone = gone.content_location();
+    let again = [
+        &["download", gone, "--dir", "rec", "--output", "json"],
+        &urls[..],
+    ]
+    .concat();
+    let run = program.run(&again);
+    assert_eq!(run.code, Some(4), "{run:?}");
+    let error: serde_json::Value =
+        serde_json::from_str(run.err.trim().lines().last().unwrap()).unwrap();
+    assert_eq!(error["error"]["kind"], "not-found");
+    let transferred: u64 = run
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|file| file["transferred"].as_u64().unwrap())
+        .sum();
+    assert_eq!(transferred, sizes[1]);
+
+    let one_file = [&["download", "-o", "x"], &urls[..]].concat();
+    assert!(program.run(&one_file).failure(2).contains("--dir"));
+    let nowhere = program.run(&["download", urls[0]]);
+    assert!(nowhere.err.contains("--dir"), "{nowhere:?}");
+}
+
 /// Linux tells while it runs. The program's code does not count: without optimisation it is large.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]

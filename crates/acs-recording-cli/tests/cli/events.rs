@@ -1,9 +1,10 @@
 //! `events parse` and `events listen`.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStderr, Command};
+use std::time::{Duration, Instant};
 
-use acs_emulator::{Emulator, LargeRecording};
+use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
 
 use crate::program::{Program, Run, event, interrupt, spawn};
 
@@ -43,6 +44,13 @@ async fn events_are_lines() {
     assert_eq!(line["recording_id"], "rid");
     assert_eq!(line["known"], true);
     assert!(line["data"]["recordingStorageInfo"].is_object());
+
+    let several = format!("{}\n{}\n", event(&recording), event(&recording));
+    let several = program.feed(&["events", "parse"], &several).text();
+    assert_eq!(several.lines().count(), 2);
+    // Printed events are events again.
+    let again = program.feed(&["events", "parse"], &several).text();
+    assert_eq!(again.matches("\"recordingStorageInfo\":").count(), 2);
 
     let mixed = program.feed(
         &["events", "parse", "-"],
@@ -87,23 +95,7 @@ async fn a_webhook_deletes_what_it_has_downloaded() {
         "--delete-after",
     ];
     let listening = Listening::start(&mut program.command(&listen));
-    let url = listening.url.clone();
-    let address = url
-        .strip_prefix("http://")
-        .unwrap()
-        .split('/')
-        .next()
-        .unwrap();
-    let body = event(&recording).to_string();
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    let head = format!(
-        "POST /events HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-         connection: close\r\naeg-event-type: Notification\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    std::io::Write::write_all(&mut stream, (head + &body).as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = post(&listening.url, &event(&recording).to_string());
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let run = listening.end(&program);
     assert!(run.err.contains("deleted from the service"), "{run:?}");
@@ -115,4 +107,62 @@ async fn a_webhook_deletes_what_it_has_downloaded() {
         "x",
     ];
     program.run(&gone).failure(4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_come_in_beside_each_other() {
+    let acs = Emulator::start().await.unwrap();
+    let slow = acs
+        .faults()
+        .add(Fault::on(Operation::Content).bytes_per_second(20_000));
+    let recordings = [100_000, 100_000].map(|size| acs.add_recording(LargeRecording::new(size)));
+    let program = Program::new(&acs);
+    let listen = [
+        "events",
+        "listen",
+        "--port",
+        "0",
+        "--no-check",
+        "--count",
+        "2",
+        "--download-to",
+        "rec",
+    ];
+    let listening = Listening::start(&mut program.command(&listen));
+    let posts = recordings.each_ref().map(|recording| {
+        let (url, mut event) = (listening.url.clone(), event(recording));
+        event[0]["id"] = recording.chunks()[0].document_id().into();
+        std::thread::spawn(move || post(&url, &event.to_string()))
+    });
+    let parts = recordings.each_ref().map(|recording| {
+        let name = format!("rec/{}.000.wav.part", recording.chunks()[0].document_id());
+        program.dir.path().join(name)
+    });
+    let until = Instant::now() + Duration::from_secs(20);
+    while !parts.iter().all(|part| part.exists()) {
+        assert!(Instant::now() < until, "they come one after the other");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    slow.remove();
+    for answer in posts {
+        let answer = answer.join().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert_eq!(listening.end(&program).text().lines().count(), 6);
+}
+
+/// Posts as Event Grid does, and gives the answer.
+fn post(url: &str, body: &str) -> String {
+    let address = url.strip_prefix("http://").unwrap();
+    let address = address.split('/').next().unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let head = format!(
+        "POST /events HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         connection: close\r\naeg-event-type: Notification\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + body).as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }

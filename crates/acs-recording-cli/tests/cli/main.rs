@@ -8,7 +8,9 @@
 
 mod calls;
 mod content;
+mod emulator;
 mod events;
 mod help;
 mod program;
 mod recording;
+mod tls;

@@ -30,7 +30,7 @@ async fn a_recording_is_controlled() {
     );
     let failure = program.run(&["status", &id, "--output", "json"]).failure(4);
     let failure: serde_json::Value = serde_json::from_str(&failure).unwrap();
-    assert_eq!(failure["error"]["kind"], "not found");
+    assert_eq!(failure["error"]["kind"], "not-found");
     assert_eq!(failure["error"]["exit_code"], 4);
     let detailed = program.run(&["status", &id, "--verbose"]);
     assert!(detailed.err.contains("\n  code: 8522"), "{detailed:?}");

@@ -1,0 +1,177 @@
+//! The options of the program `acs-emulator`, for other programs that offer the emulator too.
+//! Needs the feature `cli`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::{Emulator, EmulatorBuilder, Error, EventSchema, Script};
+
+/// Attempts to pass the handshake of a webhook that may be starting at the same time.
+const HANDSHAKES: u32 = 30;
+
+/// What to run; flatten it into a command of `clap`.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// Serves plain HTTP at this address; port 0 picks a free one [default: 127.0.0.1:0, unless
+    /// --https is given]
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+
+    /// Serves HTTPS at this address; port 0 picks a free one
+    #[arg(long, value_name = "ADDR")]
+    https: Option<SocketAddr>,
+
+    /// A host name for the certificate, also `*.example`; loopback is always in it
+    #[arg(long = "tls-name", value_name = "NAME")]
+    tls_names: Vec<String>,
+
+    /// Writes the certificate of the authority, which clients have to trust, to this file
+    #[arg(long, value_name = "FILE", requires = "https")]
+    ca_out: Option<PathBuf>,
+
+    /// The origin that locations of content begin with; port 0 stands for the listener's port
+    /// [default: the endpoint]
+    #[arg(long, value_name = "URL")]
+    content_url: Option<String>,
+
+    /// Sends Event Grid events to this address
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
+
+    /// The schema of these events
+    #[arg(long, value_enum, default_value_t, requires = "webhook")]
+    webhook_schema: Schema,
+
+    /// A type of these events, such as `Microsoft.Communication.IncomingCall`, or `all`
+    /// [default: Microsoft.Communication.RecordingFileStatusUpdated]
+    #[arg(long = "webhook-event", value_name = "TYPE", requires = "webhook")]
+    webhook_events: Vec<String>,
+
+    /// Lets people join, speak and leave as this file says
+    #[arg(long, value_name = "FILE")]
+    script: Option<PathBuf>,
+
+    /// Makes ids and keys the same on every run that does the same in the same order
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Serves the admin interface at this address, which has to be on loopback
+    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
+    admin: SocketAddr,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Schema {
+    #[default]
+    EventGrid,
+    CloudEvents,
+}
+
+impl Options {
+    /// Starts the emulator, and writes its certificate where it is wanted.
+    ///
+    /// # Errors
+    /// A value or file is wrong, or an address cannot be listened at.
+    pub async fn start(&self) -> Result<Emulator, Error> {
+        if let Some(seed) = self.seed {
+            crate::seed_ids(seed);
+        }
+        let acs = self.configure()?.start().await?;
+        if let (Some(path), Some(certificate)) = (&self.ca_out, acs.ca_certificate()) {
+            std::fs::write(path, certificate).map_err(|source| Error::CertificateFile {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        Ok(acs)
+    }
+
+    fn configure(&self) -> Result<EmulatorBuilder, Error> {
+        let mut builder = Emulator::builder().admin(self.admin);
+        if let Some(address) = self.https {
+            builder = builder.https(address);
+            if self.http.is_none() {
+                builder = builder.without_http();
+            }
+        }
+        if let Some(address) = self.http {
+            builder = builder.http(address);
+        }
+        for name in &self.tls_names {
+            builder = builder.name(name);
+        }
+        if let Some(url) = &self.content_url {
+            builder = builder.content_url(url)?;
+        }
+        if let Some(path) = &self.script {
+            builder = builder.script(Script::from_file(path)?);
+        }
+        Ok(builder)
+    }
+
+    /// The file that clients find the certificate of the authority in, if one was wanted.
+    pub fn ca_file(&self) -> Option<&std::path::Path> {
+        self.ca_out.as_deref()
+    }
+
+    /// What programs that start the emulator wait for, to be printed on one line: addresses and
+    /// connection strings.
+    pub fn ready(&self, acs: &Emulator) -> Value {
+        let connection_string = |endpoint: Option<&str>| {
+            endpoint.map(|endpoint| format!("endpoint={endpoint}/;accesskey={}", acs.access_key()))
+        };
+        let (http, https) = (acs.http_endpoint(), acs.https_endpoint());
+        json!({
+            "event": "ready",
+            "connection_string": connection_string(http),
+            "endpoint": http,
+            "https_connection_string": connection_string(https),
+            "https_endpoint": https,
+            "admin": acs.admin_url(),
+            "ca_file": self.ca_out.as_ref().map(|path| path.to_string_lossy()),
+        })
+    }
+
+    /// Subscribes the webhook, if there is one. It has half a minute to pass the handshake, since
+    /// it may be starting at the same time.
+    ///
+    /// # Errors
+    /// [`Error::Handshake`], or [`Error::WebhookUrl`].
+    pub async fn subscribe(&self, acs: &Emulator) -> Result<(), Error> {
+        let Some(url) = &self.webhook else {
+            return Ok(());
+        };
+        let to = crate::delivery::queue::without_query(url);
+        let mut attempt = 1;
+        loop {
+            let mut subscription = acs.subscribe(url).schema(match self.webhook_schema {
+                Schema::EventGrid => EventSchema::EventGrid,
+                Schema::CloudEvents => EventSchema::CloudEvents,
+            });
+            if self.webhook_events.iter().any(|kind| kind == "all") {
+                subscription = subscription.all_events();
+            } else if !self.webhook_events.is_empty() {
+                subscription = subscription.events(&self.webhook_events);
+            }
+            match subscription.await {
+                Ok(()) => {
+                    tracing::info!(to, "webhook subscribed");
+                    return Ok(());
+                }
+                Err(Error::Handshake { reason, .. }) if attempt < HANDSHAKES => {
+                    if attempt == 1 {
+                        let webhook = to;
+                        tracing::warn!(webhook, reason, "handshake failed, and is tried again");
+                    }
+                    attempt += 1;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
