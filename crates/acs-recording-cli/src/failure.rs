@@ -144,11 +144,7 @@ impl From<Error> for Failure {
         // Where the library names what a program calls, people need the option.
         let message = error.to_string();
         let message = message.replace("`allow_content_host`", "`--allow-host`");
-        let message = if message.contains("invalid peer certificate") {
-            message.replace("check the endpoint and the network", UNTRUSTED)
-        } else {
-            message
-        };
+        let message = message.replace("check the endpoint, or add its root certificate", UNTRUSTED);
         let mut failure = Self::new(exit_code(kind), kind.name(), message);
         // The library's text often says already what to do, behind a semicolon.
         if kind == ErrorKind::File || !failure.0.message.contains("; ") {

@@ -11,7 +11,7 @@ async fn an_authority_is_trusted_by_its_file() {
     let call = acs.call(["alice"]).await;
     let program = Program::new(&acs);
     let start = ["start", "--server-call-id", call.server_call_id()];
-    let untrusted = program.run(&[&start[..], &["--retries", "0"]].concat());
+    let untrusted = program.run(&start);
     let untrusted = untrusted.failure(5);
     assert!(
         untrusted.contains("certificate") && untrusted.contains("--ca-cert"),

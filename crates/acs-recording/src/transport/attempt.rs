@@ -1,6 +1,8 @@
 //! One request until it has an answer: dated and signed, sent, judged, and sent again.
 
 use std::borrow::Cow;
+use std::error::Error as _;
+use std::io;
 use std::pin::pin;
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
@@ -275,8 +277,15 @@ impl Failed {
 fn failed(error: reqwest::Error, url: &Url) -> Failed {
     let (place, cause) = (place(url), root_cause(&error));
     let (timeout, connect) = (error.is_timeout(), error.is_connect());
+    let untrusted = is_untrusted(&error);
     let error = |kind, message: String| Error::new(kind, message).with_source(error.without_url());
-    if connect {
+    if untrusted {
+        let message = format!(
+            "{place} is not trusted ({cause}); check the endpoint, or add its root certificate"
+        );
+        // It will be the same the next time.
+        Failed::NotSent(error(ErrorKind::Connection, message))
+    } else if connect {
         let message =
             format!("{place} cannot be reached ({cause}); check the endpoint and the network");
         Failed::NotReached(error(ErrorKind::Connection, message))
@@ -287,6 +296,23 @@ fn failed(error: reqwest::Error, url: &Url) -> Failed {
         let message = format!("the connection to {place} broke ({cause})");
         Failed::NoAnswer(error(ErrorKind::Connection, message))
     }
+}
+
+/// Whether the server could not show that it is who it claims to be.
+fn is_untrusted(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(at) = cause {
+        if let Some(error) = at.downcast_ref::<rustls::Error>() {
+            return matches!(error, rustls::Error::InvalidCertificate(_));
+        }
+        // Whose source is not what it wraps, but the source of that.
+        let wrapped = at.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => at.source(),
+        };
+    }
+    false
 }
 
 fn copy(request: &Request) -> Result<Request, Failed> {
