@@ -1,5 +1,13 @@
 //! Downloads the recording of an event, or one file by its address.
 //!
+//! To see it at once, it starts the emulator with a recording to download:
+//!
+//! ```text
+//! cargo run --example download
+//! ```
+//!
+//! With a resource, give it what Event Grid posted, or the location of content:
+//!
 //! ```text
 //! export ACS_CONNECTION_STRING="endpoint=…;accesskey=…"
 //! cargo run --example download -- event.json --out recordings
@@ -15,22 +23,31 @@
 )]
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
+use acs_emulator::{Emulator, LargeRecording};
 use acs_recording::{ContentUrl, EventKind, Events, Overwrite, Progress, RecordingClient};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Of the recording that the emulator has.
+const DEMO_BYTES: u64 = 32 * 1024 * 1024;
+/// So slow that there is something to see.
+const DEMO_RATE: u64 = 16 * 1024 * 1024;
 
 /// Downloads the recording of an event, or one file by its address.
 #[derive(Debug, Parser)]
 struct Options {
-    /// A file with the event or events as they were posted, or a content location
-    what: String,
+    /// A file with the event or events as they were posted, or a content location; without it the
+    /// emulator starts and has a recording
+    what: Option<String>,
     /// Folder for the files
     #[arg(long, default_value = "recordings", value_name = "DIR")]
     out: PathBuf,
     /// The resource
     #[arg(long, env = "ACS_CONNECTION_STRING", hide_env_values = true)]
-    connection_string: String,
+    connection_string: Option<String>,
     /// Connections per file, instead of as many as its size is worth
     #[arg(long, value_name = "N")]
     connections: Option<usize>,
@@ -40,34 +57,50 @@ struct Options {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let options = Options::parse();
-    let client = RecordingClient::from_connection_string(&options.connection_string)?;
-    if options.what.starts_with("http") {
-        return one(&client, &options).await;
+async fn main() -> ExitCode {
+    match run(&Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
-    let body = std::fs::read(&options.what).with_context(|| options.what.clone())?;
+}
+
+async fn run(options: &Options) -> Result<()> {
+    let Some(what) = &options.what else {
+        return demo(options).await;
+    };
+    let resource = options.connection_string.as_deref();
+    let resource = resource.context("set ACS_CONNECTION_STRING or --connection-string")?;
+    let client = RecordingClient::from_connection_string(resource)?;
+    if what.starts_with("http") {
+        return one(&client, what, options, None).await;
+    }
+    let body = std::fs::read(what).with_context(|| what.clone())?;
     let mut found = false;
     for event in Events::parse(&body) {
         let EventKind::RecordingFileStatusUpdated(file) = event?.into_kind() else {
             continue;
         };
         found = true;
+        let bar = bar()?;
         let mut save = client
             .download_recording(&file)
             .to_dir(&options.out)
             .check_media()
             .sha256()
-            .on_progress(show);
+            .on_progress(shown_on(&bar));
         if let Some(connections) = options.connections {
             save = save.connections(connections);
         }
         if options.delete {
             save = save.delete_after();
         }
-        for chunk in save.await?.chunks {
+        let saved = save.await?;
+        bar.finish();
+        for chunk in saved.chunks {
             let hash = chunk.media.sha256.map(|hash| hash.to_string());
-            eprintln!();
             println!(
                 "{}  {}",
                 hash.unwrap_or_default(),
@@ -76,13 +109,29 @@ async fn main() -> Result<()> {
         }
     }
     if !found {
-        bail!("{}: no event of a recording that is ready", options.what);
+        bail!("{what}: no event of a recording that is ready");
     }
     Ok(())
 }
 
-async fn one(client: &RecordingClient, options: &Options) -> Result<()> {
-    let location: ContentUrl = options.what.parse()?;
+/// Downloads from an emulator that has a recording already.
+async fn demo(options: &Options) -> Result<()> {
+    let acs = Emulator::start().await?;
+    let stored = acs.add_recording(LargeRecording::new(DEMO_BYTES));
+    let chunk = stored.chunks().first().context("no recording")?;
+    let client = RecordingClient::from_connection_string(acs.connection_string())?;
+    one(&client, chunk.content_location(), options, Some(DEMO_RATE)).await?;
+    acs.shutdown().await;
+    Ok(())
+}
+
+async fn one(
+    client: &RecordingClient,
+    location: &str,
+    options: &Options,
+    limit: Option<u64>,
+) -> Result<()> {
+    let location: ContentUrl = location.parse()?;
     std::fs::create_dir_all(&options.out)?;
     // A path of an address has no separators between its own.
     let mut words = location.as_url().path_segments().context("no path")?.rev();
@@ -100,30 +149,42 @@ async fn one(client: &RecordingClient, options: &Options) -> Result<()> {
             }
         })
         .collect();
+    let bar = bar()?;
     let mut download = client
         .download(&location)
         .overwrite(Overwrite::Skip)
         .sha256()
-        .on_progress(show);
+        .on_progress(shown_on(&bar));
     if let Some(connections) = options.connections {
         download = download.connections(connections);
     }
+    if let Some(limit) = limit {
+        download = download.bandwidth_limit(limit);
+    }
     let saved = download.to_file(options.out.join(name)).await?;
+    bar.finish();
     let hash = saved.sha256.map(|hash| hash.to_string());
-    eprintln!();
     println!("{}  {}", hash.unwrap_or_default(), saved.path.display());
     Ok(())
 }
 
-/// One line that is written over and over.
-fn show(progress: Progress) {
-    const MIB: f64 = 1024.0 * 1024.0;
-    #[allow(clippy::cast_precision_loss, reason = "shown with one digit")]
-    let [bytes, total] = [progress.bytes, progress.total.unwrap_or(0)].map(|n| n as f64 / MIB);
-    eprint!(
-        "\r{bytes:8.1} of {total:.1} MiB, {:6.1} MiB/s, {} connections, {} retries ",
-        progress.rate / MIB,
-        progress.parts,
-        progress.retries
-    );
+/// A bar on standard error, if that is a terminal.
+fn bar() -> Result<ProgressBar> {
+    let template = "[{bar:30}] {bytes} of {total_bytes}, {binary_bytes_per_sec}, {eta} left{msg}";
+    let bar = ProgressBar::no_length();
+    bar.set_style(ProgressStyle::with_template(template)?.progress_chars("#>-"));
+    Ok(bar)
+}
+
+/// What a download calls to show its progress.
+fn shown_on(bar: &ProgressBar) -> impl Fn(Progress) + Send + Sync + 'static {
+    let bar = bar.clone();
+    move |progress| {
+        if let Some(total) = progress.total {
+            bar.set_length(total);
+        }
+        bar.set_position(progress.bytes);
+        let (parts, retries) = (progress.parts, progress.retries);
+        bar.set_message(format!(", {parts} connections, {retries} retries"));
+    }
 }

@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use acs_emulator::Emulator;
+use acs_emulator::{Emulator, LargeRecording};
 
 const KEY: &str = "d3Jvbmcga2V5LCBidXQgYSBrZXk=";
 
@@ -128,6 +128,100 @@ fn the_webhook_downloads_what_is_announced() {
     let bytes = std::fs::metadata(file).unwrap().len();
     let line = format!("{} ({bytes} bytes)", file.display());
     assert!(stdout.lines().any(|found| found == line), "{stdout}");
+}
+
+#[test]
+fn the_download_has_something_to_download() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = || {
+        let mut command = example("download");
+        let output = command.arg("--out").arg(folder.path()).output().unwrap();
+        let (stdout, stderr) = texts(&output);
+        assert!(output.status.success(), "{stdout}{stderr}");
+        let (hash, path) = stdout.trim_end().split_once("  ").unwrap();
+        assert_eq!(hash.len(), 64, "{stdout}");
+        std::fs::metadata(path).unwrap().len()
+    };
+    // What the recording has, and the head of a WAV file.
+    assert!(run() >= 32 * 1024 * 1024);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    fails(
+        example("download").arg("event.json"),
+        "set ACS_CONNECTION_STRING",
+    );
+}
+
+/// The recording of an event, and one file by its address; the second time it is there already.
+#[tokio::test]
+async fn the_download_brings_what_an_event_announces() {
+    let emulator = Emulator::start().await.unwrap();
+    let stored = emulator.add_recording(LargeRecording::new(3_000_000).chunk(500_000));
+    let chunks = stored.chunks().iter().enumerate().map(|(index, chunk)| {
+        serde_json::json!({
+            "documentId": chunk.document_id(),
+            "index": index,
+            "contentLocation": chunk.content_location(),
+            "metadataLocation": chunk.metadata_location(),
+            "deleteLocation": chunk.delete_location(),
+        })
+    });
+    let event = serde_json::json!([{
+        "id": "e1",
+        "topic": "/subscriptions/s",
+        "subject": "/recording/call/c/serverCallId/abc/recordingId/rid",
+        "data": {
+            "recordingStorageInfo": {"recordingChunks": chunks.collect::<Vec<_>>()},
+            "recordingFormatType": "Wav",
+        },
+        "eventType": "Microsoft.Communication.RecordingFileStatusUpdated",
+        "dataVersion": "1.0",
+        "metadataVersion": "1",
+        "eventTime": "2026-01-01T00:00:00Z",
+    }]);
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (
+        folder.path().join("event.json"),
+        folder.path().join("recordings"),
+    );
+    std::fs::write(&file, event.to_string()).unwrap();
+    let location = stored.chunks()[0].content_location().to_owned();
+    let connection_string = emulator.connection_string().to_owned();
+    let run = move |what: &std::ffi::OsStr, expected: usize, more: &[&str]| {
+        let mut command = example("download");
+        command
+            .env("ACS_CONNECTION_STRING", &connection_string)
+            .arg(what)
+            .args(more)
+            .arg("--out")
+            .arg(&out);
+        let output = command.output().unwrap();
+        let (stdout, stderr) = texts(&output);
+        assert!(output.status.success(), "{stdout}{stderr}");
+        let lines: Vec<_> = stdout.lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), expected, "{stdout}");
+        for line in &lines {
+            let (hash, path) = line.split_once("  ").unwrap();
+            assert!(hash.len() == 64 && Path::new(path).is_file(), "{line}");
+        }
+        lines
+    };
+    // The emulator answers on this runtime, so waiting for the programs happens beside it.
+    tokio::task::spawn_blocking(move || {
+        let count = files_in(&file);
+        let first = run(file.as_os_str(), count, &["--connections", "2"]);
+        assert_eq!(run(file.as_os_str(), count, &[]), first);
+        let one = run(location.as_ref(), 1, &[]);
+        assert_eq!(one[0].split("  ").next(), first[0].split("  ").next());
+        run(file.as_os_str(), count, &["--delete"]);
+    })
+    .await
+    .unwrap();
+}
+
+/// How many chunks an event has.
+fn files_in(event: &Path) -> usize {
+    let text = std::fs::read_to_string(event).unwrap();
+    text.matches("contentLocation").count()
 }
 
 #[test]

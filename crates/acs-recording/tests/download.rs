@@ -13,7 +13,6 @@ mod storage;
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use acs_recording::{ErrorKind, Overwrite, RetryPolicy};
@@ -320,62 +319,6 @@ async fn content_that_changes_is_never_mixed() {
 }
 
 #[tokio::test]
-async fn a_failed_download_goes_on_where_it_was() {
-    let bytes = content(8 * MIB, 10);
-    let storage = Storage::start(bytes.clone(), |number, _| Habit {
-        cut_after: (number < 3).then_some(MIB + 17),
-        status: (number == 3).then_some(403),
-        ..Habit::default()
-    })
-    .await;
-    let client = storage.client().build().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.wav");
-    let download = || client.download(&storage.location()).connections(1);
-    let error = download().to_file(&path).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-    assert!(error.to_string().contains("are kept"), "{error}");
-    assert_eq!(names(folder.path()), ["a.wav.part", "a.wav.part.journal"]);
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&told);
-    let saved = download()
-        .on_progress(move |progress| log.lock().unwrap().push(progress))
-        .to_file(&path)
-        .await
-        .unwrap();
-    assert!(std::fs::read(&path).unwrap() == bytes);
-    assert_eq!(saved.transferred, (5 * MIB - 3 * 17) as u64);
-    assert_eq!(names(folder.path()), ["a.wav"]);
-    let told = told.lock().unwrap();
-    assert_eq!(told[0].bytes, (3 * MIB + 3 * 17) as u64);
-    let last = told.last().unwrap();
-    assert_eq!(
-        (last.bytes, last.total),
-        (bytes.len() as u64, Some(bytes.len() as u64))
-    );
-}
-
-#[tokio::test]
-async fn a_dropped_download_goes_on_where_it_was() {
-    let bytes = content(8 * MIB, 11);
-    let storage = Storage::start(bytes.clone(), |number, _| Habit {
-        stall_after: (number < 4).then_some(MIB),
-        ..Habit::default()
-    })
-    .await;
-    let client = storage.client().build().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.wav");
-    let download = client.download(&storage.location()).connections(4);
-    let cancelled =
-        tokio::time::timeout(Duration::from_secs(2), download.clone().to_file(&path)).await;
-    assert!(cancelled.is_err());
-    let saved = download.to_file(&path).await.unwrap();
-    assert!(std::fs::read(&path).unwrap() == bytes);
-    assert_eq!(saved.transferred, 4 * MIB as u64);
-}
-
-#[tokio::test]
 async fn a_file_that_exists_is_treated_as_told() {
     let bytes = content(1000, 12);
     let storage = Storage::start(bytes.clone(), |_, _| Habit::default()).await;
@@ -531,40 +474,9 @@ async fn bandwidth_is_limited_over_all_connections() {
 }
 
 #[tokio::test]
-async fn many_downloads_take_turns() {
-    let bytes = content(200_000, 16);
-    let storage = Storage::start(bytes.clone(), |_, _| Habit::default()).await;
-    let client = storage.client().build().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let downloads = (0..200).map(|number| {
-        let path = folder.path().join(format!("{number}.wav"));
-        client.download(&storage.location()).to_file(path)
-    });
-    let saved = futures_util::future::join_all(downloads).await;
-    assert!(
-        saved
-            .into_iter()
-            .all(|saved| saved.unwrap().bytes == 200_000)
-    );
-    assert_eq!(names(folder.path()).len(), 200);
-    let most = storage.most_at_once.load(Ordering::SeqCst);
-    assert!(most <= 40, "{most} at once");
-}
-
-#[tokio::test]
-async fn errors_of_files_are_clear() {
+async fn a_writer_that_fails_is_an_error_of_a_file() {
     let storage = Storage::start(content(1000, 17), |_, _| Habit::default()).await;
     let client = storage.client().build().unwrap();
-    let error = client
-        .download(&storage.location())
-        .to_file("/nowhere/at/all.wav")
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::File);
-    assert!(
-        error.to_string().contains("folder does not exist"),
-        "{error}"
-    );
     // A device that is always full.
     if let Ok(mut full) = tokio::fs::OpenOptions::new()
         .write(true)

@@ -31,8 +31,10 @@ pub struct Saved {
     pub bytes: u64,
     /// Its checksum, if that was asked for.
     pub sha256: Option<ContentHash>,
-    /// How many bytes came over the network for it this time: fewer than its size if an earlier
-    /// run had begun it, none if it was there already.
+    /// How many bytes of it came over the network this time: fewer than its size if an earlier run
+    /// had begun it, none if it was there already, more if it had to be started over.
+    ///
+    /// What a server that cannot begin in the middle sends again does not count: it is there.
     pub transferred: u64,
 }
 
@@ -48,6 +50,8 @@ pub(super) struct Job {
 impl Job {
     pub(super) async fn run(self) -> Result<Saved> {
         let before = self.meter.transferred();
+        // Before any file is opened, of which there would be too many otherwise.
+        let mut slot = slot(&self.source).await;
         if let Some(found) = self.look().await? {
             match self.options.overwrite {
                 Overwrite::Replace => {}
@@ -57,12 +61,11 @@ impl Job {
                 Overwrite::Skip => return self.compare(found).await,
             }
         }
-        let slot = slot(&self.source).await;
         let (path, key) = (self.path.clone(), self.key());
         let base = self.wanted.start;
         let sink = self.on_disk(move || Sink::open(&path, key, base)).await?;
         let sink = Arc::new(sink);
-        let (bytes, sha256) = self.fill(&sink, slot).await?;
+        let (bytes, sha256) = self.fill(&sink, &mut slot).await?;
         Ok(Saved {
             path: self.path,
             bytes,
@@ -118,11 +121,10 @@ impl Job {
     }
 
     /// Gets the whole content into the file, and gives that its name.
-    async fn fill(&self, sink: &Arc<Sink>, slot: Slot) -> Result<(u64, Option<ContentHash>)> {
+    async fn fill(&self, sink: &Arc<Sink>, slot: &mut Slot) -> Result<(u64, Option<ContentHash>)> {
         let mut restarts = 0;
-        let mut slot = Some(slot);
         loop {
-            let outcome = match self.transfer(sink, slot.take()).await {
+            let outcome = match self.transfer(sink, slot).await {
                 Ok(extent) => self.finish(sink, extent).await,
                 Err(error) => Err(error),
             };
@@ -175,14 +177,13 @@ impl Job {
     }
 
     /// Gets all bytes into the file; tells which part of the content that is.
-    async fn transfer(&self, sink: &Arc<Sink>, slot: Option<Slot>) -> Result<Range<u64>> {
+    async fn transfer(&self, sink: &Arc<Sink>, slot: &mut Slot) -> Result<Range<u64>> {
         if self.wanted.is_empty() {
             return Ok(self.wanted.start..self.wanted.start);
         }
-        let slot = match slot {
-            Some(slot) => slot,
-            None => super::transfer::slot(&self.source).await,
-        };
+        if slot.is_none() {
+            *slot = super::transfer::slot(&self.source).await;
+        }
         let (identity, extent, first) = if let Some(identity) = sink.identity() {
             let extent = self.wanted.within(identity.total.unwrap_or_default());
             let first = self.resume(sink, &identity, extent.clone()).await?;
@@ -262,7 +263,7 @@ impl Job {
             if !is_delimited {
                 twice.0.update(&bytes);
             }
-            batch.push(bytes).await.map_err(file_error)?;
+            batch.push(&bytes).await.map_err(file_error)?;
         }
         batch.flush().await.map_err(file_error)?;
         let end = reader.position();
@@ -341,17 +342,36 @@ impl Job {
 }
 
 pub(super) fn file_error(error: io::Error, path: &Path) -> Error {
+    // What this crate has to say about a file, it says in words.
+    let known = error.get_ref().is_none();
     let what = match error.kind() {
-        io::ErrorKind::AlreadyExists => "exists already; it was left as it is".to_owned(),
-        io::ErrorKind::NotFound => "cannot be made: its folder does not exist".to_owned(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "does not fit on the disk: make room and download it again".to_owned()
+        io::ErrorKind::AlreadyExists if known => "exists already; it was left as it is",
+        io::ErrorKind::NotFound => "cannot be made: its folder does not exist; make that first",
+        io::ErrorKind::NotADirectory => {
+            "cannot be made: its folder is a file; choose another folder"
+        }
+        io::ErrorKind::IsADirectory => "cannot be written: it is a folder; choose another name",
+        io::ErrorKind::StorageFull => "does not fit on the disk; make room and download it again",
+        io::ErrorKind::QuotaExceeded => {
+            "is more than this user's quota on the disk allows; make room and download it again"
+        }
+        io::ErrorKind::FileTooLarge => {
+            "is larger than its file system or this user's limit (ulimit -f) allows; choose another \
+             folder or raise the limit, and download it again"
         }
         io::ErrorKind::PermissionDenied => {
-            "cannot be written: permission denied; give this user the right and download it again"
-                .to_owned()
+            "cannot be written: permission denied; give this user the right to write to its folder \
+             and download it again"
         }
-        _ => format!("cannot be written: {error}"),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "cannot be written: its file system is read-only; make that writable or choose another \
+             folder"
+        }
+        _ => "",
     };
-    Error::new(ErrorKind::File, format!("{} {what}", path.display())).with_source(error)
+    let text = match what {
+        "" => format!("{} cannot be written: {error}", path.display()),
+        what => format!("{} {what}", path.display()),
+    };
+    Error::new(ErrorKind::File, text).with_source(error)
 }

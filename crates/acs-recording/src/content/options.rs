@@ -68,8 +68,10 @@ macro_rules! settings {
         /// How many connections fetch parts of a file at the same time. The default goes by the
         /// size of the file: one for every 4 MiB, from 1 to 8.
         ///
-        /// A client opens no more than 32 connections for downloads into files together; what
-        /// goes beyond waits for its turn.
+        /// A client opens no more than 32 connections for downloads into files together. Downloads
+        /// get their first one in the order in which they begin, and others give up further ones
+        /// for it; so while over 32 are to be done, each has one, and what goes beyond waits for
+        /// its turn.
         pub fn connections(mut self, count: usize) -> Self {
             self.options.connections = Some(count.max(1));
             self

@@ -159,9 +159,9 @@ impl Plan {
         }
     }
 
-    /// Whether parts are left that nobody fetches.
-    pub(super) fn has_open(&self) -> bool {
-        !self.open.is_empty()
+    /// How many workers fetch something.
+    pub(super) fn active(&self) -> usize {
+        self.claimed.iter().flatten().count()
     }
 }
 

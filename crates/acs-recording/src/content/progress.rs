@@ -16,11 +16,12 @@ const INERTIA: f64 = 0.8;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Bytes that are there, with those of earlier runs.
+    /// Bytes that are there, with those of earlier runs. They do not grow while a server that
+    /// cannot begin in the middle sends again what is there already.
     pub bytes: u64,
     /// Bytes that there will be, as soon as that is known.
     pub total: Option<u64>,
-    /// Bytes that come in per second, over the last second or so.
+    /// Bytes that come in per second, over the last second or so, needed or not.
     pub rate: f64,
     /// Connections that are open for it.
     pub parts: usize,
@@ -35,6 +36,8 @@ pub(super) type Listener = Arc<dyn Fn(Progress) + Send + Sync>;
 pub(super) struct Meter {
     listener: Option<Listener>,
     received: AtomicU64,
+    /// What came in, too, and was there already.
+    skipped: AtomicU64,
     retries: AtomicU32,
     parts: AtomicU32,
     limit: Option<f64>,
@@ -60,6 +63,7 @@ impl Meter {
         Arc::new(Self {
             listener,
             received: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
             retries: AtomicU32::new(0),
             parts: AtomicU32::new(0),
             limit,
@@ -78,7 +82,18 @@ impl Meter {
         self.received.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// All bytes that came in through this meter, wanted or not.
+    /// Counts bytes that came in and are not needed.
+    pub(super) fn skipped(&self, bytes: u64) {
+        self.skipped.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Some of what was counted as received is not needed after all.
+    pub(super) fn discarded(&self, bytes: u64) {
+        self.received.fetch_sub(bytes, Ordering::Relaxed);
+        self.skipped(bytes);
+    }
+
+    /// Bytes of content that came in through this meter and were not there before.
     pub(super) fn transferred(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
@@ -116,14 +131,15 @@ impl Meter {
                 return;
             }
             let received = self.transferred();
+            let came = received + self.skipped.load(Ordering::Relaxed);
             if !passed.is_zero() {
                 #[allow(clippy::cast_precision_loss, reason = "a rate needs no more digits")]
-                let rate = (received - state.told) as f64 / passed.as_secs_f64();
+                let rate = came.saturating_sub(state.told) as f64 / passed.as_secs_f64();
                 let inertia = INERTIA.powf(passed.as_secs_f64() / INTERVAL.as_secs_f64());
                 state.rate = state.rate * inertia + rate * (1.0 - inertia);
             }
             state.told_at = now;
-            state.told = received;
+            state.told = came;
             Progress {
                 bytes: state.base.wrapping_add(received),
                 total: state.total,
@@ -199,5 +215,24 @@ mod tests {
         let last = told.last().unwrap();
         assert_eq!((last.bytes, last.total), (10_500, Some(10_500)));
         assert!((1990.0..2010.0).contains(&last.rate), "{last:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_needed_counts_for_the_rate_alone() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&told);
+        let listener: Listener = Arc::new(move |progress| log.lock().unwrap().push(progress));
+        let meter = Meter::new(Some(listener), None);
+        meter.set_base(500, Some(1000));
+        for _ in 0..50 {
+            tokio::time::advance(INTERVAL).await;
+            meter.skipped(90);
+            meter.received(20);
+            meter.discarded(10);
+            meter.tell(false);
+        }
+        let last = *told.lock().unwrap().last().unwrap();
+        assert_eq!((last.bytes, meter.transferred()), (1000, 500));
+        assert!((1090.0..1110.0).contains(&last.rate), "{last:?}");
     }
 }

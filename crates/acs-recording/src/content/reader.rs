@@ -149,7 +149,11 @@ impl Reader {
                     let limit = self.end.unwrap_or(u64::MAX) - self.position;
                     let _ = bytes.split_to(narrow(skipped));
                     self.at += skipped;
-                    if bytes.is_empty() {
+                    if skipped > 0 {
+                        self.rest = bytes;
+                        self.meter.skipped(skipped);
+                        self.meter.tell(false);
+                        self.meter.pace(narrow(skipped)).await;
                         continue;
                     }
                     self.rest = bytes.split_off(narrow(limit).min(bytes.len()));

@@ -10,7 +10,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
-use bytes::Bytes;
 use tempfile::TempPath;
 
 use super::answer::Identity;
@@ -100,7 +99,14 @@ impl Sink {
         if synced.bytes() == 0 {
             return Ok(false);
         }
-        self.write_journal(&found.identity, &kept)?;
+        let text = self.journal_text(&found.identity, &kept);
+        if text.as_bytes() == bytes {
+            // There may be no room for another.
+            let journal = File::options().append(true).open(&self.journal)?;
+            self.lock().journal = Some(journal);
+        } else {
+            self.write_journal(&text)?;
+        }
         let mut state = self.lock();
         state.identity = Some(found.identity);
         state.synced = synced;
@@ -159,22 +165,37 @@ impl Sink {
     /// Makes room for content, and notes down which it is if its size is known.
     pub(super) fn begin(&self, identity: &Identity, range: &Range<u64>) -> io::Result<()> {
         self.file.set_len(range.end - range.start)?;
-        self.write_journal(identity, &[])?;
+        self.write_journal(&self.journal_text(identity, &[]))?;
         self.lock().identity = Some(identity.clone());
         Ok(())
     }
 
-    fn write_journal(&self, identity: &Identity, records: &[Record]) -> io::Result<()> {
+    fn journal_text(&self, identity: &Identity, records: &[Record]) -> String {
         let total = identity.total.unwrap_or_default();
         let mut text = Journal::head(&self.key, total, identity.tag.as_deref());
         text.extend(records.iter().map(Record::line));
+        text
+    }
+
+    fn write_journal(&self, text: &str) -> io::Result<()> {
         let beside = with_suffix(&self.journal, ".new");
-        let mut file = create(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_data()?;
-        std::fs::rename(&beside, &self.journal)?;
-        self.lock().journal = Some(file);
-        Ok(())
+        let written = create(&beside).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_data()?;
+            std::fs::rename(&beside, &self.journal)?;
+            Ok(file)
+        });
+        match written {
+            Ok(file) => {
+                self.lock().journal = Some(file);
+                Ok(())
+            }
+            Err(error) => {
+                // The error says more than one from tidying up.
+                let _ = remove(&beside);
+                Err(error)
+            }
+        }
     }
 
     /// What is missing of a range.
@@ -198,18 +219,15 @@ impl Sink {
     }
 
     /// Writes at a place in the content, unless it was started over since.
-    pub(super) fn write(&self, generation: u64, at: u64, pieces: &[Bytes]) -> io::Result<()> {
+    pub(super) fn write(&self, generation: u64, at: u64, bytes: &[u8]) -> io::Result<()> {
         let current = self.hold();
         if *current != generation {
             return Ok(());
         }
+        write_all_at(&self.file, bytes, at - self.base)?;
         let mut hasher = crc32fast::Hasher::new();
-        let mut position = at;
-        for piece in pieces {
-            write_all_at(&self.file, piece, position - self.base)?;
-            hasher.update(piece);
-            position += piece.len() as u64;
-        }
+        hasher.update(bytes);
+        let position = at + bytes.len() as u64;
         let mut state = self.lock();
         let before = state.pending.iter_mut().find(|(range, _)| range.end == at);
         if let Some((range, checksum)) = before {
@@ -285,7 +303,8 @@ impl Sink {
             let text = format!("it has {found} bytes instead of {length}");
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
-        self.file.sync_all()?;
+        // What is not synced of it by now is its length at the most.
+        self.file.sync_data()?;
         if replace {
             std::fs::rename(&self.part, &self.path)?;
         } else {

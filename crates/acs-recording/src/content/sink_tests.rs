@@ -11,8 +11,8 @@ fn open(path: &Path) -> Sink {
     Sink::open(path, "key".to_owned(), 0).unwrap()
 }
 
-fn put(sink: &Sink, at: u64, pieces: &[Bytes]) -> io::Result<()> {
-    sink.write(sink.generation(), at, pieces)
+fn put(sink: &Sink, at: u64, bytes: &[u8]) -> io::Result<()> {
+    sink.write(sink.generation(), at, bytes)
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -30,16 +30,11 @@ fn what_was_synced_is_believed_and_nothing_else() {
     let path = folder.path().join("a.wav");
     let sink = open(&path);
     sink.begin(&identity(), &(0..100)).unwrap();
-    put(
-        &sink,
-        0,
-        &[Bytes::from_static(b"abc"), Bytes::from_static(b"def")],
-    )
-    .unwrap();
-    put(&sink, 6, &[Bytes::from_static(b"gh")]).unwrap();
-    put(&sink, 50, &[Bytes::from_static(b"xyz")]).unwrap();
+    put(&sink, 0, b"abcdef").unwrap();
+    put(&sink, 6, b"gh").unwrap();
+    put(&sink, 50, b"xyz").unwrap();
     sink.sync().unwrap();
-    put(&sink, 60, &[Bytes::from_static(b"lost")]).unwrap();
+    put(&sink, 60, b"lost").unwrap();
     drop(sink);
 
     let sink = open(&path);
@@ -61,7 +56,7 @@ fn other_content_is_begun_anew() {
     let path = folder.path().join("a.wav");
     let sink = open(&path);
     sink.begin(&identity(), &(0..100)).unwrap();
-    put(&sink, 0, &[Bytes::from_static(b"abc")]).unwrap();
+    put(&sink, 0, b"abc").unwrap();
     sink.sync().unwrap();
     drop(sink);
     let sink = Sink::open(&path, "another".to_owned(), 0).unwrap();
@@ -77,10 +72,9 @@ fn bytes_on_their_way_do_not_arrive_after_a_new_start() {
     let before = sink.generation();
     sink.start_over().unwrap();
     sink.begin(&identity(), &(0..100)).unwrap();
-    sink.write(before, 0, &[Bytes::from_static(b"old")])
-        .unwrap();
+    sink.write(before, 0, b"old").unwrap();
     assert_eq!(sink.unsynced(), 0);
-    put(&sink, 0, &[Bytes::from_static(b"new")]).unwrap();
+    put(&sink, 0, b"new").unwrap();
     assert_eq!(sink.unsynced(), 3);
 }
 
@@ -113,7 +107,7 @@ fn the_name_comes_last_and_only_to_what_is_complete() {
     let path = folder.path().join("a.wav");
     let sink = open(&path);
     sink.begin(&identity(), &(0..4)).unwrap();
-    put(&sink, 0, &[Bytes::from_static(b"done")]).unwrap();
+    put(&sink, 0, b"done").unwrap();
     sink.sync().unwrap();
     assert!(sink.finish(5, false).is_err());
     std::fs::write(&path, "other").unwrap();
@@ -135,10 +129,10 @@ fn checksums_follow_what_is_synced() {
     let sink = open(&folder.path().join("a.wav"));
     sink.begin(&identity(), &(0..6)).unwrap();
     sink.hash_with(Hasher::for_comparison());
-    put(&sink, 3, &[Bytes::from_static(b"def")]).unwrap();
+    put(&sink, 3, b"def").unwrap();
     sink.sync().unwrap();
     sink.hash(u64::MAX).unwrap();
-    put(&sink, 0, &[Bytes::from_static(b"abc")]).unwrap();
+    put(&sink, 0, b"abc").unwrap();
     sink.sync().unwrap();
     sink.hash(2).unwrap();
     sink.hash(u64::MAX).unwrap();

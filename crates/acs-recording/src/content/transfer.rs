@@ -28,14 +28,26 @@ const TICK: Duration = Duration::from_millis(50);
 const SAVE_AFTER: Duration = Duration::from_millis(500);
 /// How much is hashed at a time, so that saving is not held up.
 const HASH_STEP: u64 = 64 * 1024 * 1024;
+/// How often a connection asks whether a download without any needs it more.
+const TURN: Duration = Duration::from_secs(1);
 
 /// The right to have a connection for a file.
+///
+/// Downloads queue for their first one, and get it in the order in which they came. Further ones
+/// are taken only while nobody queues, and given back when somebody does. So a download keeps one
+/// at least, and however many the others would like, it does not wait for them.
 pub(super) type Slot = Option<OwnedSemaphorePermit>;
 
-/// Waits for the right to have one more connection.
+/// Waits for the right to have a first connection.
 pub(super) async fn slot(source: &Source) -> Slot {
     let slots = Arc::clone(&source.client.pipeline().slots);
     slots.acquire_owned().await.ok()
+}
+
+/// The right to have one more connection, if nobody waits for a first one.
+fn further_slot(source: &Source) -> Slot {
+    let slots = Arc::clone(&source.client.pipeline().slots);
+    slots.try_acquire_owned().ok()
 }
 
 /// What all connections for one file share.
@@ -52,26 +64,38 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    /// Fetches everything. `first` has an answer already.
-    pub(super) async fn run(&self, connections: usize, first: Reader, slot: Slot) -> Result<()> {
+    /// Fetches everything. `first` has an answer already. The last connection leaves its slot,
+    /// since a file stays open until it has its name.
+    pub(super) async fn run(
+        &self,
+        connections: usize,
+        first: Reader,
+        slot: &mut Slot,
+    ) -> Result<()> {
         let mut running = FuturesUnordered::new();
+        let mut idle: Vec<usize> = (1..connections).rev().collect();
         // Before anybody else can claim the part that its answer is about.
-        let part = self.plan().claim(0);
-        let begun = part.map(|part| (first, part));
-        running.push(Box::pin(self.work(0, begun, Some(slot), false)));
-        for worker in 1..connections {
-            running.push(Box::pin(self.work(worker, None, None, false)));
+        if let Some(part) = self.plan().claim(0) {
+            running.push(Box::pin(self.work(0, slot.take(), first, part)));
         }
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut saver = Saver::new(self);
         let mut alone = false;
         loop {
+            while let Some((worker, slot, part)) = self.enlist(&mut idle) {
+                let reader = self.reader(part.clone(), false);
+                running.push(Box::pin(self.work(worker, slot, reader, part)));
+            }
             self.meter.set_parts(running.len());
             tokio::select! {
-                outcome = running.next() => match outcome {
-                    Some(Ok(())) => {}
-                    Some(Err(error)) => {
+                ended = running.next() => match ended {
+                    Some((worker, left, Ok(()))) => {
+                        *slot = left.filter(|_| running.is_empty());
+                        idle.push(worker);
+                    }
+                    Some((_, left, Err(error))) => {
+                        *slot = left.filter(|_| running.is_empty());
                         // Alone, one can do without ranges.
                         let others = !running.is_empty() || (!alone && !self.source.does_ranges());
                         if !others || !is_of_one(&error) {
@@ -79,11 +103,18 @@ impl Transfer {
                         }
                         debug!(%error, "one connection less");
                     }
-                    None if self.plan().has_open() => {
+                    None => {
+                        let Some(part) = self.plan().claim(0) else {
+                            return saver.end().await;
+                        };
                         alone = true;
-                        running.push(Box::pin(self.work(0, None, None, true)));
+                        idle.clear();
+                        if slot.is_none() {
+                            *slot = self::slot(&self.source).await;
+                        }
+                        let reader = self.reader(part.clone(), true);
+                        running.push(Box::pin(self.work(0, slot.take(), reader, part)));
                     }
-                    None => return saver.end().await,
                 },
                 _ = ticks.tick() => {
                     self.meter.tell(false);
@@ -93,41 +124,65 @@ impl Transfer {
         }
     }
 
-    /// Fetches part after part until nothing is left to do.
+    /// Finds a part for one more connection, if one may be opened.
+    fn enlist(&self, idle: &mut Vec<usize>) -> Option<(usize, Slot, Range<u64>)> {
+        let worker = *idle.last()?;
+        if !self.source.does_ranges() {
+            return None;
+        }
+        let slot = further_slot(&self.source)?;
+        let part = self.plan().claim(worker)?;
+        idle.pop();
+        Some((worker, Some(slot), part))
+    }
+
+    /// Fetches a part, and others for as long as there are any and the connection is not needed
+    /// elsewhere.
     async fn work(
         &self,
         worker: usize,
-        mut begun: Option<(Reader, Range<u64>)>,
-        slot: Option<Slot>,
-        alone: bool,
-    ) -> Result<()> {
-        let _slot = match slot {
-            Some(slot) => slot,
-            None => self::slot(&self.source).await,
-        };
+        mut slot: Slot,
+        mut reader: Reader,
+        mut part: Range<u64>,
+    ) -> (usize, Slot, Result<()>) {
         loop {
-            let (mut reader, part) = if let Some(begun) = begun.take() {
-                begun
-            } else {
-                let Some(part) = self.plan().claim(worker) else {
-                    return Ok(());
-                };
-                let (source, meter, identity) = (&self.source, &self.meter, self.identity.clone());
-                let reader = Reader::part(source, meter, identity, part.clone(), alone);
-                (reader, part)
-            };
-            let (sink, at) = (&self.sink, part.start);
-            let mut batch = Batch::new(sink, self.generation, at, self.batch);
-            let outcome = self.fetch(worker, &mut reader, &mut batch).await;
+            let mut batch = Batch::new(&self.sink, self.generation, part.start, self.batch);
+            let fetched = self.fetch(worker, &mut slot, &mut reader, &mut batch);
+            let outcome = fetched.await;
             let flushed = batch.flush().await;
-            self.plan().release(worker);
-            outcome?;
-            flushed.map_err(|error| file_error(error, &self.path))?;
+            let next = {
+                let mut plan = self.plan();
+                plan.release(worker);
+                match (&outcome, &flushed) {
+                    (Ok(true), Ok(())) => plan.claim(worker),
+                    _ => None,
+                }
+            };
+            if let Err(error) = outcome {
+                return (worker, slot, Err(error));
+            }
+            if let Err(error) = flushed {
+                return (worker, slot, Err(file_error(error, &self.path)));
+            }
+            let Some(next) = next else {
+                return (worker, slot, Ok(()));
+            };
+            reader = self.reader(next.clone(), false);
+            part = next;
         }
     }
 
-    async fn fetch(&self, worker: usize, reader: &mut Reader, batch: &mut Batch) -> Result<()> {
+    /// Fetches what is claimed; whether all of it, and not only until somebody needed the
+    /// connection more.
+    async fn fetch(
+        &self,
+        worker: usize,
+        slot: &mut Slot,
+        reader: &mut Reader,
+        batch: &mut Batch,
+    ) -> Result<bool> {
         let file_error = |error| file_error(error, &self.path);
+        let mut turn = Instant::now();
         loop {
             let end = self.plan().end(worker);
             if reader.position() >= end {
@@ -135,17 +190,23 @@ impl Transfer {
                 if self.plan().extend(worker) {
                     continue;
                 }
-                return Ok(());
+                return Ok(true);
             }
             reader.set_end(end);
             let next = {
                 let mut next = pin!(reader.next());
-                if let Ok(next) = timeout(MAX_WAIT, &mut next).await {
-                    next?
-                } else {
+                loop {
+                    if turn.elapsed() >= TURN {
+                        turn = Instant::now();
+                        if self.leaves(slot) {
+                            return Ok(false);
+                        }
+                    }
+                    if let Ok(next) = timeout(MAX_WAIT, &mut next).await {
+                        break next?;
+                    }
                     // Nothing comes in: time to write what came before.
                     batch.flush().await.map_err(file_error)?;
-                    next.await?
                 }
             };
             let Some(mut bytes) = next else {
@@ -159,10 +220,34 @@ impl Transfer {
                 plan.end(worker)
             };
             // Somebody took over what follows `end` while this was on its way.
-            bytes.truncate(usize::try_from(end.saturating_sub(came)).unwrap_or(usize::MAX));
-            let written = batch.push(bytes).await;
-            written.map_err(file_error)?;
+            let needed = end.saturating_sub(came);
+            let excess = (bytes.len() as u64).saturating_sub(needed);
+            self.meter.discarded(excess);
+            bytes.truncate(usize::try_from(needed).unwrap_or(usize::MAX));
+            batch.push(&bytes).await.map_err(file_error)?;
         }
+    }
+
+    /// Gives the connection to a download that has none, if there is one that waits and this one
+    /// has others.
+    fn leaves(&self, slot: &mut Slot) -> bool {
+        if self.plan().active() < 2 {
+            return false;
+        }
+        // Who queues gets it at once.
+        drop(slot.take());
+        *slot = further_slot(&self.source);
+        slot.is_none()
+    }
+
+    fn reader(&self, part: Range<u64>, alone: bool) -> Reader {
+        Reader::part(
+            &self.source,
+            &self.meter,
+            self.identity.clone(),
+            part,
+            alone,
+        )
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {

@@ -1,0 +1,335 @@
+//! Downloads to disks that are full, and into folders that cannot be written to.
+//!
+//! What binds the superuser too needs a namespace or fewer capabilities, which a test gets from
+//! `unshare` and `setpriv` by running itself again. Where these are missing or not allowed, it says
+//! so and does the rest.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails, and what was left out is said"
+)]
+
+mod common;
+#[path = "common/storage.rs"]
+mod storage;
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use acs_recording::{Error, ErrorKind, Result, Saved};
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use storage::{Habit, Storage, content};
+
+const MIB: usize = 1024 * 1024;
+const CHILD: &str = "ACS_DISK_CHILD";
+
+/// Content, somewhere to put it, and how it got there.
+struct Scene {
+    bytes: Bytes,
+    storage: Storage,
+    folder: PathBuf,
+}
+
+impl Scene {
+    /// The first `stalls` requests bring 1 MiB each, and the next is refused.
+    async fn new(folder: &Path, stalls: usize) -> Self {
+        let bytes = content(8 * MIB, 20);
+        let storage = Storage::start(bytes.clone(), move |number, _| Habit {
+            stall_after: (number < stalls).then_some(MIB),
+            status: (number == stalls && stalls > 0).then_some(403),
+            ..Habit::default()
+        })
+        .await;
+        let folder = folder.to_owned();
+        Self {
+            bytes,
+            storage,
+            folder,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join("a.wav")
+    }
+
+    async fn download(&self, connections: usize) -> Result<Saved> {
+        let client = self.storage.client().build()?;
+        let download = client.download(&self.storage.location()).sha256();
+        download
+            .connections(connections)
+            .stall_limit(Duration::from_millis(300))
+            .to_file(self.path())
+            .await
+    }
+
+    /// The file cannot be had; the error says which and why, and what came before is kept.
+    async fn expect_kept(&self, connections: usize, says: &str) {
+        let error = self.download(connections).await.unwrap_err();
+        expect(&error, &self.path(), says);
+        assert_eq!(self.names(), ["a.wav.part", "a.wav.part.journal"]);
+    }
+
+    /// The download goes on after at least `before` bytes, and its file is the right one.
+    async fn expect_rest(&self, before: usize) {
+        let saved = self.download(4).await.unwrap();
+        let length = self.bytes.len();
+        assert!(
+            saved.transferred <= (length - before) as u64,
+            "{before} were there, {} came",
+            saved.transferred
+        );
+        let hash = Sha256::digest(&self.bytes);
+        assert_eq!(saved.sha256.unwrap().as_bytes()[..], hash[..]);
+        assert!(std::fs::read(self.path()).unwrap() == self.bytes);
+        assert_eq!(self.names(), ["a.wav"]);
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.folder).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| name.starts_with("a.wav")).collect();
+        names.sort();
+        names
+    }
+}
+
+fn expect(error: &Error, path: &Path, says: &str) {
+    let text = error.to_string();
+    assert_eq!(error.kind(), ErrorKind::File, "{text}");
+    assert!(!error.is_retryable(), "{text}");
+    assert!(
+        text.contains(says) && text.contains(&path.display().to_string()),
+        "{text}"
+    );
+}
+
+/// Runs one of the tests below as a process of its own, by way of another program; whether it
+/// could be.
+fn again(way: &[&str], test: &str, folder: &Path) -> bool {
+    let works = Command::new(way[0])
+        .args(&way[1..])
+        .arg("true")
+        .stderr(Stdio::null())
+        .status();
+    if !works.is_ok_and(|status| status.success()) {
+        println!("left out: {} is not possible here", way.join(" "));
+        return false;
+    }
+    let output = Command::new(way[0])
+        .args(&way[1..])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", test])
+        .env(CHILD, folder)
+        .output()
+        .unwrap();
+    let (said, error) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{said}{error}");
+    true
+}
+
+fn given_folder() -> Option<PathBuf> {
+    std::env::var_os(CHILD).map(PathBuf::from)
+}
+
+/// Whether the system call succeeded, which it does only with the rights to it.
+fn mount(arguments: &[&str], folder: &Path) -> bool {
+    let status = Command::new("mount").args(arguments).arg(folder).status();
+    status.is_ok_and(|status| status.success())
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_written_to_is_an_error_before_anything_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut scene = Scene::new(folder.path(), 0).await;
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    std::fs::create_dir(folder.path().join("folder")).unwrap();
+    std::fs::create_dir(folder.path().join("b")).unwrap();
+    std::fs::create_dir(folder.path().join("b/a.wav.part")).unwrap();
+    for (place, says) in [
+        ("file", "its folder is a file"),
+        ("nowhere", "its folder does not exist"),
+        // Nobody makes files there.
+        ("/sys", "permission denied; give this user the right"),
+        ("b", "a.wav.part is in the way"),
+    ] {
+        scene.folder = folder.path().join(place);
+        let error = scene.download(4).await.unwrap_err();
+        expect(&error, &scene.path(), says);
+    }
+    assert_eq!(scene.storage.ranges().len(), 0, "nothing was asked for");
+    assert!(!Path::new("/sys/a.wav.part").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_closed_meanwhile_keeps_what_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, test) = (folder.path().to_owned(), "child_with_a_closed_folder");
+    tokio::task::spawn_blocking(move || {
+        let plain = ["env"];
+        // The superuser may write anywhere, unless this right is taken away.
+        let without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
+        let _ = again(&without, test, &path) || again(&plain, test, &path);
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+#[ignore = "only as a process of its own"]
+async fn child_with_a_closed_folder() {
+    let Some(folder) = given_folder() else {
+        return;
+    };
+    let permit = |mode| std::fs::set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
+    permit(0o555);
+    if std::fs::write(folder.join("x"), "").is_ok() {
+        println!("left out: this user may write anywhere");
+        return;
+    }
+    permit(0o755);
+    let scene = Scene::new(&folder, 3).await;
+    scene.download(1).await.unwrap_err();
+    permit(0o555);
+    scene.expect_kept(4, "permission denied").await;
+    permit(0o755);
+    scene.expect_rest(3 * MIB).await;
+
+    // Closed when all of it is there, before it has its name.
+    std::fs::remove_file(scene.path()).unwrap();
+    let scene = Scene::new(&folder, 3).await;
+    scene.download(1).await.unwrap_err();
+    let client = scene.storage.client().build().unwrap();
+    let closed = folder.clone();
+    let download = client
+        .download(&scene.storage.location())
+        .on_progress(move |progress| {
+            if progress.rate > 0.0 {
+                std::fs::set_permissions(&closed, Permissions::from_mode(0o555)).unwrap();
+            }
+        });
+    // Slow enough for progress to be told before the end.
+    let download = download.bandwidth_limit(10 * MIB as u64);
+    let error = download.to_file(scene.path()).await.unwrap_err();
+    expect(&error, &scene.path(), "permission denied");
+    assert!(
+        error.to_string().contains("8388608 bytes are kept"),
+        "{error}"
+    );
+    permit(0o755);
+    scene.expect_rest(8 * MIB).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_keeps_what_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    tokio::task::spawn_blocking(move || {
+        let way = ["unshare", "--map-root-user", "--mount"];
+        again(&way, "child_with_a_disk_of_its_own", &path);
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+#[ignore = "only as a process of its own"]
+async fn child_with_a_disk_of_its_own() {
+    let Some(folder) = given_folder() else {
+        return;
+    };
+    let tmpfs = ["-t", "tmpfs", "-o", "size=12m", "tmpfs"];
+    if !mount(&tmpfs, &folder) {
+        println!("left out: no file system may be mounted here");
+        return;
+    }
+    for connections in [1, 4] {
+        // Room for less than half of it.
+        let scene = Scene::new(&folder, 0).await;
+        let filler = folder.join("filler");
+        std::fs::write(&filler, vec![0; 8 * MIB + MIB / 2]).unwrap();
+        scene.expect_kept(connections, "make room").await;
+        scene.expect_kept(connections, "bytes are kept").await;
+        std::fs::remove_file(&filler).unwrap();
+        scene.expect_rest(2 * MIB).await;
+        std::fs::remove_file(scene.path()).unwrap();
+
+        // No room for a byte, before and after some of it came.
+        let scene = Scene::new(&folder, 3).await;
+        let fill = || std::fs::write(&filler, vec![0; 64 * MIB]).unwrap_err();
+        fill();
+        let error = scene.download(connections).await.unwrap_err();
+        expect(&error, &scene.path(), "make room");
+        assert!(scene.names().is_empty(), "there is nothing to keep");
+        std::fs::remove_file(&filler).unwrap();
+        let scene = Scene::new(&folder, 3).await;
+        scene.download(1).await.unwrap_err();
+        fill();
+        scene.expect_kept(connections, "make room").await;
+        std::fs::remove_file(&filler).unwrap();
+        scene.expect_rest(3 * MIB).await;
+        std::fs::remove_file(scene.path()).unwrap();
+    }
+
+    let scene = Scene::new(&folder, 3).await;
+    scene.download(1).await.unwrap_err();
+    assert!(mount(&["-o", "remount,ro"], &folder));
+    scene.expect_kept(4, "file system is read-only").await;
+    assert!(mount(&["-o", "remount,rw"], &folder));
+    scene.expect_rest(3 * MIB).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_on_file_sizes_keeps_what_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    let scene = Scene::new(&path, 3).await;
+    scene.download(1).await.unwrap_err();
+    let url = scene.storage.url.clone();
+    tokio::task::spawn_blocking(move || {
+        // Blocks of 512 or 1024 bytes. The signal would end the process before the error shows.
+        let script = "trap '' XFSZ; ulimit -f 2048; export ACS_DISK_URL=\"$0\"; exec \"$@\"";
+        assert!(again(
+            &["sh", "-c", script, &url],
+            "child_with_a_limit",
+            &path
+        ));
+    })
+    .await
+    .unwrap();
+    assert_eq!(scene.names(), ["a.wav.part", "a.wav.part.journal"]);
+    scene.expect_rest(3 * MIB).await;
+}
+
+#[tokio::test]
+#[ignore = "only as a process of its own"]
+async fn child_with_a_limit() {
+    let (Some(folder), Ok(url)) = (given_folder(), std::env::var("ACS_DISK_URL")) else {
+        return;
+    };
+    let client = common::client(&url).build().unwrap();
+    let location = format!("{url}/v1/objects/o/content/audiowav")
+        .parse()
+        .unwrap();
+    for (name, kept) in [("a.wav", true), ("b.wav", false)] {
+        let path = folder.join(name);
+        let outcome = client.download(&location).to_file(&path).await;
+        let error = outcome.unwrap_err();
+        expect(&error, &path, "ulimit -f");
+        assert_eq!(
+            error.to_string().contains("bytes are kept"),
+            kept,
+            "{error}"
+        );
+    }
+}
