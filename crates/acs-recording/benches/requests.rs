@@ -34,7 +34,7 @@ const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const CALL: &str = "aHR0cHM6Ly9jb252LmV4YW1wbGUvY29udi9hYmM";
 const ANSWER: &str = r#"{"recordingId":"rid","recordingState":"inactive","recordingKind":"azureCommunicationServices"}"#;
 const SERVER: &str = "ACS_RECORDING_BENCH_SERVER";
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 42;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -190,25 +190,39 @@ async fn compare(url: &str, concurrency: usize) {
     let bare = Arc::new(Bare::new(url));
     let call = ServerCallId::new(CALL).unwrap();
     let mut rounds = Vec::new();
-    for _ in 0..ROUNDS {
-        let loops = Arc::clone(&bare);
-        let replayed = measure(concurrency, move || {
-            let bare = Arc::clone(&loops);
-            async move { bare.replay().await }
-        });
-        let replayed = replayed.await;
-        let (client, call) = (client.clone(), call.clone());
-        let ours = measure(concurrency, move || {
-            let start = client.start(call.clone()).media(Media::mixed_wav());
-            async move { start.await.unwrap().stop().await.unwrap() }
-        });
-        let ours = ours.await;
-        let loops = Arc::clone(&bare);
-        let signed = measure(concurrency, move || {
-            let bare = Arc::clone(&loops);
-            async move { bare.sign().await }
-        });
-        rounds.push([ours, signed.await, replayed]);
+    for round in 0..ROUNDS {
+        let mut samples = [Sample::default(); 3];
+        // In another order each time: who comes after whom makes a difference.
+        for step in 0..3 {
+            let contender = (round + step) % 3;
+            samples[contender] = match contender {
+                0 => {
+                    let (client, call) = (client.clone(), call.clone());
+                    let operation = move || {
+                        let start = client.start(call.clone()).media(Media::mixed_wav());
+                        async move { start.await.unwrap().stop().await.unwrap() }
+                    };
+                    measure(concurrency, operation).await
+                }
+                1 => {
+                    let bare = Arc::clone(&bare);
+                    let operation = move || {
+                        let bare = Arc::clone(&bare);
+                        async move { bare.sign().await }
+                    };
+                    measure(concurrency, operation).await
+                }
+                _ => {
+                    let bare = Arc::clone(&bare);
+                    let operation = move || {
+                        let bare = Arc::clone(&bare);
+                        async move { bare.replay().await }
+                    };
+                    measure(concurrency, operation).await
+                }
+            };
+        }
+        rounds.push(samples);
     }
     println!("start and stop, {concurrency} at once:");
     for (what, index) in [
@@ -232,7 +246,7 @@ fn median(rounds: &[[Sample; 3]], value: impl Fn(&[Sample; 3]) -> f64) -> f64 {
 }
 
 /// Pairs of start and stop per second, and microseconds of this process's CPU time for each.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Sample {
     rate: f64,
     cpu: f64,
