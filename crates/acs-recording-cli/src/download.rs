@@ -271,15 +271,8 @@ pub(crate) async fn save(
     let chunks = Count::chunks(out, name, file.chunks.len());
     let bar = Bar::new(out, name);
     let progress = bar.listener();
-    // A chunk is there when its metadata is, unless that is of an earlier download.
-    let base = folder.join(name);
-    let counts = !matches!(settings.overwrite, Some(Policy::Replace));
-    let is_there = move |number: usize| {
-        let metadata = format!("{number:03}.json");
-        counts && base.with_added_extension(metadata).exists()
-    };
     let listener = move |now: Progress| {
-        chunks.advance_while(&is_there);
+        chunks.set(now.chunk);
         progress(now);
     };
     let mut download = apply!(settings, client.download_recording(file).to_dir(folder))

@@ -100,13 +100,11 @@ impl Count {
         self.show();
     }
 
-    /// Counts those, from the first that is not counted yet, that `is_done`.
-    pub(crate) fn advance_while(&self, is_done: impl Fn(usize) -> bool) {
-        while let Some(total) = self.bar.length()
-            && self.bar.position() < total
-            && usize::try_from(self.bar.position()).is_ok_and(&is_done)
-        {
-            self.next();
+    /// So many are done.
+    pub(crate) fn set(&self, done: usize) {
+        if self.bar.position() != done as u64 {
+            self.bar.set_position(done as u64);
+            self.show();
         }
     }
 

@@ -11,7 +11,6 @@ mod common;
 #[path = "common/storage.rs"]
 mod storage;
 
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -22,19 +21,10 @@ use bytes::Bytes;
 use common::{Answer, Server};
 use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
-use storage::{Habit, Storage, content};
+use storage::{Habit, Storage, content, names};
 use tokio::io::AsyncReadExt as _;
 
 const MIB: usize = 1024 * 1024;
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

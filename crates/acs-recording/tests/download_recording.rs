@@ -115,7 +115,10 @@ async fn all_chunks_come_in_order_with_their_metadata_and_are_deleted_after() {
         );
     }
     assert_eq!(saved.bytes(), 1_200_000);
-    let last = *told.lock().unwrap().last().unwrap();
+    let told = told.lock().unwrap().clone();
+    assert!(told.is_sorted_by_key(|progress| progress.chunk));
+    let (first, last) = (told[0], told[told.len() - 1]);
+    assert_eq!((first.chunk, last.chunk), (0, 1));
     assert_eq!((last.bytes, last.total), (1_200_000, Some(1_200_000)));
 
     // The same again transfers nothing; then it is deleted.

@@ -11,23 +11,13 @@ mod common;
 #[path = "common/storage.rs"]
 mod storage;
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use acs_recording::ErrorKind;
-use storage::{Habit, Storage, content};
+use storage::{Habit, Storage, content, names};
 
 const MIB: usize = 1024 * 1024;
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
 
 #[tokio::test]
 async fn a_failed_download_goes_on_where_it_was() {

@@ -166,7 +166,10 @@ async fn files_of_other_rates_keep_their_pitch() {
     let path = folder.path().join("tone.wav");
     let tone = (0..48_000 * 3).map(|n| {
         let sample = (TAU * 440.0 * f64::from(n) / 48_000.0).sin() * 10_000.0;
-        #[allow(clippy::cast_possible_truncation)]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "the tone has room in 16 bits"
+        )]
         let sample = sample as i16;
         sample
     });

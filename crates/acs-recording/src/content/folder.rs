@@ -150,7 +150,7 @@ impl SaveRecording {
             let path = chunk.content_location.as_url().path();
             let ending = names::ending(self.what.format.as_ref(), path);
             let base = self.folder.join(format!("{stem}.{number:03}"));
-            let listener = self.listener(before, number + 1 == count);
+            let listener = self.listener(before, number, number + 1 == count);
             let saved = self.save(chunk, &base, ending, listener).await?;
             if self.checks_media {
                 let checked = self.check(&saved, ending).await?;
@@ -242,7 +242,7 @@ impl SaveRecording {
     }
 
     /// Tells progress of one chunk as that of the whole recording.
-    fn listener(&self, before: u64, is_last: bool) -> Option<Listener> {
+    fn listener(&self, before: u64, chunk: usize, is_last: bool) -> Option<Listener> {
         let listener = Arc::clone(self.options.listener.as_ref()?);
         Some(Arc::new(move |progress: Progress| {
             listener(Progress {
@@ -252,6 +252,7 @@ impl SaveRecording {
                     .total
                     .filter(|_| is_last)
                     .map(|total| before + total),
+                chunk,
                 ..progress
             });
         }))

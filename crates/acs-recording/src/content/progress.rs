@@ -27,6 +27,8 @@ pub struct Progress {
     pub parts: usize,
     /// How often a connection broke and was taken up again.
     pub retries: u32,
+    /// Which chunk of a recording comes in, the first of which is 0; 0 for a single file.
+    pub chunk: usize,
 }
 
 /// What is called with progress.
@@ -146,6 +148,7 @@ impl Meter {
                 rate: state.rate,
                 parts: self.parts.load(Ordering::Relaxed) as usize,
                 retries: self.retries.load(Ordering::Relaxed),
+                chunk: 0,
             }
         };
         listener(progress);

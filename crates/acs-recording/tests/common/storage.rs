@@ -268,3 +268,13 @@ impl Flow {
         Some((Ok(piece), self))
     }
 }
+
+/// What a folder has in it.
+pub fn names(folder: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
