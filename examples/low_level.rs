@@ -6,7 +6,6 @@
 //!     cargo run --example low_level -- CALL_CONNECTION_ID https://app.example/hello.wav
 //! ```
 
-use acs_call_automation::Failure;
 use acs_recording::models::{FileSource, PlayRequest, PlaySource, PlaySourceType};
 use acs_recording::{CallConnectionId, RecordingClient};
 use anyhow::Result;
@@ -51,7 +50,6 @@ async fn main() -> Result<()> {
     client
         .call_automation()
         .call_media_play(options.call_connection_id.as_str(), &request)
-        .await
-        .map_err(Failure::from)?;
+        .await?;
     Ok(())
 }

@@ -2,10 +2,9 @@
 // spec/call-automation.json sha256 3e46aab4e1e5c8bcc365d013338ff11ca4035c4fba78bcc8d12690b1d5283077
 // spec/call-automation.overlay.yaml sha256 aa63ae216c8122c75fcbbb4f0b45473e30c4dc437676126b77798b7386bccccb
 
-#[allow(unused_imports)]
-pub use progenitor_client::{ByteStream, ClientInfo, Error, ResponseValue};
-#[allow(unused_imports)]
-use progenitor_client::{ClientHooks, OperationInfo, RequestBuilderExt, encode_path};
+use crate::client::{empty, value};
+use crate::{Client, Failure, ResponseValue};
+use progenitor_client::encode_path;
 /// Types used as operation parameters and responses.
 #[allow(clippy::all)]
 pub mod types {
@@ -3122,7 +3121,6 @@ pub mod types {
         pub transport_url: Option<String>,
     }
 }
-#[derive(Clone, Debug)]
 /// Client for Call Automation and Call Recording of Azure Communication Services
 ///
 /// The structure (paths, schemas, enum values, limits) is imported from the API description
@@ -3131,53 +3129,10 @@ pub mod types {
 /// as callback events.
 ///
 /// Version: 2026-03-12
-pub struct Client {
-    pub(crate) baseurl: String,
-    pub(crate) client: reqwest::Client,
-    pub(crate) inner: ::std::sync::Arc<dyn crate::Transport>,
-}
-impl Client {
-    /// Construct a new client with an existing `reqwest::Client`,
-    /// allowing more control over its configuration.
-    /// `baseurl` is the base URL provided to the internal
-    /// `reqwest::Client`, and should include a scheme and hostname,
-    /// as well as port and a path stem if applicable.
-    pub fn new_with_client(
-        baseurl: &str,
-        client: reqwest::Client,
-        inner: ::std::sync::Arc<dyn crate::Transport>,
-    ) -> Self {
-        Self {
-            baseurl: baseurl.to_string(),
-            client,
-            inner,
-        }
-    }
-}
-impl ClientInfo<::std::sync::Arc<dyn crate::Transport>> for Client {
-    fn api_version() -> &'static str {
-        "2026-03-12"
-    }
-    fn baseurl(&self) -> &str {
-        self.baseurl.as_str()
-    }
-    fn client(&self) -> &reqwest::Client {
-        &self.client
-    }
-    fn inner(&self) -> &::std::sync::Arc<dyn crate::Transport> {
-        &self.inner
-    }
-}
-const _: () = {
-    #[allow(dead_code)]
-    fn assert_client_hooks()
-    where
-        Client: ClientHooks<::std::sync::Arc<dyn crate::Transport>>,
-    {
-    }
-};
 #[allow(clippy::all)]
 impl Client {
+    /// The version of the API, which every request names.
+    pub const API_VERSION: &'static str = "2026-03-12";
     /// Places a call to one or more targets
     ///
     /// Answers 201 while the call is still `connecting`, so that first answer has no
@@ -3199,23 +3154,23 @@ impl Client {
         repeatability_first_sent: Option<&'a str>,
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::CreateCallRequest,
-    ) -> Result<ResponseValue<types::CallConnectionProperties>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections?api-version={}",
-            self.baseurl,
-            Self::api_version()
-        );
+    ) -> Result<ResponseValue<types::CallConnectionProperties>, Failure> {
+        let path = "calling/callConnections";
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
-            header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-first-sent"),
+                value.to_string().try_into()?,
+            );
         }
         if let Some(value) = repeatability_request_id {
-            header_map.append("Repeatability-Request-ID", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-request-id"),
+                value.to_string().try_into()?,
+            );
         }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
@@ -3223,16 +3178,10 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo {
-            operation_id: "create_call",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self.send(request, "create_call").await?;
         match response.status().as_u16() {
-            201u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            201u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Accepts a call that Event Grid announced
@@ -3255,23 +3204,23 @@ impl Client {
         repeatability_first_sent: Option<&'a str>,
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::AnswerCallRequest,
-    ) -> Result<ResponseValue<types::CallConnectionProperties>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections:answer?api-version={}",
-            self.baseurl,
-            Self::api_version()
-        );
+    ) -> Result<ResponseValue<types::CallConnectionProperties>, Failure> {
+        let path = "calling/callConnections:answer";
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
-            header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-first-sent"),
+                value.to_string().try_into()?,
+            );
         }
         if let Some(value) = repeatability_request_id {
-            header_map.append("Repeatability-Request-ID", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-request-id"),
+                value.to_string().try_into()?,
+            );
         }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
@@ -3279,16 +3228,10 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo {
-            operation_id: "answer_call",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self.send(request, "answer_call").await?;
         match response.status().as_u16() {
-            200u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Passes an unanswered incoming call on to another party
@@ -3310,36 +3253,30 @@ impl Client {
         repeatability_first_sent: Option<&'a str>,
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::RedirectCallRequest,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections:redirect?api-version={}",
-            self.baseurl,
-            Self::api_version()
-        );
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = "calling/callConnections:redirect";
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
-            header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-first-sent"),
+                value.to_string().try_into()?,
+            );
         }
         if let Some(value) = repeatability_request_id {
-            header_map.append("Repeatability-Request-ID", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-request-id"),
+                value.to_string().try_into()?,
+            );
         }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo {
-            operation_id: "redirect_call",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self.send(request, "redirect_call").await?;
         match response.status().as_u16() {
-            204u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            204u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Declines an incoming call
@@ -3361,36 +3298,30 @@ impl Client {
         repeatability_first_sent: Option<&'a str>,
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::RejectCallRequest,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections:reject?api-version={}",
-            self.baseurl,
-            Self::api_version()
-        );
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = "calling/callConnections:reject";
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
-            header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-first-sent"),
+                value.to_string().try_into()?,
+            );
         }
         if let Some(value) = repeatability_request_id {
-            header_map.append("Repeatability-Request-ID", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-request-id"),
+                value.to_string().try_into()?,
+            );
         }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo {
-            operation_id: "reject_call",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self.send(request, "reject_call").await?;
         match response.status().as_u16() {
-            204u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            204u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Joins a call that is already going on
@@ -3413,23 +3344,23 @@ impl Client {
         repeatability_first_sent: Option<&'a str>,
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::ConnectRequest,
-    ) -> Result<ResponseValue<types::CallConnectionProperties>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections:connect?api-version={}",
-            self.baseurl,
-            Self::api_version()
-        );
+    ) -> Result<ResponseValue<types::CallConnectionProperties>, Failure> {
+        let path = "calling/callConnections:connect";
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
-            header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-first-sent"),
+                value.to_string().try_into()?,
+            );
         }
         if let Some(value) = repeatability_request_id {
-            header_map.append("Repeatability-Request-ID", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-request-id"),
+                value.to_string().try_into()?,
+            );
         }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
@@ -3437,16 +3368,10 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo {
-            operation_id: "connect",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self.send(request, "connect").await?;
         match response.status().as_u16() {
-            200u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Reads the ids and the state of a connection
@@ -3462,32 +3387,22 @@ impl Client {
     pub async fn call_connection_get_call<'a>(
         &'a self,
         call_connection_id: &'a str,
-    ) -> Result<ResponseValue<types::CallConnectionProperties>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<types::CallConnectionProperties>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .get(url)
+        let request = self
+            .request(::reqwest::Method::GET, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
             )
             .build()?;
-        let info = OperationInfo {
-            operation_id: "call_connection_get_call",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self.send(request, "call_connection_get_call").await?;
         match response.status().as_u16() {
-            200u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Takes the application out of the call
@@ -3503,25 +3418,16 @@ impl Client {
     pub async fn call_connection_hangup_call<'a>(
         &'a self,
         call_connection_id: &'a str,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.delete(url).build()?;
-        let info = OperationInfo {
-            operation_id: "call_connection_hangup_call",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self.request(::reqwest::Method::DELETE, &path)?.build()?;
+        let response = self.send(request, "call_connection_hangup_call").await?;
         match response.status().as_u16() {
-            204u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            204u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Ends the call for everybody
@@ -3545,32 +3451,32 @@ impl Client {
         call_connection_id: &'a str,
         repeatability_first_sent: Option<&'a str>,
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:terminate?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:terminate",
+            encode_path(&call_connection_id.to_string())
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
-            header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-first-sent"),
+                value.to_string().try_into()?,
+            );
         }
         if let Some(value) = repeatability_request_id {
-            header_map.append("Repeatability-Request-ID", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-request-id"),
+                value.to_string().try_into()?,
+            );
         }
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).headers(header_map).build()?;
-        let info = OperationInfo {
-            operation_id: "call_connection_terminate_call",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
+            .headers(header_map)
+            .build()?;
+        let response = self.send(request, "call_connection_terminate_call").await?;
         match response.status().as_u16() {
-            204u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            204u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Hands the call over to somebody else
@@ -3596,24 +3502,26 @@ impl Client {
         repeatability_first_sent: Option<&'a str>,
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::TransferToParticipantRequest,
-    ) -> Result<ResponseValue<types::TransferCallResponse>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:transferToParticipant?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<types::TransferCallResponse>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:transferToParticipant",
+            encode_path(&call_connection_id.to_string())
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
-            header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-first-sent"),
+                value.to_string().try_into()?,
+            );
         }
         if let Some(value) = repeatability_request_id {
-            header_map.append("Repeatability-Request-ID", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-request-id"),
+                value.to_string().try_into()?,
+            );
         }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
@@ -3621,16 +3529,12 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo {
-            operation_id: "call_connection_transfer_to_participant",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self
+            .send(request, "call_connection_transfer_to_participant")
+            .await?;
         match response.status().as_u16() {
-            202u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Lets participants hear audio files or synthesized speech
@@ -3648,25 +3552,19 @@ impl Client {
         &'a self,
         call_connection_id: &'a str,
         body: &'a types::PlayRequest,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:play?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:play",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).json(&body).build()?;
-        let info = OperationInfo {
-            operation_id: "call_media_play",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
+            .json(&body)
+            .build()?;
+        let response = self.send(request, "call_media_play").await?;
         match response.status().as_u16() {
-            202u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Begins to turn speech into text
@@ -3684,25 +3582,19 @@ impl Client {
         &'a self,
         call_connection_id: &'a str,
         body: &'a types::StartTranscriptionRequest,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:startTranscription?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:startTranscription",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).json(&body).build()?;
-        let info = OperationInfo {
-            operation_id: "call_media_start_transcription",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
+            .json(&body)
+            .build()?;
+        let response = self.send(request, "call_media_start_transcription").await?;
         match response.status().as_u16() {
-            202u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Ends the turning of speech into text
@@ -3719,25 +3611,19 @@ impl Client {
         &'a self,
         call_connection_id: &'a str,
         body: &'a types::StopTranscriptionRequest,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:stopTranscription?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:stopTranscription",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).json(&body).build()?;
-        let info = OperationInfo {
-            operation_id: "call_media_stop_transcription",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
+            .json(&body)
+            .build()?;
+        let response = self.send(request, "call_media_stop_transcription").await?;
         match response.status().as_u16() {
-            202u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Changes language or other settings of a running transcription
@@ -3755,25 +3641,21 @@ impl Client {
         &'a self,
         call_connection_id: &'a str,
         body: &'a types::UpdateTranscriptionRequest,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:updateTranscription?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:updateTranscription",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).json(&body).build()?;
-        let info = OperationInfo {
-            operation_id: "call_media_update_transcription",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
+            .json(&body)
+            .build()?;
+        let response = self
+            .send(request, "call_media_update_transcription")
+            .await?;
         match response.status().as_u16() {
-            202u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Requests a summary of what was said up to now
@@ -3790,25 +3672,19 @@ impl Client {
         &'a self,
         call_connection_id: &'a str,
         body: &'a types::SummarizeCallRequest,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:summarizeCall?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:summarizeCall",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).json(&body).build()?;
-        let info = OperationInfo {
-            operation_id: "call_media_summarize_call",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
+            .json(&body)
+            .build()?;
+        let response = self.send(request, "call_media_summarize_call").await?;
         match response.status().as_u16() {
-            202u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Aborts media operations that run or wait
@@ -3824,25 +3700,18 @@ impl Client {
     pub async fn call_media_cancel_all_media_operations<'a>(
         &'a self,
         call_connection_id: &'a str,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:cancelAllMediaOperations?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:cancelAllMediaOperations",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).build()?;
-        let info = OperationInfo {
-            operation_id: "call_media_cancel_all_media_operations",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self.request(::reqwest::Method::POST, &path)?.build()?;
+        let response = self
+            .send(request, "call_media_cancel_all_media_operations")
+            .await?;
         match response.status().as_u16() {
-            202u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Waits for key presses or speech of one participant
@@ -3860,25 +3729,19 @@ impl Client {
         &'a self,
         call_connection_id: &'a str,
         body: &'a types::RecognizeRequest,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:recognize?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:recognize",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).json(&body).build()?;
-        let info = OperationInfo {
-            operation_id: "call_media_recognize",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
+            .json(&body)
+            .build()?;
+        let response = self.send(request, "call_media_recognize").await?;
         match response.status().as_u16() {
-            202u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Begins to report every key that a participant presses
@@ -3897,25 +3760,21 @@ impl Client {
         &'a self,
         call_connection_id: &'a str,
         body: &'a types::ContinuousDtmfRecognitionRequest,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:startContinuousDtmfRecognition?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:startContinuousDtmfRecognition",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).json(&body).build()?;
-        let info = OperationInfo {
-            operation_id: "call_media_start_continuous_dtmf_recognition",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
+            .json(&body)
+            .build()?;
+        let response = self
+            .send(request, "call_media_start_continuous_dtmf_recognition")
+            .await?;
         match response.status().as_u16() {
-            200u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Ends the reporting of pressed keys
@@ -3933,25 +3792,21 @@ impl Client {
         &'a self,
         call_connection_id: &'a str,
         body: &'a types::ContinuousDtmfRecognitionRequest,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:stopContinuousDtmfRecognition?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:stopContinuousDtmfRecognition",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).json(&body).build()?;
-        let info = OperationInfo {
-            operation_id: "call_media_stop_continuous_dtmf_recognition",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
+            .json(&body)
+            .build()?;
+        let response = self
+            .send(request, "call_media_stop_continuous_dtmf_recognition")
+            .await?;
         match response.status().as_u16() {
-            200u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Plays key tones to a participant
@@ -3976,24 +3831,26 @@ impl Client {
         repeatability_first_sent: Option<&'a str>,
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::SendDtmfTonesRequest,
-    ) -> Result<ResponseValue<types::SendDtmfTonesResult>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:sendDtmfTones?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<types::SendDtmfTonesResult>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:sendDtmfTones",
+            encode_path(&call_connection_id.to_string())
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
-            header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-first-sent"),
+                value.to_string().try_into()?,
+            );
         }
         if let Some(value) = repeatability_request_id {
-            header_map.append("Repeatability-Request-ID", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-request-id"),
+                value.to_string().try_into()?,
+            );
         }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
@@ -4001,16 +3858,10 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo {
-            operation_id: "call_media_send_dtmf_tones",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self.send(request, "call_media_send_dtmf_tones").await?;
         match response.status().as_u16() {
-            202u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Lets a participant wait, with music or a prompt if wanted
@@ -4027,25 +3878,19 @@ impl Client {
         &'a self,
         call_connection_id: &'a str,
         body: &'a types::HoldRequest,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:hold?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:hold",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).json(&body).build()?;
-        let info = OperationInfo {
-            operation_id: "call_media_hold",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
+            .json(&body)
+            .build()?;
+        let response = self.send(request, "call_media_hold").await?;
         match response.status().as_u16() {
-            200u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Brings a waiting participant back
@@ -4062,25 +3907,19 @@ impl Client {
         &'a self,
         call_connection_id: &'a str,
         body: &'a types::UnholdRequest,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:unhold?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:unhold",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).json(&body).build()?;
-        let info = OperationInfo {
-            operation_id: "call_media_unhold",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
+            .json(&body)
+            .build()?;
+        let response = self.send(request, "call_media_unhold").await?;
         match response.status().as_u16() {
-            200u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Switches the audio stream on
@@ -4099,25 +3938,21 @@ impl Client {
         &'a self,
         call_connection_id: &'a str,
         body: &'a types::StartMediaStreamingRequest,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:startMediaStreaming?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:startMediaStreaming",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).json(&body).build()?;
-        let info = OperationInfo {
-            operation_id: "call_media_start_media_streaming",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
+            .json(&body)
+            .build()?;
+        let response = self
+            .send(request, "call_media_start_media_streaming")
+            .await?;
         match response.status().as_u16() {
-            202u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Switches the audio stream off
@@ -4134,25 +3969,21 @@ impl Client {
         &'a self,
         call_connection_id: &'a str,
         body: &'a types::StopMediaStreamingRequest,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}:stopMediaStreaming?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}:stopMediaStreaming",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).json(&body).build()?;
-        let info = OperationInfo {
-            operation_id: "call_media_stop_media_streaming",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
+            .json(&body)
+            .build()?;
+        let response = self
+            .send(request, "call_media_stop_media_streaming")
+            .await?;
         match response.status().as_u16() {
-            202u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Lists who is in the call
@@ -4168,32 +3999,24 @@ impl Client {
     pub async fn call_connection_get_participants<'a>(
         &'a self,
         call_connection_id: &'a str,
-    ) -> Result<ResponseValue<types::GetParticipantsResponse>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}/participants?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<types::GetParticipantsResponse>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}/participants",
+            encode_path(&call_connection_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .get(url)
+        let request = self
+            .request(::reqwest::Method::GET, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
             )
             .build()?;
-        let info = OperationInfo {
-            operation_id: "call_connection_get_participants",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self
+            .send(request, "call_connection_get_participants")
+            .await?;
         match response.status().as_u16() {
-            200u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Invites one more party into the call
@@ -4219,24 +4042,26 @@ impl Client {
         repeatability_first_sent: Option<&'a str>,
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::AddParticipantRequest,
-    ) -> Result<ResponseValue<types::AddParticipantResponse>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}/participants:add?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<types::AddParticipantResponse>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}/participants:add",
+            encode_path(&call_connection_id.to_string())
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
-            header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-first-sent"),
+                value.to_string().try_into()?,
+            );
         }
         if let Some(value) = repeatability_request_id {
-            header_map.append("Repeatability-Request-ID", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-request-id"),
+                value.to_string().try_into()?,
+            );
         }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
@@ -4244,16 +4069,12 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo {
-            operation_id: "call_connection_add_participant",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self
+            .send(request, "call_connection_add_participant")
+            .await?;
         match response.status().as_u16() {
-            202u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Puts a participant out of the call
@@ -4279,24 +4100,26 @@ impl Client {
         repeatability_first_sent: Option<&'a str>,
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::RemoveParticipantRequest,
-    ) -> Result<ResponseValue<types::RemoveParticipantResponse>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}/participants:remove?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<types::RemoveParticipantResponse>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}/participants:remove",
+            encode_path(&call_connection_id.to_string())
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
-            header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-first-sent"),
+                value.to_string().try_into()?,
+            );
         }
         if let Some(value) = repeatability_request_id {
-            header_map.append("Repeatability-Request-ID", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-request-id"),
+                value.to_string().try_into()?,
+            );
         }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
@@ -4304,16 +4127,12 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo {
-            operation_id: "call_connection_remove_participant",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self
+            .send(request, "call_connection_remove_participant")
+            .await?;
         match response.status().as_u16() {
-            202u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Silences participants
@@ -4339,24 +4158,26 @@ impl Client {
         repeatability_first_sent: Option<&'a str>,
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::MuteParticipantsRequest,
-    ) -> Result<ResponseValue<types::MuteParticipantsResult>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}/participants:mute?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<types::MuteParticipantsResult>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}/participants:mute",
+            encode_path(&call_connection_id.to_string())
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
-            header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-first-sent"),
+                value.to_string().try_into()?,
+            );
         }
         if let Some(value) = repeatability_request_id {
-            header_map.append("Repeatability-Request-ID", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-request-id"),
+                value.to_string().try_into()?,
+            );
         }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
@@ -4364,16 +4185,10 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo {
-            operation_id: "call_connection_mute",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self.send(request, "call_connection_mute").await?;
         match response.status().as_u16() {
-            200u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Withdraws an invitation that is still open
@@ -4400,24 +4215,26 @@ impl Client {
         repeatability_first_sent: Option<&'a str>,
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::CancelAddParticipantRequest,
-    ) -> Result<ResponseValue<types::CancelAddParticipantResponse>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}/participants:cancelAddParticipant?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<types::CancelAddParticipantResponse>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}/participants:cancelAddParticipant",
+            encode_path(&call_connection_id.to_string())
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
-            header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-first-sent"),
+                value.to_string().try_into()?,
+            );
         }
         if let Some(value) = repeatability_request_id {
-            header_map.append("Repeatability-Request-ID", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-request-id"),
+                value.to_string().try_into()?,
+            );
         }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
@@ -4425,16 +4242,12 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo {
-            operation_id: "call_connection_cancel_add_participant",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self
+            .send(request, "call_connection_cancel_add_participant")
+            .await?;
         match response.status().as_u16() {
-            202u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Brings participants over from another call
@@ -4460,24 +4273,26 @@ impl Client {
         repeatability_first_sent: Option<&'a str>,
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::MoveParticipantsRequest,
-    ) -> Result<ResponseValue<types::MoveParticipantsResponse>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}/participants:moveHere?api-version={}",
-            self.baseurl,
-            encode_path(&call_connection_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<types::MoveParticipantsResponse>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}/participants:moveHere",
+            encode_path(&call_connection_id.to_string())
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
-            header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-first-sent"),
+                value.to_string().try_into()?,
+            );
         }
         if let Some(value) = repeatability_request_id {
-            header_map.append("Repeatability-Request-ID", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-request-id"),
+                value.to_string().try_into()?,
+            );
         }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
@@ -4485,16 +4300,12 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo {
-            operation_id: "call_connection_move_participants",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self
+            .send(request, "call_connection_move_participants")
+            .await?;
         match response.status().as_u16() {
-            202u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Reads one participant by its raw id
@@ -4513,33 +4324,25 @@ impl Client {
         &'a self,
         call_connection_id: &'a str,
         participant_raw_id: &'a str,
-    ) -> Result<ResponseValue<types::CallParticipant>, Error<()>> {
-        let url = format!(
-            "{}/calling/callConnections/{}/participants/{}?api-version={}",
-            self.baseurl,
+    ) -> Result<ResponseValue<types::CallParticipant>, Failure> {
+        let path = format!(
+            "calling/callConnections/{}/participants/{}",
             encode_path(&call_connection_id.to_string()),
-            encode_path(&participant_raw_id.to_string()),
-            Self::api_version()
+            encode_path(&participant_raw_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .get(url)
+        let request = self
+            .request(::reqwest::Method::GET, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
             )
             .build()?;
-        let info = OperationInfo {
-            operation_id: "call_connection_get_participant",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self
+            .send(request, "call_connection_get_participant")
+            .await?;
         match response.status().as_u16() {
-            200u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Begins to record an established call
@@ -4566,23 +4369,23 @@ impl Client {
         repeatability_first_sent: Option<&'a str>,
         repeatability_request_id: Option<&'a ::uuid::Uuid>,
         body: &'a types::StartCallRecordingRequest,
-    ) -> Result<ResponseValue<types::RecordingStateResponse>, Error<()>> {
-        let url = format!(
-            "{}/calling/recordings?api-version={}",
-            self.baseurl,
-            Self::api_version()
-        );
+    ) -> Result<ResponseValue<types::RecordingStateResponse>, Failure> {
+        let path = "calling/recordings";
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
         if let Some(value) = repeatability_first_sent {
-            header_map.append("Repeatability-First-Sent", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-first-sent"),
+                value.to_string().try_into()?,
+            );
         }
         if let Some(value) = repeatability_request_id {
-            header_map.append("Repeatability-Request-ID", value.to_string().try_into()?);
+            header_map.append(
+                ::reqwest::header::HeaderName::from_static("repeatability-request-id"),
+                value.to_string().try_into()?,
+            );
         }
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .post(url)
+        let request = self
+            .request(::reqwest::Method::POST, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
@@ -4590,17 +4393,11 @@ impl Client {
             .json(&body)
             .headers(header_map)
             .build()?;
-        let info = OperationInfo {
-            operation_id: "call_recording_start_recording",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self.send(request, "call_recording_start_recording").await?;
         match response.status().as_u16() {
-            200u16 => crate::value(response).await,
-            202u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => value(response),
+            202u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Reads whether a recording is active
@@ -4616,32 +4413,24 @@ impl Client {
     pub async fn call_recording_get_recording_properties<'a>(
         &'a self,
         recording_id: &'a str,
-    ) -> Result<ResponseValue<types::RecordingStateResponse>, Error<()>> {
-        let url = format!(
-            "{}/calling/recordings/{}?api-version={}",
-            self.baseurl,
-            encode_path(&recording_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<types::RecordingStateResponse>, Failure> {
+        let path = format!(
+            "calling/recordings/{}",
+            encode_path(&recording_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self
-            .client
-            .get(url)
+        let request = self
+            .request(::reqwest::Method::GET, &path)?
             .header(
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
             )
             .build()?;
-        let info = OperationInfo {
-            operation_id: "call_recording_get_recording_properties",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let response = self
+            .send(request, "call_recording_get_recording_properties")
+            .await?;
         match response.status().as_u16() {
-            200u16 => crate::value(response).await,
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => value(response),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Stops a recording for good
@@ -4660,25 +4449,16 @@ impl Client {
     pub async fn call_recording_stop_recording<'a>(
         &'a self,
         recording_id: &'a str,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/recordings/{}?api-version={}",
-            self.baseurl,
-            encode_path(&recording_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/recordings/{}",
+            encode_path(&recording_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.delete(url).build()?;
-        let info = OperationInfo {
-            operation_id: "call_recording_stop_recording",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self.request(::reqwest::Method::DELETE, &path)?.build()?;
+        let response = self.send(request, "call_recording_stop_recording").await?;
         match response.status().as_u16() {
-            204u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            204u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Suspends a recording
@@ -4694,25 +4474,16 @@ impl Client {
     pub async fn call_recording_pause_recording<'a>(
         &'a self,
         recording_id: &'a str,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/recordings/{}:pause?api-version={}",
-            self.baseurl,
-            encode_path(&recording_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/recordings/{}:pause",
+            encode_path(&recording_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).build()?;
-        let info = OperationInfo {
-            operation_id: "call_recording_pause_recording",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self.request(::reqwest::Method::POST, &path)?.build()?;
+        let response = self.send(request, "call_recording_pause_recording").await?;
         match response.status().as_u16() {
-            202u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
     /// Continues a paused recording
@@ -4728,25 +4499,18 @@ impl Client {
     pub async fn call_recording_resume_recording<'a>(
         &'a self,
         recording_id: &'a str,
-    ) -> Result<ResponseValue<()>, Error<()>> {
-        let url = format!(
-            "{}/calling/recordings/{}:resume?api-version={}",
-            self.baseurl,
-            encode_path(&recording_id.to_string()),
-            Self::api_version()
+    ) -> Result<ResponseValue<()>, Failure> {
+        let path = format!(
+            "calling/recordings/{}:resume",
+            encode_path(&recording_id.to_string())
         );
-        #[allow(unused_mut)]
-        let mut request = self.client.post(url).build()?;
-        let info = OperationInfo {
-            operation_id: "call_recording_resume_recording",
-        };
-        self.pre(&mut request, &info).await?;
-        let result = self.exec(request, &info).await;
-        self.post(&result, &info).await?;
-        let response = result?;
+        let request = self.request(::reqwest::Method::POST, &path)?.build()?;
+        let response = self
+            .send(request, "call_recording_resume_recording")
+            .await?;
         match response.status().as_u16() {
-            202u16 => Ok(ResponseValue::empty(response)),
-            _ => Err(Error::UnexpectedResponse(response)),
+            202u16 => Ok(empty(response)),
+            _ => Err(Failure::status(response)),
         }
     }
 }

@@ -11,7 +11,7 @@
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use acs_call_automation::{Client, Failure, Transport, TransportFuture, reqwest};
+//! use acs_call_automation::{Client, Failure, Transport, TransportFuture, reqwest, with_body};
 //!
 //! /// Adds a bearer token to every request.
 //! #[derive(Debug)]
@@ -21,7 +21,7 @@
 //!     fn send<'a>(&'a self, mut request: reqwest::Request, _operation: &'a str) -> TransportFuture<'a> {
 //!         Box::pin(async move {
 //!             request.headers_mut().insert("authorization", "Bearer …".parse()?);
-//!             Ok(self.0.execute(request).await?)
+//!             Ok(with_body(self.0.execute(request).await?).await?)
 //!         })
 //!     }
 //! }
@@ -29,7 +29,8 @@
 //! # async fn run() -> Result<(), Failure> {
 //! let http = reqwest::Client::new();
 //! let transport = Arc::new(WithToken(http.clone()));
-//! let client = Client::new_with_client("https://contoso.communication.azure.com", http, transport);
+//! # let endpoint = reqwest::Url::parse("https://contoso.communication.azure.com").unwrap();
+//! let client = Client::new(endpoint, http, transport);
 //!
 //! let recording = client.call_recording_get_recording_properties("eyJQbGF0…").await?;
 //! println!("{:?}", recording.recording_state);
@@ -37,6 +38,7 @@
 //! # }
 //! ```
 
+mod client;
 mod failure;
 #[allow(
     missing_docs,
@@ -49,12 +51,12 @@ mod generated;
 mod open_enum;
 mod transport;
 
+pub use client::Client;
 pub use failure::Failure;
-pub use generated::{Client, Error, ResponseValue, types};
-pub use progenitor_client::ClientInfo;
+pub use generated::types;
+pub use progenitor_client::ResponseValue;
 /// The HTTP client that requests and responses of the [`Transport`] seam are made of.
 pub use reqwest;
-pub use transport::{BoxError, Transport, TransportFuture, body};
+pub use transport::{BoxError, Transport, TransportFuture, with_body};
 
 pub(crate) use open_enum::open_enum;
-pub(crate) use transport::value;

@@ -3,98 +3,63 @@
 use std::error::Error as StdError;
 use std::fmt::Debug;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
-use serde::de::DeserializeOwned;
-
-use crate::{Client, Error, ResponseValue};
+use http::Response;
 
 /// Any error of a [`Transport`]; [`Failure::Transport`](crate::Failure::Transport) hands it back.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// The answer that a [`Transport`] is waiting for.
 pub type TransportFuture<'a> =
-    Pin<Box<dyn Future<Output = Result<reqwest::Response, BoxError>> + Send + 'a>>;
+    Pin<Box<dyn Future<Output = Result<Response<Bytes>, BoxError>> + Send + 'a>>;
 
-/// Sends the requests of a [`Client`]: authentication, retries and telemetry live behind it.
+/// Sends the requests of a [`Client`](crate::Client): authentication, retries and telemetry live
+/// behind it.
 ///
 /// The request is complete but for authentication: the URL has its `api-version` query parameter
-/// and the body is there. Every answer of the server is a success to the transport, whatever its
-/// status; an error means that there is no answer.
+/// and the body is there. The answer comes with its whole body, so that a transport can repeat a
+/// request whose answer breaks off. Every answer of the server is a success to the transport,
+/// whatever its status; an error means that there is no answer.
 pub trait Transport: Debug + Send + Sync {
-    /// Sends `request`; `operation` is the name of the [`Client`] method, for logs and traces.
+    /// Sends `request`; `operation` is the name of the [`Client`](crate::Client) method, for logs
+    /// and traces.
     fn send<'a>(&'a self, request: reqwest::Request, operation: &'a str) -> TransportFuture<'a>;
 }
 
 /// Sends requests as they are: for servers that ask for no authentication.
 impl Transport for reqwest::Client {
     fn send<'a>(&'a self, request: reqwest::Request, _operation: &'a str) -> TransportFuture<'a> {
-        Box::pin(async move { Ok(self.execute(request).await?) })
+        Box::pin(async move { Ok(with_body(self.execute(request).await?).await?) })
     }
 }
 
-impl ClientHooks<Arc<dyn Transport>> for Client {
-    // Not an `async fn`, which would hold the request twice for as long as it waits.
-    fn exec(
-        &self,
-        request: reqwest::Request,
-        info: &OperationInfo,
-    ) -> impl Future<Output = reqwest::Result<reqwest::Response>> {
-        let sent = self.inner().send(request, info.operation_id);
-        async { Ok(sent.await.unwrap_or_else(carry)) }
-    }
-}
-
-/// The whole body of an answer, for transports that repeat a request whose answer breaks off.
+/// An answer of reqwest's with its whole body, as a [`Transport`] returns it.
 ///
-/// It is what [`reqwest::Response::bytes`] gives, in a future of a tenth of its size.
-pub async fn body(response: &mut reqwest::Response) -> reqwest::Result<Bytes> {
-    let mut parts = Vec::new();
-    while let Some(part) = response.chunk().await? {
-        parts.push(part);
-    }
-    Ok(match parts.as_mut_slice() {
-        [whole] => std::mem::take(whole),
-        parts => Bytes::from(parts.concat()),
-    })
-}
-
-/// The value in the body of an answer, for generated code.
+/// # Errors
+/// The connection breaks before the body is complete.
 #[allow(
     clippy::manual_async_fn,
     reason = "an async fn would hold the answer twice"
 )]
-pub(crate) fn value<T: DeserializeOwned>(
+pub fn with_body(
     mut response: reqwest::Response,
-) -> impl Future<Output = Result<ResponseValue<T>, Error>> {
+) -> impl Future<Output = reqwest::Result<Response<Bytes>>> + Send {
     async move {
-        let body = body(&mut response).await;
-        let body = body.map_err(Error::ResponseBodyError)?;
-        let value = serde_json::from_slice(&body);
-        let value = value.map_err(|error| Error::InvalidResponsePayload(body, error))?;
-        let headers = std::mem::take(response.headers_mut());
-        Ok(ResponseValue::new(value, response.status(), headers))
+        let mut body = response.chunk().await?.unwrap_or_default();
+        // As a rule that was all, and is not copied.
+        if let Some(next) = response.chunk().await? {
+            let mut parts = [body, next].concat();
+            while let Some(next) = response.chunk().await? {
+                parts.extend_from_slice(&next);
+            }
+            body = parts.into();
+        }
+        let mut answer = Response::new(body);
+        *answer.status_mut() = response.status();
+        *answer.version_mut() = response.version();
+        *answer.headers_mut() = std::mem::take(response.headers_mut());
+        *answer.extensions_mut() = std::mem::take(response.extensions_mut());
+        Ok(answer)
     }
-}
-
-/// Generated code lets nothing but responses and reqwest's own errors through, so an error of the
-/// transport travels as an extension of a response that no server sent.
-#[derive(Clone)]
-struct Carried(Arc<Mutex<Option<BoxError>>>);
-
-fn carry(error: BoxError) -> reqwest::Response {
-    let mut response = http::Response::new("");
-    *response.status_mut() = http::StatusCode::BAD_GATEWAY;
-    response
-        .extensions_mut()
-        .insert(Carried(Arc::new(Mutex::new(Some(error)))));
-    response.into()
-}
-
-/// The error in a response that [`carry`] made.
-pub(crate) fn carried(response: &mut reqwest::Response) -> Option<BoxError> {
-    let Carried(error) = response.extensions_mut().remove()?;
-    error.lock().unwrap_or_else(PoisonError::into_inner).take()
 }

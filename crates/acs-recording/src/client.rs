@@ -210,9 +210,8 @@ impl RecordingClient {
     }
 
     fn from_pipeline(pipeline: Pipeline) -> Self {
-        let base = pipeline.endpoint.url().as_str().trim_end_matches('/');
-        let low_level = acs_call_automation::Client::new_with_client(
-            base,
+        let low_level = acs_call_automation::Client::new(
+            pipeline.endpoint.url().clone(),
             pipeline.http.clone(),
             Arc::new(pipeline.clone()),
         );

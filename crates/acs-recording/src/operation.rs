@@ -13,13 +13,13 @@ pub(crate) fn repeatability() -> (Uuid, String) {
 }
 
 /// The value of an answer, or the error that it stands for.
-pub(crate) async fn finish<T>(
-    answer: Result<ResponseValue<T>, acs_call_automation::Error>,
+pub(crate) fn finish<T>(
+    answer: Result<ResponseValue<T>, Failure>,
     operation: &'static str,
 ) -> Result<T> {
     match answer {
         Ok(answer) => Ok(answer.into_inner()),
-        Err(error) => Err(from_failure(Failure::from(error)).await.during(operation)),
+        Err(failure) => Err(from_failure(failure).during(operation)),
     }
 }
 

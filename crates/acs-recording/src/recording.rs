@@ -92,7 +92,7 @@ impl Recording {
             .call_automation()
             .call_recording_get_recording_properties(self.id.as_str())
             .await;
-        let answer = finish(answer, OPERATION).await?;
+        let answer = finish(answer, OPERATION)?;
         let state = answer.recording_state.ok_or_else(|| {
             Error::new(ErrorKind::UnexpectedAnswer, "the service told no state").during(OPERATION)
         })?;
@@ -111,7 +111,7 @@ impl Recording {
         let answer = low_level
             .call_recording_pause_recording(self.id.as_str())
             .await;
-        let outcome = finish(answer, "pause recording").await;
+        let outcome = finish(answer, "pause recording");
         self.unless_done_before(outcome, RecordingState::Inactive)
             .await
     }
@@ -125,7 +125,7 @@ impl Recording {
         let answer = low_level
             .call_recording_resume_recording(self.id.as_str())
             .await;
-        let outcome = finish(answer, "resume recording").await;
+        let outcome = finish(answer, "resume recording");
         self.unless_done_before(outcome, RecordingState::Active)
             .await
     }
@@ -155,7 +155,7 @@ impl Recording {
         let answer = low_level
             .call_recording_stop_recording(self.id.as_str())
             .await;
-        gone_is_done(finish(answer, "stop recording").await)
+        gone_is_done(finish(answer, "stop recording"))
     }
 
     /// Waits until the recording has a state; `await` the result.

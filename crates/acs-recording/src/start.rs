@@ -5,7 +5,6 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
 
-use acs_call_automation::Failure;
 use url::Url;
 use uuid::Uuid;
 
@@ -361,10 +360,7 @@ async fn send(
         .call_automation()
         .call_recording_start_recording(Some(&first_sent), Some(&id), request)
         .await;
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error) => return Err(from_failure(Failure::from(error)).await),
-    };
+    let answer = answer.map_err(from_failure)?;
     let accepted = answer.status().as_u16() == 202;
     let answer = answer.into_inner();
     let id = answer.recording_id.as_deref().map(RecordingId::new);

@@ -3,11 +3,12 @@
 use anyhow::{Context, Result, anyhow};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
+use serde_json::Value;
 use syn::{Attribute, Item, parse_quote};
 
 use super::lower::{Alias, Lowered, OpenEnum};
 use super::unions::Union;
-use super::{names, tidy};
+use super::{client, names, tidy};
 
 /// Puts our own types among progenitor's and tidies what it wrote.
 pub fn assemble(tokens: TokenStream, lowered: &Lowered) -> Result<syn::File> {
@@ -24,6 +25,9 @@ pub fn assemble(tokens: TokenStream, lowered: &Lowered) -> Result<syn::File> {
     types.1.extend(lowered.unions.iter().map(union));
     types.1.extend(lowered.aliases.iter().map(alias));
     types.1.sort_by_key(type_name);
+    let version = lowered.document.pointer("/info/version");
+    let version = version.and_then(Value::as_str);
+    client::rewrite(&mut file, version.context("/info/version: missing")?)?;
     tidy::file(&mut file);
     Ok(file)
 }

@@ -1,10 +1,10 @@
 //! `crates/acs-call-automation/src/generated.rs` from `spec/`.
 
 mod check;
+mod client;
 mod emit;
 mod lower;
 pub mod names;
-mod operation;
 mod parts;
 mod relax;
 #[cfg(test)]

@@ -51,13 +51,13 @@ fn the_same_document_gives_the_same_bytes() {
 }
 
 #[test]
-fn no_operation_takes_the_version_and_each_sends_it_in_the_query() {
+fn no_operation_takes_the_version_and_none_sends_it_in_a_header() {
     let source = generated(&lockers());
     assert!(!source.contains("api_version:"));
-    assert!(!source.contains(r#""api-version""#));
+    assert!(!source.contains("api-version"));
     assert_eq!(source.matches("pub async fn ").count(), 5);
-    assert_eq!(source.matches("?api-version={}").count(), 5);
-    assert_eq!(source.matches("Self::api_version()").count(), 5);
+    assert_eq!(source.matches(".request(").count(), 5);
+    assert!(source.contains(r#"pub const API_VERSION: &'static str = "2020-01-01";"#));
 }
 
 #[test]

@@ -4,37 +4,21 @@ use quote::{ToTokens, format_ident, quote};
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, Expr, ExprLit, Field, ImplItem, Item, ItemStruct, Lit, LitStr, Meta, MetaNameValue,
-    Path, Token, parse_quote,
+    Attribute, Expr, ExprLit, Field, Item, ItemStruct, Lit, LitStr, Meta, MetaNameValue, Path,
+    Token, parse_quote,
 };
 
-use super::operation;
-
 pub fn file(file: &mut syn::File) {
-    file.items.retain(|item| !is_module(item, "prelude"));
     for item in &mut file.items {
-        match item {
-            Item::Mod(module) if module.ident == "types" => {
-                if let Some((_, items)) = &mut module.content {
-                    items.retain(|item| !is_clone_conversion(item));
-                    drop_unused_error(items);
-                    for item in items {
-                        LocalPaths.visit_item_mut(item);
-                    }
-                }
+        if let Item::Mod(module) = item
+            && module.ident == "types"
+            && let Some((_, items)) = &mut module.content
+        {
+            items.retain(|item| !is_clone_conversion(item));
+            drop_unused_error(items);
+            for item in items {
+                LocalPaths.visit_item_mut(item);
             }
-            // It panics when there is no TLS, and has a total time limit that ends downloads.
-            Item::Impl(item) if item.trait_.is_none() => {
-                item.items.retain(
-                    |item| !matches!(item, ImplItem::Fn(function) if function.sig.ident == "new"),
-                );
-                for item in &mut item.items {
-                    if let ImplItem::Fn(item) = item {
-                        operation::rewrite(item);
-                    }
-                }
-            }
-            _ => {}
         }
     }
     Tidy.visit_file_mut(file);
@@ -415,15 +399,13 @@ mod tests {
     }
 
     #[test]
-    fn conversions_by_cloning_and_a_client_with_a_time_limit_go() {
+    fn conversions_by_cloning_go() {
         let tidy = tidied(
-            "mod prelude {}
-            mod types {
+            "mod types {
                 impl From<&Self_> for Self_ { fn from(v: &Self_) -> Self { v.clone() } }
                 impl From<u8> for Self_ { fn from(v: u8) -> Self { Self_ } }
                 struct Self_ { a: crate::types::Other, b: ::std::option::Option<u8> }
-            }
-            impl Client { fn new() {} fn new_with_client() {} }",
+            }",
         );
         insta::assert_snapshot!(tidy, @"
         mod types {
@@ -436,9 +418,6 @@ mod tests {
                 a: Other,
                 b: Option<u8>,
             }
-        }
-        impl Client {
-            fn new_with_client() {}
         }
         ");
     }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use acs_call_automation::{Client, ClientInfo as _};
+use acs_call_automation::Client;
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -76,7 +76,7 @@ impl Callback {
                 "resultInformation",
                 json!({"code": code, "subCode": sub_code, "message": message}),
             ),
-            ("version", json!(Client::api_version())),
+            ("version", json!(Client::API_VERSION)),
             ("publicEventType", json!(name)),
         ] {
             members.insert(member.to_owned(), value);

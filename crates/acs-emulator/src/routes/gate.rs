@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use acs_call_automation::{Client, ClientInfo as _};
+use acs_call_automation::Client;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -55,7 +55,7 @@ pub(super) async fn calling(
             headers.insert(name, value);
         }
     }
-    let versions = format!("{OTHER_VERSIONS}, {}", Client::api_version());
+    let versions = format!("{OTHER_VERSIONS}, {}", Client::API_VERSION);
     if let Ok(versions) = HeaderValue::try_from(versions) {
         headers.insert(SUPPORTED_VERSIONS, versions);
     }

@@ -3,12 +3,13 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
+use acs_call_automation::Failure;
 use http::Method;
 use tokio::time::{Instant, sleep};
 
 use super::BoxFuture;
 use crate::client::RecordingClient;
-use crate::error::{Error, ErrorKind, Result, from_response};
+use crate::error::{Error, ErrorKind, Result, from_failure};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::{CallConnectionId, ServerCallId};
 use crate::models::{
@@ -107,7 +108,7 @@ impl CallConnection {
             .client
             .call_automation()
             .call_connection_get_call(self.id.as_str());
-        Ok(finish(answer.await, "get call").await?.into())
+        Ok(finish(answer.await, "get call")?.into())
     }
 
     /// Waits until the call is connected and has a server call id; `await` the result.
@@ -128,7 +129,7 @@ impl CallConnection {
             .client
             .call_automation()
             .call_connection_hangup_call(self.id.as_str());
-        gone_is_done(finish(answer.await, "hang up").await)
+        gone_is_done(finish(answer.await, "hang up"))
     }
 
     /// Ends the call for everybody.
@@ -143,7 +144,7 @@ impl CallConnection {
             Some(&first_sent),
             Some(&id),
         );
-        gone_is_done(finish(answer.await, "terminate call").await)
+        gone_is_done(finish(answer.await, "terminate call"))
     }
 
     /// Who is in the call, from all pages.
@@ -154,7 +155,7 @@ impl CallConnection {
         const OPERATION: &str = "list participants";
         let low_level = self.client.call_automation();
         let answer = low_level.call_connection_get_participants(self.id.as_str());
-        let mut page = finish(answer.await, OPERATION).await?;
+        let mut page = finish(answer.await, OPERATION)?;
         let mut participants = Vec::new();
         for _ in 0..MAX_PAGES {
             participants.extend(page.value.iter().filter_map(participant));
@@ -175,17 +176,17 @@ impl CallConnection {
 
     async fn page(&self, link: &str) -> Result<GetParticipantsResponse> {
         let pipeline = self.client.pipeline();
-        let response = pipeline.resource(Method::GET, link, "call_connection_get_participants");
-        let response = response.await?;
-        if !response.status().is_success() {
-            return Err(from_response(response).await);
+        let answer = pipeline.resource(Method::GET, link, "call_connection_get_participants");
+        let answer = answer.await?;
+        if !answer.status().is_success() {
+            return Err(from_failure(Failure::Status(Box::new(answer))));
         }
-        response.json().await.map_err(|error| {
+        serde_json::from_slice(answer.body()).map_err(|error| {
             Error::new(
                 ErrorKind::UnexpectedAnswer,
                 "a page is no list of participants",
             )
-            .with_source(error.without_url())
+            .with_source(error)
         })
     }
 }

@@ -244,7 +244,7 @@ macro_rules! call_future {
                     let (id, first_sent) = repeatability();
                     let low_level = self.client.call_automation();
                     let answer = low_level.$method(Some(&first_sent), Some(&id), &self.request);
-                    let answer = finish(answer.await, $operation).await?;
+                    let answer = finish(answer.await, $operation)?;
                     CallConnection::from_answer(self.client, answer)
                         .map_err(|error| error.during($operation))
                 })

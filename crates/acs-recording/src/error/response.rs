@@ -24,7 +24,7 @@ const SNIPPET: usize = 120;
 const CLOCK_MARGIN: Duration = Duration::from_mins(5);
 
 /// The error for a failed generated operation.
-pub(crate) async fn from_failure(failure: Failure) -> Error {
+pub(crate) fn from_failure(failure: Failure) -> Error {
     match failure {
         Failure::Transport(error) => match error.downcast::<Error>() {
             Ok(error) => *error,
@@ -32,7 +32,10 @@ pub(crate) async fn from_failure(failure: Failure) -> Error {
                 Error::new(ErrorKind::Connection, "the service gave no answer").with_source(error)
             }
         },
-        Failure::Status(response) => from_response(*response).await,
+        Failure::Status(response) => {
+            let (head, body) = response.into_parts();
+            from_answer(head.status, &head.headers, head.extensions.get(), &body)
+        }
         Failure::Body { body, source } => Error::new(
             ErrorKind::UnexpectedAnswer,
             format!(
@@ -41,11 +44,6 @@ pub(crate) async fn from_failure(failure: Failure) -> Error {
             ),
         )
         .with_source(source),
-        Failure::Interrupted(source) => Error::new(
-            ErrorKind::Connection,
-            "the connection broke while the service answered",
-        )
-        .with_source(source.without_url()),
         Failure::Request(source) => Error::new(
             ErrorKind::InvalidInput,
             format!("the request cannot be built: {source}"),
@@ -55,13 +53,23 @@ pub(crate) async fn from_failure(failure: Failure) -> Error {
     }
 }
 
-/// The error for an answer that is not a success, whatever its body holds.
+/// The error for an answer that is not a success, of which the body is still to be read.
 pub(crate) async fn from_response(response: reqwest::Response) -> Error {
     let status = response.status();
     let headers = response.headers().clone();
-    let trace = response.extensions().get::<Trace>().cloned();
+    let trace = response.extensions().get().cloned();
     let body = read_limited(response).await;
-    let detail = Detail::read(&body);
+    from_answer(status, &headers, trace.as_ref(), &body)
+}
+
+/// The error for an answer that is not a success, whatever its body holds.
+fn from_answer(
+    status: StatusCode,
+    headers: &HeaderMap,
+    trace: Option<&Trace>,
+    body: &[u8],
+) -> Error {
+    let detail = Detail::read(body);
 
     let kind = kind(status, detail.code.as_deref());
     let mut said = status.to_string();
@@ -72,7 +80,7 @@ pub(crate) async fn from_response(response: reqwest::Response) -> Error {
         said = format!("{said}: {}", detail.message.trim_end_matches('.'));
     }
     let mut message = format!("the service answered {said}");
-    if let Some(advice) = advice(kind, detail.code.as_deref(), &headers) {
+    if let Some(advice) = advice(kind, detail.code.as_deref(), headers) {
         message = format!("{message}; {advice}");
     }
 
@@ -83,12 +91,12 @@ pub(crate) async fn from_response(response: reqwest::Response) -> Error {
     if let Some(target) = detail.target {
         error = error.with_target(target);
     }
-    if let Some(wait) = retry_after(&headers, SystemTime::now()) {
+    if let Some(wait) = retry_after(headers, SystemTime::now()) {
         error = error.with_retry_after(wait);
     }
     if let Some(trace) = trace {
         error = error
-            .with_request_id(trace.request_id)
+            .with_request_id(trace.request_id.clone())
             .with_attempts(trace.attempts);
     }
     error

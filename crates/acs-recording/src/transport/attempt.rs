@@ -7,11 +7,12 @@ use std::pin::pin;
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
-use http::StatusCode;
+use bytes::Bytes;
 #[cfg(feature = "entra")]
 use http::header::WWW_AUTHENTICATE;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use reqwest::{Request, Response, ResponseBuilderExt as _};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use reqwest::Request;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::debug;
 use url::{Position, Url};
@@ -42,20 +43,46 @@ struct Call<'a> {
 }
 
 /// What follows from an attempt that was no success.
-enum Verdict {
+enum Verdict<B> {
     /// Another one, after a pause.
     Again(Duration),
     /// This is how it ends.
-    Done(Box<Result<Response>>),
+    Done(Box<Result<Response<B>>>),
+}
+
+/// What has to be there of an answer's body for it to be one.
+pub(super) trait Receive: Sized + Send + Sync {
+    /// The answer with its body.
+    fn receive(
+        response: reqwest::Response,
+    ) -> impl Future<Output = reqwest::Result<Response<Self>>> + Send;
+}
+
+/// All of it: it is short, and worth nothing unless it is whole.
+impl Receive for Bytes {
+    fn receive(
+        response: reqwest::Response,
+    ) -> impl Future<Output = reqwest::Result<Response<Self>>> + Send {
+        acs_call_automation::with_body(response)
+    }
+}
+
+/// Nothing yet: it is content, and may be long.
+impl Receive for reqwest::Body {
+    fn receive(
+        response: reqwest::Response,
+    ) -> impl Future<Output = reqwest::Result<Response<Self>>> + Send {
+        std::future::ready(Ok(response.into()))
+    }
 }
 
 impl Pipeline {
     /// Sends the request until it has an answer that counts; also tells how often it was sent.
-    pub(super) async fn attempts(
+    pub(super) async fn attempts<B: Receive>(
         &self,
         request: &mut Request,
         credentials: Credentials,
-    ) -> (u32, Result<Response>) {
+    ) -> (u32, Result<Response<B>>) {
         let body = request.body().and_then(reqwest::Body::as_bytes);
         let hash = content_hash(body.unwrap_or_default());
         let mut call = Call {
@@ -87,15 +114,15 @@ impl Pipeline {
         clippy::manual_async_fn,
         reason = "an async fn would hold the outcome twice"
     )]
-    fn judge(
+    fn judge<B: Receive>(
         &self,
         call: &mut Call<'_>,
-        outcome: Result<Response, Failed>,
-    ) -> impl Future<Output = Verdict> {
+        outcome: Result<Response<B>, Failed>,
+    ) -> impl Future<Output = Verdict<B>> {
         async move {
             let (passing, asked) = match &outcome {
                 Ok(response) if response.status() == StatusCode::UNAUTHORIZED => {
-                    if !call.challenged && self.answer_challenge(response).await {
+                    if !call.challenged && self.answer_challenge(response.headers()).await {
                         call.challenged = true;
                         return Verdict::Again(Duration::ZERO);
                     }
@@ -125,7 +152,7 @@ impl Pipeline {
         }
     }
 
-    async fn attempt(&self, call: &mut Call<'_>) -> Result<Response, Failed> {
+    async fn attempt<B: Receive>(&self, call: &mut Call<'_>) -> Result<Response<B>, Failed> {
         let started = Instant::now();
         let limit = call.deadline.min(started + self.limits.attempt);
         let outcome = {
@@ -152,21 +179,18 @@ impl Pipeline {
         }
     }
 
-    /// Sends a copy of the request, and waits for what counts as its answer.
-    async fn exchange(&self, call: &mut Call<'_>) -> Result<Response, Failed> {
-        // The original is signed, because it has room for headers.
+    /// Sends the request, of which a copy stays, and waits for what counts as its answer.
+    async fn exchange<B: Receive>(&self, call: &mut Call<'_>) -> Result<Response<B>, Failed> {
         let authorized = self.authorize(call).await;
         authorized.map_err(Failed::NotSent)?;
-        let sent = self.http.execute(copy(call.request)?);
-        let response = sent.await;
-        let mut response = response.map_err(|error| failed(error, call.request.url()))?;
-        match call.credentials {
-            // Short, and worth nothing unless it is whole.
-            Credentials::Resource if response.content_length() != Some(0) => {
-                with_body(&mut response).await
-            }
-            _ => Ok(response),
-        }
+        // The copy stays, because the original has room for the headers that HTTP adds.
+        let copy = copy(call.request)?;
+        let sent = self.http.execute(std::mem::replace(call.request, copy));
+        let answer = match sent.await {
+            Ok(response) => B::receive(response).await,
+            Err(error) => Err(error),
+        };
+        answer.map_err(|error| failed(error, call.request.url()))
     }
 
     /// Dates and signs a request; done anew for every attempt, because a date grows old.
@@ -224,12 +248,11 @@ impl Pipeline {
 
     /// Whether there is something new to answer a 401 with.
     #[cfg(feature = "entra")]
-    async fn answer_challenge(&self, response: &Response) -> bool {
+    async fn answer_challenge(&self, headers: &HeaderMap) -> bool {
         let Credential::Entra(entra) = self.credential.as_ref() else {
             return false;
         };
-        let challenge = response
-            .headers()
+        let challenge = headers
             .get_all(WWW_AUTHENTICATE)
             .iter()
             .find_map(|header| ClaimsChallenge::find(header.to_str().ok()?));
@@ -246,7 +269,7 @@ impl Pipeline {
     /// Whether there is something new to answer a 401 with; a key has only itself.
     #[cfg(not(feature = "entra"))]
     #[allow(clippy::unused_async, reason = "with the feature `entra` it is one")]
-    async fn answer_challenge(&self, _response: &Response) -> bool {
+    async fn answer_challenge(&self, _headers: &HeaderMap) -> bool {
         false
     }
 }
@@ -319,21 +342,6 @@ fn copy(request: &Request) -> Result<Request, Failed> {
     request.try_clone().ok_or_else(|| {
         let message = "a body that cannot be repeated cannot be sent";
         Failed::NotSent(Error::new(ErrorKind::InvalidInput, message))
-    })
-}
-
-/// The answer with its body read, so that what breaks or stalls there counts as no answer.
-async fn with_body(response: &mut Response) -> Result<Response, Failed> {
-    let body = acs_call_automation::body(response).await;
-    let body = body.map_err(|error| failed(error, response.url()))?;
-    let mut answer = http::Response::builder().url(response.url().clone());
-    if let Some(headers) = answer.headers_mut() {
-        *headers = std::mem::take(response.headers_mut());
-    }
-    let answer = answer.status(response.status()).body(body);
-    answer.map(Response::from).map_err(|error| {
-        let message = format!("{} gave an answer that is none", place(response.url()));
-        Failed::NoAnswer(Error::new(ErrorKind::UnexpectedAnswer, message).with_source(error))
     })
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acs_call_automation::{Transport, TransportFuture};
+use bytes::Bytes;
 use http::header::{
     ACCEPT, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
 };
@@ -23,6 +24,7 @@ use uuid::Uuid;
 use crate::credential::{Credential, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
 
+use attempt::Receive;
 pub(crate) use hosts::ContentHosts;
 use retry::Jitter;
 pub use retry::RetryPolicy;
@@ -134,7 +136,7 @@ impl Pipeline {
         method: Method,
         link: &str,
         operation: &'static str,
-    ) -> Result<Response> {
+    ) -> Result<http::Response<Bytes>> {
         let url = self.endpoint.url().join(link).ok();
         let url = url.filter(|url| url.origin() == self.endpoint.url().origin());
         let url = url.ok_or_else(|| {
@@ -165,9 +167,10 @@ impl Pipeline {
         for _ in 0..=MAX_REDIRECTS {
             let mut request = Request::new(method.clone(), url.clone());
             *request.headers_mut() = headers.clone();
-            let response = self.run(&mut request, credentials, operation).await?;
+            let response = self.run(&mut request, credentials, operation);
+            let response: http::Response<reqwest::Body> = response.await?;
             let Some(target) = redirect_target(&response, &url)? else {
-                return Ok(response);
+                return Ok(response.into());
             };
             if url.scheme() == "https" && target.scheme() != "https" {
                 return Err(Error::new(
@@ -193,12 +196,12 @@ impl Pipeline {
         ))
     }
 
-    async fn run(
+    async fn run<B: Receive>(
         &self,
         request: &mut Request,
         credentials: Credentials,
         operation: &str,
-    ) -> Result<Response> {
+    ) -> Result<http::Response<B>> {
         let request_id = Uuid::new_v4();
         let lengthless = *request.method() == Method::POST && request.body().is_none();
         let headers = request.headers_mut();
@@ -233,7 +236,7 @@ impl Pipeline {
 }
 
 /// Where a redirect leads; none for any other answer.
-fn redirect_target(response: &Response, from: &Url) -> Result<Option<Url>> {
+fn redirect_target<B>(response: &http::Response<B>, from: &Url) -> Result<Option<Url>> {
     let redirects = matches!(
         response.status(),
         StatusCode::MOVED_PERMANENTLY

@@ -1,0 +1,133 @@
+//! What all generated operations do alike: make a request, have it sent, and read the answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use progenitor_client::ResponseValue;
+use reqwest::{Method, Request, RequestBuilder, Url};
+use serde::de::DeserializeOwned;
+
+use crate::{Failure, Transport};
+
+/// Headers of an operation, of the transport, and of HTTP itself: more than this there are not.
+const HEADERS: usize = 12;
+
+/// The client of a Communication Services resource: each operation of the service is a method.
+///
+/// Cheap to clone. What is sent goes through a [`Transport`].
+#[derive(Clone, Debug)]
+pub struct Client {
+    endpoint: Url,
+    http: reqwest::Client,
+    transport: Arc<dyn Transport>,
+}
+
+impl Client {
+    /// A client of the resource at `endpoint`, such as `https://contoso.communication.azure.com`.
+    ///
+    /// Paths are appended to that of `endpoint`. `http` only makes requests; it is `transport` that
+    /// sends them.
+    pub fn new(mut endpoint: Url, http: reqwest::Client, transport: Arc<dyn Transport>) -> Self {
+        if !endpoint.path().ends_with('/') {
+            let folder = format!("{}/", endpoint.path());
+            endpoint.set_path(&folder);
+        }
+        Self {
+            endpoint,
+            http,
+            transport,
+        }
+    }
+
+    /// The resource's address.
+    pub fn endpoint(&self) -> &Url {
+        &self.endpoint
+    }
+
+    /// A request for a path below the endpoint.
+    pub(crate) fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, Failure> {
+        // The endpoint was parsed once, and is not again.
+        let mut url = self
+            .endpoint
+            .join(path)
+            .map_err(|error| Failure::Request(error.into()))?;
+        url.query_pairs_mut()
+            .append_pair("api-version", Self::API_VERSION);
+        let mut request = Request::new(method, url);
+        request.headers_mut().reserve(HEADERS);
+        Ok(RequestBuilder::from_parts(self.http.clone(), request))
+    }
+
+    /// Has a request sent.
+    // Not an `async fn`, which would hold the request for as long as it waits.
+    pub(crate) fn send<'a>(
+        &'a self,
+        request: Request,
+        operation: &'a str,
+    ) -> impl Future<Output = Result<Response<Bytes>, Failure>> + Send + 'a {
+        let sent = self.transport.send(request, operation);
+        async { sent.await.map_err(Failure::Transport) }
+    }
+}
+
+/// The value in an answer.
+pub(crate) fn value<T: DeserializeOwned>(
+    answer: Response<Bytes>,
+) -> Result<ResponseValue<T>, Failure> {
+    let (head, body) = answer.into_parts();
+    match serde_json::from_slice(&body) {
+        Ok(value) => Ok(ResponseValue::new(value, head.status, head.headers)),
+        Err(source) => Err(Failure::Body { body, source }),
+    }
+}
+
+/// An answer that has no value.
+pub(crate) fn empty(answer: Response<Bytes>) -> ResponseValue<()> {
+    let (head, _) = answer.into_parts();
+    ResponseValue::new((), head.status, head.headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(endpoint: &str, path: &str) -> String {
+        let http = reqwest::Client::new();
+        let client = Client::new(endpoint.parse().unwrap(), http.clone(), Arc::new(http));
+        let request = client.request(Method::GET, path).unwrap().build().unwrap();
+        request.url().to_string()
+    }
+
+    #[test]
+    fn paths_are_below_the_endpoint() {
+        let version = Client::API_VERSION;
+        for (endpoint, expected) in [
+            ("https://contoso.example", "https://contoso.example/"),
+            ("https://contoso.example/?a=b#c", "https://contoso.example/"),
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080/"),
+            (
+                "https://gateway.example/acs",
+                "https://gateway.example/acs/",
+            ),
+            (
+                "https://gateway.example/acs/",
+                "https://gateway.example/acs/",
+            ),
+        ] {
+            for path in ["calling/recordings", "calling/recordings/a%2Fb:pause"] {
+                let expected = format!("{expected}{path}?api-version={version}");
+                assert_eq!(url(endpoint, path), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn an_endpoint_without_a_host_is_an_error() {
+        let http = reqwest::Client::new();
+        let endpoint = "mailto:contoso@example.com".parse().unwrap();
+        let client = Client::new(endpoint, http.clone(), Arc::new(http));
+        let failure = client.request(Method::GET, "calling").unwrap_err();
+        assert!(matches!(failure, Failure::Request(_)), "{failure:?}");
+    }
+}
