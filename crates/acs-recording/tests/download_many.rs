@@ -21,9 +21,13 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use storage::{Habit, Storage, content};
+use tokio::time::timeout;
 
 /// Connections that one client opens for downloads into files, as documented.
 const CONNECTIONS: usize = 32;
+
+/// What takes longer than this waits for something that does not come.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Files below `folder` that this process has open; none where the system does not tell.
 fn open_files(folder: &std::path::Path) -> usize {
@@ -141,14 +145,15 @@ async fn large_downloads_do_not_hold_back_small_ones() {
         .collect();
     let mut watched = taken.clone();
     let all = |parts: &[usize; LARGE]| parts.iter().sum::<usize>() == CONNECTIONS;
-    watched.wait_for(all).await.unwrap();
+    let taken_all = timeout(PATIENCE, watched.wait_for(all)).await;
+    drop(taken_all.unwrap().unwrap());
 
     let downloads = (0..20).map(|number| {
         let path = folder.path().join(format!("{number}.small"));
         let download = client.download(&quick_storage.location());
         async move { download.to_file(path).await.unwrap().bytes }
     });
-    let saved = join_all(downloads).await;
+    let saved = timeout(PATIENCE, join_all(downloads)).await.unwrap();
     assert!(saved.into_iter().all(|saved| saved == 100_000));
     assert!(
         taken.borrow().iter().all(|parts| *parts >= 1),
@@ -158,9 +163,65 @@ async fn large_downloads_do_not_hold_back_small_ones() {
 
     // They end when the server is quick again.
     slow.store(false, Ordering::SeqCst);
-    let saved: Vec<_> = running.collect().await;
+    let saved: Vec<_> = timeout(PATIENCE, running.collect()).await.unwrap();
     assert_eq!(saved.len(), LARGE);
     for saved in saved {
         assert!(std::fs::read(saved.unwrap().path).unwrap() == large);
     }
+}
+
+/// Content that is announced and not there yet is asked for again and again, and in between takes
+/// neither a connection nor a file.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_ready_holds_nothing_back() {
+    const WAITING: usize = 2 * CONNECTIONS;
+    let bytes = content(100_000, 19);
+    let ready = Arc::new(AtomicBool::new(false));
+    let habit = {
+        let ready = Arc::clone(&ready);
+        move |_: usize, _: Option<&str>| Habit {
+            status: (!ready.load(Ordering::SeqCst)).then_some(404),
+            ..Habit::default()
+        }
+    };
+    let late = Storage::start(bytes.clone(), habit).await;
+    let there = Storage::start(bytes.clone(), |_, _| Habit::default()).await;
+    let client = there
+        .client()
+        .allow_content_host("127.0.0.1")
+        .build()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let running: FuturesUnordered<_> = (0..WAITING)
+        .map(|number| {
+            let path = folder.path().join(format!("{number}.late"));
+            let download = client.download(&late.location()).ready_within(PATIENCE);
+            tokio::spawn(async move { download.to_file(path).await.unwrap() })
+        })
+        .collect();
+    let asked = async {
+        while late.ranges().len() < WAITING {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE / 2, asked).await.unwrap();
+
+    let path = folder.path().join("there");
+    let saved = client.download(&there.location()).to_file(path);
+    let saved = timeout(PATIENCE / 2, saved).await.unwrap().unwrap();
+    assert_eq!(saved.bytes, 100_000);
+    assert!(running.iter().all(|late| !late.is_finished()));
+    let open = open_files(&folder.path().canonicalize().unwrap());
+    assert!(
+        open <= CONNECTIONS,
+        "{open} files while there is nothing to write"
+    );
+
+    ready.store(true, Ordering::SeqCst);
+    let saved: Vec<_> = timeout(PATIENCE, running.collect()).await.unwrap();
+    assert_eq!(saved.len(), WAITING);
+    for saved in saved {
+        assert!(std::fs::read(saved.unwrap().path).unwrap() == bytes);
+    }
+    assert_eq!(storage::names(folder.path()).len(), WAITING + 1);
 }

@@ -1,6 +1,5 @@
 //! Asking for content, and what an answer says about it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -22,7 +21,10 @@ use super::{ContentUrl, refused};
 use crate::client::RecordingClient;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The pauses while content is not ready grow up to this.
+/// The pauses while content is not ready begin with this.
+const FIRST_READY_PAUSE: Duration = Duration::from_millis(500);
+
+/// They grow up to this.
 const MAX_READY_PAUSE: Duration = Duration::from_secs(10);
 
 /// What tells content from other content at the same place.
@@ -65,6 +67,47 @@ pub(super) struct Patience {
     pub(super) empty: Duration,
 }
 
+/// Content that is not there yet.
+#[derive(Debug)]
+pub(super) struct NotReady {
+    /// How long it may not be there.
+    limit: Duration,
+    /// What the service says instead.
+    error: Error,
+}
+
+/// How long content was waited for.
+#[derive(Debug, Default)]
+pub(super) struct Readiness {
+    since: Option<Instant>,
+    last: Option<Duration>,
+}
+
+impl Readiness {
+    /// How long to wait before asking again.
+    ///
+    /// # Errors
+    /// It was long enough.
+    pub(super) fn pause(&mut self, NotReady { limit, error }: NotReady) -> Result<Duration> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let pause = self.last.map_or(FIRST_READY_PAUSE, |last| last * 2);
+        let pause = pause.min(MAX_READY_PAUSE);
+        if since.elapsed() + pause <= limit {
+            debug!(?pause, "content is not ready yet");
+            self.last = Some(pause);
+            return Ok(pause);
+        }
+        if limit.is_zero() {
+            return Err(error);
+        }
+        let text = format!(
+            "the content was not ready within {:.1} s",
+            limit.as_secs_f32()
+        );
+        Err(Error::new(ErrorKind::ContentNotReady, text).with_source(error))
+    }
+}
+
 /// Where content comes from.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -96,37 +139,28 @@ pub(super) struct Answer {
 
 impl Source {
     /// Asks for the first time, and waits while content is not ready.
-    pub(super) async fn begin(self: &Arc<Self>, wanted: Wanted) -> Result<Answer> {
-        let begun = Instant::now();
-        let mut pause = Duration::from_millis(500);
+    pub(super) async fn begin(&self, wanted: Wanted) -> Result<Answer> {
+        let mut readiness = Readiness::default();
         loop {
-            let outcome = self.open(wanted, None).await;
-            let (limit, error) = match outcome {
-                Ok(answer)
-                    if answer.identity.total == Some(0) && !self.patience.empty.is_zero() =>
-                {
-                    let error = Error::new(ErrorKind::ContentNotReady, "the content is empty");
-                    (self.patience.empty, error)
-                }
-                Err(error) if matches!(error.status(), Some(404 | 503)) => {
-                    (self.patience.missing, error)
-                }
-                outcome => return outcome,
-            };
-            if begun.elapsed() + pause > limit {
-                if limit.is_zero() {
-                    return Err(error);
-                }
-                let text = format!(
-                    "the content was not ready within {:.1} s",
-                    limit.as_secs_f32()
-                );
-                return Err(Error::new(ErrorKind::ContentNotReady, text).with_source(error));
+            match self.ask(wanted).await? {
+                Ok(answer) => return Ok(answer),
+                Err(not_ready) => sleep(readiness.pause(not_ready)?).await,
             }
-            debug!(?pause, "content is not ready yet");
-            sleep(pause).await;
-            pause = (pause * 2).min(MAX_READY_PAUSE);
         }
+    }
+
+    /// Asks for the first time; says so if content is not ready.
+    pub(super) async fn ask(&self, wanted: Wanted) -> Result<Result<Answer, NotReady>> {
+        let Patience { missing, empty } = self.patience;
+        let (limit, error) = match self.open(wanted, None).await {
+            Ok(answer) if answer.identity.total == Some(0) && !empty.is_zero() => {
+                let error = Error::new(ErrorKind::ContentNotReady, "the content is empty");
+                (empty, error)
+            }
+            Err(error) if matches!(error.status(), Some(404 | 503)) => (missing, error),
+            outcome => return outcome.map(Ok),
+        };
+        Ok(Err(NotReady { limit, error }))
     }
 
     /// Asks for a range of what `pinned` describes.

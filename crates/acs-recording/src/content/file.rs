@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tracing::debug;
 
-use super::answer::{Identity, Source};
+use super::answer::{Identity, NotReady, Readiness, Source};
 use super::batch::{Batch, size_for};
 use super::options::{Options, Overwrite};
 use super::plan::{Plan, connections_for};
@@ -47,8 +47,32 @@ pub(super) struct Job {
     pub(super) path: PathBuf,
 }
 
+/// Why a download did not come to its end.
+enum Stop {
+    NotReady(NotReady),
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl Job {
     pub(super) async fn run(self) -> Result<Saved> {
+        let mut readiness = Readiness::default();
+        loop {
+            match self.once().await {
+                Ok(saved) => return Ok(saved),
+                Err(Stop::Failed(error)) => return Err(error),
+                // Others have the connection in the meantime, and no file is open.
+                Err(Stop::NotReady(why)) => sleep(readiness.pause(why)?).await,
+            }
+        }
+    }
+
+    async fn once(&self) -> Result<Saved, Stop> {
         let before = self.meter.transferred();
         // Before any file is opened, of which there would be too many otherwise.
         let mut slot = slot(&self.source).await;
@@ -56,7 +80,7 @@ impl Job {
             match self.options.overwrite {
                 Overwrite::Replace => {}
                 Overwrite::Fail => {
-                    return Err(file_error(io::ErrorKind::AlreadyExists.into(), &self.path));
+                    return Err(file_error(io::ErrorKind::AlreadyExists.into(), &self.path).into());
                 }
                 Overwrite::Skip => return self.compare(found).await,
             }
@@ -67,7 +91,7 @@ impl Job {
         let sink = Arc::new(sink);
         let (bytes, sha256) = self.fill(&sink, &mut slot).await?;
         Ok(Saved {
-            path: self.path,
+            path: self.path.clone(),
             bytes,
             sha256,
             transferred: self.meter.transferred() - before,
@@ -89,15 +113,15 @@ impl Job {
     }
 
     /// Takes a file that is there for the content, if it has its size.
-    async fn compare(self, found: u64) -> Result<Saved> {
-        let reader = Reader::begin(&self.source, &self.meter, self.wanted).await?;
+    async fn compare(&self, found: u64) -> Result<Saved, Stop> {
+        let reader = self.begin().await?;
         let length = reader.end().map(|end| end - self.wanted.start);
         if length != Some(found) {
             let text = format!(
                 "{} exists and has {found} bytes, not those of the content; it was left as it is",
                 self.path.display()
             );
-            return Err(Error::new(ErrorKind::File, text));
+            return Err(Error::new(ErrorKind::File, text).into());
         }
         let announced = reader.announced();
         drop(reader);
@@ -114,19 +138,28 @@ impl Job {
             .await?;
         Ok(Saved {
             sha256: hasher.finish()?.filter(|_| self.options.sha256),
-            path: self.path,
+            path: self.path.clone(),
             bytes: found,
             transferred: 0,
         })
     }
 
     /// Gets the whole content into the file, and gives that its name.
-    async fn fill(&self, sink: &Arc<Sink>, slot: &mut Slot) -> Result<(u64, Option<ContentHash>)> {
+    async fn fill(
+        &self,
+        sink: &Arc<Sink>,
+        slot: &mut Slot,
+    ) -> Result<(u64, Option<ContentHash>), Stop> {
         let mut restarts = 0;
         loop {
             let outcome = match self.transfer(sink, slot).await {
                 Ok(extent) => self.finish(sink, extent).await,
-                Err(error) => Err(error),
+                Err(Stop::Failed(error)) => Err(error),
+                Err(Stop::NotReady(why)) => {
+                    let nothing = Arc::clone(sink);
+                    self.on_disk(move || nothing.discard()).await?;
+                    return Err(Stop::NotReady(why));
+                }
             };
             let error = match outcome {
                 Ok(done) => return Ok(done),
@@ -141,7 +174,7 @@ impl Job {
             let pipeline = self.source.client.pipeline();
             let pause = pipeline.retry.pause(restarts, None, &pipeline.jitter);
             let Some(pause) = pause.filter(|_| from_start) else {
-                return Err(self.give_up(sink, error, from_start).await);
+                return Err(self.give_up(sink, error, from_start).await.into());
             };
             debug!(%error, "starting over");
             self.meter.retried();
@@ -177,7 +210,7 @@ impl Job {
     }
 
     /// Gets all bytes into the file; tells which part of the content that is.
-    async fn transfer(&self, sink: &Arc<Sink>, slot: &mut Slot) -> Result<Range<u64>> {
+    async fn transfer(&self, sink: &Arc<Sink>, slot: &mut Slot) -> Result<Range<u64>, Stop> {
         if self.wanted.is_empty() {
             return Ok(self.wanted.start..self.wanted.start);
         }
@@ -189,10 +222,10 @@ impl Job {
             let first = self.resume(sink, &identity, extent.clone()).await?;
             (identity, extent, first)
         } else {
-            let reader = Reader::begin(&self.source, &self.meter, self.wanted).await?;
+            let reader = self.begin().await?;
             let identity = reader.identity().clone();
             let Some(total) = identity.total else {
-                return self.single(sink, reader).await;
+                return Ok(self.single(sink, reader).await?);
             };
             let extent = self.wanted.within(total);
             let (room, content, range) = (Arc::clone(sink), identity.clone(), extent.clone());
@@ -229,6 +262,14 @@ impl Job {
         };
         Box::pin(transfer.run(connections, first, slot)).await?;
         Ok(extent)
+    }
+
+    /// Asks for content of which nothing is known.
+    async fn begin(&self) -> Result<Reader, Stop> {
+        let asked = self.source.ask(self.wanted).await?;
+        let answer = asked.map_err(Stop::NotReady)?;
+        let reader = Reader::of(answer, &self.source, &self.meter, self.wanted)?;
+        Ok(reader)
     }
 
     /// Asks for the first of what an earlier run left to do; none if that is nothing.

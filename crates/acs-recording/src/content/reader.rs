@@ -44,6 +44,16 @@ impl Reader {
         wanted: Wanted,
     ) -> Result<Self> {
         let answer = source.begin(wanted).await?;
+        Self::of(answer, source, meter, wanted)
+    }
+
+    /// The reader of the first answer.
+    pub(super) fn of(
+        answer: Answer,
+        source: &Arc<Source>,
+        meter: &Arc<Meter>,
+        wanted: Wanted,
+    ) -> Result<Self> {
         let end = match answer.identity.total {
             Some(total) if wanted.start > total || (wanted.start == total && total > 0) => {
                 return Err(Error::new(
