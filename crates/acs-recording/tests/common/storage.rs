@@ -15,6 +15,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -277,4 +278,43 @@ pub fn names(folder: &std::path::Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// The SHA-256 in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for byte in Sha256::digest(bytes) {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
+}
+
+/// Downloads to a file, on four connections, and checks that it is right.
+pub async fn expect_whole(
+    bytes: &Bytes,
+    habits: impl Fn(usize, Option<&str>) -> Habit + Send + Sync + 'static,
+) -> Storage {
+    let storage = Storage::start(bytes.clone(), habits).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let saved = storage
+        .client()
+        .build()
+        .unwrap()
+        .download(&storage.location())
+        .connections(4)
+        .stall_limit(Duration::from_millis(300))
+        .sha256()
+        .to_file(&path)
+        .await
+        .unwrap();
+    assert_eq!(saved.bytes, bytes.len() as u64);
+    assert_eq!(saved.sha256.unwrap().to_string(), hex(bytes));
+    assert!(
+        std::fs::read(&path).unwrap() == *bytes,
+        "the file is another"
+    );
+    assert_eq!(names(folder.path()), ["a.wav"]);
+    storage
 }
