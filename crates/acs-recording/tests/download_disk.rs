@@ -283,9 +283,10 @@ async fn child_with_a_disk_of_its_own() {
 
     let scene = Scene::new(&folder, 3).await;
     scene.download(1).await.unwrap_err();
-    assert!(mount(&["-o", "remount,ro"], &folder));
+    // Of this mount alone, which is all that an ordinary user may change.
+    assert!(mount(&["-o", "remount,bind,ro"], &folder));
     scene.expect_kept(4, "file system is read-only").await;
-    assert!(mount(&["-o", "remount,rw"], &folder));
+    assert!(mount(&["-o", "remount,bind,rw"], &folder));
     scene.expect_rest(3 * MIB).await;
 }
 
