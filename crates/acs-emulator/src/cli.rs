@@ -38,6 +38,23 @@ pub struct Options {
     #[arg(long, value_name = "URL")]
     content_url: Option<String>,
 
+    /// Answers requests for content with a redirect to `localhost`, where it is then
+    #[arg(long)]
+    redirect_content: bool,
+
+    /// The longest recorded time in one file, in seconds; a longer recording has several
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 14_400,
+        value_parser = clap::value_parser!(u64).range(1..=14_400),
+    )]
+    chunk_duration: u64,
+
+    /// The largest size of a file in bytes; a larger recording has several [default: no limit]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    chunk_size: Option<u64>,
+
     /// Sends Event Grid events to this address
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
@@ -106,6 +123,13 @@ impl Options {
         }
         if let Some(url) = &self.content_url {
             builder = builder.content_url(url)?;
+        }
+        builder = builder.chunk_duration(Duration::from_secs(self.chunk_duration));
+        if let Some(bytes) = self.chunk_size {
+            builder = builder.chunk_size(bytes);
+        }
+        if self.redirect_content {
+            builder = builder.redirect_content();
         }
         if let Some(path) = &self.script {
             builder = builder.script(Script::from_file(path)?);

@@ -138,6 +138,9 @@ fn what_cannot_work_is_refused_at_once() {
         ["--admin", "0.0.0.0:0"],
         ["--content-url", "https://a.test/path"],
         ["--script", "/nowhere/script.json"],
+        ["--chunk-duration", "0"],
+        ["--chunk-duration", "14401"],
+        ["--chunk-size", "0"],
         ["--http", "nonsense"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))

@@ -1,19 +1,28 @@
 //! `emulator`.
 
 use std::io::{BufRead as _, BufReader};
+use std::process::Child;
+use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::events::Listening;
 use crate::program::{Program, interrupt, spawn};
+
+/// An emulator that is ready, and what it said then.
+fn start(program: &Program, arguments: &[&str]) -> (Child, Value) {
+    let mut child = spawn(&mut program.command(arguments));
+    let mut line = String::new();
+    let out = child.stdout.take().unwrap();
+    BufReader::new(out).read_line(&mut line).unwrap();
+    let ready = serde_json::from_str(&line).unwrap();
+    (child, ready)
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_emulator_says_what_happens() {
     let nobody = Program::with_connection_string("");
-    let mut child = spawn(&mut nobody.command(&["emulator", "-v"]));
-    let mut line = String::new();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    out.read_line(&mut line).unwrap();
-    let ready: Value = serde_json::from_str(&line).unwrap();
+    let (child, ready) = start(&nobody, &["emulator", "-v"]);
     assert_eq!(ready["event"], "ready");
 
     let program = Program::with_connection_string(ready["connection_string"].as_str().unwrap());
@@ -59,11 +68,7 @@ async fn the_emulator_says_what_happens() {
 async fn without_a_terminal_the_emulator_prints_one_line() {
     let nobody = Program::with_connection_string("");
     let ca = ["--https", "127.0.0.1:0", "--ca-out", "ca.pem"];
-    let mut child = spawn(&mut nobody.command(&[&["emulator"], &ca[..]].concat()));
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    out.read_line(&mut line).unwrap();
-    let ready: Value = serde_json::from_str(&line).unwrap();
+    let (child, ready) = start(&nobody, &[&["emulator"], &ca[..]].concat());
     assert_eq!(ready["endpoint"], Value::Null);
     let text = ready["https_connection_string"].as_str().unwrap();
     let program = Program::with_connection_string(text);
@@ -76,4 +81,65 @@ async fn without_a_terminal_the_emulator_prints_one_line() {
 
     let missing = ["emulator", "--script", "missing.json"];
     nobody.run(&missing).failure(1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_in_chunks_come_by_way_of_a_redirect() {
+    let nobody = Program::with_connection_string("");
+    let chunks = ["emulator", "--chunk-duration", "1", "--redirect-content"];
+    let (child, ready) = start(&nobody, &chunks);
+    let program = Program::with_connection_string(ready["connection_string"].as_str().unwrap());
+    let listen = [
+        "events",
+        "listen",
+        "--port",
+        "0",
+        "--no-check",
+        "--count",
+        "1",
+        "--download-to",
+        "rec",
+        "-v",
+    ];
+    let listening = Listening::start(&mut program.command(&listen));
+    let subscriptions = format!("{}/subscriptions", ready["admin"].as_str().unwrap());
+    let subscription = json!({
+        "url": listening.url,
+        "events": ["Microsoft.Communication.RecordingFileStatusUpdated"],
+    });
+    let answer = reqwest::Client::new()
+        .post(subscriptions)
+        .json(&subscription);
+    assert!(answer.send().await.unwrap().status().is_success());
+
+    let create = ["call", "create", "8:acs:alice", "--output", "json"];
+    let callback = ["--callback", "https://app.example/calls"];
+    let call = program.run(&[&create[..], &callback].concat()).json();
+    let call = call["server_call_id"].as_str().unwrap();
+    let start = ["start", "--server-call-id", call, "--media", "wav"];
+    let id = program.run(&start).text();
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    program.run(&["stop", &id]).text();
+
+    let run = listening.end(&program);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let files = std::fs::read_dir(program.dir.path().join("rec")).unwrap();
+    let mut files: Vec<_> = files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert!(files.len() >= 4 && files.len() % 2 == 0, "{files:?}");
+    for (number, pair) in files.chunks(2).enumerate() {
+        assert!(
+            pair[0].ends_with(&format!(".{number:03}.json")),
+            "{files:?}"
+        );
+        assert!(pair[1].ends_with(&format!(".{number:03}.wav")), "{files:?}");
+    }
+    assert!(run.err.contains("redirected"), "{}", run.err);
+    interrupt(&child);
+    assert_eq!(
+        nobody.check(child.wait_with_output().unwrap()).code,
+        Some(0)
+    );
 }
