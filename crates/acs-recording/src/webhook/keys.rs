@@ -1,16 +1,17 @@
 //! The keys that an issuer signs its tokens with.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use futures_util::StreamExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use futures_util::{FutureExt as _, StreamExt as _};
 use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use url::{Host, Url};
 
@@ -20,6 +21,8 @@ use super::check::InvalidCheck;
 const FRESH: Duration = Duration::from_hours(24);
 /// However many tokens have unknown keys, the issuer is asked this often.
 const PAUSE: Duration = Duration::from_mins(1);
+/// As long as it does not answer, deliveries wait for it, so it is asked sooner.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// A configuration or a key set that takes longer is no use to a delivery that waits.
 const FETCH_LIMIT: Duration = Duration::from_secs(5);
 const MAX_DOCUMENT: usize = 256 * 1024;
@@ -36,24 +39,33 @@ struct Inner {
     configuration: Url,
     http: reqwest::Client,
     known: RwLock<Known>,
-    /// Whoever holds it fetches; the others wait for the outcome.
-    fetching: Mutex<()>,
+    /// The latest fetch, for whoever needs a key while it goes on.
+    fetch: Mutex<Option<Fetch>>,
 }
+
+/// A fetch in a task of its own, which goes on when nobody waits for it any more.
+struct Fetch {
+    task: AbortHandle,
+    /// Whether it worked.
+    outcome: Outcome,
+}
+
+type Outcome = Shared<BoxFuture<'static, bool>>;
 
 #[derive(Default)]
 struct Known {
     keys: HashMap<String, Arc<DecodingKey>>,
     /// When they were fetched.
     fetched: Option<Instant>,
-    /// When that was last tried, and whether it worked.
-    tried: Option<(Instant, bool)>,
+    /// Until when the issuer is left alone.
+    pause: Option<Instant>,
 }
 
 pub(super) enum Found {
     Key(Arc<DecodingKey>),
     /// The issuer has no such key.
     Unknown,
-    /// It may have it, but cannot be asked.
+    /// It may have it, but cannot be asked, or not yet again.
     Unavailable,
 }
 
@@ -101,7 +113,7 @@ impl Keys {
                 configuration,
                 http,
                 known: RwLock::default(),
-                fetching: Mutex::default(),
+                fetch: Mutex::default(),
             }),
         })
     }
@@ -110,17 +122,15 @@ impl Keys {
         if let Some((key, true)) = self.known(kid) {
             return Found::Key(key);
         }
-        let _one_at_a_time = self.inner.fetching.lock().await;
-        // Whoever was here before may have brought it.
-        match self.known(kid) {
-            Some((key, true)) => return Found::Key(key),
-            _ if !self.may_fetch() => {}
-            _ => self.fetch().await,
-        }
+        let asked = match self.fetch() {
+            Some(outcome) => outcome.await,
+            None => false,
+        };
         match self.known(kid) {
             // An old key is better than none while the issuer cannot be asked.
             Some((key, _)) => Found::Key(key),
-            None if self.last_try_worked() => Found::Unknown,
+            // Whoever is told so is refused for good, so an answer of before will not do.
+            None if asked => Found::Unknown,
             None => Found::Unavailable,
         }
     }
@@ -133,12 +143,27 @@ impl Keys {
         })
     }
 
-    fn may_fetch(&self) -> bool {
-        self.read(|known| known.tried.is_none_or(|(at, _)| at.elapsed() >= PAUSE))
-    }
-
-    fn last_try_worked(&self) -> bool {
-        self.read(|known| known.tried.is_some_and(|(_, worked)| worked))
+    /// The fetch that goes on, or a new one unless the issuer is to be left alone.
+    fn fetch(&self) -> Option<Outcome> {
+        let mut latest = self
+            .inner
+            .fetch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(fetch) = latest.as_ref().filter(|fetch| !fetch.task.is_finished()) {
+            return Some(fetch.outcome.clone());
+        }
+        if self.read(|known| known.pause.is_some_and(|end| Instant::now() < end)) {
+            return None;
+        }
+        let task = tokio::spawn(self.clone().renew());
+        let fetch = Fetch {
+            task: task.abort_handle(),
+            outcome: task.map(|worked| worked.unwrap_or(false)).boxed().shared(),
+        };
+        let outcome = fetch.outcome.clone();
+        *latest = Some(fetch);
+        Some(outcome)
     }
 
     fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
@@ -151,21 +176,25 @@ impl Keys {
         )
     }
 
-    async fn fetch(&self) {
-        // Noted before the first `await`: if this future is dropped, that was a try as well.
+    async fn renew(self) -> bool {
+        let outcome = self.download().await;
         let now = Instant::now();
-        self.write(|known| known.tried = Some((now, false)));
-        match self.download().await {
-            Ok(keys) => self.write(|known| {
-                *known = Known {
-                    keys,
-                    fetched: Some(now),
-                    tried: Some((now, true)),
-                };
-            }),
+        match outcome {
+            Ok(keys) => {
+                self.write(|known| {
+                    *known = Known {
+                        keys,
+                        fetched: Some(now),
+                        pause: Some(now + PAUSE),
+                    };
+                });
+                true
+            }
             Err(error) => {
+                self.write(|known| known.pause = Some(now + PAUSE_AFTER_FAILURE));
                 let url = self.inner.configuration.as_str();
                 tracing::warn!(url, %error, "the keys for tokens cannot be fetched");
+                false
             }
         }
     }

@@ -29,7 +29,8 @@ const LEEWAY: u64 = 60;
 /// Checks bearer tokens: signature (RS256 only), issuer, audience and time.
 ///
 /// The keys come from the issuer's `OpenID` configuration, are kept for a day, and are fetched again
-/// when a token has an unknown key, though not more than once a minute.
+/// when a token has an unknown key, though not more than once a minute. In between, what has an
+/// unknown key is put off and not refused, because the key may be new.
 #[derive(Clone)]
 pub struct TokenCheck {
     inner: Arc<Inner>,

@@ -83,6 +83,8 @@ pub struct Issuer {
     pub keys: Arc<Mutex<Vec<Value>>>,
     pub fetches: Arc<AtomicUsize>,
     pub broken: Arc<AtomicBool>,
+    /// As long as somebody holds it, the keys are not given out.
+    pub gate: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Issuer {
@@ -94,6 +96,7 @@ impl Issuer {
             Arc::new(AtomicUsize::new(0)),
             Arc::new(AtomicBool::new(false)),
         );
+        let gate = Arc::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let configuration = json!({"issuer": ISSUER, "jwks_uri": format!("{address}/keys")});
@@ -107,8 +110,10 @@ impl Issuer {
                 get({
                     let (keys, fetches, broken) =
                         (Arc::clone(&keys), Arc::clone(&fetches), Arc::clone(&broken));
+                    let gate: Arc<tokio::sync::Mutex<()>> = Arc::clone(&gate);
                     async move || {
                         fetches.fetch_add(1, Ordering::Relaxed);
+                        let _open = gate.lock().await;
                         if broken.load(Ordering::Relaxed) {
                             return Err(StatusCode::BAD_GATEWAY);
                         }
@@ -122,6 +127,7 @@ impl Issuer {
             keys,
             fetches,
             broken,
+            gate,
         }
     }
 

@@ -118,8 +118,9 @@ async fn new_keys_are_fetched_but_not_for_everybody() {
     let issuer = Issuer::start(&[&old]).await;
     let webhook = webhook(check(&issuer));
     assert_eq!(answer(&webhook, &old.sign(&claims())).await, 200);
+    // The foreign key may be a new one of the issuer's, so nobody is refused without asking it.
     for _ in 0..20 {
-        assert_eq!(answer(&webhook, &foreign.sign(&claims())).await, 401);
+        assert_eq!(answer(&webhook, &foreign.sign(&claims())).await, 503);
     }
     assert_eq!(
         issuer.fetches(),
@@ -129,20 +130,23 @@ async fn new_keys_are_fetched_but_not_for_everybody() {
     issuer.keys.lock().unwrap().push(new.jwk());
     pass(Duration::from_secs(61)).await;
     assert_eq!(answer(&webhook, &new.sign(&claims())).await, 200);
-    assert_eq!(answer(&webhook, &foreign.sign(&claims())).await, 401);
+    assert_eq!(answer(&webhook, &foreign.sign(&claims())).await, 503);
     assert_eq!(issuer.fetches(), 2);
+    pass(Duration::from_secs(61)).await;
+    assert_eq!(answer(&webhook, &foreign.sign(&claims())).await, 401);
+    assert_eq!(issuer.fetches(), 3);
 
     // Known keys do while the issuer is down, for whatever time; about others nobody can tell.
     issuer.broken.store(true, Ordering::Relaxed);
     pass(Duration::from_hours(25)).await;
     assert_eq!(answer(&webhook, &old.sign(&claims())).await, 200);
     assert_eq!(answer(&webhook, &foreign.sign(&claims())).await, 503);
-    assert_eq!(issuer.fetches(), 3);
+    assert_eq!(issuer.fetches(), 4);
 
     // What the issuer no longer has is no longer good.
     issuer.broken.store(false, Ordering::Relaxed);
     issuer.keys.lock().unwrap().remove(0);
-    pass(Duration::from_secs(61)).await;
+    pass(Duration::from_secs(6)).await;
     assert_eq!(answer(&webhook, &old.sign(&claims())).await, 401);
 }
 
@@ -154,12 +158,33 @@ async fn pass(time: Duration) {
 }
 
 #[tokio::test]
+async fn a_fetch_goes_on_without_the_delivery_that_began_it() {
+    let key = Key::new("k");
+    let issuer = Issuer::start(&[&key]).await;
+    let hurry = Webhook::builder(check(&issuer).into()).time_limit(Duration::from_millis(300));
+    let webhook = Seen::default().webhook(hurry);
+    let closed = issuer.gate.lock().await;
+    for _ in 0..2 {
+        assert_eq!(answer(&webhook, &key.sign(&claims())).await, 503);
+    }
+    drop(closed);
+    // The next one waits for the same fetch, or finds what that has brought.
+    assert_eq!(answer(&webhook, &key.sign(&claims())).await, 200);
+    assert_eq!(issuer.fetches(), 1);
+}
+
+#[tokio::test]
 async fn without_keys_deliveries_come_again() {
     let key = Key::new("k");
     let issuer = Issuer::start(&[&key]).await;
     issuer.broken.store(true, Ordering::Relaxed);
     let tokens = webhook(check(&issuer));
     assert_eq!(answer(&tokens, &key.sign(&claims())).await, 503);
+    issuer.broken.store(false, Ordering::Relaxed);
+    assert_eq!(answer(&tokens, &key.sign(&claims())).await, 503);
+    pass(Duration::from_secs(6)).await;
+    assert_eq!(answer(&tokens, &key.sign(&claims())).await, 200);
+    issuer.broken.store(true, Ordering::Relaxed);
     // Together with a secret: whoever has that passes, and the others may later.
     let either = webhook(Check::from(check(&issuer)).or(Check::secret("code", SECRET).unwrap()));
     assert_eq!(answer(&either, &key.sign(&claims())).await, 503);
@@ -190,6 +215,7 @@ async fn weak_and_odd_keys_are_no_keys() {
     let webhook = webhook(check(&issuer));
     assert_eq!(answer(&webhook, &key.sign(&claims())).await, 200);
     for kid in ["enc", "short", "ec"] {
+        pass(Duration::from_secs(61)).await;
         let token = unsigned(&json!({"alg": "RS256", "kid": kid}), &claims());
         assert_eq!(
             answer(&webhook, &format!("{token}.AAAA")).await,
