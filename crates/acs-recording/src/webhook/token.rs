@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use jsonwebtoken::crypto::aws_lc;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::Deserialize;
 use url::Url;
+use uuid::Uuid;
 
 use super::check::{InvalidCheck, Verdict};
 use super::keys::{Found, Keys};
@@ -70,13 +72,15 @@ impl TokenCheck {
     /// that Event Grid asked for pass; in other clouds than the public one its
     /// [`application`](Self::application) is another one.
     ///
+    /// The tenant is given by its id, a GUID, because that is what its tokens say; not by a domain.
+    ///
     /// # Errors
-    /// The tenant is no plain id or domain, or the audience is empty.
+    /// The tenant is no GUID, or the audience is empty.
     pub fn entra(tenant_id: &str, audience: impl Into<String>) -> Result<Self, InvalidCheck> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-        if tenant_id.is_empty() || !tenant_id.chars().all(plain) {
-            return Err(InvalidCheck("a tenant is given by its id"));
-        }
+        // In tokens it is in lower case, with hyphens.
+        let tenant_id = Uuid::try_parse(tenant_id)
+            .map_err(|_| InvalidCheck("a tenant is given by its id, a GUID"))?
+            .hyphenated();
         let login = format!("https://login.microsoftonline.com/{tenant_id}/v2.0");
         let check = Self::new(
             &format!("{login}/.well-known/openid-configuration"),
@@ -109,6 +113,9 @@ impl TokenCheck {
                 "tokens are checked for an issuer and an audience",
             ));
         }
+        // If another crate turns on another provider of jsonwebtoken, it would have no default.
+        // Where the application has chosen one, that stays.
+        let _ = aws_lc::DEFAULT_PROVIDER.install_default();
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_audience(&[audience]);
         validation.set_issuer(&issuers);
