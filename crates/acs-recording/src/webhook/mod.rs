@@ -41,10 +41,10 @@ const TIME_LIMIT: Duration = Duration::from_secs(25);
 /// | answer | when |
 /// |---|---|
 /// | 200 | every event was handled, now or before |
-/// | 503 | a handler failed or took too long, another delivery of the event is still being handled, or the keys for a token cannot be fetched |
+/// | 503 | a handler failed or took too long, another delivery of the event is still being handled, or the keys for a token cannot be fetched, or not yet again |
 /// | 400 | everything else was handled, but an event cannot be read or its handler [refused](HandlerError::permanent) it |
 /// | 401 | the request did not pass the [check](Check) |
-/// | 403 | a handshake of a subscription or an origin that is not allowed |
+/// | 403 | a delivery of a subscription, or a handshake of an origin, that is not allowed |
 /// | 405, 413, 415 | not a method, size or content type of deliveries |
 ///
 /// ```
@@ -111,7 +111,8 @@ impl WebhookBuilder {
 
     /// Allows a subscription by its name; others are refused then. All are allowed at first.
     ///
-    /// The name is in a header that anybody can write, so this is no check of who posts.
+    /// Callbacks of Call Automation belong to no subscription and are taken all the same. The name
+    /// is in a header that anybody can write, so this is no check of who posts.
     pub fn allow_subscription(mut self, name: impl Into<String>) -> Self {
         self.subscriptions
             .get_or_insert_default()
@@ -137,12 +138,13 @@ impl WebhookBuilder {
         self
     }
 
-    /// How long an answer may take (default: 25 s), and 29 s at the most, as Event Grid waits 30.
+    /// How long an answer may take (default: 25 s), and 28 s at the most, as Event Grid waits 30 and
+    /// the store of handled events may take another.
     ///
     /// A handler that takes longer is dropped at its next `await`. What was handled by then is
     /// remembered, so that the next delivery goes on after it.
     pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.time_limit = limit.min(Duration::from_secs(29));
+        self.time_limit = limit.min(Duration::from_secs(28));
         self
     }
 

@@ -5,14 +5,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use tokio::time::{Instant, timeout_at};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Webhook;
 use super::check::Verdict;
 use super::dedup::{Claim, EventKey};
 use super::handshake::{self, empty};
 use crate::event::{Delivery, Event, EventKind, Events};
+
+/// How long the store may take to note what became of an event, be it after the deadline.
+const NOTE_LIMIT: Duration = Duration::from_secs(1);
 
 /// What became of an event, from good to bad.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,7 +80,12 @@ impl Webhook {
         }
         if let Some(allowed) = &settings.subscriptions {
             let name = Delivery::from_headers(&request.headers).and_then(|d| d.subscription);
-            if !name.is_some_and(|name| allowed.contains(&name.to_ascii_uppercase())) {
+            let is_allowed = match name {
+                Some(name) => allowed.contains(&name.to_ascii_uppercase()),
+                // Callbacks of Call Automation do not come from Event Grid.
+                None => !is_event_grid(&request.headers),
+            };
+            if !is_allowed {
                 tracing::warn!("a delivery of another subscription was refused");
                 return Err(empty(StatusCode::FORBIDDEN));
             }
@@ -104,11 +112,20 @@ impl Webhook {
             return too_large();
         }
         let mut worst = Outcome::Done;
-        for event in Events::from_request(&request.headers, body) {
+        let events = Events::from_request(&request.headers, body);
+        let alone = events.len() == 1;
+        for event in events {
+            if Instant::now() >= deadline {
+                worst = Outcome::Again;
+                break;
+            }
             let outcome = match event {
                 Ok(event) => {
-                    if let EventKind::SubscriptionValidation(question) = event.kind() {
-                        // It comes alone.
+                    // It comes alone. An answer to it says nothing of other events, which would be
+                    // lost.
+                    if let (true, EventKind::SubscriptionValidation(question)) =
+                        (alone, event.kind())
+                    {
                         return handshake::validation(question);
                     }
                     self.handle(event, deadline).await
@@ -148,14 +165,19 @@ impl Webhook {
             }
         }
         let outcome = self.call_handler(event, &name, deadline).await;
-        let noted = if outcome == Outcome::Again {
-            store.release(&key).await
-        } else {
-            store.done(&key).await
+        let noted = match outcome {
+            Outcome::Done => store.done(&key),
+            // Refused events must be refused each time they come: if they counted as done, a
+            // batch that comes again for another event would succeed without them.
+            Outcome::Refused | Outcome::Again => store.release(&key),
         };
-        if let Err(error) = noted {
-            // At worst it is handled twice, or a little later.
-            tracing::error!(%error, event = name, "the store of handled events failed");
+        // If that fails, the event is handled twice at worst, or a little later.
+        match timeout(NOTE_LIMIT, noted).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(%error, event = name, "the store of handled events failed");
+            }
+            Err(_) => tracing::error!(event = name, "the store of handled events is slow"),
         }
         outcome
     }
@@ -177,6 +199,11 @@ impl Webhook {
             }
         }
     }
+}
+
+/// Whether Event Grid delivers, to believe the headers.
+fn is_event_grid(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().starts_with("aeg-"))
 }
 
 /// Whether the body claims to be what deliveries are. Without a content type it may be.

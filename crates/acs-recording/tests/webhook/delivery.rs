@@ -5,9 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use acs_emulator::{Clock, Emulator};
-use acs_recording::webhook::{Check, HandlerError, MemoryStore, Webhook};
+use acs_recording::webhook::{
+    Check, Claim, EventKey, HandlerError, MemoryStore, SeenStore, StoreFuture, Webhook,
+};
 use acs_recording::{Event, EventKind, RecordingClient, ServerCallId};
+use futures_util::FutureExt as _;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, timeout};
 
 use super::{SECRET, Seen, event, post, status};
 
@@ -40,7 +44,14 @@ async fn statuses_lose_no_event() {
         200
     );
     assert_eq!(seen.ids(), ["later"]);
-    // What can never be handled is given up, and only after the rest was handled.
+    // What can never be handled is refused each time, or it would never be given up.
+    seen.fail.lock().unwrap().push(("never".into(), true));
+    assert_eq!(
+        status(&webhook, batch(&["a", "later", "b", "never"])).await,
+        400
+    );
+    assert_eq!(seen.ids(), ["never"]);
+    // It is given up only after the rest was handled.
     seen.fail.lock().unwrap().push(("no use".into(), true));
     assert_eq!(status(&webhook, batch(&["no use", "d"])).await, 400);
     assert_eq!(seen.ids(), ["no use", "d"]);
@@ -79,11 +90,63 @@ async fn a_slow_handler_is_asked_again_and_in_time() {
             Ok(())
         }
     });
-    let begin = tokio::time::Instant::now();
+    let begin = Instant::now();
     assert_eq!(status(&webhook, post("/e", event("a"))).await, 503);
     assert_eq!(begin.elapsed().as_secs(), 25);
     assert_eq!(status(&webhook, post("/e", event("a"))).await, 200);
     assert_eq!(calls.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_deadline_no_event_is_begun() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&calls);
+    let webhook = Webhook::builder(Check::none())
+        .keep_duplicates()
+        .build(move |_: Event| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_secs(20)).map(Ok)
+        });
+    let batch = ["a", "b", "c"].map(event).join(",");
+    let begin = Instant::now();
+    assert_eq!(
+        status(&webhook, post("/e", format!("[{batch}]"))).await,
+        503
+    );
+    assert_eq!(begin.elapsed().as_secs(), 25);
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+}
+
+/// A store that has forgotten how to note.
+struct Stuck(MemoryStore);
+
+impl SeenStore for Stuck {
+    fn claim<'a>(&'a self, event: &'a EventKey, lease: Duration) -> StoreFuture<'a, Claim> {
+        self.0.claim(event, lease)
+    }
+
+    fn done<'a>(&'a self, _: &'a EventKey) -> StoreFuture<'a, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    fn release<'a>(&'a self, _: &'a EventKey) -> StoreFuture<'a, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_store_does_not_keep_the_answer() {
+    let seen = Seen::default();
+    let builder = Webhook::builder(Check::none()).deduplicate(Stuck(MemoryStore::default()));
+    let webhook = seen.webhook(builder);
+    seen.fail.lock().unwrap().push(("later".into(), false));
+    for (id, expected) in [("a", 200), ("later", 503)] {
+        let begin = Instant::now();
+        let answer = status(&webhook, post("/e", event(id)));
+        assert_eq!(timeout(Duration::from_secs(30), answer).await, Ok(expected));
+        assert_eq!(begin.elapsed().as_secs(), 1, "{id}");
+    }
+    assert_eq!(seen.ids(), ["a", "later"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,16 +257,19 @@ async fn the_emulator_delivers_until_the_handler_succeeds() {
     for _ in 0..CALLS {
         record(&emulator, &client, &clock).await;
     }
-    let mut successes = 0;
-    while successes < CALLS {
-        if let Ok(fails) = attempted.try_recv() {
-            successes += usize::from(!fails);
-        } else {
-            // Whatever waits for its next attempt gets it.
-            clock.advance(Duration::from_secs(30));
-            tokio::task::yield_now().await;
+    let all_handled = async {
+        let mut successes = 0;
+        while successes < CALLS {
+            if let Ok(fails) = attempted.try_recv() {
+                successes += usize::from(!fails);
+            } else {
+                // Whatever waits for its next attempt gets it.
+                clock.advance(Duration::from_secs(30));
+                tokio::task::yield_now().await;
+            }
         }
-    }
+    };
+    timeout(Duration::from_secs(60), all_handled).await.unwrap();
     let mut ids = handled.lock().unwrap().clone();
     ids.sort();
     ids.dedup();

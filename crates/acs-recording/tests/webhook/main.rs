@@ -84,6 +84,15 @@ async fn event_grid_gets_its_validation_code_back() {
         Some("application/json; charset=utf-8")
     );
 
+    // Among others it is no handshake, and the others are not lost to it.
+    let seen = Seen::default();
+    let webhook = seen.webhook(Webhook::builder(Check::none()));
+    let mixed = body.replace("[{", &format!("[{}, {{", event("a")));
+    let response = webhook.respond(post("/events", mixed)).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.body(), "");
+    assert_eq!(seen.ids(), ["a", "1"]);
+
     let closed = Seen::default().webhook(Webhook::builder(Check::secret("code", SECRET).unwrap()));
     assert_eq!(status(&closed, post("/events", body)).await, 401);
 }
@@ -191,7 +200,15 @@ async fn only_deliveries_of_the_right_form_are_read() {
         .headers_mut()
         .insert("content-length", "201".parse().unwrap());
     assert_eq!(status(&webhook, announced).await, 413);
-    assert_eq!(status(&webhook, post("/e", event("x"))).await, 403);
+    let mut other = post("/e", event("x"));
+    let headers = other.headers_mut();
+    headers.insert("aeg-event-type", "Notification".parse().unwrap());
+    assert_eq!(status(&webhook, other.clone()).await, 403);
+    let headers = other.headers_mut();
+    headers.insert("aeg-subscription-name", "OTHERS".parse().unwrap());
+    assert_eq!(status(&webhook, other).await, 403);
+    let callback = post("/e", event("callback"));
+    assert_eq!(status(&webhook, callback).await, 200);
     let mut get = request("application/json", event("x"));
     *get.method_mut() = Method::GET;
     let response = webhook.respond(get).await;
@@ -199,5 +216,5 @@ async fn only_deliveries_of_the_right_form_are_read() {
         (response.status().as_u16(), header(&response, "allow")),
         (405, Some("OPTIONS, POST"))
     );
-    assert_eq!(seen.ids().len(), 3);
+    assert_eq!(seen.ids().len(), 4);
 }
