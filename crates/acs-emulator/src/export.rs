@@ -14,24 +14,30 @@ pub(crate) async fn export(
 
 #[cfg(feature = "own-storage")]
 mod blobs {
+    use std::error::Error;
     use std::sync::Arc;
     use std::time::Duration;
 
-    use azure_core::http::{ClientOptions, RequestContent, RetryOptions};
+    use azure_core::http::{ClientOptions, RetryOptions};
+    use azure_storage_blob::models::BlockLookupList;
     use azure_storage_blob::{BlobClient, BlobClientOptions};
-    use bytes::Bytes;
+    use bytes::{Bytes, BytesMut};
     use url::Url;
     use uuid::Uuid;
 
+    use crate::delivery::queue::without_query;
     use crate::file_status::Locations;
     use crate::media::Document;
     use crate::recordings::Finished;
     use crate::state::Shared;
+    use crate::store::Signature;
 
-    /// How long one file may take. An export that hangs must not hold the event back for ever.
+    /// How long one request may take. An export that hangs must not hold the event back for ever.
     const PATIENCE: Duration = Duration::from_mins(1);
+    /// Large files go in blocks of this size, so that they are never in memory as a whole.
+    const BLOCK: usize = 4 << 20;
 
-    type Failure = Box<dyn std::error::Error + Send + Sync>;
+    type Failure = Box<dyn Error + Send + Sync>;
 
     /// Writes all files of a recording. If that fails, or nobody asked for it, the answer is
     /// `None`, and the files stay in the service's own store.
@@ -49,9 +55,15 @@ mod blobs {
                 }
                 Some(locations)
             }
-            Err(error) => {
-                let container = container.as_str();
-                tracing::warn!(error, container, "own storage does not take the recording");
+            Err(failure) => {
+                let (kind, cause) = shown(failure.as_ref());
+                let container = without_query(container.as_str());
+                tracing::warn!(
+                    kind,
+                    cause,
+                    container,
+                    "own storage does not take the recording"
+                );
                 None
             }
         }
@@ -78,8 +90,10 @@ mod blobs {
             };
             let content = place(document.content_name, finished.format.name())?;
             let metadata = place("acsmetadata", "json")?;
-            let file = read(shared, document).await?;
-            put(shared, &content, file).await?;
+            match document.streamed() {
+                Some(length) => put_blocks(shared, &content, document, length).await?,
+                None => put(shared, &content, read(shared, document).await?).await?,
+            }
             put(shared, &metadata, document.metadata.clone()).await?;
             locations.push(Locations {
                 content: content.into(),
@@ -110,8 +124,64 @@ mod blobs {
     }
 
     async fn put(shared: &Shared, url: &Url, content: Bytes) -> Result<(), Failure> {
+        let client = client(shared, url)?;
+        let upload = client.upload(content.into(), None);
+        tokio::time::timeout(PATIENCE, upload).await??;
+        Ok(())
+    }
+
+    /// Writes a file that is computed where it is read.
+    async fn put_blocks(
+        shared: &Shared,
+        url: &Url,
+        document: &Arc<Document>,
+        length: u64,
+    ) -> Result<(), Failure> {
+        let client = client(shared, url)?.block_blob_client();
+        let mut ids = Vec::new();
+        let mut written = 0;
+        while written < length {
+            let piece = {
+                let document = Arc::clone(document);
+                tokio::task::spawn_blocking(move || block(&document, written)).await?
+            };
+            if piece.is_empty() {
+                return Err("the file is shorter than it should be".into());
+            }
+            let size = piece.len() as u64;
+            // All ids of a blob have to be of one length.
+            let id = format!("{:08}", ids.len()).into_bytes();
+            let staging = client.stage_block(&id, size, piece.into(), None);
+            tokio::time::timeout(PATIENCE, staging).await??;
+            ids.push(id);
+            written += size;
+        }
+        let list = BlockLookupList {
+            latest: Some(ids),
+            ..BlockLookupList::default()
+        };
+        let commit = client.commit_block_list(list.try_into()?, None);
+        tokio::time::timeout(PATIENCE, commit).await??;
+        Ok(())
+    }
+
+    /// The block of a file from `offset` on, which is shorter at the end of the file only.
+    fn block(document: &Document, offset: u64) -> Bytes {
+        let mut block = BytesMut::with_capacity(BLOCK);
+        while block.len() < BLOCK {
+            let piece = document.read(offset + block.len() as u64, BLOCK - block.len());
+            if piece.is_empty() {
+                break;
+            }
+            block.extend_from_slice(&piece);
+        }
+        block.freeze()
+    }
+
+    fn client(shared: &Shared, url: &Url) -> Result<BlobClient, Failure> {
         let mut signed = url.clone();
-        signed.set_query(shared.settings.store.storage_sas.as_deref());
+        let signature = shared.settings.store.storage_sas.as_ref();
+        signed.set_query(signature.map(Signature::query));
         let options = BlobClientOptions {
             client_options: ClientOptions {
                 // What fails once is told in the event; the service's retries are not known.
@@ -120,15 +190,84 @@ mod blobs {
             },
             ..BlobClientOptions::default()
         };
-        let client = BlobClient::new(signed, None, Some(options))?;
-        let upload = client.upload(RequestContent::from(content.to_vec()), None);
-        tokio::time::timeout(PATIENCE, upload).await??;
-        Ok(())
+        Ok(BlobClient::new(signed, None, Some(options))?)
+    }
+
+    /// What a log may show of a failure: its kind, if the storage's client names one, and the
+    /// innermost cause. The texts between name the address with its signature.
+    fn shown(failure: &(dyn Error + 'static)) -> (Option<String>, String) {
+        let kind = |error: &(dyn Error + 'static)| {
+            let error = error.downcast_ref::<azure_core::Error>()?;
+            Some(error.kind().to_string())
+        };
+        let mut known = kind(failure);
+        let mut cause = failure;
+        while let Some(source) = cause.source() {
+            cause = source;
+            known = known.or_else(|| kind(cause));
+        }
+        (known, without_queries(&cause.to_string()))
+    }
+
+    fn without_queries(text: &str) -> String {
+        let words = text.split(' ').map(|word| {
+            if word.contains("://") {
+                without_query(word)
+            } else {
+                word
+            }
+        });
+        words.collect::<Vec<_>>().join(" ")
     }
 
     #[cfg(test)]
     mod tests {
         use super::*;
+        use crate::media::{Pattern, Source};
+
+        #[test]
+        fn blocks_make_the_whole_and_only_the_last_is_short() {
+            let length = 2 * BLOCK as u64 + 1_234;
+            let source = Source::Pattern(Pattern::new(Bytes::from_static(b"head"), length, 7));
+            let expires_at = jiff::Timestamp::MAX;
+            let document = Document::new(String::new(), "", Bytes::new(), source, expires_at);
+            let mut sizes = Vec::new();
+            let mut written = 0;
+            while written < length {
+                let block = block(&document, written);
+                let expected = document.read(written, 64);
+                assert!(block.starts_with(&expected));
+                sizes.push(block.len());
+                written += block.len() as u64;
+            }
+            assert_eq!(sizes, [BLOCK, BLOCK, 1_234]);
+            assert!(block(&document, written).is_empty());
+        }
+
+        #[tokio::test]
+        async fn logs_do_not_show_signatures() {
+            let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = taken.local_addr().unwrap().port();
+            drop(taken);
+            let shared = crate::Emulator::builder()
+                .storage_sas("sv=1&sig=secret")
+                .start()
+                .await
+                .unwrap();
+            let url = Url::parse(&format!("http://127.0.0.1:{port}/c/f.wav")).unwrap();
+            let failure = put(shared.shared(), &url, Bytes::from_static(b"x"))
+                .await
+                .unwrap_err();
+            // Otherwise there would be nothing to hide.
+            assert!(format!("{failure:?}").contains("secret"), "{failure:?}");
+            let (kind, cause) = shown(failure.as_ref());
+            assert!(kind.is_some());
+            assert!(!cause.contains("secret"), "{cause}");
+
+            let text = "sending to (http://a.test/b?sig=secret) failed";
+            let cleaned = without_queries(text);
+            assert_eq!(cleaned, "sending to (http://a.test/b failed");
+        }
 
         #[test]
         fn files_are_below_the_container() {

@@ -1,5 +1,6 @@
 //! How recordings are stored, as far as tests can set it.
 
+use std::fmt;
 use std::time::Duration;
 
 use url::Url;
@@ -17,8 +18,34 @@ pub(crate) struct StoreSettings {
     pub(crate) chunk_size: Option<u64>,
     pub(crate) swapped: bool,
     pub(crate) redirect: Redirect,
-    /// The query of a shared access signature for own storage.
-    pub(crate) storage_sas: Option<String>,
+    /// For own storage.
+    pub(crate) storage_sas: Option<Signature>,
+}
+
+/// The query of a shared access signature, which nothing shows.
+#[derive(Clone)]
+pub(crate) struct Signature(String);
+
+#[cfg_attr(
+    not(feature = "own-storage"),
+    allow(dead_code, reason = "nothing is written without the feature")
+)]
+impl Signature {
+    pub(crate) fn query(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Signature {
+    fn from(query: String) -> Self {
+        Self(query)
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signature(..)")
+    }
 }
 
 /// Whether media and metadata are under another name.
@@ -83,7 +110,8 @@ impl EmulatorBuilder {
     /// storage. On Azure that takes a managed identity, which no emulator of the storage has.
     pub fn storage_sas(mut self, query: impl Into<String>) -> Self {
         let query = query.into();
-        self.settings.store.storage_sas = Some(query.trim_start_matches('?').to_owned());
+        let query = query.trim_start_matches('?').to_owned();
+        self.settings.store.storage_sas = Some(Signature(query));
         self
     }
 }
