@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use crate::store::Signature;
 use crate::{Emulator, EmulatorBuilder, Error, EventSchema, Script};
 
 /// Attempts to pass the handshake of a webhook that may be starting at the same time.
@@ -54,6 +55,15 @@ pub struct Options {
     /// The largest size of a file in bytes; a larger recording has several [default: no limit]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     chunk_size: Option<u64>,
+
+    /// The shared access signature, a query, for recordings that go into own storage
+    #[arg(
+        long,
+        value_name = "QUERY",
+        env = "ACS_EMULATOR_STORAGE_SAS",
+        hide_env_values = true
+    )]
+    storage_sas: Option<Signature>,
 
     /// Sends Event Grid events to this address
     #[arg(long, value_name = "URL")]
@@ -128,6 +138,9 @@ impl Options {
         if let Some(bytes) = self.chunk_size {
             builder = builder.chunk_size(bytes);
         }
+        if let Some(signature) = &self.storage_sas {
+            builder = builder.storage_sas(signature.query());
+        }
         if self.redirect_content {
             builder = builder.redirect_content();
         }
@@ -197,5 +210,29 @@ impl Options {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory as _, Parser};
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn a_signature_is_used_and_never_shown() {
+        let program = Program::parse_from(["x", "--storage-sas", "?sv=1&sig=secret"]);
+        let builder = program.options.configure().unwrap();
+        let signature = builder.settings.store.storage_sas.as_ref().unwrap();
+        assert_eq!(signature.query(), "sv=1&sig=secret");
+        assert!(!format!("{builder:?}").contains("secret"));
+        assert!(!format!("{:?}", program.options).contains("secret"));
+        let help = Program::command().render_long_help().to_string();
+        assert!(help.contains("[env: ACS_EMULATOR_STORAGE_SAS]"), "{help}");
     }
 }
