@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use progenitor_client::ResponseValue;
 use reqwest::{Method, Request, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
@@ -12,6 +13,25 @@ use crate::{Failure, Transport};
 
 /// Headers of an operation, of the transport, and of HTTP itself: more than this there are not.
 const HEADERS: usize = 12;
+
+/// What would not arrive as part of one segment of a path.
+const OUTSIDE_SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'/')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// The client of a Communication Services resource: each operation of the service is a method.
 ///
@@ -52,6 +72,12 @@ impl Client {
             .endpoint
             .join(path)
             .map_err(|error| Failure::Request(error.into()))?;
+        // A segment `..`, which no encoding hides, would make it another operation.
+        let folder = self.endpoint.path();
+        if url.path().strip_prefix(folder) != Some(path) {
+            let text = format!("`{path}` does not stay below {folder}; check the ids in it");
+            return Err(Failure::Request(text.into()));
+        }
         url.query_pairs_mut()
             .append_pair("api-version", Self::API_VERSION);
         let mut request = Request::new(method, url);
@@ -71,14 +97,24 @@ impl Client {
     }
 }
 
+/// A value as one segment of a path.
+pub(crate) fn encode_path(text: &str) -> String {
+    utf8_percent_encode(text, OUTSIDE_SEGMENT).to_string()
+}
+
 /// The value in an answer.
 pub(crate) fn value<T: DeserializeOwned>(
     answer: Response<Bytes>,
 ) -> Result<ResponseValue<T>, Failure> {
-    let (head, body) = answer.into_parts();
-    match serde_json::from_slice(&body) {
-        Ok(value) => Ok(ResponseValue::new(value, head.status, head.headers)),
-        Err(source) => Err(Failure::Body { body, source }),
+    match serde_json::from_slice(answer.body()) {
+        Ok(value) => {
+            let (head, _) = answer.into_parts();
+            Ok(ResponseValue::new(value, head.status, head.headers))
+        }
+        Err(source) => Err(Failure::Body {
+            answer: Box::new(answer),
+            source,
+        }),
     }
 }
 
@@ -119,6 +155,39 @@ mod tests {
                 let expected = format!("{expected}{path}?api-version={version}");
                 assert_eq!(url(endpoint, path), expected);
             }
+        }
+    }
+
+    /// Whatever an id holds, it stays one segment, or there is no request.
+    #[test]
+    fn ids_stay_where_they_are() {
+        let client = |path: &str| {
+            let http = reqwest::Client::new();
+            let endpoint = "https://contoso.example/acs".parse().unwrap();
+            let client = Client::new(endpoint, http.clone(), Arc::new(http));
+            let request = client.request(Method::DELETE, path)?.build()?;
+            Ok::<_, Failure>(request.url().path().to_owned())
+        };
+        for id in ["..", "."] {
+            let path = format!("calling/recordings/{}", encode_path(id));
+            let failure = client(&path).unwrap_err();
+            assert!(matches!(failure, Failure::Request(_)), "{failure:?}");
+        }
+        let hostile: String = (0..=u8::MAX).map(char::from).collect();
+        for id in [
+            r"..\..\identities\8:acs:x",
+            "a/../b",
+            "%2e%2e",
+            "\t\n",
+            &hostile,
+        ] {
+            let path = format!("calling/recordings/{}:pause", encode_path(id));
+            let sent = client(&path).unwrap();
+            let segments: Vec<_> = sent.split('/').collect();
+            assert_eq!(segments.len(), 5, "{sent}");
+            let segment = segments[4].strip_suffix(":pause").unwrap();
+            let decoded = percent_encoding::percent_decode_str(segment);
+            assert_eq!(decoded.decode_utf8().unwrap(), id);
         }
     }
 

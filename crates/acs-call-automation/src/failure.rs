@@ -22,8 +22,8 @@ pub enum Failure {
     Status(Box<Response<Bytes>>),
     /// The answer is a success, but its body is not what the operation returns.
     Body {
-        /// The body as it came.
-        body: Bytes,
+        /// The answer as it came.
+        answer: Box<Response<Bytes>>,
         /// Where it goes wrong.
         source: serde_json::Error,
     },

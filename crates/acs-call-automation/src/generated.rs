@@ -2,9 +2,8 @@
 // spec/call-automation.json sha256 3e46aab4e1e5c8bcc365d013338ff11ca4035c4fba78bcc8d12690b1d5283077
 // spec/call-automation.overlay.yaml sha256 aa63ae216c8122c75fcbbb4f0b45473e30c4dc437676126b77798b7386bccccb
 
-use crate::client::{empty, value};
+use crate::client::{empty, encode_path, value};
 use crate::{Client, Failure, ResponseValue};
-use progenitor_client::encode_path;
 /// Types used as operation parameters and responses.
 #[allow(clippy::all)]
 pub mod types {

@@ -125,7 +125,7 @@ async fn failures_keep_what_the_service_said() {
 
     let (confused, _) = server(&["HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>"]).await;
     match confused.call_recording_get_recording_properties("r").await {
-        Err(Failure::Body { body, .. }) => assert_eq!(body, "<html>"),
+        Err(Failure::Body { answer, .. }) => assert_eq!(answer.body(), "<html>"),
         other => panic!("{other:?}"),
     }
 

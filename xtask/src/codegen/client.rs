@@ -55,12 +55,9 @@ pub fn rewrite(file: &mut syn::File, version: &str) -> Result<()> {
         }
     }
     let about = "The version of the API, which every request names.";
-    let imports: [Item; 3] = [
+    let imports: [Item; 2] = [
         parse_quote!(
-            use progenitor_client::encode_path;
-        ),
-        parse_quote!(
-            use crate::client::{empty, value};
+            use crate::client::{empty, encode_path, value};
         ),
         parse_quote!(
             use crate::{Client, Failure, ResponseValue};
@@ -328,8 +325,7 @@ mod tests {
             }
         });
         insta::assert_snapshot!(source.unwrap(), @r#"
-        use progenitor_client::encode_path;
-        use crate::client::{empty, value};
+        use crate::client::{empty, encode_path, value};
         use crate::{Client, Failure, ResponseValue};
         pub mod types {}
         /// A client.
