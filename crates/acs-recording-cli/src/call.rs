@@ -106,7 +106,7 @@ pub(crate) async fn run(
             let targets = options.targets.iter().map(|target| identifier(target));
             let mut create = calls.create(targets, &options.common.callback)?;
             if let Some(caller) = &options.caller {
-                create = create.caller(identifier(caller));
+                create = create.caller(identifier(caller))?;
             }
             connected(&create.await?, options.common.within, out).await
         }

@@ -8,6 +8,7 @@ use acs_recording::{
     RecordingId, RoomId, ServerCallId,
 };
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -54,9 +55,13 @@ pub(crate) struct Start {
     #[arg(long, value_name = "URL")]
     storage: Option<String>,
 
-    /// Makes a repeated start the same start, when both have this id
+    /// Makes a repeated start the same start, when both have this id and time
     #[arg(long, value_name = "UUID")]
     repeatability_id: Option<Uuid>,
+
+    /// When the start with this id was sent first, such as 2026-03-12T09:30:00Z [default: now]
+    #[arg(long, value_name = "TIME", requires = "repeatability_id")]
+    first_sent: Option<Timestamp>,
 
     /// Waits until the recording is active
     #[arg(long, conflicts_with = "paused")]
@@ -240,6 +245,9 @@ pub(crate) async fn start(options: Start, global: &Global, out: &Output) -> Resu
     }
     if let Some(id) = options.repeatability_id {
         start = start.repeatability_id(id);
+    }
+    if let Some(time) = options.first_sent {
+        start = start.first_sent(time.into());
     }
     let recording = start.await?;
     let answer = recording.start_answer();

@@ -194,6 +194,14 @@ impl RecordingClient {
         Self::from_pipeline(pipeline)
     }
 
+    /// This client with another time limit per attempt, from sending a request to its answer
+    /// (default: 30 seconds).
+    pub fn with_attempt_time_limit(&self, limit: Duration) -> Self {
+        let mut pipeline = self.0.pipeline.clone();
+        pipeline.limits.attempt = limit;
+        Self::from_pipeline(pipeline)
+    }
+
     /// The resource's address.
     pub fn endpoint(&self) -> &Endpoint {
         &self.0.pipeline.endpoint

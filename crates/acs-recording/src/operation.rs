@@ -1,15 +1,26 @@
 //! What all operations of the generated client have in common.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use acs_call_automation::{Failure, ResponseValue};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use uuid::Uuid;
 
-use crate::error::{ErrorKind, Result, from_failure};
+use crate::error::{Error, ErrorKind, Result};
+use crate::transport::later;
+
+/// How long the last question of a wait may take.
+const LAST_QUESTION: Duration = Duration::from_secs(2);
 
 /// What makes sending a request twice act once: an id, and when it was sent first.
 pub(crate) fn repeatability() -> (Uuid, String) {
-    (Uuid::new_v4(), httpdate::fmt_http_date(SystemTime::now()))
+    (Uuid::new_v4(), http_date(SystemTime::now()))
+}
+
+/// A time as an HTTP date, which has those from 1970 to 9999.
+pub(crate) fn http_date(time: SystemTime) -> String {
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    httpdate::fmt_http_date(time.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST))
 }
 
 /// The value of an answer, or the error that it stands for.
@@ -19,14 +30,51 @@ pub(crate) fn finish<T>(
 ) -> Result<T> {
     match answer {
         Ok(answer) => Ok(answer.into_inner()),
-        Err(failure) => Err(from_failure(failure).during(operation)),
+        Err(failure) => Err(Error::from(failure).during(operation)),
+    }
+}
+
+/// What is asked for again and again, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    pub(crate) limit: Duration,
+    pub(crate) interval: Duration,
+}
+
+impl Wait {
+    /// Asks until there is a value; in its place a question gives what `what` still is.
+    ///
+    /// The limit holds for questions too, but for the last, which is asked when it ends.
+    pub(crate) async fn until<T, F, Fut>(self, what: &str, ask: F) -> Result<T>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<Result<T, String>>>,
+    {
+        let deadline = later(Instant::now(), self.limit);
+        let mut still = "unknown".to_owned();
+        loop {
+            let begun = Instant::now();
+            let limit = deadline.max(later(begun, LAST_QUESTION));
+            match timeout_at(limit, ask()).await {
+                Ok(Ok(Ok(value))) => return Ok(value),
+                Ok(Ok(Err(state))) => still = state,
+                Ok(Err(error)) => return Err(error),
+                Err(_) => {}
+            }
+            if begun >= deadline || Instant::now() >= limit {
+                let limit = self.limit.as_secs_f32();
+                let message = format!("{what} is still {still} after {limit} s");
+                return Err(Error::new(ErrorKind::Timeout, message));
+            }
+            sleep_until(deadline.min(later(Instant::now(), self.interval))).await;
+        }
     }
 }
 
 /// What a retry no longer finds, the first attempt ended, whose answer got lost.
 pub(crate) fn gone_is_done(outcome: Result<()>) -> Result<()> {
     match outcome {
-        Err(error) if error.kind() == ErrorKind::NotFound && error.attempts() > 1 => Ok(()),
+        Err(error) if error.may_have_acted() && error.code() == Some("8522") => Ok(()),
         outcome => outcome,
     }
 }

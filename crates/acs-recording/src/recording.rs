@@ -4,13 +4,11 @@ use std::future::IntoFuture;
 use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-
 use crate::client::RecordingClient;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::models::{RecordingKind, RecordingState};
-use crate::operation::{finish, gone_is_done};
+use crate::operation::{Wait, finish, gone_is_done};
 
 /// A handle on one recording. It is cheap to clone, and dropping it stops nothing.
 #[derive(Clone, Debug)]
@@ -134,7 +132,7 @@ impl Recording {
     /// did what it should: the state tells.
     async fn unless_done_before(&self, outcome: Result<()>, wanted: RecordingState) -> Result<()> {
         match outcome {
-            Err(error) if error.kind() == ErrorKind::Conflict && error.attempts() > 1 => {
+            Err(error) if error.kind() == ErrorKind::Conflict && error.may_have_acted() => {
                 match self.state().await {
                     Ok(state) if state == wanted => Ok(()),
                     _ => Err(error),
@@ -178,8 +176,10 @@ impl Recording {
         WaitUntil {
             recording: self.clone(),
             state,
-            limit: Duration::from_mins(1),
-            interval: Duration::from_secs(1),
+            wait: Wait {
+                limit: Duration::from_mins(1),
+                interval: Duration::from_secs(1),
+            },
         }
     }
 }
@@ -190,41 +190,33 @@ impl Recording {
 pub struct WaitUntil {
     recording: Recording,
     state: RecordingState,
-    limit: Duration,
-    interval: Duration,
+    wait: Wait,
 }
 
 impl WaitUntil {
-    /// How long to wait at the most (default: 1 minute).
+    /// How long to wait at the most (default: 1 minute); it is asked once more when that is over.
     pub fn within(mut self, limit: Duration) -> Self {
-        self.limit = limit;
+        self.wait.limit = limit;
         self
     }
 
     /// The pause between two questions (default: 1 second).
     pub fn every(mut self, interval: Duration) -> Self {
-        self.interval = interval;
+        self.wait.interval = interval;
         self
     }
 
     async fn wait(self) -> Result<()> {
-        let deadline = Instant::now() + self.limit;
-        loop {
-            let state = self.recording.state().await?;
-            if state == self.state {
-                return Ok(());
-            }
-            if Instant::now() + self.interval > deadline {
-                return Err(Error::new(
-                    ErrorKind::Timeout,
-                    format!(
-                        "the recording is still {state} after {} s",
-                        self.limit.as_secs_f32()
-                    ),
-                ));
-            }
-            sleep(self.interval).await;
-        }
+        let (recording, wanted) = (&self.recording, &self.state);
+        let ask = || async move {
+            let state = recording.state().await?;
+            Ok(if state == *wanted {
+                Ok(())
+            } else {
+                Err(state.to_string())
+            })
+        };
+        self.wait.until("the recording", ask).await
     }
 }
 

@@ -4,20 +4,21 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
+use std::time::SystemTime;
 
 use url::Url;
 use uuid::Uuid;
 
 use crate::client::RecordingClient;
 use crate::credential::is_secure;
-use crate::error::{Error, ErrorKind, Result, from_failure};
+use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::{CallConnectionId, GroupCallId, RecordingId, RoomId, ServerCallId};
 use crate::models::{
     CallLocator, CallLocatorKind, ChannelAffinity, ExternalStorage, RecordingChannelType,
     RecordingContentType, RecordingFormatType, RecordingStorageKind, StartCallRecordingRequest,
 };
-use crate::operation::repeatability;
+use crate::operation::{http_date, repeatability};
 use crate::recording::{Recording, StartAnswer};
 
 const OPERATION: &str = "start recording";
@@ -179,6 +180,22 @@ impl Media {
                 return refuse(format!("{participant} stands twice in the channel order"));
             }
         }
+        for (channel, participant) in &self.channels {
+            let there = self.order.get(usize::from(*channel));
+            if let Some(other) = there.filter(|other| *other != participant) {
+                return refuse(format!(
+                    "channel {channel} is given to {participant}, and the channel order has {other} \
+                     there"
+                ));
+            }
+            let ordered = self.order.iter().position(|one| one == participant);
+            if let Some(place) = ordered.filter(|place| *place != usize::from(*channel)) {
+                return refuse(format!(
+                    "channel {channel} is given to {participant}, who has channel {place} by the \
+                     channel order"
+                ));
+            }
+        }
         request.recording_content_type = Some(self.content.clone());
         request.recording_channel_type = Some(self.channel.clone());
         request.recording_format_type = Some(self.format.clone());
@@ -248,6 +265,7 @@ pub struct StartRecording {
     request: StartCallRecordingRequest,
     media: Option<Media>,
     repeatability_id: Option<Uuid>,
+    first_sent: Option<SystemTime>,
 }
 
 impl StartRecording {
@@ -262,6 +280,7 @@ impl StartRecording {
             request,
             media: None,
             repeatability_id: None,
+            first_sent: None,
         }
     }
 
@@ -321,14 +340,24 @@ impl StartRecording {
 
     /// The id that makes sending twice start once; by default a new one.
     ///
-    /// For programs that may die between starting and noting the result: choose the id, store it,
-    /// and start again with it. The service remembers it for a short time only.
+    /// For programs that may die between starting and noting the result: choose the id, store it
+    /// with the time, and start again with both, which is what [`first_sent`](Self::first_sent) is
+    /// for. The service remembers them for a short time only.
     pub fn repeatability_id(mut self, id: Uuid) -> Self {
         self.repeatability_id = Some(id);
         self
     }
 
-    /// Changes the request as it is sent, last of all: for values that this crate does not know.
+    /// When a start with this [`repeatability_id`](Self::repeatability_id) was sent first; by
+    /// default now. An id that comes again with another time is another start to the service, or a
+    /// wrong one.
+    pub fn first_sent(mut self, time: SystemTime) -> Self {
+        self.first_sent = Some(time);
+        self
+    }
+
+    /// Changes the request, as far as it is set by now: for values that this crate does not know.
+    /// What is set afterwards replaces what this changed.
     pub fn with_request(mut self, change: impl FnOnce(&mut StartCallRecordingRequest)) -> Self {
         if let Some(media) = self.media.take()
             && media.apply(&mut self.request).is_err()
@@ -352,15 +381,13 @@ impl StartRecording {
 async fn send(
     client: &RecordingClient,
     request: &StartCallRecordingRequest,
-    repeatability_id: Option<Uuid>,
+    (id, first_sent): (Uuid, String),
 ) -> Result<(RecordingId, StartAnswer)> {
-    let (new_id, first_sent) = repeatability();
-    let id = repeatability_id.unwrap_or(new_id);
     let answer = client
         .call_automation()
         .call_recording_start_recording(Some(&first_sent), Some(&id), request)
         .await;
-    let answer = answer.map_err(from_failure)?;
+    let answer = answer?;
     let accepted = answer.status().as_u16() == 202;
     let answer = answer.into_inner();
     let id = answer.recording_id.as_deref().map(RecordingId::new);
@@ -401,11 +428,15 @@ impl IntoFuture for StartRecording {
             client,
             request,
             repeatability_id,
+            first_sent,
             ..
         } = self;
+        let (new_id, now) = repeatability();
+        let id = repeatability_id.unwrap_or(new_id);
+        let first_sent = first_sent.map_or(now, http_date);
         Box::pin(async move {
             let sent = match prepared {
-                Ok(()) => send(&client, &request, repeatability_id).await,
+                Ok(()) => send(&client, &request, (id, first_sent)).await,
                 Err(error) => Err(error),
             };
             match sent {

@@ -38,6 +38,7 @@ async fn a_call_that_is_made_can_be_recorded_once_it_is_connected() {
         .create([BOB], CALLBACK)
         .unwrap()
         .caller("4:+14255550100")
+        .unwrap()
         .display_name("Contoso")
         .operation_context("order 7")
         .await
@@ -153,7 +154,7 @@ async fn a_page_elsewhere_is_not_asked_for() {
 
 #[tokio::test]
 async fn the_rest_of_call_automation_uses_the_same_credentials_and_retries() {
-    let busy = answer("503 Service Unavailable", &[], "");
+    let busy = answer("503 Service Unavailable", &[("retry-after-ms", "1")], "");
     let server = Server::start([busy, answer("202 Accepted", &[], "")]).await;
     let client = server.client().build().unwrap();
     let low_level = client.call_automation();
@@ -171,5 +172,42 @@ async fn the_rest_of_call_automation_uses_the_same_credentials_and_retries() {
             request.contains("authorization: HMAC-SHA256 SignedHeaders="),
             "{request}"
         );
+    }
+}
+
+/// A gateway says so too when it lost the answer, and a sound would be played twice.
+#[tokio::test]
+async fn what_may_have_been_done_and_cannot_be_repeated_is_not() {
+    for trouble in [answer("503 Service Unavailable", &[], ""), Answer::Close] {
+        let server = Server::start([trouble, answer("202 Accepted", &[], "")]).await;
+        let client = server.client().build().unwrap();
+        let low_level = client.call_automation();
+        let failure = low_level.call_media_cancel_all_media_operations("c").await;
+        let error: acs_recording::Error = failure.unwrap_err().into();
+        assert!(error.is_retryable(), "{error}");
+        assert_eq!((error.attempts(), server.requests().len()), (1, 1));
+        assert!(error.request_id().is_some());
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_call_is_told_so() {
+    let server = Server::start([]).await;
+    let client = server.client().build().unwrap();
+    let create = || {
+        let targets = ["8:acs:a_1"];
+        client.calls().create(targets, "https://app.example/c").unwrap()
+    };
+    let app = "28:orgid:10d9b1b0-5a5c-4e0d-a4a6-5b1b0a0b5b1b";
+    let mut sent = None;
+    let _ = create()
+        .caller(app)
+        .unwrap()
+        .with_request(|request| sent = request.teams_app_source.clone());
+    assert!(app.ends_with(&sent.unwrap().app_id));
+    for nobody in ["8:orgid:10d9b1b0-5a5c-4e0d-a4a6-5b1b0a0b5b1b", "unknown"] {
+        let error = create().caller(nobody).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(nobody), "{error}");
     }
 }

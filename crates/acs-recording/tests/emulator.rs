@@ -6,7 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use acs_emulator::{Clock, Emulator};
 use acs_recording::models::{
@@ -157,9 +157,11 @@ async fn the_same_repeatability_id_starts_once() {
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;
     let client = client(&acs);
+    let first_sent = SystemTime::now() - Duration::from_secs(60);
     let start = || {
         let id = ServerCallId::new(call.server_call_id()).unwrap();
-        client.start(id).media(Media::mixed_wav())
+        let start = client.start(id).media(Media::mixed_wav());
+        start.first_sent(first_sent)
     };
     let id = Uuid::new_v4();
     let first = start().repeatability_id(id).await.unwrap();
@@ -244,6 +246,20 @@ async fn errors_say_what_happened_to_what_and_what_to_do() {
         "two on a channel",
         good.start(id())
             .media(Media::unmixed_wav().channel(1, "4:+1").channel(1, "4:+2"))
+            .await
+            .unwrap_err(),
+    );
+    note(
+        "channel and order",
+        good.start(id())
+            .media(Media::unmixed_wav().channel(0, "4:+1").order(["4:+2"]))
+            .await
+            .unwrap_err(),
+    );
+    note(
+        "order and channel",
+        good.start(id())
+            .media(Media::unmixed_wav().order(["4:+2"]).channel(4, "4:+2"))
             .await
             .unwrap_err(),
     );

@@ -29,6 +29,8 @@ struct Numbered {
     lasts: AtomicU32,
     refuses: AtomicBool,
     slow: Duration,
+    /// Whether all its tokens are the first, as those of a cache.
+    same: bool,
     scopes: Mutex<Vec<String>>,
     claims: Mutex<Vec<String>>,
 }
@@ -64,7 +66,8 @@ impl TokenCredential for Numbered {
         {
             self.claims.lock().unwrap().push(claims.clone());
         }
-        let number = self.given.fetch_add(1, Ordering::SeqCst);
+        let given = self.given.fetch_add(1, Ordering::SeqCst);
+        let number = if self.same { 0 } else { given };
         let end = OffsetDateTime::now_utc()
             + Duration::from_secs(self.lasts.load(Ordering::SeqCst).into());
         Ok(AccessToken::new(format!("token-{number}"), end))
@@ -179,6 +182,68 @@ async fn a_claims_challenge_is_answered_once() {
         4,
         "no second answer to a second challenge"
     );
+}
+
+/// Requests whose token is refused at the same time need one new token.
+#[tokio::test]
+async fn one_new_token_answers_many_challenges() {
+    const AT_ONCE: usize = 5;
+    let claims = BASE64_STANDARD.encode(r#"{"access_token":{}}"#);
+    let header = format!(r#"Bearer error="insufficient_claims", claims="{claims}""#);
+    let challenge = answer("401 Unauthorized", &[("WWW-Authenticate", &header)], "");
+    let mut answers = vec![state("active")];
+    answers.extend(vec![challenge; AT_ONCE]);
+    answers.extend(vec![state("active"); AT_ONCE]);
+    let server = Server::start(answers).await;
+    let credential = Arc::new(Numbered {
+        lasts: AtomicU32::new(3600),
+        // Long enough for all to be refused meanwhile.
+        slow: Duration::from_secs(1),
+        ..Numbered::default()
+    });
+    let recording = client(&server, &credential).recording(rid());
+    recording.state().await.unwrap();
+    let tasks: Vec<_> = (0..AT_ONCE)
+        .map(|_| {
+            let recording = recording.clone();
+            tokio::spawn(async move { recording.state().await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    assert_eq!(credential.given.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_was_refused_is_not_sent_again() {
+    let claims = BASE64_STANDARD.encode(r#"{"access_token":{}}"#);
+    let header = format!(r#"Bearer error="insufficient_claims", claims="{claims}""#);
+    let challenge = || answer("401 Unauthorized", &[("WWW-Authenticate", &header)], "");
+    let server = Server::start([challenge(), challenge()]).await;
+    let credential = Arc::new(Numbered {
+        same: true,
+        ..Numbered::default()
+    });
+    credential.lasts.store(3600, Ordering::SeqCst);
+    let error = client(&server, &credential).recording(rid()).state().await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Authentication);
+    assert_eq!(server.requests().len(), 1);
+}
+
+/// A credential that hangs is no reason to hang, nor to blame the service.
+#[tokio::test]
+async fn a_credential_that_gives_nothing_is_named() {
+    let server = Server::start([state("active")]).await;
+    let credential = Arc::new(Numbered {
+        slow: Duration::from_secs(3600),
+        ..Numbered::default()
+    });
+    let client = client(&server, &credential).with_attempt_time_limit(Duration::from_millis(50));
+    let error = client.recording(rid()).state().await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 0));
+    assert!(error.to_string().contains("the credential"), "{error}");
+    assert_eq!(server.requests().len(), 0);
 }
 
 #[tokio::test]

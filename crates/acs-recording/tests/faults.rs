@@ -195,16 +195,15 @@ async fn a_stop_whose_answer_got_lost_is_a_success() {
         .unwrap();
     assert_eq!(server.requests().len(), 2);
 
-    let server = Server::start([gone()]).await;
-    let error = server
-        .client()
-        .build()
-        .unwrap()
-        .recording(rid())
-        .stop()
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound);
+    // Where no attempt before can have ended it, there was nothing to end.
+    let busy = answer("429 Too Many Requests", &[("retry-after-ms", "1")], "");
+    let page = answer("404 Not Found", &[], "<html>no such page</html>");
+    for answers in [vec![gone()], vec![busy, gone()], vec![Answer::Close, page]] {
+        let server = Server::start(answers.clone()).await;
+        let recording = server.client().build().unwrap().recording(rid());
+        let error = recording.stop().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{answers:?}");
+    }
 }
 
 #[tokio::test]
@@ -243,6 +242,10 @@ async fn a_success_with_a_wrong_body_is_no_success() {
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnexpectedAnswer, "{body}: {error}");
+        if body != "{}" {
+            assert_eq!((error.attempts(), error.status()), (1, Some(200)));
+            assert!(error.request_id().is_some(), "{error}");
+        }
     }
 }
 

@@ -186,6 +186,7 @@ async fn requests_are_those_of_a_recorded_call() {
         .create([ALICE], CALLBACK)
         .unwrap()
         .caller(ALICE)
+        .unwrap()
         .await
         .unwrap();
     client

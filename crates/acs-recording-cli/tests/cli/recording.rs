@@ -42,7 +42,7 @@ async fn all_options_of_a_start_arrive() {
     let call = acs.call(["alice", "bob"]).await;
     let alice = format!("1={}", call.participant("alice").unwrap());
     let program = Program::new(&acs);
-    let started = program.run(&[
+    let start = [
         "start",
         "--call-connection-id",
         call.call_connection_id(),
@@ -53,12 +53,18 @@ async fn all_options_of_a_start_arrive() {
         "--paused",
         "--callback",
         "https://app.example/state",
+        "--repeatability-id",
+        "0b1a9ac5-0f8b-4d5e-9d0e-8a6a2f0c7d11",
+        "--first-sent",
+        "2026-03-12T09:30:00Z",
         "--output",
         "json",
-    ]);
-    let started = started.json();
+    ];
+    let started = program.run(&start).json();
     assert_eq!(started["outcome_follows"], true);
     assert!(started["recording_id"].is_string());
+    let again = program.run(&start).json();
+    assert_eq!(again["recording_id"], started["recording_id"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use acs_call_automation::Failure;
 use http::Method;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::BoxFuture;
 use crate::client::RecordingClient;
-use crate::error::{Error, ErrorKind, Result, from_failure};
+use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::{CallConnectionId, ServerCallId};
 use crate::models::{
     CallConnectionProperties, CallConnectionStateModel as CallConnectionState, CallParticipant,
     GetParticipantsResponse,
 };
-use crate::operation::{finish, gone_is_done, repeatability};
+use crate::operation::{Wait, finish, gone_is_done, repeatability};
 
 /// More pages of participants than a call of 350 people can have.
 const MAX_PAGES: usize = 350;
@@ -115,8 +115,10 @@ impl CallConnection {
     pub fn wait_until_connected(&self) -> WaitUntilConnected {
         WaitUntilConnected {
             call: self.clone(),
-            limit: Duration::from_mins(2),
-            interval: Duration::from_secs(1),
+            wait: Wait {
+                limit: Duration::from_mins(2),
+                interval: Duration::from_secs(1),
+            },
         }
     }
 
@@ -153,6 +155,7 @@ impl CallConnection {
     /// [`ErrorKind::NotFound`] when the call is over.
     pub async fn participants(&self) -> Result<Vec<Participant>> {
         const OPERATION: &str = "list participants";
+        let deadline = self.client.pipeline().deadline();
         let low_level = self.client.call_automation();
         let answer = low_level.call_connection_get_participants(self.id.as_str());
         let mut page = finish(answer.await, OPERATION)?;
@@ -163,7 +166,7 @@ impl CallConnection {
                 return Ok(participants);
             };
             page = self
-                .page(&next)
+                .page(&next, deadline)
                 .await
                 .map_err(|error| error.during(OPERATION))?;
         }
@@ -174,19 +177,17 @@ impl CallConnection {
         .during(OPERATION))
     }
 
-    async fn page(&self, link: &str) -> Result<GetParticipantsResponse> {
+    async fn page(&self, link: &str, deadline: Instant) -> Result<GetParticipantsResponse> {
         let pipeline = self.client.pipeline();
-        let answer = pipeline.resource(Method::GET, link, "call_connection_get_participants");
+        let operation = "call_connection_get_participants";
+        let answer = pipeline.resource(Method::GET, link, operation, deadline);
         let answer = answer.await?;
         if !answer.status().is_success() {
-            return Err(from_failure(Failure::Status(Box::new(answer))));
+            return Err(Failure::Status(Box::new(answer)).into());
         }
-        serde_json::from_slice(answer.body()).map_err(|error| {
-            Error::new(
-                ErrorKind::UnexpectedAnswer,
-                "a page is no list of participants",
-            )
-            .with_source(error)
+        serde_json::from_slice(answer.body()).map_err(|source| {
+            let answer = Box::new(answer);
+            Failure::Body { answer, source }.into()
         })
     }
 }
@@ -225,41 +226,36 @@ fn participant(model: &CallParticipant) -> Option<Participant> {
 #[must_use = "it waits when it is awaited"]
 pub struct WaitUntilConnected {
     call: CallConnection,
-    limit: Duration,
-    interval: Duration,
+    wait: Wait,
 }
 
 impl WaitUntilConnected {
-    /// How long to wait at the most (default: 2 minutes).
+    /// How long to wait at the most (default: 2 minutes); it is asked once more when that is over.
     pub fn within(mut self, limit: Duration) -> Self {
-        self.limit = limit;
+        self.wait.limit = limit;
         self
     }
 
     /// The pause between two questions (default: 1 second).
     pub fn every(mut self, interval: Duration) -> Self {
-        self.interval = interval;
+        self.wait.interval = interval;
         self
     }
 
     async fn wait(self) -> Result<CallProperties> {
-        let deadline = Instant::now() + self.limit;
-        loop {
-            let call = self.call.properties().await?;
+        let connection = &self.call;
+        let ask = || async move {
+            let call = connection.properties().await?;
             let connected = call.state == Some(CallConnectionState::Connected);
             if connected && call.server_call_id.is_some() {
-                return Ok(call);
+                return Ok(Ok(call));
             }
-            if Instant::now() + self.interval > deadline {
-                let state = call
-                    .state
-                    .map_or_else(|| "unknown".to_owned(), |s| s.to_string());
-                let limit = self.limit.as_secs_f32();
-                let message = format!("the call is still {state} after {limit} s");
-                return Err(Error::new(ErrorKind::Timeout, message));
-            }
-            sleep(self.interval).await;
-        }
+            let state = call.state.as_ref();
+            Ok(Err(
+                state.map_or_else(|| "unknown".to_owned(), ToString::to_string)
+            ))
+        };
+        self.wait.until("the call", ask).await
     }
 }
 

@@ -8,7 +8,7 @@ use std::future::IntoFuture;
 use std::pin::Pin;
 
 use crate::client::RecordingClient;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::CallConnectionId;
 use crate::models::{
@@ -29,7 +29,7 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// let call = client
 ///     .calls()
 ///     .create(["4:+14255550123"], "https://app.example/callbacks")?
-///     .caller("4:+14255550100")
+///     .caller("4:+14255550100")?
 ///     .await?;
 /// let connected = call.wait_until_connected().await?;
 /// if let Some(id) = connected.server_call_id {
@@ -139,19 +139,32 @@ pub struct CreateCall {
 }
 
 impl CreateCall {
-    /// Who calls: one of the resource's phone numbers, when a phone is called, or a user.
-    pub fn caller(mut self, caller: impl Into<CommunicationIdentifier>) -> Self {
-        let model = caller.into().to_model();
+    /// Who calls: one of the resource's phone numbers, when a phone is called, a user of the
+    /// resource, or a Teams app.
+    ///
+    /// # Errors
+    /// It is anybody else: they cannot make calls here.
+    pub fn caller(mut self, caller: impl Into<CommunicationIdentifier>) -> Result<Self> {
+        let caller = caller.into();
+        let model = caller.to_model();
         if let Some(PhoneNumberIdentifierModel { value, .. }) = model.phone_number {
             self.request.source_caller_id_number = Some(PhoneNumberIdentifierModel {
                 value,
                 is_anonymous: None,
                 asserted_id: None,
             });
+        } else if let Some(user) = model.communication_user {
+            self.request.source = Some(user);
+        } else if let Some(app) = model.microsoft_teams_app {
+            self.request.teams_app_source = Some(app);
         } else {
-            self.request.source = model.communication_user;
+            let text = format!(
+                "{caller} cannot make calls; use a user of the resource, a phone number or a \
+                 Teams app"
+            );
+            return Err(Error::new(ErrorKind::InvalidInput, text).during(CREATE));
         }
-        self
+        Ok(self)
     }
 
     /// The name that the called see.

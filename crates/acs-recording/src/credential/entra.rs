@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::http::{ClientMethodOptions, Context};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -18,19 +19,30 @@ pub(crate) const DEFAULT_SCOPE: &str = "https://communication.azure.com//.defaul
 /// A token this close to its end is renewed while it still works.
 const RENEW_AHEAD: Duration = Duration::from_mins(5);
 
+/// How long a request waits for a new token while the old one works.
+const RENEWAL: Duration = Duration::from_secs(5);
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 /// What a token must prove, because the service says that the last one did not: JSON, as Entra ID
 /// takes it in a request's `claims`.
 ///
 /// After such an answer, the credential gets it in the context of the
 /// [`TokenRequestOptions`](azure_core::credentials::TokenRequestOptions), once. A credential that
-/// does not look there just gives a new token.
+/// does not look there gives any token; one that it gave before is not sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimsChallenge(pub String);
 
 impl ClaimsChallenge {
     /// The claims in a `WWW-Authenticate` header that asks for some.
     pub(crate) fn find(header: &str) -> Option<Self> {
-        let parameters = header.trim().strip_prefix("Bearer ")?;
+        let (scheme, parameters) = header.trim().split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("Bearer") {
+            return None;
+        }
         let value = |name: &str| {
             let rest = parameters.split(',').find_map(|parameter| {
                 let (found, value) = parameter.trim().split_once('=')?;
@@ -41,7 +53,9 @@ impl ClaimsChallenge {
         if value("error")? != "insufficient_claims" {
             return None;
         }
-        let claims = BASE64_STANDARD.decode(value("claims")?).ok()?;
+        // In either alphabet, with padding or without.
+        let claims = value("claims")?.replace('-', "+").replace('_', "/");
+        let claims = LENIENT.decode(claims).ok()?;
         Some(Self(String::from_utf8(claims).ok()?))
     }
 }
@@ -72,17 +86,39 @@ impl EntraCredential {
             Some(token) if !remaining(&token).is_zero() => self.renew(token).await,
             _ => self.first().await?,
         };
-        Ok(format!("Bearer {}", token.token.secret()))
+        Ok(header(&token))
     }
 
-    /// Gives up the token, because the service did; and fetches one that answers the challenge.
-    pub(crate) async fn challenged(&self, challenge: Option<ClaimsChallenge>) -> Result<()> {
+    /// Gives up the token of this header, because the service did, and fetches one that answers
+    /// the challenge; whether there is another one now.
+    pub(crate) async fn challenged(
+        &self,
+        refused: &str,
+        challenge: Option<ClaimsChallenge>,
+    ) -> Result<bool> {
         let _one_at_a_time = self.fetching.lock().await;
-        self.set(None);
-        if let Some(challenge) = challenge {
-            self.fetch(Some(challenge)).await?;
+        if let Some(current) = self.current()
+            && header(&current) != refused
+        {
+            // Somebody whose token was refused too was faster.
+            return Ok(true);
         }
-        Ok(())
+        self.set(None);
+        match challenge {
+            Some(challenge) => {
+                let token = self.fetch(Some(challenge)).await?;
+                Ok(header(&token) != refused)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// The error for a credential that takes too long.
+    pub(crate) fn gave_nothing(&self) -> Error {
+        Error::new(
+            ErrorKind::Timeout,
+            format!("the credential gave no token for {} in time", self.scope),
+        )
     }
 
     /// Renews a token that still works; whoever comes meanwhile goes on with the old one, and so
@@ -91,13 +127,12 @@ impl EntraCredential {
         let Ok(_one_at_a_time) = self.fetching.try_lock() else {
             return old;
         };
-        match self.fetch(None).await {
-            Ok(token) => token,
-            Err(error) => {
-                tracing::warn!(%error, "the token could not be renewed yet");
-                old
-            }
+        match timeout(RENEWAL, self.fetch(None)).await {
+            Ok(Ok(token)) => return token,
+            Ok(Err(error)) => tracing::warn!(%error, "the token could not be renewed yet"),
+            Err(_) => tracing::warn!("the token could not be renewed yet: no answer"),
         }
+        old
     }
 
     async fn first(&self) -> Result<AccessToken> {
@@ -147,6 +182,11 @@ impl fmt::Debug for EntraCredential {
     }
 }
 
+/// The header with a token.
+fn header(token: &AccessToken) -> String {
+    format!("Bearer {}", token.token.secret())
+}
+
 /// How long a token is good for from now.
 fn remaining(token: &AccessToken) -> Duration {
     let end = u64::try_from(token.expires_on.unix_timestamp()).unwrap_or_default();
@@ -157,6 +197,8 @@ fn remaining(token: &AccessToken) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+
     use super::*;
 
     #[test]
@@ -167,6 +209,13 @@ mod tests {
         );
         let found = ClaimsChallenge::find(&header).unwrap();
         assert_eq!(found.0, r#"{"access_token":{"nbf":{"value":"1"}}}"#);
+        let claims = BASE64_URL_SAFE_NO_PAD.encode(r#"{"?":"~~~>>>"}"#);
+        assert!(claims.contains('-') || claims.contains('_'), "{claims}");
+        let header = format!(r#"bearer claims="{claims}", error="insufficient_claims""#);
+        assert_eq!(
+            ClaimsChallenge::find(&header).unwrap().0,
+            r#"{"?":"~~~>>>"}"#
+        );
         for header in [
             "",
             "HMAC-SHA256",

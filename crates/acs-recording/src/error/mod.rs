@@ -7,7 +7,10 @@ use std::fmt;
 use std::time::Duration;
 
 pub use code::ServiceCode;
-pub(crate) use response::{from_failure, from_response, retry_after};
+pub(crate) use response::{from_response, retry_after};
+
+use crate::transport::{Trace, Tries};
+use response::Detail;
 
 /// The result of everything that talks to the service.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -138,11 +141,12 @@ struct Inner {
     message: String,
     operation: Option<&'static str>,
     status: Option<u16>,
-    code: Option<String>,
-    target: Option<String>,
+    detail: Detail,
     request_id: Option<String>,
     retry_after: Option<Duration>,
-    attempts: u32,
+    tries: Tries,
+    /// Whether it is known that it will be the same the next time.
+    lasting: bool,
     source: Option<BoxError>,
 }
 
@@ -154,11 +158,11 @@ impl Error {
             message: message.into(),
             operation: None,
             status: None,
-            code: None,
-            target: None,
+            detail: Detail::default(),
             request_id: None,
             retry_after: None,
-            attempts: 0,
+            tries: Tries::default(),
+            lasting: false,
             source: None,
         }))
     }
@@ -171,13 +175,13 @@ impl Error {
 
     /// Adds the service's error code.
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
-        self.0.code = Some(code.into());
+        self.0.detail.code = Some(code.into());
         self
     }
 
     /// Adds the id under which the service knows the request.
-    pub fn with_request_id(mut self, id: impl Into<String>) -> Self {
-        self.0.request_id = Some(id.into());
+    pub fn with_request_id(mut self, id: impl fmt::Display) -> Self {
+        self.0.request_id = Some(id.to_string());
         self
     }
 
@@ -193,14 +197,30 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_target(mut self, target: impl Into<String>) -> Self {
-        self.0.target = Some(target.into());
+    fn with_detail(mut self, detail: Detail) -> Self {
+        self.0.detail = detail;
         self
     }
 
     pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
-        self.0.attempts = attempts;
+        self.0.tries.attempts = attempts;
         self
+    }
+
+    pub(crate) fn with_trace(mut self, trace: &Trace) -> Self {
+        self.0.tries = trace.tries;
+        self.with_request_id(trace.request_id)
+    }
+
+    /// Says that the same request will fail again.
+    pub(crate) fn lasting(mut self) -> Self {
+        self.0.lasting = true;
+        self
+    }
+
+    /// Whether the service may have done what was asked, and its answer got lost.
+    pub(crate) fn may_have_acted(&self) -> bool {
+        self.0.tries.may_have_acted
     }
 
     /// The same error as one of another kind.
@@ -236,17 +256,28 @@ impl Error {
     /// For calls and recordings it is what the service's documents call the sub-code; their code
     /// is the [`status`](Self::status).
     pub fn code(&self) -> Option<&str> {
-        self.0.code.as_deref()
+        self.0.detail.code.as_deref()
     }
 
-    /// The service's error code by name, if it has one.
+    /// The code of the error behind this one, if the answer had one and it is another.
+    pub fn sub_code(&self) -> Option<&str> {
+        self.0.detail.sub_code.as_deref()
+    }
+
+    /// The service's error code by name, if it has one; else that of its sub-code.
     pub fn service_code(&self) -> Option<ServiceCode> {
-        ServiceCode::find(self.code()?)
+        let codes = [self.code(), self.sub_code()];
+        codes.into_iter().flatten().find_map(ServiceCode::find)
+    }
+
+    /// What the service said, in its own words and shortened to one line of 1,000 characters.
+    pub fn service_message(&self) -> Option<&str> {
+        Some(self.0.detail.message.as_str()).filter(|message| !message.is_empty())
     }
 
     /// What the service says that the error is about, as a rule a path.
     pub fn target(&self) -> Option<&str> {
-        self.0.target.as_deref()
+        self.0.detail.target.as_deref()
     }
 
     /// The `x-ms-client-request-id` of the request, for correlation with the service's logs.
@@ -261,11 +292,15 @@ impl Error {
 
     /// How often the request was sent; 0 when it was not sent at all.
     pub fn attempts(&self) -> u32 {
-        self.0.attempts
+        self.0.tries.attempts
     }
 
     /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
+        // What a server cannot do at all.
+        if self.0.lasting || matches!(self.0.status, Some(501 | 505)) {
+            return false;
+        }
         match self.0.kind {
             ErrorKind::Throttled
             | ErrorKind::Service
@@ -301,11 +336,12 @@ impl fmt::Debug for Error {
             .field("message", &inner.message)
             .field("operation", &inner.operation)
             .field("status", &inner.status)
-            .field("code", &inner.code)
-            .field("target", &inner.target)
+            .field("code", &inner.detail.code)
+            .field("sub_code", &inner.detail.sub_code)
+            .field("target", &inner.detail.target)
             .field("request_id", &inner.request_id)
             .field("retry_after", &inner.retry_after)
-            .field("attempts", &inner.attempts)
+            .field("attempts", &inner.tries.attempts)
             .field("source", &inner.source)
             .finish()
     }

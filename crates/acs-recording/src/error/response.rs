@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use acs_call_automation::{Failure, types::CommunicationErrorResponse};
+use acs_call_automation::Failure;
 use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Error, ErrorKind, ServiceCode};
@@ -17,39 +17,48 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// How long an error's body may take.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
-/// How much of a body that is not understood is shown.
+/// How many characters of a body that is not understood are shown.
 const SNIPPET: usize = 120;
+
+/// How many characters of what the service says are shown.
+const LONGEST_MESSAGE: usize = 1000;
 
 /// Beyond this difference the service refuses a signature for its date.
 const CLOCK_MARGIN: Duration = Duration::from_mins(5);
 
-/// The error for a failed generated operation.
-pub(crate) fn from_failure(failure: Failure) -> Error {
-    match failure {
-        Failure::Transport(error) => match error.downcast::<Error>() {
-            Ok(error) => *error,
-            Err(error) => {
-                Error::new(ErrorKind::Connection, "the service gave no answer").with_source(error)
+/// What the low-level client could not do, as an error of this crate.
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Transport(error) => match error.downcast::<Self>() {
+                Ok(error) => *error,
+                Err(error) => Self::new(ErrorKind::Connection, "the service gave no answer")
+                    .with_source(error),
+            },
+            Failure::Status(answer) => {
+                let trace = answer.extensions().get();
+                from_answer(answer.status(), answer.headers(), trace, answer.body())
             }
-        },
-        Failure::Status(response) => {
-            let (head, body) = response.into_parts();
-            from_answer(head.status, &head.headers, head.extensions.get(), &body)
+            Failure::Body { answer, source } => {
+                let text = format!(
+                    "the service's answer is not what this operation returns ({source}): {}",
+                    one_line(&String::from_utf8_lossy(answer.body()), SNIPPET)
+                );
+                let error = Self::new(ErrorKind::UnexpectedAnswer, text)
+                    .with_status(answer.status().as_u16())
+                    .with_source(source);
+                match answer.extensions().get() {
+                    Some(trace) => error.with_trace(trace),
+                    None => error,
+                }
+            }
+            Failure::Request(source) => Self::new(
+                ErrorKind::InvalidInput,
+                format!("the request cannot be built: {source}"),
+            )
+            .with_source(source),
+            other => Self::new(ErrorKind::UnexpectedAnswer, other.to_string()),
         }
-        Failure::Body { body, source } => Error::new(
-            ErrorKind::UnexpectedAnswer,
-            format!(
-                "the service's answer is not what this operation returns ({source}): {}",
-                snippet(&body)
-            ),
-        )
-        .with_source(source),
-        Failure::Request(source) => Error::new(
-            ErrorKind::InvalidInput,
-            format!("the request cannot be built: {source}"),
-        )
-        .with_source(source),
-        other => Error::new(ErrorKind::UnexpectedAnswer, other.to_string()),
     }
 }
 
@@ -84,64 +93,75 @@ fn from_answer(
         message = format!("{message}; {advice}");
     }
 
-    let mut error = Error::new(kind, message).with_status(status.as_u16());
-    if let Some(code) = detail.code {
-        error = error.with_code(code);
-    }
-    if let Some(target) = detail.target {
-        error = error.with_target(target);
-    }
+    let mut error = Error::new(kind, message)
+        .with_status(status.as_u16())
+        .with_detail(detail);
     if let Some(wait) = retry_after(headers, SystemTime::now()) {
         error = error.with_retry_after(wait);
     }
-    if let Some(trace) = trace {
-        error = error
-            .with_request_id(trace.request_id.clone())
-            .with_attempts(trace.attempts);
+    match trace {
+        Some(trace) => error.with_trace(trace),
+        None => error,
     }
-    error
 }
 
 /// What the body says, in any of the forms that the service and its storage use.
 #[derive(Debug, Default, PartialEq)]
-struct Detail {
-    code: Option<String>,
-    message: String,
-    target: Option<String>,
-}
-
-/// The body of the storage front end, and of old versions of the service.
-#[derive(Deserialize)]
-struct Flat {
-    code: Option<String>,
-    message: Option<String>,
-    title: Option<String>,
-    target: Option<String>,
+pub(crate) struct Detail {
+    pub(crate) code: Option<String>,
+    /// The innermost code, if that is another one.
+    pub(crate) sub_code: Option<String>,
+    pub(crate) message: String,
+    pub(crate) target: Option<String>,
 }
 
 impl Detail {
     fn read(body: &[u8]) -> Self {
-        if let Ok(CommunicationErrorResponse { error }) = serde_json::from_slice(body) {
+        // Member by member: one that is missing or of another type takes no other with it.
+        let Ok(value) = serde_json::from_slice::<Value>(body) else {
             return Self {
-                code: Some(error.code).filter(|code| !code.is_empty()),
-                message: error.message,
-                target: error.target,
+                message: one_line(&String::from_utf8_lossy(body), SNIPPET),
+                ..Self::default()
             };
-        }
-        if let Ok(flat) = serde_json::from_slice::<Flat>(body)
-            && let Some(message) = flat.message.or(flat.title)
-        {
+        };
+        // The storage front end and old versions of the service have no `error` around it.
+        let error = value.get("error").unwrap_or(&value);
+        let message = member(error, "message").or_else(|| member(error, "title"));
+        let Some(message) = message.or_else(|| member(error, "code").map(|_| String::new())) else {
             return Self {
-                code: flat.code,
-                message,
-                target: flat.target,
+                message: one_line(&String::from_utf8_lossy(body), SNIPPET),
+                ..Self::default()
             };
-        }
+        };
+        let code = member(error, "code");
         Self {
-            message: snippet(body),
-            ..Self::default()
+            sub_code: innermost_code(error).filter(|inner| Some(inner) != code.as_ref()),
+            code,
+            message: one_line(&message, LONGEST_MESSAGE),
+            target: member(error, "target").map(|target| one_line(&target, LONGEST_MESSAGE)),
         }
     }
+}
+
+/// A member that is text or a number, and not empty.
+fn member(value: &Value, name: &str) -> Option<String> {
+    let text = match value.get(name)? {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// The code of the error that caused all others.
+fn innermost_code(error: &Value) -> Option<String> {
+    let mut code = None;
+    let mut at = error;
+    while let Some(inner) = at.get("innererror").or_else(|| at.get("innerError")) {
+        code = member(inner, "code").or(code);
+        at = inner;
+    }
+    code
 }
 
 fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {
@@ -160,13 +180,13 @@ fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {
         )
     );
     match status.as_u16() {
-        400 if contradicts => ErrorKind::Conflict,
         401 => ErrorKind::Authentication,
         403 => ErrorKind::PermissionDenied,
         404 => ErrorKind::NotFound,
         408 => ErrorKind::Timeout,
         409 | 412 => ErrorKind::Conflict,
         429 => ErrorKind::Throttled,
+        400..=499 if contradicts => ErrorKind::Conflict,
         400..=499 => ErrorKind::InvalidRequest,
         500..=599 => ErrorKind::Service,
         _ => ErrorKind::UnexpectedAnswer,
@@ -185,7 +205,10 @@ fn advice(kind: ErrorKind, code: Option<&str>, headers: &HeaderMap) -> Option<St
     }
     let advice = match (code.and_then(ServiceCode::find), kind) {
         (Some(code), _) => code.advice(),
-        (None, ErrorKind::Authentication) => ServiceCode::HmacValidationFailed.advice(),
+        (None, ErrorKind::Authentication) => {
+            "check that the access key belongs to this endpoint and was not regenerated, or with \
+             Entra ID that the identity has a role for this resource"
+        }
         (None, ErrorKind::Throttled) => ServiceCode::RecordThrottled.advice(),
         _ => return None,
     };
@@ -236,11 +259,13 @@ async fn read_limited(response: reqwest::Response) -> Vec<u8> {
     body
 }
 
-/// The beginning of a body as one line.
-fn snippet(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(4 * SNIPPET)]);
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(SNIPPET) {
+/// The beginning of a text as one line that is safe to print.
+fn one_line(text: &str, limit: usize) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let words = words.filter(|word| !word.is_empty());
+    // Enough words for the limit, however long the text is.
+    let line = words.take(limit).collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(limit) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
@@ -248,12 +273,18 @@ fn snippet(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+    use crate::transport::Tries;
 
     async fn error(status: u16, headers: &[(&str, &str)], body: &'static str) -> Error {
         let mut response = http::Response::builder().status(status).extension(Trace {
-            request_id: "r-1".to_owned(),
-            attempts: 2,
+            request_id: Uuid::nil(),
+            tries: Tries {
+                attempts: 2,
+                may_have_acted: false,
+            },
         });
         for (name, value) in headers {
             response = response.header(*name, *value);
@@ -273,6 +304,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_form_of_body_keeps_status_and_request_id() {
+        let id = Uuid::nil().to_string();
         for (status, body, code, kind) in [
             (
                 404,
@@ -305,15 +337,50 @@ mod tests {
                 ErrorKind::Service,
             ),
             (401, "", None, ErrorKind::Authentication),
+            (
+                405,
+                r#"{"error":{"code":"8573","message":null}}"#,
+                Some("8573"),
+                ErrorKind::Conflict,
+            ),
+            (
+                400,
+                r#"{"error":{"code":8559}}"#,
+                Some("8559"),
+                ErrorKind::Conflict,
+            ),
+            (
+                500,
+                r#"{"error":{"message":"Two\nlines\u0007."}}"#,
+                None,
+                ErrorKind::Service,
+            ),
             (418, "\u{0}\u{1}", None, ErrorKind::InvalidRequest),
         ] {
             let error = error(status, &[], body).await;
             assert_eq!(error.kind(), kind, "{body}");
             assert_eq!(error.status(), Some(status));
             assert_eq!(error.code(), code);
-            assert_eq!((error.request_id(), error.attempts()), (Some("r-1"), 2));
-            assert!(!error.to_string().contains('\n'), "{error}");
+            assert_eq!(
+                (error.request_id(), error.attempts()),
+                (Some(id.as_str()), 2)
+            );
+            assert!(!error.to_string().contains(char::is_control), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_innermost_code_and_the_words_of_the_service_are_kept() {
+        let body = r#"{"error": {"code": "BadRequest", "message": "No.", "target": "/x",
+            "innererror": {"code": "8500", "innererror": {"code": "8501", "message": "m"}}}}"#;
+        let error = error(400, &[], body).await;
+        assert_eq!(
+            (error.code(), error.sub_code()),
+            (Some("BadRequest"), Some("8501"))
+        );
+        assert_eq!(error.service_message(), Some("No."));
+        assert_eq!(error.service_code(), ServiceCode::find("8501"));
+        assert_eq!(error.target(), Some("/x"));
     }
 
     #[tokio::test]
@@ -348,5 +415,7 @@ mod tests {
     async fn a_long_body_is_cut() {
         let body: &'static str = "x".repeat(1_000_000).leak();
         assert!(error(500, &[], body).await.to_string().len() < 400);
+        let json: &'static str = format!(r#"{{"error":{{"message":"{body}"}}}}"#).leak();
+        assert!(error(500, &[], json).await.to_string().len() < 1_200);
     }
 }

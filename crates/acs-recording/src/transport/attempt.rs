@@ -17,9 +17,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::debug;
 use url::{Position, Url};
 
-use super::retry::{is_passing, is_repeatable};
+use super::retry::{is_passing, is_repeatable, may_hide_success};
 use super::sign::{Signable, content_hash};
-use super::{Credentials, Pipeline, place, set};
+use super::{Credentials, Pipeline, Tries, later, place, set};
 #[cfg(feature = "entra")]
 use crate::credential::ClaimsChallenge;
 use crate::credential::{AccessKey, Credential};
@@ -36,8 +36,7 @@ struct Call<'a> {
     /// Of the body, for the signature.
     hash: Cow<'static, str>,
     deadline: Instant,
-    /// How often it was sent.
-    attempts: u32,
+    tries: Tries,
     /// Whether there was a challenge of the credentials already.
     challenged: bool,
 }
@@ -82,29 +81,30 @@ impl Pipeline {
         &self,
         request: &mut Request,
         credentials: Credentials,
-    ) -> (u32, Result<Response<B>>) {
+        deadline: Instant,
+    ) -> (Tries, Result<Response<B>>) {
         let body = request.body().and_then(reqwest::Body::as_bytes);
         let hash = content_hash(body.unwrap_or_default());
         let mut call = Call {
             request,
             credentials,
             hash,
-            deadline: Instant::now() + self.limits.total,
-            attempts: 0,
+            deadline,
+            tries: Tries::default(),
             challenged: false,
         };
         loop {
-            call.attempts += 1;
+            call.tries.attempts += 1;
             let verdict = {
                 let outcome = self.attempt(&mut call).await;
                 if matches!(&outcome, Ok(response) if response.status().is_success()) {
-                    return (call.attempts, outcome.map_err(Failed::into_error));
+                    return (call.tries, outcome.map_err(Failed::into_error));
                 }
                 self.judge(&mut call, outcome)
             };
             match verdict.await {
                 Verdict::Again(pause) => sleep(pause).await,
-                Verdict::Done(outcome) => return (call.attempts, *outcome),
+                Verdict::Done(outcome) => return (call.tries, *outcome),
             }
         }
     }
@@ -122,29 +122,40 @@ impl Pipeline {
         async move {
             let (passing, asked) = match &outcome {
                 Ok(response) if response.status() == StatusCode::UNAUTHORIZED => {
-                    if !call.challenged && self.answer_challenge(response.headers()).await {
+                    if !call.challenged {
                         call.challenged = true;
-                        return Verdict::Again(Duration::ZERO);
+                        let answered = self.answer_challenge(call, response.headers());
+                        if timeout_at(call.deadline, answered).await == Ok(true) {
+                            return Verdict::Again(Duration::ZERO);
+                        }
                     }
                     (false, None)
                 }
-                Ok(response) => (
-                    is_passing(response.status(), is_repeatable(call.request)),
-                    retry_after(response.headers(), SystemTime::now()),
-                ),
+                Ok(response) => {
+                    let asked = retry_after(response.headers(), SystemTime::now());
+                    let repeatable = is_repeatable(call.request);
+                    call.tries.may_have_acted |= may_hide_success(response.status());
+                    let passing = is_passing(response.status(), repeatable, asked.is_some());
+                    (passing, asked)
+                }
                 Err(Failed::NotSent(_)) => {
-                    call.attempts -= 1;
+                    call.tries.attempts -= 1;
                     (false, None)
                 }
                 Err(Failed::NotReached(_)) => (true, None),
-                Err(Failed::NoAnswer(_)) => (is_repeatable(call.request), None),
+                Err(Failed::NoAnswer(_)) => {
+                    call.tries.may_have_acted = true;
+                    (is_repeatable(call.request), None)
+                }
             };
+            let attempt = call.tries.attempts;
             let pause = passing
-                .then(|| self.retry.pause(call.attempts, asked, &self.jitter))
+                .then(|| self.retry.pause(attempt, asked, &self.jitter))
                 .flatten();
+            let left = call.deadline.saturating_duration_since(Instant::now());
             match pause {
-                Some(pause) if Instant::now() + pause < call.deadline => {
-                    debug!(attempt = call.attempts, ?pause, "sending again");
+                Some(pause) if pause < left => {
+                    debug!(attempt, ?pause, "sending again");
                     Verdict::Again(pause)
                 }
                 _ => Verdict::Done(Box::new(outcome.map_err(Failed::into_error))),
@@ -153,8 +164,9 @@ impl Pipeline {
     }
 
     async fn attempt<B: Receive>(&self, call: &mut Call<'_>) -> Result<Response<B>, Failed> {
+        self.authorize(call).await.map_err(Failed::NotSent)?;
         let started = Instant::now();
-        let limit = call.deadline.min(started + self.limits.attempt);
+        let limit = call.deadline.min(later(started, self.limits.attempt));
         let outcome = {
             // Pinned, because futures of this size should not move.
             let exchange = pin!(self.exchange(call));
@@ -181,8 +193,6 @@ impl Pipeline {
 
     /// Sends the request, of which a copy stays, and waits for what counts as its answer.
     async fn exchange<B: Receive>(&self, call: &mut Call<'_>) -> Result<Response<B>, Failed> {
-        let authorized = self.authorize(call).await;
-        authorized.map_err(Failed::NotSent)?;
         // The copy stays, because the original has room for the headers that HTTP adds.
         let copy = copy(call.request)?;
         let sent = self.http.execute(std::mem::replace(call.request, copy));
@@ -211,7 +221,11 @@ impl Pipeline {
                 self.sign(call, &key)
             }
             #[cfg(feature = "entra")]
-            Credential::Entra(entra) => entra.bearer().await?,
+            Credential::Entra(entra) => {
+                let limit = later(Instant::now(), self.limits.attempt).min(call.deadline);
+                let token = timeout_at(limit, entra.bearer()).await;
+                token.unwrap_or_else(|_| Err(entra.gave_nothing()))?
+            }
         };
         let headers = call.request.headers_mut();
         let mut authorization = HeaderValue::try_from(authorization).map_err(|error| {
@@ -248,17 +262,21 @@ impl Pipeline {
 
     /// Whether there is something new to answer a 401 with.
     #[cfg(feature = "entra")]
-    async fn answer_challenge(&self, headers: &HeaderMap) -> bool {
+    async fn answer_challenge(&self, call: &Call<'_>, headers: &HeaderMap) -> bool {
         let Credential::Entra(entra) = self.credential.as_ref() else {
+            return false;
+        };
+        let used = call.request.headers().get(AUTHORIZATION);
+        let Some(used) = used.and_then(|used| used.to_str().ok()) else {
+            // Who got no token has none to refuse.
             return false;
         };
         let challenge = headers
             .get_all(WWW_AUTHENTICATE)
             .iter()
             .find_map(|header| ClaimsChallenge::find(header.to_str().ok()?));
-        let asked = challenge.is_some();
-        match entra.challenged(challenge).await {
-            Ok(()) => asked,
+        match entra.challenged(used, challenge).await {
+            Ok(is_new) => is_new,
             Err(error) => {
                 tracing::warn!(%error, "the service's claims challenge was not answered");
                 false
@@ -269,7 +287,7 @@ impl Pipeline {
     /// Whether there is something new to answer a 401 with; a key has only itself.
     #[cfg(not(feature = "entra"))]
     #[allow(clippy::unused_async, reason = "with the feature `entra` it is one")]
-    async fn answer_challenge(&self, _headers: &HeaderMap) -> bool {
+    async fn answer_challenge(&self, _call: &Call<'_>, _headers: &HeaderMap) -> bool {
         false
     }
 }
@@ -307,7 +325,7 @@ fn failed(error: reqwest::Error, url: &Url) -> Failed {
             "{place} is not trusted ({cause}); check the endpoint, or add its root certificate"
         );
         // It will be the same the next time.
-        Failed::NotSent(error(ErrorKind::Connection, message))
+        Failed::NotSent(error(ErrorKind::Connection, message).lasting())
     } else if connect {
         let message =
             format!("{place} cannot be reached ({cause}); check the endpoint and the network");

@@ -17,6 +17,7 @@ use http::header::{
 use http::{Method, StatusCode};
 use reqwest::{Request, Response};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info_span};
 use url::Url;
 use uuid::Uuid;
@@ -70,11 +71,20 @@ pub(crate) struct Pipeline {
     pub(crate) slots: Arc<Semaphore>,
 }
 
-/// What an answer is about, for the error that it may become.
-#[derive(Clone, Debug)]
+/// How an answer came about, for the error that it may become.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Trace {
-    pub(crate) request_id: String,
+    pub(crate) request_id: Uuid,
+    pub(crate) tries: Tries,
+}
+
+/// What was tried for one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tries {
+    /// How often it was sent.
     pub(crate) attempts: u32,
+    /// Whether the service may have done what was asked, and its answer got lost.
+    pub(crate) may_have_acted: bool,
 }
 
 /// What a signature covers.
@@ -91,7 +101,8 @@ enum Credentials {
 impl Transport for Pipeline {
     fn send<'a>(&'a self, mut request: Request, operation: &'a str) -> TransportFuture<'a> {
         Box::pin(async move {
-            let answer = self.run(&mut request, Credentials::Resource, operation);
+            let deadline = self.deadline();
+            let answer = self.run(&mut request, Credentials::Resource, operation, deadline);
             Ok(answer.await?)
         })
     }
@@ -130,12 +141,18 @@ impl Pipeline {
         })
     }
 
+    /// When an operation that begins now has to be over.
+    pub(crate) fn deadline(&self) -> Instant {
+        later(Instant::now(), self.limits.total)
+    }
+
     /// Sends a request to the resource itself, by a link from one of its answers.
     pub(crate) async fn resource(
         &self,
         method: Method,
         link: &str,
         operation: &'static str,
+        deadline: Instant,
     ) -> Result<http::Response<Bytes>> {
         let url = self.endpoint.url().join(link).ok();
         let url = url.filter(|url| url.origin() == self.endpoint.url().origin());
@@ -146,7 +163,7 @@ impl Pipeline {
             )
         })?;
         let mut request = Request::new(method, url);
-        self.run(&mut request, Credentials::Resource, operation)
+        self.run(&mut request, Credentials::Resource, operation, deadline)
             .await
     }
 
@@ -164,10 +181,11 @@ impl Pipeline {
         self.hosts.check(url, &self.endpoint)?;
         let mut url = url.clone();
         let mut credentials = Credentials::Content;
+        let deadline = self.deadline();
         for _ in 0..=MAX_REDIRECTS {
             let mut request = Request::new(method.clone(), url.clone());
             *request.headers_mut() = headers.clone();
-            let response = self.run(&mut request, credentials, operation);
+            let response = self.run(&mut request, credentials, operation, deadline);
             let response: http::Response<reqwest::Body> = response.await?;
             let Some(target) = redirect_target(&response, &url)? else {
                 return Ok(response.into());
@@ -201,6 +219,7 @@ impl Pipeline {
         request: &mut Request,
         credentials: Credentials,
         operation: &str,
+        deadline: Instant,
     ) -> Result<http::Response<B>> {
         let request_id = Uuid::new_v4();
         let lengthless = *request.method() == Method::POST && request.body().is_none();
@@ -217,22 +236,24 @@ impl Pipeline {
         }
         let span = info_span!("acs", operation, %request_id);
         // Pinned, because futures of this size should not move.
-        let attempts = pin!(self.attempts(request, credentials));
-        let (attempts, outcome) = attempts.instrument(span).await;
+        let attempts = pin!(self.attempts(request, credentials, deadline));
+        let (tries, outcome) = attempts.instrument(span).await;
+        let trace = Trace { request_id, tries };
         match outcome {
-            Ok(response) if response.status().is_success() => Ok(response),
             Ok(mut response) => {
-                response.extensions_mut().insert(Trace {
-                    request_id: request_id.to_string(),
-                    attempts,
-                });
+                // A success may still be none, for what its body says.
+                response.extensions_mut().insert(trace);
                 Ok(response)
             }
-            Err(error) => Err(error
-                .with_request_id(request_id.to_string())
-                .with_attempts(attempts)),
+            Err(error) => Err(error.with_trace(&trace)),
         }
     }
+}
+
+/// A time from another on; limits without end are allowed.
+pub(crate) fn later(from: Instant, by: Duration) -> Instant {
+    const FOREVER: Duration = Duration::from_hours(24 * 365 * 30);
+    from.checked_add(by).unwrap_or_else(|| from + FOREVER)
 }
 
 /// Where a redirect leads; none for any other answer.

@@ -10,8 +10,9 @@ use http::{Method, StatusCode};
 /// Sent again are requests that got no answer, or 408, 429, 500, 502, 503 or 504 — as long as
 /// sending twice does no harm: starting a recording carries a repeatability id, and reading,
 /// pausing, resuming, stopping and deleting can be repeated by nature. Any other request is sent
-/// again only when it cannot have been acted on: the connection failed, or the answer was 429 or
-/// 503. Pauses grow exponentially with random jitter; an answer's `Retry-After` overrides them.
+/// again only when it cannot have been acted on: the connection failed, or the answer was 429, or
+/// a 503 that asks to try again (one that does not may come from a gateway that lost the answer).
+/// Pauses grow exponentially with random jitter; an answer's `Retry-After` overrides them.
 ///
 /// ```
 /// use std::time::Duration;
@@ -93,13 +94,19 @@ pub(crate) fn is_repeatable(request: &reqwest::Request) -> bool {
         || request.url().path().ends_with(":resume")
 }
 
-/// Whether an answer is worth another attempt.
-pub(crate) fn is_passing(status: StatusCode, repeatable: bool) -> bool {
+/// Whether an answer is worth another attempt; `asked` if it asks for one.
+pub(crate) fn is_passing(status: StatusCode, repeatable: bool, asked: bool) -> bool {
     match status.as_u16() {
-        429 | 503 => true,
+        429 => true,
+        503 => repeatable || asked,
         408 | 500 | 502 | 504 => repeatable,
         _ => false,
     }
+}
+
+/// Whether the service may have done what was asked in spite of this answer.
+pub(crate) fn may_hide_success(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 500 | 502 | 503 | 504)
 }
 
 /// Random numbers from 0 to 1, repeatable from a seed.
@@ -164,20 +171,22 @@ mod tests {
         assert!(is_repeatable(
             &client.delete("http://h.example/").build().unwrap()
         ));
-        for (status, repeatable, passing) in [
-            (429, false, true),
-            (503, false, true),
-            (500, false, false),
-            (500, true, true),
-            (504, true, true),
-            (501, true, false),
-            (404, true, false),
+        for (status, repeatable, asked, passing) in [
+            (429, false, false, true),
+            (503, false, false, false),
+            (503, false, true, true),
+            (503, true, false, true),
+            (500, false, true, false),
+            (500, true, false, true),
+            (504, true, false, true),
+            (501, true, true, false),
+            (404, true, true, false),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(
-                is_passing(status, repeatable),
+                is_passing(status, repeatable, asked),
                 passing,
-                "{status} {repeatable}"
+                "{status} {repeatable} {asked}"
             );
         }
     }
