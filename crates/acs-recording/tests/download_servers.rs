@@ -12,6 +12,7 @@ mod common;
 mod storage;
 
 use acs_recording::{ErrorKind, RetryPolicy};
+use bytes::Bytes;
 use common::{Answer, Server};
 use storage::{Habit, Storage, content, expect_whole, names};
 
@@ -159,6 +160,107 @@ async fn content_that_changes_is_never_mixed() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ContentChanged, "{error}");
+}
+
+/// Other content of the same size, from a server that tells no tag any more, or no size.
+#[tokio::test]
+async fn an_answer_that_says_nothing_about_itself_is_not_believed() {
+    let (old, new) = (content(3 * MIB, 20), content(3 * MIB, 21));
+    for (tag, hides_length) in [(Some("\"1\""), false), (None, true)] {
+        let served = [old.clone(), new.clone()];
+        expect_whole(&new, move |number, _| Habit {
+            tag: tag.filter(|_| number == 0),
+            hides_length: hides_length && number > 0,
+            ignores_range: number > 0,
+            content: Some(served[usize::from(number > 0)].clone()),
+            cut_after: (number == 0).then_some(400_000),
+            ..Habit::default()
+        })
+        .await;
+    }
+    // Which parts are about the same content cannot be known: none are asked for in the end.
+    let storage = expect_whole(&new, |number, _| Habit {
+        tag: Some("\"1\""),
+        tags_whole_only: true,
+        cut_after: (number == 0).then_some(400_000),
+        ..Habit::default()
+    })
+    .await;
+    assert_eq!(storage.ranges().last(), Some(&None));
+}
+
+#[tokio::test]
+async fn content_that_shrinks_is_content_that_changes() {
+    let (long, short) = (content(2 * MIB, 22), content(MIB, 23));
+    let habit = move |number: usize| Habit {
+        content: (number == 0).then(|| long.clone()),
+        cut_after: (number == 0).then_some(MIB + 5),
+        ..Habit::default()
+    };
+    let early = habit.clone();
+    expect_whole(&short, move |number, _| early(number)).await;
+    let storage = Storage::start(short, move |number, _| habit(number)).await;
+    let client = storage.client().build().unwrap();
+    let download = client.download(&storage.location());
+    let error = download.into_bytes().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ContentChanged, "{error}");
+}
+
+#[tokio::test]
+async fn a_range_is_read_from_the_beginning_if_need_be() {
+    let bytes = content(1000, 24);
+    for status in [405, 416, 501] {
+        let storage = Storage::start(bytes.clone(), move |_, _| Habit {
+            range_status: Some(status),
+            ..Habit::default()
+        })
+        .await;
+        let client = storage.client().build().unwrap();
+        let download = || client.download(&storage.location());
+        let got = download().range(100..200).into_bytes().await.unwrap();
+        assert_eq!(got, bytes[100..200], "{status}");
+        let error = download().range(1000..).into_bytes().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+}
+
+/// Content of which no length is known before its end.
+#[tokio::test]
+async fn content_without_a_length_is_neither_empty_nor_beyond_its_end() {
+    let habit = Habit {
+        hides_length: true,
+        ignores_range: true,
+        ..Habit::default()
+    };
+    let bytes = content(1000, 25);
+    let early = habit.clone();
+    let storage = Storage::start(bytes.clone(), move |number, _| Habit {
+        content: (number == 0).then(Bytes::new),
+        ..early.clone()
+    })
+    .await;
+    let client = storage.client().build().unwrap();
+    let download = || client.download(&storage.location());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let saved = download().to_file(&path).await.unwrap();
+    assert_eq!(saved.bytes, 1000, "an empty body was waited for");
+    for start in [1000, 5000] {
+        let error = download().range(start..).into_bytes().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        let path = folder.path().join("b.wav");
+        let error = download().range(start..).to_file(&path).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+    let rest = download().range(998..2000).into_bytes().await.unwrap();
+    assert_eq!(rest, bytes[998..]);
+    assert_eq!(names(folder.path()), ["a.wav"]);
+
+    let storage = Storage::start(Bytes::new(), move |_, _| habit.clone()).await;
+    let client = storage.client().build().unwrap();
+    let download = client.download(&storage.location());
+    let now = download.ready_within(std::time::Duration::ZERO);
+    assert!(now.into_bytes().await.unwrap().is_empty());
 }
 
 /// A body that ends with its connection may have been cut short.

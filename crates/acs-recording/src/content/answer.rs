@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_RANGE, RANGE,
@@ -36,14 +36,24 @@ pub(super) struct Identity {
     pub(super) tag: Option<String>,
 }
 
+/// What another answer says about being about the same content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Likeness {
+    Same,
+    Other,
+    /// Too little to tell.
+    Unsaid,
+}
+
 impl Identity {
-    /// Whether another answer may be about the same content.
-    pub(super) fn agrees(&self, other: &Self) -> bool {
-        let same_size = match (self.total, other.total) {
-            (Some(one), Some(two)) => one == two,
-            _ => true,
-        };
-        same_size && (self.tag.is_none() || other.tag.is_none() || self.tag == other.tag)
+    /// Compares tags if the first answer had one, and sizes otherwise.
+    fn likeness(&self, other: &Self) -> Likeness {
+        match (self.total.zip(other.total), &self.tag, &other.tag) {
+            (Some((one, two)), ..) if one != two => Likeness::Other,
+            (_, Some(one), Some(two)) if one != two => Likeness::Other,
+            (_, Some(_), Some(_)) | (Some(_), None, _) => Likeness::Same,
+            _ => Likeness::Unsaid,
+        }
     }
 
     /// Whether another answer can be told from one about other content.
@@ -151,16 +161,28 @@ impl Source {
 
     /// Asks for the first time; says so if content is not ready.
     pub(super) async fn ask(&self, wanted: Wanted) -> Result<Result<Answer, NotReady>> {
-        let Patience { missing, empty } = self.patience;
-        let (limit, error) = match self.open(wanted, None).await {
-            Ok(answer) if answer.identity.total == Some(0) && !empty.is_zero() => {
-                let error = Error::new(ErrorKind::ContentNotReady, "the content is empty");
-                (empty, error)
-            }
-            Err(error) if matches!(error.status(), Some(404 | 503)) => (missing, error),
-            outcome => return outcome.map(Ok),
+        let mut answer = match self.open(wanted, None).await {
+            Ok(answer) => answer,
+            Err(error) => return self.not_ready(error).map(Err),
         };
-        Ok(Err(NotReady { limit, error }))
+        let limit = self.patience.empty;
+        if !limit.is_zero() && answer.is_empty(self.stall).await {
+            let error = Error::new(ErrorKind::ContentNotReady, "the content is empty");
+            return Ok(Err(NotReady { limit, error }));
+        }
+        Ok(Ok(answer))
+    }
+
+    /// What an error says about content that may come yet.
+    ///
+    /// # Errors
+    /// The same one, if it is about something else.
+    pub(super) fn not_ready(&self, error: Error) -> Result<NotReady> {
+        let limit = self.patience.missing;
+        match error.status() {
+            Some(404 | 503) => Ok(NotReady { limit, error }),
+            _ => Err(error),
+        }
     }
 
     /// Asks for a range of what `pinned` describes.
@@ -168,28 +190,31 @@ impl Source {
     /// # Errors
     /// [`ErrorKind::ContentChanged`] if there is something else by now.
     pub(super) async fn open(&self, wanted: Wanted, pinned: Option<&Identity>) -> Result<Answer> {
-        let ranged = self.does_ranges();
+        let ranged = self.does_ranges() && wanted.header().is_some();
         let response = self.send(wanted, pinned, ranged).await?;
         let answer = match response.status().as_u16() {
             200 | 206 => Answer::read(response, wanted)?,
             416 => match content_range(response.headers()) {
                 Some(ContentRange::Nothing(Some(total))) if total <= wanted.start => {
-                    Answer::beyond(total, &wanted)?
+                    // It had more when it was pinned.
+                    if pinned.is_some() {
+                        return Err(changed());
+                    }
+                    Answer::nothing(total, &wanted)?
                 }
-                _ if pinned.is_some() => return self.without_ranges(wanted, pinned).await,
+                _ if ranged => return self.without_ranges(wanted, pinned).await,
                 _ => return Err(self.refusal(response).await),
             },
+            405 | 501 if ranged => return self.without_ranges(wanted, pinned).await,
             // Some gateways know no ranges, and no better status for that.
-            400 | 405 | 501 if pinned.is_some() && ranged && wanted.header().is_some() => {
-                return self.without_ranges(wanted, pinned).await;
-            }
+            400 if ranged && pinned.is_some() => return self.without_ranges(wanted, pinned).await,
             _ => return Err(self.refusal(response).await),
         };
-        if pinned.is_some_and(|pinned| !pinned.agrees(&answer.identity)) {
-            return Err(Error::new(
-                ErrorKind::ContentChanged,
-                "the content changed while it was downloaded",
-            ));
+        match answer.likeness(pinned) {
+            Likeness::Same => {}
+            // A server may say less about parts than about the whole.
+            Likeness::Unsaid if ranged => return self.without_ranges(wanted, pinned).await,
+            Likeness::Unsaid | Likeness::Other => return Err(changed()),
         }
         if answer.start != wanted.start {
             self.ranges.store(false, Ordering::Relaxed);
@@ -210,13 +235,10 @@ impl Source {
             return Err(self.refusal(response).await);
         }
         let answer = Answer::read(response, wanted)?;
-        if pinned.is_some_and(|pinned| !pinned.agrees(&answer.identity)) {
-            return Err(Error::new(
-                ErrorKind::ContentChanged,
-                "the content changed while it was downloaded",
-            ));
+        match answer.likeness(pinned) {
+            Likeness::Same => Ok(answer),
+            Likeness::Unsaid | Likeness::Other => Err(changed()),
         }
-        Ok(answer)
     }
 
     async fn send(
@@ -290,16 +312,9 @@ impl Answer {
     }
 
     /// Nothing, because content ends before the range begins.
-    fn beyond(total: u64, wanted: &Wanted) -> Result<Self> {
+    fn nothing(total: u64, wanted: &Wanted) -> Result<Self> {
         if wanted.start > 0 {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                format!(
-                    "the range begins at {}, and the content has {total} bytes",
-                    wanted.start
-                ),
-            )
-            .with_status(416));
+            return Err(beyond(wanted.start, total).with_status(416));
         }
         Ok(Self {
             start: 0,
@@ -310,8 +325,30 @@ impl Answer {
             },
             announced: Announced::default(),
             is_delimited: true,
-            body: futures_util::stream::empty().boxed(),
+            body: stream::empty().boxed(),
         })
+    }
+
+    /// What it says about being about pinned content.
+    fn likeness(&self, pinned: Option<&Identity>) -> Likeness {
+        pinned.map_or(Likeness::Same, |pinned| pinned.likeness(&self.identity))
+    }
+
+    /// Whether the content is empty, which without a length shows at the end of the body alone.
+    async fn is_empty(&mut self, stall: Duration) -> bool {
+        if self.identity.total.is_some() || self.end.is_some() {
+            return self.identity.total == Some(0);
+        }
+        match timeout(stall, self.body.next()).await {
+            Ok(None) => true,
+            Ok(Some(first)) => {
+                let rest = std::mem::replace(&mut self.body, stream::empty().boxed());
+                self.body = stream::iter([first]).chain(rest).boxed();
+                false
+            }
+            // Whoever reads on notices, too.
+            Err(_) => false,
+        }
     }
 
     /// The next bytes, or none at the end of the body.
@@ -332,6 +369,21 @@ impl Answer {
             )),
         }
     }
+}
+
+fn changed() -> Error {
+    Error::new(
+        ErrorKind::ContentChanged,
+        "the content changed while it was downloaded",
+    )
+}
+
+/// The error of a range that begins where there is no content any more.
+pub(super) fn beyond(start: u64, total: u64) -> Error {
+    Error::new(
+        ErrorKind::InvalidInput,
+        format!("the range begins at {start}, and the content has {total} bytes"),
+    )
 }
 
 fn content_range(headers: &HeaderMap) -> Option<ContentRange> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::sleep;
 use tracing::debug;
 
-use super::answer::{Answer, Identity, Source};
+use super::answer::{Answer, Identity, NotReady, Source, beyond};
 use super::progress::Meter;
 use super::range::Wanted;
 use super::verify::Announced;
@@ -21,10 +21,14 @@ pub(super) struct Reader {
     meter: Arc<Meter>,
     /// What the first answer was about; every other has to be about the same.
     identity: Identity,
+    /// Where it begins.
+    start: u64,
     position: u64,
     /// Where the wanted part ends; none until the server tells.
     end: Option<u64>,
     answer: Option<Answer>,
+    /// Where the part ends that it was asked for; the end may have been moved since.
+    asked_end: Option<u64>,
     /// Where in the content the answer's next byte is; before `position` while it is skipped.
     at: u64,
     /// What came behind the end, which may be wanted after all when the end is moved.
@@ -56,13 +60,7 @@ impl Reader {
     ) -> Result<Self> {
         let end = match answer.identity.total {
             Some(total) if wanted.start > total || (wanted.start == total && total > 0) => {
-                return Err(Error::new(
-                    ErrorKind::InvalidInput,
-                    format!(
-                        "the range begins at {}, and the content has {total} bytes",
-                        wanted.start
-                    ),
-                ));
+                return Err(beyond(wanted.start, total));
             }
             Some(total) => Some(wanted.within(total).end),
             None => wanted.end,
@@ -71,11 +69,13 @@ impl Reader {
             source: Arc::clone(source),
             meter: Arc::clone(meter),
             identity: answer.identity.clone(),
+            start: wanted.start,
             position: wanted.start,
             end,
             at: answer.start,
             rest: Bytes::new(),
             answer: Some(answer),
+            asked_end: wanted.end,
             failures: 0,
             failed_at: wanted.start,
             alone: true,
@@ -94,9 +94,11 @@ impl Reader {
             source: Arc::clone(source),
             meter: Arc::clone(meter),
             identity,
+            start: part.start,
             position: part.start,
             end: Some(part.end),
             answer: None,
+            asked_end: None,
             at: part.start,
             rest: Bytes::new(),
             failures: 0,
@@ -148,6 +150,7 @@ impl Reader {
             let Some(answer) = &mut self.answer else {
                 continue;
             };
+            let answer_end = answer.end;
             let next = if self.rest.is_empty() {
                 answer.next(self.source.stall).await
             } else {
@@ -172,11 +175,14 @@ impl Reader {
                     self.meter.received(bytes.len() as u64);
                     return Ok(Some(bytes));
                 }
-                Ok(None) if self.end.is_none() && answer.end.is_none() => {
-                    self.end = Some(self.position);
+                // The end of the body is that of the content.
+                Ok(None) if answer_end.is_none() && self.ends_here() => self.end_here()?,
+                // All that was asked for came; the end was moved since.
+                Ok(None) if answer_end == Some(self.at) && self.asked_end == answer_end => {
+                    self.answer = None;
                 }
                 Ok(None)
-                    if answer.end == Some(self.at) && self.end.is_none_or(|end| end <= self.at) =>
+                    if answer_end == Some(self.at) && self.end.is_none_or(|end| end <= self.at) =>
                 {
                     self.end = Some(self.position);
                 }
@@ -188,6 +194,27 @@ impl Reader {
                 Err(error) => self.interrupted(error).await?,
             }
         }
+    }
+
+    /// Whether content of unknown size may end here.
+    fn ends_here(&self) -> bool {
+        // What came before an interruption has to come again.
+        let is_later = self.at >= self.position || self.position == self.start;
+        is_later && self.identity.total.is_none() && (self.end.is_none() || self.is_delimited())
+    }
+
+    /// Takes this for the end of content of unknown size.
+    fn end_here(&mut self) -> Result<()> {
+        if self.start > 0 && self.position == self.start {
+            return Err(beyond(self.start, self.at));
+        }
+        self.end = Some(self.position);
+        Ok(())
+    }
+
+    /// What an error says about content that may come yet; the next read asks again.
+    pub(super) fn not_ready(&self, error: Error) -> Result<NotReady> {
+        self.source.not_ready(error)
     }
 
     /// Asks for what follows.
@@ -205,6 +232,7 @@ impl Reader {
         }
         self.at = answer.start;
         self.rest = Bytes::new();
+        self.asked_end = self.end;
         self.answer = Some(answer);
         Ok(())
     }

@@ -258,11 +258,14 @@ impl Transfer {
 /// Whether a failure may be that of one connection, which the others can do without: a server may
 /// refuse ranges, or so many connections.
 fn is_of_one(error: &Error) -> bool {
-    error.is_retryable()
-        || matches!(
-            error.kind(),
-            ErrorKind::UnexpectedAnswer | ErrorKind::InvalidRequest | ErrorKind::PermissionDenied
-        )
+    match error.kind() {
+        ErrorKind::UnexpectedAnswer | ErrorKind::InvalidRequest | ErrorKind::PermissionDenied => {
+            true
+        }
+        // No other would get what this one did not.
+        ErrorKind::ContentChanged => false,
+        _ => error.is_retryable(),
+    }
 }
 
 /// Saves, time and again, what a next run can go on from.

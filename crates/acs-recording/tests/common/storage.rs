@@ -32,6 +32,10 @@ pub struct Habit {
     pub ignores_range: bool,
     /// Answers 400 to any `Range`.
     pub refuses_range: bool,
+    /// Answers with this to any `Range`.
+    pub range_status: Option<u16>,
+    /// Tells the entity tag with the whole content alone.
+    pub tags_whole_only: bool,
     /// Answers 200 to a range, with `Content-Range`.
     pub says_200: bool,
     /// Sends the body in chunks, without a length.
@@ -181,6 +185,9 @@ fn answer(
     if habit.refuses_range && range.is_some() {
         return response.status(400).body(Body::empty()).unwrap();
     }
+    if let Some(status) = habit.range_status.filter(|_| range.is_some()) {
+        return response.status(status).body(Body::empty()).unwrap();
+    }
     let range = range.filter(|_| !habit.ignores_range);
     let range = range.filter(|_| if_range.is_none() || if_range == habit.tag);
     let (mut start, mut end, total) = (0, content.len(), content.len());
@@ -207,7 +214,10 @@ fn answer(
             format!("bytes {start}-{}/{total}", end - 1),
         );
     }
-    if let Some(tag) = habit.tag {
+    if let Some(tag) = habit
+        .tag
+        .filter(|_| status == 200 || !habit.tags_whole_only)
+    {
         response = response.header("etag", tag);
     }
     if !habit.hides_length {
