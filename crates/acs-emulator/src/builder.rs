@@ -65,9 +65,9 @@ impl EmulatorBuilder {
         self
     }
 
-    /// What the delays between attempts to deliver an event, and the time after which it is given
-    /// up, are multiplied with. The default is 1, the published schedule; values are held between
-    /// 0 and 1000.
+    /// What the delays between attempts to deliver an event are multiplied with. The default is 1,
+    /// the published schedule; values are held between 0 and 1000. An event is given up 24 hours
+    /// after its first attempt, or later where the delays are longer than published.
     pub fn retry_scale(mut self, factor: f64) -> Self {
         self.settings.retry_scale = if factor.is_nan() {
             1.0

@@ -80,16 +80,20 @@ impl Event {
 
 /// Sends an event to all who have subscribed to its type.
 pub(crate) fn publish(shared: &Shared, subscriptions: &[Arc<Subscription>], event: Event) {
+    let wanted = |one: &&Arc<Subscription>| one.wishes.include(event.kind);
+    let wanting: Vec<_> = subscriptions.iter().filter(wanted).collect();
+    // A fault is not to be used up by what nobody gets.
+    if wanting.is_empty() {
+        return;
+    }
     let duplicates = shared.faults.duplicates(&event.subject);
     let event = Arc::new(event);
-    for subscription in subscriptions {
-        if subscription.wishes.include(event.kind) {
-            // The receiver is gone once the emulator has stopped.
-            let _ = subscription.queue.send(Queued {
-                event: Arc::clone(&event),
-                duplicates,
-            });
-        }
+    for subscription in wanting {
+        // The receiver is gone once the emulator has stopped.
+        let _ = subscription.queue.send(Queued {
+            event: Arc::clone(&event),
+            duplicates,
+        });
     }
 }
 
@@ -98,6 +102,9 @@ pub(crate) fn client() -> Result<reqwest::Client, Error> {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
+        // A webhook may close an idle connection just when it is used again, and what is lost by
+        // that is not sent again where callbacks are concerned.
+        .pool_max_idle_per_host(0)
         .timeout(ANSWER_LIMIT)
         .build()
         .map_err(|error| Error::WebhookClient(error.into()))

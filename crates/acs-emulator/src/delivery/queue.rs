@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
-use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -19,6 +18,9 @@ use crate::state::Shared;
 /// How long events wait for others that come with them.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The most copies of one event; more than that is a slip.
+const MOST_COPIES: u32 = 1_000;
+
 /// One request to a webhook.
 struct Parcel {
     id: String,
@@ -26,7 +28,6 @@ struct Parcel {
     kind: &'static str,
     body: Bytes,
     batched: bool,
-    published: Timestamp,
 }
 
 /// Delivers what comes in until the emulator stops.
@@ -102,7 +103,7 @@ fn pack(shared: &Shared, subscription: &Subscription, events: &[Queued]) -> Vec<
             EventSchema::EventGrid => event.in_event_grid_schema(shared),
             EventSchema::CloudEvents => event.as_cloud_event(shared),
         };
-        let copies = 1 + wishes.duplicates + queued.duplicates;
+        let copies = copies(wishes.duplicates, queued.duplicates);
         (0..copies).map(move |_| (event, value.clone()))
     });
     let written: Vec<_> = written.collect();
@@ -121,10 +122,15 @@ fn pack(shared: &Shared, subscription: &Subscription, events: &[Queued]) -> Vec<
                 kind: event.kind,
                 body: Bytes::from(body.to_string()),
                 batched,
-                published: event.time,
             })
         })
         .collect()
+}
+
+/// How often an event is sent that two sides want so many duplicates of.
+fn copies(wished: u32, faulty: u32) -> u32 {
+    let duplicates = wished.saturating_add(faulty);
+    duplicates.saturating_add(1).min(MOST_COPIES)
 }
 
 pub(super) fn headers(
@@ -177,6 +183,9 @@ async fn deliver(shared: Arc<Shared>, subscription: Arc<Subscription>, parcel: P
     let clock = &shared.settings.clock;
     let (id, kind) = (parcel.id.as_str(), parcel.kind);
     let to = without_query(subscription.url.as_str());
+    let scale = shared.settings.retry_scale;
+    // The answer to one attempt takes real time, so a short schedule gives up no earlier.
+    let expires_at = after(clock.now(), TIME_TO_LIVE.mul_f64(scale.max(1.0)));
     for attempt in 1.. {
         // Counted from here and not from the answer: whoever steps the clock sees the request, but
         // cannot tell when the answer has been taken in.
@@ -195,14 +204,13 @@ async fn deliver(shared: Arc<Shared>, subscription: Arc<Subscription>, parcel: P
             .send()
             .await;
         let status = answer.as_ref().ok().map(reqwest::Response::status);
-        let scale = shared.settings.retry_scale;
         match judge(status, attempt) {
             Outcome::Delivered => return tracing::info!(kind, to, attempt, id, "event delivered"),
             Outcome::Retry(delay) => {
                 let status = status.map(|status| status.as_u16());
                 tracing::info!(kind, to, status, attempt, ?delay, id, "event not accepted");
                 clock.wait_until(after(sent, delay.mul_f64(scale))).await;
-                if clock.now() > after(parcel.published, TIME_TO_LIVE.mul_f64(scale)) {
+                if clock.now() > expires_at {
                     return tracing::warn!(kind, to, id, "event expired before it was accepted");
                 }
             }
@@ -210,6 +218,23 @@ async fn deliver(shared: Arc<Shared>, subscription: Arc<Subscription>, parcel: P
                 let status = status.map(|status| status.as_u16());
                 return tracing::warn!(kind, to, status, attempt, id, "event dropped");
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_are_bounded() {
+        for (wished, faulty, expected) in [
+            (0, 0, 1),
+            (1, 2, 4),
+            (MOST_COPIES, 0, MOST_COPIES),
+            (u32::MAX, u32::MAX, MOST_COPIES),
+        ] {
+            assert_eq!(copies(wished, faulty), expected, "{wished} {faulty}");
         }
     }
 }

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 /// Attempts in total.
 pub(crate) const MAX_ATTEMPTS: usize = 30;
-/// An event that is older than this is given up when its next attempt is due.
+/// An event is given up when an attempt is due so long after the first one.
 pub(crate) const TIME_TO_LIVE: Duration = Duration::from_secs(24 * HOUR);
 
 const MINUTE: u64 = 60;

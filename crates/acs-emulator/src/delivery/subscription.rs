@@ -127,7 +127,8 @@ impl<'a> NewSubscription<'a> {
         self
     }
 
-    /// Each event comes this many times more than it has to, with the same id.
+    /// Each event comes this many times more than it has to, with the same id, and at most 1,000
+    /// times in total.
     pub fn duplicates(mut self, extra: u32) -> Self {
         self.wishes.duplicates = extra;
         self

@@ -239,7 +239,8 @@ impl Fault {
         self
     }
 
-    /// Sends each [`Operation::Event`] so many times more, with the same id.
+    /// Sends each [`Operation::Event`] so many times more, with the same id, and at most 1,000 times
+    /// in total.
     pub fn duplicates(mut self, count: u32) -> Self {
         self.duplicates = count;
         self

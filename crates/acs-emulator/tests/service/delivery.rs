@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use acs_emulator::{Clock, Emulator, Error, EventSchema};
+use acs_emulator::{Clock, Emulator, Error, EventSchema, Fault, Operation};
 use serde_json::Value;
 
 use crate::client::emulator;
@@ -114,4 +114,55 @@ async fn the_schedule_can_be_made_shorter() {
     assert_eq!(webhook.next().await.header("aeg-delivery-count"), "1");
     acs.clock().advance(Duration::from_millis(30));
     assert_eq!(webhook.next().await.header("aeg-delivery-count"), "2");
+}
+
+#[tokio::test]
+async fn a_shorter_schedule_gives_up_no_earlier() {
+    let acs = Emulator::builder()
+        .clock(Clock::manual())
+        .retry_scale(0.001)
+        .start()
+        .await
+        .unwrap();
+    let mut webhook = Webhook::answering(&[500]).await;
+    acs.subscribe(&webhook.url).events([RINGING]).await.unwrap();
+    webhook.next().await;
+    acs.incoming_call("carol");
+    webhook.next().await;
+    acs.clock().advance(Duration::from_hours(1));
+    assert_eq!(webhook.next().await.header("aeg-delivery-count"), "1");
+}
+
+#[tokio::test]
+async fn an_event_that_comes_late_is_sent_again_as_any_other() {
+    let acs = emulator().await;
+    let mut webhook = Webhook::answering(&[500]).await;
+    acs.subscribe(&webhook.url)
+        .events([RINGING])
+        .batch(2)
+        .await
+        .unwrap();
+    webhook.next().await;
+    acs.incoming_call("carol");
+    // The event has waited for another one for so long.
+    acs.clock().advance(Duration::from_hours(48));
+    webhook.next().await;
+    acs.clock().advance(Duration::from_secs(10));
+    assert_eq!(webhook.next().await.header("aeg-delivery-count"), "1");
+}
+
+#[tokio::test]
+async fn faults_are_kept_for_events_that_somebody_gets() {
+    let acs = emulator().await;
+    let mut webhook = Webhook::answering(&[]).await;
+    acs.subscribe(&webhook.url).events([RINGING]).await.unwrap();
+    webhook.next().await;
+    let fault = Fault::on(Operation::Event).times(1).duplicates(1);
+    let fault = acs.faults().add(fault);
+    acs.call(["alice", "bob"]).await.hang_up();
+    assert_eq!(fault.hits(), 0);
+    acs.incoming_call("carol");
+    assert_eq!(fault.hits(), 1);
+    let first = webhook.next().await;
+    assert_eq!(first.event()["id"], webhook.next().await.event()["id"]);
 }
