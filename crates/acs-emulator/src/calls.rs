@@ -92,8 +92,8 @@ impl CallState {
 
     /// Who began the call.
     pub(crate) fn starter(&self) -> Option<String> {
-        let source = self.connections.first()?.terms.source.as_ref();
-        let source = source.and_then(|source| source.raw_id.clone());
+        let first = self.connections.first();
+        let source = first.and_then(|one| one.terms.source.as_ref()?.raw_id.clone());
         source.or_else(|| self.members.first().map(|member| member.raw_id.clone()))
     }
 
@@ -140,6 +140,7 @@ impl CallState {
             raw_id: raw_id.to_owned(),
             voice,
             joined_at: at,
+            announced: false,
             left_at: None,
             muted_at: None,
             speech: self.speech_is_scripted.then(Vec::new),
@@ -152,9 +153,30 @@ impl CallState {
         Ok(self.members.iter().all(Member::has_left))
     }
 
-    pub(crate) fn mute(&mut self, raw_id: &str, now: Timestamp) -> Result<(), Refusal> {
-        self.current(raw_id)?.muted_at.get_or_insert(now);
-        Ok(())
+    /// Mutes people, all of them or none, and tells whether that changed anything.
+    pub(crate) fn mute(&mut self, people: &[String], now: Timestamp) -> Result<bool, Refusal> {
+        for raw_id in people {
+            self.current(raw_id)?;
+        }
+        let mut changed = false;
+        for raw_id in people {
+            let member = self.current(raw_id)?;
+            changed |= member.muted_at.is_none();
+            member.muted_at.get_or_insert(now);
+        }
+        Ok(changed)
+    }
+
+    /// Notes that others are told of somebody in the call, and tells whether they were not yet.
+    pub(crate) fn announce(&mut self, raw_id: &str) -> bool {
+        let member = self.current(raw_id);
+        member.is_ok_and(|member| !std::mem::replace(&mut member.announced, true))
+    }
+
+    /// Whether others were told that somebody has joined, who is still there.
+    pub(crate) fn is_announced(&self, raw_id: &str) -> bool {
+        let mut there = self.members.iter().filter(|one| !one.has_left());
+        there.any(|one| one.raw_id == raw_id && one.announced)
     }
 }
 
@@ -424,9 +446,12 @@ mod tests {
             Err(Refusal::ParticipantNotFound)
         );
         assert_eq!(
-            call.mute("8:a", clock.now()),
+            call.mute(&["8:b".to_owned(), "8:a".to_owned()], clock.now()),
             Err(Refusal::ParticipantNotFound)
         );
+        assert_eq!(call.members[1].muted_at, None);
+        assert_eq!(call.mute(&["8:b".to_owned()], clock.now()), Ok(true));
+        assert_eq!(call.mute(&["8:b".to_owned()], clock.now()), Ok(false));
         assert_eq!(call.leave("8:b", clock.now()), Ok(true));
         call.join("8:a", None, clock.now());
         assert_eq!(call.present(clock.now()).count(), 1);

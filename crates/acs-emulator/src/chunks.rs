@@ -154,10 +154,14 @@ fn split(spans: Vec<Span>, limit: SignedDuration) -> Vec<Vec<Span>> {
 }
 
 /// Those who were in the call at some time between the two instants, in the order of joining.
+/// Whoever was removed before joining never was.
 fn heard(members: &[Member], start: Timestamp, end: Timestamp) -> Vec<&Member> {
     let mut heard: Vec<&Member> = members
         .iter()
-        .filter(|member| member.joined_at < end && member.left_at.is_none_or(|left| left > start))
+        .filter(|member| {
+            let from = member.joined_at.max(start);
+            member.joined_at < end && member.left_at.is_none_or(|left| left > from)
+        })
         .collect();
     heard.sort_by_key(|member| member.joined_at);
     heard
@@ -246,6 +250,24 @@ mod tests {
             let expected: Vec<_> = expected.iter().map(|part| spans(part)).collect();
             assert_eq!(got, expected, "{given:?} {limit}");
         }
+    }
+
+    #[test]
+    fn whoever_was_removed_before_joining_is_not_heard() {
+        let at = |second| after(START, Duration::from_secs(second));
+        let member = |joined: u64, left: u64| Member {
+            raw_id: String::new(),
+            voice: Arc::new(media::Voice::tone(0)),
+            joined_at: at(joined),
+            announced: true,
+            left_at: Some(at(left)),
+            muted_at: None,
+            speech: None,
+        };
+        let members = [member(5, 4), member(0, 2), member(4, 9)];
+        let heard = heard(&members, at(2), at(10));
+        let joined: Vec<_> = heard.iter().map(|member| member.joined_at).collect();
+        assert_eq!(joined, [at(4)]);
     }
 
     #[test]

@@ -104,9 +104,12 @@ impl Shared {
         invitation: Option<&Invitation>,
         at: Timestamp,
     ) -> Result<(), Refusal> {
+        let announced = world.calls.get(call).is_announced(raw_id);
         let empty = world.calls.get_mut(call).leave(raw_id, at)?;
-        tracing::info!(who = raw_id, "participant left");
-        self.call_event(world, call, "CallParticipantRemoved", Some(raw_id), at);
+        if announced {
+            tracing::info!(who = raw_id, "participant left");
+            self.call_event(world, call, "CallParticipantRemoved", Some(raw_id), at);
+        }
         if let Some(invitation) = invitation {
             let data = json!({
                 "participant": model(raw_id),
@@ -115,7 +118,9 @@ impl Shared {
             let note = Note::success("RemoveParticipantSucceeded", at);
             self.tell_inviter(world, call, invitation, note, data);
         }
-        self.participants_updated(world, call, None, at);
+        if announced {
+            self.participants_updated(world, call, None, at);
+        }
         if empty {
             self.end_call(world, call, at);
         }
@@ -131,10 +136,11 @@ impl Shared {
     ) -> Result<Uuid, Refusal> {
         let (call, _) = world.calls.connection(connection)?;
         let over = world.calls.disconnect(connection, at)?;
-        self.disconnected(world, call, connection, BY_APPLICATION, at);
         if over {
             self.end_call(world, call, at);
         }
+        // The last that the connection is told; a recording that ends with the call comes before.
+        self.disconnected(world, call, connection, BY_APPLICATION, at);
         Ok(world.calls.get(call).correlation_id)
     }
 
@@ -259,8 +265,12 @@ impl Shared {
         if state.is_over() || !state.present(at).any(|member| member.raw_id == raw_id) {
             return; // over, or removed before joining
         }
-        tracing::info!(who = raw_id, "participant joined");
-        self.call_event(world, call, "CallParticipantAdded", Some(raw_id), at);
+        // Somebody who is invited while in the call joins no second time.
+        let joined = world.calls.get_mut(call).announce(raw_id);
+        if joined {
+            tracing::info!(who = raw_id, "participant joined");
+            self.call_event(world, call, "CallParticipantAdded", Some(raw_id), at);
+        }
         if let Some(invitation) = invitation {
             let data = json!({
                 "participant": model(raw_id),
@@ -269,7 +279,23 @@ impl Shared {
             let note = Note::success("AddParticipantSucceeded", at);
             self.tell_inviter(world, call, invitation, note, data);
         }
-        self.participants_updated(world, call, Some(raw_id), at);
+        if joined {
+            self.participants_updated(world, call, Some(raw_id), at);
+        }
+    }
+
+    /// Mutes people, all of them or none.
+    pub(crate) fn mute(
+        &self,
+        world: &mut World,
+        call: CallKey,
+        people: &[String],
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        if world.calls.get_mut(call).mute(people, at)? {
+            self.participants_updated(world, call, None, at);
+        }
+        Ok(())
     }
 
     fn act_out(&self, world: &mut World, call: CallKey, deed: &Deed, at: Timestamp) {
@@ -293,9 +319,7 @@ impl Shared {
             }
             Deed::Mute(who) => {
                 let raw_id = self.person(world, call, who);
-                let muted = world.calls.get_mut(call).mute(&raw_id, at);
-                self.participants_updated(world, call, None, at);
-                muted
+                self.mute(world, call, &[raw_id], at)
             }
             Deed::End => {
                 self.end_call(world, call, at);

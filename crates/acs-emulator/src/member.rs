@@ -14,6 +14,8 @@ pub(crate) struct Member {
     pub(crate) raw_id: String,
     pub(crate) voice: Arc<Voice>,
     pub(crate) joined_at: Timestamp,
+    /// Whether others were told of the joining.
+    pub(crate) announced: bool,
     pub(crate) left_at: Option<Timestamp>,
     pub(crate) muted_at: Option<Timestamp>,
     /// When this member speaks; `None` for all the time.

@@ -256,7 +256,11 @@ fn a_muted_participant_is_silent_from_then_on() {
     let id = stage.start(Media::Mixed, false);
     stage.wait(1200);
     let now = stage.clock.now();
-    stage.calls.get_mut(stage.call).mute("8:a", now).unwrap();
+    stage
+        .calls
+        .get_mut(stage.call)
+        .mute(&["8:a".to_owned()], now)
+        .unwrap();
     stage.wait(1000);
     let finished = stage.end(&id).unwrap().unwrap();
     let file = finished.chunks[0].document.file(&media::Cache::default());

@@ -105,6 +105,8 @@ impl Shared {
         }
     }
 
+    /// Tells what became of a request about a participant, unless the connection that made it is
+    /// closed: it is told nothing more.
     pub(crate) fn tell_inviter(
         &self,
         world: &World,
@@ -114,6 +116,9 @@ impl Shared {
         data: Value,
     ) {
         let connection = invitation.connection.as_str();
+        if world.calls.connection(connection).is_err() {
+            return;
+        }
         match &invitation.callback {
             Some(url) => {
                 self.send_callback(world, call, connection, url, note, data);

@@ -1,11 +1,19 @@
 //! Callbacks: order, content, and the tokens that prove where they come from.
 
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use acs_emulator::Emulator;
 use http::Method;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use crate::client::{Request, act, delete, emulator, post, start};
 use crate::webhook::{Delivery, Webhook};
@@ -285,4 +293,200 @@ async fn a_call_that_rings_is_answered_once() {
 fn kind_of_grid(event: &Value) -> &str {
     let kind = event["eventType"].as_str().unwrap();
     kind.strip_prefix("Microsoft.Communication.").unwrap()
+}
+
+/// The kinds of the next callbacks, in order.
+async fn kinds(webhook: &mut Webhook, count: usize) -> Vec<String> {
+    let mut kinds = Vec::new();
+    for _ in 0..count {
+        kinds.push(kind(webhook.next().await.event()).to_owned());
+    }
+    kinds
+}
+
+#[tokio::test]
+async fn hanging_up_is_the_last_that_is_told() {
+    let acs = emulator().await;
+    let mut webhook = Webhook::answering(&[]).await;
+    let call = acs.call(["alice"]).callback(&webhook.url).unwrap().await;
+    let recording = json!({
+        "callConnectionId": call.call_connection_id(),
+        "recordingStateCallbackUri": webhook.url,
+    });
+    start(&acs, &recording).await;
+    kinds(&mut webhook, 4).await;
+    delete(
+        &acs,
+        &format!("{CONNECTIONS}/{}", call.call_connection_id()),
+    )
+    .await;
+    assert_eq!(
+        kinds(&mut webhook, 2).await,
+        ["RecordingStateChanged", "CallDisconnected"]
+    );
+}
+
+#[tokio::test]
+async fn whoever_has_hung_up_is_told_no_outcome() {
+    let acs = emulator().await;
+    let mut webhook = Webhook::answering(&[]).await;
+    let call = acs
+        .call(["alice", "bob"])
+        .callback(&webhook.url)
+        .unwrap()
+        .await;
+    let connect = json!({
+        "callLocator": {"kind": "serverCallLocator", "serverCallId": call.server_call_id()},
+        "callbackUri": webhook.url,
+    });
+    post(&acs, &format!("{CONNECTIONS}:connect"), &connect).await;
+    acs.clock().advance(Duration::from_millis(100));
+    kinds(&mut webhook, 4).await;
+    let first = format!("{CONNECTIONS}/{}", call.call_connection_id());
+    let add = json!({
+        "participantToAdd": {"rawId": "8:acs:carol"},
+        "operationCallbackUri": webhook.url,
+    });
+    post(&acs, &format!("{first}/participants:add"), &add).await;
+    delete(&acs, &first).await.assert_empty(204);
+    acs.clock().advance(Duration::from_millis(100));
+    assert_eq!(
+        kinds(&mut webhook, 2).await,
+        ["CallDisconnected", "ParticipantsUpdated"]
+    );
+}
+
+#[tokio::test]
+async fn people_join_and_leave_once_however_often_they_are_invited() {
+    let acs = emulator().await;
+    let mut grid = Webhook::answering(&[]).await;
+    acs.subscribe(&grid.url)
+        .all_events()
+        .batch(9)
+        .await
+        .unwrap();
+    grid.next().await;
+    let mut webhook = Webhook::answering(&[]).await;
+    let call = acs
+        .call(["alice", "bob"])
+        .callback(&webhook.url)
+        .unwrap()
+        .await;
+    let base = format!("{CONNECTIONS}/{}/participants", call.call_connection_id());
+    let (carol, dave) = (
+        json!({"rawId": "8:acs:carol"}),
+        json!({"rawId": "8:acs:dave"}),
+    );
+    let (add, remove) = (format!("{base}:add"), format!("{base}:remove"));
+    post(&acs, &add, &json!({"participantToAdd": carol})).await;
+    post(&acs, &add, &json!({"participantToAdd": dave})).await;
+    // Dave never gets into the call, and Carol is there already the second time.
+    let removed = post(&acs, &remove, &json!({"participantToRemove": dave})).await;
+    assert_eq!(removed.status, 202);
+    acs.clock().advance(Duration::from_millis(100));
+    post(&acs, &add, &json!({"participantToAdd": carol})).await;
+    acs.clock().advance(Duration::from_millis(100));
+    post(&acs, &remove, &json!({"participantToRemove": carol})).await;
+    assert_eq!(
+        kinds(&mut webhook, 8).await,
+        [
+            "CallConnected",
+            "ParticipantsUpdated",
+            "RemoveParticipantSucceeded",
+            "AddParticipantSucceeded",
+            "ParticipantsUpdated",
+            "AddParticipantSucceeded",
+            "RemoveParticipantSucceeded",
+            "ParticipantsUpdated",
+        ]
+    );
+    acs.clock().advance(Duration::from_secs(1));
+    let events = grid.next().await.body;
+    let mut about: Vec<_> = events
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| {
+            let subject = event["subject"].as_str().unwrap();
+            (kind_of_grid(event), subject.rsplit('/').next().unwrap())
+        })
+        .collect();
+    about.retain(|(_, who)| who.starts_with("8:acs:carol") || who.starts_with("8:acs:dave"));
+    assert_eq!(
+        about,
+        [
+            ("CallParticipantAdded", "8:acs:carol"),
+            ("CallParticipantRemoved", "8:acs:carol"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn muting_is_told_once_and_mutes_all_or_nobody() {
+    let acs = emulator().await;
+    let mut webhook = Webhook::answering(&[]).await;
+    let call = acs
+        .call(["alice", "bob"])
+        .callback(&webhook.url)
+        .unwrap()
+        .await;
+    let mute = format!(
+        "{CONNECTIONS}/{}/participants:mute",
+        call.call_connection_id()
+    );
+    let [alice, bob] = ["alice", "bob"].map(|name| json!({"rawId": call.participant(name)}));
+    let nobody = json!({"rawId": "8:acs:nobody"});
+    let ask = async |people: Value| post(&acs, &mute, &json!({"targetParticipants": people})).await;
+    kinds(&mut webhook, 2).await;
+    ask(json!([alice, nobody])).await.assert_error(404, "8522");
+    assert_eq!(ask(json!([bob])).await.status, 200);
+    assert_eq!(ask(json!([bob])).await.status, 200);
+    assert_eq!(ask(json!([alice])).await.status, 200);
+    for expected in [[false, true], [true, true]] {
+        let delivery = webhook.next().await;
+        let data = &delivery.event()["data"];
+        let muted = [0, 1].map(|place| data["participants"][place]["isMuted"] == true);
+        assert_eq!(muted, expected);
+    }
+}
+
+/// Answers one request on each connection, and closes it when the next one comes.
+async fn forgetful() -> (String, mpsc::UnboundedReceiver<Value>) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let sender = sender.clone();
+            let used = AtomicBool::new(false);
+            let answer = service_fn(move |request: hyper::Request<Incoming>| {
+                let (first, sender) = (!used.swap(true, Ordering::Relaxed), sender.clone());
+                async move {
+                    if !first {
+                        return Err(io::Error::other("closed"));
+                    }
+                    let body = request.into_body().collect().await.unwrap().to_bytes();
+                    sender.send(serde_json::from_slice(&body).unwrap()).unwrap();
+                    Ok(hyper::Response::new(Empty::<hyper::body::Bytes>::new()))
+                }
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), answer);
+            tokio::spawn(connection);
+        }
+    });
+    (url, receiver)
+}
+
+#[tokio::test]
+async fn no_callback_is_lost_where_idle_connections_are_closed() {
+    let acs = emulator().await;
+    let (url, mut callbacks) = forgetful().await;
+    let call = acs.call(["alice"]).callback(url).unwrap().await;
+    call.hang_up();
+    for expected in ["CallConnected", "ParticipantsUpdated", "CallDisconnected"] {
+        let next = tokio::time::timeout(Duration::from_secs(20), callbacks.recv());
+        let body = next.await.expect("a callback is lost").unwrap();
+        assert_eq!(kind(&body[0]), expected);
+    }
 }

@@ -142,3 +142,27 @@ async fn files_make_calls_that_take_place_by_themselves() {
     let missing = Script::from_file(folder.path().join("missing")).unwrap_err();
     assert!(missing.to_string().contains("missing"), "{missing}");
 }
+
+#[tokio::test]
+async fn calls_that_begin_by_themselves_name_who_began_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("script.json");
+    let text = json!({"calls": [{"at_ms": 1000, "participants": ["alice", "bob"]}]});
+    std::fs::write(&path, text.to_string()).unwrap();
+    let acs = scripted(Script::from_file(&path).unwrap()).await;
+    let mut webhook = Webhook::answering(&[]).await;
+    acs.subscribe(&webhook.url)
+        .events(["Microsoft.Communication.CallStarted"])
+        .await
+        .unwrap();
+    webhook.next().await;
+    acs.clock().advance(second(1));
+    let started = webhook.next().await;
+    let starter = &started.event()["data"]["startedBy"]["communicationIdentifier"];
+    let starter = starter["rawId"].as_str().unwrap();
+    let subject = started.event()["subject"].as_str().unwrap();
+    assert!(
+        subject.ends_with(&format!("/startedBy/{starter}")),
+        "{subject}"
+    );
+}

@@ -168,10 +168,10 @@ async fn mute(
     let now = shared.now();
     let mut world = shared.world();
     let key = world.calls.established(&id, now).map_err(refused(&id))?;
-    let call = world.calls.get_mut(key);
-    for participant in &participants {
-        call.mute(participant, now).map_err(refused(&id))?;
-    }
+    shared
+        .mute(&mut world, key, &participants, now)
+        .map_err(refused(&id))?;
+    let call = world.calls.get(key);
     let answer = MuteParticipantsResult {
         operation_context: request.operation_context,
     };
