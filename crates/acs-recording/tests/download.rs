@@ -15,12 +15,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use acs_recording::{ErrorKind, Overwrite, RetryPolicy};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use sha2::{Digest as _, Sha256};
-use storage::{Habit, Storage, content, expect_whole, hex, names};
+use storage::{Habit, Storage, announced, content, expect_whole, hex, names};
 use tokio::io::AsyncReadExt as _;
 
 const MIB: usize = 1024 * 1024;
@@ -158,39 +155,70 @@ async fn a_file_that_exists_is_treated_as_told() {
 #[tokio::test]
 async fn announced_checksums_are_compared() {
     let bytes = content(100_000, 13);
-    let right = format!(
-        "sha-256=:{}:",
-        BASE64_STANDARD.encode(Sha256::digest(&bytes))
-    );
-    let wrong = format!("sha-256=:{}:", BASE64_STANDARD.encode(Sha256::digest(b"x")));
-    let headers = vec![("repr-digest", right)];
-    expect_whole(&bytes, move |_, _| Habit {
-        headers: headers.clone(),
-        ..Habit::default()
-    })
-    .await;
-    let headers = vec![("repr-digest", wrong)];
-    let storage = Storage::start(bytes, move |_, _| Habit {
-        headers: headers.clone(),
-        ..Habit::default()
-    })
-    .await;
-    let client = storage.client().build().unwrap();
+    for hides_length in [false, true] {
+        let habit = move |announced| Habit {
+            headers: vec![announced],
+            hides_length,
+            ..Habit::default()
+        };
+        let right = habit(announced(&bytes));
+        expect_whole(&bytes, move |_, _| right.clone()).await;
+        let wrong = habit(announced(b"x"));
+        let storage = Storage::start(bytes.clone(), move |_, _| wrong.clone()).await;
+        let client = storage.client().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wav");
+        let download = || client.download(&storage.location());
+        let error = download().to_file(path).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CorruptContent, "{error}");
+        assert!(!error.to_string().contains("are kept"), "{error}");
+        assert!(names(folder.path()).is_empty());
+        let error = download().into_bytes().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CorruptContent, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_exists_is_compared_with_what_is_known() {
+    let bytes = content(1000, 26);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
-    let error = client
-        .download(&storage.location())
-        .to_file(path)
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::CorruptContent, "{error}");
-    assert!(names(folder.path()).is_empty());
-    let error = client
-        .download(&storage.location())
-        .into_bytes()
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::CorruptContent, "{error}");
+    for hides_length in [false, true] {
+        let header = announced(&bytes);
+        let storage = Storage::start(bytes.clone(), move |_, _| Habit {
+            headers: vec![header.clone()],
+            hides_length,
+            ..Habit::default()
+        })
+        .await;
+        let client = storage.client().build().unwrap();
+        let skip = || {
+            let download = client.download(&storage.location());
+            download.overwrite(Overwrite::Skip)
+        };
+        // The checksum is not that of a part.
+        std::fs::write(&path, &bytes[..10]).unwrap();
+        skip().range(..10).to_file(&path).await.unwrap();
+        let asked = storage.ranges().len();
+        std::fs::write(&path, "").unwrap();
+        skip().range(4..4).to_file(&path).await.unwrap();
+        assert_eq!(
+            storage.ranges().len(),
+            asked,
+            "nothing is asked for nothing"
+        );
+        std::fs::write(&path, content(1000, 27)).unwrap();
+        let error = skip().to_file(&path).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::File, "{error}");
+        let text = error.to_string();
+        assert!(text.contains(&path.display().to_string()), "{text}");
+        assert_eq!(
+            text.contains("does not tell its size"),
+            hides_length,
+            "{text}"
+        );
+        assert_eq!(text.contains("not its checksum"), !hides_length, "{text}");
+    }
 }
 
 #[tokio::test]

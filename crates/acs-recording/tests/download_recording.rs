@@ -136,6 +136,18 @@ async fn all_chunks_come_in_order_with_their_metadata_and_are_deleted_after() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     assert_eq!(names(&folder), expected, "what is there stays");
+    // It is done already.
+    let again = save.clone().delete_after().await.unwrap();
+    assert_eq!(again.bytes(), 1_200_000);
+    assert!(
+        again
+            .chunks
+            .iter()
+            .all(|chunk| chunk.media.transferred == 0 && chunk.document.is_some())
+    );
+    std::fs::remove_file(&again.chunks[1].media.path).unwrap();
+    let error = save.delete_after().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
 }
 
 #[tokio::test]
@@ -196,4 +208,51 @@ async fn nothing_leaves_the_folder_and_nothing_altered_is_kept_quiet() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CorruptContent, "{error}");
+    let kept = names(&folder);
+    assert!(kept.iter().all(|name| name.ends_with(".json")), "{kept:?}");
+    // Longer than the event says, all in all: what comes last gets no name.
+    acs.faults().clear();
+    let stored = acs.add_recording(LargeRecording::new(100_000).chunk(100_000));
+    let mut file = event(&stored, None);
+    file.duration = Some(Duration::from_secs(3600));
+    let folder = above.path().join("long");
+    let save = client.download_recording(&file).to_dir(&folder);
+    let error = save.check_media().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CorruptContent, "{error}");
+    assert!(error.to_string().contains("the event says"), "{error}");
+    let media = names(&folder)
+        .into_iter()
+        .filter(|name| !name.ends_with(".json"));
+    assert_eq!(media.count(), 1);
+}
+
+/// All that can be deleted is, and the rest is said.
+#[tokio::test]
+async fn what_cannot_be_deleted_is_told() {
+    let acs = emulator().await;
+    let client = client(&acs);
+    for (refuse, expected) in [
+        (true, ErrorKind::PermissionDenied),
+        (false, ErrorKind::InvalidInput),
+    ] {
+        let stored = acs.add_recording(LargeRecording::new(1000).chunk(1000).chunk(1000));
+        let mut file = event(&stored, None);
+        if refuse {
+            let denied = Fault::on(Operation::Delete)
+                .target(stored.chunks()[0].document_id())
+                .status(403);
+            acs.faults().add(denied);
+        } else {
+            file.chunks[1].delete_location = None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let save = client.download_recording(&file).to_dir(folder.path());
+        let error = save.delete_after().await.unwrap_err();
+        assert_eq!(error.kind(), expected, "{error}");
+        assert!(error.to_string().contains("is saved"), "{error}");
+        assert_eq!(names(folder.path()).len(), 6);
+        let last = stored.chunks()[2].content_location().parse().unwrap();
+        let gone = client.download(&last).into_bytes().await;
+        assert_eq!(gone.unwrap_err().kind(), ErrorKind::NotFound);
+    }
 }

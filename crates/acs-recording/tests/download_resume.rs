@@ -14,8 +14,8 @@ mod storage;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acs_recording::ErrorKind;
-use storage::{Habit, Storage, content, names};
+use acs_recording::{ErrorKind, RetryPolicy};
+use storage::{Habit, Storage, announced, content, names};
 
 const MIB: usize = 1024 * 1024;
 
@@ -118,4 +118,114 @@ async fn what_is_sent_again_counts_for_the_rate_alone() {
         told.last().map(|last| (last.bytes, last.total)),
         Some((kept + MIB as u64, total))
     );
+}
+
+/// What was begun of one place is not gone on with from another, but with another signature.
+#[tokio::test]
+async fn other_content_at_another_query_is_not_mixed_in() {
+    let (one, other) = (content(4 * MIB, 30), content(4 * MIB, 31));
+    for (query, expected, transferred) in [
+        ("view=a&sig=2&se=3", &one, MIB),
+        ("view=b&sig=1", &other, 4 * MIB),
+    ] {
+        let later = expected.clone();
+        let storage = Storage::start(one.clone(), move |number, _| Habit {
+            cut_after: (number == 0).then_some(3 * MIB),
+            status: (number == 1).then_some(403),
+            content: (number > 1).then(|| later.clone()),
+            ..Habit::default()
+        })
+        .await;
+        let client = storage.client().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wav");
+        let first = client.download(&storage.location_with("view=a&sig=1"));
+        first.connections(1).to_file(&path).await.unwrap_err();
+        let second = client.download(&storage.location_with(query));
+        let saved = second.connections(1).to_file(&path).await.unwrap();
+        assert!(std::fs::read(&path).unwrap() == *expected, "{query}");
+        assert_eq!(saved.transferred, transferred as u64, "{query}");
+    }
+}
+
+/// Checksums are announced with the first answer only, and count for the last byte.
+#[tokio::test]
+async fn announced_checksums_outlive_the_process() {
+    let (bytes, other) = (content(4 * MIB, 32), content(4 * MIB, 33));
+    for right in [true, false] {
+        let header = announced(if right { &bytes } else { &other });
+        let storage = Storage::start(bytes.clone(), move |number, _| Habit {
+            cut_after: (number == 0).then_some(3 * MIB),
+            status: (number == 1).then_some(403),
+            headers: Vec::from_iter((number == 0).then(|| header.clone())),
+            ..Habit::default()
+        })
+        .await;
+        let client = storage.client().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wav");
+        let download = client.download(&storage.location()).connections(1);
+        download.clone().to_file(&path).await.unwrap_err();
+        let saved = download.to_file(&path).await.unwrap();
+        assert!(std::fs::read(&path).unwrap() == bytes);
+        // What does not have its checksum is not gone on with.
+        let transferred = if right { MIB } else { 5 * MIB };
+        assert_eq!(saved.transferred, transferred as u64);
+    }
+}
+
+/// Soon after the event the service may not have content that it had a moment ago.
+#[tokio::test]
+async fn content_that_is_away_for_a_while_costs_nothing() {
+    let bytes = content(4 * MIB, 34);
+    for status in [404, 503] {
+        let habit = move |number: usize| Habit {
+            cut_after: (number == 0).then_some(3 * MIB),
+            status: (1..3).contains(&number).then_some(status),
+            ..Habit::default()
+        };
+        let storage = Storage::start(bytes.clone(), move |number, _| habit(number)).await;
+        let client = storage.client().retry(one_try()).build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wav");
+        let download = client.download(&storage.location()).connections(1);
+        // In another process, which does not wait, and in this one, which does.
+        let error = download
+            .clone()
+            .ready_within(Duration::ZERO)
+            .to_file(&path)
+            .await
+            .unwrap_err();
+        assert_eq!(error.status(), Some(status), "{error}");
+        assert!(error.to_string().contains("are kept"), "{error}");
+        assert_eq!(names(folder.path()), ["a.wav.part", "a.wav.part.journal"]);
+        let patient = download.ready_within(Duration::from_secs(20));
+        let saved = patient.clone().to_file(&path).await.unwrap();
+        assert!(std::fs::read(&path).unwrap() == bytes);
+        assert_eq!(saved.transferred, MIB as u64);
+
+        let storage = Storage::start(bytes.clone(), move |number, _| habit(number)).await;
+        let path = folder.path().join("b.wav");
+        let client = storage.client().retry(one_try()).build().unwrap();
+        let download = client
+            .download(&storage.location())
+            .connections(1)
+            .ready_within(Duration::from_secs(20));
+        let saved = download.clone().to_file(&path).await.unwrap();
+        assert!(std::fs::read(&path).unwrap() == bytes);
+        assert_eq!(saved.transferred, 4 * MIB as u64);
+
+        let storage = Storage::start(bytes.clone(), move |number, _| habit(number)).await;
+        let client = storage.client().retry(one_try()).build().unwrap();
+        let download = client.download(&storage.location());
+        let download = download.ready_within(Duration::from_secs(20));
+        assert!(download.into_bytes().await.unwrap() == bytes);
+    }
+}
+
+/// A cut is taken up, and an answer with an error is not asked for again.
+fn one_try() -> RetryPolicy {
+    RetryPolicy::default()
+        .max_attempts(2)
+        .initial_delay(Duration::from_millis(1))
 }

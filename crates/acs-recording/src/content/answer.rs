@@ -86,6 +86,17 @@ pub(super) struct NotReady {
     error: Error,
 }
 
+impl NotReady {
+    /// Whether the service has no such content, or not any more.
+    pub(super) fn is_gone(&self) -> bool {
+        Self::tells_gone(&self.error)
+    }
+
+    pub(super) fn tells_gone(error: &Error) -> bool {
+        matches!(error.status(), Some(404 | 410))
+    }
+}
+
 /// How long content was waited for.
 #[derive(Debug, Default)]
 pub(super) struct Readiness {
@@ -180,7 +191,9 @@ impl Source {
     pub(super) fn not_ready(&self, error: Error) -> Result<NotReady> {
         let limit = self.patience.missing;
         match error.status() {
-            Some(404 | 503) => Ok(NotReady { limit, error }),
+            Some(404 | 503) if error.kind() != ErrorKind::ExpiredContent => {
+                Ok(NotReady { limit, error })
+            }
             _ => Err(error),
         }
     }

@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 
 use super::ContentUrl;
 use super::answer::{Patience, Source};
-use super::file::{Job, Saved};
+use super::file::{Check, Job, Saved};
 use super::options::{Options, Overwrite, settings};
 use super::progress::{Meter, Progress};
 use super::range::Wanted;
@@ -56,6 +56,15 @@ pub struct Download {
     wanted: Option<Wanted>,
     recorded_until: Option<Timestamp>,
     pub(super) options: Options,
+}
+
+/// What the download of a recording asks for beside the options of its files.
+#[derive(Default)]
+pub(super) struct Extras {
+    pub(super) meter: Option<Arc<Meter>>,
+    pub(super) check: Option<Check>,
+    /// Whether a file that is there is taken for content that the service does not have.
+    pub(super) gone_is_done: bool,
 }
 
 /// What a writer was given.
@@ -132,14 +141,16 @@ impl Download {
     /// [`ErrorKind::CorruptContent`] if it was not what the server announced.
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<Saved> {
         let operation = self.operation;
-        let outcome = self.save(path.as_ref().to_owned(), None).await;
+        let outcome = self.save(path.as_ref().to_owned(), Extras::default()).await;
         outcome.map_err(|error| error.during(operation))
     }
 
-    pub(super) async fn save(self, path: PathBuf, meter: Option<Arc<Meter>>) -> Result<Saved> {
+    pub(super) async fn save(self, path: PathBuf, extras: Extras) -> Result<Saved> {
         let wanted = self.wanted()?;
         let job = Job {
-            meter: meter.unwrap_or_else(|| self.meter()),
+            meter: extras.meter.unwrap_or_else(|| self.meter()),
+            check: extras.check,
+            gone_is_done: extras.gone_is_done,
             source: self.source(),
             wanted,
             options: self.options,

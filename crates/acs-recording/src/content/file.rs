@@ -11,12 +11,13 @@ use tracing::debug;
 
 use super::answer::{Identity, NotReady, Readiness, Source};
 use super::batch::{Batch, size_for};
+use super::journal::key;
 use super::options::{Options, Overwrite};
 use super::plan::{Plan, connections_for};
 use super::progress::Meter;
 use super::range::Wanted;
 use super::reader::Reader;
-use super::sink::{Sink, tidy};
+use super::sink::Sink;
 use super::transfer::{Slot, Transfer, slot};
 use super::verify::{Announced, ContentHash, Hasher};
 use crate::error::{Error, ErrorKind, Result};
@@ -45,11 +46,17 @@ pub(super) struct Job {
     pub(super) wanted: Wanted,
     pub(super) options: Options,
     pub(super) path: PathBuf,
+    pub(super) check: Option<Check>,
+    pub(super) gone_is_done: bool,
 }
 
+/// What has to hold of a file before it gets its name.
+pub(super) type Check = Arc<dyn Fn(&Path) -> Result<()> + Send + Sync>;
+
 /// Why a download did not come to its end.
-enum Stop {
-    NotReady(NotReady),
+pub(super) enum Stop {
+    /// With the number of bytes that are kept meanwhile.
+    NotReady(NotReady, u64),
     Failed(Error),
 }
 
@@ -61,19 +68,34 @@ impl From<Error> for Stop {
 
 impl Job {
     pub(super) async fn run(self) -> Result<Saved> {
+        let before = self.meter.transferred();
         let mut readiness = Readiness::default();
+        let mut came = before;
         loop {
-            match self.once().await {
-                Ok(saved) => return Ok(saved),
+            let (why, kept) = match self.once().await {
+                Ok(saved) => {
+                    let transferred = self.meter.transferred() - before;
+                    return Ok(Saved {
+                        transferred,
+                        ..saved
+                    });
+                }
                 Err(Stop::Failed(error)) => return Err(error),
-                // Others have the connection in the meantime, and no file is open.
-                Err(Stop::NotReady(why)) => sleep(readiness.pause(why)?).await,
+                Err(Stop::NotReady(why, kept)) => (why, kept),
+            };
+            let now = self.meter.transferred();
+            if now > came {
+                // It was there in the meantime.
+                readiness = Readiness::default();
+                came = now;
             }
+            let pause = readiness.pause(why);
+            // Others have the connection in the meantime, and no file is open.
+            sleep(pause.map_err(|error| with_kept(error, kept))?).await;
         }
     }
 
     async fn once(&self) -> Result<Saved, Stop> {
-        let before = self.meter.transferred();
         // Before any file is opened, of which there would be too many otherwise.
         let mut slot = slot(&self.source).await;
         if let Some(found) = self.look().await? {
@@ -85,7 +107,8 @@ impl Job {
                 Overwrite::Skip => return self.compare(found).await,
             }
         }
-        let (path, key) = (self.path.clone(), self.key());
+        let key = key(self.source.location.as_url(), self.wanted);
+        let path = self.path.clone();
         let base = self.wanted.start;
         let sink = self.on_disk(move || Sink::open(&path, key, base)).await?;
         let sink = Arc::new(sink);
@@ -94,52 +117,6 @@ impl Job {
             path: self.path.clone(),
             bytes,
             sha256,
-            transferred: self.meter.transferred() - before,
-        })
-    }
-
-    /// The size of the file that is there already.
-    async fn look(&self) -> Result<Option<u64>> {
-        let path = self.path.clone();
-        self.on_disk(move || {
-            tidy(&path)?;
-            match std::fs::metadata(&path) {
-                Ok(found) => Ok(Some(found.len())),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error),
-            }
-        })
-        .await
-    }
-
-    /// Takes a file that is there for the content, if it has its size.
-    async fn compare(&self, found: u64) -> Result<Saved, Stop> {
-        let reader = self.begin().await?;
-        let length = reader.end().map(|end| end - self.wanted.start);
-        if length != Some(found) {
-            let text = format!(
-                "{} exists and has {found} bytes, not those of the content; it was left as it is",
-                self.path.display()
-            );
-            return Err(Error::new(ErrorKind::File, text).into());
-        }
-        let announced = reader.announced();
-        drop(reader);
-        self.meter.set_base(found, Some(found));
-        let mut hasher = Hasher::new(announced, self.options.sha256);
-        let path = self.path.clone();
-        let hasher = self
-            .on_disk(move || {
-                if !hasher.is_idle() {
-                    hasher.update_from(std::fs::File::open(&path)?)?;
-                }
-                Ok(hasher)
-            })
-            .await?;
-        Ok(Saved {
-            sha256: hasher.finish()?.filter(|_| self.options.sha256),
-            path: self.path.clone(),
-            bytes: found,
             transferred: 0,
         })
     }
@@ -153,28 +130,37 @@ impl Job {
         let mut restarts = 0;
         loop {
             let outcome = match self.transfer(sink, slot).await {
-                Ok(extent) => self.finish(sink, extent).await,
-                Err(Stop::Failed(error)) => Err(error),
-                Err(Stop::NotReady(why)) => {
-                    let nothing = Arc::clone(sink);
-                    self.on_disk(move || nothing.discard()).await?;
-                    return Err(Stop::NotReady(why));
-                }
+                Ok(extent) => self.finish(sink, extent).await.map_err(Stop::from),
+                Err(stop) => Err(stop),
             };
-            let error = match outcome {
+            let stop = match outcome {
                 Ok(done) => return Ok(done),
+                Err(Stop::Failed(error)) => self.source.not_ready(error),
+                Err(Stop::NotReady(why, _)) => Ok(why),
+            };
+            let error = match stop {
+                Ok(why) => return Err(Stop::NotReady(why, self.leave(sink, false).await)),
                 Err(error) => error,
             };
             let is_unknown = sink.identity().is_none();
-            let from_start = matches!(
+            let useless = matches!(
                 error.kind(),
                 ErrorKind::ContentChanged | ErrorKind::CorruptContent
-            ) || (is_unknown && error.is_retryable() && error.status().is_none());
+            );
+            let from_start =
+                error.is_retryable() && (useless || (is_unknown && error.status().is_none()));
             restarts += 1;
             let pipeline = self.source.client.pipeline();
             let pause = pipeline.retry.pause(restarts, None, &pipeline.jitter);
             let Some(pause) = pause.filter(|_| from_start) else {
-                return Err(self.give_up(sink, error, from_start).await.into());
+                let useless = useless
+                    || from_start
+                    || matches!(
+                        error.kind(),
+                        ErrorKind::ExpiredContent | ErrorKind::InvalidInput
+                    );
+                let kept = self.leave(sink, useless).await;
+                return Err(with_kept(error, kept).into());
             };
             debug!(%error, "starting over");
             self.meter.retried();
@@ -184,29 +170,20 @@ impl Job {
         }
     }
 
-    /// Leaves what can be gone on with, and nothing else.
-    async fn give_up(&self, sink: &Arc<Sink>, error: Error, useless: bool) -> Error {
+    /// Leaves what can be gone on with, and nothing else; tells how many bytes that is.
+    async fn leave(&self, sink: &Arc<Sink>, useless: bool) -> u64 {
         let sink = Arc::clone(sink);
-        let gone = matches!(
-            error.kind(),
-            ErrorKind::NotFound | ErrorKind::ExpiredContent | ErrorKind::InvalidInput
-        );
         let kept = spawn_blocking(move || {
             let synced = sink.sync();
             let kept = sink.kept();
-            if kept == 0 || gone || useless {
+            if kept == 0 || useless {
                 // The error that ended the download says more than one from tidying up.
                 let _ = sink.discard();
                 return 0;
             }
             if synced.is_ok() { kept } else { 0 }
         });
-        match kept.await {
-            Ok(kept) if kept > 0 => {
-                error.advise(&format!("{kept} bytes are kept for the next attempt"))
-            }
-            _ => error,
-        }
+        kept.await.unwrap_or_default()
     }
 
     /// Gets all bytes into the file; tells which part of the content that is.
@@ -229,17 +206,13 @@ impl Job {
             };
             let extent = self.wanted.within(total);
             let (room, content, range) = (Arc::clone(sink), identity.clone(), extent.clone());
-            self.on_disk(move || room.begin(&content, &range)).await?;
+            let announced = self.announced(&reader);
+            self.on_disk(move || room.begin(&content, announced, &range))
+                .await?;
             (identity, extent, Some(reader))
         };
-        let announced = first
-            .as_ref()
-            .map_or_else(Announced::default, Reader::announced);
-        let announced = if self.wanted.is_whole() {
-            announced
-        } else {
-            Announced::default()
-        };
+        let now = first.as_ref().map(|reader| self.announced(reader));
+        let announced = sink.announced().or(now.unwrap_or_default());
         sink.hash_with(Hasher::new(announced, self.options.sha256));
         let missing = sink.missing(extent.clone());
         let open: u64 = missing.iter().map(|range| range.end - range.start).sum();
@@ -267,9 +240,18 @@ impl Job {
     /// Asks for content of which nothing is known.
     async fn begin(&self) -> Result<Reader, Stop> {
         let asked = self.source.ask(self.wanted).await?;
-        let answer = asked.map_err(Stop::NotReady)?;
+        let answer = asked.map_err(|why| Stop::NotReady(why, 0))?;
         let reader = Reader::of(answer, &self.source, &self.meter, self.wanted)?;
         Ok(reader)
+    }
+
+    /// The checksums that the server announced for what is wanted.
+    pub(super) fn announced(&self, reader: &Reader) -> Announced {
+        if self.wanted.is_whole() {
+            reader.announced()
+        } else {
+            Announced::default()
+        }
     }
 
     /// Asks for the first of what an earlier run left to do; none if that is nothing.
@@ -295,6 +277,7 @@ impl Job {
         self.meter.set_base(0, None);
         self.meter.set_parts(1);
         let is_delimited = reader.is_delimited();
+        let announced = self.announced(&reader);
         let mut twice = (Hasher::for_comparison(), Hasher::for_comparison());
         let mut batch = Batch::new(sink, sink.generation(), start, size_for(1));
         let file_error = |error| file_error(error, &self.path);
@@ -313,6 +296,7 @@ impl Job {
             // break off at the same byte twice.
             let mut reader = Reader::begin(&self.source, &self.meter, self.wanted).await?;
             while let Some(bytes) = reader.next().await? {
+                self.meter.discarded(bytes.len() as u64);
                 self.meter.pace(bytes.len()).await;
                 twice.1.update(&bytes);
             }
@@ -323,7 +307,7 @@ impl Job {
                 ));
             }
         }
-        sink.hash_with(Hasher::new(Announced::default(), self.options.sha256));
+        sink.hash_with(Hasher::new(announced, self.options.sha256));
         let room = Arc::clone(sink);
         self.on_disk(move || room.set_length(end - start)).await?;
         Ok(start..end)
@@ -349,6 +333,7 @@ impl Job {
             return Err(Error::new(ErrorKind::CorruptContent, text));
         }
         let sha256 = sink.take_hasher().finish()?.filter(|_| self.options.sha256);
+        self.check(sink.part()).await?;
         let replace = self.options.overwrite == Overwrite::Replace;
         let named = Arc::clone(sink);
         self.on_disk(move || named.finish(length, replace)).await?;
@@ -357,21 +342,19 @@ impl Job {
         Ok((length, sha256))
     }
 
-    /// What a journal must have been written for.
-    fn key(&self) -> String {
-        // Without the query, which may be a signature of today.
-        let mut url = self.source.location.as_url().clone();
-        url.set_query(None);
-        url.set_fragment(None);
-        let Wanted { start, end } = self.wanted;
-        let end = end.map_or("end".to_owned(), |end| end.to_string());
-        let mut hasher = Hasher::for_comparison();
-        hasher.update(format!("{url} {start} {end}").as_bytes());
-        let hash = hasher.finish().ok().flatten();
-        hash.map_or_else(String::new, |hash| hash.to_string())
+    /// Checks a file that has its name or is about to get it.
+    pub(super) async fn check(&self, path: &Path) -> Result<()> {
+        let Some(check) = self.check.clone() else {
+            return Ok(());
+        };
+        let path = path.to_owned();
+        let checked = spawn_blocking(move || check(&path)).await;
+        let checked = checked.unwrap_or_else(|error| Err(file_error(error.into(), &self.path)));
+        // Another download would bring the same.
+        checked.map_err(Error::lasting)
     }
 
-    async fn on_disk<T: Send + 'static>(
+    pub(super) async fn on_disk<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -380,6 +363,14 @@ impl Job {
             Err(error) => Err(file_error(error.into(), &self.path)),
         }
     }
+}
+
+/// Says that the next attempt will not begin with nothing.
+fn with_kept(error: Error, kept: u64) -> Error {
+    if kept == 0 {
+        return error;
+    }
+    error.advise(&format!("{kept} bytes are kept for the next attempt"))
 }
 
 pub(super) fn file_error(error: io::Error, path: &Path) -> Error {

@@ -3,20 +3,23 @@
 use std::future::IntoFuture;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::spawn_blocking;
 
-use super::file::{Saved, file_error};
+use super::ContentUrl;
+use super::download::{Download, Extras};
+use super::file::{Check, Saved, file_error};
+use super::media::{Lengths, MediaCheck};
+use super::names;
 use super::options::{Options, Overwrite, settings};
 use super::progress::{Listener, Meter, Progress};
-use super::{media, names};
 use crate::client::RecordingClient;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{RecordingChunk, RecordingFileStatusUpdated};
-use crate::metadata::RecordingMetadata;
+use crate::metadata::{InvalidMetadata, RecordingMetadata};
 use crate::models::RecordingFormatType;
 
 const OPERATION: &str = "download recording";
@@ -116,7 +119,7 @@ impl SaveRecording {
     settings!();
 
     /// Checks that every media file is of its format and, if it is WAV, as long as its metadata
-    /// and all together as long as the event say.
+    /// and all together as long as the event say. What does not pass gets no name.
     pub fn check_media(mut self) -> Self {
         self.checks_media = true;
         self
@@ -124,8 +127,10 @@ impl SaveRecording {
 
     /// Deletes the recording from the service, once all of it is on the disk and checked.
     ///
-    /// What is gone already counts as deleted. If deleting fails, the files are there nonetheless,
-    /// and the same download tries only that again.
+    /// What is gone already counts as deleted, and its files, if they are there, as downloaded. If
+    /// deleting fails, the files are there nonetheless, and the same download tries only that
+    /// again. A chunk for which the event names no delete location is such a failure, which is
+    /// told after the others are deleted.
     pub fn delete_after(mut self) -> Self {
         self.deletes = true;
         self
@@ -151,94 +156,105 @@ impl SaveRecording {
             let ending = names::ending(self.what.format.as_ref(), path);
             let base = self.folder.join(format!("{stem}.{number:03}"));
             let listener = self.listener(before, number, number + 1 == count);
-            let saved = self.save(chunk, &base, ending, listener).await?;
-            if self.checks_media {
-                let checked = self.check(&saved, ending).await?;
-                length = length.zip(checked).map(|(sum, checked)| sum + checked);
-            }
+            let lengths = Lengths {
+                before: length,
+                all: self.what.duration.filter(|_| number + 1 == count),
+            };
+            let (saved, sound) = self.save(chunk, &base, ending, listener, lengths).await?;
+            length = length.zip(sound).map(|(sum, sound)| sum + sound);
             chunks.push(saved);
         }
-        if let (true, Some(told), Some(length)) = (self.checks_media, self.what.duration, length)
-            && !media::agree(told, length)
-        {
-            let text = format!("the files are {length:?} long, and the event says {told:?}");
-            return Err(Error::new(ErrorKind::CorruptContent, text));
-        }
         if self.deletes {
-            for chunk in self
-                .what
-                .chunks
-                .iter()
-                .filter(|one| one.delete_location.is_some())
-            {
-                let deleted = self.what.client.delete(chunk).await;
-                deleted.map_err(|error| error.advise("the recording is saved, and not deleted"))?;
-            }
+            self.delete().await?;
         }
         Ok(SavedRecording { chunks })
     }
 
+    /// Deletes all that can be; the first failure is told after that.
+    async fn delete(&self) -> Result<()> {
+        let mut outcome = Ok(());
+        for chunk in &self.what.chunks {
+            let deleted = self.what.client.delete(chunk).await;
+            outcome = outcome.and(deleted);
+        }
+        outcome.map_err(|error| error.advise("the recording is saved, and not all of it deleted"))
+    }
+
+    /// Saves one chunk; tells how long its sound is, if that was checked and it is WAV.
     async fn save(
         &self,
         chunk: &RecordingChunk,
         base: &Path,
-        ending: &str,
+        ending: &'static str,
         listener: Option<Listener>,
-    ) -> Result<SavedChunk> {
-        let meter = Meter::new(listener, self.options.bandwidth);
-        let mut media = self.what.client.download(&chunk.content_location);
-        let mut metadata = self.what.client.download(&chunk.metadata_location);
-        if let Some(ended) = self.what.ended {
-            media = media.recorded_until(ended);
-            metadata = metadata.recorded_until(ended);
+        lengths: Lengths,
+    ) -> Result<(SavedChunk, Option<Duration>)> {
+        // A check needs it; otherwise the media are worth more.
+        let mut metadata = None;
+        if self.checks_media {
+            metadata = Some(self.save_metadata(chunk, base).await?);
         }
-        let media = media.with(self.options.clone());
         let path = base.with_added_extension(ending);
-        let media = Box::pin(media.save(path, Some(meter))).await?;
+        let sound = Arc::new(Mutex::new(None));
+        let check = metadata.as_ref().map(|(_, document)| MediaCheck {
+            path: path.clone(),
+            ending,
+            told: document.as_ref().and_then(|document| document.duration),
+            lengths,
+            sound: Arc::clone(&sound),
+        });
+        let extras = Extras {
+            meter: Some(Meter::new(listener, self.options.bandwidth)),
+            check: check.map(|check| Arc::new(move |file: &Path| check.run(file)) as Check),
+            gone_is_done: self.deletes,
+        };
+        let media = self.download(&chunk.content_location, self.options.clone());
+        let media = Box::pin(media.save(path, extras)).await?;
+        let (metadata, document) = match metadata {
+            Some(metadata) => metadata,
+            None => self.save_metadata(chunk, base).await?,
+        };
+        let saved = SavedChunk {
+            media,
+            metadata,
+            document,
+        };
+        let sound = *sound.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok((saved, sound))
+    }
 
+    async fn save_metadata(
+        &self,
+        chunk: &RecordingChunk,
+        base: &Path,
+    ) -> Result<(Saved, Option<RecordingMetadata>)> {
         let path = base.with_added_extension("json");
         let quiet = Options {
             listener: None,
             ..self.options.clone()
         };
-        let metadata = metadata.with(quiet).save(path.clone(), None);
-        let metadata = Box::pin(metadata).await?;
-        let read = spawn_blocking(move || std::fs::read(path)).await;
-        let document = read
-            .unwrap_or_else(|error| Err(error.into()))
-            .map_err(|error| file_error(error, &metadata.path))?;
-        let document = RecordingMetadata::parse(&document);
-        if self.checks_media && document.is_err() {
-            document
-                .as_ref()
-                .map_err(|error| Error::new(ErrorKind::CorruptContent, error.to_string()))?;
-        }
-        Ok(SavedChunk {
-            media,
-            metadata,
-            document: document.ok(),
-        })
+        let check: Check = Arc::new(|file| match read_document(file)? {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::new(ErrorKind::CorruptContent, error.to_string())),
+        });
+        let extras = Extras {
+            meter: None,
+            check: Some(check).filter(|_| self.checks_media),
+            gone_is_done: self.deletes,
+        };
+        let metadata = self.download(&chunk.metadata_location, quiet);
+        let saved = Box::pin(metadata.save(path.clone(), extras)).await?;
+        let read = spawn_blocking(move || read_document(&path)).await;
+        let document = read.unwrap_or_else(|error| Err(file_error(error.into(), &saved.path)))?;
+        Ok((saved, document.ok()))
     }
 
-    /// Checks one chunk; tells how long its sound is, if it is WAV.
-    async fn check(&self, saved: &SavedChunk, ending: &'static str) -> Result<Option<Duration>> {
-        let path = saved.media.path.clone();
-        let checked = spawn_blocking(move || media::check(&path, ending)).await;
-        let length = checked.unwrap_or_else(|error| Err(file_error(error.into(), &self.folder)))?;
-        let told = saved
-            .document
-            .as_ref()
-            .and_then(|document| document.duration);
-        if let Some((told, length)) = told.zip(length)
-            && !media::agree(told, length)
-        {
-            let text = format!(
-                "{} is {length:?} long, and its metadata says {told:?}",
-                saved.media.path.display()
-            );
-            return Err(Error::new(ErrorKind::CorruptContent, text));
+    fn download(&self, location: &ContentUrl, options: Options) -> Download {
+        let mut download = self.what.client.download(location);
+        if let Some(ended) = self.what.ended {
+            download = download.recorded_until(ended);
         }
-        Ok(length)
+        download.with(options)
     }
 
     /// Tells progress of one chunk as that of the whole recording.
@@ -257,6 +273,11 @@ impl SaveRecording {
             });
         }))
     }
+}
+
+fn read_document(path: &Path) -> Result<Result<RecordingMetadata, InvalidMetadata>> {
+    let bytes = std::fs::read(path).map_err(|error| file_error(error, path))?;
+    Ok(RecordingMetadata::parse(&bytes))
 }
 
 impl IntoFuture for SaveRecording {

@@ -8,10 +8,40 @@
 
 use std::ops::Range;
 
-use super::answer::Identity;
-use super::range::number;
+use url::{Url, form_urlencoded};
 
+use super::answer::Identity;
+use super::range::{Wanted, number};
+use super::verify::{Announced, Hasher};
+
+/// Without checksums of the server, as all journals were once.
 const FORMAT: &str = "acs-recording-download-1";
+/// With them.
+const FORMAT_ANNOUNCED: &str = "acs-recording-download-2";
+
+/// What a shared access signature adds to a location, another each time.
+const SIGNATURE: &[&str] = &[
+    "sig", "se", "st", "sp", "sv", "sr", "spr", "sip", "si", "ss", "srt", "sdd", "ses", "ske",
+    "skt", "sks", "skv", "skoid", "sktid", "saoid", "suoid", "scid", "skdutid", "sduoid",
+];
+
+/// What a journal must have been written for: a location, however it is signed, and a range.
+pub(super) fn key(location: &Url, wanted: Wanted) -> String {
+    let mut url = location.clone();
+    url.set_fragment(None);
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let telling = location
+        .query_pairs()
+        .filter(|(name, _)| !SIGNATURE.contains(&name.as_ref()));
+    let query = query.extend_pairs(telling).finish();
+    url.set_query(Some(query.as_str()).filter(|query| !query.is_empty()));
+    let Wanted { start, end } = wanted;
+    let end = end.map_or("end".to_owned(), |end| end.to_string());
+    let mut hasher = Hasher::for_comparison();
+    hasher.update(format!("{url} {start} {end}").as_bytes());
+    let hash = hasher.finish().ok().flatten();
+    hash.map_or_else(String::new, |hash| hash.to_string())
+}
 
 /// What a journal says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +50,8 @@ pub(super) struct Journal {
     pub(super) key: String,
     /// The content as its first answer described it, its size included.
     pub(super) identity: Identity,
+    /// Checksums of it that the server announced.
+    pub(super) announced: Announced,
     pub(super) records: Vec<Record>,
 }
 
@@ -44,28 +76,34 @@ impl Journal {
     }
 
     fn parse_head(line: &str) -> Option<Self> {
-        let mut words = line.splitn(4, ' ');
-        if words.next()? != FORMAT {
-            return None;
-        }
-        let key = words.next()?.to_owned();
-        let total = number(words.next()?)?;
-        let tag = words.next()?;
+        let (format, line) = line.split_once(' ')?;
+        let (key, line) = line.split_once(' ')?;
+        let (total, line) = line.split_once(' ')?;
+        let (announced, tag) = match format {
+            FORMAT => (Announced::default(), line),
+            FORMAT_ANNOUNCED => Announced::parse(line)?,
+            _ => return None,
+        };
         Some(Self {
-            key,
+            key: key.to_owned(),
             identity: Identity {
-                total: Some(total),
+                total: Some(number(total)?),
                 tag: (!tag.is_empty()).then(|| tag.to_owned()),
             },
+            announced,
             records: Vec::new(),
         })
     }
 
     /// The first line.
-    pub(super) fn head(key: &str, total: u64, tag: Option<&str>) -> String {
+    pub(super) fn head(key: &str, identity: &Identity, announced: Announced) -> String {
+        let total = identity.total.unwrap_or_default();
+        let tag = identity.tag.as_deref().unwrap_or_default();
+        if announced == Announced::default() {
+            return seal(&format!("{FORMAT} {key} {total} {tag}"));
+        }
         seal(&format!(
-            "{FORMAT} {key} {total} {}",
-            tag.unwrap_or_default()
+            "{FORMAT_ANNOUNCED} {key} {total} {announced} {tag}"
         ))
     }
 }
@@ -106,8 +144,7 @@ mod tests {
     use super::*;
 
     fn written(journal: &Journal) -> String {
-        let Identity { total, tag } = &journal.identity;
-        let mut text = Journal::head(&journal.key, total.unwrap(), tag.as_deref());
+        let mut text = Journal::head(&journal.key, &journal.identity, journal.announced);
         for record in &journal.records {
             text += &record.line();
         }
@@ -126,16 +163,44 @@ mod tests {
             "[0-9a-f]{8}",
             any::<u64>(),
             tags,
+            proptest::option::of(any::<[u8; 32]>()),
+            proptest::option::of(any::<[u8; 16]>()),
             proptest::collection::vec(records, 0..8),
         )
-            .prop_map(|(key, total, tag, records)| Journal {
+            .prop_map(|(key, total, tag, sha256, md5, records)| Journal {
                 key,
                 identity: Identity {
                     total: Some(total),
                     tag,
                 },
+                announced: Announced { sha256, md5 },
                 records,
             })
+    }
+
+    #[test]
+    fn another_location_has_another_key_and_another_signature_has_not() {
+        let key = |query: &str| {
+            let url = format!("https://a.asm.skype.com/v1/o{query}");
+            key(&url.parse().unwrap(), Wanted::default())
+        };
+        for same in ["?sig=1&se=2", "?skoid=1&sig=%2F#x", "?", "#x"] {
+            assert_eq!(key(same), key(""), "{same}");
+        }
+        assert_eq!(key("?sv=1&view=a&sig=2"), key("?view=a"));
+        for other in ["?view=b", "?view=a&view=b", "?signature=1", ""] {
+            assert_ne!(key(other), key("?view=a"), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_journal_of_an_earlier_version_is_read() {
+        let line = seal("acs-recording-download-1 key 100 \"a tag\"");
+        let journal = Journal::parse(line.as_bytes()).unwrap();
+        assert_eq!(journal.announced, Announced::default());
+        assert_eq!(journal.identity.tag.as_deref(), Some("\"a tag\""));
+        let again = Journal::head("key", &journal.identity, journal.announced);
+        assert_eq!(again, line);
     }
 
     proptest! {
@@ -163,6 +228,7 @@ mod tests {
             if let Some(read) = Journal::parse(&bytes) {
                 prop_assert_eq!(read.key, journal.key);
                 prop_assert_eq!(read.identity, journal.identity);
+                prop_assert_eq!(read.announced, journal.announced);
                 prop_assert!(journal.records.starts_with(&read.records));
             }
         }

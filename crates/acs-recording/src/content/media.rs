@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -16,10 +17,64 @@ const MAX_CHUNKS: usize = 64;
 /// What a writer puts in place of a size that it does not know yet.
 const UNKNOWN: u32 = u32::MAX;
 
+/// What a media file is checked against before it gets its name.
+pub(super) struct MediaCheck {
+    /// The name.
+    pub(super) path: PathBuf,
+    pub(super) ending: &'static str,
+    /// How long its metadata says that it is.
+    pub(super) told: Option<Duration>,
+    pub(super) lengths: Lengths,
+    /// Where its length goes.
+    pub(super) sound: Arc<Mutex<Option<Duration>>>,
+}
+
+/// How long the sound of a recording is.
+#[derive(Clone, Copy)]
+pub(super) struct Lengths {
+    /// That of the chunks before, if it is known.
+    pub(super) before: Option<Duration>,
+    /// That of all chunks, with the last of them.
+    pub(super) all: Option<Duration>,
+}
+
+impl MediaCheck {
+    pub(super) fn run(&self, file: &Path) -> Result<()> {
+        let length = check(file, self.ending, &self.path)?;
+        *self.sound.lock().unwrap_or_else(PoisonError::into_inner) = length;
+        let all = self.lengths.before.zip(length);
+        let all = all.map(|(before, length)| before + length);
+        let path = self.path.display();
+        let texts = [
+            disagree(
+                self.told,
+                length,
+                &format!("{path} is"),
+                "its metadata says",
+            ),
+            disagree(self.lengths.all, all, "the files are", "the event says"),
+        ];
+        match texts.into_iter().flatten().next() {
+            Some(text) => Err(Error::new(ErrorKind::CorruptContent, text)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn disagree(
+    told: Option<Duration>,
+    length: Option<Duration>,
+    what: &str,
+    who: &str,
+) -> Option<String> {
+    let (told, length) = told.zip(length)?;
+    (!agree(told, length)).then(|| format!("{what} {length:?} long, and {who} {told:?}"))
+}
+
 /// Checks a file by its ending; tells how long the sound is, if it is WAV.
-pub(super) fn check(path: &Path, ending: &str) -> Result<Option<Duration>> {
+fn check(path: &Path, ending: &str, name: &Path) -> Result<Option<Duration>> {
     let corrupt = |what: &str| {
-        let text = format!("{} is no {ending} file: {what}", path.display());
+        let text = format!("{} is no {ending} file: {what}", name.display());
         Err(Error::new(ErrorKind::CorruptContent, text))
     };
     let outcome = File::open(path).and_then(|mut file| match ending {
@@ -35,7 +90,7 @@ pub(super) fn check(path: &Path, ending: &str) -> Result<Option<Duration>> {
 }
 
 /// Whether two lengths can be those of the same sound.
-pub(super) fn agree(one: Duration, other: Duration) -> bool {
+fn agree(one: Duration, other: Duration) -> bool {
     let margin = TOLERANCE + one.max(other).mul_f64(RELATIVE_TOLERANCE);
     one.abs_diff(other) <= margin
 }

@@ -10,6 +10,7 @@ mod batch;
 mod delete;
 mod disk;
 mod download;
+mod existing;
 mod file;
 mod folder;
 mod journal;

@@ -16,7 +16,7 @@ use super::answer::Identity;
 use super::disk::{create, open_locked, read_at, remove, sync_folder, with_suffix, write_all_at};
 use super::journal::{Journal, Record};
 use super::plan::Ranges;
-use super::verify::Hasher;
+use super::verify::{Announced, Hasher};
 
 /// A journal is far smaller; what is larger is none.
 const MAX_JOURNAL: u64 = 16 * 1024 * 1024;
@@ -35,12 +35,15 @@ pub(super) struct Sink {
     /// How often it was started over. Whoever touches the file holds this, so that what was on its
     /// way before cannot arrive after.
     generation: RwLock<u64>,
+    /// Held while bytes get onto the disk, so that who waits for that waits for all of them.
+    syncing: Mutex<()>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     identity: Option<Identity>,
+    announced: Announced,
     journal: Option<File>,
     /// On the disk for certain.
     synced: Ranges,
@@ -64,6 +67,7 @@ impl Sink {
             key,
             base,
             generation: RwLock::default(),
+            syncing: Mutex::default(),
             state: Mutex::default(),
         };
         if !sink.take_up()? {
@@ -99,7 +103,7 @@ impl Sink {
         if synced.bytes() == 0 {
             return Ok(false);
         }
-        let text = self.journal_text(&found.identity, &kept);
+        let text = self.journal_text(&found.identity, found.announced, &kept);
         if text.as_bytes() == bytes {
             // There may be no room for another.
             let journal = File::options().append(true).open(&self.journal)?;
@@ -109,6 +113,7 @@ impl Sink {
         }
         let mut state = self.lock();
         state.identity = Some(found.identity);
+        state.announced = found.announced;
         state.synced = synced;
         Ok(true)
     }
@@ -150,7 +155,7 @@ impl Sink {
             .unwrap_or_else(PoisonError::into_inner);
         *generation += 1;
         *self.lock() = State::default();
-        remove(&self.journal)?;
+        self.forget()?;
         // Before anything is written: a journal that came back after a power failure would vouch
         // for bytes that are not its own.
         sync_folder(&self.path)?;
@@ -162,17 +167,33 @@ impl Sink {
         self.lock().identity.clone()
     }
 
+    /// The checksums that were announced when it began.
+    pub(super) fn announced(&self) -> Announced {
+        self.lock().announced
+    }
+
     /// Makes room for content, and notes down which it is if its size is known.
-    pub(super) fn begin(&self, identity: &Identity, range: &Range<u64>) -> io::Result<()> {
+    pub(super) fn begin(
+        &self,
+        identity: &Identity,
+        announced: Announced,
+        range: &Range<u64>,
+    ) -> io::Result<()> {
         self.file.set_len(range.end - range.start)?;
-        self.write_journal(&self.journal_text(identity, &[]))?;
-        self.lock().identity = Some(identity.clone());
+        self.write_journal(&self.journal_text(identity, announced, &[]))?;
+        let mut state = self.lock();
+        state.identity = Some(identity.clone());
+        state.announced = announced;
         Ok(())
     }
 
-    fn journal_text(&self, identity: &Identity, records: &[Record]) -> String {
-        let total = identity.total.unwrap_or_default();
-        let mut text = Journal::head(&self.key, total, identity.tag.as_deref());
+    fn journal_text(
+        &self,
+        identity: &Identity,
+        announced: Announced,
+        records: &[Record],
+    ) -> String {
+        let mut text = Journal::head(&self.key, identity, announced);
         text.extend(records.iter().map(Record::line));
         text
     }
@@ -198,14 +219,20 @@ impl Sink {
         }
     }
 
+    /// Where the content is until it gets its name.
+    pub(super) fn part(&self) -> &Path {
+        &self.part
+    }
+
     /// What is missing of a range.
     pub(super) fn missing(&self, range: Range<u64>) -> Vec<Range<u64>> {
         self.lock().synced.missing(range)
     }
 
-    /// Bytes that a next run would not have to fetch.
+    /// Bytes that a next run would not have to fetch: none without a journal to tell of them.
     pub(super) fn kept(&self) -> u64 {
-        self.lock().synced.bytes()
+        let state = self.lock();
+        state.journal.as_ref().map_or(0, |_| state.synced.bytes())
     }
 
     /// Bytes that a next run would have to fetch again.
@@ -241,6 +268,7 @@ impl Sink {
 
     /// Gets everything that was written onto the disk, and then says so in the journal.
     pub(super) fn sync(&self) -> io::Result<()> {
+        let _alone = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         let _current = self.hold();
         let pending = std::mem::take(&mut self.lock().pending);
         if pending.is_empty() {
@@ -315,8 +343,14 @@ impl Sink {
                 return Err(error.error);
             }
         }
-        remove(&self.journal)?;
+        self.forget()?;
         sync_folder(&self.path)
+    }
+
+    /// Removes the journal, and what was to become one.
+    fn forget(&self) -> io::Result<()> {
+        remove(&with_suffix(&self.journal, ".new"))?;
+        remove(&self.journal)
     }
 
     /// Cuts the file to what came of content whose size nobody told.
@@ -326,7 +360,7 @@ impl Sink {
 
     /// Removes the file and what is known about it.
     pub(super) fn discard(&self) -> io::Result<()> {
-        remove(&self.journal)?;
+        self.forget()?;
         remove(&self.part)
     }
 

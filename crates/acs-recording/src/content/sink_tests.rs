@@ -29,7 +29,8 @@ fn what_was_synced_is_believed_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
     let sink = open(&path);
-    sink.begin(&identity(), &(0..100)).unwrap();
+    sink.begin(&identity(), Announced::default(), &(0..100))
+        .unwrap();
     put(&sink, 0, b"abcdef").unwrap();
     put(&sink, 6, b"gh").unwrap();
     put(&sink, 50, b"xyz").unwrap();
@@ -55,7 +56,8 @@ fn other_content_is_begun_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
     let sink = open(&path);
-    sink.begin(&identity(), &(0..100)).unwrap();
+    sink.begin(&identity(), Announced::default(), &(0..100))
+        .unwrap();
     put(&sink, 0, b"abc").unwrap();
     sink.sync().unwrap();
     drop(sink);
@@ -71,7 +73,8 @@ fn bytes_on_their_way_do_not_arrive_after_a_new_start() {
     let sink = open(&path);
     let before = sink.generation();
     sink.start_over().unwrap();
-    sink.begin(&identity(), &(0..100)).unwrap();
+    sink.begin(&identity(), Announced::default(), &(0..100))
+        .unwrap();
     sink.write(before, 0, b"old").unwrap();
     assert_eq!(sink.unsynced(), 0);
     put(&sink, 0, b"new").unwrap();
@@ -106,7 +109,8 @@ fn the_name_comes_last_and_only_to_what_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
     let sink = open(&path);
-    sink.begin(&identity(), &(0..4)).unwrap();
+    sink.begin(&identity(), Announced::default(), &(0..4))
+        .unwrap();
     put(&sink, 0, b"done").unwrap();
     sink.sync().unwrap();
     assert!(sink.finish(5, false).is_err());
@@ -124,10 +128,64 @@ fn the_name_comes_last_and_only_to_what_is_complete() {
 }
 
 #[test]
+fn announced_checksums_are_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let announced = Announced {
+        sha256: Some([7; 32]),
+        md5: None,
+    };
+    let sink = open(&path);
+    sink.begin(&identity(), announced, &(0..100)).unwrap();
+    put(&sink, 0, b"abc").unwrap();
+    sink.sync().unwrap();
+    drop(sink);
+    let sink = open(&path);
+    assert_eq!((sink.announced(), sink.kept()), (announced, 3));
+    sink.start_over().unwrap();
+    assert_eq!(sink.announced(), Announced::default());
+}
+
+/// What one is about to sync counts when another has synced.
+#[test]
+fn who_syncs_waits_for_others_who_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = std::sync::Arc::new(open(&folder.path().join("a.wav")));
+    let other = sink.syncing.lock().unwrap();
+    let waits = std::sync::Arc::clone(&sink);
+    let waiting = std::thread::spawn(move || waits.sync().unwrap());
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert!(!waiting.is_finished());
+    drop(other);
+    waiting.join().unwrap();
+}
+
+#[test]
+fn what_no_journal_tells_of_is_not_kept_and_nothing_stays_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let sink = open(&path);
+    put(&sink, 0, b"abc").unwrap();
+    sink.sync().unwrap();
+    assert_eq!(sink.kept(), 0);
+    // A process that was killed left it.
+    let unfinished = with_suffix(&path, ".part.journal.new");
+    std::fs::write(&unfinished, "").unwrap();
+    sink.discard().unwrap();
+    assert!(names(folder.path()).is_empty());
+    drop(sink);
+    let sink = open(&path);
+    std::fs::write(&unfinished, "").unwrap();
+    sink.finish(0, false).unwrap();
+    assert_eq!(names(folder.path()), ["a.wav"]);
+}
+
+#[test]
 fn checksums_follow_what_is_synced() {
     let folder = tempfile::tempdir().unwrap();
     let sink = open(&folder.path().join("a.wav"));
-    sink.begin(&identity(), &(0..6)).unwrap();
+    sink.begin(&identity(), Announced::default(), &(0..6))
+        .unwrap();
     sink.hash_with(Hasher::for_comparison());
     put(&sink, 3, b"def").unwrap();
     sink.sync().unwrap();

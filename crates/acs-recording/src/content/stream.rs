@@ -11,7 +11,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::answer::Source;
+use super::answer::{Readiness, Source};
 use super::progress::Meter;
 use super::range::Wanted;
 use super::reader::Reader;
@@ -133,7 +133,7 @@ impl Flow {
 
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>> {
         let bytes = match &mut self.reader {
-            Some(reader) => reader.next().await?,
+            Some(reader) => next(reader).await?,
             None => None,
         };
         if let Some(bytes) = bytes {
@@ -149,6 +149,20 @@ impl Flow {
         self.meter.set_parts(0);
         self.meter.tell(true);
         Ok(None)
+    }
+}
+
+/// The next bytes, after waiting for content that is not ready any more when it is asked for again.
+async fn next(reader: &mut Reader) -> Result<Option<Bytes>> {
+    let mut readiness = Readiness::default();
+    loop {
+        match reader.next().await {
+            Ok(next) => return Ok(next),
+            Err(error) => {
+                let not_ready = reader.not_ready(error)?;
+                tokio::time::sleep(readiness.pause(not_ready)?).await;
+            }
+        }
     }
 }
 

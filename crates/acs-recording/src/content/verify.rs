@@ -36,8 +36,23 @@ impl fmt::Debug for ContentHash {
 /// The checksums that an answer announces for the whole content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Announced {
-    sha256: Option<[u8; 32]>,
-    md5: Option<[u8; 16]>,
+    pub(super) sha256: Option<[u8; 32]>,
+    pub(super) md5: Option<[u8; 16]>,
+}
+
+/// What stands for no checksum in a journal.
+const NONE: &str = "-";
+
+/// In two words, as a journal has them.
+impl fmt::Display for Announced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |bytes: Option<&[u8]>| {
+            bytes.map_or_else(|| NONE.to_owned(), |bytes| BASE64_STANDARD.encode(bytes))
+        };
+        let sha256 = word(self.sha256.as_ref().map(<[u8; 32]>::as_slice));
+        let md5 = word(self.md5.as_ref().map(<[u8; 16]>::as_slice));
+        write!(f, "{sha256} {md5}")
+    }
 }
 
 impl Announced {
@@ -53,6 +68,28 @@ impl Announced {
         Self {
             sha256: sha256.or(body.flatten()),
             md5: md5.or(body_md5.flatten()),
+        }
+    }
+
+    /// Reads two words of a journal; tells what follows them.
+    pub(super) fn parse(text: &str) -> Option<(Self, &str)> {
+        let (sha256, rest) = text.split_once(' ')?;
+        let (md5, rest) = rest.split_once(' ')?;
+        let announced = Self {
+            sha256: decode(sha256),
+            md5: decode(md5),
+        };
+        let sound = |word, is_some| word == NONE || is_some;
+        let sound =
+            sound(sha256, announced.sha256.is_some()) && sound(md5, announced.md5.is_some());
+        sound.then_some((announced, rest))
+    }
+
+    /// These, and what only the others have.
+    pub(super) fn or(self, others: Self) -> Self {
+        Self {
+            sha256: self.sha256.or(others.sha256),
+            md5: self.md5.or(others.md5),
         }
     }
 }

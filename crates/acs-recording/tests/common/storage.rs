@@ -13,6 +13,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use futures_util::stream;
 use sha2::{Digest as _, Sha256};
@@ -119,6 +121,13 @@ impl Storage {
 
     pub fn location(&self) -> ContentUrl {
         format!("{}/v1/objects/o/content/audiowav", self.url)
+            .parse()
+            .unwrap()
+    }
+
+    /// The same place with a query.
+    pub fn location_with(&self, query: &str) -> ContentUrl {
+        format!("{}?{query}", String::from(self.location()))
             .parse()
             .unwrap()
     }
@@ -278,6 +287,12 @@ impl Flow {
         self.counter.fetch_add(size as u64, Ordering::Relaxed);
         Some((Ok(piece), self))
     }
+}
+
+/// The header that announces the SHA-256 of content.
+pub fn announced(bytes: &[u8]) -> (&'static str, String) {
+    let hash = BASE64_STANDARD.encode(Sha256::digest(bytes));
+    ("repr-digest", format!("sha-256=:{hash}:"))
 }
 
 /// What a folder has in it.
