@@ -156,6 +156,25 @@ impl Event {
         self.kind.common().result
     }
 
+    /// How many bytes of text and data it holds as it came; its kind repeats part of them.
+    pub(crate) fn size(&self) -> usize {
+        let texts = [
+            &self.source,
+            &self.subject,
+            &self.version,
+            &self.data_version,
+            &self.data_content_type,
+            &self.data_schema,
+        ];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        let attributes: usize = self
+            .attributes()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        let data = self.data().len() + self.binary.as_ref().map_or(0, Vec::len);
+        self.id.len() + self.event_type.len() + texts + attributes + data
+    }
+
     fn subject_ids(&self) -> Subject<'_> {
         Subject::parse(self.subject.as_deref().unwrap_or_default())
     }

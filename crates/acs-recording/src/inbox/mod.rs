@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-pub use record::{Record, Recorded, RecordedChunk};
+pub use record::{Record, Recorded};
 pub use stream::EventStream;
 use wait::Kept;
 pub use wait::Wait;
@@ -23,7 +23,7 @@ use crate::models::{CallConnected, RecordingState};
 
 /// How many events are kept for waits that begin later.
 const BACKLOG: usize = 1000;
-/// How many bytes of data these may have in all.
+/// How many bytes these may have in all.
 const BACKLOG_BYTES: usize = 16 * 1024 * 1024;
 
 /// Where events come in and waits for them end.
@@ -58,7 +58,7 @@ type Watcher = Box<dyn FnMut(&Arc<Event>) -> bool + Send>;
 struct Inner {
     backlog: VecDeque<Arc<Event>>,
     capacity: usize,
-    /// Data in the backlog.
+    /// The size of the backlog.
     bytes: usize,
     watchers: HashMap<u64, Watcher>,
     next_watcher: u64,
@@ -71,7 +71,7 @@ impl Inbox {
         Self::with_backlog(BACKLOG)
     }
 
-    /// An empty inbox that keeps as many events as you say, and 16 MiB of data at the most.
+    /// An empty inbox that keeps as many events as you say, and 16 MiB at the most.
     pub fn with_backlog(events: usize) -> Self {
         Self {
             inner: Arc::new(Mutex::new(Inner {
@@ -131,7 +131,7 @@ impl Inbox {
     }
 
     /// As [`recording_active`](Self::recording_active), for any state. Of the events that are there
-    /// already only the latest counts.
+    /// already only the latest counts, and of those that come none that is older.
     pub fn recording_state(
         &self,
         recording: &RecordingId,
@@ -148,14 +148,18 @@ impl Inbox {
             ) && event.recording_id().as_ref() == Some(&id)
         };
         let kept = Kept::Latest(&about.clone());
+        let mut latest = None;
         Wait::new(
             self.clone(),
             "wait for a state of a recording",
             &kept,
             move |event| {
-                if !about(event) {
+                // Events come in any order, and an older one says nothing of the state now.
+                let is_old = event.time.is_some() && event.time < latest;
+                if !about(event) || is_old {
                     return None;
                 }
+                latest = latest.max(event.time);
                 match event.kind() {
                     EventKind::RecordingStateChanged(change)
                     | EventKind::TeamsRecordingStateChanged(change)
@@ -187,8 +191,11 @@ impl Inbox {
         })
     }
 
-    /// Waits for the first event with an operation context: the outcome of the request that gave
-    /// it, good or bad.
+    /// Waits for the first event with an operation context: as a rule the outcome of the request
+    /// that gave it, good or bad.
+    ///
+    /// Some requests have an event at their beginning as well, such as `PlayStarted`, and events
+    /// come in any order. Where that matters, tell them apart with [`wait_for`](Self::wait_for).
     pub fn outcome_of(&self, operation_context: impl Into<String>) -> Wait<Arc<Event>> {
         let context = operation_context.into();
         self.wait_for("wait for the outcome of an operation", move |event| {
@@ -252,13 +259,13 @@ impl Inbox {
 
 impl Inner {
     fn keep(&mut self, event: Arc<Event>) {
-        self.bytes += event.data().len();
+        self.bytes += event.size();
         self.backlog.push_back(event);
         while self.backlog.len() > self.capacity || self.bytes > BACKLOG_BYTES {
             let Some(oldest) = self.backlog.pop_front() else {
                 return;
             };
-            self.bytes -= oldest.data().len();
+            self.bytes -= oldest.size();
         }
     }
 }

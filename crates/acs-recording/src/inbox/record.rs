@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
+
 use super::Inbox;
 use crate::client::RecordingClient;
+use crate::content::SavedRecording;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{RecordingChunk, RecordingFileStatusUpdated};
+use crate::event::RecordingFileStatusUpdated;
 use crate::ids::RecordingId;
-use crate::metadata::RecordingMetadata;
+use crate::recording::Recording;
 use crate::start::StartRecording;
 
 type Until = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -36,29 +39,16 @@ pub struct Recorded {
     pub recording_id: RecordingId,
     /// What the event said.
     pub file: RecordingFileStatusUpdated,
-    /// The files, in order.
-    pub chunks: Vec<RecordedChunk>,
-}
-
-/// One chunk of a recording on the disk.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct RecordedChunk {
-    /// The media file.
-    pub media: PathBuf,
-    /// Its size.
-    pub bytes: u64,
-    /// The metadata document beside it.
-    pub metadata_file: PathBuf,
-    /// What the document says.
-    pub metadata: RecordingMetadata,
+    /// The files.
+    pub saved: SavedRecording,
 }
 
 impl Inbox {
     /// Records a call into files: starts, waits, stops, waits for the event, downloads every chunk
     /// with its metadata into `folder`, and deletes them from the service when all are here.
     ///
-    /// The files are named after their documents. Dropping the future stops nothing on the service.
+    /// The files are named as by [`DownloadRecording::to_dir`](crate::DownloadRecording::to_dir).
+    /// Dropping the future stops nothing on the service.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -70,8 +60,8 @@ impl Inbox {
     ///     .record(&client, client.start(call), "recordings")
     ///     .until(tokio::time::sleep(Duration::from_mins(30)))
     ///     .await?;
-    /// for chunk in recorded.chunks {
-    ///     println!("{}: {} bytes", chunk.media.display(), chunk.bytes);
+    /// for chunk in recorded.saved.chunks {
+    ///     println!("{}: {} bytes", chunk.media.path.display(), chunk.media.bytes);
     /// }
     /// # Ok(())
     /// # }
@@ -98,7 +88,8 @@ impl Inbox {
 }
 
 impl Record {
-    /// Stops the recording when something is over; without this it goes on until the call ends.
+    /// Stops the recording when something is over, unless the call ends first; without this it goes
+    /// on until then.
     pub fn until(mut self, over: impl Future<Output = ()> + Send + 'static) -> Self {
         self.until = Some(Box::pin(over));
         self
@@ -118,84 +109,46 @@ impl Record {
     }
 
     async fn run(self) -> Result<Recorded> {
-        std::fs::create_dir_all(&self.folder).map_err(|error| {
-            let folder = self.folder.display();
-            Error::new(ErrorKind::File, format!("cannot make folder {folder}")).with_source(error)
-        })?;
+        // Better now than when the recording is there.
+        tokio::fs::create_dir_all(&self.folder)
+            .await
+            .map_err(|error| {
+                let folder = self.folder.display();
+                let message = format!("cannot make folder {folder}");
+                Error::new(ErrorKind::File, message).with_source(error)
+            })?;
         let recording = self.start.await?;
         let file = self.inbox.file_ready(recording.id()).within(self.limit);
-        if let Some(until) = self.until {
-            until.await;
-            match recording.stop().await {
-                // The call was over first, and the file comes all the same.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                outcome => outcome?,
+        let file = match self.until {
+            None => file.await?,
+            Some(until) => {
+                // The call may end first, however long the application would go on.
+                let early = self.inbox.file_ready(recording.id()).within(Duration::MAX);
+                match select(early.into_future(), until).await {
+                    Either::Left((early, _)) => early?,
+                    Either::Right(_) => {
+                        stop(&recording).await?;
+                        file.await?
+                    }
+                }
             }
-        }
-        let file = file.await?;
-        let mut chunks = Vec::with_capacity(file.chunks.len());
-        let extension = file
-            .format
-            .as_ref()
-            .map_or("media", |format| format.as_str());
-        for chunk in &file.chunks {
-            chunks.push(fetch(&self.client, chunk, &self.folder, extension).await?);
-        }
-        if !self.keep {
-            for chunk in &file.chunks {
-                self.client.delete(chunk).await?;
-            }
-        }
+        };
+        let save = self.client.download_recording(&file).to_dir(self.folder);
+        let save = if self.keep { save } else { save.delete_after() };
         Ok(Recorded {
             recording_id: recording.id().clone(),
+            saved: save.await?,
             file,
-            chunks,
         })
     }
 }
 
-async fn fetch(
-    client: &RecordingClient,
-    chunk: &RecordingChunk,
-    folder: &Path,
-    extension: &str,
-) -> Result<RecordedChunk> {
-    let name = file_name(chunk.document_id.as_str());
-    let metadata = client
-        .download(&chunk.metadata_location)
-        .into_bytes()
-        .await?;
-    let document = RecordingMetadata::parse(&metadata)?;
-    let media = client
-        .download(&chunk.content_location)
-        .to_file(folder.join(format!("{name}.{}", file_name(extension))))
-        .await?;
-    if media.bytes == 0 {
-        // It happens right after the event; what is deleted now is gone.
-        return Err(Error::new(
-            ErrorKind::CorruptContent,
-            format!("{} is empty", media.path.display()),
-        ));
+async fn stop(recording: &Recording) -> Result<()> {
+    match recording.stop().await {
+        // The call was over first, and the file comes all the same.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
     }
-    let metadata_file = folder.join(format!("{name}.json"));
-    std::fs::write(&metadata_file, &metadata).map_err(|error| {
-        let file = metadata_file.display();
-        Error::new(ErrorKind::File, format!("cannot write {file}")).with_source(error)
-    })?;
-    Ok(RecordedChunk {
-        media: media.path,
-        bytes: media.bytes,
-        metadata_file,
-        metadata: document,
-    })
-}
-
-/// Text of an event as part of a file name, which must not lead anywhere else.
-fn file_name(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    text.chars()
-        .map(|c| if plain(c) { c } else { '_' })
-        .collect()
 }
 
 impl IntoFuture for Record {

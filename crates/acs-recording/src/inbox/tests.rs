@@ -26,7 +26,8 @@ fn state(recording: &str, state: &str, second: u8) -> Event {
     event(&format!(
         r#"{{"id": "s{second}", "source": "s", "time": "2026-01-01T00:00:{second:02}Z",
             "type": "Microsoft.Communication.RecordingStateChanged",
-            "data": {{"recordingId": "{recording}", "state": "{state}"}}}}"#
+            "data": {{"recordingId": "{recording}", "state": "{state}",
+                      "startDateTime": "2026-01-01T00:00:{second:02}Z"}}}}"#
     ))
 }
 
@@ -92,6 +93,32 @@ async fn only_the_latest_state_counts() {
     let active = inbox.recording_active(&id("r"));
     inbox.deliver(state("r", "active", 4)).unwrap();
     assert_eq!(active.await.unwrap().state, Some(RecordingState::Active));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_late_is_not_the_state() {
+    let inbox = Inbox::new();
+    inbox.deliver(state("r", "inactive", 5)).unwrap();
+    let kept = inbox.recording_active(&id("r"));
+    inbox.deliver(state("r", "active", 4)).unwrap();
+    assert!(kept.into_future().now_or_never().is_none());
+
+    let inbox = Inbox::new();
+    let live = inbox.recording_active(&id("r"));
+    inbox.deliver(state("r", "inactive", 5)).unwrap();
+    inbox.deliver(state("q", "inactive", 9)).unwrap();
+    inbox.deliver(state("r", "active", 4)).unwrap();
+    inbox.deliver(state("r", "active", 6)).unwrap();
+    let time = live.await.unwrap().start.unwrap();
+    assert_eq!(time.to_string(), "2026-01-01T00:00:06Z");
+
+    // Without a time nothing tells that it is old.
+    let live = inbox.recording_state(&id("r"), RecordingState::Inactive);
+    let data = r#"{"recordingId": "r", "state": "inactive"}"#;
+    inbox
+        .deliver(callback("RecordingStateChanged", data))
+        .unwrap();
+    live.await.unwrap();
 }
 
 #[tokio::test]
@@ -187,13 +214,26 @@ async fn streams_see_everything_or_refuse_it() {
 #[test]
 fn the_backlog_is_bounded_in_bytes() {
     let inbox = Inbox::new();
-    let large = format!(
-        r#"{{"id": "l", "type": "Contoso.Large", "data": "{}"}}"#,
-        "x".repeat(1 << 20)
-    );
-    for _ in 0..40 {
-        inbox.deliver(event(&large)).unwrap();
+    let large = "x".repeat(1 << 20);
+    // Wherever an event is large.
+    for members in [
+        format!(r#""data": "{large}""#),
+        format!(r#""data_base64": "{large}""#),
+        format!(r#""subject": "{large}""#),
+        format!(r#""extension": "{large}""#),
+    ] {
+        let large = format!(r#"{{"id": "l", "type": "Contoso.Large", {members}}}"#);
+        for _ in 0..40 {
+            inbox.deliver(event(&large)).unwrap();
+        }
+        let inner = inbox.lock();
+        let held = inner.backlog.iter().map(|event| event.size());
+        assert_eq!(inner.bytes, held.sum::<usize>());
+        assert!(inner.bytes <= BACKLOG_BYTES, "{}", inner.bytes);
+        assert!(
+            (15..=21).contains(&inner.backlog.len()),
+            "{}",
+            inner.backlog.len()
+        );
     }
-    let inner = inbox.lock();
-    assert!(inner.bytes <= BACKLOG_BYTES && inner.backlog.len() == 15);
 }
