@@ -69,8 +69,8 @@ impl<'a> NewCall<'a> {
 
     fn set_up(self) -> Call {
         let shared = self.shared;
-        let now = shared.now();
         let mut world = shared.world();
+        let now = world.now;
         let script = self.script.map(|script| script.steps);
         let key = shared.create_call(&mut world, self.addresses, script, now);
         let people: Vec<_> = self
@@ -157,8 +157,8 @@ impl Call {
     /// Ends the call for everybody. A recording of it ends with the reason `CallEnded`. Doing it
     /// again changes nothing.
     pub fn hang_up(&self) {
-        let now = self.shared.now();
         let mut world = self.shared.world();
+        let now = world.now;
         self.shared.end_call(&mut world, self.key, now);
     }
 }
@@ -170,5 +170,35 @@ impl fmt::Debug for Call {
             .field("call_connection_id", &self.connection_id)
             .field("people", &self.people)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Clock, Emulator};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn what_is_done_is_done_at_the_time_that_the_world_shows() {
+        let acs = Emulator::builder()
+            .clock(Clock::manual())
+            .start()
+            .await
+            .unwrap();
+        let shared = acs.shared();
+        // Somebody makes a call and has to wait, while time goes on.
+        let busy = shared.world();
+        let caller = std::thread::spawn({
+            let shared = Arc::clone(shared);
+            move || NewCall::new(&shared, vec!["alice".into()]).set_up().key
+        });
+        std::thread::sleep(Duration::from_millis(100));
+        acs.clock().advance(Duration::from_secs(10));
+        drop(busy);
+        let call = caller.join().unwrap();
+        let world = shared.world();
+        let joined_at = world.calls.get(call).members[0].joined_at;
+        assert_eq!((joined_at, world.now), (shared.now(), shared.now()));
     }
 }

@@ -48,9 +48,10 @@ mod blobs {
         let container = finished.storage.as_ref()?;
         match write(shared, finished, container).await {
             Ok(locations) => {
-                let now = shared.now();
+                let mut world = shared.world();
+                let now = world.now;
                 for chunk in &finished.chunks {
-                    shared.world().recordings.delete(&chunk.document.id, now);
+                    world.recordings.delete(&chunk.document.id, now);
                     shared.cache.remove(&chunk.document.id);
                 }
                 Some(locations)

@@ -48,8 +48,8 @@ impl IncomingCall {
 impl Shared {
     /// Puts the calls of the script into the agenda.
     pub(crate) fn begin_script(&self) {
-        let now = self.now();
         let mut world = self.world();
+        let now = world.now;
         for (number, call) in self.settings.script.calls.iter().enumerate() {
             let at = after(now, Duration::from_millis(call.at_ms));
             world.agenda.add(at, Step::Begin(number));
@@ -84,8 +84,8 @@ impl Shared {
 
     /// Lets somebody call the application now.
     pub(crate) fn ring_as(&self, caller: Participant) -> IncomingCall {
-        let now = self.now();
         let mut world = self.world();
+        let now = world.now;
         let call = self.create_call(&mut world, Addresses::default(), None, now);
         let raw_id = world.user(&caller.name, self.resource);
         let context = self.ring(&mut world, call, vec![(raw_id, caller.voice)], now);
@@ -132,12 +132,7 @@ impl Shared {
     }
 
     /// Answers a call that rings, once. `None` if `context` belongs to none.
-    pub(crate) fn pick_up(
-        &self,
-        context: &str,
-        terms: &Terms,
-        now: Timestamp,
-    ) -> Result<Option<String>, Refusal> {
+    pub(crate) fn pick_up(&self, context: &str, terms: &Terms) -> Result<Option<String>, Refusal> {
         let mut world = self.world();
         let Some(incoming) = world.incoming.get_mut(context) else {
             return Ok(None);
@@ -152,7 +147,7 @@ impl Shared {
             source: callers.first().map(|(raw_id, _)| model(raw_id)),
             ..terms.clone()
         };
-        let at = after(now, self.settings.connect_delay);
+        let at = after(world.now, self.settings.connect_delay);
         let id = world.connect(call, terms, at);
         for (raw_id, voice) in callers {
             world.join(call, &raw_id, (voice, None), at);

@@ -76,6 +76,9 @@ pub(crate) struct Shared {
 /// Everything that changes.
 #[derive(Default)]
 pub(crate) struct World {
+    /// What everybody who looks takes for the present. The clock may go on meanwhile, but what is
+    /// due by then has not happened yet.
+    pub(crate) now: Timestamp,
     pub(crate) calls: Calls,
     pub(crate) recordings: Recordings,
     pub(crate) subscriptions: Vec<Arc<Subscription>>,
@@ -149,6 +152,7 @@ impl Shared {
         while let Some((at, step)) = world.agenda.due(now) {
             self.perform(&mut world, at, step);
         }
+        world.now = now;
         world
     }
 
@@ -184,9 +188,9 @@ impl Shared {
         start: Start,
         answer: impl FnOnce(&Recording) -> T,
     ) -> Result<T, Refusal> {
-        let now = self.now();
-        let ready_at = after(now, self.settings.start_delay);
         let mut world = self.world();
+        let now = world.now;
+        let ready_at = after(now, self.settings.start_delay);
         let call = world.calls.find(&start.call, now)?;
         let endpoint = match start.call {
             CallRef::Connection(id) => id,
@@ -214,8 +218,9 @@ impl Shared {
 
     /// Stops a recording and returns the correlation id of its call.
     pub(crate) fn stop_recording(&self, id: &str) -> Result<Uuid, Refusal> {
-        let now = self.now();
-        self.end_recording(&mut self.world(), id, EndReason::Stopped, now)
+        let mut world = self.world();
+        let now = world.now;
+        self.end_recording(&mut world, id, EndReason::Stopped, now)
     }
 
     pub(crate) fn finish(

@@ -29,8 +29,8 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
 }
 
 async fn state(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let now = shared.now();
     let world = shared.world();
+    let now = world.now;
     Json(json!({
         "now": crate::clock::text(now),
         "resourceId": shared.resource,

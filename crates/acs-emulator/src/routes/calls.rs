@@ -90,8 +90,8 @@ async fn create(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Respon
         answered_by: None,
         context: request.operation_context,
     };
-    let (id, now) = place(&shared, terms, &targets);
-    let mut properties = describe(&shared, &id, now)?;
+    let id = place(&shared, terms, &targets);
+    let mut properties = describe(&shared, &id)?;
     properties.server_call_id = None;
     Ok(set_up(StatusCode::CREATED, properties))
 }
@@ -114,24 +114,23 @@ async fn answer(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Respon
         context,
         ..Terms::default()
     };
-    let now = shared.now();
-    let id = if let Some(id) = shared.pick_up(&request.incoming_call_context, &terms, now)? {
+    let id = if let Some(id) = shared.pick_up(&request.incoming_call_context, &terms)? {
         id
     } else {
         let caller = ids::user(shared.resource);
         let source = Some(model(&caller));
-        place(&shared, Terms { source, ..terms }, &[caller]).0
+        place(&shared, Terms { source, ..terms }, &[caller])
     };
-    Ok(set_up(StatusCode::OK, describe(&shared, &id, now)?))
+    Ok(set_up(StatusCode::OK, describe(&shared, &id)?))
 }
 
 async fn connect(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
     let request: ConnectRequest = parse(&body)?;
     check_callback(&request.callback_uri)?;
     let call = locate(&request.call_locator)?;
-    let now = shared.now();
     let id = {
         let mut world = shared.world();
+        let now = world.now;
         let key = world.calls.find(&call, now)?;
         let terms = Terms {
             source: Some(model(&shared.application)),
@@ -148,27 +147,27 @@ async fn connect(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Respo
         let connected_at = after(now, shared.settings.connect_delay);
         world.connect(key, terms, connected_at)
     };
-    Ok(set_up(StatusCode::OK, describe(&shared, &id, now)?))
+    Ok(set_up(StatusCode::OK, describe(&shared, &id)?))
 }
 
 /// Makes a call that connects after the delay, with `people` in it.
-fn place(shared: &Shared, terms: Terms, people: &[String]) -> (String, Timestamp) {
-    let now = shared.now();
-    let connected_at = after(now, shared.settings.connect_delay);
+fn place(shared: &Shared, terms: Terms, people: &[String]) -> String {
     let mut world = shared.world();
+    let now = world.now;
+    let connected_at = after(now, shared.settings.connect_delay);
     let key = shared.create_call(&mut world, Addresses::default(), None, now);
     let id = world.connect(key, terms, connected_at);
     for raw_id in people {
         world.join(key, raw_id, (None, None), connected_at);
     }
-    (id, now)
+    id
 }
 
 async fn state(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
-    let mut properties = describe(&shared, &id, shared.now()).map_err(refused(&id))?;
+    let mut properties = describe(&shared, &id).map_err(refused(&id))?;
     properties.answered_by = None;
     if properties.call_connection_state == Some(CallConnectionStateModel::Connecting) {
         properties.server_call_id = None;
@@ -184,8 +183,8 @@ async fn hang_up(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
-    let now = shared.now();
     let mut world = shared.world();
+    let now = world.now;
     let call = shared.hang_up(&mut world, &id, now).map_err(refused(&id))?;
     Ok(about(call, StatusCode::NO_CONTENT.into_response()))
 }
@@ -202,8 +201,8 @@ async fn act(
     if action != "terminate" {
         return Err(refused(&segment)(Refusal::OperationNotFound));
     }
-    let now = shared.now();
     let mut world = shared.world();
+    let now = world.now;
     let call = shared.terminate(&mut world, id, now).map_err(refused(id))?;
     Ok(about(call, StatusCode::NO_CONTENT.into_response()))
 }
@@ -214,14 +213,10 @@ fn check_callback(uri: &str) -> Result<(), Refusal> {
         .map_err(|reason| Refusal::CallbackUri(format!("callbackUri is invalid: {reason}.")))
 }
 
-fn describe(
-    shared: &Shared,
-    id: &str,
-    now: Timestamp,
-) -> Result<CallConnectionProperties, Refusal> {
+fn describe(shared: &Shared, id: &str) -> Result<CallConnectionProperties, Refusal> {
     let world = shared.world();
     let (key, connection) = world.calls.connection(id)?;
-    Ok(properties(world.calls.get(key), connection, now))
+    Ok(properties(world.calls.get(key), connection, world.now))
 }
 
 fn properties(

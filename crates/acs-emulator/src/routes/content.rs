@@ -41,8 +41,10 @@ async fn read(
     if !ids::is_document_id(&id) {
         return StatusCode::BAD_REQUEST.into_response();
     }
-    let now = shared.now();
-    let document = shared.world().recordings.document(&id, now);
+    let document = {
+        let world = shared.world();
+        world.recordings.document(&id, world.now)
+    };
     let Some(document) = document else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -177,10 +179,14 @@ fn serve(content: &Content, range: Option<&str>) -> Response {
 }
 
 async fn remove(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
-    let now = shared.now();
+    let delete = || {
+        let mut world = shared.world();
+        let now = world.now;
+        world.recordings.delete(&id, now)
+    };
     let status = if !ids::is_document_id(&id) {
         StatusCode::BAD_REQUEST
-    } else if shared.world().recordings.delete(&id, now) {
+    } else if delete() {
         tracing::info!(document = id, "content deleted");
         shared.cache.remove(&id);
         StatusCode::OK

@@ -51,8 +51,8 @@ async fn state(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
-    let now = shared.now();
     let world = shared.world();
+    let now = world.now;
     let recording = world.recordings.get(&id).map_err(refused(&id))?;
     let answer = RecordingStateResponse {
         recording_state: Some(recording.state(now)),
@@ -80,8 +80,8 @@ async fn act(
         "resume" => true,
         _ => return Err(refused(&segment)(Refusal::OperationNotFound)),
     };
-    let now = shared.now();
     let mut world = shared.world();
+    let now = world.now;
     let call = shared
         .switch_recording(&mut world, id, on, now)
         .map_err(refused(id))?;

@@ -47,8 +47,8 @@ async fn list(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
-    let now = shared.now();
     let world = shared.world();
+    let now = world.now;
     let (key, _) = world.calls.connection(&id).map_err(refused(&id))?;
     let call = world.calls.get(key);
     let answer = GetParticipantsResponse {
@@ -62,8 +62,8 @@ async fn one(
     State(shared): State<Arc<Shared>>,
     Path((id, participant)): Path<(String, String)>,
 ) -> Result<Response, Refused> {
-    let now = shared.now();
     let world = shared.world();
+    let now = world.now;
     let (key, _) = world.calls.connection(&id).map_err(refused(&id))?;
     let call = world.calls.get(key);
     let member = call
@@ -91,9 +91,9 @@ async fn add(
         return Err(refused(&id)(refusal));
     }
     let invited = raw_id(&request.participant_to_add).map_err(refused(&id))?;
-    let now = shared.now();
-    let joins_at = after(now, shared.settings.connect_delay);
     let mut world = shared.world();
+    let now = world.now;
+    let joins_at = after(now, shared.settings.connect_delay);
     let key = world.calls.established(&id, now).map_err(refused(&id))?;
     let invitation = Invitation {
         connection: id,
@@ -127,8 +127,8 @@ async fn remove(
         check_callback(uri).map_err(refused(&id))?;
     }
     let participant = raw_id(&request.participant_to_remove).map_err(refused(&id))?;
-    let now = shared.now();
     let mut world = shared.world();
+    let now = world.now;
     let key = world.calls.established(&id, now).map_err(refused(&id))?;
     let call = world.calls.get(key).correlation_id;
     let invitation = Invitation {
@@ -165,8 +165,8 @@ async fn mute(
         let refusal = Refusal::argument("Name Communication Services users to mute.");
         return Err(refused(&id)(refusal));
     }
-    let now = shared.now();
     let mut world = shared.world();
+    let now = world.now;
     let key = world.calls.established(&id, now).map_err(refused(&id))?;
     shared
         .mute(&mut world, key, &participants, now)
