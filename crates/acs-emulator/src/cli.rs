@@ -173,8 +173,8 @@ impl Options {
         })
     }
 
-    /// Subscribes the webhook, if there is one. It has half a minute to pass the handshake, since
-    /// it may be starting at the same time.
+    /// Subscribes the webhook, if there is one. It has 30 attempts, a second apart, to pass the
+    /// handshake, since it may be starting at the same time.
     ///
     /// # Errors
     /// [`Error::Handshake`], or [`Error::WebhookUrl`].

@@ -12,8 +12,8 @@ const MANUAL_START: Timestamp = Timestamp::constant(1_767_225_600, 0);
 ///
 /// Everything that the service does by itself depends on this clock alone: when a call connects,
 /// when a recording turns active, how long the recorded audio is, when an event is sent or sent
-/// again, and when content expires. Only the age of signatures and the time that a webhook may
-/// take to answer are measured in real time.
+/// again, and when content expires. In real time are the age of signatures and tokens, the time
+/// that webhooks and own storage may take to answer, and the delays and rates of faults.
 ///
 /// Clones share their time.
 #[derive(Clone, Debug)]

@@ -18,7 +18,7 @@ use crate::network::Addresses;
 use crate::participant::Participant;
 use crate::state::Shared;
 
-/// How long requests may take to complete once the emulator stops.
+/// How long to wait for requests once the emulator stops.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running emulator: one Communication Services resource on loopback.
@@ -188,8 +188,9 @@ impl Emulator {
         NewCall::new(&self.shared, participants)
     }
 
-    /// Stops the emulator: no more connections and no more events. Requests that are being
-    /// answered may complete, for up to five seconds.
+    /// Stops the emulator: no more connections and no more events. Waits for up to five seconds
+    /// until the requests that are being answered are complete; those that take longer are not cut
+    /// off.
     pub async fn shutdown(mut self) {
         self.shared.stopped.send_replace(true);
         let deadline = tokio::time::Instant::now() + PATIENCE;

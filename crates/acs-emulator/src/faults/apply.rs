@@ -111,7 +111,8 @@ fn spoil(fault: &Fault, response: Response) -> Response {
         return Response::from_parts(parts, body);
     }
     // A stream has no length of its own, so the answer has to state it.
-    let length = body.size_hint().exact();
+    let stated = || headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    let length = body.size_hint().exact().or_else(stated);
     let length = match fault.shorten_to {
         Some(limit) => Some(length.map_or(limit, |length| length.min(limit))),
         None => length,

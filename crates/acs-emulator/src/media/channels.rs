@@ -2,24 +2,24 @@
 
 use std::collections::HashMap;
 
-/// An unmixed file has no more channels than this; whoever comes later is not in it.
+/// An unmixed file has no more channels than this; whoever comes after these is not in it.
 pub(crate) const MAX_CHANNELS: usize = 5;
 
 /// Gives out the channels: first those that are pinned, then the lowest free ones in the wanted
-/// order, then in the order in which the participants joined.
+/// order, then in the order of `others`, who are those that were there.
 ///
 /// Those who are named in `pinned` or `ordering` keep their channel even if they never join.
 pub(crate) fn assign(
     pinned: &[(String, usize)],
     ordering: &[String],
-    joined: &[String],
+    others: &[String],
 ) -> HashMap<String, usize> {
     let mut assigned: HashMap<String, usize> = pinned.iter().cloned().collect();
     let mut free: Vec<usize> = (0..MAX_CHANNELS)
         .filter(|channel| pinned.iter().all(|(_, taken)| taken != channel))
         .rev()
         .collect();
-    for participant in ordering.iter().chain(joined) {
+    for participant in ordering.iter().chain(others) {
         if assigned.contains_key(participant) {
             continue;
         }

@@ -189,7 +189,7 @@ impl Cache {
         }
     }
 
-    /// Forgets a file that was deleted or has expired.
+    /// Forgets a file that was deleted. One that has expired goes when others need its room.
     pub(crate) fn remove(&self, id: &str) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.files.retain(|(document, _)| document.id != id);

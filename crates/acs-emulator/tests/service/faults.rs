@@ -103,9 +103,14 @@ async fn silence_lasts_until_the_client_or_the_emulator_gives_up() {
     let silent = acs.faults().add(Fault::on(Operation::Start).silence());
     let request = Request::new(&acs, Method::POST, "/calling/recordings").signed();
     let pending = tokio::spawn(request.try_send());
-    while silent.hits() == 0 {
-        tokio::task::yield_now().await;
-    }
+    let struck = async {
+        while silent.hits() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), struck)
+        .await
+        .expect("no request has come");
     assert!(!pending.is_finished());
     acs.shutdown().await;
     assert!(pending.await.unwrap().is_err());
@@ -140,6 +145,21 @@ async fn bodies_are_cut_shortened_and_emptied() {
             (200, Some(expected as u64), true)
         );
         assert!(got == whole[..expected]);
+    }
+}
+
+#[tokio::test]
+async fn a_streamed_body_is_made_no_longer() {
+    let acs = emulator().await;
+    let stored = acs.add_recording(LargeRecording::new(1_000));
+    let location = stored.chunks()[0].content_location();
+    for (limit, expected) in [(5_000, 1_000), (99, 99)] {
+        let fault = Fault::on(Operation::Content).times(1).shorten_to(limit);
+        acs.faults().add(fault);
+        let request = Request::content(&acs, Method::GET, location);
+        let (_, length, got, complete) = arriving(request).await;
+        assert_eq!((length, complete), (Some(expected as u64), true), "{limit}");
+        assert_eq!(got.len(), expected);
     }
 }
 
