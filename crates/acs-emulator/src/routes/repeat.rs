@@ -124,6 +124,9 @@ pub(super) fn fingerprint(parts: &Parts, body: &[u8]) -> Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt as _;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use tokio::sync::oneshot;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
@@ -153,6 +156,30 @@ mod tests {
             vec![ID, ("repeatability-first-sent", "yesterday")],
         ] {
             assert!(request_id(&headers(&wrong)).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_attempt_waits_for_one_that_is_under_way() {
+        for (first_status, performed) in [(StatusCode::CREATED, 0), (StatusCode::BAD_REQUEST, 1)] {
+            let repeats = Repeats::default();
+            let id = Uuid::new_v4();
+            let (finish, finished) = oneshot::channel();
+            let mut first = Box::pin(repeats.once(id, [0; 32], async move {
+                finished.await.unwrap();
+                first_status.into_response()
+            }));
+            let count = AtomicU32::new(0);
+            let mut second = Box::pin(repeats.once(id, [0; 32], async {
+                count.fetch_add(1, Ordering::Relaxed);
+                StatusCode::CREATED.into_response()
+            }));
+            assert!((&mut first).now_or_never().is_none());
+            assert!((&mut second).now_or_never().is_none(), "it does not wait");
+            finish.send(()).unwrap();
+            assert_eq!(first.await.status(), first_status);
+            assert_eq!(second.await.status(), StatusCode::CREATED);
+            assert_eq!(count.load(Ordering::Relaxed), performed);
         }
     }
 

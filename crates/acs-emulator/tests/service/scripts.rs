@@ -157,10 +157,10 @@ async fn calls_that_begin_by_themselves_name_who_began_them() {
         .unwrap();
     webhook.next().await;
     acs.clock().advance(second(1));
-    let started = webhook.next().await;
-    let starter = &started.event()["data"]["startedBy"]["communicationIdentifier"];
+    let delivery = webhook.next().await;
+    let starter = &delivery.event()["data"]["startedBy"]["communicationIdentifier"];
     let starter = starter["rawId"].as_str().unwrap();
-    let subject = started.event()["subject"].as_str().unwrap();
+    let subject = delivery.event()["subject"].as_str().unwrap();
     assert!(
         subject.ends_with(&format!("/startedBy/{starter}")),
         "{subject}"
