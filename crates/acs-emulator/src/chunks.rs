@@ -33,6 +33,9 @@ impl ChunkEnd {
     }
 }
 
+/// A recording has no more files than this.
+const MOST_CHUNKS: i128 = 10_000;
+
 /// One of the files of a recording.
 #[derive(Clone, Debug)]
 pub(crate) struct Chunk {
@@ -63,6 +66,7 @@ pub(crate) fn cut(
     let (tracks, channels) = tracks(&tape.media, &members, first.start);
     let width = channels.values().max().copied().unwrap_or(0) + 1;
     let (limit, reason) = limit(tape.format, width, store.settings);
+    let limit = limit.max(least(media::total(&spans)));
     let plans = split(spans, limit).into_iter().map(|spans| Plan {
         spans,
         tracks: tracks.clone(),
@@ -123,6 +127,11 @@ fn limit(format: Format, width: usize, settings: &StoreSettings) -> (SignedDurat
         Some(size) if size < time => (size, ChunkEnd::Size),
         _ => (time, ChunkEnd::Time),
     }
+}
+
+/// The shortest limit that cuts this time into files that are not too many.
+fn least(total: SignedDuration) -> SignedDuration {
+    SignedDuration::from_nanos_i128(total.as_nanos() / MOST_CHUNKS + 1)
 }
 
 /// Cuts spans so that each part is no longer than `limit` in total.
@@ -285,7 +294,20 @@ mod tests {
         ] {
             assert_eq!(limit(Format::Wav, 2, &settings), expected);
         }
-        let (least, _) = limit(Format::Mp4, 1, &settings(9, Some(0)));
-        assert!(least > SignedDuration::ZERO);
+        for format in [Format::Wav, Format::Mp3, Format::Mp4] {
+            let (least, _) = limit(format, 1, &settings(9, Some(0)));
+            assert!(least > SignedDuration::ZERO);
+            let (most, _) = limit(format, 1, &settings(9, Some(u64::MAX)));
+            assert_eq!(most, SignedDuration::from_secs(9));
+        }
+    }
+
+    #[test]
+    fn there_are_not_too_many_files() {
+        for seconds in [1, 60, 14_400, 1_000_003] {
+            let spans = spans(&[(0, seconds), (seconds + 1, 3 * seconds)]);
+            let parts = split(spans.clone(), least(media::total(&spans)));
+            assert!((9_990..=10_000).contains(&parts.len()), "{}", parts.len());
+        }
     }
 }

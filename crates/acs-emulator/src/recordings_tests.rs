@@ -14,6 +14,7 @@ struct Stage {
     calls: Calls,
     call: CallKey,
     recordings: Recordings,
+    settings: StoreSettings,
 }
 
 fn tape(media: Media) -> Tape {
@@ -38,6 +39,7 @@ impl Stage {
             calls,
             call,
             recordings: Recordings::default(),
+            settings: StoreSettings::default(),
         }
     }
 
@@ -70,11 +72,10 @@ impl Stage {
     }
 
     fn end(&mut self, id: &str) -> Result<Option<Finished>, Refusal> {
-        let settings = StoreSettings::default();
         let store = Store {
             resource: Uuid::nil(),
             retention: Duration::from_mins(1),
-            settings: &settings,
+            settings: &self.settings,
         };
         let call = self.calls.get(self.call);
         let now = self.clock.now();
@@ -272,4 +273,15 @@ fn a_muted_participant_is_silent_from_then_on() {
     assert_eq!(samples.len(), 32_000);
     assert!(samples[..16_000].iter().any(|sample| *sample > 5000));
     assert!(samples[16_000..].iter().all(|sample| *sample == 0));
+}
+
+#[test]
+fn a_recording_has_no_more_files_than_anybody_can_use() {
+    let mut stage = Stage::new(&["8:a"]);
+    stage.settings.chunk_size = Some(1);
+    let id = stage.start(Media::Mixed, false);
+    stage.wait(200 + 60_000);
+    let finished = stage.end(&id).unwrap().unwrap();
+    assert!((9_990..=10_000).contains(&finished.chunks.len()));
+    assert_eq!(finished.length, SignedDuration::from_mins(1));
 }

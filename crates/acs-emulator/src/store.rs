@@ -70,16 +70,16 @@ impl Default for StoreSettings {
 
 impl EmulatorBuilder {
     /// The most recorded time in one file. The default is four hours, as on the service. A longer
-    /// recording consists of several chunks, each with a metadata document, and all but the last
-    /// end with `ChunkMaximumTimeExceeded`.
+    /// recording consists of several chunks, at most 10,000, each with a metadata document, and all
+    /// but the last end with `ChunkMaximumTimeExceeded`.
     pub fn chunk_duration(mut self, duration: Duration) -> Self {
         self.settings.store.chunk_duration = duration;
         self
     }
 
     /// The largest size of a file in bytes; there is no limit by default. All chunks but the last
-    /// end with `ChunkMaximumSizeExceeded`. A chunk holds at least one sample, however small the
-    /// limit is.
+    /// end with `ChunkMaximumSizeExceeded`. A recording has at most 10,000 chunks, which are larger
+    /// than a limit that would make more of them.
     pub fn chunk_size(mut self, bytes: u64) -> Self {
         self.settings.store.chunk_size = Some(bytes);
         self

@@ -94,8 +94,11 @@ impl Format {
         let frames = match self {
             Self::Wav => size.saturating_sub(wav::HEADER) / (2 * channels.max(1) as u64),
             // Frames of 216 bytes with 576 samples each; four for the tag and the ends.
-            Self::Mp3 => (size / 216).saturating_sub(4) * 576,
-            Self::Mp4 => size.saturating_sub(MP4_OVERHEAD) * u64::from(SAMPLE_RATE) / MP4_BYTE_RATE,
+            Self::Mp3 => (size / 216).saturating_sub(4).saturating_mul(576),
+            Self::Mp4 => {
+                let data = size.saturating_sub(MP4_OVERHEAD);
+                data.saturating_mul(u64::from(SAMPLE_RATE)) / MP4_BYTE_RATE
+            }
         };
         let nanos = u128::from(frames.max(1)) * 1_000_000_000 / u128::from(SAMPLE_RATE);
         SignedDuration::from_nanos_i128(i128::try_from(nanos).unwrap_or(i128::MAX))
