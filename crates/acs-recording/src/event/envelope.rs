@@ -205,7 +205,11 @@ fn finish(index: usize, envelope: Envelope<'_>) -> Result<Event, InvalidEvent> {
         EventKind::read(&event_type, data, &subject)
     };
     let invalid = |reason: String| invalid(Some(&id), Some(&event_type), reason);
-    let (kind, data, binary) = match (envelope.data, envelope.data_base64) {
+    // `null` is no data, be it beside `data_base64`.
+    let data = envelope
+        .data
+        .filter(|data| data.get() != RawValue::NULL.get());
+    let (kind, data, binary) = match (data, envelope.data_base64) {
         (None, Some(text)) => {
             let bytes = STANDARD
                 .decode(text)

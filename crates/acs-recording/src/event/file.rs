@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::Subject;
 use super::kind::{Common, Data as EventData};
+use super::wire::or_none;
 use crate::content::ContentUrl;
 use crate::ids::{DocumentId, RecordingId, ServerCallId};
 use crate::lenient;
@@ -50,7 +51,7 @@ pub struct RecordingChunk {
     #[cfg_attr(feature = "schemars", schemars(with = "String"))]
     pub document_id: DocumentId,
     /// The part's number, from 0.
-    #[serde(default, deserialize_with = "lenient::count")]
+    #[serde(default, deserialize_with = "count")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub index: Option<u64>,
     /// Why the part ended, such as `SessionEnded` or `ChunkMaximumTimeExceeded`.
@@ -62,6 +63,7 @@ pub struct RecordingChunk {
     #[cfg_attr(feature = "schemars", schemars(with = "String"))]
     pub metadata_location: ContentUrl,
     /// What to delete to remove both; missing in events before 2022.
+    #[serde(default, deserialize_with = "location")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub delete_location: Option<ContentUrl>,
 }
@@ -73,10 +75,10 @@ pub struct RecordingChunk {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Data {
     recording_storage_info: StorageInfo,
-    #[serde(default, deserialize_with = "lenient::timestamp")]
+    #[serde(default, deserialize_with = "timestamp")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     recording_start_time: Option<Timestamp>,
-    #[serde(default, deserialize_with = "lenient::milliseconds")]
+    #[serde(default, deserialize_with = "milliseconds")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     recording_duration_ms: Option<Duration>,
     session_end_reason: Option<String>,
@@ -98,6 +100,24 @@ pub(super) struct Data {
 #[serde(rename_all = "camelCase")]
 struct StorageInfo {
     recording_chunks: Vec<RecordingChunk>,
+}
+
+// What the files can be had without must not cost them.
+
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    or_none(deserializer, lenient::count)
+}
+
+fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    or_none(deserializer, lenient::timestamp)
+}
+
+fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    or_none(deserializer, lenient::milliseconds)
+}
+
+fn location<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ContentUrl>, D::Error> {
+    or_none(deserializer, Option::deserialize)
 }
 
 impl EventData for RecordingFileStatusUpdated {

@@ -1,9 +1,10 @@
 //! Event Grid's question whether a webhook wants its events.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::Subject;
 use super::kind::Data;
+use super::wire::or_none;
 use crate::content::ContentUrl;
 
 /// Event Grid's handshake: it posts this once, before the first event, and on every change of the
@@ -32,9 +33,14 @@ pub struct SubscriptionValidation {
     #[serde(rename = "validationCode")]
     pub code: String,
     /// The other way to answer, by hand and within 10 minutes: open this address.
-    #[serde(rename = "validationUrl")]
+    #[serde(default, rename = "validationUrl", deserialize_with = "location")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub url: Option<ContentUrl>,
+}
+
+/// The code is what the answer takes.
+fn location<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ContentUrl>, D::Error> {
+    or_none(deserializer, Option::deserialize)
 }
 
 impl SubscriptionValidation {

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::lenient;
@@ -78,8 +79,20 @@ struct Time(Option<Timestamp>);
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        lenient::timestamp(deserializer).map(Self)
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        let time = lenient::timestamp(&mut serde_json::Deserializer::from_str(text));
+        // An event is worth more than its time.
+        Ok(Self(time.unwrap_or_default()))
     }
+}
+
+/// What `read` makes of a member; one that it cannot read counts as missing, because an event is
+/// worth more.
+pub(super) fn or_none<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    read: impl FnOnce(Value) -> serde_json::Result<Option<T>>,
+) -> Result<Option<T>, D::Error> {
+    Value::deserialize(deserializer).map(|value| read(value).unwrap_or_default())
 }
 
 impl<'de> Deserialize<'de> for Envelope<'de> {

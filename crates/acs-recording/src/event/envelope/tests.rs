@@ -134,6 +134,112 @@ fn depth_and_size_are_survived() {
     assert!(one(&blank).is_err());
 }
 
+#[test]
+fn odd_members_cost_no_event() {
+    let original = event_grid();
+    for (member, odd) in [
+        ("\"2025-07-11T11:47:30.1234567Z\"", "\"yesterday\""),
+        ("\"2025-07-11T11:47:30.1234567Z\"", "{\"x\": 1}"),
+        ("\"2025-07-11T11:47:19.5303552Z\"", "\"yesterday\""),
+        (
+            "\"recordingDurationMs\": 4300",
+            "\"recordingDurationMs\": \"long\"",
+        ),
+        ("\"index\": 1,", "\"index\": \"one\","),
+        ("\"index\": 1,", "\"index\": -1,"),
+        (
+            "\"https://eu-storage.asm.skype.com/v1/objects/0-weu-d2-01\"",
+            "\"nowhere\"",
+        ),
+    ] {
+        assert!(original.contains(member), "{member}");
+        let event = one(&original.replace(member, odd)).unwrap();
+        let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
+            panic!("{event:?}");
+        };
+        assert_eq!(file.chunks.len(), 2);
+        let chunk = file
+            .chunks
+            .iter()
+            .find(|it| it.document_id.as_str().ends_with("01"));
+        let chunk = chunk.unwrap();
+        let missing = [
+            event.time.is_none(),
+            file.start.is_none(),
+            file.duration.is_none(),
+            chunk.index.is_none(),
+            chunk.delete_location.is_none(),
+        ];
+        let count = missing.into_iter().filter(|missing| *missing).count();
+        assert_eq!(count, 1, "{member}: {odd}");
+    }
+
+    let handshake = r#"{"id": "1", "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
+        "data": {"validationCode": "c", "validationUrl": "nowhere"}}"#;
+    let event = one(handshake).unwrap();
+    let EventKind::SubscriptionValidation(question) = event.kind() else {
+        panic!("{event:?}");
+    };
+    assert_eq!((question.code.as_str(), &question.url), ("c", &None));
+}
+
+#[test]
+fn null_is_no_data() {
+    let event = one(r#"{"id": "1", "type": "T", "data": null, "data_base64": "eyJ4IjoxfQ=="}"#);
+    let event = event.unwrap();
+    assert_eq!(event.data(), r#"{"x":1}"#);
+    assert_eq!(event.binary_data(), Some(&br#"{"x":1}"#[..]));
+}
+
+fn request(headers: &[(&'static str, &str)], body: &str) -> Event {
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+        .collect();
+    let mut events = Events::from_request(&headers, body.as_bytes());
+    assert_eq!(events.len(), 1);
+    events.next().unwrap().unwrap()
+}
+
+#[test]
+fn attributes_in_headers_are_decoded() {
+    let event = request(
+        &[
+            ("content-type", "application/json"),
+            ("ce-id", "a%20b%E2%82%AC%zz%4"),
+            ("ce-type", "\"Contoso.\\\"New\\\"%22\""),
+            ("ce-source", "\""),
+            ("ce-subject", "%ff"),
+            ("ce-time", "0001-01-01T00:00:00Z"),
+            ("ce-extension", "1%25"),
+        ],
+        "{}",
+    );
+    assert_eq!(event.id, "a b€%zz%4");
+    assert_eq!(event.event_type, "Contoso.\"New\"\"");
+    assert_eq!(event.source.as_deref(), Some("\""));
+    assert_eq!(event.subject, None);
+    assert_eq!(event.time, None);
+    assert_eq!(event.attribute("extension"), Some("\"1%\""));
+    assert_eq!(event.data_content_type.as_deref(), Some("application/json"));
+}
+
+#[test]
+fn a_structured_event_is_one_whatever_the_headers_repeat() {
+    for content_type in [
+        "application/cloudevents+json; charset=utf-8",
+        "Application/CloudEvents-batch+json",
+    ] {
+        let headers = [
+            ("content-type", content_type),
+            ("ce-id", "h"),
+            ("ce-type", "H"),
+        ];
+        let event = request(&headers, &cloud_event());
+        assert_eq!(event.id, "4b1c");
+    }
+}
+
 proptest! {
     #[test]
     fn no_body_makes_it_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
