@@ -14,7 +14,7 @@ use crate::models::{RecordingChannelType, RecordingContentType, RecordingFormatT
 
 /// What the service notes about a chunk: when it was recorded, how, and who took part.
 ///
-/// Everything but the kind of recording may be missing in documents of older versions.
+/// Anything may be missing; documents of older versions have less.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RecordingMetadata {
@@ -154,7 +154,11 @@ impl RecordingMetadata {
 
     /// How long recording was paused in all.
     pub fn paused(&self) -> Duration {
-        self.pauses.iter().filter_map(|pause| pause.duration).sum()
+        // What a document says may be more than a duration holds.
+        self.pauses
+            .iter()
+            .filter_map(|pause| pause.duration)
+            .fold(Duration::ZERO, Duration::saturating_add)
     }
 }
 
@@ -344,6 +348,15 @@ mod tests {
         let metadata = RecordingMetadata::parse(document.as_bytes()).unwrap();
         assert_eq!(metadata.content, Some(RecordingContentType::Audio));
         assert_eq!(metadata.channel, Some(RecordingChannelType::Unmixed));
+    }
+
+    #[test]
+    fn pauses_of_any_length_have_a_sum() {
+        let pause = r#"{"duration": 1.2e22}"#;
+        let document = format!(r#"{{"pauseResumeIntervals": [{pause}, {pause}]}}"#);
+        let metadata = RecordingMetadata::parse(document.as_bytes()).unwrap();
+        assert!(metadata.pauses[1].duration.is_some());
+        assert_eq!(metadata.paused(), Duration::MAX);
     }
 
     #[test]

@@ -144,6 +144,8 @@ fn metadata() {
     run("metadata", &seeds("metadata"), |input| {
         if let Ok(metadata) = RecordingMetadata::parse(input) {
             assert!(metadata.channels().len() <= metadata.participants.len());
+            let longest = metadata.pauses.iter().filter_map(|pause| pause.duration);
+            assert!(metadata.paused() >= longest.max().unwrap_or_default());
         }
     });
 }
