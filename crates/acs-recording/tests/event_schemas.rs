@@ -59,13 +59,13 @@ fn validate(folder: &Path) -> usize {
 
 #[test]
 fn every_known_type_has_a_schema() {
+    const NEED_MEMBERS: [&str; 2] = [
+        "Microsoft.Communication.RecordingFileStatusUpdated",
+        "Microsoft.EventGrid.SubscriptionValidationEvent",
+    ];
     for name in EventKind::KNOWN_TYPES {
-        assert!(
-            schema(name.rsplit('.').next().unwrap()).is_valid(&json!({}))
-                || name.contains('F')
-                || name.contains("Validation"),
-            "{name}"
-        );
+        let takes_nothing = schema(name.rsplit('.').next().unwrap()).is_valid(&json!({}));
+        assert_eq!(takes_nothing, !NEED_MEMBERS.contains(name), "{name}");
     }
 }
 

@@ -198,3 +198,14 @@ impl fmt::Debug for TokenCheck {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_other_crate_decides_who_verifies() {
+        TokenCheck::callbacks("resource").unwrap();
+        assert!(aws_lc::DEFAULT_PROVIDER.install_default().is_err());
+    }
+}
