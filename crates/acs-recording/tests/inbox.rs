@@ -131,7 +131,7 @@ async fn a_call_that_ends_first_is_not_waited_for() {
     let (begun, beginning) = oneshot::channel();
     let record = record.until(async move {
         begun.send(()).unwrap();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
     let record = tokio::spawn(record.within(Duration::ZERO).into_future());
     beginning.await.unwrap();

@@ -124,7 +124,10 @@ impl EventData for RecordingFileStatusUpdated {
     fn read(data: &str, subject: &Subject<'_>) -> Result<Self, serde_json::Error> {
         let data: Data = serde_json::from_str(data)?;
         let mut chunks = data.recording_storage_info.recording_chunks;
-        chunks.sort_by_key(|chunk| chunk.index);
+        // With a number missing, the order in which they came says more.
+        if chunks.iter().all(|chunk| chunk.index.is_some()) {
+            chunks.sort_by_key(|chunk| chunk.index);
+        }
         Ok(Self {
             recording_id: data
                 .recording_id

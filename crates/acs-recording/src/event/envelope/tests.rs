@@ -174,6 +174,13 @@ fn odd_members_cost_no_event() {
         assert_eq!(count, 1, "{member}: {odd}");
     }
 
+    // In the order in which they came, if their numbers tell none.
+    let event = one(&original.replace("\"index\": 0", "\"index\": -1")).unwrap();
+    let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
+        panic!("{event:?}");
+    };
+    assert_eq!(file.chunks[0].document_id.as_str(), "0-weu-d2-01");
+
     let handshake = r#"{"id": "1", "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
         "data": {"validationCode": "c", "validationUrl": "nowhere"}}"#;
     let event = one(handshake).unwrap();
