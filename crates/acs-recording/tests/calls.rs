@@ -196,7 +196,10 @@ async fn who_cannot_call_is_told_so() {
     let client = server.client().build().unwrap();
     let create = || {
         let targets = ["8:acs:a_1"];
-        client.calls().create(targets, "https://app.example/c").unwrap()
+        client
+            .calls()
+            .create(targets, "https://app.example/c")
+            .unwrap()
     };
     let app = "28:orgid:10d9b1b0-5a5c-4e0d-a4a6-5b1b0a0b5b1b";
     let mut sent = None;

@@ -236,7 +236,7 @@ async fn a_token_that_was_refused_is_not_sent_again() {
 async fn a_credential_that_gives_nothing_is_named() {
     let server = Server::start([state("active")]).await;
     let credential = Arc::new(Numbered {
-        slow: Duration::from_secs(3600),
+        slow: Duration::from_hours(1),
         ..Numbered::default()
     });
     let client = client(&server, &credential).with_attempt_time_limit(Duration::from_millis(50));

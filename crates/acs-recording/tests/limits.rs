@@ -46,7 +46,7 @@ async fn a_wait_asks_once_more_when_it_ends() {
     let wait = client.recording(rid()).wait_until(RecordingState::Active);
     // The interval, which is longer, does not make it end early.
     let wait = wait.within(Duration::from_millis(50));
-    wait.every(Duration::from_secs(60)).await.unwrap();
+    wait.every(Duration::from_mins(1)).await.unwrap();
     assert_eq!(server.requests().len(), 2);
 
     let server = Server::start([state("inactive"), state("inactive")]).await;

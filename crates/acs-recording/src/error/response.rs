@@ -66,7 +66,7 @@ impl From<Failure> for Error {
 pub(crate) async fn from_response(response: reqwest::Response) -> Error {
     let status = response.status();
     let headers = response.headers().clone();
-    let trace = response.extensions().get().cloned();
+    let trace = response.extensions().get().copied();
     let body = read_limited(response).await;
     from_answer(status, &headers, trace.as_ref(), &body)
 }
