@@ -12,6 +12,7 @@ mod common;
 mod storage;
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use acs_recording::{ErrorKind, Overwrite, RetryPolicy};
@@ -120,6 +121,36 @@ async fn a_large_file_comes_in_parts() {
     assert_eq!(ranges[0], None);
     assert!(ranges.len() >= 4, "{ranges:?}");
     assert!(storage.most_at_once.load(Ordering::SeqCst) > 1);
+}
+
+#[tokio::test]
+async fn parts_are_as_large_as_asked_for() {
+    let bytes = content(2 * MIB, 28);
+    let storage = Storage::start(bytes.clone(), |number, _| Habit {
+        // So that the others go on into parts that follow theirs.
+        rate: (number == 0).then_some(500_000.0),
+        ..Habit::default()
+    })
+    .await;
+    let client = storage.client().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let told = Arc::new(Mutex::new(acs_recording::Progress::default()));
+    let log = Arc::clone(&told);
+    let download = client
+        .download(&storage.location())
+        .connections(2)
+        .part_size(128 * 1024)
+        .on_progress(move |progress| *log.lock().unwrap() = progress);
+    download.to_file(&path).await.unwrap();
+    assert!(std::fs::read(&path).unwrap() == bytes);
+    for range in storage.ranges().into_iter().flatten() {
+        let (start, last) = range["bytes=".len()..].split_once('-').unwrap();
+        let (start, last): (u64, u64) = (start.parse().unwrap(), last.parse().unwrap());
+        assert!(last - start < 128 * 1024, "{range}");
+    }
+    let told = *told.lock().unwrap();
+    assert_eq!((told.bytes, told.retries), (2 * MIB as u64, 0), "{told:?}");
 }
 
 #[tokio::test]

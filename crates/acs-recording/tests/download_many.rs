@@ -170,6 +170,102 @@ async fn large_downloads_do_not_hold_back_small_ones() {
     }
 }
 
+/// However many connections downloads that come later need, each that had some keeps one.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_download_gives_all_its_connections_up() {
+    const LARGE: usize = 4;
+    let slow = Arc::new(AtomicBool::new(true));
+    let habit = {
+        let slow = Arc::clone(&slow);
+        move |_: usize, _: Option<&str>| Habit {
+            rate: slow.load(Ordering::SeqCst).then_some(600.0),
+            ..Habit::default()
+        }
+    };
+    let large = content(16 << 20, 20);
+    let storage = Storage::start(large.clone(), habit.clone()).await;
+    let small = Storage::start(content(100_000, 21), habit).await;
+    let client = storage
+        .client()
+        .allow_content_host("127.0.0.1")
+        .build()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (parts, mut taken) = tokio::sync::watch::channel([0; LARGE]);
+    let download = |from: &Storage, name: String| {
+        let download = client.download(&from.location()).connections(8);
+        let download = download.stall_limit(Duration::from_secs(2));
+        (download, folder.path().join(name))
+    };
+    let mut running: Vec<_> = (0..LARGE)
+        .map(|number| {
+            let (download, path) = download(&storage, format!("{number}.large"));
+            let parts = parts.clone();
+            let download = download.on_progress(move |progress| {
+                parts.send_modify(|parts| parts[number] = progress.parts);
+            });
+            tokio::spawn(async move { download.to_file(path).await.unwrap() })
+        })
+        .collect();
+    let all = |parts: &[usize; LARGE]| parts.iter().sum::<usize>() == CONNECTIONS;
+    drop(timeout(PATIENCE, taken.wait_for(all)).await.unwrap());
+    // As many as leave one connection to each of the large ones.
+    running.extend((LARGE..CONNECTIONS).map(|number| {
+        let (download, path) = download(&small, format!("{number}.small"));
+        tokio::spawn(async move { download.to_file(path).await.unwrap() })
+    }));
+    let one_each = |parts: &[usize; LARGE]| *parts == [1; LARGE];
+    let kept = timeout(PATIENCE, taken.wait_for(one_each)).await.is_ok();
+    assert!(kept, "{:?}", parts.borrow());
+    slow.store(false, Ordering::SeqCst);
+    for saved in timeout(PATIENCE, join_all(running)).await.unwrap() {
+        let saved = saved.unwrap();
+        assert!(saved.bytes == 100_000 || std::fs::read(saved.path).unwrap() == large);
+    }
+}
+
+/// Parts that take no second hold no slot for longer than others.
+#[tokio::test(flavor = "multi_thread")]
+async fn short_parts_do_not_hold_back_others_either() {
+    let large = content(48 << 20, 22);
+    let habit = |_: usize, _: Option<&str>| Habit {
+        // A part takes a fifth of a second, and a download half a minute.
+        rate: Some(320_000.0),
+        ..Habit::default()
+    };
+    let storage = Storage::start(large, habit).await;
+    let small = Storage::start(content(1000, 23), |_, _| Habit::default()).await;
+    let client = storage
+        .client()
+        .allow_content_host("127.0.0.1")
+        .build()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (parts, mut taken) = tokio::sync::watch::channel([0; 4]);
+    let running: Vec<_> = (0..4)
+        .map(|number| {
+            let path = folder.path().join(format!("{number}.large"));
+            let parts = parts.clone();
+            let download = client
+                .download(&storage.location())
+                .connections(8)
+                .part_size(64 << 10)
+                .on_progress(move |progress| {
+                    parts.send_modify(|parts| parts[number] = progress.parts);
+                });
+            tokio::spawn(async move { download.to_file(path).await })
+        })
+        .collect();
+    let all = |parts: &[usize; 4]| parts.iter().sum::<usize>() == CONNECTIONS;
+    drop(timeout(PATIENCE, taken.wait_for(all)).await.unwrap());
+    let path = folder.path().join("small");
+    let saved = client.download(&small.location()).to_file(path);
+    let saved = timeout(PATIENCE / 3, saved).await.unwrap().unwrap();
+    assert_eq!(saved.bytes, 1000);
+    assert!(running.iter().all(|large| !large.is_finished()));
+    running.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 /// Content that is announced and not there yet is asked for again and again, and in between takes
 /// neither a connection nor a file.
 #[tokio::test(flavor = "multi_thread")]

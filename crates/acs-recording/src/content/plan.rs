@@ -69,28 +69,22 @@ pub(super) struct Plan {
     open: Vec<Range<u64>>,
     /// What each worker has yet to fetch of its part.
     claimed: Vec<Option<Range<u64>>>,
+    /// How large a part is at the most. They are cut as they are claimed, since there is no end
+    /// to how many a server may promise.
+    piece: u64,
     /// Whether an idle worker takes over half of another's part.
     splits: bool,
 }
 
 impl Plan {
-    /// Cuts what is missing into one piece per worker, or into pieces of the size that the caller
+    /// Shares out what is missing in one part per worker, or in parts of the size that the caller
     /// wants.
     pub(super) fn new(missing: Vec<Range<u64>>, workers: usize, size: Option<u64>) -> Self {
         let total: u64 = missing.iter().map(|range| range.end - range.start).sum();
         let even = total.div_ceil(workers.max(1) as u64);
-        let piece = size.unwrap_or(even).max(1);
-        let mut open = Vec::new();
-        for mut range in missing {
-            while range.end - range.start > piece {
-                let cut = range.start + piece;
-                open.push(range.start..cut);
-                range.start = cut;
-            }
-            open.push(range);
-        }
         Self {
-            open,
+            open: missing,
+            piece: size.unwrap_or(even).max(1),
             claimed: vec![None; workers.max(1)],
             splits: size.is_none(),
         }
@@ -101,9 +95,20 @@ impl Plan {
         let part = if self.open.is_empty() {
             self.steal()?
         } else {
-            self.open.remove(0)
+            self.cut(0)?
         };
         *self.claimed.get_mut(worker)? = Some(part.clone());
+        Some(part)
+    }
+
+    /// Takes a part off the beginning of an open range.
+    fn cut(&mut self, place: usize) -> Option<Range<u64>> {
+        let open = self.open.get_mut(place)?;
+        let part = open.start..open.end.min(open.start.saturating_add(self.piece));
+        open.start = part.end;
+        if open.is_empty() {
+            self.open.remove(place);
+        }
         Some(part)
     }
 
@@ -138,13 +143,17 @@ impl Plan {
 
     /// Lets a worker go on into the next part, if that begins where its own ends and is free.
     pub(super) fn extend(&mut self, worker: usize) -> bool {
-        let Some(Some(part)) = self.claimed.get_mut(worker) else {
+        let Some(end) = self.claimed.get(worker).and_then(Option::as_ref) else {
             return false;
         };
-        let Some(next) = self.open.iter().position(|open| open.start == part.end) else {
+        let end = end.end;
+        let next = self.open.iter().position(|open| open.start == end);
+        let Some(next) = next.and_then(|next| self.cut(next)) else {
             return false;
         };
-        part.end = self.open.remove(next).end;
+        if let Some(Some(part)) = self.claimed.get_mut(worker) {
+            part.end = next.end;
+        }
         true
     }
 
@@ -159,9 +168,10 @@ impl Plan {
         }
     }
 
-    /// How many workers fetch something.
+    /// How many workers have something to fetch yet.
     pub(super) fn active(&self) -> usize {
-        self.claimed.iter().flatten().count()
+        let parts = self.claimed.iter().flatten();
+        parts.filter(|part| !part.is_empty()).count()
     }
 }
 
@@ -221,6 +231,17 @@ mod tests {
         plan.claim(0).unwrap();
         assert!(plan.extend(0) && plan.extend(0) && !plan.extend(0));
         assert_eq!(plan.end(0), 30);
+    }
+
+    #[test]
+    fn a_size_without_bounds_takes_no_memory() {
+        let mut plan = fresh(u64::MAX, 2, Some(1));
+        assert_eq!(plan.claim(0), Some(0..1));
+        assert!(plan.extend(0));
+        assert_eq!(plan.claim(1), Some(2..3));
+        assert_eq!(plan.open.len(), 1);
+        plan.advance(0, 2);
+        assert_eq!(plan.active(), 1);
     }
 
     proptest! {

@@ -38,6 +38,13 @@ const TURN: Duration = Duration::from_secs(1);
 /// at least, and however many the others would like, it does not wait for them.
 pub(super) type Slot = Option<OwnedSemaphorePermit>;
 
+/// What a connection has for all its parts.
+struct Held<'a> {
+    slot: &'a mut Slot,
+    /// When it asked last whether it is needed elsewhere.
+    turn: &'a mut Instant,
+}
+
 /// Waits for the right to have a first connection.
 pub(super) async fn slot(source: &Source) -> Slot {
     let slots = Arc::clone(&source.client.pipeline().slots);
@@ -81,6 +88,7 @@ impl Transfer {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut saver = Saver::new(self);
+        // Whether a server without ranges was read from the beginning.
         let mut alone = false;
         loop {
             while let Some((worker, slot, part)) = self.enlist(&mut idle) {
@@ -107,8 +115,9 @@ impl Transfer {
                         let Some(part) = self.plan().claim(0) else {
                             return saver.end().await;
                         };
-                        alone = true;
-                        idle.clear();
+                        // The others left; they come back when nobody needs them elsewhere.
+                        alone = !self.source.does_ranges();
+                        idle = (1..connections).rev().collect();
                         if slot.is_none() {
                             *slot = self::slot(&self.source).await;
                         }
@@ -145,9 +154,14 @@ impl Transfer {
         mut reader: Reader,
         mut part: Range<u64>,
     ) -> (usize, Slot, Result<()>) {
+        let mut turn = Instant::now();
         loop {
             let mut batch = Batch::new(&self.sink, self.generation, part.start, self.batch);
-            let fetched = self.fetch(worker, &mut slot, &mut reader, &mut batch);
+            let mut held = Held {
+                slot: &mut slot,
+                turn: &mut turn,
+            };
+            let fetched = self.fetch(worker, &mut held, &mut reader, &mut batch);
             let outcome = fetched.await;
             let flushed = batch.flush().await;
             let next = {
@@ -177,12 +191,11 @@ impl Transfer {
     async fn fetch(
         &self,
         worker: usize,
-        slot: &mut Slot,
+        held: &mut Held<'_>,
         reader: &mut Reader,
         batch: &mut Batch,
     ) -> Result<bool> {
         let file_error = |error| file_error(error, &self.path);
-        let mut turn = Instant::now();
         loop {
             let end = self.plan().end(worker);
             if reader.position() >= end {
@@ -196,9 +209,9 @@ impl Transfer {
             let next = {
                 let mut next = pin!(reader.next());
                 loop {
-                    if turn.elapsed() >= TURN {
-                        turn = Instant::now();
-                        if self.leaves(slot) {
+                    if held.turn.elapsed() >= TURN {
+                        *held.turn = Instant::now();
+                        if self.leaves(worker, held.slot) {
                             return Ok(false);
                         }
                     }
@@ -230,14 +243,20 @@ impl Transfer {
 
     /// Gives the connection to a download that has none, if there is one that waits and this one
     /// has others.
-    fn leaves(&self, slot: &mut Slot) -> bool {
-        if self.plan().active() < 2 {
+    fn leaves(&self, worker: usize, slot: &mut Slot) -> bool {
+        let mut plan = self.plan();
+        if plan.active() < 2 {
             return false;
         }
         // Who queues gets it at once.
         drop(slot.take());
         *slot = further_slot(&self.source);
-        slot.is_none()
+        if slot.is_some() {
+            return false;
+        }
+        // At once, so that the next to ask does not count on this one.
+        plan.release(worker);
+        true
     }
 
     fn reader(&self, part: Range<u64>, alone: bool) -> Reader {
