@@ -16,13 +16,44 @@ const SERVICE_SUFFIXES: &[&str] = &[
 /// those that the caller adds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ContentHosts {
-    added: Vec<String>,
+    added: Vec<Added>,
+}
+
+/// A host that the caller trusts.
+#[derive(Clone, Debug)]
+struct Added {
+    /// With a leading dot it stands for all hosts below a domain.
+    name: String,
+    /// None if it is that of https.
+    port: Option<u16>,
+}
+
+impl Added {
+    fn parse(text: &str) -> Self {
+        let text = text.trim().to_ascii_lowercase();
+        let port = text.rsplit_once(':').and_then(|(name, port)| {
+            // An IPv6 address has colons of its own, within brackets.
+            let is_name = !name.contains(':') || name.ends_with(']');
+            let port = port.parse().ok().filter(|_| is_name)?;
+            Some((name.to_owned(), Some(port).filter(|port| *port != 443)))
+        });
+        let (name, port) = port.unwrap_or((text, None));
+        Self { name, port }
+    }
+
+    fn names(&self, host: &str) -> bool {
+        match self.name.strip_prefix('.') {
+            Some(_) => host.ends_with(&self.name),
+            None => host == self.name,
+        }
+    }
 }
 
 impl ContentHosts {
-    /// Adds a host, or with a leading dot all hosts below a domain.
+    /// Adds a host, or with a leading dot all hosts below a domain; with `:port` on that port, and
+    /// on that of https otherwise.
     pub(crate) fn allow(&mut self, host: &str) {
-        self.added.push(host.trim().to_ascii_lowercase());
+        self.added.push(Added::parse(host));
     }
 
     /// Fails unless credentials may be sent to the URL.
@@ -47,15 +78,19 @@ impl ContentHosts {
         }
         let host = url.host_str().unwrap_or_default();
         let known = SERVICE_SUFFIXES.iter().any(|suffix| host.ends_with(suffix));
-        let added = self
+        let mut added = self
             .added
             .iter()
-            .any(|allowed| match allowed.strip_prefix('.') {
-                Some(_) => host.ends_with(allowed.as_str()),
-                None => host == allowed,
-            });
-        if added {
+            .filter(|added| added.names(host))
+            .peekable();
+        let is_added = added.peek().is_some();
+        if added.any(|added| added.port == url.port() || is_loopback(url)) {
             return Ok(());
+        }
+        if is_added && !known {
+            return refuse(
+                "it was added for another port; if you trust this one, add it as `host:port`",
+            );
         }
         if !known && host.ends_with(".blob.core.windows.net") {
             return refuse(
@@ -84,6 +119,10 @@ mod tests {
         let mut hosts = ContentHosts::default();
         hosts.allow("media.example");
         hosts.allow(".cdn.example");
+        hosts.allow("Ports.example:8443");
+        hosts.allow("[2001:db8::1]:8443");
+        hosts.allow("[2001:db8::2]");
+        hosts.allow("127.0.0.1");
         hosts
             .check(&url.parse().unwrap(), &endpoint.parse().unwrap())
             .is_ok()
@@ -98,6 +137,15 @@ mod tests {
             ("https://media.example/x", true),
             ("https://eu.cdn.example/x", true),
             ("https://cdn.example/x", false),
+            ("https://media.example:443/x", true),
+            ("https://media.example:8443/x", false),
+            ("https://eu.cdn.example:8443/x", false),
+            ("https://ports.example:8443/x", true),
+            ("https://ports.example/x", false),
+            ("https://[2001:db8::1]:8443/x", true),
+            ("https://[2001:db8::1]/x", false),
+            ("https://[2001:db8::2]/x", true),
+            ("http://127.0.0.1:9000/x", true),
             ("https://asm.skype.com/x", false),
             ("https://evilasm.skype.com.example/x", false),
             ("https://notasm.skype.com/x", false),
@@ -106,7 +154,6 @@ mod tests {
             ("https://us-storage.asm.skype.com:8443/x", false),
             ("https://contoso.communication.azure.com:8443/x", false),
             ("https://acme.blob.core.windows.net/c/x", false),
-            ("http://127.0.0.1:9000/x", false),
             ("http://localhost/x", false),
             ("file:///etc/passwd", false),
         ] {
