@@ -220,9 +220,7 @@ async fn nothing_leaves_the_folder_and_nothing_altered_is_kept_quiet() {
     let error = save.check_media().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CorruptContent, "{error}");
     assert!(error.to_string().contains("the event says"), "{error}");
-    let media = names(&folder)
-        .into_iter()
-        .filter(|name| !is_json(name));
+    let media = names(&folder).into_iter().filter(|name| !is_json(name));
     assert_eq!(media.count(), 1);
 }
 

@@ -70,7 +70,7 @@ impl Job {
     pub(super) async fn run(self) -> Result<Saved> {
         let before = self.meter.transferred();
         let mut readiness = Readiness::default();
-        let mut came = before;
+        let mut most_kept = 0;
         loop {
             let (why, kept) = match self.once().await {
                 Ok(saved) => {
@@ -83,11 +83,10 @@ impl Job {
                 Err(Stop::Failed(error)) => return Err(error),
                 Err(Stop::NotReady(why, kept)) => (why, kept),
             };
-            let now = self.meter.transferred();
-            if now > came {
+            if kept > most_kept {
                 // It was there in the meantime.
                 readiness = Readiness::default();
-                came = now;
+                most_kept = kept;
             }
             let pause = readiness.pause(why);
             // Others have the connection in the meantime, and no file is open.
