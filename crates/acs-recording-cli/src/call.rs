@@ -27,6 +27,18 @@ JSON: {\"call_connection_id\", \"server_call_id\", \"state\", \"correlation_id\"
     HangUp(HangUp),
 }
 
+impl CallCommand {
+    /// How to go on after Ctrl-C.
+    pub(crate) fn when_interrupted(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "the call may have been made all the same",
+            Self::Answer(_) => "the call may have been answered all the same",
+            Self::Get(_) => "nothing was changed",
+            Self::HangUp(_) => "whether it was done, `acs-recording call get` tells",
+        }
+    }
+}
+
 /// Calls somebody, and prints the call's ids when it is connected
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -138,6 +150,8 @@ async fn connected(call: &CallConnection, within: Duration, out: &Output) -> Res
     let properties = match call.answer() {
         Some(answer) if within.is_zero() => answer.clone(),
         _ => {
+            // Whoever interrupts the wait needs the id to end the call.
+            out.note(&format!("waiting until {} is connected", call.id()));
             let wait = call
                 .wait_until_connected()
                 .within(within)

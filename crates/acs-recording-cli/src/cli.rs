@@ -63,12 +63,12 @@ pub(crate) struct Global {
     )]
     pub(crate) connection_string_file: Option<PathBuf>,
 
-    /// The resource's address, to use with Entra ID in place of a key
+    /// The resource's address, to use with Entra ID in place of a key; it goes before
+    /// ACS_CONNECTION_STRING [default: ACS_ENDPOINT]
     #[cfg(feature = "entra")]
     #[arg(
         long,
         global = true,
-        env = "ACS_ENDPOINT",
         value_name = "URL",
         help_heading = "Global options"
     )]
@@ -115,7 +115,9 @@ pub(crate) struct Global {
 
     /// Trusts the certificate authorities in this PEM file too, beside the system's
     ///
-    /// For a proxy that looks into TLS, or an emulator with --https. May be repeated.
+    /// For a proxy that looks into TLS, or an emulator with --https. May be repeated. Requests for
+    /// tokens of Entra ID and keys for checking them do not go by it: for these, add the authority to
+    /// the system's, or name a file with SSL_CERT_FILE.
     #[arg(
         long = "ca-cert",
         global = true,
@@ -146,13 +148,14 @@ pub(crate) enum Format {
 #[cfg(feature = "entra")]
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(crate) enum EntraCredential {
-    /// What the environment offers: a client secret, a workload identity, a managed identity, and
-    /// else whoever is signed in to the developer tools
+    /// By variables: AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE mean `environment`,
+    /// IDENTITY_ENDPOINT or MSI_ENDPOINT `managed-identity` (a virtual machine has neither: name it),
+    /// and without any of them it is `cli`
     #[default]
     Auto,
     /// Whoever is signed in with `az login` or `azd auth login`
     Cli,
-    /// The managed identity of this machine
+    /// The managed identity of this machine, or the user-assigned one of AZURE_CLIENT_ID
     ManagedIdentity,
     /// AZURE_TENANT_ID, AZURE_CLIENT_ID, and AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE
     Environment,
@@ -229,6 +232,12 @@ impl Command {
             Self::Pause(_) | Self::Resume(_) | Self::Stop(_) => {
                 "whether it was done, `acs-recording status` tells"
             }
+            Self::Delete(_) => {
+                "some of it may be deleted all the same: run the same command again for the rest"
+            }
+            Self::Call(command) => command.when_interrupted(),
+            Self::Inspect(options) => options.when_interrupted(),
+            Self::Man { dir: Some(_) } => "some pages may be there already",
             _ => "nothing was changed",
         }
     }

@@ -41,23 +41,28 @@ pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
     Ok(builder.build()?)
 }
 
+/// What the command line says goes before the environment.
 fn resource(global: &Global) -> Result<RecordingClientBuilder, Failure> {
+    #[cfg(feature = "entra")]
+    if let Some(endpoint) = &global.endpoint {
+        // Not by clap, which sees no conflict when one stands before the command and one behind.
+        if global.connection_string_file.is_some() {
+            let text = "--connection-string-file and --endpoint name two resources";
+            return Err(Failure::usage(text).advise("give one of them"));
+        }
+        return with_token(endpoint, global.credential);
+    }
     if let Some(path) = &global.connection_string_file {
         let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
         return from_connection_string(text.trim());
     }
     // Not by clap, which would offer it as an option, and show its value in messages.
-    let text = std::env::var(VARIABLE).unwrap_or_default();
-    if !text.trim().is_empty() {
+    if let Some(text) = variable(VARIABLE) {
         return from_connection_string(text.trim());
     }
     #[cfg(feature = "entra")]
-    if let Some(endpoint) = &global.endpoint {
-        let endpoint = endpoint
-            .parse()
-            .map_err(|error: acs_recording::InvalidEndpoint| Failure::usage(error.to_string()))?;
-        let credential = credential(global.credential)?;
-        return Ok(RecordingClient::builder_with_token(endpoint, credential));
+    if let Some(endpoint) = variable("ACS_ENDPOINT") {
+        return with_token(&endpoint, global.credential);
     }
     let places = if cfg!(feature = "entra") {
         "set ACS_CONNECTION_STRING, or give --connection-string-file FILE, or set ACS_ENDPOINT to use Entra ID"
@@ -65,6 +70,22 @@ fn resource(global: &Global) -> Result<RecordingClientBuilder, Failure> {
         "set ACS_CONNECTION_STRING, or give --connection-string-file FILE"
     };
     Err(Failure::usage("no resource is given").advise(places))
+}
+
+/// A variable of the environment that says something.
+fn variable(name: &str) -> Option<String> {
+    let value = std::env::var(name).ok()?;
+    (!value.trim().is_empty()).then_some(value)
+}
+
+#[cfg(feature = "entra")]
+fn with_token(endpoint: &str, wanted: EntraCredential) -> Result<RecordingClientBuilder, Failure> {
+    let endpoint = endpoint
+        .trim()
+        .parse()
+        .map_err(|error: acs_recording::InvalidEndpoint| Failure::usage(error.to_string()))?;
+    let credential = credential(wanted)?;
+    Ok(RecordingClient::builder_with_token(endpoint, credential))
 }
 
 fn from_connection_string(text: &str) -> Result<RecordingClientBuilder, Failure> {
@@ -79,29 +100,16 @@ fn from_connection_string(text: &str) -> Result<RecordingClientBuilder, Failure>
 
 #[cfg(feature = "entra")]
 fn credential(wanted: EntraCredential) -> Result<Arc<dyn TokenCredential>, Failure> {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_set = |name| variable(name).is_some();
     let made: azure_core::Result<Arc<dyn TokenCredential>> = match wanted {
         EntraCredential::Cli => {
             identity::DeveloperToolsCredential::new(None).map(|credential| credential as _)
         }
-        EntraCredential::ManagedIdentity => {
-            identity::ManagedIdentityCredential::new(None).map(|credential| credential as _)
-        }
+        EntraCredential::ManagedIdentity => managed_identity(),
         EntraCredential::Environment if is_set("AZURE_FEDERATED_TOKEN_FILE") => {
             identity::WorkloadIdentityCredential::new(None).map(|credential| credential as _)
         }
-        EntraCredential::Environment => {
-            let variable = |name: &str| {
-                std::env::var(name).map_err(|_| Failure::usage(format!("{name} is not set")))
-            };
-            identity::ClientSecretCredential::new(
-                &variable("AZURE_TENANT_ID")?,
-                variable("AZURE_CLIENT_ID")?,
-                Secret::new(variable("AZURE_CLIENT_SECRET")?),
-                None,
-            )
-            .map(|credential| credential as _)
-        }
+        EntraCredential::Environment => client_secret()?,
         EntraCredential::Auto => {
             let found = if is_set("AZURE_CLIENT_SECRET") || is_set("AZURE_FEDERATED_TOKEN_FILE") {
                 EntraCredential::Environment
@@ -114,4 +122,27 @@ fn credential(wanted: EntraCredential) -> Result<Arc<dyn TokenCredential>, Failu
         }
     };
     made.map_err(|error| Failure::usage(format!("no credential for Entra ID: {error}")))
+}
+
+/// The identity that AZURE_CLIENT_ID names, or else the machine's own.
+#[cfg(feature = "entra")]
+fn managed_identity() -> azure_core::Result<Arc<dyn TokenCredential>> {
+    let options = identity::ManagedIdentityCredentialOptions {
+        user_assigned_id: variable("AZURE_CLIENT_ID").map(identity::UserAssignedId::ClientId),
+        ..Default::default()
+    };
+    identity::ManagedIdentityCredential::new(Some(options)).map(|credential| credential as _)
+}
+
+#[cfg(feature = "entra")]
+fn client_secret() -> Result<azure_core::Result<Arc<dyn TokenCredential>>, Failure> {
+    let needed =
+        |name: &str| variable(name).ok_or_else(|| Failure::usage(format!("{name} is not set")));
+    let made = identity::ClientSecretCredential::new(
+        &needed("AZURE_TENANT_ID")?,
+        needed("AZURE_CLIENT_ID")?,
+        Secret::new(needed("AZURE_CLIENT_SECRET")?),
+        None,
+    );
+    Ok(made.map(|credential| credential as _))
 }

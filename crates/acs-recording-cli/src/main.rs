@@ -87,7 +87,7 @@ async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
         Command::Delete(options) => content::delete(options, global, out).await,
         Command::Events(command) => events::run(command, global, out, stop).await,
         Command::Metadata(command) => metadata::run(&command, out),
-        Command::Inspect(options) => inspect::run(&options, out),
+        Command::Inspect(options) => inspect::run(options, out).await,
         Command::Call(command) => call::run(command, global, out).await,
         Command::Emulator(options) => emulator::run(options, out, stop).await,
         Command::Completions { shell } => shell::completions(shell, out),

@@ -253,6 +253,11 @@ pub(crate) async fn start(options: Start, global: &Global, out: &Output) -> Resu
     let answer = recording.start_answer();
     let mut state = answer.and_then(|answer| answer.state.clone());
     if options.wait {
+        // Whoever interrupts the wait needs the id to stop the recording.
+        out.note(&format!(
+            "started {}, waiting until it is active",
+            recording.id()
+        ));
         let wait = recording
             .wait_until(RecordingState::Active)
             .every(Duration::from_millis(250));

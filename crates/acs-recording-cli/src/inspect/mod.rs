@@ -46,7 +46,27 @@ pub(crate) struct Inspect {
     width: u16,
 }
 
-pub(crate) fn run(options: &Inspect, out: &Output) -> Result<(), Failure> {
+impl Inspect {
+    /// How to go on after Ctrl-C.
+    pub(crate) fn when_interrupted(&self) -> &'static str {
+        match self.png {
+            Some(_) => "the picture may be missing or incomplete",
+            None => "nothing was changed",
+        }
+    }
+}
+
+/// On a thread of its own: a long file takes a while, and Ctrl-C does not wait for it.
+pub(crate) async fn run(options: Inspect, out: &Output) -> Result<(), Failure> {
+    let out = out.clone();
+    let work = tokio::task::spawn_blocking(move || inspect(&options, &out));
+    work.await.map_err(|error| Failure::other(&error))?
+}
+
+fn inspect(options: &Inspect, out: &Output) -> Result<(), Failure> {
+    if let Some(picture) = &options.png {
+        keep_inputs(options, picture)?;
+    }
     let path = &options.file;
     let width = usize::from(options.width);
     let sound = measure::measure(path, width)?;
@@ -60,6 +80,41 @@ pub(crate) fn run(options: &Inspect, out: &Output) -> Result<(), Failure> {
         out.note(&format!("{} written", picture.display()));
     }
     out.result(&text(path, &sound, &names), &to_json(path, &sound, &names))
+}
+
+/// Refuses a picture in place of a recording or its document, by whatever name.
+fn keep_inputs(options: &Inspect, picture: &Path) -> Result<(), Failure> {
+    let document = options.metadata.clone();
+    let document = document.unwrap_or_else(|| options.file.with_extension("json"));
+    for input in [&options.file, &document] {
+        if is_same(input, picture) {
+            let text = format!(
+                "--png {} would replace {}",
+                picture.display(),
+                input.display()
+            );
+            return Err(Failure::usage(text).advise("choose another name for the picture"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn is_same(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    // Links have the number of what they lead to.
+    let identity = |path| {
+        std::fs::metadata(path)
+            .map(|file| (file.dev(), file.ino()))
+            .ok()
+    };
+    identity(one).is_some_and(|file| identity(other) == Some(file))
+}
+
+#[cfg(not(unix))]
+fn is_same(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| path.canonicalize().ok();
+    place(one).is_some_and(|path| place(other) == Some(path))
 }
 
 /// The document that is given, or one beside the file, if that is one.
