@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use acs_recording::{ContentUrl, Event, EventKind, Events, RecordingFileStatusUpdated};
+use acs_recording::{
+    ContentUrl, Event, EventKind, Events, RecordingChunk, RecordingFileStatusUpdated,
+};
 use clap::Args;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -19,7 +21,7 @@ Examples:
   acs-recording delete https://…/v1/objects/ID
   acs-recording delete --event event.json
 
-What is gone already counts as deleted. JSON: {\"deleted\": URL} for each location.")]
+What is gone already counts as deleted, and a failure stops no other. JSON: {\"deleted\": URL} for each location.")]
 pub(crate) struct Delete {
     /// The `deleteLocation` of an event
     #[arg(required_unless_present = "event")]
@@ -35,17 +37,30 @@ pub(crate) async fn delete(options: Delete, global: &Global, out: &Output) -> Re
         client.delete_at(url).await?;
         return deleted(Some(url), out);
     }
-    let mut chunks = Vec::new();
-    if let Some(source) = &options.event {
-        for file in ready_files(source).await? {
-            chunks.extend(file.chunks);
+    let Some(source) = &options.event else {
+        return Ok(());
+    };
+    let (files, mut first) = ready_files(source).await?;
+    for chunk in files.iter().flat_map(|file| &file.chunks) {
+        let place = chunk.delete_location.as_ref();
+        let outcome = match client.delete(chunk).await {
+            Ok(()) => deleted(place, out),
+            Err(error) => Err(Failure::from(error).about(&named(chunk))),
+        };
+        // One that fails stops no other.
+        match outcome {
+            Ok(()) => {}
+            Err(failure) if first.is_none() => first = Some(failure),
+            Err(failure) => out.failure(&failure),
         }
     }
-    for chunk in &chunks {
-        client.delete(chunk).await?;
-        deleted(chunk.delete_location.as_ref(), out)?;
-    }
-    Ok(())
+    first.map_or(Ok(()), Err)
+}
+
+/// Where it is deleted, or what it is called.
+fn named(chunk: &RecordingChunk) -> String {
+    let place = chunk.delete_location.as_ref().map(ToString::to_string);
+    place.unwrap_or_else(|| chunk.document_id.to_string())
 }
 
 fn deleted(place: Option<&ContentUrl>, out: &Output) -> Result<(), Failure> {
@@ -54,36 +69,48 @@ fn deleted(place: Option<&ContentUrl>, out: &Output) -> Result<(), Failure> {
     out.result(&text, &json!({"deleted": place}))
 }
 
-/// The files that the events in a file tell of.
-pub(crate) async fn ready_files(source: &Path) -> Result<Vec<RecordingFileStatusUpdated>, Failure> {
+/// The files that the events in a file tell of, and what is wrong with the first event that cannot
+/// be read. It takes no other with it: the last line of a listener may be cut off.
+pub(crate) async fn ready_files(
+    source: &Path,
+) -> Result<(Vec<RecordingFileStatusUpdated>, Option<Failure>), Failure> {
     let body = read(source).await?;
     let mut files = Vec::new();
+    let mut bad = None;
     for event in bodies(&body).into_iter().flat_map(Events::parse) {
-        let event = event.map_err(|error| Failure::usage(error.to_string()))?;
-        if let EventKind::RecordingFileStatusUpdated(file) = Event::into_kind(event) {
-            files.push(file);
+        match event.map(Event::into_kind) {
+            Ok(EventKind::RecordingFileStatusUpdated(file)) => files.push(file),
+            Ok(_) => {}
+            Err(_) if bad.is_some() => {}
+            Err(error) => {
+                bad = Some(Failure::usage(error.to_string()).about(&source.display()));
+            }
         }
     }
-    if files.is_empty() {
-        return Err(
-            Failure::usage(format!("{}: no files are announced", source.display()))
-                .advise("give an event RecordingFileStatusUpdated as Event Grid posts it"),
-        );
+    if !files.is_empty() {
+        return Ok((files, bad));
     }
-    Ok(files)
+    Err(bad.unwrap_or_else(|| {
+        Failure::usage(format!("{}: no files are announced", source.display()))
+            .advise("give an event RecordingFileStatusUpdated as Event Grid posts it")
+    }))
 }
 
 /// What was posted, of which a file may have several, one after the other: `events listen` prints
-/// lines.
+/// lines. What follows the last whole one is one more.
 pub(crate) fn bodies(file: &[u8]) -> Vec<&[u8]> {
-    let values = serde_json::Deserializer::from_slice(file).into_iter::<&RawValue>();
-    match values.collect::<Result<Vec<_>, _>>() {
-        Ok(values) if values.len() > 1 => {
-            let values = values.into_iter();
-            values.map(|value| value.get().as_bytes()).collect()
-        }
-        _ => vec![file],
+    let mut values = serde_json::Deserializer::from_slice(file).into_iter::<&RawValue>();
+    let mut bodies = Vec::new();
+    let mut end = 0;
+    while let Some(Ok(value)) = values.next() {
+        bodies.push(value.get().as_bytes());
+        end = values.byte_offset();
     }
+    let rest = file.get(end..).unwrap_or_default().trim_ascii();
+    if bodies.is_empty() || !rest.is_empty() {
+        bodies.push(rest);
+    }
+    bodies
 }
 
 /// A file, or standard input for `-`.

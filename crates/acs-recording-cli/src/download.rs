@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use acs_recording::{
     ContentUrl, Overwrite, Progress, RecordingClient, RecordingFileStatusUpdated, Saved,
@@ -9,6 +10,7 @@ use acs_recording::{
 };
 use clap::{Args, ValueEnum};
 use futures_util::{StreamExt as _, stream};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
@@ -16,7 +18,7 @@ use crate::connect::client;
 use crate::content::ready_files;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::progress::{Bar, Count};
+use crate::progress::{Bar, Count, patiently};
 
 /// How many files or recordings come in at the same time.
 pub(crate) const AT_ONCE: usize = 4;
@@ -64,17 +66,18 @@ pub(crate) struct Download {
     #[command(flatten)]
     settings: Settings,
 
-    /// Deletes the recording from the service, once all of it is here and checked
-    #[arg(long, requires = "event")]
+    /// Deletes the recording from the service, once all of it is here and checked; only an event
+    /// says what is to be deleted
+    #[arg(long, requires = "event", conflicts_with = "urls")]
     delete_after: bool,
 }
 
 /// What can be said about every download.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Settings {
-    /// How many connections fetch a file at the same time [default: by its size, 1 to 8]
-    #[arg(long, value_name = "N")]
-    parallel: Option<usize>,
+    /// How many connections fetch a file at the same time, 1 to 32 [default: by its size, 1 to 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
+    parallel: Option<u8>,
 
     /// What happens to a file that is there already [default: fail with -o, else skip]
     #[arg(long, value_enum, value_name = "HOW")]
@@ -83,6 +86,34 @@ pub(crate) struct Settings {
     /// Computes the SHA-256 of what comes in
     #[arg(long)]
     sha256: bool,
+
+    /// That of all operations.
+    #[arg(skip)]
+    time_limit: Option<Duration>,
+}
+
+impl Settings {
+    pub(crate) fn time_limit(&mut self, limit: Option<Duration>) {
+        self.time_limit = limit;
+    }
+
+    /// How long to wait for content that is not ready, if that is to be shorter than usual.
+    fn patience(&self, usual: Duration) -> Option<Duration> {
+        self.time_limit.filter(|limit| *limit < usual)
+    }
+}
+
+/// How long the library waits for content of a recording that ended so long ago.
+fn usual_patience(ended: Option<Timestamp>) -> Duration {
+    let age = ended.map(|end| Timestamp::now().duration_since(end));
+    match age {
+        Some(age) if age < SignedDuration::from_mins(15) => Duration::from_mins(2),
+        _ => Duration::from_secs(30),
+    }
+}
+
+fn ended(file: &RecordingFileStatusUpdated) -> Option<Timestamp> {
+    file.start?.checked_add(file.duration?).ok()
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -107,13 +138,16 @@ impl From<Policy> for Overwrite {
 
 /// Sets the same on both kinds of downloads.
 macro_rules! apply {
-    ($settings:expr, $download:expr) => {{
+    ($settings:expr, $download:expr, $patience:expr) => {{
         let (settings, mut download) = ($settings, $download);
         if let Some(count) = settings.parallel {
-            download = download.connections(count);
+            download = download.connections(count.into());
         }
         if let Some(policy) = settings.overwrite {
             download = download.overwrite(policy.into());
+        }
+        if let Some(limit) = settings.patience($patience) {
+            download = download.ready_within(limit);
         }
         if settings.sha256 {
             download = download.sha256();
@@ -123,10 +157,11 @@ macro_rules! apply {
 }
 
 pub(crate) async fn download(
-    options: Download,
+    mut options: Download,
     global: &Global,
     out: &Output,
 ) -> Result<(), Failure> {
+    options.settings.time_limit(global.timeout);
     let client = client(global)?;
     match (&options.event, &options.dir) {
         (Some(source), Some(folder)) => recordings(&client, source, folder, &options, out).await,
@@ -142,7 +177,7 @@ async fn recordings(
     out: &Output,
 ) -> Result<(), Failure> {
     let (settings, delete_after) = (&options.settings, options.delete_after);
-    let mut files = ready_files(source).await?;
+    let (mut files, unreadable) = ready_files(source).await?;
     // An event may have been delivered twice, and two downloads into one file are one too many.
     let mut seen = HashSet::new();
     files.retain(|file| match file.chunks.first() {
@@ -160,7 +195,8 @@ async fn recordings(
         })?;
         tell(file, &saved, delete_after, out)
     });
-    some_at_a_time(downloads.collect(), out).await
+    some_at_a_time(downloads.collect(), out).await?;
+    unreadable.map_or(Ok(()), Err)
 }
 
 async fn files(client: &RecordingClient, options: &Download, out: &Output) -> Result<(), Failure> {
@@ -175,8 +211,9 @@ async fn files(client: &RecordingClient, options: &Download, out: &Output) -> Re
         if options.dir.is_some() {
             download = download.overwrite(Overwrite::Skip);
         }
-        let download = apply!(&options.settings, download).on_progress(bar.listener());
-        let saved = download.to_file(path).await;
+        let download = apply!(&options.settings, download, usual_patience(None));
+        let download = download.on_progress(bar.listener());
+        let saved = patiently(download.to_file(path), &bar, &name(path), out).await;
         drop(bar);
         all.next();
         let saved = saved.map_err(|error| {
@@ -195,6 +232,16 @@ async fn files(client: &RecordingClient, options: &Download, out: &Output) -> Re
 /// Which file each URL goes into.
 fn targets(options: &Download) -> Result<BTreeMap<PathBuf, &ContentUrl>, Failure> {
     if let Some(file) = &options.file {
+        if file.as_os_str() == "-" {
+            return Err(Failure::usage(
+                "-o writes no standard output: what came in is checked first",
+            )
+            .advise("give the name of a file"));
+        }
+        if file.is_dir() {
+            let text = format!("-o {} is a folder", file.display());
+            return Err(Failure::usage(text).advise("give --dir to download into it"));
+        }
         return match options.urls.as_slice() {
             [url] => Ok(BTreeMap::from([(file.clone(), url)])),
             _ => Err(
@@ -275,13 +322,14 @@ pub(crate) async fn save(
         chunks.set(now.chunk);
         progress(now);
     };
-    let mut download = apply!(settings, client.download_recording(file).to_dir(folder))
+    let download = client.download_recording(file).to_dir(folder);
+    let mut download = apply!(settings, download, usual_patience(ended(file)))
         .check_media()
         .on_progress(listener);
     if delete_after {
         download = download.delete_after();
     }
-    download.await
+    patiently(download.into_future(), &bar, name, out).await
 }
 
 /// Prints what was downloaded.

@@ -88,6 +88,15 @@ impl Failure {
         self
     }
 
+    /// Says what happens next, behind what can be done.
+    pub(crate) fn and_then(mut self, what: &str) -> Self {
+        self.0.advice = Some(match self.0.advice.take() {
+            Some(advice) => format!("{advice}; {what}"),
+            None => what.to_owned(),
+        });
+        self
+    }
+
     /// Which of several it happened to.
     pub(crate) fn about(mut self, what: &dyn Display) -> Self {
         self.0.message = format!("{what}: {}", self.0.message);

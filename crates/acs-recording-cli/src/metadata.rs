@@ -1,6 +1,7 @@
 //! `metadata show`.
 
 use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,7 +39,14 @@ pub(crate) fn run(command: &MetadataCommand, out: &Output) -> Result<(), Failure
 /// Reads a document.
 pub(crate) fn read(path: &Path) -> Result<RecordingMetadata, Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
-    RecordingMetadata::parse(&bytes).map_err(|error| Failure::corrupt(path, &error))
+    let document =
+        RecordingMetadata::parse(&bytes).map_err(|error| Failure::corrupt(path, &error))?;
+    // All members are optional, and any JSON could do.
+    if RecordingMetadata::parse(b"{}").is_ok_and(|nothing| nothing == document) {
+        let error = io::Error::other("not a metadata document of a recording");
+        return Err(Failure::corrupt(path, &error));
+    }
+    Ok(document)
 }
 
 fn text(document: &RecordingMetadata) -> String {

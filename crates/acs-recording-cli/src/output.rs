@@ -57,13 +57,23 @@ impl Output {
 
     /// A result as it is.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
+        match self.write(bytes) {
+            // Whoever reads has read enough, as `head` does.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            outcome => outcome.map_err(Failure::from),
+        }
+    }
+
+    /// A line that counts only if it got to whoever reads.
+    pub(crate) fn delivered_line(&self, text: &str) -> io::Result<()> {
+        self.write(format!("{text}\n").as_bytes())
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
         self.bars.suspend(|| {
             let mut out = io::stdout().lock();
-            match out.write_all(bytes).and_then(|()| out.flush()) {
-                // Whoever reads has read enough, as `head` does.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-                outcome => outcome.map_err(Failure::from),
-            }
+            out.write_all(bytes)?;
+            out.flush()
         })
     }
 
@@ -84,9 +94,36 @@ impl Output {
 
 /// Help, the version, or what is wrong with the command line.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    match error.exit_code() {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::from(2),
+    if error.exit_code() == 0 {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
     }
+    let failure = Failure::usage(what_is_wrong(&error.render().to_string()))
+        .advise("--help explains the command");
+    if wants_json(std::env::args_os()) {
+        Output::new(Format::Json, false).failure(&failure);
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(failure.exit_code())
+}
+
+/// What is said before the usage is shown.
+fn what_is_wrong(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let end = text.find("\n\nUsage:").or(text.find("\n\nFor more"));
+    let words = text[..end.unwrap_or(text.len())].split_whitespace();
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether JSON is asked for, on a command line that could not be read.
+fn wants_json(arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    let mut follows = false;
+    for argument in arguments {
+        if argument == "--output=json" || follows && argument == "json" {
+            return true;
+        }
+        follows = argument == "--output";
+    }
+    false
 }

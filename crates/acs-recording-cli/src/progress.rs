@@ -1,5 +1,8 @@
 //! How far a download is, on a terminal.
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use acs_recording::Progress;
@@ -8,30 +11,42 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::output::Output;
 use crate::text::shortened;
 
+/// How long nobody wonders.
+const SILENCE: Duration = Duration::from_secs(3);
 const KNOWN: &str = "{prefix} [{bar:30}] {bytes} of {total_bytes}, {msg}, {eta} left";
 const COUNT: &str = "{prefix} [{bar:30}] {msg}";
 const UNKNOWN: &str = "{prefix} {spinner} {bytes}, {msg}";
 
 /// A bar that goes away when it is dropped; nothing is shown without a terminal.
 #[derive(Debug)]
-pub(crate) struct Bar(ProgressBar);
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    /// Whether anything is known of the content.
+    begun: Arc<AtomicBool>,
+}
 
 impl Bar {
     pub(crate) fn new(out: &Output, name: &str) -> Self {
         if out.bars().is_hidden() {
-            return Self(ProgressBar::hidden());
+            return Self::with(ProgressBar::hidden());
         }
         let bar = out.bars().add(ProgressBar::no_length());
         bar.set_style(style(UNKNOWN));
         bar.set_prefix(shortened(name));
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
+        Self::with(bar)
+    }
+
+    fn with(bar: ProgressBar) -> Self {
+        let begun = Arc::default();
+        Self { bar, begun }
     }
 
     /// What a download calls with its progress.
     pub(crate) fn listener(&self) -> impl Fn(Progress) + Send + Sync + 'static {
-        let bar = self.0.clone();
+        let (bar, begun) = (self.bar.clone(), Arc::clone(&self.begun));
         move |progress| {
+            begun.store(true, Ordering::Relaxed);
             if let Some(total) = progress.total
                 && bar.length() != Some(total)
             {
@@ -57,8 +72,28 @@ impl Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
+}
+
+/// Waits for a download, and says so when nothing came for a while.
+pub(crate) async fn patiently<F: Future>(
+    download: F,
+    bar: &Bar,
+    name: &str,
+    out: &Output,
+) -> F::Output {
+    let mut download = pin!(download);
+    tokio::select! {
+        outcome = &mut download => return outcome,
+        () = tokio::time::sleep(SILENCE) => {}
+    }
+    if !bar.begun.load(Ordering::Relaxed) {
+        out.note(&format!(
+            "{name}: nothing came in yet, it may not be ready; waiting"
+        ));
+    }
+    download.await
 }
 
 /// A bar that counts what is done of several, and goes away when it is dropped.

@@ -1,6 +1,7 @@
 //! `events parse` and `events listen`.
 
 mod listen;
+mod memory;
 
 use std::path::PathBuf;
 
@@ -57,16 +58,13 @@ async fn parse(options: &Parse, out: &Output) -> Result<(), Failure> {
         match event {
             Ok(event) => out.line(&event_json(&event).to_string())?,
             Err(error) => {
-                if let Some(earlier) = bad.replace(error) {
-                    out.note(&format!("error: {earlier}"));
+                if let Some(earlier) = bad.replace(Failure::usage(error.to_string())) {
+                    out.failure(&earlier);
                 }
             }
         }
     }
-    match bad {
-        None => Ok(()),
-        Some(error) => Err(Failure::usage(error.to_string())),
-    }
+    bad.map_or(Ok(()), Err)
 }
 
 /// An event as one object.
