@@ -1,11 +1,8 @@
-//! `call`, and `emulator`.
-
-use std::io::{BufRead as _, BufReader};
+//! `call`.
 
 use acs_emulator::Emulator;
-use serde_json::Value;
 
-use crate::program::{Program, interrupt, spawn};
+use crate::program::Program;
 
 const CALLBACK: [&str; 2] = ["--callback", "https://app.example/calls"];
 
@@ -31,20 +28,4 @@ async fn calls_give_ids_to_record() {
     let answer = ["call", "answer", "--context-file", "-"];
     let answered = program.feed(&[&answer[..], &CALLBACK].concat(), "any context\n");
     assert!(answered.text().ends_with("connected"));
-}
-
-#[test]
-fn the_emulator_runs_until_it_is_interrupted() {
-    let program = Program::with_connection_string("");
-    let mut child = spawn(&mut program.command(&["emulator", "--seed", "1"]));
-    let mut ready = String::new();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    out.read_line(&mut ready).unwrap();
-    let ready: Value = serde_json::from_str(&ready).unwrap();
-    assert_eq!(ready["event"], "ready");
-    let user = Program::with_connection_string(ready["connection_string"].as_str().unwrap());
-    let create = ["call", "create", "8:acs:alice"];
-    user.run(&[&create[..], &CALLBACK].concat()).text();
-    interrupt(&child);
-    assert!(child.wait().unwrap().success());
 }

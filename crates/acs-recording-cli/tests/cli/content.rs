@@ -46,14 +46,14 @@ async fn an_interrupted_download_goes_on() {
     let recording = acs.add_recording(LargeRecording::new(40_000_000));
     let slow = acs
         .faults()
-        .add(Fault::on(Operation::Content).bytes_per_second(4_000_000));
+        .add(Fault::on(Operation::Content).bytes_per_second(200_000));
     let program = Program::new(&acs);
     let location = recording.chunks()[0].content_location();
     let download = ["download", location, "-o", "call.wav"];
     let child = spawn(&mut program.command(&download));
     wait_for_bytes(&program, &child);
     interrupt(&child);
-    let stopped = program.check(child.wait_with_output().unwrap());
+    let stopped = program.check(child.output());
     insta::assert_snapshot!(stopped.failure(130), @"error: interrupted; what came in is kept in a .part file: run the same command again to go on from there");
     slow.remove();
     let saved = program.run(&[&download[..], &["--output", "json"]].concat());
@@ -269,6 +269,7 @@ async fn a_large_download_needs_little_memory() {
         peak = peak.max(number.unwrap_or(0));
         std::thread::sleep(Duration::from_millis(10));
     }
-    program.check(child.wait_with_output().unwrap()).text();
-    assert!((1..24 * 1024).contains(&peak), "{peak} KiB");
+    program.check(child.output()).text();
+    // The limit for the whole program, with 8 MiB of code, is 24 MiB.
+    assert!((1..14 * 1024).contains(&peak), "{peak} KiB");
 }

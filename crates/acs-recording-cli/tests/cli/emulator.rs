@@ -1,16 +1,15 @@
 //! `emulator`.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::Child;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::events::Listening;
-use crate::program::{Program, interrupt, spawn};
+use crate::program::{Program, Running, interrupt, spawn};
 
 /// An emulator that is ready, and what it said then.
-fn start(program: &Program, arguments: &[&str]) -> (Child, Value) {
+fn start(program: &Program, arguments: &[&str]) -> (Running, Value) {
     let mut child = spawn(&mut program.command(arguments));
     let mut line = String::new();
     let out = child.stdout.take().unwrap();
@@ -47,7 +46,7 @@ async fn the_emulator_says_what_happens() {
     program.run(&["stop", &id]).failure(4);
 
     interrupt(&child);
-    let run = nobody.check(child.wait_with_output().unwrap());
+    let run = nobody.check(child.output());
     assert_eq!(run.code, Some(0));
     for told in [
         "call created: ",
@@ -76,7 +75,7 @@ async fn without_a_terminal_the_emulator_prints_one_line() {
     let status = ["status", "rid", "--ca-cert", ca.to_str().unwrap()];
     program.run(&status).failure(4);
     interrupt(&child);
-    let run = nobody.check(child.wait_with_output().unwrap());
+    let run = nobody.check(child.output());
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
 
     let missing = ["emulator", "--script", "missing.json"];
@@ -138,8 +137,5 @@ async fn recordings_in_chunks_come_by_way_of_a_redirect() {
     }
     assert!(run.err.contains("redirected"), "{}", run.err);
     interrupt(&child);
-    assert_eq!(
-        nobody.check(child.wait_with_output().unwrap()).code,
-        Some(0)
-    );
+    assert_eq!(nobody.check(child.output()).code, Some(0));
 }

@@ -1,16 +1,16 @@
 //! `events parse` and `events listen`.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, ChildStderr, Command};
+use std::process::{ChildStderr, Command};
 use std::time::{Duration, Instant};
 
 use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
 
-use crate::program::{Program, Run, event, interrupt, spawn};
+use crate::program::{Program, Run, Running, event, interrupt, spawn};
 
 /// A webhook that runs.
 pub(crate) struct Listening {
-    child: Child,
+    pub(crate) child: Running,
     err: BufReader<ChildStderr>,
     pub(crate) url: String,
 }
@@ -28,7 +28,7 @@ impl Listening {
 
     /// What it led to, when it ends.
     pub(crate) fn end(mut self, program: &Program) -> Run {
-        let mut run = program.check(self.child.wait_with_output().unwrap());
+        let mut run = program.check(self.child.output());
         self.err.read_to_string(&mut run.err).unwrap();
         run
     }
@@ -114,7 +114,7 @@ async fn recordings_come_in_beside_each_other() {
     let acs = Emulator::start().await.unwrap();
     let slow = acs
         .faults()
-        .add(Fault::on(Operation::Content).bytes_per_second(20_000));
+        .add(Fault::on(Operation::Content).bytes_per_second(10_000));
     let recordings = [100_000, 100_000].map(|size| acs.add_recording(LargeRecording::new(size)));
     let program = Program::new(&acs);
     let listen = [
@@ -152,7 +152,7 @@ async fn recordings_come_in_beside_each_other() {
 }
 
 /// Posts as Event Grid does, and gives the answer.
-fn post(url: &str, body: &str) -> String {
+pub(crate) fn post(url: &str, body: &str) -> String {
     let address = url.strip_prefix("http://").unwrap();
     let address = address.split('/').next().unwrap();
     let mut stream = std::net::TcpStream::connect(address).unwrap();

@@ -11,6 +11,10 @@ mod content;
 mod emulator;
 mod events;
 mod help;
+#[cfg(unix)]
+mod interrupts;
 mod program;
 mod recording;
+mod refusals;
+mod requests;
 mod tls;

@@ -1,8 +1,10 @@
 //! Running the program.
 
 use std::io::Write as _;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use acs_emulator::{Call, Emulator, StoredRecording};
 use serde_json::{Value, json};
@@ -37,9 +39,8 @@ impl Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_acs-recording"));
         command.args(arguments).current_dir(self.dir.path());
         command.stdin(Stdio::null());
-        for name in ["RUST_LOG", "ACS_ENDPOINT", "ACS_WEBHOOK_SECRET"] {
-            command.env_remove(name);
-        }
+        command.env_clear();
+        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.env("ACS_CONNECTION_STRING", &self.connection_string);
         command
     }
@@ -55,7 +56,7 @@ impl Program {
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(input.as_bytes()).unwrap();
         drop(stdin);
-        self.check(child.wait_with_output().unwrap())
+        self.check(child.output())
     }
 
     /// What a run led to. The key is in none of it.
@@ -103,10 +104,43 @@ impl Run {
     }
 }
 
+/// A program that runs, and does not outlive its test.
+pub(crate) struct Running(Option<Child>);
+
+impl Running {
+    /// Waits for its end.
+    pub(crate) fn output(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
 /// Runs a program and lets it go on.
-pub(crate) fn spawn(command: &mut Command) -> Child {
+pub(crate) fn spawn(command: &mut Command) -> Running {
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().unwrap()
+    Running(Some(command.spawn().unwrap()))
 }
 
 /// Interrupts as Ctrl-C does.
@@ -115,6 +149,16 @@ pub(crate) fn interrupt(child: &Child) {
         .args(["-INT", &child.id().to_string()])
         .status();
     assert!(status.unwrap().success());
+}
+
+/// Waits until something is the case.
+#[track_caller]
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Starts a recording of a call and stops it after some time of the emulator's clock.
@@ -128,7 +172,7 @@ pub(crate) fn record(acs: &Emulator, program: &Program, call: &Call) {
             "unmixed",
         ])
         .text();
-    acs.clock().advance(std::time::Duration::from_secs(4));
+    acs.clock().advance(Duration::from_secs(4));
     assert_eq!(program.run(&["stop", &id]).text(), "stopped");
 }
 

@@ -1,0 +1,139 @@
+//! Ctrl-C at any time.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
+
+use crate::events::{Listening, post};
+use crate::program::{Program, event, interrupt, spawn, until};
+
+/// Begins a command that gets no answer, interrupts it, and gives what it said.
+fn interrupted(acs: &Emulator, operation: Operation, arguments: &[&str]) -> String {
+    let program = Program::new(acs);
+    let fault = acs.faults().add(Fault::on(operation).silence());
+    let child = spawn(&mut program.command(arguments));
+    until("nothing was asked", || fault.hits() > 0);
+    interrupt(&child);
+    fault.remove();
+    program.check(child.output()).failure(130)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_said_that_nobody_knows() {
+    let acs = Emulator::start().await.unwrap();
+    let call = acs.call(["alice"]).await;
+    let recording = acs.add_recording(LargeRecording::new(10));
+    let place = recording.chunks()[0].delete_location();
+    let delete = interrupted(&acs, Operation::Delete, &["delete", place]);
+    insta::assert_snapshot!(delete, @"error: interrupted; some of it may be deleted all the same: run the same command again for the rest");
+    let id = call.call_connection_id();
+    let end = interrupted(&acs, Operation::HangUp, &["call", "hang-up", id]);
+    insta::assert_snapshot!(end, @"error: interrupted; whether it was done, `acs-recording call get` tells");
+    let callback = ["--callback", "https://app.example/calls"];
+    let create = [&["call", "create", "8:acs:bob"][..], &callback].concat();
+    let create = interrupted(&acs, Operation::CreateCall, &create);
+    insta::assert_snapshot!(create, @"error: interrupted; the call may have been made all the same");
+    let get = interrupted(&acs, Operation::GetCall, &["call", "get", id]);
+    insta::assert_snapshot!(get, @"error: interrupted; nothing was changed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_names_what_it_waits_for() {
+    let acs = Emulator::builder()
+        .start_delay(Duration::from_mins(10))
+        .start()
+        .await
+        .unwrap();
+    let call = acs.call(["alice"]).await;
+    let program = Program::new(&acs);
+    let start = ["start", "--server-call-id", call.server_call_id(), "--wait"];
+    let mut child = spawn(&mut program.command(&start));
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    err.read_line(&mut line).unwrap();
+    let id = line.split([' ', ',']).nth(1).unwrap().to_owned();
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(program.run(&["stop", &id]).text(), "stopped", "{line}");
+}
+
+/// A pipe that nobody writes into is as slow as a file can be.
+#[test]
+fn a_look_at_a_file_can_be_interrupted() {
+    let program = Program::with_connection_string("");
+    let pipe = program.dir.path().join("slow.wav");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let child = spawn(&mut program.command(&["inspect", "slow.wav"]));
+    // This waits until the program opens it, too.
+    let _held = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    interrupt(&child);
+    let run = program.check(child.output());
+    insta::assert_snapshot!(run.failure(130), @"error: interrupted; nothing was changed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_ends_while_a_request_is_open() {
+    let program = Program::with_connection_string("");
+    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    for count in [&[][..], &["--count", "1"]] {
+        let listening = Listening::start(&mut program.command(&[&listen, count].concat()));
+        let address = listening.url.strip_prefix("http://").unwrap();
+        let address = address.split('/').next().unwrap();
+        let mut open = std::net::TcpStream::connect(address).unwrap();
+        open.write_all(b"POST /events HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n1")
+            .unwrap();
+        if count.is_empty() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            interrupt(&listening.child);
+        } else {
+            post(
+                &listening.url,
+                r#"[{"id": "1", "eventType": "x", "data": {}}]"#,
+            );
+        }
+        let begun = Instant::now();
+        assert_eq!(listening.end(&program).code, Some(0));
+        assert!(begun.elapsed() < Duration::from_secs(6), "{begun:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_says_what_is_left() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(1_000_000));
+    acs.faults()
+        .add(Fault::on(Operation::Content).bytes_per_second(10_000));
+    let program = Program::new(&acs);
+    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let listen = [&listen[..], &["--download-to", "rec"]].concat();
+    let listening = Listening::start(&mut program.command(&listen));
+    let (url, event) = (listening.url.clone(), event(&recording).to_string());
+    let address = url.strip_prefix("http://").unwrap();
+    let address = address.split('/').next().unwrap().to_owned();
+    let mut open = std::net::TcpStream::connect(address).unwrap();
+    let head = format!(
+        "POST /events HTTP/1.1\r\nhost: x\r\naeg-event-type: Notification\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{event}",
+        event.len()
+    );
+    open.write_all(head.as_bytes()).unwrap();
+    let name = format!("rec/{}.000.wav.part", recording.chunks()[0].document_id());
+    let part = program.dir.path().join(name);
+    until("nothing came in", || part.exists());
+    let begun = Instant::now();
+    interrupt(&listening.child);
+    let run = listening.end(&program);
+    assert!(begun.elapsed() < Duration::from_secs(6), "{begun:?}");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.err.contains("1 download was under way"), "{run:?}");
+    let mut rest = Vec::new();
+    let _ = open.read_to_end(&mut rest);
+}

@@ -1,0 +1,209 @@
+//! What is refused before anything happens, and how that is said.
+
+use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
+use serde_json::Value;
+
+use crate::events::{Listening, post};
+use crate::program::{Program, event};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_an_event_says_what_is_to_be_deleted() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(10));
+    let program = Program::new(&acs);
+    let place = recording.chunks()[0].content_location();
+    let download = ["download", place, "-o", "x"];
+    let deleting = program.run(&[&download[..], &["--delete-after"]].concat());
+    assert_eq!(deleting.code, Some(2), "{deleting:?}");
+    program.run(&download).text();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_places_and_numbers_are_refused() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(10));
+    let program = Program::new(&acs);
+    let place = recording.chunks()[0].content_location();
+    for count in ["0", "33", "x"] {
+        let download = ["download", place, "-o", "x", "--parallel", count];
+        assert_eq!(program.run(&download).code, Some(2), "{count}");
+    }
+    std::fs::create_dir(program.dir.path().join("there")).unwrap();
+    let folder = program.run(&["download", place, "-o", "there"]).failure(2);
+    assert!(folder.contains("--dir"), "{folder}");
+    let nowhere = program.run(&["download", place, "-o", "-"]).failure(2);
+    assert!(nowhere.contains("name of a file"), "{nowhere}");
+    let none = [
+        "events",
+        "listen",
+        "--no-check",
+        "--port",
+        "0",
+        "--count",
+        "0",
+    ];
+    assert_eq!(program.run(&none).code, Some(2));
+    let http = acs.endpoint().strip_prefix("http://").unwrap();
+    let taken = program.run(&["emulator", "--http", http]).failure(2);
+    assert!(taken.contains(http), "{taken}");
+    program.write("script.json", b"[{]");
+    let script = ["emulator", "--script", "script.json"];
+    assert!(program.run(&script).failure(2).contains("script.json"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_replaces_no_recording() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(100_000));
+    let program = Program::new(&acs);
+    let place = recording.chunks()[0].content_location();
+    program.run(&["download", place, "-o", "call.wav"]).text();
+    let before = program.read("call.wav");
+    for name in ["call.wav", "./call.wav"] {
+        let failure = program
+            .run(&["inspect", "call.wav", "--png", name])
+            .failure(2);
+        assert!(failure.contains("would replace call.wav"), "{failure}");
+    }
+    program.write("call.json", b"{}");
+    let document = ["inspect", "call.wav", "--png", "call.json"];
+    program.run(&document).failure(2);
+    assert!(program.read("call.wav") == before);
+    assert_eq!(program.read("call.json"), b"{}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_event_may_be_cut_off() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(10));
+    let program = Program::new(&acs);
+    let line = event(&recording)[0].to_string();
+    let cut = format!("{line}\n{}", &line[..line.len() / 2]);
+    program.write("events.json", cut.as_bytes());
+    let parsed = program.run(&["events", "parse", "events.json"]);
+    assert_eq!(parsed.code, Some(2), "{parsed:?}");
+    assert_eq!(parsed.out.lines().count(), 1, "{parsed:?}");
+    let download = ["download", "--event", "events.json", "--dir", "rec"];
+    let download = program.run(&download);
+    assert_eq!(download.code, Some(2), "{download:?}");
+    assert_eq!(download.out.lines().count(), 2, "{download:?}");
+    assert!(download.err.contains("events.json"), "{download:?}");
+    let delete = program.run(&["delete", "--event", "events.json"]);
+    assert_eq!((delete.code, delete.out.lines().count()), (Some(2), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_to_delete_stops_no_other() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(200_000).chunk(100_000));
+    let program = Program::new(&acs);
+    program.write("event.json", event(&recording).to_string().as_bytes());
+    let chunks = recording.chunks();
+    let first = &chunks[0];
+    let fault = Fault::on(Operation::Delete).target(first.document_id());
+    acs.faults().add(fault.status(403));
+    let run = program.run(&["delete", "--event", "event.json"]);
+    assert_eq!(run.code, Some(3), "{run:?}");
+    assert_eq!(run.out.lines().count(), chunks.len() - 1, "{run:?}");
+    assert!(run.err.contains(first.delete_location()), "{run:?}");
+}
+
+#[test]
+fn other_documents_are_no_metadata() {
+    let program = Program::with_connection_string("");
+    for text in ["{}", r#"{"id": "1", "eventType": "x"}"#, "[]"] {
+        program.write("x.json", text.as_bytes());
+        let failure = program.run(&["metadata", "show", "x.json"]).failure(6);
+        assert!(failure.contains("not a metadata document"), "{failure}");
+    }
+}
+
+/// Each line of standard error.
+#[track_caller]
+fn errors(text: &str) -> Vec<Value> {
+    let lines = text.lines();
+    lines
+        .map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("{text}")))
+        .map(|line| line["error"].clone())
+        .collect()
+}
+
+#[test]
+fn errors_are_json_too() {
+    let program = Program::with_connection_string("");
+    for arguments in [
+        &["nonsense", "--output", "json"][..],
+        &["--output=json", "start"],
+        &["download", "x", "--output", "json"],
+    ] {
+        let run = program.run(arguments);
+        let [error] = &errors(&run.err)[..] else {
+            panic!("{run:?}")
+        };
+        assert_eq!((run.code, &error["exit_code"]), (Some(2), &2.into()));
+        assert_eq!(error["kind"], "invalid-input");
+        assert!(
+            !error["message"].as_str().unwrap().contains("Usage"),
+            "{error}"
+        );
+    }
+    let bad = program.feed(&["events", "parse", "--output", "json"], "[1, 2]");
+    assert_eq!((bad.code, errors(&bad.err).len()), (Some(2), 2), "{bad:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_names_options() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(10));
+    let elsewhere = event(&recording).to_string();
+    let elsewhere = elsewhere.replace(acs.endpoint(), "https://media.example");
+    let program = Program::new(&acs);
+    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let json = ["--download-to", "rec", "--output", "json"];
+    let mut command = program.command(&[&listen[..], &json].concat());
+    let listening = Listening::start(command.env("RUST_LOG", "off"));
+    let answer = post(&listening.url, &elsewhere);
+    assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+    crate::program::interrupt(&listening.child);
+    let run = listening.end(&program);
+    let [error] = &errors(&run.err)[..] else {
+        panic!("{run:?}")
+    };
+    assert_eq!(error["kind"], "forbidden-host");
+    assert!(run.err.contains("--allow-host"), "{run:?}");
+    assert!(run.err.contains("next delivery"), "{run:?}");
+    assert!(!run.err.contains("allow_content_host"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_nobody_reads_is_not_taken() {
+    let program = Program::with_connection_string("");
+    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let mut listening = Listening::start(&mut program.command(&listen));
+    drop(listening.child.stdout.take());
+    let answer = post(
+        &listening.url,
+        r#"[{"id": "1", "eventType": "x", "data": {}}]"#,
+    );
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert_eq!(listening.end(&program).code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_for_content_is_told_and_bounded() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(10));
+    acs.faults().add(Fault::on(Operation::Content).status(404));
+    let program = Program::new(&acs);
+    let mut event = event(&recording);
+    let now = jiff::Timestamp::now();
+    event[0]["data"]["recordingStartTime"] = now.to_string().into();
+    event[0]["data"]["recordingDurationMs"] = 1000.into();
+    program.write("event.json", event.to_string().as_bytes());
+    let download = ["download", "--event", "event.json", "--dir", "rec"];
+    let begun = std::time::Instant::now();
+    let run = program.run(&[&download[..], &["--timeout", "5s"]].concat());
+    assert!(begun.elapsed().as_secs() < 30, "{run:?}");
+    assert!(matches!(run.code, Some(4 | 7)), "{run:?}");
+    assert!(run.err.contains("waiting"), "{run:?}");
+}

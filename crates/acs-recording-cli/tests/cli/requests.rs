@@ -1,0 +1,192 @@
+//! What is sent, and who it is said to be from.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::Command;
+
+use acs_emulator::Emulator;
+use serde_json::{Value, json};
+
+use crate::program::{Program, Run};
+
+/// A request as it came.
+struct Request {
+    /// Its first line and headers.
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Request {
+    #[track_caller]
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// Takes one request, answers it, and gives it with what the program led to.
+fn taken(answer: &str, run: impl FnOnce(&str) -> Run) -> (Request, Run) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{answer}",
+        answer.len()
+    );
+    let server = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(reader.read_line(&mut head).unwrap(), 0, "{head}");
+        }
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            let is_length = name.eq_ignore_ascii_case("content-length");
+            is_length.then(|| value.parse().unwrap())
+        });
+        let mut body = vec![0; length.unwrap_or(0)];
+        reader.read_exact(&mut body).unwrap();
+        reader.get_mut().write_all(answer.as_bytes()).unwrap();
+        Request { head, body }
+    });
+    let run = run(&address);
+    // It waits no longer if the program sent nothing.
+    let _ = std::net::TcpStream::connect(address.trim_start_matches("http://"));
+    let request = server.join().unwrap_or_else(|_| panic!("{run:?}"));
+    (request, run)
+}
+
+/// A start with these options.
+fn start(options: &[&str]) -> Request {
+    let answer = r#"{"recordingId": "rid", "recordingState": "active"}"#;
+    let (request, run) = taken(answer, |address| {
+        let resource = format!("endpoint={address}/;accesskey=YWJj");
+        let program = Program::with_connection_string(&resource);
+        program.run(&[&["start"], options].concat())
+    });
+    assert_eq!(run.text(), "rid");
+    request
+}
+
+#[test]
+fn all_options_of_a_start_arrive() {
+    let request = start(&[
+        "--server-call-id",
+        "abc",
+        "--media",
+        "unmixed",
+        "--channel",
+        "1=8:acs:alice",
+        "--order",
+        "8:acs:bob",
+        "--channel",
+        "3=+14255550123",
+        "--paused",
+        "--callback",
+        "https://app.example/state",
+        "--storage",
+        "https://own.blob.core.windows.net/calls",
+        "--repeatability-id",
+        "0b1a9ac5-0f8b-4d5e-9d0e-8a6a2f0c7d11",
+        "--first-sent",
+        "2026-03-12T09:30:00Z",
+    ]);
+    insta::assert_json_snapshot!("start", request.json());
+    let head = request.head.to_ascii_lowercase();
+    for line in [
+        "repeatability-request-id: 0b1a9ac5-0f8b-4d5e-9d0e-8a6a2f0c7d11",
+        "repeatability-first-sent: thu, 12 mar 2026 09:30:00 gmt",
+    ] {
+        assert!(head.contains(line), "{head}");
+    }
+}
+
+#[test]
+fn calls_are_named_in_all_ways() {
+    let group = "0b1a9ac5-0f8b-4d5e-9d0e-8a6a2f0c7d11";
+    let request = start(&["--group-call-id", group]);
+    let locator = json!({"kind": "groupCallLocator", "groupCallId": group});
+    assert_eq!(request.json()["callLocator"], locator);
+    let request = start(&["--room-id", "99486"]);
+    let locator = json!({"kind": "roomCallLocator", "roomId": "99486"});
+    assert_eq!(request.json()["callLocator"], locator);
+    let request = start(&["--call-connection-id", "cid"]);
+    assert_eq!(request.json()["callConnectionId"], "cid");
+}
+
+/// Without a tenant there is no token, and with the connection string there would be an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_goes_before_the_environment() {
+    let acs = Emulator::start().await.unwrap();
+    let program = Program::new(&acs);
+    let entra = ["--credential", "environment"];
+    let status = [&["status", "rid"][..], &entra].concat();
+    let endpoint = ["--endpoint", "https://acs.example"];
+    let asked = program.run(&[&status[..], &endpoint].concat()).failure(2);
+    assert!(asked.contains("AZURE_TENANT_ID"), "{asked}");
+    let mut command = program.command(&status);
+    let output = command.env("ACS_ENDPOINT", "https://acs.example").output();
+    program.check(output.unwrap()).failure(4);
+    let nobody = Program::with_connection_string("");
+    let mut command = nobody.command(&status);
+    let output = command.env("ACS_ENDPOINT", "https://acs.example").output();
+    let asked = nobody.check(output.unwrap()).failure(2);
+    assert!(asked.contains("AZURE_TENANT_ID"), "{asked}");
+
+    program.write("acs.txt", acs.connection_string().as_bytes());
+    let file = ["--connection-string-file", "acs.txt"];
+    let both = [&endpoint[..], &status, &file].concat();
+    assert!(program.run(&both).failure(2).contains("two resources"));
+}
+
+#[test]
+fn a_user_assigned_identity_is_named() {
+    let (request, _) = taken("{}", |address| {
+        let program = Program::with_connection_string("");
+        let status = ["status", "rid", "--credential", "managed-identity"];
+        let endpoint = ["--endpoint", "https://acs.example", "--retries", "0"];
+        let mut command = program.command(&[&status[..], &endpoint].concat());
+        command
+            .env("IDENTITY_ENDPOINT", format!("{address}/token"))
+            .env("IDENTITY_HEADER", "x")
+            .env("AZURE_CLIENT_ID", "whoever");
+        program.check(command.output().unwrap())
+    });
+    assert!(
+        request.head.contains("client_id=whoever"),
+        "{}",
+        request.head
+    );
+}
+
+/// On a terminal, which `script` makes; where there is none of that name nothing is looked at.
+#[test]
+fn colors_can_be_refused() {
+    let program = Program::with_connection_string("endpoint=http://127.0.0.1:1/;accesskey=YWJj");
+    let run = |colors: &[(&str, &str)]| {
+        let line = format!(
+            "{} status rid --retries 0 -vv",
+            env!("CARGO_BIN_EXE_acs-recording")
+        );
+        let mut command = Command::new("script");
+        command.args(["-qec", &line, "/dev/null"]);
+        command
+            .env(
+                "ACS_CONNECTION_STRING",
+                "endpoint=http://127.0.0.1:1/;accesskey=YWJj",
+            )
+            .env_remove("NO_COLOR")
+            .envs(colors.iter().copied())
+            .current_dir(program.dir.path());
+        let output = command.output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (Some(colored), Some(plain)) = (run(&[]), run(&[("NO_COLOR", "1")])) else {
+        return;
+    };
+    assert!(colored.contains("\u{1b}["), "{colored}");
+    assert!(
+        plain.contains("error:") && !plain.contains("\u{1b}["),
+        "{plain}"
+    );
+}
