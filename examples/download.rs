@@ -51,7 +51,7 @@ struct Options {
     /// Connections per file, instead of as many as its size is worth
     #[arg(long, value_name = "N")]
     connections: Option<usize>,
-    /// Deletes a recording from the service once it is here and checked
+    /// Deletes a recording of an event from the service once it is here and checked
     #[arg(long)]
     delete: bool,
 }
@@ -68,13 +68,17 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<()> {
+    let event = options.what.as_ref().filter(|what| !is_location(what));
+    if options.delete && event.is_none() {
+        bail!("--delete needs a file with an event, which says what is to be deleted");
+    }
     let Some(what) = &options.what else {
         return demo(options).await;
     };
     let resource = options.connection_string.as_deref();
     let resource = resource.context("set ACS_CONNECTION_STRING or --connection-string")?;
     let client = RecordingClient::from_connection_string(resource)?;
-    if what.starts_with("http") {
+    if is_location(what) {
         return one(&client, what, options, None).await;
     }
     let body = std::fs::read(what).with_context(|| what.clone())?;
@@ -112,6 +116,10 @@ async fn run(options: &Options) -> Result<()> {
         bail!("{what}: no event of a recording that is ready");
     }
     Ok(())
+}
+
+fn is_location(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
 }
 
 /// Downloads from an emulator that has a recording already.

@@ -23,7 +23,7 @@ use std::time::Duration;
 use acs_emulator::Emulator;
 use acs_recording::models::RecordingState;
 use acs_recording::webhook::{Check, HandlerError, Webhook};
-use acs_recording::{Event, EventKind, RecordingClient, ServerCallId};
+use acs_recording::{Event, EventKind, Overwrite, RecordingClient, ServerCallId};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use tokio::net::TcpListener;
@@ -115,7 +115,7 @@ async fn main() -> Result<()> {
         .context("no file was announced")
 }
 
-/// An error here is transient: the event comes again, and what is here already is written anew.
+/// With an error the event comes again, and what is here already is not downloaded again.
 async fn save(
     client: &RecordingClient,
     event: &Event,
@@ -132,6 +132,7 @@ async fn save(
         let path = out.join(format!("{}.{extension}", chunk.document_id));
         let saved = client
             .download(&chunk.content_location)
+            .overwrite(Overwrite::Skip)
             .to_file(path)
             .await?;
         println!("{} ({} bytes)", saved.path.display(), saved.bytes);

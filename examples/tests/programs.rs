@@ -149,6 +149,11 @@ fn the_download_has_something_to_download() {
         example("download").arg("event.json"),
         "set ACS_CONNECTION_STRING",
     );
+    for what in [&[][..], &["https://media.example/x"]] {
+        let mut download = example("download");
+        let download = download.args(what).arg("--delete").arg("--out");
+        fails(download.arg(folder.path()), "--delete needs a file");
+    }
 }
 
 /// The recording of an event, and one file by its address; the second time it is there already.
