@@ -105,7 +105,8 @@ pub(crate) struct Global {
 
     /// How long one operation may take with its retries, such as `30s` or `2m`
     ///
-    /// The default is two minutes. A download's limit counts until its content begins to come in.
+    /// The default is two minutes. A download's limit counts until its content begins to come in,
+    /// and it bounds the wait for content that is not ready.
     #[arg(long, global = true, value_parser = crate::text::duration, value_name = "TIME", help_heading = "Global options")]
     pub(crate) timeout: Option<Duration>,
 

@@ -79,7 +79,8 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
     parallel: Option<u8>,
 
-    /// What happens to a file that is there already [default: fail with -o, else skip]
+    /// What happens to a file that is there already [default: skip, or fail for a file that
+    /// `download -o` names]
     #[arg(long, value_enum, value_name = "HOW")]
     overwrite: Option<Policy>,
 

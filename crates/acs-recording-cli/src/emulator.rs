@@ -66,6 +66,7 @@ fn failure(error: acs_emulator::Error) -> Failure {
         Error::Admin(_) | Error::ContentUrl(_) | Error::WebhookUrl { .. } => {
             Failure::usage(error.to_string())
         }
+        Error::Certificate(cause) => Failure::usage(with_cause(cause.as_ref())),
         Error::Script { source, .. } if !source.is::<std::io::Error>() => {
             Failure::usage(with_cause(source.as_ref()))
         }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
+#[cfg(target_os = "linux")]
 use std::process::Command;
 
 use acs_emulator::Emulator;
@@ -160,6 +161,7 @@ fn a_user_assigned_identity_is_named() {
 }
 
 /// On a terminal, which `script` makes; where there is none of that name nothing is looked at.
+#[cfg(target_os = "linux")]
 #[test]
 fn colors_can_be_refused() {
     let program = Program::with_connection_string("endpoint=http://127.0.0.1:1/;accesskey=YWJj");
