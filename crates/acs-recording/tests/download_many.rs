@@ -175,17 +175,13 @@ async fn large_downloads_do_not_hold_back_small_ones() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_download_gives_all_its_connections_up() {
     const LARGE: usize = 4;
-    let slow = Arc::new(AtomicBool::new(true));
-    let habit = {
-        let slow = Arc::clone(&slow);
-        move |_: usize, _: Option<&str>| Habit {
-            rate: slow.load(Ordering::SeqCst).then_some(600.0),
-            ..Habit::default()
-        }
+    let habit = |rate| Habit {
+        rate: Some(rate),
+        ..Habit::default()
     };
-    let large = content(16 << 20, 20);
-    let storage = Storage::start(large.clone(), habit.clone()).await;
-    let small = Storage::start(content(100_000, 21), habit).await;
+    // Something is always on its way to the disk.
+    let storage = Storage::start(content(48 << 20, 20), move |_, _| habit(100_000.0)).await;
+    let small = Storage::start(content(100_000, 21), move |_, _| habit(600.0)).await;
     let client = storage
         .client()
         .allow_content_host("127.0.0.1")
@@ -195,7 +191,6 @@ async fn no_download_gives_all_its_connections_up() {
     let (parts, mut taken) = tokio::sync::watch::channel([0; LARGE]);
     let download = |from: &Storage, name: String| {
         let download = client.download(&from.location()).connections(8);
-        let download = download.stall_limit(Duration::from_secs(2));
         (download, folder.path().join(name))
     };
     let mut running: Vec<_> = (0..LARGE)
@@ -210,19 +205,15 @@ async fn no_download_gives_all_its_connections_up() {
         .collect();
     let all = |parts: &[usize; LARGE]| parts.iter().sum::<usize>() == CONNECTIONS;
     drop(timeout(PATIENCE, taken.wait_for(all)).await.unwrap());
-    // As many as leave one connection to each of the large ones.
-    running.extend((LARGE..CONNECTIONS).map(|number| {
+    // So many that whoever has none any more waits for longer than this takes.
+    running.extend((LARGE..2 * CONNECTIONS).map(|number| {
         let (download, path) = download(&small, format!("{number}.small"));
         tokio::spawn(async move { download.to_file(path).await.unwrap() })
     }));
     let one_each = |parts: &[usize; LARGE]| *parts == [1; LARGE];
     let kept = timeout(PATIENCE, taken.wait_for(one_each)).await.is_ok();
     assert!(kept, "{:?}", parts.borrow());
-    slow.store(false, Ordering::SeqCst);
-    for saved in timeout(PATIENCE, join_all(running)).await.unwrap() {
-        let saved = saved.unwrap();
-        assert!(saved.bytes == 100_000 || std::fs::read(saved.path).unwrap() == large);
-    }
+    running.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 /// Parts that take no second hold no slot for longer than others.
