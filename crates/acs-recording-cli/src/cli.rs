@@ -127,7 +127,8 @@ pub(crate) struct Global {
     )]
     pub(crate) ca_certs: Vec<PathBuf>,
 
-    /// Sends credentials for content also to this host, or with a leading dot to all below a domain
+    /// Sends credentials for content also to this host, with its port if that is another than 443,
+    /// or with a leading dot to all below a domain
     #[arg(
         long = "allow-host",
         global = true,

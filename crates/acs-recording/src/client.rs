@@ -296,7 +296,8 @@ impl RecordingClientBuilder {
     /// Sends credentials for content to one more host, or with a leading dot to all hosts below a
     /// domain.
     ///
-    /// Known already are the hosts on which the service keeps recordings, and the endpoint.
+    /// A port other than that of https has to be named, as in `media.example:8443`. Known already
+    /// are the hosts on which the service keeps recordings, and the endpoint.
     pub fn allow_content_host(mut self, host: &str) -> Self {
         self.hosts.allow(host);
         self
