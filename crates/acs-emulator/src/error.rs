@@ -10,8 +10,13 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// A port could not be opened.
-    #[error("the emulator cannot listen at its address")]
-    Listen(#[source] std::io::Error),
+    #[error("the emulator cannot listen at {address}")]
+    Listen {
+        /// Where it was to be.
+        address: std::net::SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The admin interface asks for no signature, so it must not be reached from elsewhere.
     #[error("the admin interface has to be on loopback, which {0} is not")]
     Admin(std::net::SocketAddr),

@@ -157,8 +157,9 @@ fn origin(url: &Url, addresses: &Addresses) -> String {
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, u16), Error> {
-    let listener = TcpListener::bind(address).await.map_err(Error::Listen)?;
-    let port = listener.local_addr().map_err(Error::Listen)?.port();
+    let refused = |source| Error::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let port = listener.local_addr().map_err(refused)?.port();
     Ok((listener, port))
 }
 

@@ -1,7 +1,5 @@
 //! `emulator`: the service on this machine.
 
-use std::net::SocketAddr;
-
 use acs_emulator::Emulator;
 use acs_emulator::cli::Options;
 use clap::Args;
@@ -59,10 +57,7 @@ fn failure(error: acs_emulator::Error) -> Failure {
     use acs_emulator::Error;
     let with_cause = |cause: &dyn std::error::Error| format!("{error}: {cause}");
     match &error {
-        Error::Listen(cause) => match refused_address() {
-            Some(address) => Failure::usage(format!("cannot listen at {address}: {cause}")),
-            None => Failure::usage(with_cause(cause)),
-        },
+        Error::Listen { source, .. } => Failure::usage(with_cause(source)),
         Error::Admin(_) | Error::ContentUrl(_) | Error::WebhookUrl { .. } => {
             Failure::usage(error.to_string())
         }
@@ -72,26 +67,6 @@ fn failure(error: acs_emulator::Error) -> Failure {
         }
         _ => Failure::other(&error),
     }
-}
-
-/// Which of the given addresses cannot be listened at; the error does not say.
-fn refused_address() -> Option<SocketAddr> {
-    const OPTIONS: [&str; 3] = ["--http", "--https", "--admin"];
-    let arguments: Vec<_> = std::env::args_os()
-        .map(|text| text.to_string_lossy().into_owned())
-        .collect();
-    let behind = arguments.windows(2).filter_map(|pair| match pair {
-        [name, value] if OPTIONS.contains(&name.as_str()) => Some(value.as_str()),
-        _ => None,
-    });
-    let joined = arguments.iter().filter_map(|text| {
-        let (name, value) = text.split_once('=')?;
-        OPTIONS.contains(&name).then_some(value)
-    });
-    behind
-        .chain(joined)
-        .filter_map(|value| value.parse().ok())
-        .find(|address: &SocketAddr| std::net::TcpListener::bind(address).is_err())
 }
 
 /// How to go on, for people.
