@@ -57,6 +57,10 @@ pub enum ErrorKind {
     /// A URL leads to a host that gets no credentials; see
     /// [`RecordingClientBuilder::allow_content_host`](crate::RecordingClientBuilder::allow_content_host).
     ForbiddenHost,
+    /// The content is in a storage account of the caller's own, which takes other credentials.
+    OwnStorage,
+    /// The event announces no content: there is nothing to download.
+    NothingToDownload,
     /// A local file could not be written or read.
     File,
 }
@@ -84,6 +88,8 @@ impl ErrorKind {
             Self::ContentNotReady => "content-not-ready",
             Self::ContentChanged => "content-changed",
             Self::ForbiddenHost => "forbidden-host",
+            Self::OwnStorage => "own-storage",
+            Self::NothingToDownload => "nothing-to-download",
             Self::File => "file",
         }
     }
@@ -106,6 +112,8 @@ impl ErrorKind {
             Self::ContentNotReady => "content not ready",
             Self::ContentChanged => "content changed",
             Self::ForbiddenHost => "forbidden host",
+            Self::OwnStorage => "own storage",
+            Self::NothingToDownload => "nothing to download",
             Self::File => "file error",
         }
     }

@@ -38,7 +38,7 @@ pub struct Events {
 }
 
 /// An event, or a whole body, that cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{}: {reason}", self.place())]
 #[non_exhaustive]
 pub struct InvalidEvent {
@@ -49,6 +49,7 @@ pub struct InvalidEvent {
     /// The event's type, as far as it could be read.
     pub event_type: Option<String>,
     reason: String,
+    raw: Vec<u8>,
 }
 
 impl InvalidEvent {
@@ -59,7 +60,20 @@ impl InvalidEvent {
             id: None,
             event_type: None,
             reason: shorten(reason.to_string()),
+            raw: Vec::new(),
         }
+    }
+
+    /// The event as it came, or the whole body if that is what cannot be read.
+    ///
+    /// Keep it before the delivery is refused: Event Grid does not send it again.
+    pub fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    fn with_raw(mut self, raw: &[u8]) -> Self {
+        self.raw = raw.to_vec();
+        self
     }
 
     fn place(&self) -> String {
@@ -70,6 +84,19 @@ impl InvalidEvent {
             }
             (Some(index), ..) => format!("event {index} cannot be read"),
         }
+    }
+}
+
+/// The raw event may hold secrets.
+impl std::fmt::Debug for InvalidEvent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InvalidEvent")
+            .field("index", &self.index)
+            .field("id", &self.id)
+            .field("event_type", &self.event_type)
+            .field("reason", &self.reason)
+            .field("raw_bytes", &self.raw.len())
+            .finish()
     }
 }
 
@@ -93,7 +120,8 @@ impl Events {
             Some(event) => vec![
                 event
                     .map_err(|error| InvalidEvent::body(&error))
-                    .and_then(|event| finish(0, event)),
+                    .and_then(|event| finish(0, event))
+                    .map_err(|error| error.with_raw(body)),
             ],
             None => read(body),
         };
@@ -131,29 +159,32 @@ fn read(body: &[u8]) -> Vec<Result<Event, InvalidEvent>> {
     // Once for the whole body is cheaper than once for each text in it.
     let body = match std::str::from_utf8(body) {
         Ok(body) => body,
-        Err(error) => return vec![Err(InvalidEvent::body(&error))],
+        Err(error) => return vec![Err(InvalidEvent::body(&error).with_raw(body))],
     };
     if !body.trim_start().starts_with('[') {
         return vec![read_one(None, body)];
     }
-    // As a rule every envelope is fine, and one look at each is enough.
-    if let Ok(events) = Batch(finish).read(body) {
+    // As a rule every event is fine, and one look at each is enough.
+    if let Ok(events) = Batch(finish).read(body)
+        && events.iter().all(Result::is_ok)
+    {
         return events;
     }
     let one = |index, event: &RawValue| read_one(Some(index), event.get());
     match Batch(one).read(body) {
         Ok(events) => events,
-        Err(error) => vec![Err(InvalidEvent::body(&error))],
+        Err(error) => vec![Err(InvalidEvent::body(&error).with_raw(body.as_bytes()))],
     }
 }
 
 fn read_one(index: Option<usize>, text: &str) -> Result<Event, InvalidEvent> {
-    match serde_json::from_str(text) {
+    let event = match serde_json::from_str(text) {
         Ok(event) => finish(index.unwrap_or(0), event),
         // Not even JSON, so it is no event that could be broken.
         Err(error) if index.is_none() && !error.is_data() => Err(InvalidEvent::body(&error)),
         Err(error) => Err(broken(index.unwrap_or(0), text, &error)),
-    }
+    };
+    event.map_err(|error| error.with_raw(text.as_bytes()))
 }
 
 /// The error about an event whose envelope cannot be read, with whatever tells which one it is.
@@ -173,6 +204,7 @@ fn broken(index: usize, text: &str, error: &serde_json::Error) -> InvalidEvent {
         id: text(&peek.id),
         event_type: text(&peek.event_type).or_else(|| text(&peek.r#type)),
         reason: shorten(error.to_string()),
+        raw: Vec::new(),
     }
 }
 
@@ -187,6 +219,7 @@ fn finish(index: usize, envelope: Envelope<'_>) -> Result<Event, InvalidEvent> {
         id: id.map(|id| shorten(id.to_owned())),
         event_type: event_type.map(|event_type| shorten(event_type.to_owned())),
         reason: shorten(reason),
+        raw: Vec::new(),
     };
     let Some(id) = envelope.id.filter(|id| !id.is_empty()) else {
         return Err(invalid(

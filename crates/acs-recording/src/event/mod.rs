@@ -11,6 +11,7 @@ mod party;
 mod recording;
 #[cfg(feature = "schemars")]
 pub(crate) mod schemas;
+mod serialize;
 mod subject;
 mod validation;
 mod wire;
