@@ -50,6 +50,7 @@
 
 mod calls;
 mod client;
+mod cloud;
 mod content;
 mod credential;
 mod error;
@@ -59,6 +60,7 @@ mod ids;
 mod inbox;
 mod lenient;
 mod metadata;
+mod mistaken;
 mod operation;
 mod recording;
 #[cfg(feature = "schemars")]
@@ -86,6 +88,7 @@ pub use calls::{
     WaitUntilConnected,
 };
 pub use client::{RecordingClient, RecordingClientBuilder};
+pub use cloud::Cloud;
 pub use content::{
     ContentHash, ContentStream, ContentUrl, DeleteContent, Download, DownloadRecording,
     InvalidContentUrl, Overwrite, Progress, SaveRecording, Saved, SavedChunk, SavedRecording,
@@ -97,7 +100,7 @@ pub use credential::{
     AccessKey, ConnectionString, Endpoint, InvalidAccessKey, InvalidConnectionString,
     InvalidEndpoint, SignedHeaders,
 };
-pub use error::{Error, ErrorKind, Result, ServiceCode};
+pub use error::{Error, ErrorKind, Hint, Result, ServiceCode};
 pub use event::{
     CallDetails, CallEndReason, CallEnded, CallParticipantAdded, CallParticipantRemoved, CallParty,
     CallStarted, Delivery, DialogUpdate, Event, EventKind, EventSchema, Events, IncomingCall,

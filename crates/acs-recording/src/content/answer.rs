@@ -19,7 +19,7 @@ use super::range::{ContentRange, Wanted, number};
 use super::verify::Announced;
 use super::{ContentUrl, refused};
 use crate::client::RecordingClient;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Hint, Result};
 
 /// The pauses while content is not ready begin with this.
 const FIRST_READY_PAUSE: Duration = Duration::from_millis(500);
@@ -93,7 +93,7 @@ impl NotReady {
     }
 
     pub(super) fn tells_gone(error: &Error) -> bool {
-        matches!(error.status(), Some(404 | 410))
+        error.hint() != Some(Hint::CheckGateway) && matches!(error.status(), Some(404 | 410))
     }
 }
 
@@ -278,6 +278,9 @@ impl Source {
     async fn refusal(&self, response: Response) -> Error {
         let gone = response.status().as_u16() == 410;
         let error = refused(response).await;
+        if error.hint() == Some(Hint::CheckGateway) {
+            return error;
+        }
         if gone || (self.expired && error.kind() == ErrorKind::NotFound) {
             return error.of_kind(ErrorKind::ExpiredContent);
         }

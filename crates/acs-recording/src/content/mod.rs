@@ -39,15 +39,17 @@ pub use verify::ContentHash;
 
 use reqwest::Response;
 
-use crate::error::{Error, ErrorKind, from_response};
+use crate::error::{Error, ErrorKind, Hint, from_response};
 
 /// The error for an answer of a storage host, whose own body is empty as a rule.
 async fn refused(response: Response) -> Error {
     let error = from_response(response).await;
     match error.kind() {
-        ErrorKind::NotFound => {
-            error.advise("content is kept for 24 hours, unless it was deleted before")
+        // What is missing is the way to the storage, and not the content.
+        ErrorKind::NotFound if error.hint() == Some(Hint::CheckGateway) => {
+            error.of_kind(ErrorKind::UnexpectedAnswer)
         }
+        ErrorKind::NotFound => error.with_hint(Hint::ContentIsGone),
         _ => error,
     }
 }

@@ -10,6 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::error::{Error, ErrorKind};
+use crate::mistaken::{Mistaken, recognize};
 use crate::transport::{Signable, base64_of_hash, content_hash};
 
 /// One of the two access keys of a Communication Services resource.
@@ -101,21 +102,30 @@ impl AccessKey {
     }
 }
 
-/// The text of an access key is not base64. The error does not repeat it.
+/// The text is no access key. The error does not repeat it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the access key is not base64: copy it from the resource's page \"Keys\", with its `=`")]
-#[non_exhaustive]
-pub struct InvalidAccessKey;
+#[error("the access key {0}: copy it from the resource's page \"Keys\", with its `=`")]
+pub struct InvalidAccessKey(&'static str);
 
 impl FromStr for AccessKey {
     type Err = InvalidAccessKey;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match BASE64_STANDARD.decode(text.trim()) {
+        let text = text.trim();
+        match BASE64_STANDARD.decode(text) {
+            // A server call id or a recording id would be a key by its form.
+            Ok(_) if let Some(is) = recognize(text) => Err(InvalidAccessKey(is.is())),
             Ok(key) if !key.is_empty() => Hmac::new_from_slice(&key)
                 .map(Self)
-                .map_err(|_| InvalidAccessKey),
-            _ => Err(InvalidAccessKey),
+                .map_err(|_| InvalidAccessKey("cannot be used")),
+            _ => Err(InvalidAccessKey(match recognize(text) {
+                Some(Mistaken::ConnectionString) => {
+                    "is a whole connection string, of which it is the part behind `accesskey=`"
+                }
+                Some(Mistaken::Token) => "is a token, which takes an Entra ID credential",
+                Some(is) => is.is(),
+                None => "is not base64",
+            })),
         }
     }
 }
@@ -129,5 +139,33 @@ impl fmt::Debug for AccessKey {
 impl From<InvalidAccessKey> for Error {
     fn from(error: InvalidAccessKey) -> Self {
         Error::new(ErrorKind::InvalidInput, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_certainly_no_key_is_named() {
+        for (text, said) in [
+            (
+                "endpoint=https://a.example/;accesskey=c2VjcmV0",
+                "whole connection string",
+            ),
+            ("eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2ln", "a token"),
+            ("c2VjcmV0IQ%3D%3D", "percent-encoded"),
+            ("\"c2VjcmV0\"", "quotes"),
+            ("29228d3e-040e-4656-a70e-890ab4e173e5", "a GUID"),
+            ("https://contoso.communication.azure.com/", "a URL"),
+            ("aHR0cHM6Ly9h", "server call id"),
+            ("c2VjcmV0IQ", "not base64"),
+            ("", "not base64"),
+        ] {
+            let error = text.parse::<AccessKey>().unwrap_err();
+            assert!(error.to_string().contains(said), "{text}: {error}");
+            assert!(!format!("{error:?}").contains("c2Vj"), "{error:?}");
+        }
+        assert!("c2VjcmV0IQ==\n".parse::<AccessKey>().is_ok());
     }
 }

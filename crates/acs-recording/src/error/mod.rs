@@ -1,16 +1,19 @@
 //! The one error of this crate.
 
 mod code;
+mod detail;
+mod hint;
 mod response;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use code::ServiceCode;
+pub use hint::Hint;
 pub(crate) use response::{from_response, retry_after};
 
 use crate::transport::{Trace, Tries};
-use response::Detail;
+use detail::Detail;
 
 /// The result of everything that talks to the service.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -54,8 +57,8 @@ pub enum ErrorKind {
     ContentNotReady,
     /// Each time, the content changed while it was downloaded.
     ContentChanged,
-    /// A URL leads to a host that gets no credentials; see
-    /// [`RecordingClientBuilder::allow_content_host`](crate::RecordingClientBuilder::allow_content_host).
+    /// A location leads to a place that gets no credentials: another host than the service's, or
+    /// a path that is not one of recorded content. Nothing was sent there.
     ForbiddenHost,
     /// The content is in a storage account of the caller's own, which takes other credentials.
     OwnStorage,
@@ -155,6 +158,7 @@ struct Inner {
     tries: Tries,
     /// Whether it is known that it will be the same the next time.
     lasting: bool,
+    hint: Option<Hint>,
     source: Option<BoxError>,
 }
 
@@ -171,6 +175,7 @@ impl Error {
             retry_after: None,
             tries: Tries::default(),
             lasting: false,
+            hint: None,
             source: None,
         }))
     }
@@ -237,7 +242,13 @@ impl Error {
         self
     }
 
-    /// Adds what to do about it to the message.
+    /// Says what to do about it.
+    pub(crate) fn with_hint(mut self, hint: Hint) -> Self {
+        self.0.hint = Some(hint);
+        self
+    }
+
+    /// Adds what else there is to know to the message.
     pub(crate) fn advise(mut self, advice: &str) -> Self {
         self.0.message = format!("{}; {advice}", self.0.message);
         self
@@ -252,6 +263,20 @@ impl Error {
     /// What went wrong, by what a program can do about it.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// What to do about it, where that is known, for programs that say it in their own words.
+    /// `Display` says it, too.
+    pub fn hint(&self) -> Option<Hint> {
+        self.0.hint
+    }
+
+    /// What happened and to what, without what to do about it and without the request's id.
+    pub fn summary(&self) -> String {
+        match self.0.operation {
+            Some(operation) => format!("{operation}: {}", self.0.message),
+            None => self.0.message.clone(),
+        }
     }
 
     /// The HTTP status, if the service answered.
@@ -274,8 +299,10 @@ impl Error {
 
     /// The service's error code by name, if it has one; else that of its sub-code.
     pub fn service_code(&self) -> Option<ServiceCode> {
+        let status = self.status().unwrap_or_default();
         let codes = [self.code(), self.sub_code()];
-        codes.into_iter().flatten().find_map(ServiceCode::find)
+        let mut codes = codes.into_iter().flatten();
+        codes.find_map(|code| ServiceCode::find(status, code))
     }
 
     /// What the service said, in its own words and shortened to one line of 1,000 characters.
@@ -329,6 +356,9 @@ impl fmt::Display for Error {
             write!(f, "{operation}: ")?;
         }
         write!(f, "{}", inner.message)?;
+        if let Some(hint) = &inner.hint {
+            write!(f, "; {hint}")?;
+        }
         if let Some(id) = &inner.request_id {
             write!(f, " [request {id}]")?;
         }
@@ -350,6 +380,7 @@ impl fmt::Debug for Error {
             .field("request_id", &inner.request_id)
             .field("retry_after", &inner.retry_after)
             .field("attempts", &inner.tries.attempts)
+            .field("hint", &inner.hint)
             .field("source", &inner.source)
             .finish()
     }
@@ -383,6 +414,8 @@ mod tests {
         (ErrorKind::ContentNotReady, "content-not-ready"),
         (ErrorKind::ContentChanged, "content-changed"),
         (ErrorKind::ForbiddenHost, "forbidden-host"),
+        (ErrorKind::OwnStorage, "own-storage"),
+        (ErrorKind::NothingToDownload, "nothing-to-download"),
         (ErrorKind::File, "file"),
     ];
 
