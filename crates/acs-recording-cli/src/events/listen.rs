@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use acs_recording::webhook::{Check, EventKey, HandlerError, TokenCheck, Webhook};
-use acs_recording::{Event, EventKind, RecordingClient, RecordingFileStatusUpdated};
+use acs_recording::{Cloud, Event, EventKind, RecordingClient, RecordingFileStatusUpdated};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
@@ -16,7 +16,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::event_json;
 use super::memory::{Places, Recent};
 use crate::cli::Global;
-use crate::connect::client;
+use crate::connect::{client, cloud};
 use crate::download::{AT_ONCE, Settings, save, tell};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -60,7 +60,10 @@ pub(crate) struct Listen {
     /// The application that these tokens are for
     #[arg(long, value_name = "APP", requires = "entra_tenant")]
     entra_audience: Option<String>,
-    /// Takes callbacks of the resource with this immutable id
+    /// The application of Event Grid that these tokens come from, in a cloud where it is not known
+    #[arg(long, value_name = "ID", requires = "entra_tenant")]
+    entra_application: Option<String>,
+    /// Takes callbacks of the resource with this immutable id, a GUID
     #[arg(long, value_name = "RESOURCE_ID")]
     callbacks: Option<String>,
     /// Takes what anybody posts
@@ -104,7 +107,8 @@ pub(super) async fn run(
     out: &Output,
     stop: crate::Stop,
 ) -> Result<(), Failure> {
-    let check = check(&options)?;
+    let cloud = cloud(global)?;
+    let check = check(&options, cloud)?;
     if !options.path.starts_with('/') || options.path.contains(['{', '*', '?']) {
         return Err(Failure::usage(
             "--path must be plain and begin with a slash",
@@ -123,7 +127,7 @@ pub(super) async fn run(
     let address = listener.local_addr()?;
     let handler = Arc::new(Handler::new(client, options, out.clone()));
     let webhook = Webhook::builder(check)
-        .allow_origin("eventgrid.azure.net")
+        .allow_origin(cloud.event_grid_origin())
         .build({
             let handler = Arc::clone(&handler);
             move |event: Event| handle(Arc::clone(&handler), event)
@@ -219,7 +223,7 @@ impl Handler {
     }
 }
 
-fn check(options: &Listen) -> Result<Check, Failure> {
+fn check(options: &Listen, cloud: Cloud) -> Result<Check, Failure> {
     let invalid = |error: &dyn std::error::Error| Failure::usage(error.to_string());
     if options.no_check {
         return Ok(Check::none());
@@ -240,11 +244,13 @@ fn check(options: &Listen) -> Result<Check, Failure> {
         .as_ref()
         .zip(options.entra_audience.as_ref())
     {
-        let token = TokenCheck::entra(tenant, audience).map_err(|error| invalid(&error))?;
+        let application = options.entra_application.as_deref();
+        let token = TokenCheck::entra_in(cloud, tenant, audience, application)
+            .map_err(|error| invalid(&error))?;
         checks.push(Check::token(token));
     }
     if let Some(id) = &options.callbacks {
-        let token = TokenCheck::callbacks(id).map_err(|error| invalid(&error))?;
+        let token = TokenCheck::callbacks_in(cloud, id).map_err(|error| invalid(&error))?;
         checks.push(Check::token(token));
     }
     checks.into_iter().reduce(Check::or).ok_or_else(|| {
