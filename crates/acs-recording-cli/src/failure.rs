@@ -8,6 +8,8 @@ use std::path::Path;
 use acs_recording::{Error, ErrorKind};
 use serde_json::{Value, json};
 
+use crate::text::one_line;
+
 const OTHER: u8 = 1;
 const USAGE: u8 = 2;
 const AUTHENTICATION: u8 = 3;
@@ -103,6 +105,11 @@ impl Failure {
         self
     }
 
+    /// What happened, without advice.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
     pub(crate) fn exit_code(&self) -> u8 {
         self.0.exit_code
     }
@@ -118,7 +125,7 @@ impl Failure {
         if verbose {
             let _ = write!(text, "\n  kind: {}", self.0.kind);
             for detail in &self.0.details {
-                let _ = write!(text, "\n  {detail}");
+                let _ = write!(text, "\n  {}", one_line(detail));
             }
         }
         text
