@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Call, Emulator, StoredRecording};
+use acs_emulator::{Emulator, StoredRecording};
 use serde_json::{Value, json};
 
 /// The program for one resource, without anything else of the environment.
@@ -159,21 +159,6 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "{what}");
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// Starts a recording of a call and stops it after some time of the emulator's clock.
-pub(crate) fn record(acs: &Emulator, program: &Program, call: &Call) {
-    let id = program
-        .run(&[
-            "start",
-            "--server-call-id",
-            call.server_call_id(),
-            "--media",
-            "unmixed",
-        ])
-        .text();
-    acs.clock().advance(Duration::from_secs(4));
-    assert_eq!(program.run(&["stop", &id]).text(), "stopped");
 }
 
 /// What the service tells of a recording.
