@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::cli::Format;
 use crate::failure::Failure;
-use crate::text::{is_control, json_line, lines, one_line};
+use crate::text::{json_line, lines, one_line};
 
 /// Where results and notes go; cheap to clone.
 #[derive(Clone, Debug)]
@@ -87,36 +87,21 @@ impl Output {
         })
     }
 
-    /// What people want to know and programs do not.
+    /// What people want to know and programs do not, on one line.
     pub(crate) fn note(&self, text: &str) {
-        self.tell(&lines(text));
+        self.tell(&one_line(text));
     }
 
     pub(crate) fn failure(&self, failure: &Failure) {
         match self.format {
-            Format::Text => self.note(&failure.text(self.verbose)),
+            Format::Text => self.tell(&lines(&failure.text(self.verbose))),
             Format::Json => self.tell(&json_line(&failure.json())),
         }
     }
 
     /// One event of a log, which may be coloured and ends with a line end.
     pub(crate) fn log(&self, event: &str) {
-        let event = event.trim_end_matches('\n');
-        let mut safe = String::with_capacity(event.len());
-        let mut rest = event;
-        while let Some(start) = rest.find(is_control) {
-            let (plain, control) = rest.split_at(start);
-            safe.push_str(plain);
-            let color = color_length(control);
-            let (control, after) = control.split_at(color.unwrap_or_else(|| first_length(control)));
-            safe.push_str(&match color {
-                Some(_) => control.into(),
-                None => one_line(control),
-            });
-            rest = after;
-        }
-        safe.push_str(rest);
-        self.tell(&safe);
+        self.tell(&colored_line(event.trim_end_matches('\n')));
     }
 
     fn tell(&self, safe: &str) {
@@ -126,16 +111,32 @@ impl Output {
     }
 }
 
-/// How long a sequence is that changes the colour and nothing else. Only those of the log itself
-/// are there: it escapes the ones within values.
+/// One line as it may be printed, with its colours. Those are of the log itself: it escapes what it
+/// finds within values.
+fn colored_line(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("\u{1b}[") {
+        let (plain, sequence) = rest.split_at(start);
+        safe.push_str(&one_line(plain));
+        let length = color_length(sequence);
+        let (sequence, after) = sequence.split_at(length.unwrap_or(1));
+        if length.is_some() {
+            safe.push_str(sequence);
+        } else {
+            safe.push_str(&one_line(sequence));
+        }
+        rest = after;
+    }
+    safe.push_str(&one_line(rest));
+    safe
+}
+
+/// How long a sequence is that changes the colour and nothing else.
 fn color_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let end = parameters.find(|c: char| !c.is_ascii_digit() && c != ';')?;
     parameters[end..].starts_with('m').then_some(end + 3)
-}
-
-fn first_length(text: &str) -> usize {
-    text.chars().next().map_or(0, char::len_utf8)
 }
 
 /// Help, the version, or what is wrong with the command line.
@@ -152,7 +153,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     } else if lines(&text) == text {
         let _ = error.print();
     } else {
-        Output::new(Format::Text, false).note(text.trim_end());
+        Output::new(Format::Text, false).tell(&lines(text.trim_end()));
     }
     ExitCode::from(failure.exit_code())
 }
@@ -175,4 +176,21 @@ fn wants_json(arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
         follows = argument == "--output";
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_keep_their_colors_and_nothing_else() {
+        assert_eq!(
+            colored_line("\u{1b}[2mnow\u{1b}[0m \u{1b}[1;32mINFO\u{1b}[0m a"),
+            "\u{1b}[2mnow\u{1b}[0m \u{1b}[1;32mINFO\u{1b}[0m a"
+        );
+        assert_eq!(
+            colored_line("a\u{1b}[2Jb\u{1b}]0;m\u{7}\n\u{1b}[3"),
+            r"a\u{1b}[2Jb\u{1b}]0;m\u{7}\u{a}\u{1b}[3"
+        );
+    }
 }

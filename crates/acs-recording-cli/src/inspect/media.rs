@@ -82,6 +82,8 @@ pub(super) struct Picture {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) frames: u64,
+    /// Frames per second, on average.
+    pub(super) frame_rate: Option<f64>,
     pub(super) key_frames: u64,
     /// The bytes of key frames.
     pub(super) key_bytes: u64,

@@ -43,12 +43,13 @@ Examples:
 JSON, for every format: {\"path\", \"format\", \"duration_ms\", \"truncated\", \"sample_rate\", \"bits\",
 \"metadata\", \"tracks\": [{\"track\", \"kind\", \"codec\", \"duration_ms\", \"bytes\", \"bit_rate\", …}],
 \"channels\": [{\"channel\", \"track\", \"participant\", \"rms_dbfs\", \"peak_dbfs\", \"speech\", \"silence\",
-\"waveform\"}], \"warnings\": [TEXT]}. format is wav, mp3 or mp4, kind is audio, video or other. Tracks
+\"waveform\"}], \"warnings\": [TEXT], \"notes\": [TEXT]}. format is wav, mp3 or mp4, kind is audio, video or other. Tracks
 with sound also have channels, sample_rate and bits; those with pictures have width, height,
 frame_rate, frames, key_frames, frame_bytes and key_frame_bytes, the last two on average. metadata
 is the document used for names. Levels are null for digital silence, speech and silence are shares
 of 1, and waveform has the peak of each of --width spans, from 0 to 1. channels is empty where
-levels are not known. A path that is not UTF-8 is also given as path_base64.
+levels are not known. warnings tell what is missing or wrong, notes what may well be intended, such
+as silence. A path that is not UTF-8 is also given as path_base64.
 
 Exit codes: 0 also for a file that is cut off; 6 if nothing in it can be read.")]
 pub(crate) struct Inspect {
@@ -122,7 +123,6 @@ fn inspect(path: &Path, options: &Inspect, out: &Output) -> Result<(), Failure> 
         out.note(&format!("{} written", picture.display()));
     }
     let mut warnings = media.warnings.clone();
-    warnings.extend(report::hints(&media));
     warnings.extend(document.warning);
     let report = Report {
         path,
@@ -130,6 +130,7 @@ fn inspect(path: &Path, options: &Inspect, out: &Output) -> Result<(), Failure> 
         metadata: document.path.as_deref(),
         names: &names,
         warnings: &warnings,
+        notes: &report::notes(&media),
     };
     out.result(&report.text(), &report.json())
 }

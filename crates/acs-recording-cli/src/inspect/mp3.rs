@@ -291,6 +291,9 @@ fn measure(
         let (failed, all) = (decoder.failed, walk.frames);
         warnings.push(format!("{failed} of {all} frames could not be decoded."));
     }
+    if decoder.failed == walk.frames {
+        return Ok(Vec::new());
+    }
     Ok(meter.finish(0))
 }
 

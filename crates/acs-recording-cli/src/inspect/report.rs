@@ -21,7 +21,9 @@ pub(super) struct Report<'a> {
     /// The metadata document that was used.
     pub(super) metadata: Option<&'a Path>,
     pub(super) names: &'a [Option<String>],
+    /// What is wrong, and what is only to be known.
     pub(super) warnings: &'a [String],
+    pub(super) notes: &'a [String],
 }
 
 impl Report<'_> {
@@ -34,8 +36,10 @@ impl Report<'_> {
                 let _ = write!(text, "\ntrack {number}  {}", one_line(&line(track)));
             }
         }
-        for warning in self.warnings {
-            let _ = write!(text, "\nwarning: {}", one_line(warning));
+        for (kind, remarks) in [("warning", self.warnings), ("note", self.notes)] {
+            for remark in remarks {
+                let _ = write!(text, "\n{kind}: {}", one_line(remark));
+            }
         }
         for (number, (channel, name)) in self.media.channels.iter().zip(self.names).enumerate() {
             let _ = write!(
@@ -64,6 +68,7 @@ impl Report<'_> {
             "tracks": tracks.map(track_json).collect::<Vec<_>>(),
             "channels": channels.map(channel_json).collect::<Vec<_>>(),
             "warnings": self.warnings,
+            "notes": self.notes,
         });
         put_path(&mut report, "path", self.path);
         if let Some(document) = self.metadata {
@@ -139,8 +144,8 @@ fn line(track: &Track) -> String {
                 format!("picture: {}", track.codec),
                 format!("{} x {}", picture.width, picture.height),
             ];
-            if let Some(rate) = frame_rate(track, picture) {
-                facts.push(format!("{rate} frames per second"));
+            if let Some(rate) = picture.frame_rate {
+                facts.push(format!("{} frames per second", round(rate, 100.0)));
             }
             facts.extend(track.bit_rate.map(kilobits));
             facts.push(format!(
@@ -160,31 +165,24 @@ fn average(track: &Track, picture: &Picture) -> u64 {
     track.bytes / picture.frames.max(1)
 }
 
-/// Frames per second, on average.
-fn frame_rate(track: &Track, picture: &Picture) -> Option<f64> {
-    let seconds = track.duration.as_secs_f64();
-    #[allow(clippy::cast_precision_loss, reason = "a rate needs few digits")]
-    let rate = picture.frames as f64 / seconds;
-    (seconds > 0.0).then(|| round(rate, 100.0))
-}
-
-/// What the sizes of coded pictures suggest. Nothing is decoded, so it is no more than that.
-pub(super) fn hints(media: &Media) -> Vec<String> {
-    let mut hints = Vec::new();
+/// What is to be known of a file that may well be whole: silence, and what the sizes of coded
+/// pictures suggest. They are not decoded, so it is no more than that.
+pub(super) fn notes(media: &Media) -> Vec<String> {
+    let mut notes = Vec::new();
     for (number, track) in media.tracks.iter().enumerate() {
         if let Kind::Picture(picture) = &track.kind {
             let hint = picture_hint(track, picture);
-            hints.extend(hint.map(|hint| format!("Track {number}: {hint}")));
+            notes.extend(hint.map(|hint| format!("Track {number}: {hint}")));
         }
     }
     let has_sound = media.tracks.iter().any(|track| track.sound().is_some());
     let has_levels = !media.channels.is_empty() && media.duration.as_nanos() > 0;
     if has_levels && media.channels.iter().all(is_silent) {
-        hints.push("The sound is digital silence from beginning to end.".to_owned());
+        notes.push("The sound is digital silence from beginning to end.".to_owned());
     } else if !has_sound && !media.tracks.is_empty() {
-        hints.push("There is no track with sound.".to_owned());
+        notes.push("There is no track with sound.".to_owned());
     }
-    hints
+    notes
 }
 
 fn is_silent(channel: &Channel) -> bool {
@@ -202,17 +200,19 @@ fn picture_hint(track: &Track, picture: &Picture) -> Option<String> {
     let others = picture.frames - picture.key_frames.min(picture.frames);
     let key_bits = picture.key_bytes * 8 / picture.key_frames;
     let other_bits = (track.bytes.saturating_sub(picture.key_bytes) * 8).checked_div(others);
-    // Less than a bit for each block of a whole picture has no room for an edge, and what changes in
-    // a picture takes some bits at least.
-    let is_flat = key_bits < blocks;
+    // What is to be seen takes more than a byte for each block of a whole picture, and what changes
+    // more than a bit for a sixteenth of them.
+    let is_flat = key_bits < blocks * 8;
     let is_still = other_bits.is_none_or(|bits| bits < blocks / 16);
     let size = key_bits / 8;
     match (is_flat, is_still) {
         (true, true) => Some(format!(
-            "a whole picture has {size} bytes and hardly anything changes, as in a video that is black or of one colour; a player shows what it is."
+            "a whole picture takes {size} bytes and hardly anything changes. It may be black, of one \
+             colour, or a still picture with little in it; a player shows which."
         )),
         (false, true) if others > 0 => Some(
-            "hardly anything changes from picture to picture, as in a still picture; a player shows what it is."
+            "hardly anything changes from picture to picture. It may be a still picture; a player \
+             shows whether it is."
                 .to_owned(),
         ),
         _ => None,
@@ -272,7 +272,7 @@ fn track_json((number, track): (usize, &Track)) -> Value {
         Kind::Picture(picture) => {
             value["width"] = picture.width.into();
             value["height"] = picture.height.into();
-            value["frame_rate"] = frame_rate(track, picture).into();
+            value["frame_rate"] = picture.frame_rate.map(|rate| round(rate, 100.0)).into();
             value["frames"] = picture.frames.into();
             value["key_frames"] = picture.key_frames.into();
             value["frame_bytes"] = average(track, picture).into();

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
 
+#[cfg(target_os = "linux")]
+use crate::program::peak_memory;
 use crate::program::{Program, event, interrupt, spawn};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,17 +188,7 @@ async fn a_large_download_needs_little_memory() {
     let program = Program::new(&acs);
     let location = recording.chunks()[0].content_location();
     let mut child = spawn(&mut program.command(&["download", location, "-o", "call.wav"]));
-    let mut peak = 0;
-    while child.try_wait().unwrap().is_none() {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
-        let status = status.unwrap_or_default();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("RssAnon:"));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        peak = peak.max(number.unwrap_or(0));
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let peak = peak_memory(&mut child);
     program.check(child.output()).text();
     // The limit is 24 MiB with the 8 MiB of code that an optimised program has. It is 13 to 15 here.
     assert!((1..16 * 1024).contains(&peak), "{peak} KiB");

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::events::Listening;
 use crate::program::Program;
+#[cfg(target_os = "linux")]
+use crate::program::{peak_memory, spawn};
 
 /// A recording that was made and downloaded.
 struct Recorded {
@@ -98,6 +100,7 @@ fn assert_shape(report: &Value) {
             "duration_ms",
             "format",
             "metadata",
+            "notes",
             "path",
             "sample_rate",
             "tracks",
@@ -557,6 +560,33 @@ fn a_name_that_is_not_utf_8_is_not_lost() {
     let report = program.check(command.arg(&name).output().unwrap()).json();
     assert_eq!(report["path"], "a\u{fffd}.wav");
     assert_eq!(report["path_base64"], "Yf8ud2F2");
+}
+
+/// A file system stores only what is written, and Linux tells the memory of a program that runs.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_long_file_needs_little_memory() {
+    const SIZE: u64 = 80_000_000;
+    let program = Program::with_connection_string("");
+    let mut head = wav();
+    let data = head.windows(4).position(|name| name == b"data").unwrap() + 8;
+    head.truncate(data);
+    // Floating point of 64 bits on one channel, and a size to the end.
+    let format = head.windows(4).position(|name| name == b"fmt ").unwrap() + 8;
+    for (at, value) in [(0, 3_u16), (2, 1), (12, 8), (14, 64)] {
+        head[format + at..format + at + 2].copy_from_slice(&value.to_le_bytes());
+    }
+    head[data - 4..].fill(0xFF);
+    program.write("call.wav", &head);
+    let path = program.dir.path().join("call.wav");
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len(data as u64 + SIZE).unwrap();
+    let inspect = ["inspect", "call.wav", "--output", "json"];
+    let mut child = spawn(&mut program.command(&inspect));
+    let peak = peak_memory(&mut child);
+    let report = program.check(child.output()).json();
+    assert_eq!(report["duration_ms"], SIZE / 8 / 16);
+    assert!((1..16 * 1024).contains(&peak), "{peak} KiB");
 }
 
 /// More than four GiB, of which the file system stores only what is written.

@@ -143,6 +143,23 @@ pub(crate) fn spawn(command: &mut Command) -> Running {
     Running(Some(command.spawn().unwrap()))
 }
 
+/// The most memory that a program has of its own until it ends, in KiB.
+#[cfg(target_os = "linux")]
+pub(crate) fn peak_memory(child: &mut Child) -> u64 {
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+        let status = status.unwrap_or_default();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        peak = peak.max(number.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    peak
+}
+
 /// Interrupts as Ctrl-C does.
 pub(crate) fn interrupt(child: &Child) {
     let status = Command::new("kill")

@@ -3,6 +3,8 @@
 mod boxes;
 mod fragments;
 mod samples;
+#[cfg(test)]
+mod tests;
 mod track;
 
 use std::time::Duration;
@@ -11,6 +13,7 @@ use super::codec::Decoder;
 use super::measure::{Channel, Meter};
 use super::media::{Format, MOST_CHANNELS, Media, Problem, Source, Track};
 use boxes::{Content, header};
+use samples::Present;
 use track::{Coding, Stream};
 
 /// Boxes that such a file may begin with.
@@ -57,22 +60,29 @@ pub(super) fn look(source: &mut Source, widths: &[usize]) -> Result<Media, Probl
     let mut tracks = Vec::new();
     let mut channels = Vec::new();
     for (number, stream) in streams.iter().enumerate() {
-        let (count, there) = (
-            stream.samples.count(),
-            stream.samples.within(source.len).count() as u64,
-        );
+        let present = stream.samples.present(source.len);
+        let (there, count) = (present.count, stream.samples.count());
         if there < count {
             truncated = true;
             let text = format!("{there} of {count} samples of track {number} are there.");
             warnings.push(text);
         }
-        channels.extend(sound(source, stream, number, widths, &mut warnings)?);
-        tracks.push(stream.track());
+        channels.extend(sound(
+            source,
+            stream,
+            present,
+            number,
+            widths,
+            &mut warnings,
+        )?);
+        tracks.push(stream.track(present));
     }
     if layout.is_cut && warnings.is_empty() {
         warnings.push("The file ends within a box.".to_owned());
     }
     let longest = tracks.iter().map(|track: &Track| track.duration).max();
+    // What is announced is right for a whole file only.
+    let announced = announced.filter(|_| !truncated);
     Ok(Media {
         format: Format::Mp4,
         duration: longest.max(announced).unwrap_or_default(),
@@ -163,6 +173,7 @@ fn time(ticks: u64, scale: u32) -> Option<Duration> {
 fn sound(
     source: &mut Source,
     stream: &Stream,
+    present: Present,
     number: usize,
     widths: &[usize],
     warnings: &mut Vec<String>,
@@ -185,11 +196,7 @@ fn sound(
         let frames = (u128::from(ticks) * rate).checked_div(u128::from(stream.scale));
         u64::try_from(frames.unwrap_or(0)).unwrap_or(u64::MAX)
     };
-    let there = stream.samples.within(source.len);
-    let there = there.fold(0_u64, |sum, sample| {
-        sum.saturating_add(sample.duration.into())
-    });
-    let there = frames(there.saturating_sub(stream.skipped));
+    let there = frames(present.ticks.saturating_sub(stream.skipped));
     let shown = stream.shown.map_or(there, |shown| {
         let frames = shown.as_nanos() * rate / 1_000_000_000;
         there.min(u64::try_from(frames).unwrap_or(u64::MAX))
@@ -213,6 +220,9 @@ fn sound(
         warnings.push(format!(
             "{failed} of {units} units of {codec} could not be decoded."
         ));
+    }
+    if decoder.failed == units {
+        return Ok(Vec::new());
     }
     Ok(meter.finish(number))
 }

@@ -27,6 +27,14 @@ struct Chunk {
     samples: u64,
 }
 
+/// Sums over samples.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Present {
+    pub(super) count: u64,
+    pub(super) bytes: u64,
+    pub(super) ticks: u64,
+}
+
 /// One sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sample {
@@ -89,7 +97,7 @@ impl Samples {
             .map_or(self.sizes.len() as u64, |(_, count)| count)
     }
 
-    pub(super) fn bytes(&self) -> u64 {
+    fn bytes(&self) -> u64 {
         match self.equal {
             Some((size, count)) => u64::from(size).saturating_mul(count),
             None => self.sizes.iter().map(|size| u64::from(*size)).sum(),
@@ -97,19 +105,62 @@ impl Samples {
     }
 
     /// How long all of them last.
-    pub(super) fn ticks(&self) -> u64 {
+    fn ticks(&self) -> u64 {
         let lengths = self.durations.iter();
         lengths.fold(0, |sum, (count, each)| {
             sum.saturating_add(count.saturating_mul((*each).into()))
         })
     }
 
-    /// The number of key frames, and their bytes.
-    pub(super) fn keys(&self) -> (u64, u64) {
-        let Some(keys) = &self.keys else {
-            return (self.count(), self.bytes());
+    /// Samples per second, of which the last one may be shown for any time.
+    pub(super) fn rate(&self, present: Present, scale: u32) -> Option<f64> {
+        let (_, last) = self.durations.last()?;
+        let ticks = present.ticks.checked_sub(u64::from(*last))?;
+        #[allow(clippy::cast_precision_loss, reason = "a rate needs few digits")]
+        let [count, ticks] = [present.count.checked_sub(1)?, ticks].map(|value| value as f64);
+        (ticks > 0.0).then(|| count * f64::from(scale) / ticks)
+    }
+
+    /// What a file of this length has of them.
+    pub(super) fn present(&self, len: u64) -> Present {
+        if self.is_within(len) {
+            return Present {
+                count: self.count(),
+                bytes: self.bytes(),
+                ticks: self.ticks(),
+            };
+        }
+        let samples = self.within(len);
+        samples.fold(Present::default(), |present, sample| Present {
+            count: present.count + 1,
+            bytes: present.bytes + u64::from(sample.size),
+            ticks: present.ticks.saturating_add(sample.duration.into()),
+        })
+    }
+
+    /// Whether samples of equal size, of which there may be very many, are all within a file of this
+    /// length. Others are looked at one by one.
+    fn is_within(&self, len: u64) -> bool {
+        let Some((size, count)) = self.equal else {
+            return false;
         };
-        let sizes = keys.iter().filter_map(|key| self.size(*key));
+        let mut chunks = self.chunks.iter().map(|chunk| {
+            let bytes = u64::from(size).saturating_mul(chunk.samples);
+            (chunk.samples, chunk.offset.saturating_add(bytes))
+        });
+        let total = chunks.try_fold(0_u64, |sum, (samples, end)| {
+            (end <= len).then(|| sum.saturating_add(samples))
+        });
+        total == Some(count) && self.bytes() <= len
+    }
+
+    /// How many of the first so many are key frames, and their bytes.
+    pub(super) fn keys(&self, first: Present) -> (u64, u64) {
+        let Some(keys) = &self.keys else {
+            return (first.count, first.bytes);
+        };
+        let keys = keys.iter().filter(|key| **key < first.count);
+        let sizes = keys.filter_map(|key| self.size(*key));
         sizes.fold((0, 0), |(count, bytes), size| {
             (count + 1, bytes + u64::from(size))
         })

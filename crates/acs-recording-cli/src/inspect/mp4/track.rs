@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::boxes::{Content, descriptor};
-use super::samples::Samples;
+use super::samples::{Present, Samples};
 use super::{time, timescale};
 use crate::inspect::media::{Kind, Picture, Sound, Track, bit_rate};
 
@@ -43,19 +43,20 @@ impl Stream {
         }
     }
 
-    pub(super) fn track(&self) -> Track {
-        let samples = &self.samples;
+    /// The track, with so much of it.
+    pub(super) fn track(&self, present: Present) -> Track {
         let time = |ticks| time(ticks, self.scale).unwrap_or_default();
-        let all = time(samples.ticks().saturating_sub(self.skipped));
+        let all = time(present.ticks.saturating_sub(self.skipped));
         Track {
             kind: match self.entry {
                 Entry::Sound(sound) => Kind::Sound(sound),
                 Entry::Picture { width, height } => {
-                    let (key_frames, key_bytes) = samples.keys();
+                    let (key_frames, key_bytes) = self.samples.keys(present);
                     Kind::Picture(Picture {
                         width,
                         height,
-                        frames: samples.count(),
+                        frames: present.count,
+                        frame_rate: self.samples.rate(present, self.scale),
                         key_frames,
                         key_bytes,
                     })
@@ -64,8 +65,8 @@ impl Stream {
             },
             codec: self.codec.clone(),
             duration: self.shown.map_or(all, |shown| shown.min(all)),
-            bytes: samples.bytes(),
-            bit_rate: bit_rate(samples.bytes(), time(samples.ticks())),
+            bytes: present.bytes,
+            bit_rate: bit_rate(present.bytes, time(present.ticks)),
         }
     }
 }
