@@ -29,7 +29,7 @@ pub(crate) struct Failure(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     exit_code: u8,
-    /// One of [`ErrorKind::name`], `failed` or `interrupted`.
+    /// One of [`ErrorKind::name`], `failed`, `interrupted` or `unreadable`.
     kind: &'static str,
     message: String,
     advice: Option<String>,
@@ -66,6 +66,12 @@ impl Failure {
     pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
         let text = format!("{}: {error}", path.display());
         Self::new(OTHER, ErrorKind::File.name(), text)
+    }
+
+    /// A file has another format than those that can be read, or nothing of it can be.
+    pub(crate) fn unreadable(path: &Path, what: &dyn Display) -> Self {
+        let text = format!("{}: {what}", path.display());
+        Self::new(CONTENT, "unreadable", text)
     }
 
     /// A file is not what it should be.

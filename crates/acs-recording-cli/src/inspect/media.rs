@@ -1,6 +1,5 @@
 //! What a recording is made of, whatever its format.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
@@ -124,17 +123,6 @@ impl From<io::Error> for Problem {
     }
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => error.fmt(f),
-            Self::Content(what) => f.write_str(what),
-        }
-    }
-}
-
-impl std::error::Error for Problem {}
-
 /// The bytes of a file, with its length.
 pub(super) struct Source {
     file: BufReader<File>,
@@ -210,8 +198,8 @@ impl Source {
 pub(super) fn look(path: &Path, widths: &[usize]) -> Result<Media, Failure> {
     open(path, widths).map_err(|problem| match problem {
         Problem::Io(error) => Failure::file(path, &error),
-        Problem::Content(_) => {
-            Failure::corrupt(path, &problem).advise("`inspect` reads WAV, MP3 and MP4 files")
+        Problem::Content(what) => {
+            Failure::unreadable(path, &what).advise("`inspect` reads WAV, MP3 and MP4 files")
         }
     })
 }

@@ -7,6 +7,7 @@ mod mp3;
 mod mp4;
 mod names;
 mod other;
+mod pcm;
 mod picture;
 mod report;
 mod wav;
@@ -93,8 +94,8 @@ fn inspect_all(options: &Inspect, out: &Output) -> Result<(), Failure> {
         }
     }
     let mut first = None;
-    for file in &options.files {
-        match inspect(file, options, out) {
+    for (number, file) in options.files.iter().enumerate() {
+        match inspect(file, options, number > 0, out) {
             Ok(()) => {}
             Err(failure) if first.is_none() => first = Some(failure),
             Err(failure) => out.failure(&failure),
@@ -103,7 +104,7 @@ fn inspect_all(options: &Inspect, out: &Output) -> Result<(), Failure> {
     first.map_or(Ok(()), Err)
 }
 
-fn inspect(path: &Path, options: &Inspect, out: &Output) -> Result<(), Failure> {
+fn inspect(path: &Path, options: &Inspect, follows: bool, out: &Output) -> Result<(), Failure> {
     if let Some(picture) = &options.png {
         picture::check(picture)?;
     }
@@ -132,7 +133,9 @@ fn inspect(path: &Path, options: &Inspect, out: &Output) -> Result<(), Failure> 
         warnings: &warnings,
         notes: &report::notes(&media),
     };
-    out.result(&report.text(), &report.json())
+    // A line between two files.
+    let space = if follows { "\n" } else { "" };
+    out.result(&format!("{space}{}", report.text()), &report.json())
 }
 
 fn name(metadata: Option<&RecordingMetadata>, channel: usize) -> Option<String> {

@@ -38,7 +38,10 @@ pub(super) fn given(path: &Path) -> Result<Document, Failure> {
 /// names that the service gives in own storage.
 pub(super) fn beside(media: &Path) -> Document {
     let mut warning = None;
-    for path in candidates(media) {
+    // What a manifest names was downloaded together with the file.
+    let listed = manifests(media).iter().find_map(|path| named(path, media));
+    let is_listed = |path: &Path| listed.as_deref() == Some(path);
+    for path in listed.iter().cloned().chain(candidates(media)) {
         match fs::metadata(&path) {
             Ok(found) if found.is_file() => {}
             _ => continue,
@@ -50,7 +53,7 @@ pub(super) fn beside(media: &Path) -> Document {
                 continue;
             }
         };
-        if let Some(other) = other_chunk(media, &content) {
+        if let Some(other) = other_chunk(media, &content).filter(|_| !is_listed(&path)) {
             let path = path.display();
             warning.get_or_insert(format!("No names from {path}: it is of {other}."));
             continue;
@@ -135,9 +138,7 @@ fn other_chunk(media: &Path, document: &RecordingMetadata) -> Option<String> {
 
 /// Where the document of a file may be, the most certain place first.
 fn candidates(media: &Path) -> Vec<PathBuf> {
-    let mut candidates = Vec::new();
-    candidates.extend(manifests(media).iter().find_map(|path| named(path, media)));
-    candidates.push(media.with_extension("json"));
+    let mut candidates = vec![media.with_extension("json")];
     let stem = media.file_stem().and_then(|stem| stem.to_str());
     if let Some(stem) = stem
         && Name::read(stem).is_own_storage
@@ -306,11 +307,15 @@ mod tests {
         let manifest = r#"{"version": 9, "chunks": [
             {"index": 0, "media": {"name": "call.000.wav"}, "metadata": {"name": "../x.json"}},
             {"index": 1, "media": {"name": "call.001.wav"}, "metadata": {"name": "names.json"}},
+            {"index": 5, "media": {"name": "call.005.wav"}, "metadata": {"name": "names.json"}},
             {"index": 2, "media": {"name": "call.002.wav"}, "metadata": null},
             {"index": 3, "media": null}]}"#;
         let files = [("call.manifest.json", manifest), ("names.json", DOCUMENT)];
-        let of_second = found(&files, "call.001.wav");
-        assert_eq!(of_second.path.as_deref(), Some(Path::new("names.json")));
+        // The second stands for an event without numbers: what is listed goes together.
+        for media in ["call.001.wav", "call.005.wav"] {
+            let path = found(&files, media).path;
+            assert_eq!(path.as_deref(), Some(Path::new("names.json")));
+        }
         for media in [
             "call.000.wav",
             "call.002.wav",

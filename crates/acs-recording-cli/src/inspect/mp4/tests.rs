@@ -131,7 +131,7 @@ fn samples_may_be_in_fragments() {
         let content = [full("mfhd", 0, &[1]), boxed("traf", &part.concat())];
         let list = boxed("moof", &content.concat());
         assert_eq!(list.len() + 8, 96);
-        [list, boxed("mdat", &[0; 49_000])].concat()
+        [list, boxed("mdat", &vec![0; 49_000])].concat()
     };
     let parts = [file_type(), movie(&empty, &extends), fragment(), fragment()];
     let file = parts.concat();
