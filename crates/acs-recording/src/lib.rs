@@ -64,6 +64,7 @@ mod recording;
 #[cfg(feature = "schemars")]
 pub mod schema;
 mod start;
+pub mod text;
 mod transport;
 #[cfg(feature = "webhook")]
 pub mod webhook;
