@@ -4,6 +4,7 @@
 mod axum;
 mod check;
 mod dedup;
+mod functions;
 mod handler;
 mod handshake;
 mod keys;
