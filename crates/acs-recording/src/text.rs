@@ -57,7 +57,9 @@ pub(crate) fn decode_lossy(bytes: &[u8]) -> Cow<'_, str> {
     const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
     let (encoding, bytes) = detect(bytes);
     match encoding {
-        Encoding::Utf8 => String::from_utf8_lossy(bytes),
+        // The check alone is quicker than a replacement that finds nothing.
+        Encoding::Utf8 => std::str::from_utf8(bytes)
+            .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed),
         Encoding::Utf16(unit) => utf16(bytes, unit)
             .map(|letter| letter.unwrap_or(REPLACEMENT))
             .collect(),

@@ -226,10 +226,7 @@ fn check(options: &Listen) -> Result<Check, Failure> {
     }
     let mut checks = Vec::new();
     let secret = match &options.secret_file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path);
-            Some(text.map_err(|error| Failure::file(path, &error))?)
-        }
+        Some(path) => Some(crate::files::read_text(path)?),
         None => std::env::var(SECRET).ok(),
     };
     if let Some(secret) = secret {

@@ -19,4 +19,5 @@ mod recording;
 mod refusals;
 mod requests;
 mod terminal;
+mod texts;
 mod tls;

@@ -272,7 +272,7 @@ fn broken(index: usize, text: &str, error: &serde_json::Error) -> InvalidEvent {
 }
 
 /// From the members of an envelope to the event.
-fn finish(index: usize, envelope: Envelope<'_>) -> Result<Event, InvalidEvent> {
+fn finish(index: usize, mut envelope: Envelope<'_>) -> Result<Event, InvalidEvent> {
     let invalid = |id: Option<&str>, event_type: Option<&str>, reason: String| InvalidEvent {
         index: Some(index),
         id: id.map(|id| shorten(id.to_owned())),
@@ -280,8 +280,8 @@ fn finish(index: usize, envelope: Envelope<'_>) -> Result<Event, InvalidEvent> {
         reason: shorten(reason),
         raw: Vec::new(),
     };
-    let id = envelope.id.as_deref().filter(|id| !id.is_empty());
-    let id = id.map(str::to_owned).or_else(|| substitute_id(&envelope));
+    let id = envelope.id.take().filter(|id| !id.is_empty());
+    let id = id.or_else(|| substitute_id(&envelope));
     let (schema, event_type) = match (envelope.event_type, envelope.cloud_type) {
         (Some(event_type), None) => (EventSchema::EventGrid, Some(event_type)),
         (_, event_type) => (EventSchema::CloudEvents, event_type),

@@ -186,7 +186,7 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
                 }
                 Member::DataVersion => text(&mut event.data_version, "dataVersion", &mut map)?,
                 Member::MetadataVersion => {
-                    text(&mut event.metadata_version, "metadataVersion", &mut map)?
+                    text(&mut event.metadata_version, "metadataVersion", &mut map)?;
                 }
                 Member::Type => set(&mut event.cloud_type, "type", map.next_value()?)?,
                 Member::Source => text(&mut event.source, "source", &mut map)?,
@@ -196,7 +196,7 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
                 }
                 Member::SpecVersion => text(&mut event.spec_version, "specversion", &mut map)?,
                 Member::DataContentType => {
-                    text(&mut event.data_content_type, "datacontenttype", &mut map)?
+                    text(&mut event.data_content_type, "datacontenttype", &mut map)?;
                 }
                 Member::DataSchema => text(&mut event.data_schema, "dataschema", &mut map)?,
                 Member::Other(name) => event.attributes.push((name, map.next_value()?)),

@@ -118,6 +118,9 @@ impl Walker<'_> {
         }
         let pieces: Vec<_> = encoded::pieces(rest).collect();
         for piece in &pieces {
+            if self.is_over() {
+                return;
+            }
             let rest = self.values(piece, depth, attributes);
             // What is left of an array around other pieces.
             let is_punctuation = pieces.len() > 1 && rest.trim_matches(['[', ']', ',']).is_empty();

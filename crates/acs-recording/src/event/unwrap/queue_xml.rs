@@ -5,9 +5,11 @@ pub(super) struct Message<'a>(&'a str);
 
 /// The messages in a document; none if it is another one.
 pub(super) fn messages(text: &str) -> Option<Vec<Message<'_>>> {
-    let list = element(text, "QueueMessagesList")?.0;
+    const LIST: &str = "QueueMessagesList";
     let mut messages = Vec::new();
-    let mut rest = list;
+    let Some((mut rest, _)) = element(text, LIST) else {
+        return leaf(text, LIST).map(|_| messages);
+    };
     while let Some((message, after)) = element(rest, "QueueMessage") {
         messages.push(Message(message));
         rest = after;
@@ -21,7 +23,7 @@ impl<'a> Message<'a> {
     }
 
     pub(super) fn text(&self) -> Option<String> {
-        element(self.0, "MessageText").map(|(text, _)| unescape(text))
+        leaf(self.0, "MessageText")
     }
 
     /// The other members, with their names.
@@ -34,27 +36,29 @@ impl<'a> Message<'a> {
             "TimeNextVisible",
             "DequeueCount",
         ];
-        let found = NAMES.iter().filter_map(|name| {
-            let (text, _) = element(self.0, name)?;
-            Some(((*name).to_owned(), unescape(text)))
-        });
-        found.collect()
+        let found = NAMES.iter();
+        found
+            .filter_map(|name| Some(((*name).to_owned(), leaf(self.0, name)?)))
+            .collect()
     }
 }
 
 /// The content of the first element of a name, and what follows the element. Elements of these
-/// documents have no attributes and never contain themselves. An empty one has no content.
+/// documents have no attributes and never contain themselves.
 fn element<'a>(xml: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
-    let open = format!("<{name}>");
-    let close = format!("</{name}>");
-    if let Some((_, rest)) = xml.split_once(&open) {
-        // A document that is cut off still has what is there.
-        return Some(rest.split_once(&close).unwrap_or((rest, "")));
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    // A document that is cut off still has what is there.
+    let end = rest.split_once(&format!("</{name}>"));
+    Some(end.unwrap_or((rest, "")))
+}
+
+/// The text in the first element of a name; an empty one may be a single tag.
+fn leaf(xml: &str, name: &str) -> Option<String> {
+    if let Some((text, _)) = element(xml, name) {
+        return Some(unescape(text));
     }
-    let (_, rest) = xml
-        .split_once(&format!("<{name} />"))
-        .or_else(|| xml.split_once(&format!("<{name}/>")))?;
-    Some(("", rest))
+    let is_empty = xml.contains(&format!("<{name} />")) || xml.contains(&format!("<{name}/>"));
+    is_empty.then(String::new)
 }
 
 /// Text without the entities and sections of XML.
@@ -76,15 +80,12 @@ fn unescape(xml: &str) -> String {
             .take(10)
             .find_map(|(at, letter)| (letter == ';').then_some(at));
         let letter = entity.and_then(|end| letter(after.get(..end)?));
-        match (letter, entity) {
-            (Some(letter), Some(end)) => {
-                text.push(letter);
-                rest = after.get(end + 1..).unwrap_or_default();
-            }
-            _ => {
-                text.push('&');
-                rest = after;
-            }
+        if let (Some(letter), Some(end)) = (letter, entity) {
+            text.push(letter);
+            rest = after.get(end + 1..).unwrap_or_default();
+        } else {
+            text.push('&');
+            rest = after;
         }
     }
     text + rest

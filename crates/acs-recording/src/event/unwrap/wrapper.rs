@@ -126,15 +126,17 @@ impl Attributes {
 }
 
 fn attribute(name: &str) -> Option<&'static str> {
-    let plain = plain(name);
-    let found = ATTRIBUTES.iter().find(|(known, _)| *known == plain);
+    let found = ATTRIBUTES.iter().find(|(known, _)| is_named(name, known));
     found.map(|(_, attribute)| *attribute)
 }
 
-/// A name without case and marks: `message_text`, `MessageText` and `messageText` are one.
-fn plain(name: &str) -> String {
-    let letters = name.chars().filter(char::is_ascii_alphanumeric);
-    letters.map(|letter| letter.to_ascii_lowercase()).collect()
+/// Compares a name without its case and marks: `message_text`, `MessageText` and `messageText` are
+/// `messagetext`.
+fn is_named(name: &str, plain: &str) -> bool {
+    let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+    letters
+        .map(|letter| letter.to_ascii_lowercase())
+        .eq(plain.bytes())
 }
 
 /// Whether a JSON value may have an event somewhere inside.
@@ -164,7 +166,7 @@ impl<'a> Object<'a> {
     /// A member by its name without case and marks.
     pub(super) fn get(&self, plain_name: &str) -> Option<&'a str> {
         let mut members = self.members.iter();
-        let (_, value) = members.find(|(known, _)| plain(known) == plain_name)?;
+        let (_, value) = members.find(|(known, _)| is_named(known, plain_name))?;
         Some(value.get())
     }
 
@@ -235,7 +237,7 @@ impl<'a> Object<'a> {
             let mut found = self
                 .members
                 .iter()
-                .filter(|(known, _)| plain(known) == *name);
+                .filter(|(known, _)| is_named(known, name));
             let Some((known, value)) = found.next() else {
                 continue;
             };
