@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::error::{Error, ErrorKind};
+
 /// Bytes that are not text in any supported encoding. The error does not repeat them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -15,6 +17,12 @@ pub enum InvalidText {
     /// It is marked as UTF-32 and contains something else, or ends within a character.
     #[error("the text is not valid UTF-32, although it begins as such; save it as UTF-8")]
     Utf32,
+}
+
+impl From<InvalidText> for Error {
+    fn from(error: InvalidText) -> Self {
+        Error::new(ErrorKind::InvalidInput, error.to_string())
+    }
 }
 
 /// Decodes the contents of a text file by its byte order mark, which is removed.

@@ -299,7 +299,13 @@ fn binary_mode_and_delivery_headers() {
 fn metadata_documents() {
     for file in fixtures("metadata") {
         let name = format!("metadata__{}", file.file_stem().unwrap().to_str().unwrap());
-        let metadata = RecordingMetadata::parse(&fs::read(&file).unwrap()).unwrap();
+        let document = fs::read_to_string(&file).unwrap();
+        let metadata = RecordingMetadata::parse(document.as_bytes()).unwrap();
+        let marked = format!("\u{feff}{document}");
+        let wide: Vec<_> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [marked.as_bytes(), &wide] {
+            assert_eq!(RecordingMetadata::parse(bytes).unwrap(), metadata);
+        }
         insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false, snapshot_path => "snapshots/events" }, {
             insta::assert_debug_snapshot!(name, metadata);
         });

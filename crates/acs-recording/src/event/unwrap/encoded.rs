@@ -54,17 +54,29 @@ pub(super) fn base64(text: &str) -> Option<String> {
         return None;
     }
     let digits = text.bytes().filter(|byte| !b"\r\n".contains(byte));
-    let digits: Vec<u8> = digits
+    let mut digits: Vec<u8> = digits
         .map(|byte| match byte {
             b'-' => b'+',
             b'_' => b'/',
             byte => byte,
         })
         .collect();
+    // A single digit at the end stands for nothing: the message is cut off.
+    if digits.len() % 4 == 1 && !digits.ends_with(b"=") {
+        digits.pop();
+    }
     let bytes = LENIENT.decode(digits).ok()?;
     let text = crate::text::decode_lossy(&bytes);
     let inner = trim(&text);
     (begins_as_json(inner) || is_base64(inner)).then(|| text.into_owned())
+}
+
+/// What is in quotation marks of a shell, or of bytes in Python; neither can have them inside.
+pub(super) fn unquote(text: &str) -> Option<String> {
+    let text = text.strip_prefix('b').unwrap_or(text);
+    let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
+    let is_one = !inner.contains('\'') && begins_as_json(trim(inner));
+    is_one.then(|| inner.to_owned())
 }
 
 /// The JSON in text such as `{\"id\": 1}`, which lost the quotation marks around it.

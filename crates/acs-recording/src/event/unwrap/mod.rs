@@ -142,9 +142,12 @@ impl Walker<'_> {
         encoded::trim(text.get(end..).unwrap_or_default())
     }
 
-    /// Decodes base64, or JSON with escaped quotation marks; false if it is neither.
+    /// Decodes base64, text in quotes, or JSON with escaped quotation marks; false if it is none of
+    /// these.
     fn encoded(&mut self, text: &str, depth: usize, attributes: &Attributes) -> bool {
-        let decoded = encoded::base64(text).or_else(|| encoded::unescape(text));
+        let decoded = encoded::base64(text)
+            .or_else(|| encoded::unescape(text))
+            .or_else(|| encoded::unquote(text));
         if let Some(decoded) = &decoded {
             self.text(decoded, depth + 1, attributes);
         }

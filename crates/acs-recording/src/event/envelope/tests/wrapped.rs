@@ -136,10 +136,17 @@ fn whole_events_of_a_broken_body_are_read() {
         (format!("{a}\n{cut}\n{b}\n{c}\n"), &["a", "!", "b", "c"]),
         (format!("{a}\n{cut}{b}\n{c}\n"), &["a", "!", "c"]),
         (format!("WARNING: x\n{pretty}\n"), &["!", "a"]),
+        (format!("'[{a}]'\n"), &["a"]),
+        (format!("b'{a}'\nb'{b}'\n"), &["a", "b"]),
         (format!("[\n{cut},\n{b},\n{c}\n]"), &["!", "b", "c"]),
         (format!("[\n{a}\n,,\n{b}\n]"), &["a", "b"]),
     ] {
         assert_eq!(ids(&body), expected, "{body}");
+    }
+    for digits in [40, 41, 42, 43] {
+        let base64 = &STANDARD.encode(&a)[..digits];
+        let error = one(base64).unwrap_err();
+        assert!(error.to_string().contains("cut off after"), "{error}");
     }
     let error = Events::parse(format!("[{a}, {cut}").as_bytes())
         .last()
