@@ -109,7 +109,7 @@ pub use identifier::{CloudEnvironment, CommunicationIdentifier, IdentifierKind};
 pub use ids::{
     CallConnectionId, DocumentId, GroupCallId, InvalidId, RecordingId, RoomId, ServerCallId,
 };
-pub use inbox::{EventStream, Inbox, Record, Recorded, Wait};
+pub use inbox::{AwaitedRecording, EventStream, Inbox, Wait};
 pub use metadata::{
     AudioConfiguration, InvalidMetadata, Pause, RecordedParticipant, RecordingMetadata,
     VideoConfiguration,
