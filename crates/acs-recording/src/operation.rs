@@ -132,7 +132,10 @@ mod tests {
         Error::new(ErrorKind::Service, "the service answered 503")
     }
 
-    async fn wait(limit: u64, answer: impl Fn(u32) -> Result<Result<u32, String>>) -> Result<u32> {
+    async fn wait(
+        limit: u64,
+        answer: impl Fn(u32) -> Result<Result<u32, String>> + Send + Sync,
+    ) -> Result<u32> {
         let wait = Wait {
             limit: Duration::from_secs(limit),
             interval: Duration::from_secs(1),

@@ -157,6 +157,38 @@ async fn a_recording_that_was_never_resumed_ends_the_wait_for_its_file() {
     assert!(text.contains(recording.id().as_str()), "{text}");
 }
 
+/// The subject names the call and no recording, as it was documented for years.
+#[tokio::test]
+async fn a_file_without_a_recording_is_found_by_the_call_of_the_start() {
+    let world = World::without_events().await;
+    let (one, two) = (
+        world.emulator.call(["ann", "ben"]).await,
+        world.emulator.call(["cid"]).await,
+    );
+    let recording = world.start(one.server_call_id(), false).await;
+    let other = world.start(two.server_call_id(), false).await;
+    let wait = world.inbox.file_ready(&recording);
+    let not_its = world.inbox.file_ready(&other);
+    let event = serde_json::json!([{
+        "id": "7", "topic": "/subscriptions/s/communicationServices/acs",
+        "subject": format!(
+            "/recording/call/0b6c6c2e-1111-4222-8333-444455556666/serverCallId/{}",
+            one.server_call_id().trim_end_matches('=')
+        ),
+        "eventType": "Microsoft.Communication.RecordingFileStatusUpdated",
+        "eventTime": "2026-01-02T03:04:05.6789Z", "dataVersion": "1.0",
+        "data": {"recordingStorageInfo": {"recordingChunks": []}, "sessionEndReason": "CallEnded"},
+    }]);
+    let request = reqwest::Client::new().post(&world.url);
+    let request = request.header("content-type", "application/json");
+    let sent = request.body(event.to_string()).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    let file = timeout(LIMIT, wait.into_future()).await.unwrap().unwrap();
+    assert_eq!(file.session_end_reason.as_deref(), Some("CallEnded"));
+    let error = not_its.within(Duration::ZERO).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+}
+
 /// Somebody opened a stream and forgot it.
 #[tokio::test]
 async fn an_unread_stream_does_not_stop_a_wait() {

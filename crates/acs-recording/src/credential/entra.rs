@@ -308,7 +308,7 @@ impl Token {
             header: format!("Bearer {}", token.token.secret()).into(),
             expires_on,
             expires: now + remaining,
-            renew: now + (remaining - ahead).max(MIN_RENEWAL_INTERVAL),
+            renew: now + remaining.saturating_sub(ahead).max(MIN_RENEWAL_INTERVAL),
         }
     }
 
@@ -437,7 +437,7 @@ mod tests {
     async fn a_token_is_renewed_in_the_background() {
         let (fake, credential) = Fake::new(HOUR);
         assert_eq!(credential.bearer().await.unwrap(), "Bearer t0");
-        after(HOUR - Duration::from_secs(302)).await;
+        after(Duration::from_secs(3298)).await;
         assert_eq!(at_once(&credential).await, "Bearer t0");
         assert_eq!(fake.asked(), 1);
         after(Duration::from_secs(3)).await;
@@ -455,7 +455,7 @@ mod tests {
             let (fake, credential) = Fake::new(HOUR);
             credential.bearer().await.unwrap();
             fake.set(behaviour);
-            after(HOUR - Duration::from_secs(295)).await;
+            after(Duration::from_secs(3305)).await;
             let mut seconds = 0;
             while seconds < 240 {
                 assert_eq!(at_once(&credential).await, "Bearer t0");
@@ -537,7 +537,7 @@ mod tests {
     async fn a_renewal_from_before_a_refusal_does_not_bring_the_refused_token_back() {
         let (_, credential) = Fake::new(HOUR);
         let first = credential.bearer().await.unwrap();
-        after(HOUR - Duration::from_mins(4)).await;
+        after(Duration::from_mins(56)).await;
         at_once(&credential).await;
         // The renewal is on its way when the service refuses.
         assert!(!credential.challenged(&first, None).await.unwrap());

@@ -321,13 +321,10 @@ impl Inner {
     fn accept(&mut self, event: &Arc<Event>) -> Vec<Pending> {
         self.watchers.retain(|_, watcher| !watcher(event));
         let partial = self.partial(event).and_then(|at| self.partial.remove(at));
-        let served = match partial {
-            Some(partial) => partial.served,
-            None => {
-                self.backlog.keep(Arc::clone(event));
-                Vec::new()
-            }
-        };
+        if partial.is_none() {
+            self.backlog.keep(Arc::clone(event));
+        }
+        let served = partial.map(|partial| partial.served).unwrap_or_default();
         let mut now_served = Vec::new();
         let mut pending = Vec::new();
         self.streams.retain_mut(|stream| {

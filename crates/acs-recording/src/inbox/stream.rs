@@ -227,6 +227,6 @@ impl fmt::Debug for EventStream {
         f.debug_struct("EventStream")
             .field("ready", &(self.kept.len() + self.coming.len()))
             .field("has_lagged", &self.has_lagged())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

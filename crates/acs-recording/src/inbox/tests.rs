@@ -68,11 +68,11 @@ fn id(text: &str) -> RecordingId {
 #[tokio::test]
 async fn it_does_not_matter_what_comes_first() {
     let inbox = Inbox::new();
-    let before = inbox.file_ready(&id("r1"));
-    let also = inbox.file_ready(&id("r1"));
-    let other = inbox.file_ready(&id("r2"));
+    let before = inbox.file_ready(id("r1"));
+    let also = inbox.file_ready(id("r1"));
+    let other = inbox.file_ready(id("r2"));
     inbox.deliver(file("r1")).await.unwrap();
-    let after = inbox.file_ready(&id("r1"));
+    let after = inbox.file_ready(id("r1"));
     for wait in [before, also, after] {
         assert_eq!(wait.await.unwrap().recording_id, Some(id("r1")));
     }
@@ -83,7 +83,7 @@ async fn it_does_not_matter_what_comes_first() {
 async fn waits_have_limits_and_leave_nothing_behind() {
     let inbox = Inbox::new();
     let error = inbox
-        .file_ready(&id("r"))
+        .file_ready(id("r"))
         .within(Duration::from_secs(7))
         .await
         .unwrap_err();
@@ -94,19 +94,19 @@ async fn waits_have_limits_and_leave_nothing_behind() {
     );
     assert!(
         inbox
-            .file_ready(&id("r"))
+            .file_ready(id("r"))
             .into_future()
             .now_or_never()
             .is_none()
     );
-    drop(inbox.file_ready(&id("r")));
+    drop(inbox.file_ready(id("r")));
     assert!(inbox.lock().watchers.is_empty());
     // A wait that was given up took nothing away.
-    let mut wait = Box::pin(inbox.file_ready(&id("r")).into_future());
+    let mut wait = Box::pin(inbox.file_ready(id("r")).into_future());
     assert!((&mut wait).now_or_never().is_none());
     inbox.deliver(file("r")).await.unwrap();
     drop(wait);
-    inbox.file_ready(&id("r")).await.unwrap();
+    inbox.file_ready(id("r")).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,11 +116,11 @@ async fn only_the_latest_state_counts() {
     inbox.deliver(state("r", "active", 2)).await.unwrap();
     inbox.deliver(state("r", "inactive", 1)).await.unwrap();
     inbox.deliver(state("q", "inactive", 9)).await.unwrap();
-    inbox.recording_active(&id("r")).await.unwrap();
+    inbox.recording_active(id("r")).await.unwrap();
     inbox.deliver(state("r", "inactive", 3)).await.unwrap();
-    let active = inbox.recording_active(&id("r"));
+    let active = inbox.recording_active(id("r"));
     assert!(active.into_future().now_or_never().is_none());
-    let active = inbox.recording_active(&id("r"));
+    let active = inbox.recording_active(id("r"));
     inbox.deliver(state("r", "active", 4)).await.unwrap();
     assert_eq!(active.await.unwrap().state, Some(RecordingState::Active));
 }
@@ -129,12 +129,12 @@ async fn only_the_latest_state_counts() {
 async fn what_comes_late_is_not_the_state() {
     let inbox = Inbox::new();
     inbox.deliver(state("r", "inactive", 5)).await.unwrap();
-    let kept = inbox.recording_active(&id("r"));
+    let kept = inbox.recording_active(id("r"));
     inbox.deliver(state("r", "active", 4)).await.unwrap();
     assert!(kept.into_future().now_or_never().is_none());
 
     let inbox = Inbox::new();
-    let live = inbox.recording_active(&id("r"));
+    let live = inbox.recording_active(id("r"));
     inbox.deliver(state("r", "inactive", 5)).await.unwrap();
     inbox.deliver(state("q", "inactive", 9)).await.unwrap();
     inbox.deliver(state("r", "active", 4)).await.unwrap();
@@ -143,7 +143,7 @@ async fn what_comes_late_is_not_the_state() {
     assert_eq!(time.to_string(), "2026-01-01T00:00:06Z");
 
     // Without a time nothing tells that it is old.
-    let live = inbox.recording_state(&id("r"), RecordingState::Inactive);
+    let live = inbox.recording_state(id("r"), RecordingState::Inactive);
     let data = r#"{"recordingId": "r", "state": "inactive"}"#;
     inbox
         .deliver(callback("RecordingStateChanged", data))
@@ -155,7 +155,7 @@ async fn what_comes_late_is_not_the_state() {
 #[tokio::test]
 async fn failures_end_waits() {
     let inbox = Inbox::new();
-    let active = inbox.recording_active(&id("r"));
+    let active = inbox.recording_active(id("r"));
     let data = r#"{"recordingId": "r", "operationContext": "o1",
         "resultInformation": {"code": 400, "subCode": 8553, "message": "There is one already."}}"#;
     inbox
@@ -170,7 +170,7 @@ async fn failures_end_waits() {
         "wait for a state of a recording: recording r: StartRecordingFailed: There is one already."
     );
     assert_eq!(
-        inbox.recording_active(&id("r")).await.unwrap_err().code(),
+        inbox.recording_active(id("r")).await.unwrap_err().code(),
         Some("8553")
     );
 

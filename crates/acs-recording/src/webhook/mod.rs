@@ -7,6 +7,7 @@ mod dedup;
 mod functions;
 mod handler;
 mod handshake;
+mod jwt;
 mod keys;
 mod respond;
 mod token;
