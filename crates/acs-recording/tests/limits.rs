@@ -199,7 +199,7 @@ async fn no_limit_is_too_large() {
         assert_eq!((error.status(), error.attempts()), (Some(503), 1));
         let text = error.to_string();
         assert!(
-            text.contains("operation may take 120 s in all: try again later"),
+            text.contains("the rest of the 120 s that the operation may take"),
             "{text}"
         );
     }

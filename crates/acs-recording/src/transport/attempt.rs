@@ -99,7 +99,8 @@ impl fmt::Display for WaitTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the service asks to wait {} s, and the operation may take {} s in all: try again later",
+            "the service asks to wait {} s, which is longer than the rest of the {} s that the \
+             operation may take: try again later",
             self.asked.as_secs_f32(),
             self.limit.as_secs_f32()
         )
