@@ -21,6 +21,8 @@ use crate::transport::RetryPolicy;
 
 /// More pages of participants than a call of 350 people can have.
 const MAX_PAGES: usize = 350;
+/// More participants than any call has, on however few pages.
+const MAX_PARTICIPANTS: usize = 10_000;
 
 /// The application's own leg of a call. Cheap to clone; dropping it hangs nothing up.
 #[derive(Clone, Debug)]
@@ -170,6 +172,9 @@ impl CallConnection {
         let mut participants = Vec::new();
         for _ in 0..MAX_PAGES {
             participants.extend(page.value.iter().filter_map(participant));
+            if participants.len() > MAX_PARTICIPANTS {
+                break;
+            }
             let Some(next) = page.next_link.filter(|link| !link.is_empty()) else {
                 return Ok(participants);
             };
@@ -180,7 +185,12 @@ impl CallConnection {
         }
         Err(Error::new(
             ErrorKind::UnexpectedAnswer,
-            format!("the list of participants has no end after {MAX_PAGES} pages"),
+            format!(
+                "the list of participants of call connection {} has no end: {} came, on up to \
+                 {MAX_PAGES} pages",
+                self.id,
+                participants.len()
+            ),
         )
         .during(OPERATION))
     }
