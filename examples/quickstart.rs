@@ -134,10 +134,7 @@ async fn run(options: Options) -> Result<()> {
         recorded.as_secs_f32()
     );
 
-    let file = inbox
-        .file_ready(recording.id())
-        .within(call.patience)
-        .await?;
+    let file = inbox.file_ready(&recording).within(call.patience).await?;
     println!(
         "event received       RecordingFileStatusUpdated, {} chunk(s)",
         file.chunks.len()

@@ -7,7 +7,6 @@ use acs_recording::{
 };
 use clap::Args;
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use crate::cli::Global;
 use crate::connect::client;
@@ -77,7 +76,7 @@ pub(crate) async fn ready_files(
     let body = read(source).await?;
     let mut files = Vec::new();
     let mut bad = None;
-    for event in bodies(&body).into_iter().flat_map(Events::parse) {
+    for event in Events::parse(&body) {
         match event.map(Event::into_kind) {
             Ok(EventKind::RecordingFileStatusUpdated(file)) => files.push(file),
             Ok(_) => {}
@@ -94,23 +93,6 @@ pub(crate) async fn ready_files(
         Failure::usage(format!("{}: no files are announced", source.display()))
             .advise("give an event RecordingFileStatusUpdated as Event Grid posts it")
     }))
-}
-
-/// What was posted, of which a file may have several, one after the other: `events listen` prints
-/// lines. What follows the last whole one is one more.
-pub(crate) fn bodies(file: &[u8]) -> Vec<&[u8]> {
-    let mut values = serde_json::Deserializer::from_slice(file).into_iter::<&RawValue>();
-    let mut bodies = Vec::new();
-    let mut end = 0;
-    while let Some(Ok(value)) = values.next() {
-        bodies.push(value.get().as_bytes());
-        end = values.byte_offset();
-    }
-    let rest = file.get(end..).unwrap_or_default().trim_ascii();
-    if bodies.is_empty() || !rest.is_empty() {
-        bodies.push(rest);
-    }
-    bodies
 }
 
 /// A file, or standard input for `-`.

@@ -13,6 +13,7 @@ mod download;
 mod emulator;
 mod events;
 mod failure;
+mod files;
 mod inspect;
 mod log;
 mod metadata;

@@ -351,6 +351,16 @@ impl RecordingClientBuilder {
         self
     }
 
+    /// How many bytes a response of the service may have (default: 16 MiB). Recorded content does not
+    /// count, and has limits of its own.
+    ///
+    /// Responses of the service have some kilobytes. A longer one ends in
+    /// [`ErrorKind::UnexpectedAnswer`], whatever sends it.
+    pub fn max_response_size(mut self, bytes: usize) -> Self {
+        self.limits.body = bytes;
+        self
+    }
+
     /// Sends credentials for content to one more host, or with a leading dot to all hosts below a
     /// domain.
     ///

@@ -66,6 +66,7 @@ mod recording;
 #[cfg(feature = "schemars")]
 pub mod schema;
 mod start;
+pub mod text;
 mod transport;
 #[cfg(feature = "webhook")]
 pub mod webhook;
@@ -111,7 +112,7 @@ pub use identifier::{CloudEnvironment, CommunicationIdentifier, IdentifierKind};
 pub use ids::{
     CallConnectionId, DocumentId, GroupCallId, InvalidId, RecordingId, RoomId, ServerCallId,
 };
-pub use inbox::{EventStream, Inbox, Record, Recorded, Wait};
+pub use inbox::{AwaitedRecording, EventStream, Inbox, Wait};
 pub use metadata::{
     AudioConfiguration, InvalidMetadata, Pause, RecordedParticipant, RecordingMetadata,
     VideoConfiguration,

@@ -11,6 +11,7 @@ use crate::identifier::CommunicationIdentifier;
 use crate::ids::DocumentId;
 use crate::lenient;
 use crate::models::{RecordingChannelType, RecordingContentType, RecordingFormatType};
+use crate::text;
 
 /// What the service notes about a chunk: when it was recorded, how, and who took part.
 ///
@@ -129,8 +130,7 @@ impl RecordingMetadata {
     /// # Errors
     /// It is not JSON, or a member has a type that no version uses.
     pub fn parse(document: &[u8]) -> Result<Self, InvalidMetadata> {
-        let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
-        serde_json::from_slice::<Document>(document)
+        serde_json::from_str::<Document>(&text::decode_lossy(document))
             .map(Self::from)
             .map_err(InvalidMetadata)
     }

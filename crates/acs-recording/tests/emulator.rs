@@ -307,3 +307,18 @@ async fn errors_say_what_happened_to_what_and_what_to_do() {
         insta::assert_snapshot!(texts.join("\n"));
     });
 }
+
+/// Whoever does not know whether a start worked sends it again.
+#[tokio::test]
+async fn a_start_that_is_sent_again_gives_the_same_recording() {
+    let acs = emulator().await;
+    let call = acs.call(["alice"]).await;
+    let start = client(&acs).start(ServerCallId::new(call.server_call_id()).unwrap());
+    let first = start.clone().await.unwrap();
+    let second = start.await.unwrap();
+    assert_eq!(first.id(), second.id());
+    assert_eq!(
+        first.server_call_id().map(ServerCallId::as_str),
+        Some(call.server_call_id())
+    );
+}

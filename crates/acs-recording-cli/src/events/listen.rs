@@ -188,7 +188,7 @@ impl Handler {
             return Ok(());
         }
         self.out
-            .delivered_line(&event_json(event).to_string())
+            .delivered_json(&event_json(event))
             .map_err(|error| {
                 self.seen.remove(key);
                 let refusal = HandlerError::retry(format!("the event was not printed: {error}"));
@@ -230,10 +230,7 @@ fn check(options: &Listen, cloud: Cloud) -> Result<Check, Failure> {
     }
     let mut checks = Vec::new();
     let secret = match &options.secret_file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path);
-            Some(text.map_err(|error| Failure::file(path, &error))?)
-        }
+        Some(path) => Some(crate::files::read_text(path)?),
         None => std::env::var(SECRET).ok(),
     };
     if let Some(secret) = secret {

@@ -102,10 +102,31 @@ impl AccessKey {
     }
 }
 
-/// The text is no access key. The error does not repeat it.
+/// Why text is no access key. The error does not repeat it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the access key {0}: copy it from the resource's page \"Keys\", with its `=`")]
-pub struct InvalidAccessKey(&'static str);
+#[non_exhaustive]
+pub enum InvalidAccessKey {
+    /// It is not base64.
+    #[error(
+        "the access key is not base64: copy it from the resource's page \"Keys\", with its `=`"
+    )]
+    NotBase64,
+    /// It has a space in it, which base64 never has.
+    #[error(
+        "the access key has a space in it: probably a `+` that became one in a URL or a form; copy \
+         the key from the resource's page \"Keys\""
+    )]
+    Space,
+    /// It is percent-encoded.
+    #[error(
+        "the access key is percent-encoded: give it with `+`, `/` and `=`, as on the resource's page \
+         \"Keys\""
+    )]
+    PercentEncoded,
+    /// It is something else.
+    #[error("the access key {0}: copy the key from the resource's page \"Keys\"")]
+    Mistaken(&'static str),
+}
 
 impl FromStr for AccessKey {
     type Err = InvalidAccessKey;
@@ -113,19 +134,24 @@ impl FromStr for AccessKey {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         match BASE64_STANDARD.decode(text) {
-            // A server call id or a recording id would be a key by its form.
-            Ok(_) if let Some(is) = recognize(text) => Err(InvalidAccessKey(is.is())),
+            // A server call id would be a key by its form.
+            Ok(_) if let Some(is) = recognize(text) => Err(InvalidAccessKey::Mistaken(is.is())),
             Ok(key) if !key.is_empty() => Hmac::new_from_slice(&key)
                 .map(Self)
-                .map_err(|_| InvalidAccessKey("cannot be used")),
-            _ => Err(InvalidAccessKey(match recognize(text) {
-                Some(Mistaken::ConnectionString) => {
-                    "is a whole connection string, of which it is the part behind `accesskey=`"
+                .map_err(|_| InvalidAccessKey::NotBase64),
+            _ => Err(match recognize(text) {
+                Some(Mistaken::ConnectionString) => InvalidAccessKey::Mistaken(
+                    "is a whole connection string, of which it is the part behind `accesskey=`",
+                ),
+                Some(Mistaken::Token) => {
+                    InvalidAccessKey::Mistaken("is a token, which takes an Entra ID credential")
                 }
-                Some(Mistaken::Token) => "is a token, which takes an Entra ID credential",
-                Some(is) => is.is(),
-                None => "is not base64",
-            })),
+                Some(Mistaken::PercentEncoded) => InvalidAccessKey::PercentEncoded,
+                Some(is) => InvalidAccessKey::Mistaken(is.is()),
+                None if text.contains(' ') => InvalidAccessKey::Space,
+                None if text.contains('%') => InvalidAccessKey::PercentEncoded,
+                None => InvalidAccessKey::NotBase64,
+            }),
         }
     }
 }

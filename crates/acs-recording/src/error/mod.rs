@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use code::ServiceCode;
 pub use hint::Hint;
-pub(crate) use response::{from_response, retry_after};
+pub(crate) use response::{from_response, read_error_body, retry_after};
 
 use crate::transport::{Trace, Tries};
 use detail::Detail;
@@ -251,6 +251,12 @@ impl Error {
     /// Adds what else there is to know to the message.
     pub(crate) fn advise(mut self, advice: &str) -> Self {
         self.0.message = format!("{}; {advice}", self.0.message);
+        self
+    }
+
+    /// Puts what it is about in front of the message, such as a recording.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
         self
     }
 

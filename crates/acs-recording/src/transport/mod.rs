@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acs_call_automation::{Transport, TransportFuture};
+use acs_call_automation::{DEFAULT_BODY_LIMIT, Transport, TransportFuture};
 use bytes::Bytes;
 use http::header::{
     ACCEPT, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
@@ -28,6 +28,7 @@ use crate::credential::{Credential, Endpoint, is_loopback};
 use crate::error::{Error, ErrorKind, Result};
 
 use attempt::Receive;
+pub(crate) use attempt::WaitTooLong;
 use hosts::Refusal;
 pub(crate) use hosts::{AllowedHost, ContentHosts};
 pub(crate) use http_clients::HttpClients;
@@ -47,13 +48,15 @@ const MAX_DOWNLOADS: usize = 32;
 /// How often content may send us elsewhere.
 const MAX_REDIRECTS: usize = 5;
 
-/// Limits on the time that one operation takes.
+/// What one operation may take.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     /// From sending a request to the head of its answer.
     pub(crate) attempt: Duration,
     /// All attempts and the pauses between them.
     pub(crate) total: Duration,
+    /// Bytes of a response that is no content.
+    pub(crate) body: usize,
 }
 
 impl Default for Limits {
@@ -61,6 +64,7 @@ impl Default for Limits {
         Self {
             attempt: Duration::from_secs(30),
             total: Duration::from_mins(2),
+            body: DEFAULT_BODY_LIMIT,
         }
     }
 }

@@ -4,8 +4,10 @@
 mod axum;
 mod check;
 mod dedup;
+mod functions;
 mod handler;
 mod handshake;
+mod jwt;
 mod keys;
 mod respond;
 mod token;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Webhook;
 use super::check::Verdict;
 use super::dedup::{Claim, EventKey};
+use super::functions;
 use super::handshake::{self, empty};
 use crate::event::{Delivery, Event, EventKind, Events};
 
@@ -114,6 +115,7 @@ impl Webhook {
         let mut worst = Outcome::Done;
         let events = Events::from_request(&request.headers, body);
         let alone = events.len() == 1;
+        let invocation = events.invocation();
         for event in events {
             if Instant::now() >= deadline {
                 worst = Outcome::Again;
@@ -126,7 +128,7 @@ impl Webhook {
                     if let (true, EventKind::SubscriptionValidation(question)) =
                         (alone, event.kind())
                     {
-                        return handshake::validation(question);
+                        return functions::response(invocation, handshake::validation(question));
                     }
                     self.handle(event, deadline).await
                 }
@@ -138,7 +140,7 @@ impl Webhook {
             worst = worst.max(outcome);
         }
         match worst {
-            Outcome::Done => empty(StatusCode::OK),
+            Outcome::Done => functions::response(invocation, empty(StatusCode::OK)),
             Outcome::Refused => empty(StatusCode::BAD_REQUEST),
             Outcome::Again => again(),
         }
