@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use check::{Check, InvalidCheck};
-pub use dedup::{Claim, EventKey, MemoryStore, SeenStore, StoreFuture};
+pub use dedup::{Claim, ClaimToken, DeduplicationStore, EventKey, MemoryStore, StoreFuture};
 pub use handler::{EventHandler, HandlerError};
 pub use token::TokenCheck;
 
@@ -80,7 +80,7 @@ struct Inner {
 #[must_use = "a webhook is made by `build`"]
 pub struct WebhookBuilder {
     check: Check,
-    store: Option<Arc<dyn SeenStore>>,
+    store: Option<Arc<dyn DeduplicationStore>>,
     origins: HashSet<String>,
     subscriptions: Option<HashSet<String>>,
     body_limit: usize,
@@ -123,7 +123,7 @@ impl WebhookBuilder {
     }
 
     /// Remembers handled events elsewhere than in a [`MemoryStore`] of its own.
-    pub fn deduplicate(mut self, store: impl SeenStore) -> Self {
+    pub fn deduplicate(mut self, store: impl DeduplicationStore) -> Self {
         self.store = Some(Arc::new(store));
         self
     }

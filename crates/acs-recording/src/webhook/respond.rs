@@ -155,8 +155,8 @@ impl Webhook {
         let key = EventKey::of(&event);
         // Until the deadline this delivery has the event for itself; after it, it has given up.
         let lease = deadline.saturating_duration_since(Instant::now()) + Duration::from_secs(1);
-        match timeout_at(deadline, store.claim(&key, lease)).await {
-            Ok(Ok(Claim::Mine)) => {}
+        let token = match timeout_at(deadline, store.claim(&key, lease)).await {
+            Ok(Ok(Claim::Mine(token))) => token,
             Ok(Ok(Claim::Done)) => return Outcome::Done,
             // Of a busy event the outcome is not known yet, and this delivery must not stand for
             // it.
@@ -165,13 +165,13 @@ impl Webhook {
                 tracing::error!(%error, event = name, "the store of handled events failed");
                 return Outcome::Again;
             }
-        }
+        };
         let outcome = self.call_handler(event, &name, deadline).await;
         let noted = match outcome {
-            Outcome::Done => store.done(&key),
+            Outcome::Done => store.done(&key, token),
             // Refused events must be refused each time they come: if they counted as done, a
             // batch that comes again for another event would succeed without them.
-            Outcome::Refused | Outcome::Again => store.release(&key),
+            Outcome::Refused | Outcome::Again => store.release(&key, token),
         };
         // If that fails, the event is handled twice at worst, or a little later.
         match timeout(NOTE_LIMIT, noted).await {
