@@ -63,6 +63,8 @@ mod operation;
 mod recording;
 #[cfg(feature = "schemars")]
 pub mod schema;
+#[cfg(feature = "webhook")]
+pub mod spool;
 mod start;
 pub mod text;
 mod transport;
@@ -98,7 +100,7 @@ pub use credential::{
     AccessKey, ConnectionString, Endpoint, InvalidAccessKey, InvalidConnectionString,
     InvalidEndpoint, SignedHeaders,
 };
-pub use error::{Error, ErrorKind, Result, ServiceCode};
+pub use error::{Disposition, Error, ErrorKind, Result, ServiceCode};
 pub use event::{
     CallDetails, CallEndReason, CallEnded, CallParticipantAdded, CallParticipantRemoved, CallParty,
     CallStarted, Delivery, DialogUpdate, Event, EventKind, EventSchema, Events, IncomingCall,

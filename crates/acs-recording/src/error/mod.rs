@@ -1,12 +1,14 @@
 //! The one error of this crate.
 
 mod code;
+mod disposition;
 mod response;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use code::ServiceCode;
+pub use disposition::Disposition;
 pub(crate) use response::{from_response, read_error_body, retry_after};
 
 use crate::transport::{Trace, Tries};

@@ -13,7 +13,8 @@ use super::check::Verdict;
 use super::dedup::{Claim, EventKey};
 use super::functions;
 use super::handshake::{self, empty};
-use crate::event::{Delivery, Event, EventKind, Events};
+use crate::error::Disposition;
+use crate::event::{Delivery, Event, EventKind, Events, InvalidEvent};
 
 /// How long the store may take to note what became of an event, be it after the deadline.
 const NOTE_LIMIT: Duration = Duration::from_secs(1);
@@ -132,10 +133,7 @@ impl Webhook {
                     }
                     self.handle(event, deadline).await
                 }
-                Err(error) => {
-                    self.inner.handler.invalid(&error);
-                    Outcome::Refused
-                }
+                Err(error) => self.refuse(&error, deadline).await,
             };
             worst = worst.max(outcome);
         }
@@ -184,12 +182,30 @@ impl Webhook {
         outcome
     }
 
+    /// Lets the handler keep an event that cannot be read, before it is refused.
+    async fn refuse(&self, event: &InvalidEvent, deadline: Instant) -> Outcome {
+        match timeout_at(deadline, self.inner.handler.invalid(event)).await {
+            Ok(Ok(())) => Outcome::Refused,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, %event, "an event that cannot be read was not kept");
+                Outcome::Again
+            }
+            Err(_) => Outcome::Again,
+        }
+    }
+
     async fn call_handler(&self, event: Event, name: &str, deadline: Instant) -> Outcome {
+        let id = event.id.clone();
         match timeout_at(deadline, self.inner.handler.handle(event)).await {
             Ok(Ok(())) => Outcome::Done,
             Ok(Err(error)) if error.is_permanent() => {
                 tracing::warn!(%error, event = name, "an event was refused");
                 Outcome::Refused
+            }
+            Ok(Err(error)) if error.disposition() == Disposition::Note => {
+                let id = id.as_str();
+                tracing::warn!(%error, event = name, id, "there is nothing to do for an event");
+                Outcome::Done
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, event = name, "an event was not handled");
