@@ -130,6 +130,17 @@ impl Spool {
         self.on_disk(move |inner| inner.store.contains(&name)).await
     }
 
+    /// Keeps what was delivered and is no event, as it came, and tells where. The same content is
+    /// kept once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::File`] if it could not be written, or the folder `unreadable` is full.
+    pub async fn put_unreadable(&self, event: &InvalidEvent) -> Result<PathBuf> {
+        let raw = event.raw().to_vec();
+        self.on_disk(move |inner| inner.store.put_unreadable(&raw))
+            .await
+    }
+
     /// How many events are still to be handled, those that are being handled right now included.
     pub fn pending(&self) -> usize {
         self.inner.schedule.len()
@@ -197,9 +208,7 @@ impl EventHandler for Spool {
     }
 
     async fn invalid(&self, error: &InvalidEvent) -> Result<(), HandlerError> {
-        let raw = error.raw().to_vec();
-        let kept = self.on_disk(move |inner| inner.store.put_unreadable(&raw));
-        let kept = kept.await?;
+        let kept = self.put_unreadable(error).await?;
         tracing::warn!(%error, kept = %kept.display(), "an event was refused");
         Ok(())
     }
