@@ -1,6 +1,6 @@
 //! `events parse` and `events listen`.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{ChildStderr, Command};
 use std::time::{Duration, Instant};
 
@@ -141,7 +141,7 @@ async fn without_a_check_only_this_machine_may_post() {
         ("", "content-type: text/plain\r\n", 415),
         ("", json, 200),
     ] {
-        let answer = post_as(&listening.url, host, headers, body);
+        let answer = post_as(&listening.url, host, headers, body).unwrap();
         let expected = format!("HTTP/1.1 {status}");
         assert!(answer.starts_with(&expected), "{host} {headers}: {answer}");
     }
@@ -277,25 +277,30 @@ async fn recordings_come_in_beside_each_other() {
 
 /// Posts as Event Grid does, and gives the answer.
 pub(crate) fn post(url: &str, body: &str) -> String {
+    try_post(url, body).unwrap()
+}
+
+/// As [`post`], to somebody who may not be there any more.
+pub(crate) fn try_post(url: &str, body: &str) -> io::Result<String> {
     let headers = "content-type: application/json\r\naeg-event-type: Notification\r\n";
     post_as(url, "", headers, body)
 }
 
 /// Posts with these headers, if need be to another host than that of the URL.
-fn post_as(url: &str, host: &str, headers: &str, body: &str) -> String {
+fn post_as(url: &str, host: &str, headers: &str, body: &str) -> io::Result<String> {
     let (address, path) = url
         .strip_prefix("http://")
         .and_then(|rest| rest.split_once('/'))
         .unwrap();
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let mut stream = std::net::TcpStream::connect(address)?;
     let host = if host.is_empty() { address } else { host };
     let head = format!(
         "POST /{path} HTTP/1.1\r\nhost: {host}\r\n{headers}connection: close\r\n\
          content-length: {}\r\n\r\n",
         body.len()
     );
-    stream.write_all((head + body).as_bytes()).unwrap();
+    stream.write_all((head + body).as_bytes())?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
