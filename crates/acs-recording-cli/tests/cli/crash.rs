@@ -284,6 +284,7 @@ fn assert_whole(folder: &Path, one: &Announced) {
     }
 }
 
+#[allow(clippy::print_stdout, reason = "the long run says how it went")]
 async fn crash(seed: u64, kills: usize) -> Tally {
     let begun = Instant::now();
     let mut crash = Crash::new(seed).await;

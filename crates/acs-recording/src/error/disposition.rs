@@ -17,7 +17,8 @@ use super::{Error, ErrorKind};
 ///
 /// A [`Webhook`](crate::webhook::Webhook) answers 200 for a noted event and 503 for one to retry. A
 /// [`Spool`](crate::spool::Spool) keeps noted events in a folder of their own and tries the others
-/// until the content has expired.
+/// until the content has expired. It notes content that is not found only when the event is 15
+/// minutes old.
 #[cfg_attr(
     not(feature = "webhook"),
     allow(rustdoc::broken_intra_doc_links, reason = "webhooks are a feature")

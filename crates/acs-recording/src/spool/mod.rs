@@ -113,10 +113,10 @@ impl Spool {
         })?;
         self.on_disk(move |inner| {
             let put = inner.store.put(&name, &text)?;
-            if put.is_pending {
+            if put.pending {
                 inner.schedule.add(name);
             }
-            put.is_safe.map(|()| put.is_new)
+            put.synced.map(|()| put.new)
         })
         .await
     }

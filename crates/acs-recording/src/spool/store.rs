@@ -1,5 +1,6 @@
 //! The folder of a spool. Everything here blocks.
 
+use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -50,10 +51,10 @@ pub(super) struct Stored {
 
 /// What became of an event that was put into the folder.
 pub(super) struct Put {
-    pub(super) is_new: bool,
-    pub(super) is_pending: bool,
-    /// Whether it survives a power failure.
-    pub(super) is_safe: Result<()>,
+    pub(super) new: bool,
+    pub(super) pending: bool,
+    /// Whether it is on the disk, and not only in a cache.
+    pub(super) synced: Result<()>,
 }
 
 impl Store {
@@ -90,19 +91,19 @@ impl Store {
             let path = self.path(folder, name);
             if path.try_exists().map_err(|error| failed(&path, error))? {
                 return Ok(Put {
-                    is_new: false,
-                    is_pending: folder == PENDING,
+                    new: false,
+                    pending: folder == PENDING,
                     // Whoever is still putting it there may not have come that far.
-                    is_safe: sync(&self.folder.join(folder)),
+                    synced: sync(&self.folder.join(folder)),
                 });
             }
         }
         let path = self.path(PENDING, name);
         self.write(&path, text)?;
         Ok(Put {
-            is_new: true,
-            is_pending: true,
-            is_safe: sync(&self.folder.join(PENDING)),
+            new: true,
+            pending: true,
+            synced: sync(&self.folder.join(PENDING)),
         })
     }
 
@@ -120,10 +121,11 @@ impl Store {
     /// Keeps what is no event, once for each content; tells where.
     pub(super) fn put_unreadable(&self, raw: &[u8]) -> Result<PathBuf> {
         let folder = self.folder.join(UNREADABLE);
-        let name: String = Sha256::digest(raw)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let mut name = String::new();
+        for byte in Sha256::digest(raw) {
+            // Writing to a string does not fail.
+            let _ = write!(name, "{byte:02x}");
+        }
         let path = folder.join(name).with_extension("raw");
         let (mut count, mut bytes) = (1, raw.len() as u64);
         for (known, metadata) in list(&folder)? {

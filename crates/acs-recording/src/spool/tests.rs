@@ -152,10 +152,10 @@ async fn a_failing_event_keeps_no_other_waiting_and_is_no_busy_loop() {
                 .push((event.id.clone(), begun.elapsed()));
             let fails = event.id == "bad";
             async move {
-                match fails {
-                    true => Err(Error::new(ErrorKind::Connection, "no network").into()),
-                    false => Ok(()),
+                if fails {
+                    return Err(Error::new(ErrorKind::Connection, "no network").into());
                 }
+                Ok(())
             }
         }
     });
@@ -173,7 +173,9 @@ async fn a_failing_event_keeps_no_other_waiting_and_is_no_busy_loop() {
     let times: Vec<_> = attempts.iter().filter(|(id, _)| id == "bad").collect();
     // 5 s, 10 s, … up to 10 min, each of them between half and whole.
     assert!((10..=18).contains(&times.len()), "{times:?}");
-    let pauses = times.windows(2).map(|pair| pair[1].1 - pair[0].1);
+    let pauses = times
+        .windows(2)
+        .map(|pair| pair[1].1.saturating_sub(pair[0].1));
     assert!(
         pauses
             .clone()
@@ -261,6 +263,29 @@ async fn what_cannot_be_handled_is_noted_once() {
     .unwrap();
     drop(spool);
     assert_eq!(open(&folder).await.pending(), 1);
+}
+
+/// Events do not always tell when their recording ended, and content may come after them.
+#[tokio::test(start_paused = true)]
+async fn content_that_is_not_found_may_come_late() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(&folder).await;
+    let (early, late, mut dated) = (event("early"), event("late"), event("dated"));
+    dated.time = Some("2025-07-01T12:00:00Z".parse().unwrap());
+    for event in [&early, &late, &dated] {
+        spool.put(event).await.unwrap();
+    }
+    grow_old(&file(&folder, "pending", &late), Duration::from_mins(16));
+    let calls = AtomicUsize::new(0);
+    let worker = spool.process(move |event: Event| {
+        let found = event.id == "early" && calls.fetch_add(1, Ordering::Relaxed) > 1;
+        let missing = Error::new(ErrorKind::NotFound, "not found");
+        std::future::ready(if found { Ok(()) } else { Err(missing.into()) })
+    });
+    worker.run_until(spool.drained()).await;
+    assert!(file(&folder, "done", &early).exists());
+    assert!(file(&folder, "noted", &late).exists());
+    assert!(file(&folder, "noted", &dated).exists());
 }
 
 #[tokio::test]

@@ -26,13 +26,16 @@ const MAX_DELAY: Duration = Duration::from_mins(10);
 const EXPIRE_AFTER: Duration = Duration::from_hours(24);
 /// The longest wait that a server can ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(6);
+/// Content that is not found may still come, as long as its event is no older.
+const NOT_READY: Duration = Duration::from_mins(15);
 const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
 /// Handles the events of a [`Spool`]; made by [`Spool::process`] or [`Spool::download_to`].
 ///
 /// A few events are handled at the same time (default: 4). One that fails is tried again after a
 /// delay with jitter that doubles from 5 s to 10 min, and is at least what the service asks for;
-/// it keeps no other event waiting. After a restart every event is due at once. Events about the
+/// it keeps no other event waiting. Content that is not found is tried until its event is 15 minutes
+/// old, because it may come late. After a restart every event is due at once. Events about the
 /// same recording are handled one after the other. Dropping the worker is safe at any time.
 #[must_use = "nothing is handled before the worker runs"]
 pub struct SpoolWorker<H> {
@@ -197,17 +200,21 @@ impl<H: EventHandler> SpoolWorker<H> {
         let is_old = || stored.age + begun.elapsed() >= self.settings.expire_after;
         let outcome = match handled {
             Ok(()) => Outcome::Done,
-            Err(error) if error.disposition() == Disposition::Note => Outcome::Noted {
-                error,
-                expired: false,
-            },
+            Err(error)
+                if error.disposition() == Disposition::Note
+                    && !may_come(&error, &event, stored.age) =>
+            {
+                Outcome::Noted {
+                    error,
+                    expired: false,
+                }
+            }
             Err(error) if is_old() => Outcome::Noted {
                 error,
                 expired: true,
             },
             Err(error) => {
-                let asked = error.source().downcast_ref::<Error>();
-                let asked = asked.and_then(Error::retry_after);
+                let asked = own_error(&error).and_then(Error::retry_after);
                 let delay = self.settings.delay(lease.failures(), asked);
                 self.tell(&event, Outcome::Deferred { error, delay });
                 return lease.defer(Instant::now() + delay);
@@ -299,6 +306,21 @@ impl Settings {
     }
 }
 
+fn own_error(error: &HandlerError) -> Option<&Error> {
+    error.source().downcast_ref()
+}
+
+/// Whether content that was not found may be there later: by when the event happened, or else came.
+fn may_come(error: &HandlerError, event: &Event, age: Duration) -> bool {
+    let is_missing = own_error(error).is_some_and(|error| error.kind() == ErrorKind::NotFound);
+    let age = event.time.map_or(age, |time| {
+        let age = Timestamp::now().duration_since(time);
+        // It may be from the future, by another clock.
+        Duration::try_from(age).unwrap_or_default()
+    });
+    is_missing && age < NOT_READY
+}
+
 /// The event in a file, which has only one.
 fn only_event(text: &[u8]) -> Result<Event, String> {
     let mut events = Events::parse(text);
@@ -323,7 +345,7 @@ fn topics(event: &Event) -> Vec<String> {
 
 /// Why an event was noted, as JSON.
 fn reason(error: &HandlerError, expired: bool, attempts: u32) -> String {
-    let kind = error.source().downcast_ref::<Error>().map(Error::kind);
+    let kind = own_error(error).map(Error::kind);
     let reason = json!({
         "time": Timestamp::now().to_string(),
         "kind": kind.map(ErrorKind::name),
