@@ -20,13 +20,9 @@
 //!
 //! // Minutes later Event Grid posts to your webhook that the files are ready.
 //! async fn webhook(client: &RecordingClient, body: &[u8]) -> acs_recording::Result<()> {
-//!     for event in Events::parse(body) {
-//!         if let EventKind::RecordingFileStatusUpdated(file) = event?.kind() {
-//!             for chunk in &file.chunks {
-//!                 let path = format!("{}.wav", chunk.document_id);
-//!                 client.download(&chunk.content_location).to_file(path).await?;
-//!                 client.delete(chunk).await?;
-//!             }
+//!     for event in Events::parse(body).flatten() {
+//!         if let EventKind::RecordingFileStatusUpdated(file) = event.kind() {
+//!             client.download_recording(file).to_dir("recordings").delete_after().await?;
 //!         }
 //!     }
 //!     Ok(())
@@ -58,6 +54,7 @@ mod identifier;
 mod ids;
 mod inbox;
 mod lenient;
+mod manifest;
 mod metadata;
 mod operation;
 mod recording;
@@ -91,8 +88,8 @@ pub use calls::{
 pub use client::{RecordingClient, RecordingClientBuilder};
 pub use content::{
     ContentHash, ContentStream, ContentUrl, DeleteContent, Download, DownloadRecording,
-    InvalidContentUrl, Overwrite, Progress, SaveRecording, Saved, SavedChunk, SavedRecording,
-    Written,
+    InvalidContentHash, InvalidContentUrl, MissingChunk, Overwrite, Progress, ReadMetadata,
+    SaveRecording, Saved, SavedChunk, SavedRecording, Written,
 };
 #[cfg(feature = "entra")]
 pub use credential::ClaimsChallenge;
@@ -112,6 +109,7 @@ pub use ids::{
     CallConnectionId, DocumentId, GroupCallId, InvalidId, RecordingId, RoomId, ServerCallId,
 };
 pub use inbox::{AwaitedRecording, EventStream, Inbox, Wait};
+pub use manifest::{ManifestChunk, ManifestFile, RecordingManifest};
 pub use metadata::{
     AudioConfiguration, InvalidMetadata, Pause, RecordedParticipant, RecordingMetadata,
     VideoConfiguration,
