@@ -1,12 +1,12 @@
 //! `download`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use acs_recording::{
-    ContentUrl, Overwrite, Progress, RecordingClient, RecordingFileStatusUpdated, Saved,
-    SavedRecording,
+    ContentUrl, DownloadRecording, Error, ErrorKind, Overwrite, Progress, RecordingClient,
+    RecordingFileStatusUpdated, Saved, SavedRecording,
 };
 use clap::{Args, ValueEnum};
 use futures_util::{StreamExt as _, stream};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Global;
 use crate::connect::client;
-use crate::content::ready_files;
+use crate::content::{Announced, ready_files};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::{Bar, Count, patiently};
@@ -35,9 +35,17 @@ Examples:
   acs-recording download --event event.json --dir recordings --delete-after
   curl … | acs-recording download --event - --dir recordings
 
+A recording leaves ID.manifest.json beside its files, which says what was saved and verified. It is
+deleted from the service only if every file was verified by this run, or has the SHA-256 that an
+earlier run wrote into the manifest. A recording of which something is missing is saved as far as it
+can be, told with exit code 8, and not deleted. Recordings in storage of your own, and events that
+announce nothing, are noted and are no failure.
+
 JSON: {\"path\", \"bytes\", \"sha256\", \"transferred\"} for each file; for an event one line for each
-recording: {\"recording_id\", \"chunks\": [{\"media\": FILE, \"metadata\": FILE}], \"deleted\"} with
-FILE as above. Lines come in the order in which downloads are done.")]
+recording: {\"recording_id\", \"chunks\": [{\"index\", \"media\": FILE, \"metadata\": FILE}], \"missing\":
+[{\"index\", \"document_id\", \"end_reason\"}], \"warnings\", \"complete\", \"manifest\", \"deleted\"} with
+FILE as above, or {\"recording_id\", \"skipped\": \"own-storage\" or \"nothing-to-download\"}. Lines come
+in the order in which downloads are done.")]
 #[command(group = clap::ArgGroup::new("place").required(true).args(["file", "dir"]))]
 pub(crate) struct Download {
     /// The `contentLocation` or `metadataLocation` of an event
@@ -66,10 +74,14 @@ pub(crate) struct Download {
     #[command(flatten)]
     settings: Settings,
 
-    /// Deletes the recording from the service, once all of it is here and checked; only an event
+    /// Deletes the recording from the service, once all of it is here and verified; only an event
     /// says what is to be deleted
     #[arg(long, requires = "event", conflicts_with = "urls")]
     delete_after: bool,
+
+    /// With --delete-after: deletes what is saved of a recording even if something is missing
+    #[arg(long, requires = "delete_after")]
+    delete_incomplete: bool,
 }
 
 /// What can be said about every download.
@@ -84,9 +96,14 @@ pub(crate) struct Settings {
     #[arg(long, value_enum, value_name = "HOW")]
     overwrite: Option<Policy>,
 
-    /// Computes the SHA-256 of what comes in
+    /// Prints the SHA-256 of each file, as sha256sum does
     #[arg(long)]
     sha256: bool,
+
+    /// Permissions of new files, in octal digits
+    #[cfg(unix)]
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = permissions)]
+    file_mode: u32,
 
     /// That of all operations.
     #[arg(skip)]
@@ -101,6 +118,14 @@ impl Settings {
     /// How long to wait for content that is not ready, if that is to be shorter than usual.
     fn patience(&self, usual: Duration) -> Option<Duration> {
         self.time_limit.filter(|limit| *limit < usual)
+    }
+}
+
+#[cfg(unix)]
+fn permissions(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode @ 0o200..=0o777) if mode & 0o600 == 0o600 => Ok(mode),
+        _ => Err("permissions are three octal digits that let the owner read and write".to_owned()),
     }
 }
 
@@ -123,7 +148,7 @@ enum Policy {
     Fail,
     /// It is replaced once the new one is complete
     Replace,
-    /// It is taken for the content if it has its size
+    /// It is kept if it is the content: by its size, or for an event by its SHA-256
     Skip,
 }
 
@@ -153,6 +178,10 @@ macro_rules! apply {
         if settings.sha256 {
             download = download.sha256();
         }
+        #[cfg(unix)]
+        {
+            download = download.file_mode(settings.file_mode);
+        }
         download
     }};
 }
@@ -177,27 +206,86 @@ async fn recordings(
     options: &Download,
     out: &Output,
 ) -> Result<(), Failure> {
-    let (settings, delete_after) = (&options.settings, options.delete_after);
-    let (mut files, unreadable) = ready_files(source).await?;
-    // An event may have been delivered twice, and two downloads into one file are one too many.
-    let mut seen = HashSet::new();
-    files.retain(|file| match file.chunks.first() {
-        Some(first) => seen.insert(first.document_id.clone()),
-        None => true,
+    let (mut announced, unreadable) = ready_files(source).await?;
+    // An event may have been delivered twice.
+    let mut seen: HashMap<String, Vec<RecordingFileStatusUpdated>> = HashMap::new();
+    announced.retain(|Announced { file, .. }| {
+        let same = seen.entry(client.download_recording(file).file_stem());
+        let same = same.or_default();
+        let is_new = same
+            .iter()
+            .all(|other| other.chunks != file.chunks || other.storage_type != file.storage_type);
+        if is_new {
+            same.push(file.clone());
+        }
+        is_new
     });
-    let (all, several) = (&Count::files(out, files.len()), files.len() > 1);
-    let downloads = files.iter().map(|file| async move {
-        let saved = save(client, file, folder, settings, delete_after, out).await;
+    let (all, several) = (&Count::files(out, announced.len()), announced.len() > 1);
+    let downloads = announced.iter().map(|announced| async move {
+        let Announced { event, file } = announced;
+        let download = client.download_recording(file).event(event);
+        let name = download.file_stem();
+        let saved = save_all(download, file, folder, options, out).await;
         all.next();
-        let about = file.chunks.first().filter(|_| several);
-        let saved = saved.map_err(|error| match about {
-            Some(chunk) => Failure::from(error).about(&chunk.document_id),
-            None => error.into(),
-        })?;
-        tell(file, &saved, delete_after, out)
+        let failed = |failure: Failure| {
+            if several {
+                failure.about(&name)
+            } else {
+                failure
+            }
+        };
+        match saved {
+            Ok(saved) => {
+                tell(file, &saved, &options.settings, out)?;
+                incomplete(&saved).map_or(Ok(()), |failure| Err(failed(failure)))
+            }
+            Err(error) if is_nothing(&error) => skipped(file, &error, out),
+            Err(error) => Err(failed(error.into())),
+        }
     });
     some_at_a_time(downloads.collect(), out).await?;
     unreadable.map_or(Ok(()), Err)
+}
+
+/// Whether there is nothing that could be downloaded, now or later.
+fn is_nothing(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::OwnStorage | ErrorKind::NothingToDownload
+    )
+}
+
+/// Says that there is nothing to download.
+fn skipped(file: &RecordingFileStatusUpdated, error: &Error, out: &Output) -> Result<(), Failure> {
+    out.note(&format!("skipped: {error}"));
+    let json = json!({"recording_id": file.recording_id, "skipped": error.kind().name()});
+    out.json(&json)
+}
+
+/// What is missing of a recording, if something is.
+fn incomplete(saved: &SavedRecording) -> Option<Failure> {
+    if saved.is_complete() {
+        return None;
+    }
+    let list: Vec<_> = saved
+        .missing
+        .iter()
+        .map(|chunk| chunk.index.to_string())
+        .collect();
+    let what = match list.as_slice() {
+        [] => "the metadata of a chunk are missing".to_owned(),
+        [one] => format!("chunk {one} is missing"),
+        several => format!("chunks {} are missing", several.join(", ")),
+    };
+    let kept = if saved.deleted {
+        ""
+    } else {
+        ", and nothing was deleted"
+    };
+    Some(
+        Failure::incomplete(format!("the recording is incomplete: {what}{kept}"))
+            .advise(format!("{} says what is here", saved.manifest.display())),
+    )
 }
 
 async fn files(client: &RecordingClient, options: &Download, out: &Output) -> Result<(), Failure> {
@@ -225,7 +313,8 @@ async fn files(client: &RecordingClient, options: &Download, out: &Output) -> Re
             }
         })?;
         note(&saved, out);
-        out.result(&line(&saved), &file_json(&saved))
+        let text = line(&saved, options.settings.sha256);
+        out.result(&text, &file_json(&saved))
     });
     some_at_a_time(downloads.collect(), out).await
 }
@@ -313,9 +402,45 @@ pub(crate) async fn save(
     settings: &Settings,
     delete_after: bool,
     out: &Output,
-) -> Result<SavedRecording, acs_recording::Error> {
-    let first = file.chunks.first();
-    let name = first.map_or("", |chunk| chunk.document_id.as_str());
+) -> Result<SavedRecording, Error> {
+    let download = client.download_recording(file);
+    let deletes = Deletes {
+        complete: delete_after,
+        incomplete: false,
+    };
+    save_to(download, file, folder, settings, deletes, out).await
+}
+
+async fn save_all(
+    download: DownloadRecording,
+    file: &RecordingFileStatusUpdated,
+    folder: &Path,
+    options: &Download,
+    out: &Output,
+) -> Result<SavedRecording, Error> {
+    let deletes = Deletes {
+        complete: options.delete_after,
+        incomplete: options.delete_incomplete,
+    };
+    save_to(download, file, folder, &options.settings, deletes, out).await
+}
+
+/// Which recordings are deleted once they are saved.
+#[derive(Clone, Copy)]
+struct Deletes {
+    complete: bool,
+    incomplete: bool,
+}
+
+async fn save_to(
+    download: DownloadRecording,
+    file: &RecordingFileStatusUpdated,
+    folder: &Path,
+    settings: &Settings,
+    deletes: Deletes,
+    out: &Output,
+) -> Result<SavedRecording, Error> {
+    let name = &download.file_stem();
     let chunks = Count::chunks(out, name, file.chunks.len());
     let bar = Bar::new(out, name);
     let progress = bar.listener();
@@ -323,12 +448,14 @@ pub(crate) async fn save(
         chunks.set(now.chunk);
         progress(now);
     };
-    let download = client.download_recording(file).to_dir(folder);
-    let mut download = apply!(settings, download, usual_patience(ended(file)))
-        .check_media()
-        .on_progress(listener);
-    if delete_after {
+    let download = download.to_dir(folder);
+    let mut download =
+        apply!(settings, download, usual_patience(ended(file))).on_progress(listener);
+    if deletes.complete {
         download = download.delete_after();
+    }
+    if deletes.incomplete {
+        download = download.delete_incomplete();
     }
     patiently(download.into_future(), &bar, name, out).await
 }
@@ -337,26 +464,55 @@ pub(crate) async fn save(
 pub(crate) fn tell(
     file: &RecordingFileStatusUpdated,
     saved: &SavedRecording,
-    deleted: bool,
+    settings: &Settings,
     out: &Output,
 ) -> Result<(), Failure> {
-    let chunks = saved.chunks.iter();
-    let files = chunks
-        .clone()
-        .flat_map(|chunk| [&chunk.media, &chunk.metadata]);
-    let text: Vec<_> = files.map(line).collect();
-    for chunk in chunks.clone() {
+    let mut text = Vec::new();
+    for chunk in &saved.chunks {
+        let files = std::iter::once(&chunk.media).chain(&chunk.metadata);
+        text.extend(files.map(|saved| line(saved, settings.sha256)));
         note(&chunk.media, out);
     }
-    if deleted {
+    for warning in &saved.warnings {
+        out.note(&format!("warning: {warning}"));
+    }
+    if saved.deleted {
         out.note("deleted from the service");
     }
-    let chunks: Vec<_> = chunks
+    let chunks: Vec<_> = saved
+        .chunks
+        .iter()
         .map(|chunk| {
-            json!({"media": file_json(&chunk.media), "metadata": file_json(&chunk.metadata)})
+            json!({
+                "index": chunk.index,
+                "media": file_json(&chunk.media),
+                "metadata": chunk.metadata.as_ref().map(file_json),
+            })
         })
         .collect();
-    let json = json!({"recording_id": file.recording_id, "chunks": chunks, "deleted": deleted});
+    let missing: Vec<_> = saved
+        .missing
+        .iter()
+        .map(|chunk| {
+            json!({
+                "index": chunk.index,
+                "document_id": chunk.document_id,
+                "end_reason": chunk.end_reason,
+            })
+        })
+        .collect();
+    let json = json!({
+        "recording_id": file.recording_id,
+        "chunks": chunks,
+        "missing": missing,
+        "warnings": saved.warnings,
+        "complete": saved.is_complete(),
+        "manifest": saved.manifest.to_string_lossy(),
+        "deleted": saved.deleted,
+    });
+    if text.is_empty() {
+        return out.json(&json);
+    }
     out.result(&text.join("\n"), &json)
 }
 
@@ -376,11 +532,11 @@ fn name(path: &Path) -> String {
         .into_owned()
 }
 
-/// As `sha256sum` writes it, if there is a checksum.
-fn line(saved: &Saved) -> String {
+/// As `sha256sum` writes it, if that is wanted and there is a checksum.
+fn line(saved: &Saved, sums: bool) -> String {
     match &saved.sha256 {
-        Some(hash) => format!("{hash}  {}", saved.path.display()),
-        None => saved.path.display().to_string(),
+        Some(hash) if sums => format!("{hash}  {}", saved.path.display()),
+        _ => saved.path.display().to_string(),
     }
 }
 

@@ -108,8 +108,7 @@ impl DownloadRecording {
         let lasted = self.file.duration;
         let lasted = lasted.and_then(|lasted| SignedDuration::try_from(lasted).ok());
         let ended = self.file.start.zip(lasted);
-        let ended = ended.and_then(|(start, lasted)| start.checked_add(lasted).ok());
-        ended.or(self.event_time)
+        ended.and_then(|(start, lasted)| start.checked_add(lasted).ok())
     }
 
     /// Fails unless there is content that the service has.
