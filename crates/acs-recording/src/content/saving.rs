@@ -1,30 +1,27 @@
 //! Saving a whole recording: media first, then metadata, then the manifest, then deleting.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::task::spawn_blocking;
-
 use super::ContentUrl;
 use super::download::Extras;
-use super::file::{Check, Saved, file_error};
-use super::folder::{MissingChunk, SaveRecording, SavedChunk, SavedRecording};
+use super::file::{Check, Saved};
+use super::finishing::is_gone;
+use super::folder::{SaveRecording, SavedRecording};
 use super::lock::Lock;
 use super::media::{Look, agree, look, refuse};
 use super::names;
 use super::numbers::{Numbered, number};
 use super::options::{Options, Overwrite};
+use super::piece::{Piece, missing, name_of, oddity, on_disk, read_document};
 use super::progress::{Listener, Meter, Progress};
 use super::proofs::{Proof, Proofs, Records, holds};
-use super::read_metadata::MAX_BYTES;
 use super::sink::clear;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::RecordingChunk;
-use crate::manifest::{ManifestChunk, ManifestFile, RecordingManifest};
 use crate::metadata::RecordingMetadata;
+use jiff::Timestamp;
 
 /// How long after the end of a recording its metadata may not be ready.
 const RECENT: Duration = Duration::from_mins(15);
@@ -49,55 +46,17 @@ pub(super) async fn run(save: &SaveRecording) -> Result<SavedRecording> {
 }
 
 /// A recording that is being saved.
-struct Saving<'a> {
-    save: &'a SaveRecording,
-    records: Records,
-    proofs: Proofs,
-    pieces: Vec<Piece>,
-    gaps: Vec<u64>,
-    warnings: Vec<String>,
+pub(super) struct Saving<'a> {
+    pub(super) save: &'a SaveRecording,
+    pub(super) records: Records,
+    pub(super) proofs: Proofs,
+    pub(super) pieces: Vec<Piece>,
+    pub(super) gaps: Vec<u64>,
+    pub(super) warnings: Vec<String>,
     /// Why chunks could not be saved.
-    failures: Vec<Error>,
+    pub(super) failures: Vec<Error>,
     /// Whether there are metadata that could not be fetched.
-    lacks_metadata: bool,
-}
-
-/// A chunk that is being saved.
-struct Piece {
-    number: u64,
-    chunk: RecordingChunk,
-    /// The path of its files, without their endings.
-    base: PathBuf,
-    ending: &'static str,
-    media: Option<(Saved, Proof)>,
-    metadata: Option<(Saved, Proof)>,
-    document: Option<RecordingMetadata>,
-    length: Option<Duration>,
-}
-
-impl Piece {
-    fn new(save: &SaveRecording, stem: &str, number: u64, chunk: RecordingChunk) -> Self {
-        let format = save.what.file.format.as_ref();
-        let location = chunk.content_location.as_ref();
-        let path = location.map_or("", |location| location.as_url().path());
-        Self {
-            number,
-            base: save.folder.join(format!("{stem}.{number:03}")),
-            ending: names::ending(format, path),
-            chunk,
-            media: None,
-            metadata: None,
-            document: None,
-            length: None,
-        }
-    }
-
-    fn proofs(&self) -> impl Iterator<Item = Proof> {
-        [&self.media, &self.metadata]
-            .into_iter()
-            .flatten()
-            .map(|(_, proof)| *proof)
-    }
+    pub(super) lacks_metadata: bool,
 }
 
 impl<'a> Saving<'a> {
@@ -174,23 +133,20 @@ impl<'a> Saving<'a> {
     ) -> Result<(Saved, Proof, Look)> {
         let path = piece.base.with_added_extension(piece.ending);
         let meter = Meter::new(listener, self.save.options.bandwidth);
-        let (saved, proof) = match self.proven(&path, location, false).await? {
-            Some(proven) => {
-                meter.set_base(proven.0.bytes, Some(proven.0.bytes));
-                proven
-            }
-            None => {
-                let format = self.save.what.file.format.as_ref();
-                let announced = names::announced(format, location.as_url().path());
-                let check: Check = Arc::new(move |file: &Path| refuse(file, announced));
-                let extras = Extras {
-                    meter: Some(meter),
-                    check: Some(check),
-                    wants_proof: true,
-                };
-                let options = self.save.options.clone();
-                self.fetch(&path, location, options, extras).await?
-            }
+        let (saved, proof) = if let Some(proven) = self.proven(&path, location, false).await? {
+            meter.set_base(proven.0.bytes, Some(proven.0.bytes));
+            proven
+        } else {
+            let format = self.save.what.file.format.as_ref();
+            let announced = names::announced(format, location.as_url().path());
+            let check: Check = Arc::new(move |file: &Path| refuse(file, announced));
+            let extras = Extras {
+                meter: Some(meter),
+                check: Some(check),
+                wants_proof: true,
+            };
+            let options = self.save.options.clone();
+            self.fetch(&path, location, options, extras).await?
         };
         let (file, ending) = (path.clone(), piece.ending);
         let look = on_disk(&path, move || look(&file, ending)).await?;
@@ -361,11 +317,11 @@ impl<'a> Saving<'a> {
             {
                 let paused = piece.document.as_ref().map(RecordingMetadata::paused);
                 let paused = paused.filter(|paused| !paused.is_zero());
-                let pauses = paused.map(|paused| format!(", with pauses of {paused:?}"));
+                let aside = paused.map(|paused| format!(", with pauses of {paused:?}"));
                 self.warnings.push(format!(
                     "chunk {} is {length:?} long, and its metadata document says {told:?}{}",
                     piece.number,
-                    pauses.unwrap_or_default()
+                    aside.unwrap_or_default()
                 ));
             }
         }
@@ -378,136 +334,6 @@ impl<'a> Saving<'a> {
                 "the chunks are {sum:?} long all in all, and the event says {told:?}"
             ));
         }
-    }
-
-    /// Writes the manifest, deletes what is to be deleted, and tells how it went.
-    async fn finish(mut self) -> Result<SavedRecording> {
-        let mut manifest = self.manifest();
-        if !self.failures.is_empty() {
-            // What may come yet is tried again by the next run, which goes on from the draft. What an
-            // earlier run wrote down stays: its files may have been moved since.
-            if self.proofs.finished.is_none() && self.failures.iter().all(is_gone) {
-                self.write(&manifest).await?;
-            }
-            let worst = self
-                .failures
-                .iter()
-                .position(Error::is_retryable)
-                .unwrap_or(0);
-            let error = self.failures.swap_remove(worst);
-            let saved = self
-                .pieces
-                .iter()
-                .filter(|piece| piece.media.is_some())
-                .count();
-            return Err(match saved {
-                0 => error,
-                _ => error.advise(&format!(
-                    "{saved} of {} chunks are saved",
-                    self.pieces.len()
-                )),
-            });
-        }
-        self.write(&manifest).await?;
-        let mut kept = None;
-        if self.save.deletes && manifest.deleted_at.is_none() {
-            if manifest.complete || self.save.deletes_incomplete {
-                self.delete().await?;
-                manifest.deleted_at = Some(Timestamp::now());
-                self.write(&manifest).await?;
-            } else {
-                kept = Some(
-                    "the recording is incomplete; the service's copy is not deleted".to_owned(),
-                );
-            }
-        }
-        Ok(self.outcome(&manifest, kept))
-    }
-
-    fn outcome(self, manifest: &RecordingManifest, kept: Option<String>) -> SavedRecording {
-        let mut missing: Vec<_> = self
-            .gaps
-            .iter()
-            .map(|gap| MissingChunk::new(*gap, None))
-            .collect();
-        let mut chunks = Vec::new();
-        for piece in self.pieces {
-            match piece.media {
-                Some((media, _)) => chunks.push(SavedChunk {
-                    index: piece.number,
-                    media,
-                    metadata: piece.metadata.map(|(saved, _)| saved),
-                    document: piece.document,
-                }),
-                None => missing.push(MissingChunk::new(piece.number, Some(&piece.chunk))),
-            }
-        }
-        missing.sort_by_key(|chunk| chunk.index);
-        SavedRecording {
-            chunks,
-            missing,
-            warnings: self.warnings.into_iter().chain(kept).collect(),
-            manifest: self.records.path().to_owned(),
-            deleted: manifest.deleted_at.is_some(),
-            complete: manifest.complete,
-        }
-    }
-
-    /// What is verified by now.
-    fn manifest(&self) -> RecordingManifest {
-        let old = self.proofs.finished.as_ref();
-        let is_old = self
-            .pieces
-            .iter()
-            .flat_map(Piece::proofs)
-            .all(|proof| proof == Proof::Finished);
-        let old_files = old.filter(|_| is_old);
-        let mut manifest = RecordingManifest::new(&self.save.what.file);
-        manifest.event_id = self.save.what.event_id.clone();
-        manifest.event_time = self.save.what.event_time;
-        if manifest.event_id.is_none() {
-            manifest.event_id = old.and_then(|old| old.event_id.clone());
-            manifest.event_time = old.and_then(|old| old.event_time);
-        }
-        manifest.chunks = self.pieces.iter().map(recorded).collect();
-        manifest.gaps.clone_from(&self.gaps);
-        manifest.warnings.clone_from(&self.warnings);
-        let has_media = self.pieces.iter().all(|piece| piece.media.is_some());
-        manifest.complete = has_media && self.gaps.is_empty() && !self.lacks_metadata;
-        let saved_at = old_files.and_then(|old| old.saved_at);
-        manifest.saved_at = Some(saved_at.unwrap_or_else(Timestamp::now));
-        manifest.deleted_at = old_files.and_then(|old| old.deleted_at);
-        manifest
-    }
-
-    async fn write(&self, manifest: &RecordingManifest) -> Result<()> {
-        let is_known = self.proofs.finished.as_ref() == Some(manifest);
-        let (records, manifest) = (self.records.clone(), manifest.clone());
-        on_disk(self.records.path(), move || {
-            if is_known {
-                return records.forget_draft();
-            }
-            records.write(&manifest)
-        })
-        .await
-    }
-
-    /// Deletes all that is saved and can be deleted; the first failure is told after that.
-    async fn delete(&self) -> Result<()> {
-        let mut outcome = Ok(());
-        for piece in self.pieces.iter().filter(|piece| piece.media.is_some()) {
-            let location = piece.chunk.delete_location.as_ref();
-            let content = piece.chunk.content_location.as_ref();
-            let deleted = match location.zip(content) {
-                Some((location, content)) if !location.deletes(content) => Err(Error::new(
-                    ErrorKind::InvalidInput,
-                    format!("{location} is not the object that was saved; it was not deleted"),
-                )),
-                _ => self.save.what.client.delete(&piece.chunk).await,
-            };
-            outcome = outcome.and(deleted);
-        }
-        outcome.map_err(|error| error.advise("the recording is saved, and not all of it deleted"))
     }
 
     /// Tells progress of one chunk as that of the whole recording.
@@ -528,37 +354,6 @@ impl<'a> Saving<'a> {
     }
 }
 
-fn recorded(piece: &Piece) -> ManifestChunk {
-    let file = |saved: &Option<(Saved, Proof)>| {
-        let (saved, _) = saved.as_ref()?;
-        let name = name_of(&saved.path);
-        Some(ManifestFile::new(name, saved.bytes, saved.sha256?))
-    };
-    let mut chunk = ManifestChunk::new(piece.number, &piece.chunk);
-    chunk.media = file(&piece.media);
-    chunk.metadata = file(&piece.metadata);
-    chunk
-}
-
-/// Names are made of ASCII here.
-fn name_of(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
-}
-
-fn missing(piece: &Piece) -> String {
-    let reason = match &piece.chunk.end_reason {
-        Some(reason) => format!(" (it ended with {reason})"),
-        None => String::new(),
-    };
-    format!(
-        "the event does not say where the media of chunk {} are{reason}",
-        piece.number
-    )
-}
-
 /// Whether the other chunks of a recording may be there all the same.
 fn is_of_one(error: &Error) -> bool {
     !matches!(
@@ -568,14 +363,6 @@ fn is_of_one(error: &Error) -> bool {
             | ErrorKind::Service
             | ErrorKind::Timeout
             | ErrorKind::Connection
-    )
-}
-
-/// Whether the service does not have the content, and will not have it any more.
-fn is_gone(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::NotFound | ErrorKind::ExpiredContent
     )
 }
 
@@ -596,41 +383,4 @@ fn is_passing(error: &Error) -> bool {
 /// What stands for a document that an earlier run found missing.
 fn none_left() -> Error {
     Error::new(ErrorKind::NotFound, "there was none before")
-}
-
-/// The document in a file, or why there is none.
-async fn read_document(path: &Path) -> Result<Result<RecordingMetadata, String>> {
-    let file = path.to_owned();
-    on_disk(path, move || {
-        if std::fs::metadata(&file)?.len() > MAX_BYTES {
-            return Ok(Err(format!("it is larger than {MAX_BYTES} bytes")));
-        }
-        let document = RecordingMetadata::parse(&std::fs::read(&file)?);
-        Ok(document.map_err(|error| error.to_string()))
-    })
-    .await
-}
-
-/// What is odd about a document that can be read.
-fn oddity(document: &RecordingMetadata, piece: &Piece) -> Option<String> {
-    if !document.unreadable.is_empty() {
-        let list = document.unreadable.join(", ");
-        return Some(format!("has members that cannot be read: {list}"));
-    }
-    let told = document.document_id.as_ref()?;
-    let is_other = piece
-        .chunk
-        .document_id
-        .as_ref()
-        .is_some_and(|id| id != told);
-    is_other.then(|| format!("says that it is about document {told}"))
-}
-
-async fn on_disk<T: Send + 'static>(
-    path: &Path,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T> {
-    let done = spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(error.into()))
-        .map_err(|error| file_error(error, path))
 }

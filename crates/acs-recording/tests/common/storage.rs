@@ -351,9 +351,12 @@ pub struct Objects {
     task: JoinHandle<()>,
 }
 
+/// Status, headers and body.
+type ObjectAnswer = (u16, Vec<(&'static str, String)>, Bytes);
+
 #[derive(Default)]
 struct ObjectsState {
-    answers: std::collections::BTreeMap<String, (u16, Vec<(&'static str, String)>, Bytes)>,
+    answers: std::collections::BTreeMap<String, ObjectAnswer>,
     requests: Vec<String>,
 }
 
