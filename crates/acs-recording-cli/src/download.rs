@@ -2,26 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use acs_recording::{
-    ContentUrl, DownloadRecording, Error, ErrorKind, Overwrite, Progress, RecordingClient,
-    RecordingFileStatusUpdated, Saved, SavedRecording,
-};
-use clap::{Args, ValueEnum};
+use acs_recording::{ContentUrl, Overwrite, RecordingClient, RecordingFileStatusUpdated};
+use clap::Args;
 use futures_util::{StreamExt as _, stream};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 
 use crate::cli::Global;
 use crate::connect::client;
 use crate::content::{Announced, ready_files};
+use crate::download_settings::{Settings, apply, usual_patience};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::{Bar, Count, patiently};
-
-/// How many files or recordings come in at the same time.
-pub(crate) const AT_ONCE: usize = 4;
+use crate::saving::{
+    AT_ONCE, Deletes, file_json, incomplete, is_nothing, line, note, save, skipped, tell,
+};
 
 /// Downloads files, or all files of recordings
 ///
@@ -84,108 +79,6 @@ pub(crate) struct Download {
     delete_incomplete: bool,
 }
 
-/// What can be said about every download.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Settings {
-    /// How many connections fetch a file at the same time, 1 to 32 [default: by its size, 1 to 8]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
-    parallel: Option<u8>,
-
-    /// What happens to a file that is there already [default: skip, or fail for a file that
-    /// `download -o` names]
-    #[arg(long, value_enum, value_name = "HOW")]
-    overwrite: Option<Policy>,
-
-    /// Prints the SHA-256 of each file, as sha256sum does
-    #[arg(long)]
-    sha256: bool,
-
-    /// Permissions of new files, in octal digits
-    #[cfg(unix)]
-    #[arg(long, value_name = "MODE", default_value = "600", value_parser = permissions)]
-    file_mode: u32,
-
-    /// That of all operations.
-    #[arg(skip)]
-    time_limit: Option<Duration>,
-}
-
-impl Settings {
-    pub(crate) fn time_limit(&mut self, limit: Option<Duration>) {
-        self.time_limit = limit;
-    }
-
-    /// How long to wait for content that is not ready, if that is to be shorter than usual.
-    fn patience(&self, usual: Duration) -> Option<Duration> {
-        self.time_limit.filter(|limit| *limit < usual)
-    }
-}
-
-#[cfg(unix)]
-fn permissions(text: &str) -> Result<u32, String> {
-    match u32::from_str_radix(text, 8) {
-        Ok(mode @ 0o200..=0o777) if mode & 0o600 == 0o600 => Ok(mode),
-        _ => Err("permissions are three octal digits that let the owner read and write".to_owned()),
-    }
-}
-
-/// How long the library waits for content of a recording that ended so long ago.
-fn usual_patience(ended: Option<Timestamp>) -> Duration {
-    let age = ended.map(|end| Timestamp::now().duration_since(end));
-    match age {
-        Some(age) if age < SignedDuration::from_mins(15) => Duration::from_mins(2),
-        _ => Duration::from_secs(30),
-    }
-}
-
-fn ended(file: &RecordingFileStatusUpdated) -> Option<Timestamp> {
-    file.start?.checked_add(file.duration?).ok()
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Policy {
-    /// It stays, and the download fails
-    Fail,
-    /// It is replaced once the new one is complete
-    Replace,
-    /// It is kept if it is the content: by its size, or for an event by its SHA-256
-    Skip,
-}
-
-impl From<Policy> for Overwrite {
-    fn from(policy: Policy) -> Self {
-        match policy {
-            Policy::Fail => Self::Fail,
-            Policy::Replace => Self::Replace,
-            Policy::Skip => Self::Skip,
-        }
-    }
-}
-
-/// Sets the same on both kinds of downloads.
-macro_rules! apply {
-    ($settings:expr, $download:expr, $patience:expr) => {{
-        let (settings, mut download) = ($settings, $download);
-        if let Some(count) = settings.parallel {
-            download = download.connections(count.into());
-        }
-        if let Some(policy) = settings.overwrite {
-            download = download.overwrite(policy.into());
-        }
-        if let Some(limit) = settings.patience($patience) {
-            download = download.ready_within(limit);
-        }
-        if settings.sha256 {
-            download = download.sha256();
-        }
-        #[cfg(unix)]
-        {
-            download = download.file_mode(settings.file_mode);
-        }
-        download
-    }};
-}
-
 pub(crate) async fn download(
     mut options: Download,
     global: &Global,
@@ -225,7 +118,11 @@ async fn recordings(
         let Announced { event, file } = announced;
         let download = client.download_recording(file).event(event);
         let name = download.file_stem();
-        let saved = save_all(download, file, folder, options, out).await;
+        let deletes = Deletes {
+            complete: options.delete_after,
+            incomplete: options.delete_incomplete,
+        };
+        let saved = save(download, file, folder, &options.settings, deletes, out).await;
         all.next();
         let failed = |failure: Failure| {
             if several {
@@ -245,47 +142,6 @@ async fn recordings(
     });
     some_at_a_time(downloads.collect(), out).await?;
     unreadable.map_or(Ok(()), Err)
-}
-
-/// Whether there is nothing that could be downloaded, now or later.
-fn is_nothing(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::OwnStorage | ErrorKind::NothingToDownload
-    )
-}
-
-/// Says that there is nothing to download.
-fn skipped(file: &RecordingFileStatusUpdated, error: &Error, out: &Output) -> Result<(), Failure> {
-    out.note(&format!("skipped: {error}"));
-    let json = json!({"recording_id": file.recording_id, "skipped": error.kind().name()});
-    out.json(&json)
-}
-
-/// What is missing of a recording, if something is.
-fn incomplete(saved: &SavedRecording) -> Option<Failure> {
-    if saved.is_complete() {
-        return None;
-    }
-    let list: Vec<_> = saved
-        .missing
-        .iter()
-        .map(|chunk| chunk.index.to_string())
-        .collect();
-    let what = match list.as_slice() {
-        [] => "the metadata of a chunk are missing".to_owned(),
-        [one] => format!("chunk {one} is missing"),
-        several => format!("chunks {} are missing", several.join(", ")),
-    };
-    let kept = if saved.deleted {
-        ""
-    } else {
-        ", and nothing was deleted"
-    };
-    Some(
-        Failure::incomplete(format!("the recording is incomplete: {what}{kept}"))
-            .advise(format!("{} says what is here", saved.manifest.display())),
-    )
 }
 
 async fn files(client: &RecordingClient, options: &Download, out: &Output) -> Result<(), Failure> {
@@ -394,159 +250,11 @@ where
     first.map_or(Ok(()), Err)
 }
 
-/// Downloads all that an event tells of.
-pub(crate) async fn save(
-    client: &RecordingClient,
-    file: &RecordingFileStatusUpdated,
-    folder: &Path,
-    settings: &Settings,
-    delete_after: bool,
-    out: &Output,
-) -> Result<SavedRecording, Error> {
-    let download = client.download_recording(file);
-    let deletes = Deletes {
-        complete: delete_after,
-        incomplete: false,
-    };
-    save_to(download, file, folder, settings, deletes, out).await
-}
-
-async fn save_all(
-    download: DownloadRecording,
-    file: &RecordingFileStatusUpdated,
-    folder: &Path,
-    options: &Download,
-    out: &Output,
-) -> Result<SavedRecording, Error> {
-    let deletes = Deletes {
-        complete: options.delete_after,
-        incomplete: options.delete_incomplete,
-    };
-    save_to(download, file, folder, &options.settings, deletes, out).await
-}
-
-/// Which recordings are deleted once they are saved.
-#[derive(Clone, Copy)]
-struct Deletes {
-    complete: bool,
-    incomplete: bool,
-}
-
-async fn save_to(
-    download: DownloadRecording,
-    file: &RecordingFileStatusUpdated,
-    folder: &Path,
-    settings: &Settings,
-    deletes: Deletes,
-    out: &Output,
-) -> Result<SavedRecording, Error> {
-    let name = &download.file_stem();
-    let chunks = Count::chunks(out, name, file.chunks.len());
-    let bar = Bar::new(out, name);
-    let progress = bar.listener();
-    let listener = move |now: Progress| {
-        chunks.set(now.chunk);
-        progress(now);
-    };
-    let download = download.to_dir(folder);
-    let mut download =
-        apply!(settings, download, usual_patience(ended(file))).on_progress(listener);
-    if deletes.complete {
-        download = download.delete_after();
-    }
-    if deletes.incomplete {
-        download = download.delete_incomplete();
-    }
-    patiently(download.into_future(), &bar, name, out).await
-}
-
-/// Prints what was downloaded.
-pub(crate) fn tell(
-    file: &RecordingFileStatusUpdated,
-    saved: &SavedRecording,
-    settings: &Settings,
-    out: &Output,
-) -> Result<(), Failure> {
-    let mut text = Vec::new();
-    for chunk in &saved.chunks {
-        let files = std::iter::once(&chunk.media).chain(&chunk.metadata);
-        text.extend(files.map(|saved| line(saved, settings.sha256)));
-        note(&chunk.media, out);
-    }
-    for warning in &saved.warnings {
-        out.note(&format!("warning: {warning}"));
-    }
-    if saved.deleted {
-        out.note("deleted from the service");
-    }
-    let chunks: Vec<_> = saved
-        .chunks
-        .iter()
-        .map(|chunk| {
-            json!({
-                "index": chunk.index,
-                "media": file_json(&chunk.media),
-                "metadata": chunk.metadata.as_ref().map(file_json),
-            })
-        })
-        .collect();
-    let missing: Vec<_> = saved
-        .missing
-        .iter()
-        .map(|chunk| {
-            json!({
-                "index": chunk.index,
-                "document_id": chunk.document_id,
-                "end_reason": chunk.end_reason,
-            })
-        })
-        .collect();
-    let json = json!({
-        "recording_id": file.recording_id,
-        "chunks": chunks,
-        "missing": missing,
-        "warnings": saved.warnings,
-        "complete": saved.is_complete(),
-        "manifest": saved.manifest.to_string_lossy(),
-        "deleted": saved.deleted,
-    });
-    if text.is_empty() {
-        return out.json(&json);
-    }
-    out.result(&text.join("\n"), &json)
-}
-
-fn note(saved: &Saved, out: &Output) {
-    let path = saved.path.display();
-    match saved.bytes - saved.transferred.min(saved.bytes) {
-        0 => {}
-        _ if saved.transferred == 0 => out.note(&format!("{path} was there already")),
-        before => out.note(&format!("{path}: went on after {before} bytes")),
-    }
-}
-
 fn name(path: &Path) -> String {
     path.file_name()
         .unwrap_or(path.as_os_str())
         .to_string_lossy()
         .into_owned()
-}
-
-/// As `sha256sum` writes it, if that is wanted and there is a checksum.
-fn line(saved: &Saved, sums: bool) -> String {
-    match &saved.sha256 {
-        Some(hash) if sums => format!("{hash}  {}", saved.path.display()),
-        _ => saved.path.display().to_string(),
-    }
-}
-
-fn file_json(saved: &Saved) -> Value {
-    json!({
-        "path": saved.path.to_string_lossy(),
-        "bytes": saved.bytes,
-        "sha256": saved.sha256.as_ref().map(ToString::to_string),
-        "transferred": saved.transferred,
-    })
 }
 
 #[cfg(test)]

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use acs_recording::spool::{Outcome, Spool, SpoolWorker};
 use acs_recording::webhook::{EventHandler, HandlerError};
-use acs_recording::{Error, Event, EventKind, InvalidEvent, RecordingClient};
+use acs_recording::{Error, ErrorKind, Event, EventKind, InvalidEvent, RecordingClient};
 use tokio::sync::Notify;
 
 use super::event_json;
 use super::listen::Listen;
-use crate::download::{AT_ONCE, save, tell};
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::saving::{AT_ONCE, Deletes, incomplete, is_nothing, save, skipped, tell};
 
 /// What the webhook and the downloads behind it have in common.
 pub(super) struct Shared {
@@ -167,6 +167,15 @@ pub(super) fn download_worker(
                     return shared.out.failure(&failure(event, error).and_then(&next));
                 }
                 Outcome::Noted { error, expired, .. } => {
+                    if let (Some(own), EventKind::RecordingFileStatusUpdated(file)) = (
+                        error.source().downcast_ref().filter(|own| is_nothing(own)),
+                        event.kind(),
+                    ) {
+                        if let Err(failure) = skipped(file, own, &shared.out) {
+                            shared.out.failure(&failure);
+                        }
+                        return shared.count();
+                    }
                     let kept = folder.join("noted");
                     let kept = kept.display();
                     let next = if expired {
@@ -193,9 +202,18 @@ async fn download(
     else {
         return Ok(());
     };
-    let (settings, delete_after) = (&options.settings, options.delete_after);
-    let saved = save(client, file, folder, settings, delete_after, out).await?;
-    if let Err(failure) = tell(file, &saved, delete_after, out) {
+    let (settings, download) = (&options.settings, client.download_recording(file));
+    let deletes = Deletes {
+        complete: options.delete_after,
+        incomplete: false,
+    };
+    let saved = save(download.event(event), file, folder, settings, deletes, out).await?;
+    if saved.may_be_completed() {
+        let text = "a metadata document of the recording is not there yet";
+        return Err(Error::new(ErrorKind::ContentNotReady, text).into());
+    }
+    let told = tell(file, &saved, settings, out);
+    for failure in told.err().into_iter().chain(incomplete(&saved)) {
         out.failure(&failure);
     }
     Ok(())

@@ -14,7 +14,7 @@ use super::handler::{Handler, Shared, download_worker};
 use super::serve::{Limits, Site, serve};
 use crate::cli::Global;
 use crate::connect::client;
-use crate::download::Settings;
+use crate::download_settings::Settings;
 use crate::failure::Failure;
 use crate::output::Output;
 

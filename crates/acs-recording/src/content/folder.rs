@@ -243,6 +243,12 @@ impl SavedRecording {
     pub fn is_complete(&self) -> bool {
         self.complete
     }
+
+    /// Whether the same download may complete the recording later: all media are saved, and a
+    /// metadata document was not there yet.
+    pub fn may_be_completed(&self) -> bool {
+        !self.complete && self.missing.is_empty()
+    }
 }
 
 impl SaveRecording {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::worker::SpoolWorker;
 use crate::client::RecordingClient;
 use crate::content::SavedRecording;
+use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind};
 use crate::webhook::{EventHandler, HandlerError};
 
@@ -49,11 +50,16 @@ impl EventHandler for DownloadHandler {
         let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
             return Ok(());
         };
-        let mut download = self.client.download_recording(file).to_dir(&self.folder);
+        let download = self.client.download_recording(file).event(&event);
+        let mut download = download.to_dir(&self.folder);
         if self.deletes {
             download = download.delete_after();
         }
         let saved = download.await?;
+        if saved.may_be_completed() {
+            let text = "a metadata document of the recording is not there yet";
+            return Err(Error::new(ErrorKind::ContentNotReady, text).into());
+        }
         tracing::info!(%event, bytes = saved.bytes(), "a recording was saved");
         if let Some(listener) = &self.listener {
             listener(&saved);

@@ -339,7 +339,8 @@ fn topics(event: &Event) -> Vec<String> {
     };
     let recording = file.recording_id.iter().map(|id| format!("recording {id}"));
     let documents = file.chunks.iter();
-    let documents = documents.map(|chunk| format!("document {}", chunk.document_id));
+    let documents = documents.filter_map(|chunk| chunk.document_id.as_ref());
+    let documents = documents.map(|id| format!("document {id}"));
     recording.chain(documents).collect()
 }
 
