@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use crate::calls::Calls;
 use crate::cloud::Cloud;
-use crate::content::{ContentUrl, DeleteContent, Download, DownloadRecording};
+use crate::content::{ContentUrl, DeleteContent, Download, DownloadRecording, ReadMetadata};
 #[cfg(feature = "entra")]
 use crate::credential::EntraCredential;
 use crate::credential::{AccessKey, ConnectionString, Credential, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{RecordingChunk, RecordingFileStatusUpdated};
 use crate::ids::RecordingId;
-use crate::metadata::RecordingMetadata;
 use crate::recording::Recording;
 use crate::start::{CallTarget, StartRecording};
 use crate::transport::{AllowedHost, Limits, Pipeline, RetryPolicy};
@@ -115,7 +114,8 @@ impl RecordingClient {
         Download::new(self.clone(), location.clone())
     }
 
-    /// Downloads a whole recording, all chunks and their metadata, into a folder.
+    /// Downloads a whole recording, all chunks and their metadata, into a folder, and leaves a
+    /// [manifest](crate::RecordingManifest) beside them.
     ///
     /// ```no_run
     /// # use acs_recording::{RecordingClient, RecordingFileStatusUpdated, Result};
@@ -133,25 +133,17 @@ impl RecordingClient {
         DownloadRecording::new(self.for_files(file), file)
     }
 
-    /// Reads the metadata document of a chunk: who is on which channel, and when it was paused.
-    ///
-    /// # Errors
-    /// Those of a download; [`ErrorKind::UnexpectedAnswer`](crate::ErrorKind::UnexpectedAnswer)
-    /// when the content is no such document.
-    pub async fn metadata(&self, chunk: &RecordingChunk) -> Result<RecordingMetadata> {
-        let document = self
-            .download(&chunk.metadata_location)
-            .named("read metadata")
-            .into_bytes()
-            .await?;
-        RecordingMetadata::parse(&document)
-            .map_err(|error| Error::from(error).during("read metadata"))
+    /// Reads the metadata document of a chunk: who is on which channel, and when it was paused;
+    /// `await` the result.
+    pub fn metadata(&self, chunk: &RecordingChunk) -> ReadMetadata {
+        ReadMetadata::new(self.clone(), chunk.metadata_location.clone())
     }
 
     /// Deletes the media and the metadata of a chunk from the service.
     ///
     /// Content that is gone already counts as deleted. Without this, the service keeps content for
-    /// 24 hours.
+    /// 24 hours. It looks at no local file:
+    /// [`delete_after`](crate::SaveRecording::delete_after) deletes what is saved for certain.
     ///
     /// What is deleted is the object that the chunk's media and metadata are in, and no other one,
     /// whatever the event says.

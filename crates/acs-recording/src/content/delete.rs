@@ -42,10 +42,11 @@ impl DeleteContent {
         Self {
             client,
             location: chunk.delete_location.clone(),
-            belongs_to: vec![
-                chunk.content_location.clone(),
-                chunk.metadata_location.clone(),
-            ],
+            belongs_to: [&chunk.content_location, &chunk.metadata_location]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
         }
     }
 

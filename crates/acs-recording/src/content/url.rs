@@ -34,6 +34,25 @@ impl ContentUrl {
         };
         self.0.origin() == other.0.origin() && object.id == others.id
     }
+
+    /// The id of the stored object that it is about, if it is one of the service's locations:
+    /// `…/objects/ID` and what is below.
+    pub(crate) fn object(&self) -> Option<&str> {
+        let mut parts = self.0.path_segments()?;
+        parts.find(|part| *part == "objects")?;
+        parts.next().filter(|id| !id.is_empty())
+    }
+
+    /// The location without anything that may be a secret.
+    pub(crate) fn without_secrets(&self) -> Self {
+        let mut url = self.0.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        // An address that can have no user has none to hide.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        Self(url)
+    }
 }
 
 /// Text is no location of content.
@@ -75,13 +94,7 @@ impl From<InvalidContentUrl> for Error {
 
 impl fmt::Display for ContentUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = self.0.clone();
-        shown.set_query(None);
-        shown.set_fragment(None);
-        // An address that can have no user has none to hide.
-        let _ = shown.set_username("");
-        let _ = shown.set_password(None);
-        f.pad(shown.as_str())
+        f.pad(self.without_secrets().0.as_str())
     }
 }
 

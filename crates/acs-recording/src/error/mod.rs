@@ -2,6 +2,7 @@
 
 mod code;
 mod detail;
+mod disposition;
 mod hint;
 mod response;
 
@@ -9,6 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use code::ServiceCode;
+pub use disposition::Disposition;
 pub use hint::Hint;
 pub(crate) use response::{from_response, read_error_body, retry_after};
 
@@ -156,8 +158,8 @@ struct Inner {
     request_id: Option<String>,
     retry_after: Option<Duration>,
     tries: Tries,
-    /// Whether it is known that it will be the same the next time.
-    lasting: bool,
+    /// Whether the same request may succeed later, where the kind does not tell.
+    retryable: Option<bool>,
     hint: Option<Hint>,
     source: Option<BoxError>,
 }
@@ -174,7 +176,7 @@ impl Error {
             request_id: None,
             retry_after: None,
             tries: Tries::default(),
-            lasting: false,
+            retryable: None,
             hint: None,
             source: None,
         }))
@@ -227,7 +229,13 @@ impl Error {
 
     /// Says that the same request will fail again.
     pub(crate) fn lasting(mut self) -> Self {
-        self.0.lasting = true;
+        self.0.retryable = Some(false);
+        self
+    }
+
+    /// Says that the same request may succeed later.
+    pub(crate) fn passing(mut self) -> Self {
+        self.0.retryable = Some(true);
         self
     }
 
@@ -339,8 +347,11 @@ impl Error {
     /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
         // What a server cannot do at all.
-        if self.0.lasting || matches!(self.0.status, Some(501 | 505)) {
+        if matches!(self.0.status, Some(501 | 505)) {
             return false;
+        }
+        if let Some(retryable) = self.0.retryable {
+            return retryable;
         }
         match self.0.kind {
             ErrorKind::Throttled
