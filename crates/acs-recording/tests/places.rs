@@ -215,7 +215,11 @@ async fn an_export_that_failed_is_downloaded_from_the_service() {
     let client = server.client().build().unwrap();
     let location = file.chunks[0].content_location.clone();
     assert_eq!(
-        client.download(location.as_ref().unwrap()).into_bytes().await.unwrap(),
+        client
+            .download(location.as_ref().unwrap())
+            .into_bytes()
+            .await
+            .unwrap(),
         b"media"
     );
 }

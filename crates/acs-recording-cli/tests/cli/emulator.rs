@@ -126,6 +126,7 @@ async fn recordings_in_chunks_come_by_way_of_a_redirect() {
     let files = std::fs::read_dir(program.dir.path().join("rec")).unwrap();
     let mut files: Vec<_> = files
         .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != ".spool")
         .collect();
     files.sort();
     let manifest = files.pop().unwrap();

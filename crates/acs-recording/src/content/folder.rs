@@ -15,7 +15,7 @@ use super::options::{Options, Overwrite, settings};
 use super::progress::Progress;
 use super::saving;
 use crate::client::RecordingClient;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Hint, Result};
 use crate::event::{Event, RecordingChunk, RecordingFileStatusUpdated};
 use crate::ids::DocumentId;
 use crate::metadata::RecordingMetadata;
@@ -137,14 +137,14 @@ impl DownloadRecording {
         });
         if is_own && (is_foreign || is_named) {
             let text = format!(
-                "the recording is in storage of your own ({}); read it there, with that storage's \
-                 credentials",
+                "the recording is in storage of your own ({})",
                 self.file
                     .storage_type
                     .as_deref()
                     .unwrap_or("a storage account")
             );
-            return Err(Error::new(ErrorKind::OwnStorage, text));
+            let error = Error::new(ErrorKind::OwnStorage, text);
+            return Err(error.with_hint(Hint::UseStorageCredentials));
         }
         Ok(())
     }
