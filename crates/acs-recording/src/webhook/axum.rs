@@ -9,8 +9,10 @@ impl Webhook {
     ///
     /// A delivery has its time limit from when its headers are there. `axum::serve` bounds neither
     /// how long a client may take for its headers nor how many connections are open. Where anybody
-    /// can connect, put the webhook behind a proxy that does, or serve it with hyper and
-    /// `header_read_timeout`, as `acs-recording events listen` does.
+    /// can connect, put the webhook behind a proxy that does, or set both yourself: serve it with
+    /// hyper, whose `http1::Builder` has `timer` and `header_read_timeout`, and accept a connection
+    /// only when a `tokio::sync::Semaphore` has room. `acs-recording events listen` does so, with 15
+    /// seconds and 256 connections.
     ///
     /// ```no_run
     /// use acs_recording::webhook::Webhook;

@@ -16,6 +16,11 @@ use crate::error::{Error, ErrorKind};
 /// Grid's deliveries carry what the subscription is set up for: a token of Entra ID
 /// ([`TokenCheck::entra`]) or a [secret](Self::secret) in the URL. Join what comes to one address
 /// with [`or`](Self::or).
+///
+/// The handshake of `CloudEvents`, which comes once when a subscription is made, has the URL's secret
+/// and never a token. So where a secret is among what is checked, the handshake needs it too, and
+/// where there are tokens only, the handshake is open to all: it gives nothing away, and deliveries
+/// are checked all the same. The validation event of the Event Grid schema is checked as any other.
 #[derive(Clone)]
 pub struct Check(Rule);
 
@@ -111,6 +116,25 @@ impl Check {
     /// One of the checks must pass.
     pub fn or(self, other: Self) -> Self {
         Self(Rule::Any(Arc::new([self, other])))
+    }
+
+    /// What there is to say about a handshake of `CloudEvents`, which can have a secret but never has
+    /// a token; `None` if the check knows tokens only.
+    pub(super) fn handshake_verdict(&self, request: &Parts) -> Option<Verdict> {
+        let verdicts = |both: &[Self; 2]| both.each_ref().map(|one| one.handshake_verdict(request));
+        match &self.0 {
+            Rule::Anybody => Some(Verdict::Pass),
+            Rule::Secret(secret) => Some(secret.verdict(request)),
+            Rule::Token(_) => None,
+            Rule::All(both) => match verdicts(both) {
+                [Some(Verdict::Pass), second @ Some(_)] => second,
+                [first, second] => first.or(second),
+            },
+            Rule::Any(either) => match verdicts(either) {
+                [pass @ Some(Verdict::Pass), _] => pass,
+                [first, second] => second.or(first),
+            },
+        }
     }
 
     pub(super) async fn verdict(&self, request: &Parts) -> Verdict {

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::WebhookBuilder;
+use super::check::Verdict;
 use crate::event::SubscriptionValidation;
 
 const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
@@ -14,8 +16,14 @@ const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate")
 
 /// The answer to `OPTIONS`, the handshake of `CloudEvents`. Consent is in the headers.
 ///
-/// It is no credential, only a name that anybody can write: every delivery is checked all the same.
-pub(super) fn options(settings: &WebhookBuilder, headers: &HeaderMap) -> Response<Bytes> {
+/// The origin is no credential, only a name that anybody can write. So the secret is asked for, where
+/// one is set, and every delivery is checked all the same.
+pub(super) fn options(settings: &WebhookBuilder, request: &Parts) -> Response<Bytes> {
+    if let Some(Verdict::Refuse(reason)) = settings.check.handshake_verdict(request) {
+        tracing::warn!(reason, "a handshake was refused");
+        return empty(StatusCode::UNAUTHORIZED);
+    }
+    let headers = &request.headers;
     let mut response = empty(StatusCode::OK);
     let answer = response.headers_mut();
     answer.insert(ALLOW, HeaderValue::from_static("OPTIONS, POST"));

@@ -47,7 +47,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(25);
 /// | 200 | every event was handled, now or before, or can only be [noted](crate::Disposition) |
 /// | 503 | a handler failed or took too long, an event that cannot be read could not be kept, another delivery of the event is still being handled, or the keys for a token cannot be fetched, or not yet again |
 /// | 400 | everything else was handled, but an event cannot be read or its handler [refused](HandlerError::permanent) it |
-/// | 401 | the request did not pass the [check](Check) |
+/// | 401 | the request, be it a handshake, did not pass the [check](Check) |
 /// | 403 | a delivery of a subscription, or a handshake of an origin, that is not allowed |
 /// | 405, 413, 415 | not a method, size or content type of deliveries |
 ///

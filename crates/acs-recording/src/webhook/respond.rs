@@ -60,7 +60,7 @@ impl Webhook {
     ) -> Result<(), Response<Bytes>> {
         let settings = &self.inner.settings;
         if request.method == Method::OPTIONS {
-            return Err(handshake::options(settings, &request.headers));
+            return Err(handshake::options(settings, request));
         }
         if request.method != Method::POST {
             let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);

@@ -13,7 +13,7 @@ mod tokens;
 use std::sync::{Arc, Mutex};
 
 use acs_recording::Event;
-use acs_recording::webhook::{Check, HandlerError, Webhook, WebhookBuilder};
+use acs_recording::webhook::{Check, HandlerError, TokenCheck, Webhook, WebhookBuilder};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 
@@ -93,22 +93,31 @@ async fn event_grid_gets_its_validation_code_back() {
     assert_eq!(response.body(), "");
     assert_eq!(seen.ids(), ["a", "1"]);
 
+    // It is checked as any other event.
     let closed = Seen::default().webhook(Webhook::builder(Check::secret("code", SECRET).unwrap()));
-    assert_eq!(status(&closed, post("/events", body)).await, 401);
+    for uri in ["/events", "/events?code=wrong"] {
+        let response = closed.respond(post(uri, body)).await;
+        assert_eq!(response.status(), 401, "{uri}");
+        assert_eq!(response.body(), "", "{uri}");
+    }
+    let good = "/events?code=correct%20horse%20battery";
+    assert_eq!(status(&closed, post(good, body)).await, 200);
+}
+
+fn handshake(uri: &str, origin: &str) -> Request<Bytes> {
+    let request = Request::builder().method(Method::OPTIONS).uri(uri);
+    let request = request.header("webhook-request-origin", origin);
+    request
+        .header("webhook-request-rate", "120")
+        .body(Bytes::new())
+        .unwrap()
 }
 
 #[tokio::test]
 async fn cloud_events_are_agreed_on_with_known_origins_only() {
     let builder = Webhook::builder(Check::none()).allow_origin("EventGrid.azure.net");
     let webhook = Seen::default().webhook(builder);
-    let ask = |origin: &str| {
-        let request = Request::builder().method(Method::OPTIONS).uri("/events");
-        let request = request.header("webhook-request-origin", origin);
-        request
-            .header("webhook-request-rate", "120")
-            .body(Bytes::new())
-            .unwrap()
-    };
+    let ask = |origin| handshake("/events", origin);
     let response = webhook.respond(ask("eventgrid.azure.net")).await;
     assert_eq!(response.status(), 200);
     assert_eq!(
@@ -131,6 +140,104 @@ async fn cloud_events_are_agreed_on_with_known_origins_only() {
         .respond(Request::options("/events").body(Bytes::new()).unwrap())
         .await;
     assert_eq!(header(&response, "webhook-allowed-origin"), None);
+}
+
+#[tokio::test]
+async fn a_handshake_needs_the_secret_where_there_is_one() {
+    const ORIGIN: &str = "eventgrid.azure.net";
+    const OTHER: &str = "battery horse correct";
+    let secret = |text| Check::secret("code", text).unwrap();
+    let token =
+        || Check::token(TokenCheck::callbacks("4a1b2c3d-0000-4000-8000-000000000001").unwrap());
+    let good = "/events?code=correct%20horse%20battery";
+    let cases = [
+        ("none", Check::none(), "/events", true),
+        ("token alone", token(), "/events", true),
+        (
+            "two tokens",
+            token().and(token()).or(token()),
+            "/events",
+            true,
+        ),
+        ("right", secret(SECRET), good, true),
+        ("missing", secret(SECRET), "/events", false),
+        ("wrong", secret(SECRET), "/events?code=wrong", false),
+        (
+            "twice",
+            secret(SECRET),
+            "/events?code=x&code=correct%20horse%20battery",
+            false,
+        ),
+        (
+            "secret or token, without",
+            secret(SECRET).or(token()),
+            "/events",
+            false,
+        ),
+        (
+            "token or secret, without",
+            token().or(secret(SECRET)),
+            "/events",
+            false,
+        ),
+        (
+            "token or secret, with",
+            token().or(secret(SECRET)),
+            good,
+            true,
+        ),
+        (
+            "secret and token, without",
+            secret(SECRET).and(token()),
+            "/events",
+            false,
+        ),
+        (
+            "token and secret, with",
+            token().and(secret(SECRET)),
+            good,
+            true,
+        ),
+        ("first of two", secret(SECRET).or(secret(OTHER)), good, true),
+        (
+            "second of two",
+            secret(OTHER).or(secret(SECRET)),
+            good,
+            true,
+        ),
+        (
+            "both of two",
+            secret(OTHER).and(secret(SECRET)),
+            good,
+            false,
+        ),
+        (
+            "both of two",
+            secret(SECRET).and(secret(OTHER)),
+            good,
+            false,
+        ),
+        (
+            "secret or anybody",
+            secret(SECRET).or(Check::none()),
+            "/events",
+            true,
+        ),
+    ];
+    for (what, check, uri, passes) in cases {
+        let builder = Webhook::builder(check).allow_origin(ORIGIN);
+        let webhook = Seen::default().webhook(builder);
+        let response = webhook.respond(handshake(uri, ORIGIN)).await;
+        let status = if passes { 200 } else { 401 };
+        assert_eq!(response.status(), status, "{what}");
+        let allowed = header(&response, "webhook-allowed-origin");
+        assert_eq!(allowed, passes.then_some(ORIGIN), "{what}");
+        let rate = header(&response, "webhook-allowed-rate");
+        assert_eq!(rate, passes.then_some("*"), "{what}");
+        // Who does not know the secret does not learn which origins are allowed either.
+        let foreign = webhook.respond(handshake(uri, "evil.example")).await;
+        assert_eq!(foreign.status(), if passes { 403 } else { 401 }, "{what}");
+    }
 }
 
 #[tokio::test]
