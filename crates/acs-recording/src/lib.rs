@@ -59,6 +59,7 @@ mod manifest;
 mod metadata;
 mod mistaken;
 mod operation;
+mod panic;
 mod recording;
 #[cfg(feature = "schemars")]
 pub mod schema;

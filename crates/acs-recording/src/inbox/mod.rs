@@ -116,7 +116,8 @@ impl Inbox {
     /// is closed and counts no more, so an error does not come for ever.
     pub async fn deliver(&self, event: Event) -> Result<()> {
         let event = Arc::new(event);
-        let pending = self.lock().accept(&event);
+        let (pending, done) = self.lock().accept(&event);
+        drop(done);
         if pending.is_empty() {
             return Ok(());
         }
@@ -258,7 +259,8 @@ impl Inbox {
     /// minute). `what` is what the error is about when there is none, such as "wait for a key".
     ///
     /// `matches` sees one event after the other, under a lock: it must be quick and must not use
-    /// the inbox. An event that is delivered twice is seen twice.
+    /// the inbox. An event that is delivered twice is seen twice. If it panics, that ends this wait
+    /// with [`ErrorKind::InvalidInput`] and touches nothing else.
     pub fn wait_for<T, F>(&self, what: &'static str, matches: F) -> Wait<T>
     where
         F: FnMut(&Arc<Event>) -> Option<Result<T>> + Send + 'static,
@@ -307,7 +309,8 @@ impl Inbox {
     }
 
     fn unwatch(&self, id: u64) {
-        self.lock().watchers.remove(&id);
+        // It is dropped without the lock.
+        let _watcher = self.lock().watchers.remove(&id);
     }
 }
 
@@ -318,8 +321,12 @@ impl Inner {
     }
 
     /// Shows an event to all waits, keeps it, and gives it to the streams that have room.
-    fn accept(&mut self, event: &Arc<Event>) -> Vec<Pending> {
-        self.watchers.retain(|_, watcher| !watcher(event));
+    ///
+    /// The watchers that need no more are for the caller to drop, without the lock: what they hold
+    /// is not ours, and may be another wait in this inbox.
+    fn accept(&mut self, event: &Arc<Event>) -> (Vec<Pending>, Vec<Watcher>) {
+        let done = self.watchers.extract_if(|_, watcher| watcher(event));
+        let done = done.map(|(_, watcher)| watcher).collect();
         let partial = self.partial(event).and_then(|at| self.partial.remove(at));
         if partial.is_none() {
             self.backlog.keep(Arc::clone(event));
@@ -355,7 +362,7 @@ impl Inner {
                 served: now_served,
             });
         }
-        pending
+        (pending, done)
     }
 
     /// Notes which streams got an event after a wait; whether all have it now.

@@ -109,6 +109,61 @@ async fn waits_have_limits_and_leave_nothing_behind() {
     inbox.file_ready(id("r")).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_matcher_that_panics_harms_only_its_own_wait() {
+    let inbox = Inbox::new();
+    let mut stream = inbox.events();
+    // Watchers are called in any order, so there are several on both sides.
+    let good: Vec<_> = (0..8).map(|_| inbox.file_ready(id("r"))).collect();
+    let bad = |_| {
+        inbox.wait_for("wait for a key", |event| -> Option<Result<()>> {
+            panic!("no {}", event.id)
+        })
+    };
+    let waiting: Vec<_> = (0..8).map(bad).collect();
+    inbox.deliver(file("r")).await.unwrap();
+    for wait in good {
+        wait.await.unwrap();
+    }
+    assert_eq!(stream.next().await.unwrap().id, "f");
+    // One that sees the backlog is no different.
+    let late = bad(8);
+    for wait in waiting.into_iter().chain([late]) {
+        let error = wait.await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(!error.is_retryable());
+        assert_eq!(
+            error.to_string(),
+            "wait for a key: the function that looks at events panicked: no f"
+        );
+    }
+    assert!(inbox.lock().watchers.is_empty());
+    assert!(!inbox.inner.is_poisoned());
+    inbox.file_ready(id("r")).await.unwrap();
+    inbox.deliver(file("r2")).await.unwrap();
+    inbox.file_ready(id("r2")).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().recording_id(), Some(id("r2")));
+}
+
+#[tokio::test]
+async fn what_a_matcher_holds_may_use_the_inbox_when_it_is_dropped() {
+    let inbox = Inbox::new();
+    let holding = || {
+        let held = inbox.file_ready(id("other"));
+        inbox.wait_for("wait for anything", move |_| {
+            let _held = &held;
+            Some(Ok(()))
+        })
+    };
+    drop(holding());
+    let (wait, gone) = (holding(), holding());
+    inbox.deliver(file("r")).await.unwrap();
+    wait.await.unwrap();
+    drop(gone);
+    holding().await.unwrap();
+    assert!(inbox.lock().watchers.is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn only_the_latest_state_counts() {
     let inbox = Inbox::new();

@@ -1,7 +1,9 @@
 //! One wait for one event.
 
+use std::any::Any;
 use std::fmt;
 use std::future::IntoFuture;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use tokio::time::timeout;
 use super::Inbox;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
+use crate::panic::panic_message;
 
 /// A wait for an event of an [`Inbox`]; `await` it.
 ///
@@ -19,7 +22,8 @@ use crate::event::Event;
 /// before it is awaited or meanwhile, loses nothing: the events stay for other waits.
 ///
 /// # Errors
-/// [`ErrorKind::Timeout`] when nothing has come [within](Self::within) the limit.
+/// [`ErrorKind::Timeout`] when nothing has come [within](Self::within) the limit, and
+/// [`ErrorKind::InvalidInput`] when the function of a [`wait_for`](Inbox::wait_for) panicked.
 #[must_use = "it is for awaiting"]
 pub struct Wait<T> {
     what: &'static str,
@@ -61,8 +65,13 @@ impl<T: Send + 'static> Wait<T> {
         let (sender, found) = oneshot::channel();
         let mut sender = Some(sender);
         let watcher = Box::new(move |event: &Arc<Event>| {
-            let Some(result) = matches(event) else {
-                return false;
+            // The caller's code must not end more than this wait: other waits and the streams get
+            // the event too, whoever delivers it.
+            let seen = catch_unwind(AssertUnwindSafe(|| matches(event)));
+            let result = match seen {
+                Ok(None) => return false,
+                Ok(Some(result)) => result,
+                Err(panic) => Err(panicked(panic.as_ref())),
             };
             if let Some(sender) = sender.take() {
                 // Whoever waited may be gone.
@@ -85,6 +94,15 @@ impl<T: Send + 'static> Wait<T> {
         self.about = about;
         self
     }
+}
+
+/// The error of a wait whose function panicked. It is not called again.
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let message = format!(
+        "the function that looks at events panicked: {}",
+        panic_message(panic)
+    );
+    Error::new(ErrorKind::InvalidInput, message)
 }
 
 impl<T> Wait<T> {

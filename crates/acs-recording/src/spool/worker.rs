@@ -1,6 +1,5 @@
 //! Handling what is in a spool.
 
-use std::any::Any;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -17,6 +16,7 @@ use super::Spool;
 use super::schedule::Lease;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, EventKind, Events};
+use crate::panic::panic_message;
 use crate::webhook::{EventHandler, HandlerError};
 
 const CONCURRENCY: usize = 4;
@@ -355,14 +355,6 @@ fn reason(error: &HandlerError, expired: bool, attempts: u32) -> String {
         "attempts": attempts,
     });
     reason.to_string()
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }
 
 impl<H: fmt::Debug> fmt::Debug for SpoolWorker<H> {
