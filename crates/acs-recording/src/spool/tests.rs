@@ -398,6 +398,32 @@ async fn a_handler_that_panics_harms_only_its_event() {
     assert_eq!(names(&folder, "done").len(), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_panics_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(&folder).await;
+    for id in ["1", "2"] {
+        spool.put(&event(id)).await.unwrap();
+    }
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&calls);
+    let begun = Instant::now();
+    let worker = spool.process(move |_: Event| {
+        let failed = counter.fetch_add(1, Ordering::Relaxed) < 2;
+        std::future::ready(if failed {
+            Err(crate::webhook::HandlerError::retry("later"))
+        } else {
+            Ok(())
+        })
+    });
+    let worker = worker.on_outcome(|_, outcome| panic!("{outcome:?}"));
+    worker.run_until(spool.drained()).await;
+    assert_eq!(calls.load(Ordering::Relaxed), 4);
+    // What failed has waited all the same.
+    assert!(begun.elapsed() >= Duration::from_millis(2500));
+    assert_eq!(names(&folder, "done").len(), 2);
+}
+
 #[tokio::test]
 async fn a_worker_that_is_dropped_leaves_its_events() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,12 +1,11 @@
 //! Handling what is in a spool.
 
 use std::fmt;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -17,7 +16,7 @@ use super::schedule::Lease;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, EventKind, Events};
 use crate::panic::panic_message;
-use crate::webhook::{EventHandler, HandlerError};
+use crate::webhook::{EventHandler, HandlerError, unless_panicked};
 
 const CONCURRENCY: usize = 4;
 const INITIAL_DELAY: Duration = Duration::from_secs(5);
@@ -196,7 +195,8 @@ impl<H: EventHandler> SpoolWorker<H> {
         let Some(lease) = lease.claim(topics(&event)) else {
             return;
         };
-        let handled = self.handle(event.clone()).await;
+        let handled = async { self.handler.handle(event.clone()).await };
+        let handled = unless_panicked(handled).await;
         let is_old = || stored.age + begun.elapsed() >= self.settings.expire_after;
         let outcome = match handled {
             Ok(()) => Outcome::Done,
@@ -245,18 +245,6 @@ impl<H: EventHandler> SpoolWorker<H> {
         }
     }
 
-    /// A handler that panics has failed, and takes no other with it.
-    async fn handle(&self, event: Event) -> Result<(), HandlerError> {
-        let handled = async { self.handler.handle(event).await };
-        match AssertUnwindSafe(handled).catch_unwind().await {
-            Ok(handled) => handled,
-            Err(panic) => Err(HandlerError::retry(format!(
-                "the handler panicked: {}",
-                panic_message(panic.as_ref())
-            ))),
-        }
-    }
-
     fn storage_failed(&self, lease: Lease, error: &Error) {
         tracing::error!(%error, "the spool cannot be used");
         let delay = self.settings.delay(lease.failures(), None);
@@ -281,7 +269,14 @@ impl<H: EventHandler> SpoolWorker<H> {
 
     fn tell(&self, event: &Event, outcome: Outcome) {
         match (&self.settings.listener, &outcome) {
-            (Some(listener), _) => listener(event, outcome),
+            (Some(listener), _) => {
+                // What became of the event does not depend on who is told of it.
+                let told = catch_unwind(AssertUnwindSafe(|| listener(event, outcome)));
+                if let Err(panic) = told {
+                    let panic = panic_message(panic.as_ref());
+                    tracing::error!(%event, panic, "the listener for outcomes panicked");
+                }
+            }
             (None, Outcome::Done) => tracing::debug!(%event, "an event was handled"),
             (None, Outcome::Deferred { error, delay }) => {
                 tracing::warn!(%event, %error, ?delay, "an event is tried again later");

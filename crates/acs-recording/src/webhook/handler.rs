@@ -1,10 +1,14 @@
 //! What is done with events.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+
+use futures_util::FutureExt as _;
 
 use crate::error::{Disposition, Error};
 use crate::event::{Event, InvalidEvent};
+use crate::panic::panic_message;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -30,7 +34,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// Events come at least once and in no order. One delivery's events are handled one after the
 /// other, several deliveries at the same time. A delivery has 25 seconds, so do nothing in it that
-/// takes long, such as a download.
+/// takes long, such as a download. A handler that panics has failed: the event comes again, and the
+/// others of the delivery are handled.
 pub trait EventHandler: Send + Sync + 'static {
     /// Handles one event. What becomes of it after an error is up to the error's
     /// [disposition](HandlerError::disposition).
@@ -171,10 +176,27 @@ pub(super) trait DynHandler: Send + Sync {
 
 impl<T: EventHandler> DynHandler for T {
     fn handle(&self, event: Event) -> HandlerFuture<'_> {
-        Box::pin(EventHandler::handle(self, event))
+        Box::pin(unless_panicked(async move {
+            EventHandler::handle(self, event).await
+        }))
     }
 
     fn invalid<'a>(&'a self, error: &'a InvalidEvent) -> HandlerFuture<'a> {
-        Box::pin(EventHandler::invalid(self, error))
+        Box::pin(unless_panicked(async move {
+            EventHandler::invalid(self, error).await
+        }))
+    }
+}
+
+/// A handler that panics has failed, and takes no other event with it.
+pub(crate) async fn unless_panicked(
+    handling: impl Future<Output = Result<(), HandlerError>>,
+) -> Result<(), HandlerError> {
+    match AssertUnwindSafe(handling).catch_unwind().await {
+        Ok(handled) => handled,
+        Err(panic) => Err(HandlerError::retry(format!(
+            "the handler panicked: {}",
+            panic_message(panic.as_ref())
+        ))),
     }
 }

@@ -25,6 +25,7 @@ pub use handler::{EventHandler, HandlerError};
 pub use token::TokenCheck;
 
 use handler::DynHandler;
+pub(crate) use handler::unless_panicked;
 
 /// A batch of Event Grid is at most 1 MB, unless a single event is larger.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;

@@ -17,6 +17,28 @@ use tokio::time::{Instant, timeout};
 use super::{SECRET, Seen, event, post, status};
 
 #[tokio::test]
+async fn a_handler_that_panics_has_failed_and_takes_no_other_event_with_it() {
+    let seen = Seen::default();
+    let (log, calm) = (seen.clone(), Arc::new(AtomicUsize::new(0)));
+    let panics = Arc::clone(&calm);
+    let webhook = Webhook::builder(Check::none()).build(move |event: Event| {
+        assert!(
+            event.id != "bad" || panics.load(Ordering::Relaxed) > 0,
+            "no"
+        );
+        log.ids.lock().unwrap().push(event.id);
+        std::future::ready(Ok(()))
+    });
+    let batch = || post("/e", format!("[{}, {}]", event("bad"), event("good")));
+    assert_eq!(status(&webhook, batch()).await, 503);
+    assert_eq!(seen.ids(), ["good"]);
+    // It is not taken for one that is being handled.
+    calm.store(1, Ordering::Relaxed);
+    assert_eq!(status(&webhook, batch()).await, 200);
+    assert_eq!(seen.ids(), ["bad"]);
+}
+
+#[tokio::test]
 async fn statuses_lose_no_event() {
     let seen = Seen::default();
     let webhook = seen.webhook(Webhook::builder(Check::none()));
