@@ -7,7 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::calls::{Addresses, CallKey, Terms};
-use crate::delivery::check_url;
+use crate::delivery::{check_url, without_secrets};
 use crate::error::Error;
 use crate::identifier;
 use crate::participant::Participant;
@@ -48,7 +48,8 @@ impl<'a> NewCall<'a> {
     /// [`Error::WebhookUrl`] unless the address is `https`, or `http` on loopback.
     pub fn callback(mut self, url: impl Into<String>) -> Result<Self, Error> {
         let url = url.into();
-        if let Err(reason) = check_url(&url) {
+        if let Err(reason) = check_url(&url, self.shared.admin) {
+            let url = without_secrets(&url).into_owned();
             return Err(Error::WebhookUrl { url, reason });
         }
         self.callback = Some(url);

@@ -1,13 +1,17 @@
 //! The options of the program `acs-emulator`, for other programs that offer the emulator too.
 //! Needs the feature `cli`.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use crate::delivery::without_secrets;
 use crate::store::Signature;
 use crate::{Emulator, EmulatorBuilder, Error, EventSchema, Script};
 
@@ -67,7 +71,7 @@ pub struct Options {
 
     /// Sends Event Grid events to this address
     #[arg(long, value_name = "URL")]
-    webhook: Option<String>,
+    webhook: Option<Address>,
 
     /// The schema of these events
     #[arg(long, value_enum, default_value_t, requires = "webhook")]
@@ -89,6 +93,24 @@ pub struct Options {
     /// Serves the admin interface at this address, which has to be on loopback
     #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
     admin: SocketAddr,
+}
+
+/// An address with a secret in its query, maybe.
+#[derive(Clone)]
+struct Address(String);
+
+impl FromStr for Address {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        without_secrets(&self.0).fmt(f)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -182,10 +204,10 @@ impl Options {
         let Some(url) = &self.webhook else {
             return Ok(());
         };
-        let to = crate::delivery::queue::without_query(url);
+        let to = &*without_secrets(&url.0);
         let mut attempt = 1;
         loop {
-            let mut subscription = acs.subscribe(url).schema(match self.webhook_schema {
+            let mut subscription = acs.subscribe(&url.0).schema(match self.webhook_schema {
                 Schema::EventGrid => EventSchema::EventGrid,
                 Schema::CloudEvents => EventSchema::CloudEvents,
             });
@@ -232,6 +254,11 @@ mod tests {
         assert_eq!(signature.query(), "sv=1&sig=secret");
         assert!(!format!("{builder:?}").contains("secret"));
         assert!(!format!("{:?}", program.options).contains("secret"));
+        let webhook = "https://user:secret@app.example/events?code=secret";
+        let program = Program::parse_from(["x", "--webhook", webhook]);
+        let shown = format!("{:?}", program.options);
+        assert!(!shown.contains("secret"), "{shown}");
+        assert!(shown.contains("https://app.example/events"), "{shown}");
         let help = Program::command().render_long_help().to_string();
         assert!(help.contains("[env: ACS_EMULATOR_STORAGE_SAS]"), "{help}");
     }

@@ -137,7 +137,9 @@ impl Emulator {
     }
 
     /// The address of the admin interface, if there is one: `http://127.0.0.1:PORT/admin`. It asks
-    /// for no signature.
+    /// for no signature, and is for programs of this machine: requests of web pages, for a `Host`
+    /// that is not loopback, and of the emulator itself are refused with 403. Callbacks, webhooks
+    /// and storage cannot be at its address.
     ///
     /// - `GET /admin/state`: calls, recordings, documents and subscriptions.
     /// - `GET /admin/keys`, `POST /admin/keys/primary:regenerate` (or `secondary`).

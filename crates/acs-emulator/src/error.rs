@@ -62,7 +62,7 @@ pub enum Error {
     /// Events may not be sent to this address.
     #[error("events cannot be sent to {url}: {reason}")]
     WebhookUrl {
-        /// The address as it was given.
+        /// The address as it was given, without what may be secret: its query and user.
         url: String,
         /// The rule that it breaks.
         reason: String,
@@ -70,7 +70,7 @@ pub enum Error {
     /// The webhook did not pass the validation handshake, so there is no subscription.
     #[error("the webhook {url} failed the validation handshake: {reason}")]
     Handshake {
-        /// The address of the webhook, without the query, where secrets stand.
+        /// The address of the webhook, without what may be secret: its query and user.
         url: String,
         /// What it answered.
         reason: String,

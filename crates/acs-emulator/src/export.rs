@@ -18,14 +18,14 @@ mod blobs {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use azure_core::http::{ClientOptions, RetryOptions};
+    use azure_core::http::{ClientOptions, RetryOptions, UserAgentOptions};
     use azure_storage_blob::models::BlockLookupList;
     use azure_storage_blob::{BlobClient, BlobClientOptions};
     use bytes::{Bytes, BytesMut};
     use url::Url;
     use uuid::Uuid;
 
-    use crate::delivery::queue::without_query;
+    use crate::delivery::{USER_AGENT, without_secrets};
     use crate::file_status::Locations;
     use crate::media::Document;
     use crate::recordings::Finished;
@@ -58,7 +58,7 @@ mod blobs {
             }
             Err(failure) => {
                 let (kind, cause) = shown(failure.as_ref());
-                let container = without_query(container.as_str());
+                let container = &*without_secrets(container.as_str());
                 tracing::warn!(
                     kind,
                     cause,
@@ -187,6 +187,10 @@ mod blobs {
             client_options: ClientOptions {
                 // What fails once is told in the event; the service's retries are not known.
                 retry: RetryOptions::none(),
+                user_agent: UserAgentOptions {
+                    application_id: Some(USER_AGENT.to_owned()),
+                    ..UserAgentOptions::default()
+                },
                 ..ClientOptions::default()
             },
             ..BlobClientOptions::default()
@@ -213,9 +217,9 @@ mod blobs {
     fn without_queries(text: &str) -> String {
         let words = text.split(' ').map(|word| {
             if word.contains("://") {
-                without_query(word)
+                without_secrets(word)
             } else {
-                word
+                word.into()
             }
         });
         words.collect::<Vec<_>>().join(" ")

@@ -1,5 +1,7 @@
 //! Understanding a request to start a recording: which call, which media, which channels.
 
+use std::net::SocketAddr;
+
 use acs_call_automation::types::{
     CallLocator, CallLocatorKind, ExternalStorage, RecordingChannelType as Channel,
     RecordingContentType as Content, RecordingFormatType as Format, RecordingStorageKind,
@@ -53,8 +55,11 @@ pub(crate) struct Start {
     pub(crate) callback: Option<String>,
 }
 
-/// Checks a request, apart from what depends on the call.
-pub(crate) fn understand(request: &StartCallRecordingRequest) -> Result<Start, Refusal> {
+/// Checks a request, apart from what depends on the call. Nothing goes to the admin interface.
+pub(crate) fn understand(
+    request: &StartCallRecordingRequest,
+    admin: Option<SocketAddr>,
+) -> Result<Start, Refusal> {
     let call = match (&request.call_locator, &request.call_connection_id) {
         (Some(locator), None) => locate(locator)?,
         (None, Some(id)) if !id.is_empty() => CallRef::Connection(id.clone()),
@@ -65,7 +70,7 @@ pub(crate) fn understand(request: &StartCallRecordingRequest) -> Result<Start, R
         }
     };
     if let Some(uri) = &request.recording_state_callback_uri {
-        check_url(uri).map_err(|reason| {
+        check_url(uri, admin).map_err(|reason| {
             Refusal::CallbackUri(format!("recordingStateCallbackUri is invalid: {reason}."))
         })?;
     }
@@ -75,7 +80,7 @@ pub(crate) fn understand(request: &StartCallRecordingRequest) -> Result<Start, R
         tape: Tape {
             media,
             format,
-            storage: storage(request.external_storage.as_ref())?,
+            storage: storage(request.external_storage.as_ref(), admin)?,
         },
         paused: request.pause_on_start.unwrap_or(false),
         callback: request.recording_state_callback_uri.clone(),
@@ -83,7 +88,10 @@ pub(crate) fn understand(request: &StartCallRecordingRequest) -> Result<Start, R
 }
 
 /// The place for the files that a request names.
-fn storage(storage: Option<&ExternalStorage>) -> Result<Option<Url>, Refusal> {
+fn storage(
+    storage: Option<&ExternalStorage>,
+    admin: Option<SocketAddr>,
+) -> Result<Option<Url>, Refusal> {
     let Some(storage) = storage else {
         return Ok(None);
     };
@@ -107,7 +115,7 @@ fn storage(storage: Option<&ExternalStorage>) -> Result<Option<Url>, Refusal> {
         ))
     };
     let text = storage.recording_destination_container_url.as_deref();
-    let url = check_url(text.unwrap_or_default()).map_err(|reason| refused(&reason))?;
+    let url = check_url(text.unwrap_or_default(), admin).map_err(|reason| refused(&reason))?;
     let container = url.path_segments().and_then(|mut segments| segments.next());
     if container.is_none_or(str::is_empty) {
         return Err(refused("it names no container"));
@@ -255,6 +263,10 @@ mod tests {
     use acs_call_automation::types::ChannelAffinity;
 
     use crate::identifier::model;
+
+    fn understand(request: &StartCallRecordingRequest) -> Result<Start, Refusal> {
+        super::understand(request, None)
+    }
 
     fn request() -> StartCallRecordingRequest {
         StartCallRecordingRequest {
@@ -434,7 +446,7 @@ mod tests {
                 recording_storage_kind: kind.to_owned().into(),
                 recording_destination_container_url: url.map(str::to_owned),
             };
-            super::storage(Some(&storage))
+            super::storage(Some(&storage), None)
         };
         let blob = "azureBlobStorage";
         let url = "https://a.blob.core.windows.net/tapes/2026";

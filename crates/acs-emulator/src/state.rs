@@ -1,6 +1,7 @@
 //! What all requests share, and the steps that touch both calls and recordings.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     /// The raw id that the application has in its own calls.
     pub(crate) application: String,
     pub(crate) webhooks: reqwest::Client,
+    /// Where the admin interface listens, if there is one.
+    pub(crate) admin: Option<SocketAddr>,
     pub(crate) runtime: Handle,
     /// True once the emulator is to stop.
     pub(crate) stopped: watch::Sender<bool>,
@@ -118,6 +121,10 @@ impl Shared {
             resource,
             application: ids::user(resource),
             webhooks,
+            admin: bound
+                .admin
+                .as_ref()
+                .and_then(|listener| listener.local_addr().ok()),
             runtime: Handle::current(),
             stopped: watch::Sender::new(false),
             repeats: Repeats::default(),

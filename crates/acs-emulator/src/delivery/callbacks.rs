@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::queue::{spawn, without_query};
+use super::queue::spawn;
 use super::subscription::root_cause;
+use super::without_secrets;
 use crate::ids;
 use crate::state::Shared;
 
@@ -128,7 +129,7 @@ pub(crate) fn run(shared: &Arc<Shared>, mut callbacks: mpsc::UnboundedReceiver<C
 async fn post_all(shared: Arc<Shared>, mut callbacks: mpsc::UnboundedReceiver<Callback>) {
     while let Some(callback) = callbacks.recv().await {
         let Callback { url, kind, body } = callback;
-        let to = without_query(&url);
+        let to = &*without_secrets(&url);
         let token = {
             // The first token needs a key, which is work.
             let shared = Arc::clone(&shared);
@@ -159,7 +160,7 @@ async fn post_all(shared: Arc<Shared>, mut callbacks: mpsc::UnboundedReceiver<Ca
                 tracing::warn!(kind, to, status, "callback not accepted");
             }
             Err(error) => {
-                let error = root_cause(&error);
+                let error = root_cause(error);
                 tracing::warn!(kind, to, error, "callback not delivered");
             }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::USER_AGENT;
 use super::queue::spawn;
 use super::subscription::Subscription;
 use crate::clock::{after, text};
@@ -102,6 +103,7 @@ pub(crate) fn client() -> Result<reqwest::Client, Error> {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
+        .user_agent(USER_AGENT)
         // A webhook may close an idle connection just when it is used again, and what is lost by
         // that is not sent again where callbacks are concerned.
         .pool_max_idle_per_host(0)

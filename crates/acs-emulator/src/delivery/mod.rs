@@ -7,16 +7,53 @@ pub(crate) mod queue;
 pub(crate) mod schedule;
 pub(crate) mod subscription;
 
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+
 use url::{Host, Url};
 
-/// Checks an address for webhooks and callbacks: absolute and `https`, or plain `http` on loopback.
-pub(crate) fn check_url(text: &str) -> Result<Url, String> {
+/// How the emulator names itself to webhooks and storage. Its admin interface knows it by that.
+pub(crate) const USER_AGENT: &str = "acs-emulator";
+
+/// Checks an address for webhooks, callbacks and storage: absolute and `https`, or plain `http` on
+/// loopback, and not that of the admin interface, which whoever names the address may not use.
+pub(crate) fn check_url(text: &str, admin: Option<SocketAddr>) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("not an absolute URL ({error})"))?;
+    if admin.is_some_and(|admin| is_at(&url, admin)) {
+        return Err("the admin interface of the emulator is no place for that".to_owned());
+    }
     match url.scheme() {
         "https" => Ok(url),
         "http" if is_loopback(&url) => Ok(url),
         "http" => Err("http is accepted on loopback only, use https".to_owned()),
         other => Err(format!("the scheme '{other}' is not https")),
+    }
+}
+
+/// Whether an address is that of a listener, as far as it can be told without asking for a name.
+fn is_at(url: &Url, listener: SocketAddr) -> bool {
+    let is_same = |address: IpAddr| {
+        address.is_unspecified() || address.to_canonical() == listener.ip().to_canonical()
+    };
+    let is_host = match url.host() {
+        Some(Host::Domain(_)) => is_loopback(url),
+        Some(Host::Ipv4(address)) => is_same(address.into()),
+        Some(Host::Ipv6(address)) => is_same(address.into()),
+        None => false,
+    };
+    is_host && url.port_or_known_default() == Some(listener.port())
+}
+
+/// What a log may show of an address: secrets stand in its query, and before its host.
+pub(crate) fn without_secrets(url: &str) -> Cow<'_, str> {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Cow::Borrowed(url);
+    };
+    let end = rest.find(['/', '\\']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => Cow::Owned(format!("{scheme}://{}", &rest[at + 1..])),
+        None => Cow::Borrowed(url),
     }
 }
 
@@ -48,7 +85,48 @@ mod tests {
             ("/events", false),
             ("", false),
         ] {
-            assert_eq!(check_url(url).is_ok(), accepted, "{url}");
+            assert_eq!(check_url(url, None).is_ok(), accepted, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_admin_interface_is_not_accepted() {
+        for (url, accepted) in [
+            ("http://127.0.0.1:9000/admin/calls:ring", false),
+            ("http://127.0.0.1:9000", false),
+            ("http://2130706433:9000/", false),
+            ("http://0x7f.1:9000/", false),
+            ("http://user@127.0.0.1:9000/", false),
+            ("http://localhost:9000/", false),
+            ("http://a.localhost:9000/", false),
+            ("https://127.0.0.1:9000/", false),
+            ("https://0.0.0.0:9000/", false),
+            ("https://[::ffff:127.0.0.1]:9000/", false),
+            ("http://127.0.0.1:9001/", true),
+            ("http://127.0.0.1/", true),
+            ("http://127.0.0.2:9000/", true),
+            ("https://app.example:9000/", true),
+        ] {
+            let admin = "127.0.0.1:9000".parse().unwrap();
+            assert_eq!(check_url(url, Some(admin)).is_ok(), accepted, "{url}");
+        }
+        let admin = "[::1]:443".parse().unwrap();
+        assert!(check_url("https://[::1]/", Some(admin)).is_err());
+        assert!(check_url("https://localhost/", Some(admin)).is_err());
+    }
+
+    #[test]
+    fn logs_show_no_secrets_of_addresses() {
+        for (url, shown) in [
+            ("https://a.example/b?code=x", "https://a.example/b"),
+            ("https://a.example#x", "https://a.example"),
+            ("https://u:p@a.example/b@c", "https://a.example/b@c"),
+            ("https://u:p@x@a.example", "https://a.example"),
+            ("https://a.example/b", "https://a.example/b"),
+            ("a?b", "a"),
+            ("", ""),
+        ] {
+            assert_eq!(without_secrets(url), shown);
         }
     }
 }

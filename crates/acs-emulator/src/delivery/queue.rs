@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::event_grid::Queued;
 use super::schedule::{Outcome, TIME_TO_LIVE, judge};
 use super::subscription::{self, EventSchema, Subscription};
+use super::without_secrets;
 use crate::clock::after;
 use crate::state::Shared;
 
@@ -174,15 +175,10 @@ pub(crate) fn spawn(shared: &Arc<Shared>, task: impl Future<Output = ()> + Send 
     });
 }
 
-/// What a log may show of an address; secrets stand in its query.
-pub(crate) fn without_query(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or_default()
-}
-
 async fn deliver(shared: Arc<Shared>, subscription: Arc<Subscription>, parcel: Parcel) {
     let clock = &shared.settings.clock;
     let (id, kind) = (parcel.id.as_str(), parcel.kind);
-    let to = without_query(subscription.url.as_str());
+    let to = &*without_secrets(subscription.url.as_str());
     let scale = shared.settings.retry_scale;
     // The answer to one attempt takes real time, so a short schedule gives up no earlier.
     let expires_at = after(clock.now(), TIME_TO_LIVE.mul_f64(scale.max(1.0)));

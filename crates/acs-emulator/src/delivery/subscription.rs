@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use super::event_grid::{Event, FILE_STATUS_UPDATED, Queued};
-use super::{check_url, queue};
+use super::{check_url, queue, without_secrets};
 use crate::error::Error;
 use crate::ids;
 use crate::state::Shared;
@@ -141,8 +141,8 @@ impl<'a> NewSubscription<'a> {
     }
 
     async fn make(self) -> Result<(), Error> {
-        let url = check_url(&self.url).map_err(|reason| Error::WebhookUrl {
-            url: self.url.clone(),
+        let url = check_url(&self.url, self.shared.admin).map_err(|reason| Error::WebhookUrl {
+            url: without_secrets(&self.url).into_owned(),
             reason,
         })?;
         let (queue, events) = mpsc::unbounded_channel();
@@ -157,7 +157,7 @@ impl<'a> NewSubscription<'a> {
             EventSchema::CloudEvents => ask(self.shared, &subscription).await,
         };
         handshake.map_err(|reason| Error::Handshake {
-            url: queue::without_query(&self.url).to_owned(),
+            url: without_secrets(&self.url).into_owned(),
             reason,
         })?;
         queue::run(self.shared, &subscription, events);
@@ -178,7 +178,7 @@ impl<'a> IntoFuture for NewSubscription<'a> {
 impl fmt::Debug for NewSubscription<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewSubscription")
-            .field("url", &self.url)
+            .field("url", &without_secrets(&self.url))
             .field("wishes", &self.wishes)
             .finish_non_exhaustive()
     }
@@ -209,11 +209,11 @@ async fn validate(shared: &Shared, subscription: &Subscription) -> Result<(), St
         .body(body.to_string())
         .send()
         .await
-        .map_err(|error| root_cause(&error))?;
+        .map_err(|error| root_cause(error))?;
     if answer.status() != StatusCode::OK {
         return Err(format!("it answered {} and not 200", answer.status()));
     }
-    let body = answer.bytes().await.map_err(|error| root_cause(&error))?;
+    let body = answer.bytes().await.map_err(|error| root_cause(error))?;
     match serde_json::from_slice::<ValidationAnswer>(&body) {
         Ok(answer) if answer.validation_response == code => Ok(()),
         Ok(_) => Err("it answered with another validation code".to_owned()),
@@ -230,7 +230,7 @@ async fn ask(shared: &Shared, subscription: &Subscription) -> Result<(), String>
         .header(REQUEST_ORIGIN, ORIGIN)
         .send()
         .await
-        .map_err(|error| root_cause(&error))?;
+        .map_err(|error| root_cause(error))?;
     let allowed = answer.headers().get(ALLOWED_ORIGIN);
     if allowed.is_some_and(|allowed| allowed == "*" || allowed == ORIGIN) {
         Ok(())
@@ -247,8 +247,9 @@ pub(super) fn mark(headers: &mut HeaderMap) {
 }
 
 /// The innermost message says what happened; the outer ones repeat the address.
-pub(super) fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
+pub(super) fn root_cause(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
     while let Some(source) = cause.source() {
         cause = source;
     }

@@ -1,18 +1,23 @@
 //! The admin interface: what tests look at and turn from outside of the process. It is on loopback
 //! and asks for no signature.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use http::StatusCode;
+use http::header::{HOST, HeaderName, ORIGIN, USER_AGENT};
+use http::uri::Authority;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::split_action;
+use crate::delivery;
 use crate::delivery::subscription::{EventSchema, NewSubscription};
 use crate::emulator::connection_string;
 use crate::keys::AccessKey;
@@ -26,6 +31,48 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/admin/clock:advance", post(advance))
         .route("/admin/subscriptions", post(subscribe))
         .route("/admin/calls:ring", post(ring))
+}
+
+/// Lets in programs of this machine that mean it: no web page that is open in somebody's browser,
+/// and not the emulator itself, which posts to whatever address a caller names.
+pub(super) async fn gate(request: Request, next: Next) -> Response {
+    match stranger(request.headers()) {
+        Some(reason) => {
+            tracing::warn!(reason, "a request to the admin interface was refused");
+            (StatusCode::FORBIDDEN, format!("{reason}\n")).into_response()
+        }
+        None => next.run(request).await,
+    }
+}
+
+/// Why whoever sends these headers may not use the admin interface.
+fn stranger(headers: &HeaderMap) -> Option<&'static str> {
+    const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if text(USER_AGENT).is_some_and(|agent| agent.split(' ').any(|one| one == delivery::USER_AGENT))
+    {
+        return Some("the emulator sends no events and files to its own admin interface");
+    }
+    if headers.contains_key(ORIGIN) || text(SEC_FETCH_SITE).is_some_and(|site| site != "none") {
+        return Some("web pages must not use the admin interface");
+    }
+    // A page can give a name of its own the address of this machine.
+    if !text(HOST).is_some_and(is_loopback) {
+        return Some("the host of a request must be localhost or an address of loopback");
+    }
+    None
+}
+
+fn is_loopback(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else {
+        return false;
+    };
+    let name = authority.host();
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    match address.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => name.eq_ignore_ascii_case("localhost"),
+    }
 }
 
 async fn state(State(shared): State<Arc<Shared>>) -> Json<Value> {
@@ -127,4 +174,21 @@ async fn ring(State(shared): State<Arc<Shared>>, Json(ring): Json<Ring>) -> Json
         "incomingCallContext": call.context(),
         "serverCallId": call.server_call_id(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Emulator;
+
+    /// Whatever way an address gets past the checks, such as a name whose address changes.
+    #[tokio::test]
+    async fn what_the_emulator_sends_does_not_get_in() {
+        let admin = ([127, 0, 0, 1], 0).into();
+        let acs = Emulator::builder().admin(admin).start().await.unwrap();
+        let url = format!("{}/keys/primary:regenerate", acs.admin_url().unwrap());
+        let answer = acs.shared().webhooks.post(url).send().await.unwrap();
+        assert_eq!(answer.status(), 403);
+        assert!(answer.text().await.unwrap().contains("own admin interface"));
+        assert_eq!(acs.current_key(crate::AccessKey::Primary), acs.access_key());
+    }
 }

@@ -69,7 +69,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
 
 async fn create(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
     let request: CreateCallRequest = parse(&body)?;
-    check_callback(&request.callback_uri)?;
+    check_callback(&shared, &request.callback_uri)?;
     let targets = request
         .targets
         .iter()
@@ -98,7 +98,7 @@ async fn create(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Respon
 
 async fn answer(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
     let request: AnswerCallRequest = parse(&body)?;
-    check_callback(&request.callback_uri)?;
+    check_callback(&shared, &request.callback_uri)?;
     if request.incoming_call_context.is_empty() {
         return Err(Refusal::argument("incomingCallContext is empty."));
     }
@@ -126,7 +126,7 @@ async fn answer(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Respon
 
 async fn connect(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
     let request: ConnectRequest = parse(&body)?;
-    check_callback(&request.callback_uri)?;
+    check_callback(&shared, &request.callback_uri)?;
     let call = locate(&request.call_locator)?;
     let id = {
         let mut world = shared.world();
@@ -207,8 +207,8 @@ async fn act(
     Ok(about(call, StatusCode::NO_CONTENT.into_response()))
 }
 
-fn check_callback(uri: &str) -> Result<(), Refusal> {
-    check_url(uri)
+fn check_callback(shared: &Shared, uri: &str) -> Result<(), Refusal> {
+    check_url(uri, shared.admin)
         .map(drop)
         .map_err(|reason| Refusal::CallbackUri(format!("callbackUri is invalid: {reason}.")))
 }

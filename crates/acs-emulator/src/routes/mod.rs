@@ -13,7 +13,7 @@ mod repeat;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::any;
 use http::StatusCode;
@@ -44,6 +44,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
 pub(crate) fn admin(shared: &Arc<Shared>) -> Router {
     admin::routes()
         .merge(faults::admin_routes())
+        .layer(from_fn(admin::gate))
         .with_state(Arc::clone(shared))
 }
 

@@ -30,7 +30,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
 
 async fn start(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
     let request: StartCallRecordingRequest = parse(&body)?;
-    let start = understand(&request)?;
+    let start = understand(&request, shared.admin)?;
     let status = match start.call {
         CallRef::Connection(_) => StatusCode::ACCEPTED,
         _ => StatusCode::OK,

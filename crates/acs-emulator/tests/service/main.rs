@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod authentication;
 #[cfg(test)]
 #[cfg(feature = "own-storage")]

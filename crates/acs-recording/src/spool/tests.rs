@@ -411,7 +411,7 @@ async fn a_listener_that_panics_changes_nothing() {
     let worker = spool.process(move |_: Event| {
         let failed = counter.fetch_add(1, Ordering::Relaxed) < 2;
         std::future::ready(if failed {
-            Err(crate::webhook::HandlerError::retry("later"))
+            Err(HandlerError::retry("later"))
         } else {
             Ok(())
         })

@@ -82,7 +82,7 @@ async fn add(
 ) -> Result<Response, Refused> {
     let request: AddParticipantRequest = parse(&body).map_err(refused(&id))?;
     if let Some(uri) = &request.operation_callback_uri {
-        check_callback(uri).map_err(refused(&id))?;
+        check_callback(&shared, uri).map_err(refused(&id))?;
     }
     if let Some(seconds) = request.invitation_timeout_in_seconds
         && !(0..=180).contains(&seconds)
@@ -124,7 +124,7 @@ async fn remove(
 ) -> Result<Response, Refused> {
     let request: RemoveParticipantRequest = parse(&body).map_err(refused(&id))?;
     if let Some(uri) = &request.operation_callback_uri {
-        check_callback(uri).map_err(refused(&id))?;
+        check_callback(&shared, uri).map_err(refused(&id))?;
     }
     let participant = raw_id(&request.participant_to_remove).map_err(refused(&id))?;
     let mut world = shared.world();
