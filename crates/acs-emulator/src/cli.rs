@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -178,13 +180,13 @@ impl Options {
     }
 
     /// What programs that start the emulator wait for, to be printed on one line: addresses and
-    /// connection strings.
+    /// connection strings. A name of a file that is not UTF-8 has its bytes in `ca_file_base64`.
     pub fn ready(&self, acs: &Emulator) -> Value {
         let connection_string = |endpoint: Option<&str>| {
             endpoint.map(|endpoint| format!("endpoint={endpoint}/;accesskey={}", acs.access_key()))
         };
         let (http, https) = (acs.http_endpoint(), acs.https_endpoint());
-        json!({
+        let mut ready = json!({
             "event": "ready",
             "connection_string": connection_string(http),
             "endpoint": http,
@@ -192,7 +194,13 @@ impl Options {
             "https_endpoint": https,
             "admin": acs.admin_url(),
             "ca_file": self.ca_out.as_ref().map(|path| path.to_string_lossy()),
-        })
+        });
+        // A name that is not UTF-8 has its bytes beside it.
+        if let Some(path) = self.ca_out.as_ref().filter(|path| path.to_str().is_none()) {
+            let bytes = STANDARD.encode(path.as_os_str().as_encoded_bytes());
+            ready["ca_file_base64"] = bytes.into();
+        }
+        ready
     }
 
     /// Subscribes the webhook, if there is one. It has 30 attempts, a second apart, to pass the

@@ -1,12 +1,19 @@
 //! The emulator as a program: `acs-emulator --help`.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::fmt::{self, Debug, Write};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use acs_emulator::Emulator;
 use acs_emulator::cli::Options;
 use clap::Parser;
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+
+/// What programs say that ended because of a SIGTERM: 128 and its number.
+const TERMINATED: u8 = 143;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -14,6 +21,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// When every listener is bound, one line of JSON on standard output tells the addresses and
 /// connection strings. Logs go to standard error; `RUST_LOG` selects them.
+///
+/// Ctrl-C ends it with exit code 0, SIGTERM with 143.
 #[derive(Debug, Parser)]
 #[command(name = "acs-emulator", version)]
 struct Cli {
@@ -28,9 +37,10 @@ async fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
+        .fmt_fields(debug_fn(field).delimited(" "))
         .init();
     match run(Cli::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let mut text = error.to_string();
             let mut cause = error.source();
@@ -44,7 +54,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<(), Failure> {
+async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let options = cli.options;
     let mut stop = std::pin::pin!(stop_signal()?);
     let acs = options.start().await?;
@@ -52,37 +62,78 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     tracing::info!(endpoint = acs.endpoint(), "ready");
 
     let subscribing = options.subscribe(&acs);
-    tokio::select! {
-        () = &mut stop => {}
+    let code = tokio::select! {
+        code = &mut stop => code,
         subscribed = subscribing => {
             subscribed?;
-            stop.await;
+            stop.await
         }
-    }
+    };
     tracing::info!("stopping");
     acs.shutdown().await;
-    Ok(())
+    Ok(code)
+}
+
+/// Writes a field of a log. It may be text of whoever calls the service, so what a terminal would act
+/// on, or would not show, is escaped.
+fn field(out: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    if field.name() != "message" {
+        write!(out, "{}=", field.name())?;
+    }
+    write!(Visible(out), "{value:?}")
+}
+
+/// Text in which everything can be seen.
+struct Visible<'a, W>(&'a mut W);
+
+impl<W: Write> Write for Visible<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            match character {
+                '"' | '\'' | '\\' => self.0.write_char(character)?,
+                _ => write!(self.0, "{}", character.escape_debug())?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The one line that programs wait for.
 fn announce(acs: &Emulator, options: &Options) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", options.ready(acs))?;
-    out.flush()?;
+    io::Write::write_fmt(&mut out, format_args!("{}\n", options.ready(acs)))?;
+    io::Write::flush(&mut out)?;
     Ok(())
 }
 
-/// Completes on Ctrl-C, and where there is such a thing on SIGTERM.
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+/// Completes on Ctrl-C, and where there is such a thing on SIGTERM, with the exit code.
+fn stop_signal() -> io::Result<impl Future<Output = ExitCode>> {
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     Ok(async move {
         #[cfg(unix)]
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => ExitCode::SUCCESS,
+            _ = terminate.recv() => ExitCode::from(TERMINATED),
         }
         #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
+        {
+            let _ = tokio::signal::ctrl_c().await;
+            ExitCode::SUCCESS
+        }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_callers_say_is_shown_and_not_obeyed() {
+        let mut text = String::new();
+        let hostile = "a\u{1b}[2J\u{9b}31m\u{202e}b\u{2028}c\n\u{feff}";
+        write!(Visible(&mut text), "{hostile} {:?} über \\ '", "\u{1b}\"").unwrap();
+        let shown = r#"a\u{1b}[2J\u{9b}31m\u{202e}b\u{2028}c\n\u{feff} "\u{1b}\"" über \ '"#;
+        assert_eq!(text, shown);
+    }
 }

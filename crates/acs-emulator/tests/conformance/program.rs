@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -45,7 +47,7 @@ impl Program {
         assert!(killed.success());
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
-        assert!(self.child.wait().unwrap().success());
+        assert_eq!(self.child.wait().unwrap().code(), Some(143));
         rest
     }
 }
@@ -168,4 +170,46 @@ fn a_seed_gives_the_same_keys_again() {
     };
     assert_eq!(key("7"), key("7"));
     assert_ne!(key("7"), key("8"));
+}
+
+#[test]
+fn logs_are_not_obeyed_by_terminals() {
+    let output = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))
+        .args(["--content-url", "http://a\u{1b}[2J\u{9b}\u{202e}b"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains(r"http://a\u{1b}[2J\u{9b}\u{202e}b"), "{text}");
+    assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_not_utf_8_is_not_lost() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let name = folder
+        .path()
+        .join(std::ffi::OsStr::from_bytes(b"ca\xff.pem"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))
+        .args(["--https", "127.0.0.1:0", "--ca-out"])
+        .arg(&name)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let read = BufReader::new(child.stdout.take().unwrap()).read_line(&mut line);
+    let _ = child.kill();
+    let _ = child.wait();
+    read.unwrap();
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    let bytes = STANDARD.decode(ready["ca_file_base64"].as_str().unwrap());
+    assert_eq!(bytes.unwrap(), name.as_os_str().as_bytes());
+    assert!(
+        ready["ca_file"]
+            .as_str()
+            .unwrap()
+            .ends_with("ca\u{fffd}.pem")
+    );
 }
