@@ -52,7 +52,8 @@ Exit codes:
     7  not now: too many requests, the service is down, the content is not ready, or another program
        writes to the file; try again
     8  incomplete: what could be saved of a recording is saved, and something is missing
-  130  interrupted";
+  130  interrupted; a listener or an emulator that Ctrl-C ends has done its work: 0
+  143  ended by SIGTERM, as gently as by Ctrl-C";
 
 /// Options of every command.
 #[derive(Debug, Args)]
@@ -281,7 +282,7 @@ impl Command {
         )
     }
 
-    /// How to go on after Ctrl-C.
+    /// How to go on after Ctrl-C or SIGTERM.
     pub(crate) fn when_interrupted(&self) -> &'static str {
         match self {
             Self::Download(_) => {

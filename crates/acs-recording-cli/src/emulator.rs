@@ -13,7 +13,7 @@ use crate::output::Output;
 /// --output json, one line of JSON on standard output tells the addresses and connection strings
 /// when it is ready; -v adds what happens on standard error.
 ///
-/// Ctrl-C ends it. The key is made for this run and opens nothing else.
+/// Ctrl-C or SIGTERM ends it. The key is made for this run and opens nothing else.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,7 +22,8 @@ Examples:
   acs-recording emulator --https 127.0.0.1:8443 --ca-out ca.pem    # for --ca-cert ca.pem
 
 JSON: {\"event\": \"ready\", \"connection_string\", \"endpoint\", \"https_connection_string\",
-\"https_endpoint\", \"admin\", \"ca_file\"}")]
+\"https_endpoint\", \"admin\", \"ca_file\"}; a name of a file that is not UTF-8 has its bytes in
+ca_file_base64")]
 pub(crate) struct EmulatorOptions {
     #[command(flatten)]
     options: Options,
@@ -31,7 +32,7 @@ pub(crate) struct EmulatorOptions {
 pub(crate) async fn run(
     options: EmulatorOptions,
     out: &Output,
-    mut stop: crate::Stop,
+    mut stop: crate::signal::Stop,
 ) -> Result<(), Failure> {
     let options = options.options;
     let acs = options.start().await.map_err(failure)?;

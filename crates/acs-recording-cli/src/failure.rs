@@ -8,6 +8,7 @@ use std::path::Path;
 use acs_recording::{Error, ErrorKind, Hint};
 use serde_json::{Value, json};
 
+use crate::signal::Signal;
 use crate::text::one_line;
 
 const OTHER: u8 = 1;
@@ -18,7 +19,6 @@ const NETWORK: u8 = 5;
 const CONTENT: u8 = 6;
 const NOT_NOW: u8 = 7;
 const INCOMPLETE: u8 = 8;
-const INTERRUPTED: u8 = 130;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -56,8 +56,13 @@ impl Failure {
         Self::new(USAGE, ErrorKind::InvalidInput.name(), message)
     }
 
-    pub(crate) fn interrupted(advice: &str) -> Self {
-        Self::new(INTERRUPTED, "interrupted", "interrupted").advise(advice)
+    /// The program was asked to stop before it was done.
+    pub(crate) fn stopped(by: Signal, advice: &str) -> Self {
+        let message = match by {
+            Signal::Interrupt => "interrupted",
+            Signal::Terminate => "terminated",
+        };
+        Self::new(by.exit_code(), "interrupted", message).advise(advice)
     }
 
     /// Something that was recorded is not among what was saved.

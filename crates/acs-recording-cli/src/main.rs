@@ -23,16 +23,18 @@ mod progress;
 mod recording;
 mod saving;
 mod shell;
+mod signal;
 mod text;
 
-use std::io;
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 
 use clap::Parser as _;
 
 use cli::{Cli, Command};
 use failure::Failure;
 use output::Output;
+use signal::{Signal, Stop};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -42,7 +44,7 @@ fn main() -> ExitCode {
     let out = Output::new(cli.global.output, cli.global.verbose > 0);
     log::start(cli.global.verbose, cli.tells_what_happens(&out), &out);
     match start(cli, &out) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             out.failure(&failure);
             ExitCode::from(failure.exit_code())
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(cli: Cli, out: &Output) -> Result<(), Failure> {
+fn start(cli: Cli, out: &Output) -> Result<ExitCode, Failure> {
     // Threads cost time at the start, and most commands are one request.
     let mut runtime = if cli.command.needs_threads() {
         tokio::runtime::Builder::new_multi_thread()
@@ -60,13 +62,15 @@ fn start(cli: Cli, out: &Output) -> Result<(), Failure> {
     let runtime = runtime.enable_all().build().map_err(Failure::from)?;
     let advice = cli.command.when_interrupted();
     let outcome = runtime.block_on(async {
-        let stop = stop_signal()?;
+        let stop = signal::asked_to_stop()?;
         if cli.command.ends_with_signal() {
-            return run(cli, out, Box::pin(stop)).await;
+            return run_until(stop, cli, out).await;
         }
         tokio::select! {
-            outcome = run(cli, out, Box::pin(std::future::pending())) => outcome,
-            () = stop => Err(Failure::interrupted(advice)),
+            outcome = run(cli, out, Box::pin(std::future::pending())) => {
+                outcome.map(|()| ExitCode::SUCCESS)
+            }
+            by = stop => Err(Failure::stopped(by, advice)),
         }
     });
     // A read of standard input cannot be stopped and would keep the program.
@@ -74,8 +78,25 @@ fn start(cli: Cli, out: &Output) -> Result<(), Failure> {
     outcome
 }
 
-/// Completes when the program is asked to stop.
-type Stop = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Runs what a signal ends as a rule. Ctrl-C is how people are done with it, and no failure.
+async fn run_until(
+    stop: impl Future<Output = Signal> + Send + 'static,
+    cli: Cli,
+    out: &Output,
+) -> Result<ExitCode, Failure> {
+    let stopped_by = Arc::new(OnceLock::new());
+    let stop = {
+        let stopped_by = Arc::clone(&stopped_by);
+        async move {
+            let _ = stopped_by.set(stop.await);
+        }
+    };
+    run(cli, out, Box::pin(stop)).await?;
+    Ok(match stopped_by.get() {
+        Some(Signal::Terminate) => ExitCode::from(Signal::Terminate.exit_code()),
+        Some(Signal::Interrupt) | None => ExitCode::SUCCESS,
+    })
+}
 
 async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
     let global = &cli.global;
@@ -96,21 +117,4 @@ async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
         Command::Completions { shell } => shell::completions(shell, out),
         Command::Man { dir } => shell::man(dir.as_deref(), out),
     }
-}
-
-/// Completes on Ctrl-C, and where there is such a thing on SIGTERM.
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    #[cfg(unix)]
-    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-    Ok(async move {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
-    })
 }

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::cli::Format;
 use crate::failure::Failure;
-use crate::text::{json_line, lines, one_line};
+use crate::text::{json_line, json_text, lines, one_line};
 
 /// Where results and notes go; cheap to clone.
 #[derive(Clone, Debug)]
@@ -73,6 +73,11 @@ impl Output {
         self.raw(format!("{}\n", json_line(json)).as_bytes())
     }
 
+    /// The same for JSON that is text already.
+    pub(crate) fn json_text(&self, json: &str) -> Result<(), Failure> {
+        self.raw(format!("{}\n", json_text(json)).as_bytes())
+    }
+
     /// A result as it is.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
         match self.write(bytes) {
@@ -83,8 +88,8 @@ impl Output {
     }
 
     /// A line of JSON that counts only if it got to whoever reads.
-    pub(crate) fn delivered_json(&self, json: &Value) -> io::Result<()> {
-        self.write(format!("{}\n", json_line(json)).as_bytes())
+    pub(crate) fn delivered_json_text(&self, json: &str) -> io::Result<()> {
+        self.write(format!("{}\n", json_text(json)).as_bytes())
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<()> {

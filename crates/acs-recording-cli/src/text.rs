@@ -74,11 +74,41 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
 /// JSON on one line, with escapes for what a terminal would act on. JSON has such characters in
 /// strings only, and the value stays the same.
 pub(crate) fn json_line(value: &Value) -> String {
-    let text = value.to_string();
-    escaped(&text, is_control, |out, control| {
+    json_text(&value.to_string())
+}
+
+/// The same for JSON that is text already, on one line.
+pub(crate) fn json_text(json: &str) -> String {
+    escaped(json, is_control, |out, control| {
         let _ = write!(out, "\\u{:04x}", u32::from(control));
     })
     .into_owned()
+}
+
+/// JSON without the space between its parts, on one line. Nothing else is touched: values are not
+/// read, so numbers keep all their digits and no depth is too much.
+pub(crate) fn compact_json(json: &str) -> String {
+    let mut compact = String::with_capacity(json.len());
+    let (mut is_text, mut is_escaped) = (false, false);
+    for character in json.chars() {
+        if is_text {
+            is_text = is_escaped || character != '"';
+            is_escaped = !is_escaped && character == '\\';
+        } else if character.is_ascii_whitespace() {
+            continue;
+        } else {
+            is_text = character == '"';
+        }
+        compact.push(character);
+    }
+    compact
+}
+
+/// A JSON object of members whose values are JSON already.
+pub(crate) fn json_object<'a>(members: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let members = members.into_iter();
+    let members = members.map(|(name, value)| format!("{}:{value}", Value::from(name)));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
 
 fn escaped(
@@ -158,6 +188,25 @@ mod tests {
         let value = json!({"a\u{9b}": "\u{1b}]0;x\u{7}\u{7f}\u{2028}ü"});
         let line = json_line(&value);
         assert_eq!(line, r#"{"a\u009b":"\u001b]0;x\u0007\u007f\u2028ü"}"#);
+    }
+
+    #[test]
+    fn compact_json_is_the_same_json() {
+        for (json, expected) in [
+            ("null", "null"),
+            (
+                " {\n \"a b\" :\t[ 1 , 2.50 ],\r\n\"c\":\"\" } ",
+                r#"{"a b":[1,2.50],"c":""}"#,
+            ),
+            (
+                r#"[ "a \" b", "\\" , "\\\" c" ]"#,
+                r#"["a \" b","\\","\\\" c"]"#,
+            ),
+        ] {
+            assert_eq!(compact_json(json), expected);
+        }
+        let members = [("a\"", "1".to_owned()), ("b", "[]".to_owned())];
+        assert_eq!(json_object(members), r#"{"a\"":1,"b":[]}"#);
     }
 
     #[cfg(unix)]

@@ -50,7 +50,7 @@ impl Shared {
 
     /// Prints an event. If that fails no event will do any better, and the listener ends.
     fn print(&self, event: &Event) -> Result<(), HandlerError> {
-        let printed = self.out.delivered_json(&event_json(event));
+        let printed = self.out.delivered_json_text(&event_json(event));
         printed.map_err(|error| {
             let refusal = HandlerError::retry(format!("the event was not printed: {error}"));
             *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);

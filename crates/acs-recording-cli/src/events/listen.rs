@@ -27,8 +27,8 @@ const SECRET: &str = "ACS_WEBHOOK_SECRET";
 /// from ACS_WEBHOOK_SECRET or --secret-file), by a token of Entra ID, or by the token of callbacks.
 /// An event is acknowledged after its line was written. With --download-to, the event of a recording
 /// is printed, then written to the spool, then acknowledged. Its recording is downloaded in the
-/// background, up to four at the same time, and what fails is tried again for 24 hours. Ctrl-C ends
-/// it within five seconds; what is left in the spool is taken up again at the next start, and so it
+/// background, up to four at the same time, and what fails is tried again for 24 hours. Ctrl-C or
+/// SIGTERM ends it within five seconds; what is left in the spool is taken up again at the next start, and so it
 /// is after a crash.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -96,7 +96,7 @@ pub(super) async fn run(
     mut options: Listen,
     global: &Global,
     out: &Output,
-    stop: crate::Stop,
+    stop: crate::signal::Stop,
 ) -> Result<(), Failure> {
     let cloud = cloud(global)?;
     let check = check(&options, cloud)?;

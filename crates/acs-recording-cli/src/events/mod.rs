@@ -5,16 +5,20 @@ mod listen;
 mod local;
 mod serve;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use acs_recording::{Event, EventSchema, Events};
+use base64::Engine as _;
 use clap::{Args, Subcommand};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::cli::Global;
 use crate::content::read;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::text::{compact_json, json_object};
 
 /// Reads events of Event Grid and callbacks, or waits for them
 #[derive(Debug, Subcommand)]
@@ -36,7 +40,8 @@ Examples:
   az storage message peek --queue-name recordings … | acs-recording events parse
 
 JSON, whatever --output says: {\"id\", \"type\", \"time\", \"schema\", \"source\", \"subject\", \"recording_id\",
-\"server_call_id\", \"call_connection_id\", \"known\", \"attributes\", \"data\"}; data is as it came.
+\"server_call_id\", \"call_connection_id\", \"known\", \"attributes\", \"data\"}; data is as it came,
+digit for digit. Data that is no JSON is in data_base64, and data is null then.
 attributes has the other members of the event, and properties of the message that it came in, such
 as lockToken or dequeueCount. An event that cannot be read is an error at the end (exit code 2) and
 takes no other with it.")]
@@ -50,7 +55,7 @@ pub(crate) async fn run(
     command: EventsCommand,
     global: &Global,
     out: &Output,
-    stop: crate::Stop,
+    stop: crate::signal::Stop,
 ) -> Result<(), Failure> {
     match command {
         EventsCommand::Parse(options) => parse(&options, out).await,
@@ -63,7 +68,7 @@ async fn parse(options: &Parse, out: &Output) -> Result<(), Failure> {
     let mut bad = None;
     for event in Events::parse(&body) {
         match event {
-            Ok(event) => out.json(&event_json(&event))?,
+            Ok(event) => out.json_text(&event_json(&event))?,
             Err(error) => {
                 if let Some(earlier) = bad.replace(Failure::usage(error.to_string())) {
                     out.failure(&earlier);
@@ -74,42 +79,60 @@ async fn parse(options: &Parse, out: &Output) -> Result<(), Failure> {
     bad.map_or(Ok(()), Err)
 }
 
-/// An event as one object.
-fn event_json(event: &Event) -> Value {
-    const OWN: [&str; 5] = [
+/// An event as one object, with data and attributes as they came.
+fn event_json(event: &Event) -> String {
+    const OWN: [&str; 6] = [
         "schema",
         "recording_id",
         "server_call_id",
         "call_connection_id",
         "known",
+        "data_base64",
     ];
-    let mut attributes = serde_json::Map::new();
+    let mut attributes = BTreeMap::new();
     for (name, value) in event.attributes() {
         match (name, serde_json::from_str(value)) {
             // Printed events may be parsed again.
-            ("attributes", Ok(Value::Object(earlier))) => attributes.extend(earlier),
-            (name, Ok(value)) if !OWN.contains(&name) => {
-                attributes.insert(name.to_owned(), value);
+            ("attributes", Ok(earlier)) => {
+                let earlier: BTreeMap<String, Box<RawValue>> = earlier;
+                let earlier = earlier.into_iter();
+                attributes.extend(earlier.map(|(name, value)| (name, compact_json(value.get()))));
             }
-            _ => {}
+            _ if OWN.contains(&name) => {}
+            _ => {
+                attributes.insert(name.to_owned(), compact_json(value));
+            }
         }
     }
-    json!({
-        "id": event.id,
-        "type": event.event_type,
-        "time": event.time.map(|time| time.to_string()),
-        "schema": match event.schema {
-            EventSchema::EventGrid => "event-grid",
-            EventSchema::CloudEvents => "cloud-events",
-            _ => "other",
-        },
-        "source": event.source,
-        "subject": event.subject,
-        "recording_id": event.recording_id(),
-        "server_call_id": event.server_call_id(),
-        "call_connection_id": event.call_connection_id(),
-        "known": acs_recording::EventKind::KNOWN_TYPES.contains(&event.event_type.as_str()),
-        "attributes": attributes,
-        "data": serde_json::from_str::<Value>(event.data()).ok(),
-    })
+    let attributes = attributes.iter();
+    let attributes = attributes.map(|(name, value)| (name.as_str(), value.clone()));
+    let schema = match event.schema {
+        EventSchema::EventGrid => "event-grid",
+        EventSchema::CloudEvents => "cloud-events",
+        _ => "other",
+    };
+    let known = acs_recording::EventKind::KNOWN_TYPES.contains(&event.event_type.as_str());
+    let members: [(&str, Value); 10] = [
+        ("id", json!(event.id)),
+        ("type", json!(event.event_type)),
+        ("time", json!(event.time.map(|time| time.to_string()))),
+        ("schema", json!(schema)),
+        ("source", json!(event.source)),
+        ("subject", json!(event.subject)),
+        ("recording_id", json!(event.recording_id())),
+        ("server_call_id", json!(event.server_call_id())),
+        ("call_connection_id", json!(event.call_connection_id())),
+        ("known", json!(known)),
+    ];
+    let mut members: Vec<_> = members
+        .into_iter()
+        .map(|(name, value)| (name, value.to_string()))
+        .collect();
+    members.push(("attributes", json_object(attributes)));
+    members.push(("data", compact_json(event.data())));
+    if let Some(binary) = event.binary_data().filter(|_| event.data() == "null") {
+        let binary = base64::engine::general_purpose::STANDARD.encode(binary);
+        members.push(("data_base64", json!(binary).to_string()));
+    }
+    json_object(members)
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C at any time.
+//! Ctrl-C and SIGTERM at any time.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
 
 use crate::events::{Listening, post};
-use crate::program::{Program, event, interrupt, spawn, until};
+use crate::program::{Program, event, interrupt, spawn, terminate, until};
 
 /// Begins a command that gets no answer, interrupts it, and gives what it said.
 fn interrupted(acs: &Emulator, operation: Operation, arguments: &[&str]) -> String {
@@ -57,6 +57,67 @@ async fn a_wait_names_what_it_waits_for() {
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(program.run(&["stop", &id]).text(), "stopped", "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_ends_a_download_as_gently_as_ctrl_c() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(1_000_000));
+    let slow = Fault::on(Operation::Content).bytes_per_second(10_000);
+    let slow = acs.faults().add(slow);
+    let program = Program::new(&acs);
+    let place = recording.chunks()[0].content_location();
+    let download = ["download", place, "-o", "a.wav"];
+    for json in [false, true] {
+        let mut arguments = download.to_vec();
+        if json {
+            arguments.extend(["--output", "json"]);
+        }
+        let child = spawn(&mut program.command(&arguments));
+        let part = program.dir.path().join("a.wav.part");
+        let began = || std::fs::metadata(&part).is_ok_and(|part| part.len() > 0);
+        until("nothing came in", began);
+        terminate(&child);
+        let failure = program.check(child.output()).failure(143);
+        if json {
+            let failure: serde_json::Value = serde_json::from_str(&failure).unwrap();
+            assert_eq!(failure["error"]["kind"], "interrupted");
+            assert_eq!(failure["error"]["exit_code"], 143);
+        } else {
+            insta::assert_snapshot!(failure, @"error: terminated; what came in is kept in a .part file: run the same command again to go on from there");
+        }
+        assert!(!program.dir.path().join("a.wav").exists());
+    }
+    slow.remove();
+    program.run(&download).text();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_ends_a_listener_and_an_emulator_with_143() {
+    let program = Program::with_connection_string("");
+    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let listening = Listening::start(&mut program.command(&listen));
+    post(
+        &listening.url,
+        r#"[{"id": "1", "eventType": "x", "data": {}}]"#,
+    );
+    terminate(&listening.child);
+    let run = listening.end(&program);
+    assert_eq!(run.code, Some(143), "{run:?}");
+    assert_eq!(run.err, "");
+    assert_eq!(run.out.lines().count(), 1);
+
+    for (end, code) in [(terminate as fn(&_), 143), (interrupt, 0)] {
+        let mut child = spawn(&mut program.command(&["emulator"]));
+        let mut line = String::new();
+        let out = child.stdout.as_mut().unwrap();
+        BufReader::new(out).read_line(&mut line).unwrap();
+        assert!(line.contains("ready"), "{line}");
+        end(&child);
+        let run = program.check(child.output());
+        assert_eq!(run.code, Some(code), "{run:?}");
+        assert_eq!(run.err, "");
+    }
 }
 
 /// A pipe that nobody writes into is as slow as a file can be.

@@ -162,8 +162,17 @@ pub(crate) fn peak_memory(child: &mut Child) -> u64 {
 
 /// Interrupts as Ctrl-C does.
 pub(crate) fn interrupt(child: &Child) {
+    signal(child, "-INT");
+}
+
+/// Ends it as supervisors do.
+pub(crate) fn terminate(child: &Child) {
+    signal(child, "-TERM");
+}
+
+fn signal(child: &Child, name: &str) {
     let status = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args([name, &child.id().to_string()])
         .status();
     assert!(status.unwrap().success());
 }

@@ -160,3 +160,76 @@ fn secrets_that_never_match_are_refused() {
     assert!(failure.contains("raw `+`"), "{failure}");
     assert!(!failure.contains("abcdef"), "{failure}");
 }
+
+/// The member of an object, as it is written there.
+fn raw<'a>(line: &'a str, name: &str) -> &'a str {
+    let (_, rest) = line.split_once(&format!("\"{name}\":")).unwrap();
+    rest
+}
+
+#[test]
+fn data_are_as_they_came_however_deep_or_long() {
+    let program = Program::with_connection_string("");
+    let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let objects = format!("{}1{}", "{\"a\":".repeat(300), "}".repeat(300));
+    let kinds = [
+        "Contoso.Test",
+        "Microsoft.Communication.RecordingFileStatusUpdated",
+    ];
+    let values = [
+        deep(127),
+        deep(128),
+        deep(2000),
+        deep(100_000),
+        objects,
+        "12345678901234567890123".to_owned(),
+        "0.1000000000000000055511151231257827".to_owned(),
+        "1e999".to_owned(),
+        "-0.0".to_owned(),
+        "1.50".to_owned(),
+        r#""\ud800""#.to_owned(),
+        r#"{"a":1,"a":2}"#.to_owned(),
+    ];
+    for kind in kinds {
+        for value in &values {
+            let what = format!("{kind}: {}", value.chars().take(40).collect::<String>());
+            let data = format!("{{\"x\":{value}}}");
+            let event = format!(
+                "[{{\"id\": \"1\", \"eventType\": \"{kind}\", \"extra\": {value},\n \"data\":\n {{ \"x\" : {value} }} }}]"
+            );
+            let line = program.feed(&["events", "parse"], &event).text();
+            assert!(raw(&line, "data").starts_with(&data), "{what}: {line:.200}");
+            let extra = format!("{{\"extra\":{value}}}");
+            assert!(
+                raw(&line, "attributes").starts_with(&extra),
+                "{what}: {line:.200}"
+            );
+            // And again.
+            let again = program.feed(&["events", "parse"], &line).text();
+            assert!(
+                raw(&again, "data").starts_with(&data),
+                "{what}: {again:.200}"
+            );
+            assert!(
+                raw(&again, "attributes").starts_with(&extra),
+                "{what}: {again:.200}"
+            );
+        }
+    }
+}
+
+#[test]
+fn data_that_are_no_json_are_not_lost() {
+    let program = Program::with_connection_string("");
+    let bytes = BASE64_STANDARD.encode(b"\x00\xff\x1b");
+    let event = json!({"id": "1", "source": "s", "specversion": "1.0", "type": "Contoso.Test",
+        "data_base64": bytes});
+    let line = program
+        .feed(&["events", "parse"], &event.to_string())
+        .text();
+    let first: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(first["data"], Value::Null);
+    assert_eq!(first["data_base64"], bytes);
+    let again = program.feed(&["events", "parse"], &line).json();
+    assert_eq!(again, first);
+}
