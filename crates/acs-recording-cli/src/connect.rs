@@ -55,7 +55,7 @@ pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
     }
     for path in &global.ca_certs {
         let wrong = |error: &dyn std::fmt::Display| {
-            Failure::usage(format!("--ca-cert {}: {error}", path.display()))
+            Failure::usage(format!("--ca-cert {}: {error}", path.display())).of_file(path)
         };
         let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
         let text = acs_recording::text::decode(&pem);
@@ -117,7 +117,7 @@ fn resource(global: &Global) -> Result<Resource, Failure> {
     }
     if let Some(path) = &global.connection_string_file {
         let text = crate::files::read_text(path)?;
-        return from_connection_string(&text).map_err(|failure| failure.about(&path.display()));
+        return from_connection_string(&text).map_err(|failure| failure.about_file(path));
     }
     // Not by clap, which would offer it as an option, and show its value in messages.
     if let Some(text) = variable(VARIABLE) {

@@ -102,7 +102,7 @@ pub(crate) async fn ready_files(
             }
             Err(_) if bad.is_some() => {}
             Err(error) => {
-                bad = Some(Failure::usage(error.to_string()).about(&source.display()));
+                bad = Some(Failure::usage(error.to_string()).about_file(source));
             }
         }
     }
@@ -111,6 +111,7 @@ pub(crate) async fn ready_files(
     }
     Err(bad.unwrap_or_else(|| {
         Failure::usage(format!("{}: no files are announced", source.display()))
+            .of_file(source)
             .advise("give an event RecordingFileStatusUpdated as Event Grid posts it")
     }))
 }

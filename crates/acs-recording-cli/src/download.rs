@@ -162,10 +162,11 @@ async fn files(client: &RecordingClient, options: &Download, out: &Output) -> Re
         drop(bar);
         all.next();
         let saved = saved.map_err(|error| {
+            let failure = Failure::from(error);
             if several {
-                Failure::from(error).about(&path.display())
+                failure.about_file(path)
             } else {
-                error.into()
+                failure.of_file(path)
             }
         })?;
         note(&saved, out);
@@ -186,7 +187,8 @@ fn targets(options: &Download) -> Result<BTreeMap<PathBuf, &ContentUrl>, Failure
         }
         if file.is_dir() {
             let text = format!("-o {} is a folder", file.display());
-            return Err(Failure::usage(text).advise("give --dir to download into it"));
+            let failure = Failure::usage(text).of_file(file);
+            return Err(failure.advise("give --dir to download into it"));
         }
         return match options.urls.as_slice() {
             [url] => Ok(BTreeMap::from([(file.clone(), url)])),
@@ -204,7 +206,8 @@ fn targets(options: &Download) -> Result<BTreeMap<PathBuf, &ContentUrl>, Failure
             && other != url
         {
             let text = format!("{} would be the file of two URLs", path.display());
-            return Err(Failure::usage(text).advise("download one of them with -o"));
+            let failure = Failure::usage(text).of_file(&path);
+            return Err(failure.advise("download one of them with -o"));
         }
     }
     Ok(targets)

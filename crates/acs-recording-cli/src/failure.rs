@@ -3,13 +3,13 @@
 use std::error::Error as StdError;
 use std::fmt::{Display, Write as _};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use acs_recording::{Error, ErrorKind, Hint};
 use serde_json::{Value, json};
 
 use crate::signal::Signal;
-use crate::text::one_line;
+use crate::text::{one_line, put_path};
 
 const OTHER: u8 = 1;
 const USAGE: u8 = 2;
@@ -35,6 +35,8 @@ struct Inner {
     status: Option<u16>,
     code: Option<String>,
     request_id: Option<String>,
+    /// The local file that it is about.
+    path: Option<PathBuf>,
 }
 
 impl Failure {
@@ -48,6 +50,7 @@ impl Failure {
             status: None,
             code: None,
             request_id: None,
+            path: None,
         }))
     }
 
@@ -73,13 +76,13 @@ impl Failure {
     /// A local file could not be used.
     pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
         let text = format!("{}: {error}", path.display());
-        Self::new(OTHER, ErrorKind::File.name(), text)
+        Self::new(OTHER, ErrorKind::File.name(), text).of_file(path)
     }
 
     /// A file has another format than those that can be read, or nothing of it can be.
     pub(crate) fn unreadable(path: &Path, what: &dyn Display) -> Self {
         let text = format!("{}: {what}", path.display());
-        Self::new(CONTENT, "unreadable", text)
+        Self::new(CONTENT, "unreadable", text).of_file(path)
     }
 
     /// A file is not what it should be.
@@ -90,7 +93,7 @@ impl Failure {
             format!("{}: {error}", path.display()),
         );
         failure.0.details = causes(error);
-        failure
+        failure.of_file(path)
     }
 
     pub(crate) fn other(error: &dyn StdError) -> Self {
@@ -116,6 +119,17 @@ impl Failure {
     /// Which of several it happened to.
     pub(crate) fn about(mut self, what: &dyn Display) -> Self {
         self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
+    /// Names the file that it happened to, where the message does not.
+    pub(crate) fn about_file(self, path: &Path) -> Self {
+        self.about(&path.display()).of_file(path)
+    }
+
+    /// The file that it happened to, for JSON. Text cannot say all names.
+    pub(crate) fn of_file(mut self, path: &Path) -> Self {
+        self.0.path = Some(path.to_owned()).filter(|path| path.as_os_str() != "-");
         self
     }
 
@@ -149,7 +163,7 @@ impl Failure {
     }
 
     pub(crate) fn json(&self) -> Value {
-        json!({"error": {
+        let mut error = json!({
             "kind": self.0.kind,
             "message": self.0.message,
             "advice": self.0.advice,
@@ -157,7 +171,11 @@ impl Failure {
             "status": self.0.status,
             "code": self.0.code,
             "request_id": self.0.request_id,
-        }})
+        });
+        if let Some(path) = &self.0.path {
+            put_path(&mut error, "path", path);
+        }
+        json!({"error": error})
     }
 }
 

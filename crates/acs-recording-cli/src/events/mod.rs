@@ -70,7 +70,8 @@ async fn parse(options: &Parse, out: &Output) -> Result<(), Failure> {
         match event {
             Ok(event) => out.json_text(&event_json(&event))?,
             Err(error) => {
-                if let Some(earlier) = bad.replace(Failure::usage(error.to_string())) {
+                let failure = Failure::usage(error.to_string()).of_file(&options.file);
+                if let Some(earlier) = bad.replace(failure) {
                     out.failure(&earlier);
                 }
             }

@@ -233,3 +233,59 @@ fn data_that_are_no_json_are_not_lost() {
     let again = program.feed(&["events", "parse"], &line).json();
     assert_eq!(again, first);
 }
+
+/// Not all systems have such names.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_are_not_utf_8_are_not_lost_in_json() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(10));
+    let place = recording.chunks()[0].content_location();
+    let program = Program::new(&acs);
+    let name = std::ffi::OsStr::from_bytes(b"a\xff");
+    let encoded = BASE64_STANDARD.encode(b"a\xff");
+    let run = |arguments: &[&str]| {
+        let mut command = program.command(&["--output", "json"]);
+        let named = |argument: &&str| match *argument {
+            "NAME" => name.to_owned(),
+            argument => argument.into(),
+        };
+        let output = command.args(arguments.iter().map(named)).output();
+        program.check(output.unwrap())
+    };
+    let failures: &[&[&str]] = &[
+        &["inspect", "NAME"],
+        &["metadata", "show", "NAME"],
+        &["events", "parse", "NAME"],
+        &["download", "--event", "NAME", "--dir", "d"],
+        &["delete", "--event", "NAME"],
+        &["download", place, "-o", "NAME"],
+        &["download", place, "--dir", "NAME"],
+        &["--connection-string-file", "NAME", "delete", place],
+        &["--ca-cert", "NAME", "delete", place],
+        &["events", "listen", "--port", "0", "--secret-file", "NAME"],
+        &["man", "--dir", "NAME"],
+    ];
+    let check = |commands: &[&[&str]], when: &str| {
+        for arguments in commands {
+            let run = run(arguments);
+            assert_ne!(run.code, Some(0), "{when}: {arguments:?}: {run:?}");
+            let line = run.err.lines().last().unwrap_or_default();
+            let failure: Value = serde_json::from_str(line).unwrap_or_default();
+            let error = &failure["error"];
+            assert_eq!(error["path"], "a\u{fffd}", "{when}: {arguments:?}: {run:?}");
+            assert_eq!(error["path_base64"], encoded, "{when}: {arguments:?}");
+        }
+    };
+    check(&failures[..5], "missing");
+    check(&failures[7..10], "missing");
+    std::fs::write(program.dir.path().join(name), b"\xff{").unwrap();
+    check(failures, "no text");
+    std::fs::remove_file(program.dir.path().join(name)).unwrap();
+    std::fs::create_dir(program.dir.path().join(name)).unwrap();
+    check(&failures[..6], "a folder");
+    std::fs::remove_dir(program.dir.path().join(name)).unwrap();
+    let saved = run(&["download", place, "-o", "NAME"]).json();
+    assert_eq!(saved["path_base64"], encoded);
+}
