@@ -189,7 +189,6 @@ mod blobs {
                 retry: RetryOptions::none(),
                 user_agent: UserAgentOptions {
                     application_id: Some(USER_AGENT.to_owned()),
-                    ..UserAgentOptions::default()
                 },
                 ..ClientOptions::default()
             },

@@ -209,11 +209,11 @@ async fn validate(shared: &Shared, subscription: &Subscription) -> Result<(), St
         .body(body.to_string())
         .send()
         .await
-        .map_err(|error| root_cause(error))?;
+        .map_err(root_cause)?;
     if answer.status() != StatusCode::OK {
         return Err(format!("it answered {} and not 200", answer.status()));
     }
-    let body = answer.bytes().await.map_err(|error| root_cause(error))?;
+    let body = answer.bytes().await.map_err(root_cause)?;
     match serde_json::from_slice::<ValidationAnswer>(&body) {
         Ok(answer) if answer.validation_response == code => Ok(()),
         Ok(_) => Err("it answered with another validation code".to_owned()),
@@ -230,7 +230,7 @@ async fn ask(shared: &Shared, subscription: &Subscription) -> Result<(), String>
         .header(REQUEST_ORIGIN, ORIGIN)
         .send()
         .await
-        .map_err(|error| root_cause(error))?;
+        .map_err(root_cause)?;
     let allowed = answer.headers().get(ALLOWED_ORIGIN);
     if allowed.is_some_and(|allowed| allowed == "*" || allowed == ORIGIN) {
         Ok(())

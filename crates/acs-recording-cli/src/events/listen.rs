@@ -25,11 +25,12 @@ const SECRET: &str = "ACS_WEBHOOK_SECRET";
 ///
 /// It answers the handshakes of Event Grid, and checks who posts: by a secret in the URL (`?code=…`,
 /// from ACS_WEBHOOK_SECRET or --secret-file), by a token of Entra ID, or by the token of callbacks.
+/// Where a secret is set, the handshake of CloudEvents needs it too, because it never has a token.
 /// An event is acknowledged after its line was written. With --download-to, the event of a recording
 /// is printed, then written to the spool, then acknowledged. Its recording is downloaded in the
 /// background, up to four at the same time, and what fails is tried again for 24 hours. Ctrl-C or
-/// SIGTERM ends it within five seconds; what is left in the spool is taken up again at the next start, and so it
-/// is after a crash.
+/// SIGTERM ends it within five seconds; what is left in the spool is taken up again at the next
+/// start, and so it is after a crash.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
