@@ -10,6 +10,7 @@ mod cli;
 mod connect;
 mod content;
 mod download;
+#[cfg(feature = "emulator")]
 mod emulator;
 mod events;
 mod failure;
@@ -89,6 +90,7 @@ async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
         Command::Metadata(command) => metadata::run(&command, out),
         Command::Inspect(options) => inspect::run(options, out).await,
         Command::Call(command) => call::run(command, global, out).await,
+        #[cfg(feature = "emulator")]
         Command::Emulator(options) => emulator::run(options, out, stop).await,
         Command::Completions { shell } => shell::completions(shell, out),
         Command::Man { dir } => shell::man(dir.as_deref(), out),
