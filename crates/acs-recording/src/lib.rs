@@ -76,6 +76,13 @@ pub mod guide {}
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+/// What the targets in `fuzz/` need beside the public interface.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::content::fuzz_journal as journal;
+}
+
 /// The service's own types: states, kinds, formats, and the requests of the low-level client.
 pub mod models {
     pub use acs_call_automation::types::*;

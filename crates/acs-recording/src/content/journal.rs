@@ -137,6 +137,42 @@ fn unseal(line: &[u8]) -> Option<&str> {
     sound.then_some(content)
 }
 
+/// Checks what holds of any bytes: as they are, and as lines with the checksums that no mutation
+/// finds.
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8]) {
+    fuzz_as_is(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    let sealed: String = text.split('\n').map(seal).collect();
+    fuzz_as_is(sealed.as_bytes());
+}
+
+#[cfg(fuzzing)]
+fn fuzz_as_is(bytes: &[u8]) {
+    let Some(journal) = Journal::parse(bytes) else {
+        return;
+    };
+    for record in &journal.records {
+        let line = record.line();
+        assert_eq!(
+            unseal(line.as_bytes()).and_then(Record::parse).as_ref(),
+            Some(record)
+        );
+    }
+    // What was cut short says less, and nothing else.
+    let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
+    if let Some(less) = Journal::parse(half) {
+        assert_eq!(
+            (&less.key, &less.identity),
+            (&journal.key, &journal.identity)
+        );
+        assert!(journal.records.starts_with(&less.records));
+    }
+    // What was torn says no more.
+    let torn = [bytes, b"\nffffffff 0 1 00000000"].concat();
+    assert_eq!(Journal::parse(&torn), Some(journal));
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -32,6 +32,8 @@ pub use delete::DeleteContent;
 pub use download::{Download, Written};
 pub use file::Saved;
 pub use folder::{DownloadRecording, SaveRecording, SavedChunk, SavedRecording};
+#[cfg(fuzzing)]
+pub use journal::fuzz as fuzz_journal;
 pub use options::Overwrite;
 pub use progress::Progress;
 pub use stream::ContentStream;
