@@ -11,6 +11,7 @@ use crate::connect::client;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::recording::identifier;
+use crate::text::one_line;
 
 /// Makes and ends calls, which is where ids to record come from
 #[derive(Debug, Subcommand)]
@@ -169,9 +170,9 @@ fn show(call: &CallConnection, properties: &CallProperties, out: &Output) -> Res
     let server_call_id = properties.server_call_id.as_ref();
     let text = format!(
         "call_connection_id {}\nserver_call_id     {}\nstate              {}",
-        call.id(),
-        server_call_id.map_or("-", |id| id.as_str()),
-        state.as_deref().unwrap_or("-"),
+        one_line(call.id().as_str()),
+        one_line(server_call_id.map_or("-", |id| id.as_str())),
+        one_line(state.as_deref().unwrap_or("-")),
     );
     let json = json!({
         "call_connection_id": call.id(),

@@ -38,7 +38,7 @@ pub(crate) async fn run(
     if out.talks_to_people() {
         out.line(&welcome(&acs, &options))?;
     } else {
-        out.line(&options.ready(&acs).to_string())?;
+        out.json(&options.ready(&acs))?;
     }
     let subscribing = options.subscribe(&acs);
     tokio::select! {

@@ -8,6 +8,8 @@ use std::path::Path;
 use acs_recording::{Error, ErrorKind};
 use serde_json::{Value, json};
 
+use crate::text::one_line;
+
 const OTHER: u8 = 1;
 const USAGE: u8 = 2;
 const AUTHENTICATION: u8 = 3;
@@ -27,7 +29,7 @@ pub(crate) struct Failure(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     exit_code: u8,
-    /// One of [`ErrorKind::name`], `failed` or `interrupted`.
+    /// One of [`ErrorKind::name`], `failed`, `interrupted` or `unreadable`.
     kind: &'static str,
     message: String,
     advice: Option<String>,
@@ -64,6 +66,12 @@ impl Failure {
     pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
         let text = format!("{}: {error}", path.display());
         Self::new(OTHER, ErrorKind::File.name(), text)
+    }
+
+    /// A file has another format than those that can be read, or nothing of it can be.
+    pub(crate) fn unreadable(path: &Path, what: &dyn Display) -> Self {
+        let text = format!("{}: {what}", path.display());
+        Self::new(CONTENT, "unreadable", text)
     }
 
     /// A file is not what it should be.
@@ -103,6 +111,11 @@ impl Failure {
         self
     }
 
+    /// What happened, without advice.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
     pub(crate) fn exit_code(&self) -> u8 {
         self.0.exit_code
     }
@@ -118,7 +131,7 @@ impl Failure {
         if verbose {
             let _ = write!(text, "\n  kind: {}", self.0.kind);
             for detail in &self.0.details {
-                let _ = write!(text, "\n  {detail}");
+                let _ = write!(text, "\n  {}", one_line(detail));
             }
         }
         text

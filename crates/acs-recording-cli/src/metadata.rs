@@ -1,7 +1,8 @@
 //! `metadata show`.
 
 use std::fmt::Write as _;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +12,22 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::text::clock;
+use crate::text::{clock, one_line};
+
+/// Documents with hundreds of participants have some dozens of kilobytes.
+const LARGEST: u64 = 16 << 20;
+/// By these a document is known that says nothing else.
+const MEMBERS: [&str; 9] = [
+    "resourceId",
+    "callId",
+    "chunkDocumentId",
+    "chunkIndex",
+    "chunkStartTime",
+    "chunkDuration",
+    "pauseResumeIntervals",
+    "recordingInfo",
+    "participants",
+];
 
 /// Reads the metadata document of a recording
 #[derive(Debug, Subcommand)]
@@ -33,27 +49,54 @@ document does not say is null.")]
 pub(crate) fn run(command: &MetadataCommand, out: &Output) -> Result<(), Failure> {
     let MetadataCommand::Show { file } = command;
     let document = read(file)?;
-    out.result(text(&document).trim_end(), &to_json(&document))
+    let text = if is_empty(&document) {
+        "the document says nothing of a recording".to_owned()
+    } else {
+        text(&document)
+    };
+    out.result(text.trim_end(), &to_json(&document))
 }
 
 /// Reads a document.
 pub(crate) fn read(path: &Path) -> Result<RecordingMetadata, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    let io = |error| Failure::file(path, &error);
+    let file = File::open(path).map_err(io)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > LARGEST {
+        let error = io::Error::other("too large for a metadata document");
+        return Err(Failure::corrupt(path, &error));
+    }
     let document =
         RecordingMetadata::parse(&bytes).map_err(|error| Failure::corrupt(path, &error))?;
-    // All members are optional, and any JSON could do.
-    if RecordingMetadata::parse(b"{}").is_ok_and(|nothing| nothing == document) {
+    if is_empty(&document) && is_other(&bytes) {
         let error = io::Error::other("not a metadata document of a recording");
         return Err(Failure::corrupt(path, &error));
     }
     Ok(document)
 }
 
+/// Whether JSON has members, and none of those of a metadata document.
+fn is_other(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(members)) => {
+            !members.is_empty() && !MEMBERS.iter().any(|name| members.contains_key(*name))
+        }
+        _ => true,
+    }
+}
+
+/// Whether nothing is known of what a document says: all its members are optional.
+pub(crate) fn is_empty(document: &RecordingMetadata) -> bool {
+    RecordingMetadata::parse(b"{}").is_ok_and(|nothing| nothing == *document)
+}
+
 fn text(document: &RecordingMetadata) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            let _ = writeln!(text, "{name:<10} {value}");
+            let _ = writeln!(text, "{name:<10} {}", one_line(&value));
         }
     };
     line("call", document.call_id.clone());

@@ -1,4 +1,8 @@
 //! The one place that prints: results on standard output, everything else on standard error.
+//!
+//! What the service, events, documents and file names say is text of others. No control character
+//! of it gets to a terminal or into a log: text shows them escaped, as `\u{1b}`, and JSON has its own
+//! escapes.
 
 #![allow(
     clippy::print_stdout,
@@ -14,6 +18,7 @@ use serde_json::Value;
 
 use crate::cli::Format;
 use crate::failure::Failure;
+use crate::text::{json_line, lines, one_line};
 
 /// Where results and notes go; cheap to clone.
 #[derive(Clone, Debug)]
@@ -46,13 +51,18 @@ impl Output {
     pub(crate) fn result(&self, text: &str, json: &Value) -> Result<(), Failure> {
         match self.format {
             Format::Text => self.line(text),
-            Format::Json => self.line(&json.to_string()),
+            Format::Json => self.json(json),
         }
     }
 
-    /// A line of a result whatever the format.
+    /// Lines of a result whatever the format.
     pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
-        self.raw(format!("{text}\n").as_bytes())
+        self.raw(format!("{}\n", lines(text)).as_bytes())
+    }
+
+    /// A line of JSON whatever the format.
+    pub(crate) fn json(&self, json: &Value) -> Result<(), Failure> {
+        self.raw(format!("{}\n", json_line(json)).as_bytes())
     }
 
     /// A result as it is.
@@ -64,9 +74,9 @@ impl Output {
         }
     }
 
-    /// A line that counts only if it got to whoever reads.
-    pub(crate) fn delivered_line(&self, text: &str) -> io::Result<()> {
-        self.write(format!("{text}\n").as_bytes())
+    /// A line of JSON that counts only if it got to whoever reads.
+    pub(crate) fn delivered_json(&self, json: &Value) -> io::Result<()> {
+        self.write(format!("{}\n", json_line(json)).as_bytes())
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
@@ -77,19 +87,56 @@ impl Output {
         })
     }
 
-    /// What people want to know and programs do not.
+    /// What people want to know and programs do not, on one line.
     pub(crate) fn note(&self, text: &str) {
-        self.bars.suspend(|| {
-            let _ = writeln!(io::stderr(), "{text}");
-        });
+        self.tell(&one_line(text));
     }
 
     pub(crate) fn failure(&self, failure: &Failure) {
         match self.format {
-            Format::Text => self.note(&failure.text(self.verbose)),
-            Format::Json => self.note(&failure.json().to_string()),
+            Format::Text => self.tell(&lines(&failure.text(self.verbose))),
+            Format::Json => self.tell(&json_line(&failure.json())),
         }
     }
+
+    /// One event of a log, which may be coloured and ends with a line end.
+    pub(crate) fn log(&self, event: &str) {
+        self.tell(&colored_line(event.trim_end_matches('\n')));
+    }
+
+    fn tell(&self, safe: &str) {
+        self.bars.suspend(|| {
+            let _ = writeln!(io::stderr(), "{safe}");
+        });
+    }
+}
+
+/// One line as it may be printed, with its colours. Those are of the log itself: it escapes what it
+/// finds within values.
+fn colored_line(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("\u{1b}[") {
+        let (plain, sequence) = rest.split_at(start);
+        safe.push_str(&one_line(plain));
+        let length = color_length(sequence);
+        let (sequence, after) = sequence.split_at(length.unwrap_or(1));
+        if length.is_some() {
+            safe.push_str(sequence);
+        } else {
+            safe.push_str(&one_line(sequence));
+        }
+        rest = after;
+    }
+    safe.push_str(&one_line(rest));
+    safe
+}
+
+/// How long a sequence is that changes the colour and nothing else.
+fn color_length(text: &str) -> Option<usize> {
+    let parameters = text.strip_prefix("\u{1b}[")?;
+    let end = parameters.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    parameters[end..].starts_with('m').then_some(end + 3)
 }
 
 /// Help, the version, or what is wrong with the command line.
@@ -100,10 +147,13 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     }
     let failure = Failure::usage(what_is_wrong(&error.render().to_string()))
         .advise("--help explains the command");
+    let text = error.render().to_string();
     if wants_json(std::env::args_os()) {
         Output::new(Format::Json, false).failure(&failure);
-    } else {
+    } else if lines(&text) == text {
         let _ = error.print();
+    } else {
+        Output::new(Format::Text, false).tell(&lines(text.trim_end()));
     }
     ExitCode::from(failure.exit_code())
 }
@@ -126,4 +176,21 @@ fn wants_json(arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
         follows = argument == "--output";
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_keep_their_colors_and_nothing_else() {
+        assert_eq!(
+            colored_line("\u{1b}[2mnow\u{1b}[0m \u{1b}[1;32mINFO\u{1b}[0m a"),
+            "\u{1b}[2mnow\u{1b}[0m \u{1b}[1;32mINFO\u{1b}[0m a"
+        );
+        assert_eq!(
+            colored_line("a\u{1b}[2Jb\u{1b}]0;m\u{7}\n\u{1b}[3"),
+            r"a\u{1b}[2Jb\u{1b}]0;m\u{7}\u{a}\u{1b}[3"
+        );
+    }
 }

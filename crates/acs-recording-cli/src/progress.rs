@@ -9,7 +9,7 @@ use acs_recording::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::Output;
-use crate::text::shortened;
+use crate::text::{one_line, shortened};
 
 /// How long nobody wonders.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -32,7 +32,7 @@ impl Bar {
         }
         let bar = out.bars().add(ProgressBar::no_length());
         bar.set_style(style(UNKNOWN));
-        bar.set_prefix(shortened(name));
+        bar.set_prefix(one_line(&shortened(name)).into_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         Self::with(bar)
     }
@@ -123,7 +123,7 @@ impl Count {
             out.bars().add(ProgressBar::new(total as u64))
         };
         bar.set_style(style(COUNT));
-        bar.set_prefix(shortened(name));
+        bar.set_prefix(one_line(&shortened(name)).into_owned());
         let count = Self { bar, in_order };
         count.show();
         count

@@ -1,6 +1,12 @@
-//! Values as people write and read them.
+//! Values as people write and read them, and text of others made safe to print.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
+
+use base64::Engine as _;
+use serde_json::Value;
 
 /// Reads `30s`, `2m`, `1h`, `250ms`, or seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -35,6 +41,76 @@ pub(crate) fn clock(time: Duration) -> String {
     }
 }
 
+/// Whether a terminal acts on a character instead of showing it: controls, line separators, and
+/// marks that reorder what stands around them.
+pub(crate) fn is_control(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{061c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{206f}'
+        )
+}
+
+/// One line as it may be printed: controls are escaped, as `\u{1b}`.
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
+    escaped(text, is_control, |out, control| {
+        let _ = write!(out, "{}", control.escape_unicode());
+    })
+}
+
+/// The same for several lines of our own. Values of others within them are cleaned by [`one_line`],
+/// so that they cannot add lines.
+pub(crate) fn lines(text: &str) -> Cow<'_, str> {
+    let is_unsafe = |character| character != '\n' && is_control(character);
+    escaped(text, is_unsafe, |out, control| {
+        let _ = write!(out, "{}", control.escape_unicode());
+    })
+}
+
+/// JSON on one line, with escapes for what a terminal would act on. JSON has such characters in
+/// strings only, and the value stays the same.
+pub(crate) fn json_line(value: &Value) -> String {
+    let text = value.to_string();
+    escaped(&text, is_control, |out, control| {
+        let _ = write!(out, "\\u{:04x}", u32::from(control));
+    })
+    .into_owned()
+}
+
+fn escaped(
+    text: &str,
+    is_unsafe: impl Fn(char) -> bool,
+    escape: impl Fn(&mut String, char),
+) -> Cow<'_, str> {
+    if !text.contains(&is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_unsafe(character) {
+            escape(&mut out, character);
+        } else {
+            out.push(character);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Adds a path to a JSON object, as member `NAME`, and for one that is not UTF-8 also its bytes, as
+/// `NAME_base64`.
+pub(crate) fn put_path(object: &mut Value, name: &str, path: &Path) {
+    object[name] = path.to_string_lossy().into();
+    if path.to_str().is_none() {
+        let bytes = path.as_os_str().as_encoded_bytes();
+        let bytes = base64::engine::general_purpose::STANDARD.encode(bytes);
+        object[format!("{name}_base64")] = bytes.into();
+    }
+}
+
 /// Both ends of an id, which tell it from others.
 pub(crate) fn shortened(id: &str) -> String {
     const ENDS: usize = 8;
@@ -48,6 +124,8 @@ pub(crate) fn shortened(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -69,6 +147,45 @@ mod tests {
             "18446744073709551615h",
         ] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn controls_are_shown_and_not_obeyed() {
+        assert_eq!(one_line("a\u{1b}[31mb\r\n"), r"a\u{1b}[31mb\u{d}\u{a}");
+        assert_eq!(one_line("x\u{202e}gpj.\u{2066}"), r"x\u{202e}gpj.\u{2066}");
+        assert_eq!(lines("one\ntwo\u{9b}2J\u{7f}"), "one\ntwo\\u{9b}2J\\u{7f}");
+        let value = json!({"a\u{9b}": "\u{1b}]0;x\u{7}\u{7f}\u{2028}ü"});
+        let line = json_line(&value);
+        assert_eq!(line, r#"{"a\u009b":"\u001b]0;x\u0007\u007f\u2028ü"}"#);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_not_utf_8_is_not_lost() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"a\xff.wav"));
+        let mut object = json!({});
+        put_path(&mut object, "path", path);
+        put_path(&mut object, "metadata", Path::new("a"));
+        assert_eq!(
+            object,
+            json!({"path": "a\u{fffd}.wav", "path_base64": "Yf8ud2F2", "metadata": "a"})
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_printed_has_controls(text in "(\\PC|\\p{C}|[\\x00-\\x1f\\x7f-\\u{9f}]|\u{202e}|\u{2069})*") {
+            assert!(!one_line(&text).contains(is_control));
+            assert!(!lines(&text).contains(|c| c != '\n' && is_control(c)));
+            // What is harmless stays as it is.
+            let kept = |text: &str| text.chars().filter(|c| !is_control(*c)).count();
+            assert!(one_line(&text).chars().count() >= kept(&text));
+            let line = json_line(&json!({&text: [&text]}));
+            assert!(!line.contains(is_control));
+            let value: Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(value, json!({&text: [&text]}));
         }
     }
 

@@ -184,7 +184,7 @@ impl Handler {
             return Ok(());
         }
         self.out
-            .delivered_line(&event_json(event).to_string())
+            .delivered_json(&event_json(event))
             .map_err(|error| {
                 self.seen.remove(key);
                 let refusal = HandlerError::retry(format!("the event was not printed: {error}"));

@@ -56,7 +56,7 @@ async fn parse(options: &Parse, out: &Output) -> Result<(), Failure> {
     let mut bad = None;
     for event in bodies(&body).into_iter().flat_map(Events::parse) {
         match event {
-            Ok(event) => out.line(&event_json(&event).to_string())?,
+            Ok(event) => out.json(&event_json(&event))?,
             Err(error) => {
                 if let Some(earlier) = bad.replace(Failure::usage(error.to_string())) {
                     out.failure(&earlier);

@@ -1,14 +1,14 @@
 //! The same as a picture.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{self, BufWriter, Read as _};
 use std::path::Path;
 
 use font8x8::{BASIC_FONTS, UnicodeFonts as _};
 use png::{BitDepth, ColorType, Encoder};
 
-use super::measure::Sound;
-use super::{facts, headline};
+use super::media::{Media, Track};
+use super::report::{facts, headline};
 use crate::failure::Failure;
 
 /// Columns of a waveform.
@@ -19,6 +19,10 @@ const STRIP: usize = 150;
 /// Half of a waveform's height.
 const HALF: usize = 48;
 const LETTER: usize = 8;
+/// The service records up to five.
+const MOST_CHANNELS: usize = 100;
+/// How every PNG file begins.
+const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
 /// Shades of grey, of the same lightness for everybody.
 const PAPER: u8 = 255;
@@ -53,15 +57,49 @@ impl Canvas {
     }
 }
 
-pub(super) fn write(path: &Path, sound: &Sound, names: &[Option<String>]) -> Result<(), Failure> {
-    let (width, height) = (WIDTH + 2 * MARGIN, HEAD + sound.channels.len() * STRIP);
+/// Refuses a picture in place of anything but another picture: of a recording, of its document in
+/// whatever layout, or of what else is there, by whatever name.
+pub(super) fn check(path: &Path) -> Result<(), Failure> {
+    let head = match head(path) {
+        Ok(head) => head,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Failure::file(path, &error)),
+    };
+    if head.is_empty() || head == SIGNATURE {
+        return Ok(());
+    }
+    let name = path.file_name().unwrap_or_default().display();
+    let path = path.display();
+    let text = format!("--png {path} would replace {name}, which is no PNG picture");
+    Err(Failure::usage(text).advise("choose another name for the picture"))
+}
+
+/// The first bytes of a file; none of what only takes them, such as `/dev/stdout`.
+fn head(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_file() && metadata.len() > 0 {
+        File::open(path)?.take(8).read_to_end(&mut head)?;
+    }
+    Ok(head)
+}
+
+pub(super) fn write(path: &Path, media: &Media, names: &[Option<String>]) -> Result<(), Failure> {
+    let sounds = media.tracks.iter().filter_map(Track::sound);
+    let count: usize = sounds.map(|sound| sound.channels).sum();
+    if count > MOST_CHANNELS {
+        let text = format!("--png: {count} channels are more than a picture shows");
+        let advice = format!("a picture shows up to {MOST_CHANNELS} channels");
+        return Err(Failure::usage(text).advise(advice));
+    }
+    let (width, height) = (WIDTH + 2 * MARGIN, HEAD + media.channels.len() * STRIP);
     let mut canvas = Canvas {
         width,
         height,
         pixels: vec![PAPER; width * height],
     };
-    canvas.text(MARGIN, MARGIN, &headline(sound));
-    for (number, (channel, name)) in sound.channels.iter().zip(names).enumerate() {
+    canvas.text(MARGIN, MARGIN, &headline(media));
+    for (number, (channel, name)) in media.channels.iter().zip(names).enumerate() {
         let top = HEAD + number * STRIP;
         let title = format!(
             "channel {number}  {}",
@@ -69,7 +107,8 @@ pub(super) fn write(path: &Path, sound: &Sound, names: &[Option<String>]) -> Res
         );
         canvas.text(MARGIN, top + 4, &title);
         let middle = top + 20 + HALF;
-        for (column, peak) in channel.columns.iter().enumerate() {
+        let waveform = channel.waveforms.last().into_iter().flatten();
+        for (column, peak) in waveform.enumerate() {
             let x = MARGIN + column;
             canvas.dot(x, middle, LINE);
             for step in 0..HALF {
@@ -87,8 +126,8 @@ pub(super) fn write(path: &Path, sound: &Sound, names: &[Option<String>]) -> Res
     encode(path, &canvas).map_err(|error| Failure::file(path, &error))
 }
 
-fn encode(path: &Path, canvas: &Canvas) -> std::io::Result<()> {
-    let size = |side: usize| u32::try_from(side).map_err(std::io::Error::other);
+fn encode(path: &Path, canvas: &Canvas) -> io::Result<()> {
+    let size = |side: usize| u32::try_from(side).map_err(io::Error::other);
     let file = BufWriter::new(File::create(path)?);
     let mut encoder = Encoder::new(file, size(canvas.width)?, size(canvas.height)?);
     encoder.set_color(ColorType::Grayscale);

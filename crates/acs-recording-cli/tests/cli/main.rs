@@ -11,10 +11,12 @@ mod content;
 mod emulator;
 mod events;
 mod help;
+mod inspect;
 #[cfg(unix)]
 mod interrupts;
 mod program;
 mod recording;
 mod refusals;
 mod requests;
+mod terminal;
 mod tls;

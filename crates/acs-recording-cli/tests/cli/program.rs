@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Call, Emulator, StoredRecording};
+use acs_emulator::{Emulator, StoredRecording};
 use serde_json::{Value, json};
 
 /// The program for one resource, without anything else of the environment.
@@ -143,6 +143,23 @@ pub(crate) fn spawn(command: &mut Command) -> Running {
     Running(Some(command.spawn().unwrap()))
 }
 
+/// The most memory that a program has of its own until it ends, in KiB.
+#[cfg(target_os = "linux")]
+pub(crate) fn peak_memory(child: &mut Child) -> u64 {
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+        let status = status.unwrap_or_default();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        peak = peak.max(number.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    peak
+}
+
 /// Interrupts as Ctrl-C does.
 pub(crate) fn interrupt(child: &Child) {
     let status = Command::new("kill")
@@ -159,21 +176,6 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "{what}");
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// Starts a recording of a call and stops it after some time of the emulator's clock.
-pub(crate) fn record(acs: &Emulator, program: &Program, call: &Call) {
-    let id = program
-        .run(&[
-            "start",
-            "--server-call-id",
-            call.server_call_id(),
-            "--media",
-            "unmixed",
-        ])
-        .text();
-    acs.clock().advance(Duration::from_secs(4));
-    assert_eq!(program.run(&["stop", &id]).text(), "stopped");
 }
 
 /// What the service tells of a recording.

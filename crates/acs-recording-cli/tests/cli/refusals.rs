@@ -111,7 +111,7 @@ async fn a_failure_to_delete_stops_no_other() {
 #[test]
 fn other_documents_are_no_metadata() {
     let program = Program::with_connection_string("");
-    for text in ["{}", r#"{"id": "1", "eventType": "x"}"#, "[]"] {
+    for text in [r#"{"id": "1", "eventType": "x"}"#, "[]"] {
         program.write("x.json", text.as_bytes());
         let failure = program.run(&["metadata", "show", "x.json"]).failure(6);
         assert!(failure.contains("not a metadata document"), "{failure}");
