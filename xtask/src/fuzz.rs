@@ -12,7 +12,6 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 const FOLDER: &str = "crates/acs-recording/fuzz";
-const FIXTURES: &str = "crates/acs-recording/tests/fixtures";
 
 /// What makes the compiler count where a run comes along, and what it compares.
 const FLAGS: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
@@ -21,38 +20,28 @@ const FLAGS: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
 
 struct Target {
     name: &'static str,
-    /// Folders with input to begin with, in the fixtures.
-    seeds: &'static [&'static str],
+    /// A folder with input to begin with, as seen from [`FOLDER`].
+    seeds: Option<&'static str>,
+    /// Of an input, in bytes.
     longest: u32,
 }
 
 const TARGETS: &[Target] = &[
-    Target {
-        name: "connection_string",
-        seeds: &[],
-        longest: 512,
-    },
-    Target {
-        name: "download",
-        seeds: &[],
-        longest: 2048,
-    },
-    Target {
-        name: "events",
-        seeds: &["events"],
-        longest: 8192,
-    },
-    Target {
-        name: "journal",
-        seeds: &[],
-        longest: 1024,
-    },
-    Target {
-        name: "token",
-        seeds: &[],
-        longest: 1024,
-    },
+    target("connection_string", Some("seeds/connection_string"), 512),
+    target("download", None, 2048),
+    target("events", Some("../tests/fixtures/events"), 8192),
+    target("inspect", Some("seeds/inspect"), 20_480),
+    target("journal", Some("seeds/journal"), 1024),
+    target("token", None, 1024),
 ];
+
+const fn target(name: &'static str, seeds: Option<&'static str>, longest: u32) -> Target {
+    Target {
+        name,
+        seeds,
+        longest,
+    }
+}
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -138,8 +127,7 @@ fn fuzz(target: &Target, programs: &Path, options: &Options) -> Result<()> {
         fs::create_dir_all(folder)?;
     }
     program.arg(corpus);
-    let fixtures = crate::root().join(FIXTURES);
-    program.args(target.seeds.iter().map(|seeds| fixtures.join(seeds)));
+    program.args(target.seeds.map(|seeds| folder.join(seeds)));
     program
         .arg(format!("-max_total_time={}", options.seconds))
         .arg(format!("-max_len={}", target.longest))

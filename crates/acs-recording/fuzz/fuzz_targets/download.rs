@@ -18,7 +18,7 @@ use acs_recording::{ContentUrl, Overwrite, RecordingClient};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
-use tokio::time::{Instant, timeout};
+use tokio::time::{sleep, timeout};
 
 use server::{Script, Server, content};
 
@@ -93,10 +93,8 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
 fuzz_target!(|conversation: Conversation| {
     let world = &*WORLD;
     world.runtime.block_on(async {
-        let begin = Instant::now();
         let run = Box::pin(run(world, &conversation));
         assert!(timeout(LONGEST, run).await.is_ok(), "it does not end");
-        assert!(begin.elapsed() < LONGEST);
         world.server.end().await;
     });
 });
@@ -127,6 +125,8 @@ async fn run(world: &World, conversation: &Conversation) {
             _ = Box::pin(first) => {}
             () = world.server.answered(usize::from(answers % 8)) => {}
         }
+        // The clock does not move on before files are left alone.
+        sleep(Duration::from_secs(1)).await;
         if let Some(left) = before.torn {
             tear(folder.path(), left);
         }
@@ -148,13 +148,16 @@ async fn run(world: &World, conversation: &Conversation) {
             Ok(saved) => {
                 let bytes = std::fs::read(&path).expect("a saved file is there");
                 assert_eq!(saved.bytes, bytes.len() as u64);
-                let names: Vec<_> = std::fs::read_dir(folder.path())
-                    .unwrap()
-                    .map(|entry| entry.unwrap().file_name())
-                    .collect();
+                let is_left = std::fs::read_dir(folder.path()).unwrap().any(|entry| {
+                    entry
+                        .unwrap()
+                        .file_name()
+                        .to_string_lossy()
+                        .contains(".part")
+                });
                 // A file that was taken for the content keeps what it came to.
                 let skipped = there_before.as_deref() == Some(&bytes[..]);
-                assert!(skipped || names == ["a.wav"], "{names:?}");
+                assert!(skipped || !is_left, "something was left behind");
                 (!skipped).then_some(bytes)
             }
             Err(_) => {

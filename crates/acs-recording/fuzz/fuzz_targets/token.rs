@@ -110,9 +110,8 @@ fuzz_target!(|token: Token<'_>| {
         return;
     };
     let response = world.runtime.block_on(world.webhook.respond(request));
-    let passed = response.status() != 401;
-    assert!(response.status() != 503, "the issuer answers");
-    if passed {
+    // A key that is not known yet is put off.
+    if !matches!(response.status().as_u16(), 401 | 503) {
         assert!(is_good(token.trim(), &world.key), "{token}");
     }
 });
@@ -233,10 +232,11 @@ fn is_good(token: &str, key: &RsaKeyPair) -> bool {
     let time = |name: &str| claims[name].as_f64();
     let now = now();
     // A second may pass meanwhile.
-    let is_now = time("exp").is_some_and(|end| end >= (now - LEEWAY - 2) as f64)
-        && claims
-            .get("nbf")
-            .is_none_or(|_| time("nbf").is_some_and(|begin| begin <= (now + LEEWAY + 2) as f64));
+    let is_over = time("exp").is_none_or(|end| end < (now - LEEWAY - 2) as f64);
+    let is_early = match &claims["nbf"] {
+        Value::Null => false,
+        _ => time("nbf").is_none_or(|begin| begin > (now + LEEWAY + 2) as f64),
+    };
     let application = match &claims["appid"] {
         Value::Null => &claims["azp"],
         given => given,
@@ -247,7 +247,8 @@ fn is_good(token: &str, key: &RsaKeyPair) -> bool {
         && header.get("crit").is_none()
         && claims["iss"] == ISSUER
         && has_audience
-        && is_now
+        && !is_over
+        && !is_early
         && application == APPLICATION
 }
 
