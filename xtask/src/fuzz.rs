@@ -3,10 +3,11 @@
 //! `cargo fuzz` needs a nightly compiler for its sanitizers. Our code is safe Rust, for which
 //! coverage is enough, and that is there on stable.
 
+use std::collections::VecDeque;
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -17,6 +18,9 @@ const FOLDER: &str = "crates/acs-recording/fuzz";
 const FLAGS: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares";
+
+/// Lines that are shown of a finding.
+const SHOWN: usize = 60;
 
 struct Target {
     name: &'static str,
@@ -133,6 +137,10 @@ fn fuzz(target: &Target, programs: &Path, options: &Options) -> Result<()> {
         .arg(format!("-max_len={}", target.longest))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .args(["-timeout=25", "-rss_limit_mb=2048", "-print_final_stats=1"]);
+    if target.seeds.is_none() {
+        // A long conversation has to be tried before all short ones have been.
+        program.arg("-len_control=0");
+    }
     let dictionary = folder.join(format!("dictionaries/{}.dict", target.name));
     if dictionary.exists() {
         program.arg(format!("-dict={}", dictionary.display()));
@@ -140,10 +148,26 @@ fn fuzz(target: &Target, programs: &Path, options: &Options) -> Result<()> {
     end(program)
 }
 
+/// Runs a target, and shows of what it says the figures, or everything about a finding.
 fn end(mut program: Command) -> Result<()> {
-    let status = program.status().context("cannot run it")?;
-    if !status.success() {
-        bail!("there is a finding; see above");
+    let mut child = program
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot run it")?;
+    let mut last = VecDeque::new();
+    for line in BufReader::new(child.stderr.take().context("no output")?).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        if line.starts_with("stat::") {
+            writeln!(std::io::stdout(), "  {line}")?;
+        }
+        if last.len() == SHOWN {
+            last.pop_front();
+        }
+        last.push_back(line);
+    }
+    if !child.wait()?.success() {
+        let last: Vec<_> = last.into();
+        bail!("there is a finding:\n{}", last.join("\n"));
     }
     Ok(())
 }

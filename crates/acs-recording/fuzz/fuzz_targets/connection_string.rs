@@ -9,14 +9,12 @@ fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     match text.parse::<ConnectionString>() {
         Ok(parsed) => {
-            // What was understood is understood again, as the same resource and key.
+            // What was understood is understood again, as the same resource.
             let endpoint = parsed.endpoint().to_string();
             let key = value(&text, "accesskey").expect("it was found");
             let again = format!("accesskey={key};endpoint={endpoint}");
             let again: ConnectionString = again.parse().expect("it was parsed once");
             assert_eq!(again.endpoint(), parsed.endpoint());
-            let sign = |parsed: &ConnectionString| parsed.access_key().sign(&["x"]);
-            assert_eq!(sign(&again), sign(&parsed));
             hides(&key, &format!("{parsed:?}"));
         }
         Err(error) => {

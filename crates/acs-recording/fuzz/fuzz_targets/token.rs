@@ -244,7 +244,7 @@ fn is_good(token: &str, key: &RsaKeyPair) -> bool {
     is_signed
         && header["alg"] == "RS256"
         && header["kid"] == "k"
-        && header.get("crit").is_none()
+        && header["crit"].is_null()
         && claims["iss"] == ISSUER
         && has_audience
         && !is_over
