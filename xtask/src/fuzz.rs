@@ -151,6 +151,8 @@ fn fuzz(target: &Target, programs: &Path, options: &Options) -> Result<()> {
 /// Runs a target, and shows of what it says the figures, or everything about a finding.
 fn end(mut program: Command) -> Result<()> {
     let mut child = program
+        // Whoever wants one can ask for it with the input of the finding.
+        .env("RUST_BACKTRACE", "0")
         .stderr(Stdio::piped())
         .spawn()
         .context("cannot run it")?;

@@ -11,7 +11,9 @@
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use acs_call_automation::{Client, Failure, Transport, TransportFuture, reqwest, with_body};
+//! use acs_call_automation::{
+//!     Client, DEFAULT_BODY_LIMIT, Failure, Transport, TransportFuture, reqwest, with_body,
+//! };
 //!
 //! /// Adds a bearer token to every request.
 //! #[derive(Debug)]
@@ -21,7 +23,7 @@
 //!     fn send<'a>(&'a self, mut request: reqwest::Request, _operation: &'a str) -> TransportFuture<'a> {
 //!         Box::pin(async move {
 //!             request.headers_mut().insert("authorization", "Bearer …".parse()?);
-//!             Ok(with_body(self.0.execute(request).await?).await?)
+//!             Ok(with_body(self.0.execute(request).await?, DEFAULT_BODY_LIMIT).await?)
 //!         })
 //!     }
 //! }
@@ -57,6 +59,8 @@ pub use generated::types;
 pub use progenitor_client::ResponseValue;
 /// The HTTP client that requests and responses of the [`Transport`] seam are made of.
 pub use reqwest;
-pub use transport::{BoxError, Transport, TransportFuture, with_body};
+pub use transport::{
+    BodyError, BoxError, DEFAULT_BODY_LIMIT, Transport, TransportFuture, read_body, with_body,
+};
 
 pub(crate) use open_enum::open_enum;

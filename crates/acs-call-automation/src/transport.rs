@@ -1,7 +1,7 @@
 //! The seam between the generated client and whatever signs, sends and retries its requests.
 
 use std::error::Error as StdError;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -27,39 +27,88 @@ pub trait Transport: Debug + Send + Sync {
     fn send<'a>(&'a self, request: reqwest::Request, operation: &'a str) -> TransportFuture<'a>;
 }
 
-/// Sends requests as they are: for servers that ask for no authentication.
-impl Transport for reqwest::Client {
-    fn send<'a>(&'a self, request: reqwest::Request, _operation: &'a str) -> TransportFuture<'a> {
-        Box::pin(async move { Ok(with_body(self.execute(request).await?).await?) })
+/// The longest body of a response that this crate reads on its own, in bytes: 16 MiB. Responses of
+/// the service have some kilobytes.
+pub const DEFAULT_BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+/// Why a response has no body that could be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// The connection broke before the body was complete.
+    Connection(reqwest::Error),
+    /// The body is longer than this many bytes.
+    TooLarge(usize),
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection(_) => write!(f, "the connection broke before the body was complete"),
+            Self::TooLarge(limit) => write!(f, "the body is longer than {limit} bytes"),
+        }
     }
 }
 
-/// An answer of reqwest's with its whole body, as a [`Transport`] returns it.
+impl StdError for BodyError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Connection(error) => Some(error),
+            Self::TooLarge(_) => None,
+        }
+    }
+}
+
+/// Sends requests as they are: for servers that ask for no authentication.
+impl Transport for reqwest::Client {
+    fn send<'a>(&'a self, request: reqwest::Request, _operation: &'a str) -> TransportFuture<'a> {
+        Box::pin(async move {
+            let response = self.execute(request).await?;
+            Ok(with_body(response, DEFAULT_BODY_LIMIT).await?)
+        })
+    }
+}
+
+/// A response of reqwest's with its whole body, as a [`Transport`] returns it.
 ///
 /// # Errors
-/// The connection breaks before the body is complete.
+/// The connection breaks before the body is complete, or the body is longer than `limit` bytes.
 #[allow(
     clippy::manual_async_fn,
-    reason = "an async fn would hold the answer twice"
+    reason = "an async fn would hold the response twice"
 )]
 pub fn with_body(
     mut response: reqwest::Response,
-) -> impl Future<Output = reqwest::Result<Response<Bytes>>> + Send {
+    limit: usize,
+) -> impl Future<Output = Result<Response<Bytes>, BodyError>> + Send {
     async move {
-        let mut body = response.chunk().await?.unwrap_or_default();
-        // As a rule that was all, and is not copied.
-        if let Some(next) = response.chunk().await? {
-            let mut parts = [body, next].concat();
-            while let Some(next) = response.chunk().await? {
-                parts.extend_from_slice(&next);
-            }
-            body = parts.into();
+        let mut body = Vec::new();
+        let whole = read_body(&mut response, limit, &mut body).await;
+        if !whole.map_err(BodyError::Connection)? {
+            return Err(BodyError::TooLarge(limit));
         }
-        let mut answer = Response::new(body);
-        *answer.status_mut() = response.status();
-        *answer.version_mut() = response.version();
-        *answer.headers_mut() = std::mem::take(response.headers_mut());
-        *answer.extensions_mut() = std::mem::take(response.extensions_mut());
-        Ok(answer)
+        Ok(Response::<reqwest::Body>::from(response).map(|_| body.into()))
     }
+}
+
+/// Appends the body of a response to `body`, up to `limit` bytes in all, and says whether that was
+/// the whole body.
+///
+/// What was read before an error, or before the future was dropped, stays in `body`.
+///
+/// # Errors
+/// The connection breaks before the body is complete.
+pub async fn read_body(
+    response: &mut reqwest::Response,
+    limit: usize,
+    body: &mut Vec<u8>,
+) -> reqwest::Result<bool> {
+    while let Some(part) = response.chunk().await? {
+        let room = limit.saturating_sub(body.len());
+        body.extend_from_slice(&part[..part.len().min(room)]);
+        if part.len() > room {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -61,7 +61,9 @@ Exit codes:
     4  not found: the recording, the call or the content
     5  network: no connection, or no answer in time
     6  content is corrupt, expired or kept changing
-    7  not now: too many requests, the service is down, the content is not ready; try again
+    7  not now: too many requests, the service is down, the content is not ready, or another program
+       writes to the file; try again
+    8  incomplete: what could be saved of a recording is saved, and something is missing
   130  interrupted";
 
 /// Options of every command.

@@ -34,8 +34,10 @@ pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
             Failure::usage(format!("--ca-cert {}: {error}", path.display()))
         };
         let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
+        let text = acs_recording::text::decode(&pem);
+        let pem = text.as_deref().map_or(pem.as_slice(), str::as_bytes);
         builder = builder
-            .add_root_certificate(&pem)
+            .add_root_certificate(pem)
             .map_err(|error| wrong(&error))?;
     }
     Ok(builder.build()?)
@@ -53,12 +55,12 @@ fn resource(global: &Global) -> Result<RecordingClientBuilder, Failure> {
         return with_token(endpoint, global.credential);
     }
     if let Some(path) = &global.connection_string_file {
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
-        return from_connection_string(text.trim());
+        let text = crate::files::read_text(path)?;
+        return from_connection_string(&text).map_err(|failure| failure.about(&path.display()));
     }
     // Not by clap, which would offer it as an option, and show its value in messages.
     if let Some(text) = variable(VARIABLE) {
-        return from_connection_string(text.trim());
+        return from_connection_string(&text);
     }
     #[cfg(feature = "entra")]
     if let Some(endpoint) = variable("ACS_ENDPOINT") {

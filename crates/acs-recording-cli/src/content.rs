@@ -7,7 +7,6 @@ use acs_recording::{
 };
 use clap::Args;
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use crate::cli::Global;
 use crate::connect::client;
@@ -40,11 +39,17 @@ pub(crate) async fn delete(options: Delete, global: &Global, out: &Output) -> Re
     let Some(source) = &options.event else {
         return Ok(());
     };
-    let (files, mut first) = ready_files(source).await?;
-    for chunk in files.iter().flat_map(|file| &file.chunks) {
+    let (announced, mut first) = ready_files(source).await?;
+    let files = announced.iter().map(|announced| &announced.file);
+    for (file, chunk) in files.flat_map(|file| file.chunks.iter().map(move |chunk| (file, chunk))) {
         let place = chunk.delete_location.as_ref();
         let outcome = match client.delete(chunk).await {
             Ok(()) => deleted(place, out),
+            Err(_) if place.is_none() && file.storage_type.is_some() => {
+                let text = format!("{}: it is in storage of your own", named(chunk));
+                out.note(&text);
+                Ok(())
+            }
             Err(error) => Err(Failure::from(error).about(&named(chunk))),
         };
         // One that fails stops no other.
@@ -60,7 +65,10 @@ pub(crate) async fn delete(options: Delete, global: &Global, out: &Output) -> Re
 /// Where it is deleted, or what it is called.
 fn named(chunk: &RecordingChunk) -> String {
     let place = chunk.delete_location.as_ref().map(ToString::to_string);
-    place.unwrap_or_else(|| chunk.document_id.to_string())
+    let document = || chunk.document_id.as_ref().map(ToString::to_string);
+    place
+        .or_else(document)
+        .unwrap_or_else(|| "a chunk without an id".to_owned())
 }
 
 fn deleted(place: Option<&ContentUrl>, out: &Output) -> Result<(), Failure> {
@@ -69,18 +77,29 @@ fn deleted(place: Option<&ContentUrl>, out: &Output) -> Result<(), Failure> {
     out.result(&text, &json!({"deleted": place}))
 }
 
-/// The files that the events in a file tell of, and what is wrong with the first event that cannot
-/// be read. It takes no other with it: the last line of a listener may be cut off.
+/// A recording that an event announces.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    pub(crate) event: Event,
+    pub(crate) file: RecordingFileStatusUpdated,
+}
+
+/// The recordings that the events in a file tell of, and what is wrong with the first event that
+/// cannot be read. It takes no other with it: the last line of a listener may be cut off.
 pub(crate) async fn ready_files(
     source: &Path,
-) -> Result<(Vec<RecordingFileStatusUpdated>, Option<Failure>), Failure> {
+) -> Result<(Vec<Announced>, Option<Failure>), Failure> {
     let body = read(source).await?;
     let mut files = Vec::new();
     let mut bad = None;
-    for event in bodies(&body).into_iter().flat_map(Events::parse) {
-        match event.map(Event::into_kind) {
-            Ok(EventKind::RecordingFileStatusUpdated(file)) => files.push(file),
-            Ok(_) => {}
+    for event in Events::parse(&body) {
+        match event {
+            Ok(event) => {
+                if let EventKind::RecordingFileStatusUpdated(file) = event.kind() {
+                    let file = file.clone();
+                    files.push(Announced { event, file });
+                }
+            }
             Err(_) if bad.is_some() => {}
             Err(error) => {
                 bad = Some(Failure::usage(error.to_string()).about(&source.display()));
@@ -94,23 +113,6 @@ pub(crate) async fn ready_files(
         Failure::usage(format!("{}: no files are announced", source.display()))
             .advise("give an event RecordingFileStatusUpdated as Event Grid posts it")
     }))
-}
-
-/// What was posted, of which a file may have several, one after the other: `events listen` prints
-/// lines. What follows the last whole one is one more.
-pub(crate) fn bodies(file: &[u8]) -> Vec<&[u8]> {
-    let mut values = serde_json::Deserializer::from_slice(file).into_iter::<&RawValue>();
-    let mut bodies = Vec::new();
-    let mut end = 0;
-    while let Some(Ok(value)) = values.next() {
-        bodies.push(value.get().as_bytes());
-        end = values.byte_offset();
-    }
-    let rest = file.get(end..).unwrap_or_default().trim_ascii();
-    if bodies.is_empty() || !rest.is_empty() {
-        bodies.push(rest);
-    }
-    bodies
 }
 
 /// A file, or standard input for `-`.

@@ -17,6 +17,7 @@ const NOT_FOUND: u8 = 4;
 const NETWORK: u8 = 5;
 const CONTENT: u8 = 6;
 const NOT_NOW: u8 = 7;
+const INCOMPLETE: u8 = 8;
 const INTERRUPTED: u8 = 130;
 
 const UNTRUSTED: &str =
@@ -29,7 +30,7 @@ pub(crate) struct Failure(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     exit_code: u8,
-    /// One of [`ErrorKind::name`], `failed`, `interrupted` or `unreadable`.
+    /// One of [`ErrorKind::name`], `failed`, `incomplete`, `interrupted` or `unreadable`.
     kind: &'static str,
     message: String,
     advice: Option<String>,
@@ -60,6 +61,11 @@ impl Failure {
 
     pub(crate) fn interrupted(advice: &str) -> Self {
         Self::new(INTERRUPTED, "interrupted", "interrupted").advise(advice)
+    }
+
+    /// Something that was recorded is not among what was saved.
+    pub(crate) fn incomplete(message: impl Into<String>) -> Self {
+        Self::new(INCOMPLETE, "incomplete", message)
     }
 
     /// A local file could not be used.
@@ -167,7 +173,9 @@ impl From<Error> for Failure {
         let message = error.to_string();
         let message = message.replace("`allow_content_host`", "`--allow-host`");
         let message = message.replace("check the endpoint, or add its root certificate", UNTRUSTED);
-        let mut failure = Self::new(exit_code(kind), kind.name(), message);
+        let is_busy = kind == ErrorKind::File && error.is_retryable();
+        let code = if is_busy { NOT_NOW } else { exit_code(kind) };
+        let mut failure = Self::new(code, kind.name(), message);
         // The library's text often says already what to do, behind a semicolon.
         if kind == ErrorKind::File || !failure.0.message.contains("; ") {
             failure.0.advice = advice(&error).map(str::to_owned);
@@ -200,9 +208,9 @@ impl From<io::Error> for Failure {
 
 fn exit_code(kind: ErrorKind) -> u8 {
     match kind {
-        ErrorKind::InvalidInput | ErrorKind::ForbiddenHost => USAGE,
+        ErrorKind::InvalidInput | ErrorKind::ForbiddenHost | ErrorKind::OwnStorage => USAGE,
         ErrorKind::Authentication | ErrorKind::PermissionDenied => AUTHENTICATION,
-        ErrorKind::NotFound => NOT_FOUND,
+        ErrorKind::NotFound | ErrorKind::NothingToDownload => NOT_FOUND,
         ErrorKind::Timeout | ErrorKind::Connection => NETWORK,
         ErrorKind::CorruptContent | ErrorKind::ExpiredContent | ErrorKind::ContentChanged => {
             CONTENT

@@ -10,16 +10,19 @@ mod cli;
 mod connect;
 mod content;
 mod download;
+mod download_settings;
 #[cfg(feature = "emulator")]
 mod emulator;
 mod events;
 mod failure;
+mod files;
 mod inspect;
 mod log;
 mod metadata;
 mod output;
 mod progress;
 mod recording;
+mod saving;
 mod shell;
 mod text;
 

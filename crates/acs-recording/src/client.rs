@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::calls::Calls;
-use crate::content::{ContentUrl, DeleteContent, Download, DownloadRecording};
+use crate::content::{ContentUrl, DeleteContent, Download, DownloadRecording, ReadMetadata};
 use crate::credential::{AccessKey, ConnectionString, Credential, Endpoint};
 #[cfg(feature = "entra")]
 use crate::credential::{DEFAULT_SCOPE, EntraCredential};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{RecordingChunk, RecordingFileStatusUpdated};
 use crate::ids::RecordingId;
-use crate::metadata::RecordingMetadata;
 use crate::recording::Recording;
 use crate::start::{CallTarget, StartRecording};
 use crate::transport::{ContentHosts, Limits, Pipeline, RetryPolicy};
@@ -114,7 +113,8 @@ impl RecordingClient {
         Download::new(self.clone(), location.clone())
     }
 
-    /// Downloads a whole recording, all chunks and their metadata, into a folder.
+    /// Downloads a whole recording, all chunks and their metadata, into a folder, and leaves a
+    /// [manifest](crate::RecordingManifest) beside them.
     ///
     /// ```no_run
     /// # use acs_recording::{RecordingClient, RecordingFileStatusUpdated, Result};
@@ -132,25 +132,17 @@ impl RecordingClient {
         DownloadRecording::new(self.clone(), file)
     }
 
-    /// Reads the metadata document of a chunk: who is on which channel, and when it was paused.
-    ///
-    /// # Errors
-    /// Those of a download; [`ErrorKind::UnexpectedAnswer`](crate::ErrorKind::UnexpectedAnswer)
-    /// when the content is no such document.
-    pub async fn metadata(&self, chunk: &RecordingChunk) -> Result<RecordingMetadata> {
-        let document = self
-            .download(&chunk.metadata_location)
-            .named("read metadata")
-            .into_bytes()
-            .await?;
-        RecordingMetadata::parse(&document)
-            .map_err(|error| Error::from(error).during("read metadata"))
+    /// Reads the metadata document of a chunk: who is on which channel, and when it was paused;
+    /// `await` the result.
+    pub fn metadata(&self, chunk: &RecordingChunk) -> ReadMetadata {
+        ReadMetadata::new(self.clone(), chunk.metadata_location.clone())
     }
 
     /// Deletes the media and the metadata of a chunk from the service.
     ///
     /// Content that is gone already counts as deleted. Without this, the service keeps content for
-    /// 24 hours.
+    /// 24 hours. It looks at no local file:
+    /// [`delete_after`](crate::SaveRecording::delete_after) deletes what is saved for certain.
     pub fn delete(&self, chunk: &RecordingChunk) -> DeleteContent {
         DeleteContent::new(self.clone(), chunk.delete_location.clone())
     }
@@ -290,6 +282,16 @@ impl RecordingClientBuilder {
     /// How long one operation may take, with all retries (default: 2 minutes).
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.limits.total = limit;
+        self
+    }
+
+    /// How many bytes a response of the service may have (default: 16 MiB). Recorded content does not
+    /// count, and has limits of its own.
+    ///
+    /// Responses of the service have some kilobytes. A longer one ends in
+    /// [`ErrorKind::UnexpectedAnswer`], whatever sends it.
+    pub fn max_response_size(mut self, bytes: usize) -> Self {
+        self.limits.body = bytes;
         self
     }
 

@@ -6,16 +6,27 @@ use std::time::Duration;
 
 use crate::client::RecordingClient;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::RecordingId;
+use crate::ids::{CallConnectionId, RecordingId, ServerCallId};
 use crate::models::{RecordingKind, RecordingState};
 use crate::operation::{Wait, finish, gone_is_done};
+use crate::transport::RetryPolicy;
 
 /// A handle on one recording. It is cheap to clone, and dropping it stops nothing.
 #[derive(Clone, Debug)]
 pub struct Recording {
     client: RecordingClient,
     id: RecordingId,
-    answer: Option<StartAnswer>,
+    started: Option<Started>,
+}
+
+/// What is known of a recording that this program started.
+#[derive(Clone, Debug)]
+pub(crate) struct Started {
+    pub(crate) answer: StartAnswer,
+    /// The call, if the start named it so.
+    pub(crate) server_call_id: Option<ServerCallId>,
+    /// The application's connection to the call, if the start named it so.
+    pub(crate) call_connection_id: Option<CallConnectionId>,
 }
 
 /// What the service answered when the recording was started.
@@ -47,15 +58,15 @@ impl Recording {
         Self {
             client,
             id,
-            answer: None,
+            started: None,
         }
     }
 
-    pub(crate) fn started(client: RecordingClient, id: RecordingId, answer: StartAnswer) -> Self {
+    pub(crate) fn started(client: RecordingClient, id: RecordingId, started: Started) -> Self {
         Self {
             client,
             id,
-            answer: Some(answer),
+            started: Some(started),
         }
     }
 
@@ -66,7 +77,18 @@ impl Recording {
 
     /// The answer to the start; none if this handle was made from an id.
     pub fn start_answer(&self) -> Option<&StartAnswer> {
-        self.answer.as_ref()
+        self.started.as_ref().map(|started| &started.answer)
+    }
+
+    /// The call that is recorded, if the recording was started through this handle and by this id.
+    pub fn server_call_id(&self) -> Option<&ServerCallId> {
+        self.started.as_ref()?.server_call_id.as_ref()
+    }
+
+    /// The application's connection to the call, if the recording was started through this handle
+    /// and by this id.
+    pub fn call_connection_id(&self) -> Option<&CallConnectionId> {
+        self.started.as_ref()?.call_connection_id.as_ref()
     }
 
     /// Whether media is being recorded now.
@@ -158,7 +180,7 @@ impl Recording {
 
     /// Waits until the recording has a state; `await` the result.
     ///
-    /// It asks the service again and again. To learn of changes without asking, give
+    /// It asks the service again and again, also after an error that may pass. To learn of changes without asking, give
     /// [`state_callback`](crate::StartRecording::state_callback) at the start.
     ///
     /// ```no_run
@@ -172,6 +194,10 @@ impl Recording {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`] at the limit; its source is the error of the last question, if that
+    /// had no answer. [`ErrorKind::NotFound`] once the recording was stopped or its call is over.
     pub fn wait_until(&self, state: RecordingState) -> WaitUntil {
         WaitUntil {
             recording: self.clone(),
@@ -207,7 +233,10 @@ impl WaitUntil {
     }
 
     async fn wait(self) -> Result<()> {
-        let (recording, wanted) = (&self.recording, &self.state);
+        // The wait itself asks again.
+        let client = self.recording.client.with_retry(RetryPolicy::none());
+        let recording = client.recording(self.recording.id);
+        let (recording, wanted) = (&recording, &self.state);
         let ask = || async move {
             let state = recording.state().await?;
             Ok(if state == *wanted {
@@ -216,7 +245,8 @@ impl WaitUntil {
                 Err(state.to_string())
             })
         };
-        self.wait.until("the recording", ask).await
+        let what = format!("recording {}", recording.id);
+        self.wait.until(&what, ask).await
     }
 }
 

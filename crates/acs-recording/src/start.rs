@@ -14,12 +14,13 @@ use crate::credential::is_secure;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::{CallConnectionId, GroupCallId, RecordingId, RoomId, ServerCallId};
+use crate::lenient;
 use crate::models::{
     CallLocator, CallLocatorKind, ChannelAffinity, ExternalStorage, RecordingChannelType,
     RecordingContentType, RecordingFormatType, RecordingStorageKind, StartCallRecordingRequest,
 };
-use crate::operation::{http_date, repeatability};
-use crate::recording::{Recording, StartAnswer};
+use crate::operation::Repeatability;
+use crate::recording::{Recording, StartAnswer, Started};
 
 const OPERATION: &str = "start recording";
 
@@ -258,14 +259,17 @@ impl From<UnmixedWav> for Media {
 ///
 /// What is not set is not sent, and the service's defaults apply: mixed audio and video as MP4,
 /// recording at once, no state callback, kept by the service for 24 hours.
+///
+/// It is one start, however often it is sent: a clone that is awaited after an error whose cause is
+/// unknown gives the recording that the first one may have started. To record a call once more, begin
+/// with [`RecordingClient::start`] again.
 #[derive(Clone)]
 #[must_use = "nothing is recorded before it is awaited"]
 pub struct StartRecording {
     client: RecordingClient,
     request: StartCallRecordingRequest,
     media: Option<Media>,
-    repeatability_id: Option<Uuid>,
-    first_sent: Option<SystemTime>,
+    repeatability: Repeatability,
 }
 
 impl StartRecording {
@@ -279,8 +283,7 @@ impl StartRecording {
             client,
             request,
             media: None,
-            repeatability_id: None,
-            first_sent: None,
+            repeatability: Repeatability::new(),
         }
     }
 
@@ -338,21 +341,22 @@ impl StartRecording {
         Ok(self)
     }
 
-    /// The id that makes sending twice start once; by default a new one.
+    /// The id that makes sending twice start once (default: a new one for each start that is made,
+    /// which its clones share).
     ///
     /// For programs that may die between starting and noting the result: choose the id, store it
     /// with the time, and start again with both, which is what [`first_sent`](Self::first_sent) is
     /// for. The service remembers them for a short time only.
     pub fn repeatability_id(mut self, id: Uuid) -> Self {
-        self.repeatability_id = Some(id);
+        self.repeatability.id = id;
         self
     }
 
-    /// When a start with this [`repeatability_id`](Self::repeatability_id) was sent first; by
-    /// default now. An id that comes again with another time is another start to the service, or a
+    /// When a start with this [`repeatability_id`](Self::repeatability_id) was sent first (default:
+    /// when this one was made). An id that comes again with another time is another start to the service, or a
     /// wrong one.
     pub fn first_sent(mut self, time: SystemTime) -> Self {
-        self.first_sent = Some(time);
+        self.repeatability.first_sent = time;
         self
     }
 
@@ -381,11 +385,12 @@ impl StartRecording {
 async fn send(
     client: &RecordingClient,
     request: &StartCallRecordingRequest,
-    (id, first_sent): (Uuid, String),
+    repeatability: &Repeatability,
 ) -> Result<(RecordingId, StartAnswer)> {
+    let first_sent = repeatability.first_sent();
     let answer = client
         .call_automation()
-        .call_recording_start_recording(Some(&first_sent), Some(&id), request)
+        .call_recording_start_recording(Some(&first_sent), Some(&repeatability.id), request)
         .await;
     let answer = answer?;
     let accepted = answer.status().as_u16() == 202;
@@ -427,22 +432,22 @@ impl IntoFuture for StartRecording {
         let Self {
             client,
             request,
-            repeatability_id,
-            first_sent,
+            repeatability,
             ..
         } = self;
-        let (new_id, now) = repeatability();
-        let id = repeatability_id.unwrap_or(new_id);
-        let first_sent = first_sent.map_or(now, http_date);
         Box::pin(async move {
             let sent = match prepared {
-                Ok(()) => send(&client, &request, (id, first_sent)).await,
+                Ok(()) => send(&client, &request, &repeatability).await,
                 Err(error) => Err(error),
             };
-            match sent {
-                Ok((id, answer)) => Ok(Recording::started(client, id, answer)),
-                Err(error) => Err(error.during(OPERATION)),
-            }
+            let (id, answer) = sent.map_err(|error| error.during(OPERATION))?;
+            let call = request.call_locator.and_then(|call| call.server_call_id);
+            let started = Started {
+                answer,
+                server_call_id: lenient::parse(call.as_deref()),
+                call_connection_id: lenient::parse(request.call_connection_id.as_deref()),
+            };
+            Ok(Recording::started(client, id, started))
         })
     }
 }

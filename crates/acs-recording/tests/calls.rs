@@ -152,6 +152,25 @@ async fn a_page_elsewhere_is_not_asked_for() {
     assert_eq!(error.kind(), ErrorKind::ForbiddenHost);
 }
 
+/// However the endless list is laid out on pages.
+#[tokio::test]
+async fn a_list_of_participants_has_an_end() {
+    let next = r#","nextLink":"/calling/callConnections/c/participants?page=2""#;
+    let one = r#"{"identifier":{"rawId":"8:acs:a_1","communicationUser":{"id":"8:acs:a_1"}}}"#;
+    for (on_a_page, came) in [(6000, 12_000), (0, 0)] {
+        let people = vec![one; on_a_page].join(",");
+        let page = answer("200 OK", &[], &format!(r#"{{"value":[{people}]{next}}}"#));
+        let server = Server::start(vec![page; 400]).await;
+        let client = server.client().build().unwrap();
+        let call = client.calls();
+        let call = call.connection(CallConnectionId::new("c").unwrap());
+        let error = call.participants().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedAnswer);
+        let text = error.to_string();
+        assert!(text.contains(&format!("has no end: {came} came")), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn the_rest_of_call_automation_uses_the_same_credentials_and_retries() {
     let busy = answer("503 Service Unavailable", &[("retry-after-ms", "1")], "");

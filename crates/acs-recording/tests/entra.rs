@@ -11,7 +11,7 @@ mod common;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use acs_recording::{ClaimsChallenge, ErrorKind, RecordingClient, RecordingId, RetryPolicy};
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
@@ -28,6 +28,8 @@ struct Numbered {
     /// Seconds that a token lasts.
     lasts: AtomicU32,
     refuses: AtomicBool,
+    hangs: AtomicBool,
+    asked: AtomicU32,
     slow: Duration,
     /// Whether all its tokens are the first, as those of a cache.
     same: bool,
@@ -50,6 +52,10 @@ impl TokenCredential for Numbered {
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         tokio::time::sleep(self.slow).await;
         if self.refuses.load(Ordering::SeqCst) {
             return Err(azure_core::Error::with_message(
@@ -132,16 +138,64 @@ async fn many_requests_at_once_ask_for_one_token() {
     assert_eq!(credential.given.load(Ordering::SeqCst), 1);
 }
 
+/// Lets time pass for whoever looks at tokio's clock.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+    // Background tasks notice.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
-async fn a_token_is_renewed_while_it_works_and_used_when_it_cannot_be() {
-    let server = Server::start((0..3).map(|_| state("active"))).await;
+async fn a_renewal_that_hangs_delays_no_request_and_is_tried_again() {
+    let server = Server::start((0..9).map(|_| state("active"))).await;
+    let credential = Numbered::lasting(3600);
+    let recording = client(&server, &credential).recording(rid());
+    recording.state().await.unwrap();
+
+    credential.hangs.store(true, Ordering::SeqCst);
+    pass(Duration::from_mins(56)).await;
+    let begun = Instant::now();
+    for _ in 0..3 {
+        recording.state().await.unwrap();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert_eq!(credential.asked.load(Ordering::SeqCst), 2);
+    // It is given up, and after a pause there is another.
+    pass(Duration::from_secs(61)).await;
+    recording.state().await.unwrap();
+    assert_eq!(credential.asked.load(Ordering::SeqCst), 2);
+    credential.hangs.store(false, Ordering::SeqCst);
+    pass(Duration::from_secs(31)).await;
+    recording.state().await.unwrap();
+    pass(Duration::from_millis(1)).await;
+    recording.state().await.unwrap();
+    let tokens = tokens(&server);
+    assert_eq!(tokens[..6], ["token-0"; 6]);
+    assert_eq!(tokens[6..], ["token-1"]);
+}
+
+#[tokio::test]
+async fn a_token_is_used_to_its_end_when_it_cannot_be_renewed() {
+    let server = Server::start((0..9).map(|_| state("active"))).await;
     let credential = Numbered::lasting(120);
     let recording = client(&server, &credential).recording(rid());
     recording.state().await.unwrap();
-    recording.state().await.unwrap();
     credential.refuses.store(true, Ordering::SeqCst);
+    for _ in 0..5 {
+        pass(Duration::from_secs(20)).await;
+        recording.state().await.unwrap();
+    }
+    assert_eq!(tokens(&server), ["token-0"; 6]);
+    pass(Duration::from_secs(20)).await;
+    let error = recording.state().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authentication);
+    credential.refuses.store(false, Ordering::SeqCst);
     recording.state().await.unwrap();
-    assert_eq!(tokens(&server), ["token-0", "token-1", "token-1"]);
+    assert_eq!(tokens(&server)[6..], ["token-1"]);
 }
 
 #[tokio::test]

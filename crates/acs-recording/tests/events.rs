@@ -114,6 +114,55 @@ fn quirks() {
     snapshots("events/quirks");
 }
 
+/// A fixture for each thing that events are found in, and what it says of them.
+#[test]
+fn wrapped_events_are_those_in_the_wrapper() {
+    let plain = |folder: &str| {
+        let file = fixtures(folder);
+        let name = "RecordingFileStatusUpdated.json";
+        let file = file.iter().find(|file| file.ends_with(name)).unwrap();
+        read(file).remove(0).unwrap()
+    };
+    let expected = [plain("events/event-grid"), plain("events/cloud-events")];
+    let mut text = String::new();
+    for file in fixtures("events/wrapped") {
+        writeln!(text, "{}", file.file_name().unwrap().to_str().unwrap()).unwrap();
+        for event in read(&file) {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    writeln!(text, "  error: {error}").unwrap();
+                    continue;
+                }
+            };
+            let same = expected
+                .iter()
+                .find(|it| it.schema == event.schema)
+                .unwrap();
+            let name = file.display();
+            assert_eq!(event.kind(), same.kind(), "{name}");
+            let members = |event: &Event| {
+                let (source, subject) = (event.source.clone(), event.subject.clone());
+                (event.id.clone(), source, subject, event.time)
+            };
+            assert_eq!(members(&event), members(same), "{name}");
+            let json = |event: &Event| serde_json::from_str::<Value>(event.data()).unwrap();
+            assert_eq!(json(&event), json(same), "{name}");
+            // It can be kept and read again.
+            let kept = serde_json::to_vec(&event).unwrap();
+            let again = Events::parse(&kept).next().unwrap().unwrap();
+            assert_eq!(format!("{event:?}"), format!("{again:?}"), "{name}");
+            let attributes = event
+                .attributes()
+                .map(|(name, value)| format!(" {name}={value}"));
+            writeln!(text, "  event{}", attributes.collect::<String>()).unwrap();
+        }
+    }
+    insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false, snapshot_path => "snapshots/events" }, {
+        insta::assert_snapshot!("wrapped", text);
+    });
+}
+
 #[test]
 fn every_known_type_has_a_fixture() {
     let seen: BTreeSet<_> = [
@@ -250,7 +299,13 @@ fn binary_mode_and_delivery_headers() {
 fn metadata_documents() {
     for file in fixtures("metadata") {
         let name = format!("metadata__{}", file.file_stem().unwrap().to_str().unwrap());
-        let metadata = RecordingMetadata::parse(&fs::read(&file).unwrap()).unwrap();
+        let document = fs::read_to_string(&file).unwrap();
+        let metadata = RecordingMetadata::parse(document.as_bytes()).unwrap();
+        let marked = format!("\u{feff}{document}");
+        let wide: Vec<_> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [marked.as_bytes(), &wide] {
+            assert_eq!(RecordingMetadata::parse(bytes).unwrap(), metadata);
+        }
         insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false, snapshot_path => "snapshots/events" }, {
             insta::assert_debug_snapshot!(name, metadata);
         });

@@ -48,6 +48,19 @@ const PIECES: &[&[u8]] = &[
     b"=",
     b"accesskey=",
     b"endpoint=",
+    b"\n{",
+    b"\n[",
+    b"\\\"",
+    b"eyJpZCI6IjEiLCJ0eXBlIjoieCJ9",
+    b"\"content\":",
+    b"\"body\":\"",
+    b"{\"event\":",
+    b"{\"Data\":{\"a\":",
+    b"},\"Metadata\":{}}",
+    b"<QueueMessagesList>",
+    b"<QueueMessage>",
+    b"<MessageText>",
+    b"&#x22;",
     b"4:",
     b"8:acs:",
     b"_",
@@ -125,14 +138,58 @@ fn events() {
     let mut all = seeds("events/quirks");
     all.extend(seeds("events/event-grid"));
     all.extend(seeds("events/callbacks"));
+    all.extend(seeds("events/wrapped"));
     run("events", &all, |input| {
         for event in Events::parse(input) {
             match event {
-                Ok(event) => drop((
-                    event.recording_id(),
-                    event.server_call_id(),
-                    event.to_string(),
-                )),
+                Ok(event) => {
+                    drop((
+                        event.recording_id(),
+                        event.server_call_id(),
+                        event.to_string(),
+                    ));
+                    // What was read can be kept.
+                    let kept = serde_json::to_vec(&event).unwrap();
+                    let again = Events::parse(&kept).next().unwrap().unwrap();
+                    assert_eq!((again.id, again.event_type), (event.id, event.event_type));
+                }
+                Err(error) => {
+                    assert!(error.to_string().len() < 3000);
+                    assert!(error.raw().len() <= input.len() * 3);
+                }
+            }
+        }
+    });
+}
+
+/// Wrappers of wrappers of all of these, in every order that fits.
+#[test]
+fn wrapped_events() {
+    use base64::Engine as _;
+
+    let mut all = seeds("events/wrapped");
+    all.extend(seeds("events/event-grid"));
+    let mut rng = Rng::with_seed(7);
+    let wrapped = (0..60).map(|_| {
+        let mut body = String::from_utf8_lossy(rng.choice(&all).unwrap()).into_owned();
+        for _ in 0..rng.usize(1..4) {
+            let base64 = base64::prelude::BASE64_STANDARD.encode(&body);
+            body = match rng.u8(0..6) {
+                0 => base64,
+                1 => serde_json::to_string(&body).unwrap(),
+                2 => format!("[{{\"content\": \"{base64}\", \"dequeueCount\": 1}}]"),
+                3 => format!("{{\"value\": [{{\"event\": {body}}}]}}"),
+                4 => format!("{{\"Data\": {{\"a\": {body}}}, \"Metadata\": {{}}}}"),
+                _ => format!("{body}\n{body}"),
+            };
+        }
+        body.into_bytes()
+    });
+    let wrapped: Vec<_> = wrapped.collect();
+    run("wrapped events", &wrapped, |input| {
+        for event in Events::parse(input) {
+            match event {
+                Ok(event) => drop(serde_json::to_vec(&event).unwrap()),
                 Err(error) => assert!(error.to_string().len() < 3000),
             }
         }

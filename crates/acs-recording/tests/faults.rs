@@ -137,6 +137,37 @@ async fn a_server_that_never_answers_ends_in_a_timeout() {
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
+/// The wait that the service asks for is kept, and not a moment of it is left out.
+#[tokio::test]
+async fn a_pause_is_not_shorter_than_the_service_asks_for() {
+    let busy = answer("503 Service Unavailable", &[("retry-after-ms", "400")], "");
+    let server = Server::start([busy, state("active")]).await;
+    let recording = server.client().build().unwrap().recording(rid());
+    let started = Instant::now();
+    recording.state().await.unwrap();
+    let took = started.elapsed();
+    assert!(took >= Duration::from_millis(400), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_wait_of_zero_or_of_the_past_is_a_usual_pause() {
+    let past = httpdate::fmt_http_date(SystemTime::now() - Duration::from_mins(1));
+    for header in [
+        ("Retry-After", "0"),
+        ("retry-after-ms", "0"),
+        ("Retry-After", &past),
+    ] {
+        let busy = answer("503 Service Unavailable", &[header], "");
+        let server = Server::start([busy, state("active")]).await;
+        let policy = RetryPolicy::default().initial_delay(Duration::from_millis(400));
+        let client = server.client().retry(policy).build().unwrap();
+        let started = Instant::now();
+        client.recording(rid()).state().await.unwrap();
+        let took = started.elapsed();
+        assert!(took >= Duration::from_millis(200), "{header:?}: {took:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_wait_beyond_the_limit_is_not_begun() {
     let busy = answer("503 Service Unavailable", &[("Retry-After", "3600")], "");
@@ -153,6 +184,74 @@ async fn a_wait_beyond_the_limit_is_not_begun() {
         (error.attempts(), error.retry_after()),
         (1, Some(Duration::from_hours(1)))
     );
+    let text = error.to_string();
+    assert!(text.contains("asks to wait 3600 s"), "{text}");
+
+    // So it is with content.
+    let busy = answer("503 Service Unavailable", &[("Retry-After", "3600")], "");
+    let server = Server::start([busy]).await;
+    let location = format!("{}/v1/objects/o", server.url).parse().unwrap();
+    let client = server.client().build().unwrap();
+    let error = client.delete_at(&location).await.unwrap_err();
+    assert_eq!(error.attempts(), 1);
+    let text = error.to_string();
+    assert!(text.contains("asks to wait 3600 s"), "{text}");
+}
+
+#[tokio::test]
+async fn awaiting_a_clone_is_the_same_start() {
+    let server = Server::start(vec![state("inactive"); 4]).await;
+    let client = server.client().build().unwrap();
+    let start = client.start(server_call_id()).media(Media::mixed_wav());
+    let again = start.clone();
+    start.await.unwrap();
+    again.await.unwrap();
+    let own = uuid::Uuid::new_v4();
+    let start = client.start(server_call_id()).repeatability_id(own);
+    start.first_sent(SystemTime::UNIX_EPOCH).await.unwrap();
+    client.start(server_call_id()).await.unwrap();
+    let requests = server.requests();
+    let ids = ["repeatability-request-id", "repeatability-first-sent"].map(|name| {
+        let values = requests.iter().map(|request| header(request, name));
+        values.map(Option::unwrap).collect::<Vec<_>>()
+    });
+    for values in &ids {
+        assert_eq!(values[0], values[1]);
+    }
+    assert_eq!(ids[0][2], own.to_string());
+    assert_eq!(ids[1][2], "Thu, 01 Jan 1970 00:00:00 GMT");
+    assert_ne!(ids[0][0], ids[0][3]);
+}
+
+#[tokio::test]
+async fn awaiting_a_clone_is_the_same_call() {
+    let statuses = [
+        "201 Created",
+        "201 Created",
+        "200 OK",
+        "200 OK",
+        "200 OK",
+        "200 OK",
+    ];
+    let body = r#"{"callConnectionId":"c"}"#;
+    let server = Server::start(statuses.map(|status| answer(status, &[], body))).await;
+    let client = server.client().build().unwrap();
+    let (calls, callback) = (client.calls(), "https://app.example/c");
+    let create = calls.create(["4:+14255550123"], callback).unwrap();
+    create.clone().await.unwrap();
+    create.await.unwrap();
+    let pick_up = calls.answer("context", callback).unwrap();
+    pick_up.clone().await.unwrap();
+    pick_up.await.unwrap();
+    let join = calls.connect(server_call_id(), callback).unwrap();
+    join.clone().await.unwrap();
+    join.await.unwrap();
+    let requests = server.requests();
+    let id = |index: usize| header(&requests[index], "repeatability-request-id").unwrap();
+    for first in [0, 2, 4] {
+        assert_eq!(id(first), id(first + 1));
+    }
+    assert!(id(0) != id(2) && id(2) != id(4));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Waiting for events, and from a start to files on the disk.
+//! Waiting for what a webhook is told, over real HTTP.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,140 +6,226 @@
     reason = "a test that cannot go on fails"
 )]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use acs_emulator::{Clock, Emulator};
-use acs_recording::webhook::{Check, EventHandler, HandlerError, Webhook};
-use acs_recording::{
-    ErrorKind, Event, Inbox, Media, Record, Recorded, RecordingClient, ServerCallId,
-};
-use tokio::sync::{mpsc, oneshot};
+use acs_recording::webhook::{Check, Webhook};
+use acs_recording::{ErrorKind, Inbox, Media, Recording, RecordingClient, ServerCallId};
 use tokio::time::{sleep, timeout};
 
 /// Longer than any of this takes.
 const LIMIT: Duration = Duration::from_secs(10);
-
-/// Gives what is posted to an inbox, and tells of each event.
-struct Post {
-    inbox: Inbox,
-    came: mpsc::UnboundedSender<()>,
-}
-
-impl EventHandler for Post {
-    async fn handle(&self, event: Event) -> Result<(), HandlerError> {
-        self.inbox.deliver(event)?;
-        Ok(self.came.send(())?)
-    }
-}
 
 struct World {
     clock: Clock,
     emulator: Emulator,
     client: RecordingClient,
     inbox: Inbox,
-    came: mpsc::UnboundedReceiver<()>,
+    /// Where the inbox is told of events and of callbacks.
+    url: String,
     folder: tempfile::TempDir,
+}
+
+/// An inbox behind a webhook; gives the address.
+async fn listen(inbox: &Inbox) -> String {
+    let webhook = Webhook::builder(Check::none()).build(inbox.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/events", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, webhook.router::<()>("/events")).await });
+    url
 }
 
 impl World {
     async fn new() -> Self {
-        let clock = Clock::manual();
-        let emulator = Emulator::builder()
-            .clock(clock.clone())
-            .start()
+        let world = Self::without_events().await;
+        world
+            .emulator
+            .subscribe(&world.url)
+            .all_events()
             .await
             .unwrap();
-        let (sender, came) = mpsc::unbounded_channel();
+        world
+    }
+
+    /// Only callbacks come.
+    async fn without_events() -> Self {
+        let clock = Clock::manual();
+        let builder = Emulator::builder().clock(clock.clone());
+        let emulator = builder.start().await.unwrap();
         let inbox = Inbox::new();
-        let webhook = Webhook::builder(Check::none()).build(Post {
-            inbox: inbox.clone(),
-            came: sender,
-        });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/events", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, webhook.router::<()>("/events")).await });
-        emulator.subscribe(&url).await.unwrap();
+        let url = listen(&inbox).await;
         Self {
             client: RecordingClient::from_connection_string(emulator.connection_string()).unwrap(),
             clock,
             emulator,
             inbox,
-            came,
+            url,
             folder: tempfile::tempdir().unwrap(),
         }
     }
 
-    fn record(&self, call: &str) -> Record {
+    async fn start(&self, call: &str, paused: bool) -> Recording {
         let start = self.client.start(ServerCallId::new(call).unwrap());
-        let folder = self.folder.path().join("new");
-        self.inbox
-            .record(&self.client, start.media(Media::unmixed_wav()), folder)
+        let start = start.media(Media::unmixed_wav());
+        let start = start.state_callback(&self.url).unwrap();
+        let start = if paused { start.paused() } else { start };
+        start.await.unwrap()
     }
 
-    /// Lets the emulator's time pass until the file is announced, and no longer: content is
+    /// What comes of a future while the emulator's time passes, a little at a time: content is
     /// deleted after a day.
-    async fn announced(&mut self) {
-        let announced = async {
-            while self.came.try_recv().is_err() {
+    async fn meanwhile<T>(&self, future: impl Future<Output = T>) -> T {
+        let passing = async {
+            loop {
                 self.clock.advance(Duration::from_secs(10));
-                // Slowly, or a stop on its way comes after hours.
                 sleep(Duration::from_millis(1)).await;
             }
         };
-        timeout(LIMIT, announced).await.unwrap();
-    }
-
-    async fn is_gone(&self, recorded: &Recorded) -> bool {
-        let content = &recorded.file.chunks[0].content_location;
-        let content = self.client.download(content).into_bytes().await;
-        content.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        let both = async {
+            tokio::select! {
+                value = future => value,
+                () = passing => unreachable!("it has no end"),
+            }
+        };
+        timeout(LIMIT, both).await.unwrap()
     }
 }
 
+/// The whole way, step by step.
 #[tokio::test]
 async fn from_start_to_files() {
-    let mut world = World::new().await;
+    let world = World::new().await;
     let call = world.emulator.call(["ann", "ben"]).await;
-    let clock = world.clock.clone();
-    let until = async move { clock.advance(Duration::from_secs(3)) };
-    let record = world.record(call.server_call_id()).until(until);
-    let record = tokio::spawn(record.into_future());
-    world.announced().await;
-    let recorded = record.await.unwrap().unwrap();
-    let [chunk] = &recorded.saved.chunks[..] else {
-        panic!("{recorded:?}");
-    };
+    let recording = world.start(call.server_call_id(), false).await;
+    world.clock.advance(Duration::from_secs(1));
+    let active = timeout(LIMIT, world.inbox.recording_active(&recording)).await;
     assert_eq!(
-        chunk.media.path.metadata().unwrap().len(),
-        chunk.media.bytes
+        active.unwrap().unwrap().recording_id.as_ref(),
+        Some(recording.id())
     );
-    let stem = recorded.file.chunks[0].document_id.as_str();
-    for (file, ending) in [(&chunk.media, "wav"), (&chunk.metadata, "json")] {
-        let name = format!("{stem}.000.{ending}");
-        assert_eq!(file.path, world.folder.path().join("new").join(name));
-        assert!(file.path.exists());
-    }
-    assert_eq!(chunk.document.as_ref().unwrap().channels().len(), 2);
-    assert!(world.is_gone(&recorded).await);
+    world.clock.advance(Duration::from_secs(3));
+    recording.stop().await.unwrap();
+    let file = world.meanwhile(world.inbox.file_ready(&recording).into_future());
+    let file = file.await.unwrap();
+    assert_eq!(file.recording_id.as_ref(), Some(recording.id()));
+    let saved = world.client.download_recording(&file);
+    let saved = saved.to_dir(world.folder.path()).await.unwrap();
+    assert_eq!(saved.chunks.len(), file.chunks.len());
+}
+
+/// The call may end first, and the file comes after its end.
+#[tokio::test]
+async fn a_file_comes_after_the_end_of_the_call() {
+    let world = World::new().await;
+    let call = world.emulator.call(["ann", "ben"]).await;
+    let recording = world.start(call.server_call_id(), false).await;
+    let wait = world.inbox.file_ready(&recording);
+    world.clock.advance(Duration::from_secs(5));
+    call.hang_up();
+    world.meanwhile(wait.into_future()).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_call_that_ends_first_is_not_waited_for() {
-    let mut world = World::new().await;
+async fn a_start_that_fails_ends_the_wait_for_its_file() {
+    let world = World::without_events().await;
     let call = world.emulator.call(["ann", "ben"]).await;
-    let record = world.record(call.server_call_id()).keep_on_service();
-    let (begun, beginning) = oneshot::channel();
-    let record = record.until(async move {
-        begun.send(()).unwrap();
-        std::future::pending::<()>().await;
-    });
-    let record = tokio::spawn(record.within(Duration::ZERO).into_future());
-    beginning.await.unwrap();
-    world.clock.advance(Duration::from_secs(3));
+    let recording = world.start(call.server_call_id(), false).await;
+    let wait = world.inbox.file_ready(&recording);
+    // Before the recorder has joined.
     call.hang_up();
-    world.announced().await;
-    let outcome = timeout(LIMIT, record).await;
-    let recorded = outcome.unwrap().unwrap().unwrap();
-    assert_eq!(recorded.saved.chunks.len(), 1);
-    assert!(!world.is_gone(&recorded).await);
+    let error = world.meanwhile(wait.into_future()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::Service, Some("8528"))
+    );
+    let text = error.to_string();
+    assert!(text.contains(recording.id().as_str()), "{text}");
+    assert!(text.contains("StartRecordingFailed"), "{text}");
+}
+
+#[tokio::test]
+async fn a_recording_that_was_never_resumed_ends_the_wait_for_its_file() {
+    let world = World::new().await;
+    let call = world.emulator.call(["ann", "ben"]).await;
+    let recording = world.start(call.server_call_id(), true).await;
+    let wait = world.inbox.file_ready(&recording);
+    world.clock.advance(Duration::from_secs(5));
+    call.hang_up();
+    let error = world.meanwhile(wait.into_future()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NothingToDownload, "{error}");
+    let text = error.to_string();
+    assert!(text.contains(recording.id().as_str()), "{text}");
+}
+
+/// The subject names the call and no recording, as it was documented for years.
+#[tokio::test]
+async fn a_file_without_a_recording_is_found_by_the_call_of_the_start() {
+    let world = World::without_events().await;
+    let (one, two) = (
+        world.emulator.call(["ann", "ben"]).await,
+        world.emulator.call(["cid"]).await,
+    );
+    let recording = world.start(one.server_call_id(), false).await;
+    let other = world.start(two.server_call_id(), false).await;
+    let wait = world.inbox.file_ready(&recording);
+    let not_its = world.inbox.file_ready(&other);
+    let event = serde_json::json!([{
+        "id": "7", "topic": "/subscriptions/s/communicationServices/acs",
+        "subject": format!(
+            "/recording/call/0b6c6c2e-1111-4222-8333-444455556666/serverCallId/{}",
+            one.server_call_id().trim_end_matches('=')
+        ),
+        "eventType": "Microsoft.Communication.RecordingFileStatusUpdated",
+        "eventTime": "2026-01-02T03:04:05.6789Z", "dataVersion": "1.0",
+        "data": {"recordingStorageInfo": {"recordingChunks": []}, "sessionEndReason": "CallEnded"},
+    }]);
+    let request = reqwest::Client::new().post(&world.url);
+    let request = request.header("content-type", "application/json");
+    let sent = request.body(event.to_string()).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    let file = timeout(LIMIT, wait.into_future()).await.unwrap().unwrap();
+    assert_eq!(file.session_end_reason.as_deref(), Some("CallEnded"));
+    let error = not_its.within(Duration::ZERO).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+}
+
+/// Somebody opened a stream and forgot it.
+#[tokio::test]
+async fn an_unread_stream_does_not_stop_a_wait() {
+    let inbox = Inbox::new();
+    let url = listen(&inbox).await;
+    let http = reqwest::Client::new();
+    let unread = inbox.events();
+    let post = async |ids: std::ops::Range<u32>| {
+        let events: Vec<_> = ids
+            .map(|id| {
+                serde_json::json!({
+                    "id": id.to_string(), "topic": "t", "eventTime": "2026-01-01T00:00:00Z",
+                    "eventType": "Microsoft.Communication.RecordingFileStatusUpdated",
+                    "subject": format!("/recording/call/c/recordingId/r{id}"),
+                    "data": {"recordingStorageInfo": {"recordingChunks": []}},
+                })
+            })
+            .collect();
+        let request = http.post(&url).header("aeg-event-type", "Notification");
+        let request = request.header("content-type", "application/json");
+        let body = serde_json::Value::Array(events).to_string();
+        request.body(body).send().await.unwrap().status()
+    };
+    for first in [0, 250, 500, 750] {
+        assert_eq!(post(first..first + 250).await, 200);
+    }
+    let id = acs_recording::RecordingId::new("r1001").unwrap();
+    let wait = inbox.file_ready(&id);
+    let begun = Instant::now();
+    let waiting = async {
+        let file = wait.await.unwrap();
+        assert_eq!(file.recording_id.as_ref(), Some(&id));
+        // The delivery waits for the stream, and needs not any more when that is gone.
+        drop(unread);
+        begun.elapsed()
+    };
+    let (status, served) = tokio::join!(post(1001..1002), waiting);
+    assert_eq!(status, 200);
+    assert!(served < Duration::from_secs(4), "{served:?}");
 }

@@ -29,14 +29,143 @@ async fn a_wait_ends_although_the_server_is_silent() {
     let wait = client.recording(rid()).wait_until(RecordingState::Active);
     let error = wait.within(Duration::from_millis(100)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert!(error.to_string().contains("still unknown"), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("recording rid is still unknown"), "{text}");
 
     let id = CallConnectionId::new("c").unwrap();
     let connection = client.calls().connection(id);
     let wait = connection.wait_until_connected();
     let error = wait.within(Duration::from_millis(100)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
+    let text = error.to_string();
+    assert!(
+        text.contains("call connection c is still unknown"),
+        "{text}"
+    );
     assert!(begun.elapsed() < SOON);
+}
+
+#[tokio::test]
+async fn a_wait_goes_on_after_errors_that_may_pass() {
+    let trouble = [
+        answer("503 Service Unavailable", &[], ""),
+        answer("429 Too Many Requests", &[("retry-after-ms", "5")], ""),
+        answer("500 Internal Server Error", &[], ""),
+        answer("502 Bad Gateway", &[], "<html>"),
+        Answer::Close,
+        state("inactive"),
+        answer("504 Gateway Timeout", &[], ""),
+    ];
+    let server = Server::start(trouble.into_iter().chain([state("active")])).await;
+    // Retries of the client have nothing to do with it.
+    let client = server.client().retry(RetryPolicy::none()).build().unwrap();
+    let wait = client.recording(rid()).wait_until(RecordingState::Active);
+    wait.every(Duration::from_millis(1)).await.unwrap();
+    assert_eq!(server.requests().len(), 8);
+
+    let connected =
+        r#"{"callConnectionId":"c","serverCallId":"s","callConnectionState":"connected"}"#;
+    let answers = [
+        answer("503 Service Unavailable", &[], ""),
+        Answer::Close,
+        answer("200 OK", &[], connected),
+    ];
+    let server = Server::start(answers).await;
+    let client = server.client().retry(RetryPolicy::none()).build().unwrap();
+    let call = client
+        .calls()
+        .connection(CallConnectionId::new("c").unwrap());
+    let wait = call.wait_until_connected().every(Duration::from_millis(1));
+    wait.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_end_of_a_wait_tells_the_last_cause() {
+    let body = r#"{"error":{"code":"9999","message":"Ouch."}}"#;
+    let server = Server::start(vec![answer("500 Oops", &[], body); 1000]).await;
+    let client = server.client().build().unwrap();
+    let wait = client.recording(rid()).wait_until(RecordingState::Active);
+    let wait = wait.within(Duration::from_millis(50));
+    let error = wait.every(Duration::from_millis(5)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    let text = error.to_string();
+    assert!(text.contains("recording rid is still unknown"), "{text}");
+    assert!(text.contains("code 9999: Ouch"), "{text}");
+    let cause = std::error::Error::source(&error).unwrap();
+    let cause = cause.downcast_ref::<acs_recording::Error>().unwrap();
+    assert_eq!(cause.code(), Some("9999"));
+}
+
+#[tokio::test]
+async fn what_does_not_pass_ends_a_wait_at_once() {
+    let body = r#"{"error":{"code":"8522","message":"Recording not found."}}"#;
+    let server = Server::start([answer("404 Not Found", &[], body)]).await;
+    let client = server.client().build().unwrap();
+    let error = client
+        .recording(rid())
+        .wait_until(RecordingState::Active)
+        .await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("recording rid: "), "{error}");
+    assert_eq!(server.requests().len(), 1);
+}
+
+/// A body that does not end: of a success, and of an error.
+fn endless(status: &str) -> Answer {
+    let body = "x".repeat(64 * 1024);
+    Answer::Endless(format!("HTTP/1.1 {status}\n\n{body}"))
+}
+
+#[tokio::test]
+async fn a_body_without_an_end_is_an_error() {
+    let server = Server::start([endless("200 OK"), endless("409 Conflict")]).await;
+    let client = server.client().max_response_size(1 << 20);
+    let client = client.build().unwrap();
+    let recording = client.recording(rid());
+    let begun = Instant::now();
+    let error = recording.state().await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.attempts()),
+        (ErrorKind::UnexpectedAnswer, 1)
+    );
+    let text = error.to_string();
+    assert!(text.contains("longer than 1048576 bytes"), "{text}");
+    assert!(text.contains("max_response_size"), "{text}");
+    // Of an error the beginning is enough.
+    let error = recording.pause().await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.status()),
+        (ErrorKind::Conflict, Some(409))
+    );
+    assert!(begun.elapsed() < SOON);
+}
+
+#[tokio::test]
+async fn an_error_counts_although_its_body_stalls() {
+    let stalled = Answer::Stall("HTTP/1.1 404 Not Found\nContent-Length: 99\n\n{".to_owned());
+    let server = Server::start([stalled]).await;
+    let client = server.client().build().unwrap();
+    let client = client.with_attempt_time_limit(Duration::from_millis(300));
+    let error = client.recording(rid()).state().await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::NotFound, 1));
+}
+
+#[tokio::test]
+async fn a_response_may_be_as_long_as_the_client_allows() {
+    let long = answer(
+        "200 OK",
+        &[],
+        &format!(
+            r#"{{"recordingState":"active","more":"{}"}}"#,
+            "x".repeat(1000)
+        ),
+    );
+    let server = Server::start([long.clone(), long]).await;
+    let small = server.client().max_response_size(500).build().unwrap();
+    small.recording(rid()).state().await.unwrap_err();
+    let client = server.client().max_response_size(2000).build().unwrap();
+    client.recording(rid()).state().await.unwrap();
 }
 
 #[tokio::test]
@@ -68,6 +197,11 @@ async fn no_limit_is_too_large() {
         let client = server.client().build().unwrap();
         let error = client.recording(rid()).state().await.unwrap_err();
         assert_eq!((error.status(), error.attempts()), (Some(503), 1));
+        let text = error.to_string();
+        assert!(
+            text.contains("the rest of the 120 s that the operation may take"),
+            "{text}"
+        );
     }
 
     let server = Server::start([state("active"), state("active")]).await;

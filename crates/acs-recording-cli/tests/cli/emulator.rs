@@ -127,6 +127,8 @@ async fn recordings_in_chunks_come_by_way_of_a_redirect() {
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .collect();
     files.sort();
+    let manifest = files.pop().unwrap();
+    assert!(manifest.ends_with(".manifest.json"), "{manifest}");
     assert!(files.len() >= 4 && files.len() % 2 == 0, "{files:?}");
     for (number, pair) in files.chunks(2).enumerate() {
         assert!(

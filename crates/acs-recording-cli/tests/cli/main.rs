@@ -8,6 +8,8 @@
 
 mod calls;
 mod content;
+#[cfg(unix)]
+mod crash;
 mod emulator;
 mod events;
 mod help;
@@ -19,4 +21,5 @@ mod recording;
 mod refusals;
 mod requests;
 mod terminal;
+mod texts;
 mod tls;

@@ -16,10 +16,13 @@ use crate::models::{
     CallConnectionProperties, CallConnectionStateModel as CallConnectionState, CallParticipant,
     GetParticipantsResponse,
 };
-use crate::operation::{Wait, finish, gone_is_done, repeatability};
+use crate::operation::{Repeatability, Wait, finish, gone_is_done};
+use crate::transport::RetryPolicy;
 
 /// More pages of participants than a call of 350 people can have.
 const MAX_PAGES: usize = 350;
+/// More participants than any call has, on however few pages.
+const MAX_PARTICIPANTS: usize = 10_000;
 
 /// The application's own leg of a call. Cheap to clone; dropping it hangs nothing up.
 #[derive(Clone, Debug)]
@@ -112,6 +115,12 @@ impl CallConnection {
     }
 
     /// Waits until the call is connected and has a server call id; `await` the result.
+    ///
+    /// It asks the service again and again, also after an error that may pass.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`] at the limit; its source is the error of the last question, if that
+    /// had no answer. [`ErrorKind::NotFound`] when the call is over.
     pub fn wait_until_connected(&self) -> WaitUntilConnected {
         WaitUntilConnected {
             call: self.clone(),
@@ -139,12 +148,13 @@ impl CallConnection {
     /// # Errors
     /// [`ErrorKind::NotFound`] when the call is over, unless a first attempt ended it.
     pub async fn terminate(&self) -> Result<()> {
-        let (id, first_sent) = repeatability();
+        let repeatability = Repeatability::new();
+        let first_sent = repeatability.first_sent();
         let low_level = self.client.call_automation();
         let answer = low_level.call_connection_terminate_call(
             self.id.as_str(),
             Some(&first_sent),
-            Some(&id),
+            Some(&repeatability.id),
         );
         gone_is_done(finish(answer.await, "terminate call"))
     }
@@ -162,6 +172,9 @@ impl CallConnection {
         let mut participants = Vec::new();
         for _ in 0..MAX_PAGES {
             participants.extend(page.value.iter().filter_map(participant));
+            if participants.len() > MAX_PARTICIPANTS {
+                break;
+            }
             let Some(next) = page.next_link.filter(|link| !link.is_empty()) else {
                 return Ok(participants);
             };
@@ -172,7 +185,12 @@ impl CallConnection {
         }
         Err(Error::new(
             ErrorKind::UnexpectedAnswer,
-            format!("the list of participants has no end after {MAX_PAGES} pages"),
+            format!(
+                "the list of participants of call connection {} has no end: {} came, on up to \
+                 {MAX_PAGES} pages",
+                self.id,
+                participants.len()
+            ),
         )
         .during(OPERATION))
     }
@@ -243,7 +261,9 @@ impl WaitUntilConnected {
     }
 
     async fn wait(self) -> Result<CallProperties> {
-        let connection = &self.call;
+        // The wait itself asks again.
+        let client = self.call.client.with_retry(RetryPolicy::none());
+        let connection = &CallConnection::new(client, self.call.id);
         let ask = || async move {
             let call = connection.properties().await?;
             let connected = call.state == Some(CallConnectionState::Connected);
@@ -255,7 +275,8 @@ impl WaitUntilConnected {
                 state.map_or_else(|| "unknown".to_owned(), ToString::to_string)
             ))
         };
-        self.wait.until("the call", ask).await
+        let what = format!("call connection {}", connection.id);
+        self.wait.until(&what, ask).await
     }
 }
 

@@ -6,6 +6,9 @@ mod connection;
 use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
+use std::time::SystemTime;
+
+use uuid::Uuid;
 
 use crate::client::RecordingClient;
 use crate::error::{Error, ErrorKind, Result};
@@ -15,7 +18,7 @@ use crate::models::{
     AnswerCallRequest, CommunicationUserIdentifierModel, ConnectRequest, CreateCallRequest,
     PhoneNumberIdentifierModel,
 };
-use crate::operation::{finish, repeatability};
+use crate::operation::{Repeatability, finish};
 use crate::start::{CallTarget, web_address};
 
 pub use connection::{CallConnection, CallProperties, Participant, WaitUntilConnected};
@@ -61,6 +64,7 @@ impl<'a> Calls<'a> {
         let targets = targets.into_iter().map(|target| target.into().to_model());
         Ok(CreateCall {
             client: self.client.clone(),
+            repeatability: Repeatability::new(),
             request: CreateCallRequest {
                 targets: targets.collect(),
                 callback_uri: callback.into(),
@@ -85,6 +89,7 @@ impl<'a> Calls<'a> {
         let callback = web_address(callback, "callback").map_err(|e| e.during(ANSWER))?;
         Ok(AnswerCall {
             client: self.client.clone(),
+            repeatability: Repeatability::new(),
             request: AnswerCallRequest {
                 incoming_call_context: incoming_call_context.to_owned(),
                 callback_uri: callback.into(),
@@ -108,6 +113,7 @@ impl<'a> Calls<'a> {
         let call_locator = call.into().locator().map_err(|e| e.during(CONNECT))?;
         Ok(ConnectCall {
             client: self.client.clone(),
+            repeatability: Repeatability::new(),
             request: ConnectRequest {
                 call_locator,
                 callback_uri: callback.into(),
@@ -130,11 +136,12 @@ const CREATE: &str = "create call";
 const ANSWER: &str = "answer call";
 const CONNECT: &str = "connect to call";
 
-/// A call about to be made: set options, then `await`.
+/// A call about to be made: set options, then `await`. Awaiting a clone makes the same call.
 #[derive(Clone)]
 #[must_use = "nobody is called before it is awaited"]
 pub struct CreateCall {
     client: RecordingClient,
+    repeatability: Repeatability,
     request: CreateCallRequest,
 }
 
@@ -186,11 +193,12 @@ impl CreateCall {
     }
 }
 
-/// A call about to be answered: set options, then `await`.
+/// A call about to be answered: set options, then `await`. Awaiting a clone is the same answer.
 #[derive(Clone)]
 #[must_use = "the call rings on until it is awaited"]
 pub struct AnswerCall {
     client: RecordingClient,
+    repeatability: Repeatability,
     request: AnswerCallRequest,
 }
 
@@ -215,11 +223,12 @@ impl AnswerCall {
     }
 }
 
-/// A call about to be joined: set options, then `await`.
+/// A call about to be joined: set options, then `await`. Awaiting a clone joins once.
 #[derive(Clone)]
 #[must_use = "the call is joined when it is awaited"]
 pub struct ConnectCall {
     client: RecordingClient,
+    repeatability: Repeatability,
     request: ConnectRequest,
 }
 
@@ -239,6 +248,23 @@ impl ConnectCall {
 
 macro_rules! call_future {
     ($builder:ident, $operation:ident, $method:ident) => {
+        impl $builder {
+            /// The id that makes sending twice act once (default: a new one for each that is made,
+            /// which its clones share), as
+            /// [`StartRecording::repeatability_id`](crate::StartRecording::repeatability_id).
+            pub fn repeatability_id(mut self, id: Uuid) -> Self {
+                self.repeatability.id = id;
+                self
+            }
+
+            /// When the request with this [`repeatability_id`](Self::repeatability_id) was sent first
+            /// (default: when this was made).
+            pub fn first_sent(mut self, time: SystemTime) -> Self {
+                self.repeatability.first_sent = time;
+                self
+            }
+        }
+
         /// Shows no more than the context: callbacks and incoming calls come with secrets.
         impl fmt::Debug for $builder {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -254,7 +280,8 @@ macro_rules! call_future {
 
             fn into_future(self) -> Self::IntoFuture {
                 Box::pin(async move {
-                    let (id, first_sent) = repeatability();
+                    let first_sent = self.repeatability.first_sent();
+                    let id = self.repeatability.id;
                     let low_level = self.client.call_automation();
                     let answer = low_level.$method(Some(&first_sent), Some(&id), &self.request);
                     let answer = finish(answer.await, $operation)?;

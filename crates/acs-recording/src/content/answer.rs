@@ -86,17 +86,6 @@ pub(super) struct NotReady {
     error: Error,
 }
 
-impl NotReady {
-    /// Whether the service has no such content, or not any more.
-    pub(super) fn is_gone(&self) -> bool {
-        Self::tells_gone(&self.error)
-    }
-
-    pub(super) fn tells_gone(error: &Error) -> bool {
-        matches!(error.status(), Some(404 | 410))
-    }
-}
-
 /// How long content was waited for.
 #[derive(Debug, Default)]
 pub(super) struct Readiness {

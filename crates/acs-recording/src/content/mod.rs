@@ -4,6 +4,9 @@
 //! what the content is (`answer`), shares out what is missing (`plan`), fetches it on several
 //! connections (`transfer`, `reader`, `batch`), and gives the file its name. Streams use a `reader`
 //! alone.
+//!
+//! A whole recording (`folder`) is `saving`: its chunks get their `numbers`, each file is downloaded
+//! unless there is a proof that it is there (`proofs`), and what was verified is written down.
 
 mod answer;
 mod batch;
@@ -12,16 +15,24 @@ mod disk;
 mod download;
 mod existing;
 mod file;
+mod finishing;
 mod folder;
 mod journal;
+mod lock;
 mod media;
 mod names;
+mod numbers;
 mod options;
+mod piece;
 mod plan;
 mod progress;
+mod proofs;
 mod range;
+mod read_metadata;
 mod reader;
+mod saving;
 mod sink;
+mod sniff;
 mod stream;
 mod transfer;
 mod url;
@@ -31,13 +42,14 @@ pub use self::url::{ContentUrl, InvalidContentUrl};
 pub use delete::DeleteContent;
 pub use download::{Download, Written};
 pub use file::Saved;
-pub use folder::{DownloadRecording, SaveRecording, SavedChunk, SavedRecording};
+pub use folder::{DownloadRecording, MissingChunk, SaveRecording, SavedChunk, SavedRecording};
 #[cfg(fuzzing)]
 pub use journal::fuzz as fuzz_journal;
 pub use options::Overwrite;
 pub use progress::Progress;
+pub use read_metadata::ReadMetadata;
 pub use stream::ContentStream;
-pub use verify::ContentHash;
+pub use verify::{ContentHash, InvalidContentHash};
 
 use reqwest::Response;
 

@@ -22,6 +22,40 @@ impl ContentUrl {
     pub fn as_url(&self) -> &Url {
         &self.0
     }
+
+    /// The id of the stored object that it is about, if it is one of the service's locations:
+    /// `…/objects/ID` and what is below.
+    pub(crate) fn object(&self) -> Option<&str> {
+        let mut parts = self.0.path_segments()?;
+        parts.find(|part| *part == "objects")?;
+        parts.next().filter(|id| !id.is_empty())
+    }
+
+    /// The location without anything that may be a secret.
+    pub(crate) fn without_secrets(&self) -> Self {
+        let mut url = self.0.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        // An address that can have no user has none to hide.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        Self(url)
+    }
+
+    /// Whether deleting what this names deletes that content and nothing else: both are the same
+    /// object, or the content lies below.
+    pub(super) fn deletes(&self, content: &Self) -> bool {
+        match (self.object(), content.object()) {
+            // The service has each once, whichever of its hosts is asked.
+            (Some(one), Some(other)) => one == other,
+            (None, None) if self.0.origin() == content.0.origin() => {
+                let whole = self.0.path().trim_end_matches('/');
+                let rest = content.0.path().strip_prefix(whole);
+                !whole.is_empty() && rest.is_some_and(|rest| rest.starts_with('/'))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Text is no location of content.
@@ -63,13 +97,7 @@ impl From<InvalidContentUrl> for Error {
 
 impl fmt::Display for ContentUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = self.0.clone();
-        shown.set_query(None);
-        shown.set_fragment(None);
-        // An address that can have no user has none to hide.
-        let _ = shown.set_username("");
-        let _ = shown.set_password(None);
-        f.pad(shown.as_str())
+        f.pad(self.without_secrets().0.as_str())
     }
 }
 
@@ -95,5 +123,29 @@ mod tests {
         );
         assert!(String::from(url).contains("s3cret"));
         assert!("content/video".parse::<ContentUrl>().is_err());
+    }
+
+    #[test]
+    fn what_deletes_something_else_is_told_from_what_deletes_the_content() {
+        let content = "https://eu-storage.asm.skype.com/v1/objects/a/content/audiowav";
+        let url = |text: &str| text.parse::<ContentUrl>().unwrap();
+        for (delete, expected) in [
+            ("https://eu-storage.asm.skype.com/v1/objects/a", true),
+            (
+                "https://eu-storage.asm.skype.com/v1/objects/a/content/deletedata",
+                true,
+            ),
+            ("https://eu-storage.asm.skype.com/v1/objects/b", false),
+            ("https://eu-storage.asm.skype.com/v1/objects/", false),
+            (
+                "https://eu-storage.asm.skype.com/calling/recordings/a",
+                false,
+            ),
+            ("https://eu-storage.asm.skype.com/", false),
+        ] {
+            assert_eq!(url(delete).deletes(&url(content)), expected, "{delete}");
+        }
+        assert!(url("https://x.example/a").deletes(&url("https://x.example/a/b")));
+        assert!(!url("https://x.example/a").deletes(&url("https://x.example/ab")));
     }
 }

@@ -101,21 +101,41 @@ impl AccessKey {
     }
 }
 
-/// The text of an access key is not base64. The error does not repeat it.
+/// Why text is no access key. The error does not repeat it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the access key is not base64: copy it from the resource's page \"Keys\", with its `=`")]
 #[non_exhaustive]
-pub struct InvalidAccessKey;
+pub enum InvalidAccessKey {
+    /// It is not base64.
+    #[error(
+        "the access key is not base64: copy it from the resource's page \"Keys\", with its `=`"
+    )]
+    NotBase64,
+    /// It has a space in it, which base64 never has.
+    #[error(
+        "the access key has a space in it: probably a `+` that became one in a URL or a form; copy \
+         the key from the resource's page \"Keys\""
+    )]
+    Space,
+    /// It is percent-encoded.
+    #[error(
+        "the access key is percent-encoded: give it with `+`, `/` and `=`, as on the resource's page \
+         \"Keys\""
+    )]
+    PercentEncoded,
+}
 
 impl FromStr for AccessKey {
     type Err = InvalidAccessKey;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match BASE64_STANDARD.decode(text.trim()) {
+        let text = text.trim();
+        match BASE64_STANDARD.decode(text) {
             Ok(key) if !key.is_empty() => Hmac::new_from_slice(&key)
                 .map(Self)
-                .map_err(|_| InvalidAccessKey),
-            _ => Err(InvalidAccessKey),
+                .map_err(|_| InvalidAccessKey::NotBase64),
+            _ if text.contains(' ') => Err(InvalidAccessKey::Space),
+            _ if text.contains('%') => Err(InvalidAccessKey::PercentEncoded),
+            _ => Err(InvalidAccessKey::NotBase64),
         }
     }
 }

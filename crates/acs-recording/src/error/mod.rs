@@ -1,13 +1,15 @@
 //! The one error of this crate.
 
 mod code;
+mod disposition;
 mod response;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use code::ServiceCode;
-pub(crate) use response::{from_response, retry_after};
+pub use disposition::Disposition;
+pub(crate) use response::{from_response, read_error_body, retry_after};
 
 use crate::transport::{Trace, Tries};
 use response::Detail;
@@ -153,8 +155,8 @@ struct Inner {
     request_id: Option<String>,
     retry_after: Option<Duration>,
     tries: Tries,
-    /// Whether it is known that it will be the same the next time.
-    lasting: bool,
+    /// Whether the same request may succeed later, where the kind does not tell.
+    retryable: Option<bool>,
     source: Option<BoxError>,
 }
 
@@ -170,7 +172,7 @@ impl Error {
             request_id: None,
             retry_after: None,
             tries: Tries::default(),
-            lasting: false,
+            retryable: None,
             source: None,
         }))
     }
@@ -222,7 +224,13 @@ impl Error {
 
     /// Says that the same request will fail again.
     pub(crate) fn lasting(mut self) -> Self {
-        self.0.lasting = true;
+        self.0.retryable = Some(false);
+        self
+    }
+
+    /// Says that the same request may succeed later.
+    pub(crate) fn passing(mut self) -> Self {
+        self.0.retryable = Some(true);
         self
     }
 
@@ -240,6 +248,12 @@ impl Error {
     /// Adds what to do about it to the message.
     pub(crate) fn advise(mut self, advice: &str) -> Self {
         self.0.message = format!("{}; {advice}", self.0.message);
+        self
+    }
+
+    /// Puts what it is about in front of the message, such as a recording.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
         self
     }
 
@@ -306,8 +320,11 @@ impl Error {
     /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
         // What a server cannot do at all.
-        if self.0.lasting || matches!(self.0.status, Some(501 | 505)) {
+        if matches!(self.0.status, Some(501 | 505)) {
             return false;
+        }
+        if let Some(retryable) = self.0.retryable {
+            return retryable;
         }
         match self.0.kind {
             ErrorKind::Throttled
@@ -383,6 +400,8 @@ mod tests {
         (ErrorKind::ContentNotReady, "content-not-ready"),
         (ErrorKind::ContentChanged, "content-changed"),
         (ErrorKind::ForbiddenHost, "forbidden-host"),
+        (ErrorKind::OwnStorage, "own-storage"),
+        (ErrorKind::NothingToDownload, "nothing-to-download"),
         (ErrorKind::File, "file"),
     ];
 

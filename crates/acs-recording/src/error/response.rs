@@ -2,14 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use acs_call_automation::Failure;
-use futures_util::StreamExt as _;
-use http::{HeaderMap, StatusCode};
+use acs_call_automation::{Failure, read_body};
+use http::{Extensions, HeaderMap, StatusCode};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Error, ErrorKind, ServiceCode};
-use crate::transport::Trace;
+use crate::transport::WaitTooLong;
 
 /// How much of an error's body is read; the service's own are below a kilobyte.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -36,8 +35,8 @@ impl From<Failure> for Error {
                     .with_source(error),
             },
             Failure::Status(answer) => {
-                let trace = answer.extensions().get();
-                from_answer(answer.status(), answer.headers(), trace, answer.body())
+                let (head, body) = answer.into_parts();
+                from_answer(head.status, &head.headers, &head.extensions, &body)
             }
             Failure::Body { answer, source } => {
                 let text = format!(
@@ -63,19 +62,19 @@ impl From<Failure> for Error {
 }
 
 /// The error for an answer that is not a success, of which the body is still to be read.
-pub(crate) async fn from_response(response: reqwest::Response) -> Error {
+pub(crate) async fn from_response(mut response: reqwest::Response) -> Error {
+    let until = Instant::now() + BODY_TIME;
+    let body = read_error_body(&mut response, until).await;
     let status = response.status();
-    let headers = response.headers().clone();
-    let trace = response.extensions().get().copied();
-    let body = read_limited(response).await;
-    from_answer(status, &headers, trace.as_ref(), &body)
+    let headers = response.headers();
+    from_answer(status, headers, response.extensions(), &body)
 }
 
 /// The error for an answer that is not a success, whatever its body holds.
 fn from_answer(
     status: StatusCode,
     headers: &HeaderMap,
-    trace: Option<&Trace>,
+    extensions: &Extensions,
     body: &[u8],
 ) -> Error {
     let detail = Detail::read(body);
@@ -96,10 +95,14 @@ fn from_answer(
     let mut error = Error::new(kind, message)
         .with_status(status.as_u16())
         .with_detail(detail);
-    if let Some(wait) = retry_after(headers, SystemTime::now()) {
+    // Zero says nothing about when it is worth trying again.
+    if let Some(wait) = retry_after(headers, SystemTime::now()).filter(|wait| !wait.is_zero()) {
         error = error.with_retry_after(wait);
     }
-    match trace {
+    if let Some(wait) = extensions.get::<WaitTooLong>() {
+        error = error.advise(&wait.to_string());
+    }
+    match extensions.get() {
         Some(trace) => error.with_trace(trace),
         None => error,
     }
@@ -225,37 +228,38 @@ fn clock_skew(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     (skew > CLOCK_MARGIN).then_some(skew)
 }
 
-/// How long an answer asks to wait, in any of the three headers that Azure services use.
+/// How long an answer asks to wait: the longest wait in the three headers that Azure services use.
+/// Zero if it asks to try again and names no time, or one that is over.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    for name in ["retry-after-ms", "x-ms-retry-after-ms"] {
-        if let Some(wait) = text(headers, name).and_then(|text| text.trim().parse().ok()) {
-            return Some(Duration::from_millis(wait));
-        }
-    }
-    let value = text(headers, "retry-after")?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = httpdate::parse_http_date(value).ok()?;
-    Some(at.duration_since(now).unwrap_or_default())
+    let number = |name: &str, unit: f64| {
+        let number: f64 = text(headers, name)?.trim().parse().ok()?;
+        let is_wait = number.is_finite() && number >= 0.0;
+        is_wait.then(|| Duration::try_from_secs_f64(number * unit).unwrap_or(Duration::MAX))
+    };
+    let date = || {
+        let at = httpdate::parse_http_date(text(headers, "retry-after")?.trim()).ok()?;
+        Some(at.duration_since(now).unwrap_or_default())
+    };
+    let waits = [
+        number("retry-after-ms", 0.001),
+        number("x-ms-retry-after-ms", 0.001),
+        number("retry-after", 1.0),
+        date(),
+    ];
+    waits.into_iter().flatten().max()
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-async fn read_limited(response: reqwest::Response) -> Vec<u8> {
+/// The beginning of an error's body, as far as it has come by `until`.
+///
+/// An error while an error is read changes nothing: the status is known, and what is there is shown.
+pub(crate) async fn read_error_body(response: &mut reqwest::Response, until: Instant) -> Vec<u8> {
+    let until = until.min(Instant::now() + BODY_TIME);
     let mut body = Vec::new();
-    let mut stream = response.bytes_stream();
-    let limit = Instant::now() + BODY_TIME;
-    // An error while an error is read changes nothing; what is there is shown.
-    while let Ok(Some(Ok(part))) = timeout_at(limit, stream.next()).await {
-        let room = BODY_LIMIT - body.len();
-        body.extend_from_slice(&part[..part.len().min(room)]);
-        if body.len() == BODY_LIMIT {
-            break;
-        }
-    }
+    let _ = timeout_at(until, read_body(response, BODY_LIMIT, &mut body)).await;
     body
 }
 
@@ -273,10 +277,11 @@ fn one_line(text: &str, limit: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt as _;
     use uuid::Uuid;
 
     use super::*;
-    use crate::transport::Tries;
+    use crate::transport::{Trace, Tries};
 
     async fn error(status: u16, headers: &[(&str, &str)], body: &'static str) -> Error {
         let mut response = http::Response::builder().status(status).extension(Trace {
@@ -295,7 +300,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stalls_is_shown_as_far_as_it_came() {
         let began = futures_util::stream::iter([Ok::<_, std::io::Error>("<html>Bad Gateway")]);
-        let body = reqwest::Body::wrap_stream(began.chain(futures_util::stream::pending()));
+        let body = began.chain(futures_util::stream::pending());
+        let body = reqwest::Body::wrap_stream(body);
         let response = http::Response::builder().status(502).body(body).unwrap();
         let error = from_response(response.into()).await;
         assert_eq!(error.status(), Some(502));
@@ -397,17 +403,44 @@ mod tests {
     fn waits_are_read_in_every_form() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_750_000_000);
         let date = httpdate::fmt_http_date(now + Duration::from_secs(7));
+        let past = httpdate::fmt_http_date(now - Duration::from_secs(7));
         for (name, value, wait) in [
             ("retry-after", "3", Some(3000)),
             ("retry-after", date.as_str(), Some(7000)),
             ("retry-after-ms", "250", Some(250)),
             ("x-ms-retry-after-ms", "1", Some(1)),
+            ("retry-after", "0.5", Some(500)),
+            ("retry-after", "0", Some(0)),
+            ("retry-after", past.as_str(), Some(0)),
             ("retry-after", "soon", None),
+            ("retry-after", "-1", None),
+            ("retry-after", "NaN", None),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(name, value.parse().unwrap());
             let expected = wait.map(Duration::from_millis);
             assert_eq!(retry_after(&headers, now), expected, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn the_longest_wait_counts() {
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after-ms", "0".parse().unwrap());
+        headers.insert("retry-after", "3".parse().unwrap());
+        let wait = retry_after(&headers, SystemTime::now());
+        assert_eq!(wait, Some(Duration::from_secs(3)));
+        headers.insert("retry-after", "1e300".parse().unwrap());
+        assert_eq!(
+            retry_after(&headers, SystemTime::now()),
+            Some(Duration::MAX)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_wait_of_zero_is_none() {
+        for header in ["retry-after", "retry-after-ms"] {
+            assert_eq!(error(503, &[(header, "0")], "").await.retry_after(), None);
         }
     }
 

@@ -3,19 +3,36 @@
 use std::sync::Arc;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 
+use super::unwrap::{self, Found, Invocation};
 use super::wire::{Batch, Envelope};
 use super::{Delivery, Event, EventKind, EventSchema, Subject, binary};
 use crate::error::{Error, ErrorKind};
+use crate::text;
 
-/// The events in the body of a webhook request.
+/// The events in the body of a webhook request, a message or a file.
 ///
 /// The body is one event or an array of them, in the Event Grid schema or as `CloudEvents`. Each
 /// event is a result of its own: one that cannot be read takes no other with it.
+///
+/// Events are also found inside of what people have in their hands:
+///
+/// - Messages of Queue Storage, in base64 or plain: alone, in a list, as `az storage message peek`
+///   and `get` print them, and in the XML of the REST API.
+/// - Events of Event Grid namespaces as they are received (`value[].event`), and messages of
+///   Service Bus and Event Hubs (`body`).
+/// - Invocations of custom handlers of Azure Functions (`Data`).
+/// - Dead-letter files, JSON lines, and values one after another.
+/// - JSON in text or base64, in up to 16 layers. This includes the `data` of known types.
+/// - UTF-8, UTF-16 and UTF-32, by the byte order mark.
+///
+/// What such a wrapper says about an event is among its [attributes](Event::attribute). An object
+/// with the members of an event is always an event and never a wrapper.
 ///
 /// ```
 /// use acs_recording::{EventKind, Events};
@@ -35,6 +52,7 @@ use crate::error::{Error, ErrorKind};
 #[derive(Debug)]
 pub struct Events {
     events: std::vec::IntoIter<Result<Event, InvalidEvent>>,
+    invocation: Option<Invocation>,
 }
 
 /// An event, or a whole body, that cannot be read.
@@ -64,7 +82,8 @@ impl InvalidEvent {
         }
     }
 
-    /// The event as it came, or the whole body if that is what cannot be read.
+    /// The event as it came, without what was around it, or the whole body if that is what cannot
+    /// be read.
     ///
     /// Keep it before the delivery is refused: Event Grid does not send it again.
     pub fn raw(&self) -> &[u8] {
@@ -107,9 +126,9 @@ impl From<InvalidEvent> for Error {
 }
 
 impl Events {
-    /// Reads the body of a request.
+    /// Reads the body of a request, a message, or a file.
     pub fn parse(body: &[u8]) -> Self {
-        Self::new(read(body))
+        read(body)
     }
 
     /// Reads a request: as [`parse`](Self::parse), and every event knows how it was
@@ -117,25 +136,40 @@ impl Events {
     /// the body is its data then.
     pub fn from_request(headers: &HeaderMap, body: &[u8]) -> Self {
         let mut events = match binary::envelope(headers, body) {
-            Some(event) => vec![
+            Some(event) => Self::new(vec![
                 event
                     .map_err(|error| InvalidEvent::body(&error))
                     .and_then(|event| finish(0, event))
                     .map_err(|error| error.with_raw(body)),
-            ],
+            ]),
             None => read(body),
         };
         if let Some(delivery) = Delivery::from_headers(headers).map(Arc::new) {
-            for event in events.iter_mut().flatten() {
+            for event in events.events.as_mut_slice().iter_mut().flatten() {
                 event.delivery = Some(Arc::clone(&delivery));
             }
         }
-        Self::new(events)
+        events
+    }
+
+    /// Whether the body was an invocation of a custom handler of Azure Functions.
+    ///
+    /// The Functions host expects status 200 with the content type `application/json` and a body
+    /// such as `{"Outputs": {}, "Logs": [], "ReturnValue": null}`. A webhook answers like this by
+    /// itself.
+    pub fn is_functions_invocation(&self) -> bool {
+        self.invocation.is_some()
+    }
+
+    #[cfg(feature = "webhook")]
+    pub(crate) fn invocation(&self) -> Option<Invocation> {
+        self.invocation
     }
 
     fn new(events: Vec<Result<Event, InvalidEvent>>) -> Self {
         Self {
             events: events.into_iter(),
+            invocation: None,
         }
     }
 }
@@ -154,37 +188,66 @@ impl Iterator for Events {
 
 impl ExactSizeIterator for Events {}
 
-fn read(body: &[u8]) -> Vec<Result<Event, InvalidEvent>> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    // Once for the whole body is cheaper than once for each text in it.
-    let body = match std::str::from_utf8(body) {
-        Ok(body) => body,
-        Err(error) => return vec![Err(InvalidEvent::body(&error).with_raw(body))],
-    };
-    if !body.trim_start().starts_with('[') {
-        return vec![read_one(None, body)];
+fn read(body: &[u8]) -> Events {
+    if let Some(name) = unwrap::binary(body) {
+        return Events::new(vec![Err(InvalidEvent::body(&name).with_raw(body))]);
     }
-    // As a rule every event is fine, and one look at each is enough.
-    if let Ok(events) = Batch(finish).read(body)
-        && events.iter().all(Result::is_ok)
-    {
-        return events;
+    // Once for the whole body is cheaper than once for each text in it. A character that was saved
+    // in another encoding is no reason to lose a recording.
+    let text = text::decode_lossy(body);
+    if let Some(events) = read_plain(&text) {
+        return Events::new(events);
     }
-    let one = |index, event: &RawValue| read_one(Some(index), event.get());
-    match Batch(one).read(body) {
-        Ok(events) => events,
-        Err(error) => vec![Err(InvalidEvent::body(&error).with_raw(body.as_bytes()))],
+    let mut events = Vec::new();
+    let invocation = unwrap::unwrap(&text, &mut |found| {
+        let index = events.len();
+        let event = match found {
+            Found::Json { json, attributes } => read_one(index, json).map(|mut event| {
+                for (name, value) in attributes.iter() {
+                    if event.attribute(name).is_none() {
+                        event.attributes.push((name.to_owned(), value.to_owned()));
+                    }
+                }
+                event
+            }),
+            Found::Other {
+                reason,
+                raw,
+                is_body,
+            } => {
+                let raw = if is_body { body } else { raw.as_bytes() };
+                let mut error = InvalidEvent::body(&reason).with_raw(raw);
+                error.index = (!is_body).then_some(index);
+                Err(error)
+            }
+        };
+        let is_ok = event.is_ok();
+        events.push(event);
+        is_ok
+    });
+    Events {
+        invocation,
+        ..Events::new(events)
     }
 }
 
-fn read_one(index: Option<usize>, text: &str) -> Result<Event, InvalidEvent> {
-    let event = match serde_json::from_str(text) {
-        Ok(event) => finish(index.unwrap_or(0), event),
-        // Not even JSON, so it is no event that could be broken.
-        Err(error) if index.is_none() && !error.is_data() => Err(InvalidEvent::body(&error)),
-        Err(error) => Err(broken(index.unwrap_or(0), text, &error)),
+/// What Event Grid and Call Automation post: an event or an array of them, all of which can be
+/// read. None for anything else, which needs a closer look.
+fn read_plain(text: &str) -> Option<Vec<Result<Event, InvalidEvent>>> {
+    let events = match text.trim_start().as_bytes().first()? {
+        b'[' => Batch(finish).read(text).ok()?,
+        b'{' => vec![finish(0, serde_json::from_str(text).ok()?)],
+        _ => return None,
     };
-    event.map_err(|error| error.with_raw(text.as_bytes()))
+    events.iter().all(Result::is_ok).then_some(events)
+}
+
+fn read_one(index: usize, json: &str) -> Result<Event, InvalidEvent> {
+    let event = match serde_json::from_str(json) {
+        Ok(event) => finish(index, event),
+        Err(error) => Err(broken(index, json, &error)),
+    };
+    event.map_err(|error| error.with_raw(json.as_bytes()))
 }
 
 /// The error about an event whose envelope cannot be read, with whatever tells which one it is.
@@ -209,11 +272,7 @@ fn broken(index: usize, text: &str, error: &serde_json::Error) -> InvalidEvent {
 }
 
 /// From the members of an envelope to the event.
-fn finish(index: usize, envelope: Envelope<'_>) -> Result<Event, InvalidEvent> {
-    let (schema, event_type) = match (envelope.event_type, envelope.cloud_type) {
-        (Some(event_type), None) => (EventSchema::EventGrid, Some(event_type)),
-        (_, event_type) => (EventSchema::CloudEvents, event_type),
-    };
+fn finish(index: usize, mut envelope: Envelope<'_>) -> Result<Event, InvalidEvent> {
     let invalid = |id: Option<&str>, event_type: Option<&str>, reason: String| InvalidEvent {
         index: Some(index),
         id: id.map(|id| shorten(id.to_owned())),
@@ -221,7 +280,13 @@ fn finish(index: usize, envelope: Envelope<'_>) -> Result<Event, InvalidEvent> {
         reason: shorten(reason),
         raw: Vec::new(),
     };
-    let Some(id) = envelope.id.filter(|id| !id.is_empty()) else {
+    let id = envelope.id.take().filter(|id| !id.is_empty());
+    let id = id.or_else(|| substitute_id(&envelope));
+    let (schema, event_type) = match (envelope.event_type, envelope.cloud_type) {
+        (Some(event_type), None) => (EventSchema::EventGrid, Some(event_type)),
+        (_, event_type) => (EventSchema::CloudEvents, event_type),
+    };
+    let Some(id) = id else {
         return Err(invalid(
             None,
             event_type.as_deref(),
@@ -249,7 +314,7 @@ fn finish(index: usize, envelope: Envelope<'_>) -> Result<Event, InvalidEvent> {
                 .map_err(|error| invalid(format!("`data_base64`: {error}")))?;
             match serde_json::from_slice::<Box<RawValue>>(&bytes) {
                 Ok(data) => (read(data.get()), data, Some(bytes)),
-                Err(error) if EventKind::KNOWN_TYPES.contains(&event_type.as_str()) => {
+                Err(error) if is_known(&event_type) => {
                     return Err(invalid(format!("`data_base64` is no JSON: {error}")));
                 }
                 Err(_) => (
@@ -258,6 +323,12 @@ fn finish(index: usize, envelope: Envelope<'_>) -> Result<Event, InvalidEvent> {
                     Some(bytes),
                 ),
             }
+        }
+        (Some(data), _) if data.get().starts_with('"') && is_known(&event_type) => {
+            let Some(data) = unwrap::json_in_text(data.get()) else {
+                return Err(invalid("`data` is text, and no JSON is in it".to_owned()));
+            };
+            (read(data.get()), data, None)
         }
         (data, _) => {
             let data = data.unwrap_or(RawValue::NULL);
@@ -282,6 +353,38 @@ fn finish(index: usize, envelope: Envelope<'_>) -> Result<Event, InvalidEvent> {
         data,
         binary,
     })
+}
+
+fn is_known(event_type: &str) -> bool {
+    EventKind::KNOWN_TYPES.contains(&event_type)
+}
+
+/// An id for an event of a known type that came without one: the same for the same contents, so
+/// that deliveries that repeat are known as such.
+fn substitute_id(envelope: &Envelope<'_>) -> Option<String> {
+    let event_type = envelope
+        .event_type
+        .as_ref()
+        .or(envelope.cloud_type.as_ref());
+    let event_type = event_type.filter(|event_type| is_known(event_type))?;
+    // CloudEvents 0.1 has another name for it.
+    let is_old = |(name, _): &(String, Box<RawValue>)| name == "cloudEventsVersion";
+    if envelope.attributes.iter().any(is_old) {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    for text in [
+        Some(event_type.as_str()),
+        envelope.topic.as_deref().or(envelope.source.as_deref()),
+        envelope.subject.as_deref(),
+        envelope.data.map(RawValue::get),
+        envelope.data_base64.as_deref(),
+    ] {
+        hash.update(text.unwrap_or_default());
+        hash.update([0]);
+    }
+    let hash = URL_SAFE_NO_PAD.encode(hash.finalize());
+    Some(format!("sha256-{hash}"))
 }
 
 /// The beginning of text that is too long for an error.

@@ -13,6 +13,7 @@ mod recording;
 pub(crate) mod schemas;
 mod serialize;
 mod subject;
+mod unwrap;
 mod validation;
 mod wire;
 
@@ -34,6 +35,8 @@ pub use kind::EventKind;
 pub use party::CallParty;
 pub use recording::RecordingStateChanged;
 use subject::Subject;
+#[cfg(feature = "webhook")]
+pub(crate) use unwrap::Invocation;
 pub use validation::{SubscriptionDeleted, SubscriptionValidation};
 
 use crate::ids::{CallConnectionId, RecordingId, ServerCallId};
@@ -45,6 +48,8 @@ use crate::models::ResultInformation;
 #[non_exhaustive]
 pub struct Event {
     /// The event's id. Deliveries repeat: the same id and source is the same event.
+    ///
+    /// An event of a known type that came without one gets `sha256-` and a hash of its contents.
     pub id: String,
     /// What sent it: the resource's path in Azure (`topic` in the Event Grid schema).
     pub source: Option<String>,
@@ -93,6 +98,8 @@ impl Event {
     }
 
     /// The data as JSON text, exactly as it came; `null` if the event has none.
+    ///
+    /// If the data of a known type came as text, this is the JSON in that text.
     pub fn data(&self) -> &str {
         self.data.get()
     }
@@ -104,6 +111,13 @@ impl Event {
 
     /// A member of the envelope that has no field here, as JSON text: an extension attribute, or
     /// what Event Grid adds to an event that it gave up to deliver, such as `deadLetterReason`.
+    ///
+    /// An event that came in a message has the message's properties here, unless it has a member
+    /// of the same name: `messageId`, `dequeueCount`, `insertionTime`, `expirationTime`,
+    /// `timeNextVisible` and `popReceipt` of Queue Storage; `lockToken` and `deliveryCount` of Event
+    /// Grid namespaces and Service Bus; `messageId`, `sequenceNumber`, `enqueuedTime`,
+    /// `deadLetterReason`, `deadLetterErrorDescription` and `deadLetterSource` of Service Bus. The
+    /// names are these whichever way the message spells them.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes()
             .find_map(|(known, value)| (known == name).then_some(value))

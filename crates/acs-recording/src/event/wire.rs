@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -47,7 +47,7 @@ enum Member {
     Subject,
     #[serde(rename = "data")]
     Data,
-    #[serde(rename = "data_base64")]
+    #[serde(rename = "data_base64", alias = "dataBase64")]
     DataBase64,
     #[serde(rename = "eventType")]
     EventType,
@@ -86,6 +86,64 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
+/// Text that an event can do without. Numbers are text, too, and anything else counts as missing.
+struct Text(Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor).map(Self)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(text.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
+        Ok(Some(text))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Some(number.to_string()))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Some(number.to_string()))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
+        // Versions are the only fractions here: 1.0 is not 1.
+        Ok(Some(format!("{number:?}")))
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
+
 /// What `read` makes of a member; one that it cannot read counts as missing, because an event is
 /// worth more.
 pub(super) fn or_none<'de, D: Deserializer<'de>, T>(
@@ -114,46 +172,47 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
         let mut event = Envelope::default();
         while let Some(member) = map.next_key()? {
             match member {
-                Member::Id => set(&mut event.id, "id", map.next_value()?)?,
-                Member::Subject => set(&mut event.subject, "subject", map.next_value()?)?,
+                Member::Id => text(&mut event.id, "id", &mut map)?,
+                Member::Subject => text(&mut event.subject, "subject", &mut map)?,
                 Member::Data => set(&mut event.data, "data", Some(map.next_value()?))?,
                 Member::DataBase64 => {
                     set(&mut event.data_base64, "data_base64", map.next_value()?)?;
                 }
                 Member::EventType => set(&mut event.event_type, "eventType", map.next_value()?)?,
-                Member::Topic => set(&mut event.topic, "topic", map.next_value()?)?,
+                Member::Topic => text(&mut event.topic, "topic", &mut map)?,
                 Member::EventTime => {
                     let Time(time) = map.next_value()?;
                     set(&mut event.event_time, "eventTime", time)?;
                 }
-                Member::DataVersion => {
-                    set(&mut event.data_version, "dataVersion", map.next_value()?)?;
-                }
+                Member::DataVersion => text(&mut event.data_version, "dataVersion", &mut map)?,
                 Member::MetadataVersion => {
-                    let value = map.next_value()?;
-                    set(&mut event.metadata_version, "metadataVersion", value)?;
+                    text(&mut event.metadata_version, "metadataVersion", &mut map)?;
                 }
                 Member::Type => set(&mut event.cloud_type, "type", map.next_value()?)?,
-                Member::Source => set(&mut event.source, "source", map.next_value()?)?,
+                Member::Source => text(&mut event.source, "source", &mut map)?,
                 Member::Time => {
                     let Time(time) = map.next_value()?;
                     set(&mut event.time, "time", time)?;
                 }
-                Member::SpecVersion => {
-                    set(&mut event.spec_version, "specversion", map.next_value()?)?;
-                }
+                Member::SpecVersion => text(&mut event.spec_version, "specversion", &mut map)?,
                 Member::DataContentType => {
-                    let value = map.next_value()?;
-                    set(&mut event.data_content_type, "datacontenttype", value)?;
+                    text(&mut event.data_content_type, "datacontenttype", &mut map)?;
                 }
-                Member::DataSchema => {
-                    set(&mut event.data_schema, "dataschema", map.next_value()?)?;
-                }
+                Member::DataSchema => text(&mut event.data_schema, "dataschema", &mut map)?,
                 Member::Other(name) => event.attributes.push((name, map.next_value()?)),
             }
         }
         Ok(event)
     }
+}
+
+fn text<'de, A: MapAccess<'de>>(
+    slot: &mut Option<String>,
+    name: &'static str,
+    map: &mut A,
+) -> Result<(), A::Error> {
+    let Text(text) = map.next_value()?;
+    set(slot, name, text)
 }
 
 /// Two values under one name: whoever reads the other one sees another event.

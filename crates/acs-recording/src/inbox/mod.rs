@@ -1,6 +1,7 @@
 //! Waiting for events.
 
-mod record;
+mod awaited;
+mod backlog;
 mod stream;
 mod wait;
 
@@ -9,38 +10,47 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use futures_util::future::join_all;
+use tracing::warn;
 
-pub use record::{Record, Recorded};
+pub use awaited::AwaitedRecording;
+use awaited::{FileWait, failed};
+use backlog::Backlog;
 pub use stream::EventStream;
+use stream::{Pending, Sent, Subscriber};
 use wait::Kept;
 pub use wait::Wait;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventKind, RecordingFileStatusUpdated, RecordingStateChanged};
-use crate::ids::{CallConnectionId, RecordingId};
+use crate::ids::CallConnectionId;
 use crate::models::{CallConnected, RecordingState};
 
-/// How many events are kept for waits that begin later.
+/// How many events of one type are kept for waits that begin later.
 const BACKLOG: usize = 1000;
-/// How many bytes these may have in all.
-const BACKLOG_BYTES: usize = 16 * 1024 * 1024;
+/// How many deliveries are remembered that not all streams had room for.
+const REMEMBERED: usize = 1000;
 
-/// Where events come in and waits for them end.
+/// Where one process waits for events while it runs: for tests, and for short waits such as for a
+/// call to connect. An event in an inbox is lost with the process.
+///
+/// An event that was taken in is acknowledged, and Event Grid does not send it again. So do not let
+/// an inbox stand between the service and a recording that must not be lost: the spool takes an
+/// event in only when it is on the disk. Both can be used side by side.
 ///
 /// Give it to a webhook as its handler, or [`deliver`](Self::deliver) events yourself. It keeps the
-/// latest events, so that it does not matter whether an event or the wait for it comes first. Clones
-/// are the same inbox.
+/// latest events of each type, so that it does not matter whether an event or the wait for it comes
+/// first. Clones are the same inbox.
 ///
 /// ```
 /// use std::time::Duration;
 ///
-/// use acs_recording::{Events, Inbox, RecordingId};
+/// use acs_recording::{Events, Inbox, Recording};
 ///
-/// # async fn run(body: &[u8], recording: &RecordingId) -> acs_recording::Result<()> {
+/// # async fn run(body: &[u8], recording: &Recording) -> acs_recording::Result<()> {
 /// let inbox = Inbox::new();
-/// for event in Events::parse(body) {
-///     inbox.deliver(event?)?;
+/// for event in Events::parse(body).filter_map(Result::ok) {
+///     inbox.deliver(event).await?;
 /// }
 /// let file = inbox.file_ready(recording).within(Duration::from_mins(10)).await?;
 /// println!("{} files", file.chunks.len());
@@ -56,66 +66,93 @@ pub struct Inbox {
 type Watcher = Box<dyn FnMut(&Arc<Event>) -> bool + Send>;
 
 struct Inner {
-    backlog: VecDeque<Arc<Event>>,
-    capacity: usize,
-    /// The size of the backlog.
-    bytes: usize,
+    backlog: Backlog,
     watchers: HashMap<u64, Watcher>,
-    next_watcher: u64,
-    streams: Vec<mpsc::Sender<Arc<Event>>>,
+    streams: Vec<Subscriber>,
+    /// Deliveries that some streams got and others had no room for.
+    partial: VecDeque<Partial>,
+    next_id: u64,
+}
+
+/// A delivery that will come again.
+struct Partial {
+    source: Option<String>,
+    id: String,
+    /// The streams that do not need it any more.
+    served: Vec<u64>,
 }
 
 impl Inbox {
-    /// An empty inbox that keeps up to 1000 events.
+    /// An empty inbox that keeps up to 1000 events of each type.
     pub fn new() -> Self {
         Self::with_backlog(BACKLOG)
     }
 
-    /// An empty inbox that keeps as many events as you say, and 16 MiB at the most.
+    /// An empty inbox that keeps as many events of each type as you say, and about 16 MiB in all, of
+    /// which half is for [`RecordingFileStatusUpdated`] alone.
+    ///
+    /// When an event does not fit, the oldest of its type makes room. A warning tells of it, once
+    /// for many in a row.
     pub fn with_backlog(events: usize) -> Self {
         Self {
             inner: Arc::new(Mutex::new(Inner {
-                backlog: VecDeque::new(),
-                capacity: events,
-                bytes: 0,
+                backlog: Backlog::new(events),
                 watchers: HashMap::new(),
-                next_watcher: 0,
                 streams: Vec::new(),
+                partial: VecDeque::new(),
+                next_id: 0,
             })),
         }
     }
 
     /// Takes an event in: it ends the waits that it matches and goes to all streams.
     ///
+    /// Waits see it at once, whatever becomes of it. A stream that is full is waited for, up to 5
+    /// seconds from when it was full first.
+    ///
     /// # Errors
-    /// [`ErrorKind::Throttled`] when a stream is full. Nobody has seen the event then; deliver it
-    /// again later.
-    pub fn deliver(&self, event: Event) -> Result<()> {
+    /// [`ErrorKind::Throttled`] when a stream is still full. Deliver the event again later; the
+    /// streams that got it do not get it once more. A stream that was full and not read for a minute
+    /// is closed and counts no more, so an error does not come for ever.
+    pub async fn deliver(&self, event: Event) -> Result<()> {
         let event = Arc::new(event);
-        let mut inner = self.lock();
-        inner.streams.retain(|stream| !stream.is_closed());
-        if inner.streams.iter().any(|stream| stream.capacity() == 0) {
-            let message = "the inbox is full: a stream of events is not read";
-            return Err(Error::new(ErrorKind::Throttled, message));
+        let pending = self.lock().accept(&event);
+        if pending.is_empty() {
+            return Ok(());
         }
-        for stream in &inner.streams {
-            // There is room, and nobody else sends.
-            let _ = stream.try_send(Arc::clone(&event));
+        let sent = join_all(pending.into_iter().map(Pending::send)).await;
+        if self.lock().complete(&event, &sent) {
+            return Ok(());
         }
-        inner.watchers.retain(|_, watcher| !watcher(&event));
-        inner.keep(event);
-        Ok(())
+        let message = "the inbox is full: a stream of events is not read; deliver the event again";
+        Err(Error::new(ErrorKind::Throttled, message))
     }
 
     /// Waits until the files of a recording can be downloaded (default limit: 15 minutes).
-    pub fn file_ready(&self, recording: &RecordingId) -> Wait<RecordingFileStatusUpdated> {
-        let id = recording.clone();
+    ///
+    /// Give it the [`Recording`](crate::Recording), or the id alone. An event that names the call
+    /// and no recording, as older ones do, counts only if the call is known: from the recording's
+    /// start, from [`AwaitedRecording::call`], or from another event that names both. When such a
+    /// call has several recordings, nothing tells whose file it is.
+    ///
+    /// # Errors
+    /// At once when no file will come. [`ErrorKind::Service`]: the start failed
+    /// (`StartRecordingFailed`, or `RecordingStateChanged` with an error before it was active), or
+    /// the call did not come about. [`ErrorKind::NothingToDownload`]: the call is over
+    /// (`CallEnded`), and the last that `RecordingStateChanged` told is that the recording had not
+    /// begun, as after a paused start. The end of a call alone is no error, because files come
+    /// after it.
+    pub fn file_ready(
+        &self,
+        recording: impl Into<AwaitedRecording>,
+    ) -> Wait<RecordingFileStatusUpdated> {
+        let recording = recording.into();
+        let about = recording.to_string();
+        let mut wait = FileWait::new(recording);
         self.wait_for("wait for the file of a recording", move |event| {
-            let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
-                return None;
-            };
-            (file.recording_id.as_ref() == Some(&id)).then(|| Ok(file.clone()))
+            wait.see(event)
         })
+        .about(about)
         .within(Duration::from_mins(15))
     }
 
@@ -125,27 +162,31 @@ impl Inbox {
     /// A recording that is active already counts.
     ///
     /// # Errors
-    /// [`ErrorKind::Service`] when the start failed.
-    pub fn recording_active(&self, recording: &RecordingId) -> Wait<RecordingStateChanged> {
+    /// [`ErrorKind::Service`] when the start failed, [`ErrorKind::NotFound`] when the call is over.
+    pub fn recording_active(
+        &self,
+        recording: impl Into<AwaitedRecording>,
+    ) -> Wait<RecordingStateChanged> {
         self.recording_state(recording, RecordingState::Active)
     }
 
     /// As [`recording_active`](Self::recording_active), for any state. Of the events that are there
-    /// already only the latest counts, and of those that come none that is older.
+    /// already only the latest counts, and of those that come none that is older. The end of the
+    /// call ends a wait for [`RecordingState::Active`] only.
     pub fn recording_state(
         &self,
-        recording: &RecordingId,
+        recording: impl Into<AwaitedRecording>,
         state: RecordingState,
     ) -> Wait<RecordingStateChanged> {
-        let id = recording.clone();
-        let about = move |event: &Event| {
-            matches!(
-                event.kind(),
-                EventKind::RecordingStateChanged(_)
-                    | EventKind::TeamsRecordingStateChanged(_)
-                    | EventKind::TeamsComplianceRecordingStateChanged(_)
-                    | EventKind::StartRecordingFailed(_)
-            ) && event.recording_id().as_ref() == Some(&id)
+        let recording = recording.into();
+        let name = recording.to_string();
+        let ends_with_call = state == RecordingState::Active;
+        let about = move |event: &Event| match event.kind() {
+            EventKind::RecordingStateChanged(_)
+            | EventKind::TeamsRecordingStateChanged(_)
+            | EventKind::TeamsComplianceRecordingStateChanged(_)
+            | EventKind::StartRecordingFailed(_) => recording.is_about(event),
+            _ => ends_with_call && recording.is_end_of_call(event),
         };
         let kept = Kept::Latest(&about.clone());
         let mut latest = None;
@@ -166,10 +207,15 @@ impl Inbox {
                     | EventKind::TeamsComplianceRecordingStateChanged(change) => {
                         (change.state.as_ref() == Some(&state)).then(|| Ok(change.clone()))
                     }
+                    EventKind::CallEnded(_) => {
+                        let error = Error::new(ErrorKind::NotFound, "its call is over");
+                        Some(Err(error))
+                    }
                     _ => Some(Err(failed(event))),
                 }
             },
         )
+        .about(name)
     }
 
     /// Waits until the application is in a call.
@@ -181,14 +227,17 @@ impl Inbox {
         self.wait_for("wait for a call to connect", move |event| {
             (event.call_connection_id().as_ref() == Some(&id)).then(|| connected(event))?
         })
+        .about(format!("call connection {call}"))
     }
 
     /// As [`call_connected`](Self::call_connected), by the operation context of the request.
     pub fn call_connected_in(&self, operation_context: impl Into<String>) -> Wait<CallConnected> {
         let context = operation_context.into();
+        let about = in_context(&context);
         self.wait_for("wait for a call to connect", move |event| {
             (event.operation_context() == Some(&context)).then(|| connected(event))?
         })
+        .about(about)
     }
 
     /// Waits for the first event with an operation context: as a rule the outcome of the request
@@ -198,16 +247,18 @@ impl Inbox {
     /// come in any order. Where that matters, tell them apart with [`wait_for`](Self::wait_for).
     pub fn outcome_of(&self, operation_context: impl Into<String>) -> Wait<Arc<Event>> {
         let context = operation_context.into();
+        let about = in_context(&context);
         self.wait_for("wait for the outcome of an operation", move |event| {
             (event.operation_context() == Some(&context)).then(|| Ok(Arc::clone(event)))
         })
+        .about(about)
     }
 
     /// Waits for the first event about which `matches` has something to say (default limit: 1
     /// minute). `what` is what the error is about when there is none, such as "wait for a key".
     ///
     /// `matches` sees one event after the other, under a lock: it must be quick and must not use
-    /// the inbox.
+    /// the inbox. An event that is delivered twice is seen twice.
     pub fn wait_for<T, F>(&self, what: &'static str, matches: F) -> Wait<T>
     where
         F: FnMut(&Arc<Event>) -> Option<Result<T>> + Send + 'static,
@@ -218,13 +269,17 @@ impl Inbox {
 
     /// All events: those that are kept, and then every one that comes in.
     ///
-    /// A stream holds 1000 events. While one that lives is full the inbox takes no more, which a
-    /// webhook answers so that they are delivered again.
+    /// A stream holds 1000 events, or fewer large ones. While it is full, a
+    /// [`deliver`](Self::deliver) waits for it and then fails, which a webhook answers so that the
+    /// event comes again; waits and other streams go on. If it is not read for a minute, it is
+    /// [closed](EventStream::has_lagged).
     pub fn events(&self) -> EventStream {
         let mut inner = self.lock();
-        let (sender, receiver) = mpsc::channel(BACKLOG);
-        inner.streams.push(sender);
-        EventStream::new(inner.backlog.clone(), receiver)
+        let id = inner.next_id();
+        let kept = inner.backlog.iter().cloned().collect();
+        let (stream, subscriber) = EventStream::new(id, kept);
+        inner.streams.push(subscriber);
+        stream
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -246,8 +301,7 @@ impl Inbox {
         if found {
             return None;
         }
-        let id = inner.next_watcher;
-        inner.next_watcher += 1;
+        let id = inner.next_id();
         inner.watchers.insert(id, watcher);
         Some(id)
     }
@@ -258,15 +312,76 @@ impl Inbox {
 }
 
 impl Inner {
-    fn keep(&mut self, event: Arc<Event>) {
-        self.bytes += event.size();
-        self.backlog.push_back(event);
-        while self.backlog.len() > self.capacity || self.bytes > BACKLOG_BYTES {
-            let Some(oldest) = self.backlog.pop_front() else {
-                return;
-            };
-            self.bytes -= oldest.size();
+    fn next_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// Shows an event to all waits, keeps it, and gives it to the streams that have room.
+    fn accept(&mut self, event: &Arc<Event>) -> Vec<Pending> {
+        self.watchers.retain(|_, watcher| !watcher(event));
+        let partial = self.partial(event).and_then(|at| self.partial.remove(at));
+        if partial.is_none() {
+            self.backlog.keep(Arc::clone(event));
         }
+        let served = partial.map(|partial| partial.served).unwrap_or_default();
+        let mut now_served = Vec::new();
+        let mut pending = Vec::new();
+        self.streams.retain_mut(|stream| {
+            if served.contains(&stream.id) {
+                now_served.push(stream.id);
+                return !stream.is_closed();
+            }
+            match stream.send(event) {
+                Sent::Queued => now_served.push(stream.id),
+                Sent::Gone => return false,
+                Sent::Full(_) if stream.is_stalled() => {
+                    warn!("a stream of events was not read for a minute and is closed");
+                    stream.lag();
+                    return false;
+                }
+                Sent::Full(wait) => pending.push(wait),
+            }
+            true
+        });
+        if !pending.is_empty() {
+            // Before it is waited, because whoever waits may give up.
+            if self.partial.len() >= REMEMBERED {
+                self.partial.pop_front();
+            }
+            self.partial.push_back(Partial {
+                source: event.source.clone(),
+                id: event.id.clone(),
+                served: now_served,
+            });
+        }
+        pending
+    }
+
+    /// Notes which streams got an event after a wait; whether all have it now.
+    fn complete(&mut self, event: &Event, sent: &[(u64, bool)]) -> bool {
+        let done = sent.iter().filter(|(_, done)| *done).map(|(id, _)| *id);
+        let done: Vec<u64> = done.collect();
+        for stream in &mut self.streams {
+            if done.contains(&stream.id) {
+                stream.has_room();
+            }
+        }
+        let is_complete = done.len() == sent.len();
+        if let Some(at) = self.partial(event) {
+            if is_complete {
+                self.partial.remove(at);
+            } else if let Some(partial) = self.partial.get_mut(at) {
+                partial.served.extend(done);
+            }
+        }
+        is_complete
+    }
+
+    /// Where it is noted that not all streams got an event.
+    fn partial(&self, event: &Event) -> Option<usize> {
+        let is_same = |partial: &Partial| partial.id == event.id && partial.source == event.source;
+        self.partial.iter().position(is_same)
     }
 }
 
@@ -282,19 +397,9 @@ fn connected(event: &Event) -> Option<Result<CallConnected>> {
     }
 }
 
-/// The error of an event that says that something failed.
-fn failed(event: &Event) -> Error {
-    let name = event.event_type.rsplit('.').next().unwrap_or_default();
-    let result = event.result_information();
-    let message = result.and_then(|result| result.message.as_deref());
-    let error = Error::new(
-        ErrorKind::Service,
-        format!("{name}: {}", message.unwrap_or("no reason given")),
-    );
-    match result.and_then(|result| result.sub_code) {
-        Some(code) => error.with_code(code.to_string()),
-        None => error,
-    }
+/// What a wait with an operation context is about.
+fn in_context(context: &str) -> String {
+    format!("operation context {context:?}")
 }
 
 impl Default for Inbox {
@@ -314,11 +419,12 @@ impl fmt::Debug for Inbox {
     }
 }
 
-/// A full inbox makes the webhook ask for the event again.
+/// An event is acknowledged as soon as it is in memory. A full inbox makes the webhook ask for the
+/// event again.
 #[cfg(feature = "webhook")]
 impl crate::webhook::EventHandler for Inbox {
     async fn handle(&self, event: Event) -> Result<(), crate::webhook::HandlerError> {
-        Ok(self.deliver(event)?)
+        Ok(self.deliver(event).await?)
     }
 }
 

@@ -23,6 +23,8 @@ use crate::event::Event;
 #[must_use = "it is for awaiting"]
 pub struct Wait<T> {
     what: &'static str,
+    /// Such as a recording with its id; empty if that is not known here.
+    about: String,
     limit: Duration,
     found: oneshot::Receiver<Result<T>>,
     _watch: Watch,
@@ -71,10 +73,17 @@ impl<T: Send + 'static> Wait<T> {
         let id = inbox.watch(kept, watcher);
         Self {
             what,
+            about: String::new(),
             limit: Duration::from_mins(1),
             found,
             _watch: Watch { inbox, id },
         }
+    }
+
+    /// What errors say that it is about.
+    pub(super) fn about(mut self, about: String) -> Self {
+        self.about = about;
+        self
     }
 }
 
@@ -89,7 +98,11 @@ impl<T> Wait<T> {
                 format!("no event came within {:?}", self.limit),
             )),
         };
-        outcome.map_err(|error| error.during(self.what))
+        let about = |error: Error| match &*self.about {
+            "" => error,
+            about => error.about(about),
+        };
+        outcome.map_err(|error| about(error).during(self.what))
     }
 
     /// How long to wait at the most, from the `await` on.
@@ -112,6 +125,7 @@ impl<T> fmt::Debug for Wait<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wait")
             .field("what", &self.what)
+            .field("about", &self.about)
             .field("limit", &self.limit)
             .finish_non_exhaustive()
     }

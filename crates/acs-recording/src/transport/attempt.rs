@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::error::Error as _;
+use std::fmt;
 use std::io;
 use std::pin::pin;
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
+use acs_call_automation::{BodyError, with_body};
 use bytes::Bytes;
 #[cfg(feature = "entra")]
 use http::header::WWW_AUTHENTICATE;
@@ -23,7 +25,7 @@ use super::{Credentials, Pipeline, Tries, later, place, set};
 #[cfg(feature = "entra")]
 use crate::credential::ClaimsChallenge;
 use crate::credential::{AccessKey, Credential};
-use crate::error::{Error, ErrorKind, Result, retry_after};
+use crate::error::{Error, ErrorKind, Result, read_error_body, retry_after};
 
 const DATE: HeaderName = HeaderName::from_static("x-ms-date");
 const CONTENT_HASH: HeaderName = HeaderName::from_static("x-ms-content-sha256");
@@ -51,18 +53,26 @@ enum Verdict<B> {
 
 /// What has to be there of an answer's body for it to be one.
 pub(super) trait Receive: Sized + Send + Sync {
-    /// The answer with its body.
+    /// The answer with its body, of at most `limit` bytes, which has to be there by `until`.
     fn receive(
         response: reqwest::Response,
-    ) -> impl Future<Output = reqwest::Result<Response<Self>>> + Send;
+        limit: usize,
+        until: Instant,
+    ) -> impl Future<Output = Result<Response<Self>, BodyError>> + Send;
 }
 
-/// All of it: it is short, and worth nothing unless it is whole.
+/// All of it: it is short, and worth nothing unless it is whole. Of an error it is the beginning.
 impl Receive for Bytes {
-    fn receive(
-        response: reqwest::Response,
-    ) -> impl Future<Output = reqwest::Result<Response<Self>>> + Send {
-        acs_call_automation::with_body(response)
+    async fn receive(
+        mut response: reqwest::Response,
+        limit: usize,
+        until: Instant,
+    ) -> Result<Response<Self>, BodyError> {
+        if response.status().is_success() {
+            return with_body(response, limit).await;
+        }
+        let body = read_error_body(&mut response, until).await;
+        Ok(Response::<reqwest::Body>::from(response).map(|_| body.into()))
     }
 }
 
@@ -70,8 +80,30 @@ impl Receive for Bytes {
 impl Receive for reqwest::Body {
     fn receive(
         response: reqwest::Response,
-    ) -> impl Future<Output = reqwest::Result<Response<Self>>> + Send {
+        _limit: usize,
+        _until: Instant,
+    ) -> impl Future<Output = Result<Response<Self>, BodyError>> + Send {
         std::future::ready(Ok(response.into()))
+    }
+}
+
+/// A wait that the service asks for and that the operation has no time for: in an answer's
+/// extensions, for the error that it becomes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WaitTooLong {
+    asked: Duration,
+    limit: Duration,
+}
+
+impl fmt::Display for WaitTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the service asks to wait {} s, which is longer than the rest of the {} s that the \
+             operation may take: try again later",
+            self.asked.as_secs_f32(),
+            self.limit.as_secs_f32()
+        )
     }
 }
 
@@ -117,7 +149,7 @@ impl Pipeline {
     fn judge<B: Receive>(
         &self,
         call: &mut Call<'_>,
-        outcome: Result<Response<B>, Failed>,
+        mut outcome: Result<Response<B>, Failed>,
     ) -> impl Future<Output = Verdict<B>> {
         async move {
             let (passing, asked) = match &outcome {
@@ -143,6 +175,10 @@ impl Pipeline {
                     (false, None)
                 }
                 Err(Failed::NotReached(_)) => (true, None),
+                Err(Failed::TooLarge(_)) => {
+                    call.tries.may_have_acted = true;
+                    (false, None)
+                }
                 Err(Failed::NoAnswer(_)) => {
                     call.tries.may_have_acted = true;
                     (is_repeatable(call.request), None)
@@ -153,13 +189,29 @@ impl Pipeline {
                 .then(|| self.retry.pause(attempt, asked, &self.jitter))
                 .flatten();
             let left = call.deadline.saturating_duration_since(Instant::now());
-            match pause {
-                Some(pause) if pause < left => {
-                    debug!(attempt, ?pause, "sending again");
-                    Verdict::Again(pause)
+            // What was added to the wait that was asked for is no reason to give up.
+            let least = asked.filter(|asked| !asked.is_zero());
+            let pause = pause.map(|pause| {
+                if pause < left {
+                    pause
+                } else {
+                    least.unwrap_or(pause)
                 }
-                _ => Verdict::Done(Box::new(outcome.map_err(Failed::into_error))),
+            });
+            match (pause, &mut outcome) {
+                (Some(pause), _) if pause < left => {
+                    debug!(attempt, ?pause, "sending again");
+                    return Verdict::Again(pause);
+                }
+                (Some(_), Ok(response)) if let Some(asked) = least => {
+                    let limit = self.limits.total;
+                    response
+                        .extensions_mut()
+                        .insert(WaitTooLong { asked, limit });
+                }
+                _ => {}
             }
+            Verdict::Done(Box::new(outcome.map_err(Failed::into_error)))
         }
     }
 
@@ -169,7 +221,7 @@ impl Pipeline {
         let limit = call.deadline.min(later(started, self.limits.attempt));
         let outcome = {
             // Pinned, because futures of this size should not move.
-            let exchange = pin!(self.exchange(call));
+            let exchange = pin!(self.exchange(call, limit));
             timeout_at(limit, exchange).await
         };
         let outcome = outcome.unwrap_or_else(|_| {
@@ -192,15 +244,22 @@ impl Pipeline {
     }
 
     /// Sends the request, of which a copy stays, and waits for what counts as its answer.
-    async fn exchange<B: Receive>(&self, call: &mut Call<'_>) -> Result<Response<B>, Failed> {
+    async fn exchange<B: Receive>(
+        &self,
+        call: &mut Call<'_>,
+        until: Instant,
+    ) -> Result<Response<B>, Failed> {
         // The copy stays, because the original has room for the headers that HTTP adds.
         let copy = copy(call.request)?;
         let sent = self.http.execute(std::mem::replace(call.request, copy));
         let answer = match sent.await {
-            Ok(response) => B::receive(response).await,
-            Err(error) => Err(error),
+            Ok(response) => B::receive(response, self.limits.body, until).await,
+            Err(error) => Err(BodyError::Connection(error)),
         };
-        answer.map_err(|error| failed(error, call.request.url()))
+        answer.map_err(|error| match error {
+            BodyError::Connection(error) => failed(error, call.request.url()),
+            error => too_large(error, call.request.url()),
+        })
     }
 
     /// Dates and signs a request; done anew for every attempt, because a date grows old.
@@ -300,18 +359,36 @@ enum Failed {
     NotReached(Error),
     /// Perhaps something.
     NoAnswer(Error),
+    /// Perhaps something: what it sends has no end.
+    TooLarge(Error),
 }
 
 impl Failed {
     fn error(&self) -> &Error {
-        let (Self::NotSent(error) | Self::NotReached(error) | Self::NoAnswer(error)) = self;
+        let (Self::NotSent(error)
+        | Self::NotReached(error)
+        | Self::NoAnswer(error)
+        | Self::TooLarge(error)) = self;
         error
     }
 
     fn into_error(self) -> Error {
-        let (Self::NotSent(error) | Self::NotReached(error) | Self::NoAnswer(error)) = self;
+        let (Self::NotSent(error)
+        | Self::NotReached(error)
+        | Self::NoAnswer(error)
+        | Self::TooLarge(error)) = self;
         error
     }
+}
+
+/// An answer that is longer than any of the service's.
+fn too_large(error: BodyError, url: &Url) -> Failed {
+    let message = format!(
+        "{} sent more than a response may have ({error}); check the endpoint, or raise \
+         max_response_size of the client",
+        place(url)
+    );
+    Failed::TooLarge(Error::new(ErrorKind::UnexpectedAnswer, message).with_source(error))
 }
 
 /// What a failure to send or receive is called, with the host and without the rest of the URL.

@@ -12,6 +12,13 @@ const SERVICE_SUFFIXES: &[&str] = &[
     ".ams.gov.teams.microsoft.us",
 ];
 
+/// Whether a host is that of a storage account, in any cloud of Azure.
+pub(crate) fn is_storage_account(host: &str) -> bool {
+    [".blob.core.", ".dfs.core.", ".blob.storage.azure."]
+        .iter()
+        .any(|part| host.contains(part))
+}
+
 /// The hosts that content may be read from with credentials: the service's, the endpoint, and
 /// those that the caller adds.
 #[derive(Clone, Debug, Default)]
@@ -92,11 +99,14 @@ impl ContentHosts {
                 "it was added for another port; if you trust this one, add it as `host:port`",
             );
         }
-        if !known && host.ends_with(".blob.core.windows.net") {
-            return refuse(
-                "the recording lies in a storage account of your own; read it with that account's \
-                 credentials",
-            );
+        if !known && is_storage_account(host) {
+            return Err(Error::new(
+                ErrorKind::OwnStorage,
+                format!(
+                    "{host} is a storage account of your own; read it with that account's \
+                     credentials"
+                ),
+            ));
         }
         if !known {
             return refuse(

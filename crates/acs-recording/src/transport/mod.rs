@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acs_call_automation::{Transport, TransportFuture};
+use acs_call_automation::{DEFAULT_BODY_LIMIT, Transport, TransportFuture};
 use bytes::Bytes;
 use http::header::{
     ACCEPT, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
@@ -26,6 +26,7 @@ use crate::credential::{Credential, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
 
 use attempt::Receive;
+pub(crate) use attempt::WaitTooLong;
 pub(crate) use hosts::ContentHosts;
 use retry::Jitter;
 pub use retry::RetryPolicy;
@@ -39,13 +40,15 @@ const MAX_DOWNLOADS: usize = 32;
 /// How often content may send us elsewhere.
 const MAX_REDIRECTS: usize = 5;
 
-/// Limits on the time that one operation takes.
+/// What one operation may take.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     /// From sending a request to the head of its answer.
     pub(crate) attempt: Duration,
     /// All attempts and the pauses between them.
     pub(crate) total: Duration,
+    /// Bytes of a response that is no content.
+    pub(crate) body: usize,
 }
 
 impl Default for Limits {
@@ -53,6 +56,7 @@ impl Default for Limits {
         Self {
             attempt: Duration::from_secs(30),
             total: Duration::from_mins(2),
+            body: DEFAULT_BODY_LIMIT,
         }
     }
 }

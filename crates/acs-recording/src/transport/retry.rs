@@ -12,7 +12,9 @@ use http::{Method, StatusCode};
 /// pausing, resuming, stopping and deleting can be repeated by nature. Any other request is sent
 /// again only when it cannot have been acted on: the connection failed, or the answer was 429, or
 /// a 503 that asks to try again (one that does not may come from a gateway that lost the answer).
-/// Pauses grow exponentially with random jitter; an answer's `Retry-After` overrides them.
+/// Pauses grow exponentially with random jitter. A pause is never shorter than what the service asks
+/// for in `Retry-After`, and a little longer, so that many clients do not come back at the same
+/// moment. A wait that is longer than the time limit of the operation ends the operation at once.
 ///
 /// ```
 /// use std::time::Duration;
@@ -57,13 +59,15 @@ impl RetryPolicy {
         self
     }
 
-    /// The longest pause that is not asked for by the service.
+    /// The longest pause that is not asked for by the service (default: 30 seconds), and the most
+    /// that is added to one that is.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// The pause after attempt number `attempt`, or none when that was the last.
+    /// The pause after attempt number `attempt`, or none when that was the last. It is not shorter
+    /// than what the service `asked` for.
     pub(crate) fn pause(
         &self,
         attempt: u32,
@@ -73,16 +77,19 @@ impl RetryPolicy {
         if attempt >= self.max_attempts {
             return None;
         }
-        if asked.is_some() {
-            return asked;
-        }
         let doubled = 2_u32.saturating_pow(attempt - 1);
         let full = self
             .initial_delay
             .saturating_mul(doubled)
             .min(self.max_delay);
         // Half of it is certain, so that a server in trouble gets its rest.
-        Some(full.mul_f64(0.5 + 0.5 * jitter.next()))
+        let pause = full.mul_f64(0.5 + 0.5 * jitter.next());
+        let Some(asked) = asked else {
+            return Some(pause);
+        };
+        let spread = full.min(asked).max(asked / 4).min(self.max_delay);
+        let asked = asked.saturating_add(spread.mul_f64(jitter.next()));
+        Some(pause.max(asked))
     }
 }
 
@@ -150,11 +157,39 @@ mod tests {
     }
 
     #[test]
-    fn the_service_decides_when_it_says() {
+    fn what_the_service_asks_for_is_the_least() {
+        let policy = RetryPolicy::default();
+        for seconds in [1, 8, 90, u64::MAX] {
+            let asked = Duration::from_secs(seconds);
+            let pauses: Vec<_> = (0..100)
+                .map(|seed| {
+                    let jitter = Jitter::with_seed(seed);
+                    policy.pause(1, Some(asked), &jitter).unwrap()
+                })
+                .collect();
+            let most = asked
+                .saturating_add(asked / 2)
+                .min(asked.saturating_add(policy.max_delay));
+            assert!(pauses.iter().all(|pause| (asked..=most).contains(pause)));
+            let differ = pauses.iter().any(|pause| *pause != pauses[0]);
+            assert!(differ || seconds == u64::MAX, "{seconds}");
+        }
         let asked = Some(Duration::from_secs(90));
         let jitter = Jitter::with_seed(1);
-        assert_eq!(RetryPolicy::default().pause(1, asked, &jitter), asked);
         assert_eq!(RetryPolicy::none().pause(1, asked, &jitter), None);
+    }
+
+    #[test]
+    fn a_wait_of_zero_or_next_to_it_is_a_usual_pause() {
+        let policy = RetryPolicy::default();
+        for asked in [Duration::ZERO, Duration::from_millis(1)] {
+            for seed in 0..100 {
+                let jitter = Jitter::with_seed(seed);
+                let pause = policy.pause(2, Some(asked), &jitter).unwrap();
+                assert_eq!(policy.pause(2, None, &Jitter::with_seed(seed)), Some(pause));
+                assert!(pause >= policy.initial_delay, "{pause:?}");
+            }
+        }
     }
 
     #[test]

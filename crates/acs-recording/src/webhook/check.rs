@@ -63,7 +63,9 @@ impl Check {
     /// A secret in the query of the URL that events are posted to, as in `?code=…`.
     ///
     /// # Errors
-    /// The secret is shorter than 16 bytes.
+    /// The secret is shorter than 16 bytes, or has characters that mean something else in a query:
+    /// a `+` arrives as a space, `&` and `#` end the secret, and `%41` arrives as `A`. All
+    /// deliveries would be refused, and their events lost.
     pub fn secret(parameter: impl Into<String>, secret: &str) -> Result<Self, InvalidCheck> {
         Self::secrets(parameter, [secret])
     }
@@ -72,7 +74,7 @@ impl Check {
     /// without a gap.
     ///
     /// # Errors
-    /// There is no secret, or one is shorter than 16 bytes.
+    /// There is no secret, or one cannot be used; see [`secret`](Self::secret).
     pub fn secrets<'a>(
         parameter: impl Into<String>,
         secrets: impl IntoIterator<Item = &'a str>,
@@ -81,6 +83,9 @@ impl Check {
         for secret in secrets {
             if secret.len() < 16 {
                 return Err(InvalidCheck("a secret of a webhook needs 16 bytes or more"));
+            }
+            if let Some(reason) = changed_in_query(secret) {
+                return Err(InvalidCheck(reason));
             }
             hashes.push(hash(secret));
         }
@@ -172,6 +177,32 @@ impl Secret {
             Verdict::Refuse("the secret is wrong")
         }
     }
+}
+
+/// Why a secret does not arrive as it is, if it does not. Spaces are left out: nobody can write one
+/// into a URL without noticing.
+fn changed_in_query(secret: &str) -> Option<&'static str> {
+    if secret.contains('+') {
+        return Some(
+            "a secret of a webhook with a raw `+` never matches: in a URL it becomes a space; use a \
+             secret of letters, digits, `-` and `_`, such as base64url",
+        );
+    }
+    if secret.contains(['&', '#']) {
+        return Some(
+            "a secret of a webhook with `&` or `#` never matches: in a URL it ends there; use a secret \
+             of letters, digits, `-` and `_`, such as base64url",
+        );
+    }
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let bytes = secret.as_bytes();
+    let mut percents = secret.match_indices('%').map(|(at, _)| at);
+    percents
+        .any(|at| is_digit(bytes.get(at + 1)) && is_digit(bytes.get(at + 2)))
+        .then_some(
+            "a percent-encoded secret of a webhook never matches: in a URL it is decoded; give the \
+             secret itself, best of letters, digits, `-` and `_`",
+        )
 }
 
 fn hash(text: &str) -> [u8; 32] {

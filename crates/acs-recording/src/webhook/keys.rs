@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use acs_call_automation::read_body;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
-use futures_util::{FutureExt as _, StreamExt as _};
 use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -227,13 +228,10 @@ impl Keys {
         let broken = |error: reqwest::Error| format!("{url}: {error}");
         let request = self.inner.http.get(url.clone()).send().await;
         let response = request.and_then(reqwest::Response::error_for_status);
-        let mut body = Vec::new();
-        let mut chunks = response.map_err(broken)?.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            body.extend_from_slice(&chunk.map_err(broken)?);
-            if body.len() > MAX_DOCUMENT {
-                return Err(format!("{url} is too large"));
-            }
+        let (mut response, mut body) = (response.map_err(broken)?, Vec::new());
+        let read = read_body(&mut response, MAX_DOCUMENT, &mut body).await;
+        if !read.map_err(broken)? {
+            return Err(format!("{url} is too large"));
         }
         serde_json::from_slice(&body).map_err(|error| format!("{url}: {error}"))
     }

@@ -19,6 +19,8 @@ pub enum Answer {
     Text(String),
     /// Sends this text and then nothing.
     Stall(String),
+    /// Sends this text, and its body again and again for as long as the other side reads.
+    Endless(String),
     /// Closes without a byte.
     Close,
     /// Never answers.
@@ -72,6 +74,14 @@ impl Server {
                     Some(Answer::Stall(text)) => {
                         send(&mut stream, &text).await;
                         silent.push(stream);
+                    }
+                    Some(Answer::Endless(text)) => {
+                        send(&mut stream, &text).await;
+                        let (_, body) = text.split_once("\n\n").unwrap();
+                        let body = body.to_owned();
+                        tokio::spawn(async move {
+                            while stream.write_all(body.as_bytes()).await.is_ok() {}
+                        });
                     }
                     Some(Answer::Silence) => silent.push(stream),
                     Some(Answer::Close) | None => {}

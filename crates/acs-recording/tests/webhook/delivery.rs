@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use acs_emulator::{Clock, Emulator};
 use acs_recording::webhook::{
-    Check, Claim, EventKey, HandlerError, MemoryStore, SeenStore, StoreFuture, Webhook,
+    Check, Claim, ClaimToken, DeduplicationStore, EventKey, HandlerError, MemoryStore, StoreFuture,
+    Webhook,
 };
 use acs_recording::{Event, EventKind, RecordingClient, ServerCallId};
 use futures_util::FutureExt as _;
@@ -67,6 +68,52 @@ async fn statuses_lose_no_event() {
     assert_eq!(seen.ids(), ["a"]);
 }
 
+/// The Functions host wants JSON for an answer, and what triggered it stays if it gets an error.
+#[tokio::test]
+async fn a_functions_host_gets_the_answer_that_it_wants() {
+    const DONE: &str = r#"{"Logs":[],"Outputs":{},"ReturnValue":null}"#;
+    let seen = Seen::default();
+    let webhook = seen.webhook(Webhook::builder(Check::none()));
+    let text = |event: &str| serde_json::to_string(event).unwrap();
+    for (id, input) in [
+        ("object", event("object")),
+        ("text", text(&event("text"))),
+        ("quoted", text(&text(&event("quoted")))),
+        ("many", format!("[{}]", text(&event("many")))),
+    ] {
+        let body = format!(r#"{{"Data": {{"in": {input}}}, "Metadata": {{"sys": {{}}}}}}"#);
+        let response = webhook.respond(post("/files", body)).await;
+        assert_eq!(response.status(), 200, "{id}");
+        assert_eq!(response.headers()["content-type"], "application/json");
+        assert_eq!(response.body(), DONE);
+        assert_eq!(seen.ids(), [id]);
+    }
+
+    seen.fail.lock().unwrap().push(("later".into(), false));
+    let body = format!(
+        r#"{{"Data": {{"in": {}}}, "Metadata": {{}}}}"#,
+        event("later")
+    );
+    assert_eq!(status(&webhook, post("/files", body)).await, 503);
+    let body = r#"{"Data": {"in": "hello"}, "Metadata": {}}"#;
+    assert_eq!(status(&webhook, post("/files", body)).await, 400);
+
+    // A request that is passed on is answered through an output.
+    let question = r#"[{"id": "1", "data": {"validationCode": "c-1"},
+        "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent"}]"#;
+    let request = serde_json::json!({"Data": {"req": {"Method": "POST", "Body": question,
+        "Headers": {"aeg-event-type": ["SubscriptionValidation"]}}}, "Metadata": {}});
+    let response = webhook.respond(post("/files", request.to_string())).await;
+    assert_eq!(response.status(), 200);
+    let answer: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(answer["Outputs"]["res"], answer["ReturnValue"]);
+    assert_eq!(
+        answer["Outputs"]["res"],
+        serde_json::json!({"statusCode": 200, "body": r#"{"validationResponse":"c-1"}"#,
+            "headers": {"Content-Type": "application/json; charset=utf-8"}})
+    );
+}
+
 #[tokio::test]
 async fn duplicates_can_be_wanted() {
     let seen = Seen::default();
@@ -120,16 +167,16 @@ async fn after_the_deadline_no_event_is_begun() {
 /// A store that has forgotten how to note.
 struct Stuck(MemoryStore);
 
-impl SeenStore for Stuck {
+impl DeduplicationStore for Stuck {
     fn claim<'a>(&'a self, event: &'a EventKey, lease: Duration) -> StoreFuture<'a, Claim> {
         self.0.claim(event, lease)
     }
 
-    fn done<'a>(&'a self, _: &'a EventKey) -> StoreFuture<'a, ()> {
+    fn done<'a>(&'a self, _: &'a EventKey, _: ClaimToken) -> StoreFuture<'a, ()> {
         Box::pin(std::future::pending())
     }
 
-    fn release<'a>(&'a self, _: &'a EventKey) -> StoreFuture<'a, ()> {
+    fn release<'a>(&'a self, _: &'a EventKey, _: ClaimToken) -> StoreFuture<'a, ()> {
         Box::pin(std::future::pending())
     }
 }

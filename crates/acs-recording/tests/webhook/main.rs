@@ -152,6 +152,18 @@ async fn the_secret_in_the_url_is_checked() {
     }
     assert!(Check::secret("code", "short").is_err());
     assert!(Check::secrets("code", []).is_err());
+    // What does not arrive as it is would never match.
+    for (secret, name) in [
+        ("0123456789+abcdef", "raw `+`"),
+        ("0123456789&abcdef", "`&` or `#`"),
+        ("0123456789#abcdef", "`&` or `#`"),
+        ("0123456789%2Babcdef", "percent-encoded"),
+    ] {
+        let error = Check::secrets("code", [SECRET, secret]).unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains(name) && !text.contains(secret), "{text}");
+    }
+    assert!(Check::secret("code", "50% of 01234/56789==").is_ok());
     let check = Check::secret("a", SECRET).unwrap();
     let debug = format!("{check:?}");
     assert!(!debug.contains("horse"), "{debug}");

@@ -66,7 +66,14 @@ async fn only_good_tokens_pass() {
         ("no expiry", changed("exp", Value::Null)),
         ("no audience", changed("aud", Value::Null)),
         ("no issuer", changed("iss", Value::Null)),
-        ("several issuers", changed("iss", json!([ISSUER]))),
+        ("a list of issuers", changed("iss", json!([ISSUER]))),
+        ("several issuers", changed("iss", json!([ISSUER, "x"]))),
+        ("no known audience", changed("aud", json!(["x", "y"]))),
+        (
+            "an expiry that is text",
+            changed("exp", json!("9999999999")),
+        ),
+        ("a beginning that is text", changed("nbf", json!("0"))),
     ] {
         assert_eq!(answer(&webhook, &key.sign(&claims)).await, 401, "{what}");
     }

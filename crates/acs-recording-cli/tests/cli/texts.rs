@@ -1,0 +1,162 @@
+//! Files as people's tools write them: events, connection strings and secrets.
+
+use acs_emulator::{Emulator, LargeRecording};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use crate::program::{Program, event};
+
+fn utf16(text: &str) -> Vec<u8> {
+    let marked = format!("\u{feff}{text}");
+    marked.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_found_in_what_people_have() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(10));
+    let program = Program::new(&acs);
+    let posted = event(&recording);
+    let text = posted.to_string();
+    let base64 = BASE64_STANDARD.encode(&text);
+    let peeked = json!([{"content": base64, "dequeueCount": 2, "id": "m-1"}]);
+    let received =
+        json!({"value": [{"brokerProperties": {"lockToken": "t-1"}, "event": posted[0]}]});
+    let files: [(&str, Vec<u8>); 8] = [
+        ("redirect.json", utf16(&format!("{text}\r\n"))),
+        ("core.json", format!("\u{feff}{text}").into_bytes()),
+        ("message.txt", base64.clone().into_bytes()),
+        (
+            "peek.json",
+            utf16(&serde_json::to_string_pretty(&peeked).unwrap()),
+        ),
+        ("receive.json", received.to_string().into_bytes()),
+        ("lines.jsonl", format!("{}\n", posted[0]).into_bytes()),
+        (
+            "pretty.json",
+            serde_json::to_string_pretty(&posted).unwrap().into_bytes(),
+        ),
+        ("quoted.json", json!(text).to_string().into_bytes()),
+    ];
+    for (name, content) in files {
+        program.write(name, &content);
+        let line = program.run(&["events", "parse", name]).json();
+        assert_eq!(line["id"], "e1", "{name}");
+        assert!(line["data"]["recordingStorageInfo"].is_object());
+        let expected = match name {
+            "peek.json" => json!({"messageId": "m-1", "dequeueCount": 2}),
+            "receive.json" => json!({"lockToken": "t-1"}),
+            _ => json!({}),
+        };
+        assert_eq!(line["attributes"], expected, "{name}");
+        let dir = format!("{name}.d");
+        program
+            .run(&["download", "--event", name, "--dir", &dir])
+            .text();
+        let files = std::fs::read_dir(program.dir.path().join(&dir)).unwrap();
+        assert!(files.count() >= 2, "{name}");
+    }
+    program.run(&["delete", "--event", "redirect.json"]).text();
+    let place = recording.chunks()[0].content_location();
+    let gone = program.run(&["download", place, "-o", "gone.wav"]);
+    assert_eq!(gone.code, Some(4), "{gone:?}");
+
+    // Several messages, and what they are if they are none.
+    program.write("lines.txt", format!("{base64}\r\n{base64}\r\n").as_bytes());
+    let lines = program.run(&["events", "parse", "lines.txt"]).text();
+    assert_eq!(lines.lines().count(), 2);
+    // Printed events are events again, with the same attributes.
+    let printed = program.run(&["events", "parse", "peek.json"]).text();
+    let again: Value = program.feed(&["events", "parse"], &printed).json();
+    assert_eq!(
+        again["attributes"],
+        json!({"messageId": "m-1", "dequeueCount": 2})
+    );
+    for (content, name) in [
+        ("<html><title>Sign in</title></html>", "HTML page"),
+        (
+            r#"{"cloudEventsVersion": "0.1", "eventType": "x"}"#,
+            "CloudEvents 0.1",
+        ),
+        ("", "empty"),
+    ] {
+        let failure = program.feed(&["events", "parse"], content).failure(2);
+        assert!(failure.contains(name), "{failure}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connection_strings_are_found_in_files() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(10));
+    let string = acs.connection_string();
+    let place = recording.chunks()[0].content_location();
+    let env = format!("# ours\r\nLOG=info\r\nACS_CONNECTION_STRING=\"{string}\"\r\n");
+    let program = Program::with_connection_string("");
+    let contents = [
+        string.as_bytes().to_vec(),
+        format!("\u{feff}{string}\r\n").into_bytes(),
+        utf16(&format!("'{string}'\r\n")),
+        format!("$env:X = \"{string}\"\n").into_bytes(),
+        utf16(&env),
+    ];
+    for (index, content) in contents.into_iter().enumerate() {
+        program.write("acs.txt", &content);
+        let name = format!("{index}.wav");
+        let arguments = [
+            "--connection-string-file",
+            "acs.txt",
+            "download",
+            place,
+            "-o",
+            &name,
+        ];
+        program.run(&arguments).text();
+        assert!(!program.read(&name).is_empty());
+    }
+    // Variables keep their quotation marks when Docker reads them from a file.
+    let quoted = Program::with_connection_string(&format!("\"{string}\""));
+    quoted.run(&["download", place, "-o", "x"]).text();
+
+    let key = "c2VjcmV0c2VjcmV0";
+    let parse = |content: &[u8]| {
+        program.write("acs.txt", content);
+        let arguments = ["--connection-string-file", "acs.txt", "status", "rid"];
+        let failure = program.run(&arguments).failure(2);
+        assert!(
+            failure.contains("acs.txt") && !failure.contains(key),
+            "{failure}"
+        );
+        failure
+    };
+    let two = format!(
+        "A=\"endpoint=https://a.example/;accesskey={key}\"\nB=\"endpoint=https://b.example/;accesskey={key}\"\n"
+    );
+    let failure = parse(two.as_bytes());
+    assert!(
+        failure.contains("2 different connection strings"),
+        "{failure}"
+    );
+    let failure = parse(format!("endpoint=https://a.example/;accesskey={key} x==").as_bytes());
+    assert!(failure.contains("a space in it"), "{failure}");
+    let failure = parse(b"endpoint=https://a.example/;accesskey=\xe9\xff");
+    assert!(failure.contains("not UTF-8"), "{failure}");
+}
+
+#[test]
+fn secrets_that_never_match_are_refused() {
+    let program = Program::with_connection_string("");
+    program.write("secret.txt", &utf16("0123456789+abcdef\r\n"));
+    let listen = [
+        "events",
+        "listen",
+        "--port",
+        "0",
+        "--secret-file",
+        "secret.txt",
+    ];
+    let failure = program.run(&listen).failure(2);
+    assert!(failure.contains("raw `+`"), "{failure}");
+    assert!(!failure.contains("abcdef"), "{failure}");
+}

@@ -1,0 +1,176 @@
+//! Text files in the encodings that people's tools write.
+
+use std::borrow::Cow;
+
+use crate::error::{Error, ErrorKind};
+
+/// Bytes that are not text in any supported encoding. The error does not repeat them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidText {
+    /// There is no byte order mark of another encoding, and it is not UTF-8.
+    #[error("the text is not UTF-8; save it as UTF-8, or as UTF-16 with a byte order mark")]
+    Utf8,
+    /// It is marked as UTF-16 and contains something else, or ends within a character.
+    #[error("the text is not valid UTF-16, although it begins as such; save it as UTF-8")]
+    Utf16,
+    /// It is marked as UTF-32 and contains something else, or ends within a character.
+    #[error("the text is not valid UTF-32, although it begins as such; save it as UTF-8")]
+    Utf32,
+}
+
+impl From<InvalidText> for Error {
+    fn from(error: InvalidText) -> Self {
+        Error::new(ErrorKind::InvalidInput, error.to_string())
+    }
+}
+
+/// Decodes the contents of a text file by its byte order mark, which is removed.
+///
+/// The encodings are UTF-8 (also the default without a mark), UTF-16 and UTF-32 in both byte
+/// orders. Windows PowerShell writes UTF-16 with `>`. UTF-16 without a mark is recognized if the
+/// text begins with two ASCII characters, as JSON does.
+///
+/// ```
+/// use acs_recording::text;
+///
+/// assert_eq!(text::decode(b"\xef\xbb\xbf{}").unwrap(), "{}");
+/// assert_eq!(text::decode(b"\xff\xfe{\0}\0").unwrap(), "{}");
+/// assert_eq!(text::decode(b"{}").unwrap(), "{}");
+/// assert!(text::decode(b"\xff\x00").is_err());
+/// ```
+///
+/// # Errors
+/// The bytes are not text in the encoding that they begin with.
+pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, InvalidText> {
+    let (encoding, bytes) = detect(bytes);
+    match encoding {
+        Encoding::Utf8 => std::str::from_utf8(bytes)
+            .map(Cow::Borrowed)
+            .map_err(|_| InvalidText::Utf8),
+        Encoding::Utf16(unit) => utf16(bytes, unit)
+            .collect::<Option<String>>()
+            .map(Cow::Owned)
+            .ok_or(InvalidText::Utf16),
+        Encoding::Utf32(unit) => utf32(bytes, unit)
+            .collect::<Option<String>>()
+            .map(Cow::Owned)
+            .ok_or(InvalidText::Utf32),
+    }
+}
+
+/// As [`decode`], with U+FFFD in place of what is not text, for input of which the rest is worth
+/// more than a character.
+pub(crate) fn decode_lossy(bytes: &[u8]) -> Cow<'_, str> {
+    const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
+    let (encoding, bytes) = detect(bytes);
+    match encoding {
+        // The check alone is quicker than a replacement that finds nothing.
+        Encoding::Utf8 => std::str::from_utf8(bytes)
+            .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed),
+        Encoding::Utf16(unit) => utf16(bytes, unit)
+            .map(|letter| letter.unwrap_or(REPLACEMENT))
+            .collect(),
+        Encoding::Utf32(unit) => utf32(bytes, unit)
+            .map(|letter| letter.unwrap_or(REPLACEMENT))
+            .collect(),
+    }
+}
+
+enum Encoding {
+    Utf8,
+    Utf16(fn([u8; 2]) -> u16),
+    Utf32(fn([u8; 4]) -> u32),
+}
+
+/// The encoding, and the bytes without the mark.
+fn detect(bytes: &[u8]) -> (Encoding, &[u8]) {
+    match bytes {
+        [0xef, 0xbb, 0xbf, rest @ ..] => (Encoding::Utf8, rest),
+        // It begins as UTF-16 does, but a text with a NUL in front is none.
+        [0xff, 0xfe, 0, 0, rest @ ..] => (Encoding::Utf32(u32::from_le_bytes), rest),
+        [0, 0, 0xfe, 0xff, rest @ ..] => (Encoding::Utf32(u32::from_be_bytes), rest),
+        [0xff, 0xfe, rest @ ..] => (Encoding::Utf16(u16::from_le_bytes), rest),
+        [0xfe, 0xff, rest @ ..] => (Encoding::Utf16(u16::from_be_bytes), rest),
+        [1..=0x7f, 0, 1..=0x7f, 0, ..] => (Encoding::Utf16(u16::from_le_bytes), bytes),
+        [0, 1..=0x7f, 0, 1..=0x7f, ..] => (Encoding::Utf16(u16::from_be_bytes), bytes),
+        _ => (Encoding::Utf8, bytes),
+    }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> impl Iterator<Item = Option<char>> {
+    let (units, rest) = bytes.as_chunks();
+    let letters = char::decode_utf16(units.iter().map(move |bytes| unit(*bytes)));
+    letters
+        .map(Result::ok)
+        .chain((!rest.is_empty()).then_some(None))
+}
+
+fn utf32(bytes: &[u8], unit: fn([u8; 4]) -> u32) -> impl Iterator<Item = Option<char>> {
+    let (units, rest) = bytes.as_chunks();
+    let letters = units.iter().map(move |bytes| char::from_u32(unit(*bytes)));
+    letters.chain((!rest.is_empty()).then_some(None))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wide(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(bytes).collect()
+    }
+
+    #[test]
+    fn every_encoding_is_read_with_its_mark() {
+        let text = "{\"name\": \"Zoë 🙂\"}\r\n";
+        let marked = format!("\u{feff}{text}");
+        let long = |bytes: fn(u32) -> [u8; 4]| -> Vec<u8> {
+            let letters = marked.chars().map(u32::from);
+            letters.flat_map(bytes).collect()
+        };
+        for bytes in [
+            text.as_bytes().to_vec(),
+            marked.as_bytes().to_vec(),
+            wide(&marked, u16::to_le_bytes),
+            wide(&marked, u16::to_be_bytes),
+            // Without a mark.
+            wide(text, u16::to_le_bytes),
+            wide(text, u16::to_be_bytes),
+            long(u32::to_le_bytes),
+            long(u32::to_be_bytes),
+        ] {
+            assert_eq!(decode(&bytes).as_deref(), Ok(text), "{bytes:?}");
+            assert_eq!(decode_lossy(&bytes), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_named_or_replaced() {
+        for (bytes, error, lossy) in [
+            (&b"a\xe9b"[..], InvalidText::Utf8, "a\u{fffd}b"),
+            (b"\xff\xfea\0b", InvalidText::Utf16, "a\u{fffd}"),
+            (b"\xff\xfe\0\xd8a\0", InvalidText::Utf16, "\u{fffd}a"),
+            (
+                b"\xff\xfe\0\0a\0\0\0\xff\xff\xff\xff",
+                InvalidText::Utf32,
+                "a\u{fffd}",
+            ),
+        ] {
+            assert_eq!(decode(bytes), Err(error));
+            assert_eq!(decode_lossy(bytes), lossy);
+        }
+        assert_eq!(decode(b"").as_deref(), Ok(""));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let lossy = decode_lossy(&bytes);
+            if let Ok(text) = decode(&bytes) {
+                prop_assert_eq!(text, lossy);
+            }
+        }
+    }
+}
