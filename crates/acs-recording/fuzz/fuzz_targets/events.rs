@@ -16,8 +16,8 @@ fuzz_target!(|bytes: &[u8]| {
             Err(error) => {
                 let shown = format!("{error} {error:?}");
                 assert!(shown.len() < 16 * 1024, "{} bytes of error", shown.len());
-                // Nothing that came is lost.
-                assert!(error.raw().len() <= body.len());
+                // It is a part of what came, where each byte that is no text may have become three.
+                assert!(error.raw().len() <= 3 * body.len());
                 drop(Error::from(error));
             }
         }
