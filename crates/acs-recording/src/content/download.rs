@@ -11,6 +11,7 @@ use tokio::io::AsyncWrite;
 
 use super::ContentUrl;
 use super::answer::{Patience, Source};
+use super::budget::RetryBudget;
 use super::file::{Check, Job, Saved};
 use super::options::{Options, Overwrite, settings};
 use super::progress::{Meter, Progress};
@@ -219,6 +220,8 @@ impl Download {
     }
 
     fn wanted(&self) -> Result<Wanted> {
+        self.options.check()?;
+        self.client.pipeline().limits.check()?;
         self.wanted
             .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "the range ends before it begins"))
     }
@@ -248,6 +251,8 @@ impl Download {
             location: self.location.clone(),
             operation: self.operation,
             stall: self.options.stall,
+            minimum_rate: self.options.minimum_rate,
+            budget: RetryBudget::new(self.client.pipeline()),
             patience,
             expired: age.is_some_and(|age| age > RETENTION),
             ranges: AtomicBool::new(true),

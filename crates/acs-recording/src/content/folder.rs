@@ -137,6 +137,7 @@ impl SaveRecording {
     }
 
     async fn run(self) -> Result<SavedRecording> {
+        self.options.check()?;
         let Some(first) = self.what.chunks.first() else {
             let text = "the event names no chunks: there is nothing to download";
             return Err(Error::new(ErrorKind::InvalidInput, text));

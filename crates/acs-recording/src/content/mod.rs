@@ -7,22 +7,27 @@
 
 mod answer;
 mod batch;
+mod budget;
 mod delete;
 mod disk;
 mod download;
 mod existing;
 mod file;
 mod folder;
+mod head;
+mod identity;
 mod journal;
 mod media;
 mod names;
 mod options;
+mod overlap;
 mod plan;
 mod progress;
 mod range;
 mod reader;
 mod sink;
 mod stream;
+mod throughput;
 mod transfer;
 mod url;
 mod verify;
