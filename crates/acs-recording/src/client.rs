@@ -195,7 +195,8 @@ impl RecordingClient {
 
     /// This client with another time limit per operation, retries included (default: 2 minutes).
     ///
-    /// A download's limit counts until its content begins to come in.
+    /// A download's limit counts until its content begins to come in, and after an interruption
+    /// until more of it does.
     pub fn with_time_limit(&self, limit: Duration) -> Self {
         let mut pipeline = self.0.pipeline.clone();
         pipeline.limits.total = limit;

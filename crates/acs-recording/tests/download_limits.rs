@@ -123,9 +123,10 @@ async fn attempts_begin_anew_after_progress() {
 
 #[tokio::test]
 async fn the_time_of_an_operation_is_one_for_all_its_attempts() {
-    let scripts: [fn(usize) -> Script; 4] = [
+    let scripts: [fn(usize) -> Script; 5] = [
         |_| Script::hanging(""),
         |_| Script::hanging(HEAD),
+        |_| Script::hanging("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n"),
         |number| match number % 2 {
             0 => Script::hanging(HEAD),
             _ => Script::hanging(""),
@@ -142,7 +143,7 @@ async fn the_time_of_an_operation_is_one_for_all_its_attempts() {
         let error = download.to_file(folder.path().join("a.wav")).await;
         let error = error.unwrap_err();
         let took = begun.elapsed();
-        assert!(took < Duration::from_secs(3), "{took:?}: {error}");
+        assert!(took < Duration::from_secs(8), "{took:?}: {error}");
         assert!(names(folder.path()).is_empty());
     }
     // After content came, the time counts from the interruption.
@@ -170,7 +171,7 @@ async fn dripping() -> Raw {
 /// The rate that is too low for this has to be over ten times as high.
 fn impatient(client: &RecordingClient, server: &Raw) -> Download {
     let download = client.download(&server.location());
-    let download = download.stall_limit(Duration::from_millis(100));
+    let download = download.stall_limit(Duration::from_millis(300));
     download.minimum_rate(10_000)
 }
 
@@ -240,7 +241,7 @@ async fn slowness_of_our_own_is_no_fault_of_the_server() {
     let client = storage.client().build().unwrap();
     let strict = || {
         let download = client.download(&storage.location());
-        download.stall_limit(Duration::from_millis(100))
+        download.stall_limit(Duration::from_secs(1))
     };
     let folder = tempfile::tempdir().unwrap();
     let paced = strict().bandwidth_limit(100_000).minimum_rate(100_000);
@@ -248,7 +249,7 @@ async fn slowness_of_our_own_is_no_fault_of_the_server() {
     assert_eq!(paced.bytes, 100_000);
 
     let watched = strict().minimum_rate(1_000_000);
-    let watched = watched.on_progress(|_| std::thread::sleep(Duration::from_millis(120)));
+    let watched = watched.on_progress(|_| std::thread::sleep(Duration::from_millis(600)));
     let watched = watched.to_file(folder.path().join("b.wav")).await.unwrap();
     assert_eq!(watched.bytes, 100_000);
 
@@ -256,7 +257,7 @@ async fn slowness_of_our_own_is_no_fault_of_the_server() {
     let mut got = Vec::new();
     while let Some(part) = stream.next().await {
         got.extend_from_slice(&part.unwrap());
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
     assert!(got == bytes);
     assert_eq!(storage.ranges().len(), 3, "nothing was asked for twice");

@@ -138,7 +138,8 @@ impl Source {
             Err(error) => return self.not_ready(error).map(Err),
         };
         let limit = self.patience.empty;
-        if !limit.is_zero() && answer.is_empty(self.stall).await {
+        let first = self.budget.first_bytes_within(self.stall);
+        if !limit.is_zero() && answer.is_empty(first).await {
             let error = Error::new(ErrorKind::ContentNotReady, "the content is empty");
             return Ok(Err(NotReady { limit, error }));
         }
@@ -310,11 +311,11 @@ impl Answer {
     }
 
     /// Whether the content is empty, which without a length shows at the end of the body alone.
-    async fn is_empty(&mut self, stall: Duration) -> bool {
+    async fn is_empty(&mut self, limit: Duration) -> bool {
         if self.head.identity.total.is_some() || self.head.end.is_some() {
             return self.head.identity.total == Some(0);
         }
-        match timeout(stall, self.body.next()).await {
+        match timeout(limit, self.body.next()).await {
             Ok(None) => true,
             Ok(Some(first)) => {
                 let rest = std::mem::replace(&mut self.body, stream::empty().boxed());

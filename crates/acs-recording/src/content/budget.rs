@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::error::{Error, ErrorKind};
 use crate::transport::Pipeline;
 
 /// Content that has to come in between two failures for the second to count as the first.
 pub(super) const ENOUGH_CONTENT: u64 = 16 * 1024;
+
+/// How long content may take that is on this machine already, whatever time is left.
+const AT_HAND: Duration = Duration::from_secs(1);
 
 /// The attempts and the time that are left until content comes in.
 ///
@@ -47,10 +51,15 @@ impl RetryBudget {
     }
 
     /// How much time is left.
-    pub(super) fn left(&self) -> Duration {
+    fn left(&self) -> Duration {
         self.lock()
             .deadline
             .saturating_duration_since(Instant::now())
+    }
+
+    /// How long the first bytes of a body may take, which count for the time that is left.
+    pub(super) fn first_bytes_within(&self, stall: Duration) -> Duration {
+        stall.min(self.left().max(AT_HAND))
     }
 
     /// The transport for one request, which may use up what is left and no more.
@@ -86,5 +95,60 @@ impl RetryBudget {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How often content was started over, and why.
+pub(super) struct Restarts {
+    count: u32,
+    /// Whether an earlier run left something, which may turn out to be of other content.
+    resumes: bool,
+    /// Bytes that had come by the last time.
+    came: u64,
+    /// That the content changed, if nothing worth mentioning came since.
+    pub(super) changed: Option<Error>,
+}
+
+impl Restarts {
+    pub(super) fn new(resumes: bool, came: u64) -> Self {
+        Self {
+            count: 0,
+            resumes,
+            came,
+            changed: None,
+        }
+    }
+
+    /// The pause before the next one, if the operation has attempts and time left.
+    pub(super) fn next(
+        &mut self,
+        budget: &RetryBudget,
+        pipeline: &Pipeline,
+        error: &Error,
+        came: u64,
+    ) -> Option<Duration> {
+        if came.saturating_sub(self.came) >= ENOUGH_CONTENT {
+            budget.renew(pipeline);
+            self.changed = None;
+        }
+        self.came = came;
+        if std::mem::take(&mut self.resumes) && error.kind() == ErrorKind::ContentChanged {
+            // That is no failure of this run.
+            budget.renew(pipeline);
+            return Some(Duration::ZERO);
+        }
+        self.count += 1;
+        let is_allowed = pipeline
+            .retry
+            .pause(self.count, None, &pipeline.jitter)
+            .is_some();
+        budget.fail(pipeline).filter(|_| is_allowed)
+    }
+
+    /// Notes down why content is started over.
+    pub(super) fn because(&mut self, error: Error) {
+        if error.kind() == ErrorKind::ContentChanged {
+            self.changed = Some(error);
+        }
     }
 }

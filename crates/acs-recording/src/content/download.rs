@@ -130,8 +130,13 @@ impl Download {
     ///
     /// Large files come in over several connections, if the server does ranges. Connections that
     /// break are taken up again at the same byte, as often as the client's
-    /// [`RetryPolicy`](crate::RetryPolicy) allows without anything coming in. If the content
-    /// changes meanwhile, it is downloaded from the beginning.
+    /// [`RetryPolicy`](crate::RetryPolicy) allows without anything coming in. Requests, interruptions
+    /// and starting over count together.
+    ///
+    /// A file is one version of its content. Whether the content changed meanwhile shows in its
+    /// entity tag or modification time. Where the server tells neither, the last bytes on the disk
+    /// are asked for again and compared. Content that changed is downloaded from the beginning. A
+    /// response that contradicts itself or the request is refused.
     ///
     /// # Errors
     /// [`ErrorKind::File`] if it exists or cannot be written, [`ErrorKind::NotFound`] or
@@ -139,7 +144,9 @@ impl Download {
     /// [`ErrorKind::ContentNotReady`] if it was not there within the limit,
     /// [`ErrorKind::ForbiddenHost`] if the location is on a host that gets no credentials,
     /// [`ErrorKind::ContentChanged`] if it changed again and again,
-    /// [`ErrorKind::CorruptContent`] if it was not what the server announced.
+    /// [`ErrorKind::CorruptContent`] if it was not what the server announced,
+    /// [`ErrorKind::UnexpectedAnswer`] if a response contradicts itself,
+    /// [`ErrorKind::InvalidInput`] if an option is out of its range.
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<Saved> {
         let operation = self.operation;
         let outcome = self.save(path.as_ref().to_owned(), Extras::default()).await;

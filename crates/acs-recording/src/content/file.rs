@@ -4,7 +4,6 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -12,7 +11,7 @@ use tracing::debug;
 
 use super::answer::{NotReady, Readiness, Source, changed};
 use super::batch::{Batch, size_for};
-use super::budget::ENOUGH_CONTENT;
+use super::budget::Restarts;
 use super::identity::Identity;
 use super::journal::key;
 use super::options::{Options, Overwrite};
@@ -160,7 +159,8 @@ impl Job {
             let from_start =
                 error.is_retryable() && (useless || (is_unknown && error.status().is_none()));
             let came = self.meter.transferred();
-            let pause = restarts.next(&self.source, &error, came);
+            let pipeline = self.source.client.pipeline();
+            let pause = restarts.next(&self.source.budget, pipeline, &error, came);
             let Some(pause) = pause.filter(|_| from_start) else {
                 let useless = useless
                     || from_start
@@ -401,55 +401,6 @@ impl Job {
         match spawn_blocking(work).await {
             Ok(outcome) => outcome.map_err(|error| file_error(error, &self.path)),
             Err(error) => Err(file_error(error.into(), &self.path)),
-        }
-    }
-}
-
-/// How often content was started over, and why.
-struct Restarts {
-    count: u32,
-    /// Whether an earlier run left something, which may turn out to be of other content.
-    resumes: bool,
-    /// Bytes that had come by the last time.
-    came: u64,
-    /// That the content changed, if nothing worth mentioning came since.
-    changed: Option<Error>,
-}
-
-impl Restarts {
-    fn new(resumes: bool, came: u64) -> Self {
-        Self {
-            count: 0,
-            resumes,
-            came,
-            changed: None,
-        }
-    }
-
-    /// The pause before the next one, if the operation has attempts and time left.
-    fn next(&mut self, source: &Source, error: &Error, came: u64) -> Option<Duration> {
-        let pipeline = source.client.pipeline();
-        if came.saturating_sub(self.came) >= ENOUGH_CONTENT {
-            source.budget.renew(pipeline);
-            self.changed = None;
-        }
-        self.came = came;
-        if std::mem::take(&mut self.resumes) && error.kind() == ErrorKind::ContentChanged {
-            // That is no failure of this run.
-            source.budget.renew(pipeline);
-            return Some(Duration::ZERO);
-        }
-        self.count += 1;
-        let is_allowed = pipeline
-            .retry
-            .pause(self.count, None, &pipeline.jitter)
-            .is_some();
-        source.budget.fail(pipeline).filter(|_| is_allowed)
-    }
-
-    fn because(&mut self, error: Error) {
-        if error.kind() == ErrorKind::ContentChanged {
-            self.changed = Some(error);
         }
     }
 }

@@ -17,8 +17,6 @@ use super::throughput::{Throughput, bytes_within};
 use super::verify::Announced;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long content may take that is on this machine already, whatever time is left.
-const AT_HAND: Duration = Duration::from_secs(1);
 /// How long a response may stay open after everything came that it announced.
 const MAX_LINGER: Duration = Duration::from_secs(5);
 
@@ -255,7 +253,7 @@ impl Reader {
     /// How long the next bytes may take: the first of a response count for the operation's time.
     fn limit(&self) -> Duration {
         if self.is_fresh {
-            self.source.stall.min(self.budget.left().max(AT_HAND))
+            self.budget.first_bytes_within(self.source.stall)
         } else {
             self.source.stall
         }
