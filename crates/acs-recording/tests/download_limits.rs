@@ -133,7 +133,7 @@ async fn the_time_of_an_operation_is_one_for_all_its_attempts() {
         },
         |_| Script::new("HTTP/1.1 503 Busy\nContent-Length: 0\nRetry-After: 1\n\n"),
     ];
-    for script in scripts {
+    join_all(scripts.map(|script| async move {
         let server = Raw::start(move |number, _| script(number)).await;
         let client = server.client().time_limit(Duration::from_millis(300));
         let client = client.build().unwrap();
@@ -145,7 +145,8 @@ async fn the_time_of_an_operation_is_one_for_all_its_attempts() {
         let took = begun.elapsed();
         assert!(took < Duration::from_secs(8), "{took:?}: {error}");
         assert!(names(folder.path()).is_empty());
-    }
+    }))
+    .await;
     // After content came, the time counts from the interruption.
     let server = Raw::start(|number, _| match number {
         0 => Script::hanging(format!("{HEAD}0123456789")),
