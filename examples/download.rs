@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use acs_emulator::{Emulator, LargeRecording};
-use acs_recording::{ContentUrl, EventKind, Events, Overwrite, Progress, RecordingClient};
+use acs_recording::{ContentUrl, Event, EventKind, Events, Overwrite, Progress, RecordingClient};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -51,7 +51,7 @@ struct Options {
     /// Connections per file, instead of as many as its size is worth
     #[arg(long, value_name = "N")]
     connections: Option<usize>,
-    /// Deletes a recording of an event from the service once it is here and checked
+    /// Deletes a recording of an event from the service once it is here and verified
     #[arg(long)]
     delete: bool,
 }
@@ -83,39 +83,67 @@ async fn run(options: &Options) -> Result<()> {
     }
     let body = std::fs::read(what).with_context(|| what.clone())?;
     let mut found = false;
+    let mut failed = false;
     for event in Events::parse(&body) {
-        let EventKind::RecordingFileStatusUpdated(file) = event?.into_kind() else {
-            continue;
+        let outcome = match event {
+            Ok(event) => recording(&client, &event, options).await,
+            Err(error) => Err(error.into()),
         };
-        found = true;
-        let bar = bar()?;
-        let mut save = client
-            .download_recording(&file)
-            .to_dir(&options.out)
-            .check_media()
-            .sha256()
-            .on_progress(shown_on(&bar));
-        if let Some(connections) = options.connections {
-            save = save.connections(connections);
+        // One that fails stops no other.
+        match outcome {
+            Ok(is_recording) => found |= is_recording,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                failed = true;
+            }
         }
-        if options.delete {
-            save = save.delete_after();
-        }
-        let saved = save.await?;
-        bar.finish();
-        for chunk in saved.chunks {
-            let hash = chunk.media.sha256.map(|hash| hash.to_string());
-            println!(
-                "{}  {}",
-                hash.unwrap_or_default(),
-                chunk.media.path.display()
-            );
-        }
+    }
+    if failed {
+        bail!("{what}: not everything could be downloaded");
     }
     if !found {
         bail!("{what}: no event of a recording that is ready");
     }
     Ok(())
+}
+
+/// Downloads what an event announces; whether it announces a recording.
+async fn recording(client: &RecordingClient, event: &Event, options: &Options) -> Result<bool> {
+    let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
+        return Ok(false);
+    };
+    let bar = bar()?;
+    let mut save = client
+        .download_recording(file)
+        .event(event)
+        .to_dir(&options.out)
+        .on_progress(shown_on(&bar));
+    if let Some(connections) = options.connections {
+        save = save.connections(connections);
+    }
+    if options.delete {
+        save = save.delete_after();
+    }
+    let saved = save.await?;
+    bar.finish();
+    for warning in &saved.warnings {
+        eprintln!("warning: {warning}");
+    }
+    for chunk in &saved.chunks {
+        let hash = chunk.media.sha256.map(|hash| hash.to_string());
+        println!(
+            "{}  {}",
+            hash.unwrap_or_default(),
+            chunk.media.path.display()
+        );
+    }
+    if !saved.is_complete() {
+        bail!(
+            "something is missing; {} says what is here",
+            saved.manifest.display()
+        );
+    }
+    Ok(true)
 }
 
 fn is_location(text: &str) -> bool {

@@ -156,16 +156,13 @@ async fn run(options: Options) -> Result<()> {
             lines.push(format!("  channel {channel}: {}", call.describe(who)));
         }
         call.client.delete(chunk).await?;
-        println!("deleted              {} on the service", chunk.document_id);
-        let gone = call
-            .client
-            .download(&chunk.content_location)
-            .into_bytes()
-            .await;
+        println!("deleted              {} on the service", name(chunk));
+        let location = chunk.content_location.as_ref().context("no location")?;
+        let gone = call.client.download(location).into_bytes().await;
         ensure!(
             gone.is_err(),
             "{} can be read after it was deleted",
-            chunk.document_id
+            name(chunk)
         );
     }
     println!();
@@ -237,26 +234,27 @@ fn azure_call(connection_string: &str, id: &str, webhook: &str) -> Result<Call> 
     })
 }
 
+/// What a chunk is called.
+fn name(chunk: &RecordingChunk) -> &str {
+    chunk.document_id.as_ref().map_or("chunk", |id| id.as_str())
+}
+
 async fn fetch(
     client: &RecordingClient,
     chunk: &RecordingChunk,
     out: &Path,
 ) -> Result<(Saved, RecordingMetadata)> {
-    let path = out.join(format!("{}.wav", chunk.document_id));
-    let saved = client
-        .download(&chunk.content_location)
-        .to_file(path)
-        .await?;
+    let path = out.join(format!("{}.wav", name(chunk)));
+    let location = chunk.content_location.as_ref().context("no media")?;
+    let saved = client.download(location).to_file(path).await?;
     println!(
         "downloaded           {} ({} bytes)",
         saved.path.display(),
         saved.bytes
     );
-    let path = out.join(format!("{}.json", chunk.document_id));
-    let document = client
-        .download(&chunk.metadata_location)
-        .to_file(path)
-        .await?;
+    let path = out.join(format!("{}.json", name(chunk)));
+    let location = chunk.metadata_location.as_ref().context("no metadata")?;
+    let document = client.download(location).to_file(path).await?;
     println!(
         "downloaded           {} ({} bytes)",
         document.path.display(),

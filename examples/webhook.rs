@@ -1,13 +1,14 @@
-//! A webhook that downloads the files of recordings as they are announced, and deletes them from
-//! the service when they are here.
+//! A webhook that keeps the events of recordings on disk, downloads the files in the background, and
+//! deletes them from the service once they are here.
 //!
 //! ```text
 //! ACS_CONNECTION_STRING=… WEBHOOK_SECRET=… cargo run --example webhook -- --out recordings
 //! ```
 //!
 //! Subscribe its public address, with the secret as in `https://app.example/events?code=…`, to
-//! `RecordingFileStatusUpdated`. Without a connection string it runs against the emulator, inside of
-//! this process, and records a call of its own.
+//! `RecordingFileStatusUpdated`. It may be stopped or killed at any time: the next start goes on with
+//! what is left. Without a connection string it runs against the emulator, inside of this process,
+//! and records a call of its own.
 
 #![allow(
     clippy::print_stdout,
@@ -22,8 +23,9 @@ use std::time::Duration;
 
 use acs_emulator::Emulator;
 use acs_recording::models::RecordingState;
-use acs_recording::webhook::{Check, HandlerError, Webhook};
-use acs_recording::{Event, EventKind, Overwrite, RecordingClient, ServerCallId};
+use acs_recording::spool::Spool;
+use acs_recording::webhook::{Check, Webhook};
+use acs_recording::{RecordingClient, SavedRecording, ServerCallId};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use tokio::net::TcpListener;
@@ -59,7 +61,6 @@ struct Options {
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
-    std::fs::create_dir_all(&options.out)?;
     let emulator = match options.connection_string {
         Some(_) => None,
         None => Some(Emulator::start().await?),
@@ -75,32 +76,56 @@ async fn main() -> Result<()> {
         (None, None) => bail!("--secret or WEBHOOK_SECRET must be set"),
     };
 
-    let done = Arc::new(Notify::new());
+    // An event is acknowledged when it is on disk, and its recording is downloaded after that.
+    let spool = Spool::open(options.out.join(".spool")).await?;
     let webhook = Webhook::builder(Check::secret("code", &secret)?)
         .allow_origin("eventgrid.azure.net")
-        .build({
-            let (client, out, done) = (client.clone(), options.out.clone(), Arc::clone(&done));
-            move |event: Event| {
-                let (client, out, done) = (client.clone(), out.clone(), Arc::clone(&done));
-                async move {
-                    save(&client, &event, &out).await?;
-                    done.notify_one();
-                    Ok(())
-                }
+        .build(spool.clone());
+    let saved = Arc::new(Notify::new());
+    let worker = spool
+        .download_to(&client, &options.out)
+        .delete_after()
+        .on_saved({
+            let saved = Arc::clone(&saved);
+            move |recording| {
+                tell(recording);
+                saved.notify_one();
             }
         });
+
     let listener = TcpListener::bind(options.listen).await?;
     let address = listener.local_addr()?;
     println!("listening on http://{address}/events");
-    let server =
-        tokio::spawn(async move { axum::serve(listener, webhook.router::<()>("/events")).await });
-    let Some(emulator) = emulator else {
-        return Ok(server.await??);
+    let record = async {
+        match &emulator {
+            Some(emulator) => {
+                let url = format!("http://{address}/events?code={secret}");
+                record_a_call(emulator, &client, &url).await?;
+                let saved = tokio::time::timeout(Duration::from_secs(30), saved.notified());
+                saved.await.context("no file was announced")?;
+                spool.drained().await;
+                Ok(())
+            }
+            None => std::future::pending().await,
+        }
     };
+    tokio::select! {
+        served = axum::serve(listener, webhook.router::<()>("/events")) => Ok(served?),
+        () = worker.run() => Ok(()),
+        recorded = record => recorded,
+    }
+}
 
-    emulator
-        .subscribe(format!("http://{address}/events?code={secret}"))
-        .await?;
+fn tell(saved: &SavedRecording) {
+    for chunk in &saved.chunks {
+        let media = &chunk.media;
+        println!("{} ({} bytes)", media.path.display(), media.bytes);
+    }
+}
+
+/// Records a call of the emulator, which tells the webhook of its files.
+async fn record_a_call(emulator: &Emulator, client: &RecordingClient, url: &str) -> Result<()> {
+    emulator.subscribe(url).await?;
     let call = emulator.call(["alice", "bob"]).await;
     let recording = client
         .start(ServerCallId::new(call.server_call_id())?)
@@ -110,33 +135,5 @@ async fn main() -> Result<()> {
         .every(Duration::from_millis(10))
         .await?;
     recording.stop().await?;
-    tokio::time::timeout(Duration::from_secs(30), done.notified())
-        .await
-        .context("no file was announced")
-}
-
-/// With an error the event comes again, and what is here already is not downloaded again.
-async fn save(
-    client: &RecordingClient,
-    event: &Event,
-    out: &std::path::Path,
-) -> Result<(), HandlerError> {
-    let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
-        return Ok(());
-    };
-    let extension = file
-        .format
-        .as_ref()
-        .map_or("media", |format| format.as_str());
-    for chunk in &file.chunks {
-        let path = out.join(format!("{}.{extension}", chunk.document_id));
-        let saved = client
-            .download(&chunk.content_location)
-            .overwrite(Overwrite::Skip)
-            .to_file(path)
-            .await?;
-        println!("{} ({} bytes)", saved.path.display(), saved.bytes);
-        client.delete(chunk).await?;
-    }
     Ok(())
 }

@@ -128,6 +128,9 @@ fn the_webhook_downloads_what_is_announced() {
     let bytes = std::fs::metadata(file).unwrap().len();
     let line = format!("{} ({bytes} bytes)", file.display());
     assert!(stdout.lines().any(|found| found == line), "{stdout}");
+    let spool = folder.path().join(".spool");
+    let count = |name: &str| std::fs::read_dir(spool.join(name)).unwrap().count();
+    assert_eq!((count("pending"), count("done"), count("noted")), (0, 1, 0));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use acs_recording::Cloud;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::output::Output;
@@ -48,7 +49,9 @@ Exit codes:
     4  not found: the recording, the call or the content
     5  network: no connection, or no answer in time
     6  content is corrupt, expired or kept changing
-    7  not now: too many requests, the service is down, the content is not ready; try again
+    7  not now: too many requests, the service is down, the content is not ready, or another program
+       writes to the file; try again
+    8  incomplete: what could be saved of a recording is saved, and something is missing
   130  interrupted";
 
 /// Options of every command.
@@ -85,6 +88,38 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) credential: EntraCredential,
+
+    /// The cloud of the resource, where its address does not tell: who gives tokens and for what,
+    /// who signs them, and where Event Grid's events come from [default: that of the endpoint, or
+    /// else public] [env: ACS_CLOUD]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "CLOUD",
+        help_heading = "Global options"
+    )]
+    pub(crate) cloud: Option<CloudName>,
+
+    /// What tokens of Entra ID are asked for, if it is not what the cloud suggests
+    #[cfg(feature = "entra")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SCOPE",
+        help_heading = "Global options"
+    )]
+    pub(crate) token_scope: Option<String>,
+
+    /// Sends requests for the resource to this address, such as that of a front door or a tunnel;
+    /// they stay signed for the resource
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
+    pub(crate) send_to: Option<String>,
 
     /// How results and errors are written
     #[arg(
@@ -129,6 +164,8 @@ pub(crate) struct Global {
 
     /// Sends credentials for content also to this host, with its port if that is another than 443,
     /// or with a leading dot to all below a domain
+    ///
+    /// For a host that you run. Events come from outside: that one names a host is no reason.
     #[arg(
         long = "allow-host",
         global = true,
@@ -136,6 +173,26 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) allow_hosts: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CloudName {
+    /// Azure for everybody
+    Public,
+    /// Azure Government of the United States
+    UsGov,
+    /// Azure in China, operated by 21Vianet
+    China,
+}
+
+impl From<CloudName> for Cloud {
+    fn from(name: CloudName) -> Self {
+        match name {
+            CloudName::Public => Self::Public,
+            CloudName::UsGov => Self::UsGov,
+            CloudName::China => Self::China,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -39,11 +39,17 @@ pub(crate) async fn delete(options: Delete, global: &Global, out: &Output) -> Re
     let Some(source) = &options.event else {
         return Ok(());
     };
-    let (files, mut first) = ready_files(source).await?;
-    for chunk in files.iter().flat_map(|file| &file.chunks) {
+    let (announced, mut first) = ready_files(source).await?;
+    let files = announced.iter().map(|announced| &announced.file);
+    for (file, chunk) in files.flat_map(|file| file.chunks.iter().map(move |chunk| (file, chunk))) {
         let place = chunk.delete_location.as_ref();
         let outcome = match client.delete(chunk).await {
             Ok(()) => deleted(place, out),
+            Err(_) if place.is_none() && file.storage_type.is_some() => {
+                let text = format!("{}: it is in storage of your own", named(chunk));
+                out.note(&text);
+                Ok(())
+            }
             Err(error) => Err(Failure::from(error).about(&named(chunk))),
         };
         // One that fails stops no other.
@@ -59,7 +65,10 @@ pub(crate) async fn delete(options: Delete, global: &Global, out: &Output) -> Re
 /// Where it is deleted, or what it is called.
 fn named(chunk: &RecordingChunk) -> String {
     let place = chunk.delete_location.as_ref().map(ToString::to_string);
-    place.unwrap_or_else(|| chunk.document_id.to_string())
+    let document = || chunk.document_id.as_ref().map(ToString::to_string);
+    place
+        .or_else(document)
+        .unwrap_or_else(|| "a chunk without an id".to_owned())
 }
 
 fn deleted(place: Option<&ContentUrl>, out: &Output) -> Result<(), Failure> {
@@ -68,18 +77,29 @@ fn deleted(place: Option<&ContentUrl>, out: &Output) -> Result<(), Failure> {
     out.result(&text, &json!({"deleted": place}))
 }
 
-/// The files that the events in a file tell of, and what is wrong with the first event that cannot
-/// be read. It takes no other with it: the last line of a listener may be cut off.
+/// A recording that an event announces.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    pub(crate) event: Event,
+    pub(crate) file: RecordingFileStatusUpdated,
+}
+
+/// The recordings that the events in a file tell of, and what is wrong with the first event that
+/// cannot be read. It takes no other with it: the last line of a listener may be cut off.
 pub(crate) async fn ready_files(
     source: &Path,
-) -> Result<(Vec<RecordingFileStatusUpdated>, Option<Failure>), Failure> {
+) -> Result<(Vec<Announced>, Option<Failure>), Failure> {
     let body = read(source).await?;
     let mut files = Vec::new();
     let mut bad = None;
     for event in Events::parse(&body) {
-        match event.map(Event::into_kind) {
-            Ok(EventKind::RecordingFileStatusUpdated(file)) => files.push(file),
-            Ok(_) => {}
+        match event {
+            Ok(event) => {
+                if let EventKind::RecordingFileStatusUpdated(file) = event.kind() {
+                    let file = file.clone();
+                    files.push(Announced { event, file });
+                }
+            }
             Err(_) if bad.is_some() => {}
             Err(error) => {
                 bad = Some(Failure::usage(error.to_string()).about(&source.display()));

@@ -1,27 +1,22 @@
 //! `download`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use acs_recording::{
-    ContentUrl, Overwrite, Progress, RecordingClient, RecordingFileStatusUpdated, Saved,
-    SavedRecording,
-};
-use clap::{Args, ValueEnum};
+use acs_recording::{ContentUrl, Overwrite, RecordingClient, RecordingFileStatusUpdated};
+use clap::Args;
 use futures_util::{StreamExt as _, stream};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 
 use crate::cli::Global;
 use crate::connect::client;
-use crate::content::ready_files;
+use crate::content::{Announced, ready_files};
+use crate::download_settings::{Settings, apply, usual_patience};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::{Bar, Count, patiently};
-
-/// How many files or recordings come in at the same time.
-pub(crate) const AT_ONCE: usize = 4;
+use crate::saving::{
+    AT_ONCE, Deletes, file_json, incomplete, is_nothing, line, note, save, skipped, tell,
+};
 
 /// Downloads files, or all files of recordings
 ///
@@ -35,9 +30,17 @@ Examples:
   acs-recording download --event event.json --dir recordings --delete-after
   curl … | acs-recording download --event - --dir recordings
 
+A recording leaves ID.manifest.json beside its files, which says what was saved and verified. It is
+deleted from the service only if every file was verified by this run, or has the SHA-256 that an
+earlier run wrote into the manifest. A recording of which something is missing is saved as far as it
+can be, told with exit code 8, and not deleted. Recordings in storage of your own, and events that
+announce nothing, are noted and are no failure.
+
 JSON: {\"path\", \"bytes\", \"sha256\", \"transferred\"} for each file; for an event one line for each
-recording: {\"recording_id\", \"chunks\": [{\"media\": FILE, \"metadata\": FILE}], \"deleted\"} with
-FILE as above. Lines come in the order in which downloads are done.")]
+recording: {\"recording_id\", \"chunks\": [{\"index\", \"media\": FILE, \"metadata\": FILE}], \"missing\":
+[{\"index\", \"document_id\", \"end_reason\"}], \"warnings\", \"complete\", \"manifest\", \"deleted\"} with
+FILE as above, or {\"recording_id\", \"skipped\": \"own-storage\" or \"nothing-to-download\"}. Lines come
+in the order in which downloads are done.")]
 #[command(group = clap::ArgGroup::new("place").required(true).args(["file", "dir"]))]
 pub(crate) struct Download {
     /// The `contentLocation` or `metadataLocation` of an event
@@ -66,95 +69,14 @@ pub(crate) struct Download {
     #[command(flatten)]
     settings: Settings,
 
-    /// Deletes the recording from the service, once all of it is here and checked; only an event
+    /// Deletes the recording from the service, once all of it is here and verified; only an event
     /// says what is to be deleted
     #[arg(long, requires = "event", conflicts_with = "urls")]
     delete_after: bool,
-}
 
-/// What can be said about every download.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Settings {
-    /// How many connections fetch a file at the same time, 1 to 32 [default: by its size, 1 to 8]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
-    parallel: Option<u8>,
-
-    /// What happens to a file that is there already [default: skip, or fail for a file that
-    /// `download -o` names]
-    #[arg(long, value_enum, value_name = "HOW")]
-    overwrite: Option<Policy>,
-
-    /// Computes the SHA-256 of what comes in
-    #[arg(long)]
-    sha256: bool,
-
-    /// That of all operations.
-    #[arg(skip)]
-    time_limit: Option<Duration>,
-}
-
-impl Settings {
-    pub(crate) fn time_limit(&mut self, limit: Option<Duration>) {
-        self.time_limit = limit;
-    }
-
-    /// How long to wait for content that is not ready, if that is to be shorter than usual.
-    fn patience(&self, usual: Duration) -> Option<Duration> {
-        self.time_limit.filter(|limit| *limit < usual)
-    }
-}
-
-/// How long the library waits for content of a recording that ended so long ago.
-fn usual_patience(ended: Option<Timestamp>) -> Duration {
-    let age = ended.map(|end| Timestamp::now().duration_since(end));
-    match age {
-        Some(age) if age < SignedDuration::from_mins(15) => Duration::from_mins(2),
-        _ => Duration::from_secs(30),
-    }
-}
-
-fn ended(file: &RecordingFileStatusUpdated) -> Option<Timestamp> {
-    file.start?.checked_add(file.duration?).ok()
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Policy {
-    /// It stays, and the download fails
-    Fail,
-    /// It is replaced once the new one is complete
-    Replace,
-    /// It is taken for the content if it has its size
-    Skip,
-}
-
-impl From<Policy> for Overwrite {
-    fn from(policy: Policy) -> Self {
-        match policy {
-            Policy::Fail => Self::Fail,
-            Policy::Replace => Self::Replace,
-            Policy::Skip => Self::Skip,
-        }
-    }
-}
-
-/// Sets the same on both kinds of downloads.
-macro_rules! apply {
-    ($settings:expr, $download:expr, $patience:expr) => {{
-        let (settings, mut download) = ($settings, $download);
-        if let Some(count) = settings.parallel {
-            download = download.connections(count.into());
-        }
-        if let Some(policy) = settings.overwrite {
-            download = download.overwrite(policy.into());
-        }
-        if let Some(limit) = settings.patience($patience) {
-            download = download.ready_within(limit);
-        }
-        if settings.sha256 {
-            download = download.sha256();
-        }
-        download
-    }};
+    /// With --delete-after: deletes what is saved of a recording even if something is missing
+    #[arg(long, requires = "delete_after")]
+    delete_incomplete: bool,
 }
 
 pub(crate) async fn download(
@@ -177,24 +99,46 @@ async fn recordings(
     options: &Download,
     out: &Output,
 ) -> Result<(), Failure> {
-    let (settings, delete_after) = (&options.settings, options.delete_after);
-    let (mut files, unreadable) = ready_files(source).await?;
-    // An event may have been delivered twice, and two downloads into one file are one too many.
-    let mut seen = HashSet::new();
-    files.retain(|file| match file.chunks.first() {
-        Some(first) => seen.insert(first.document_id.clone()),
-        None => true,
+    let (mut announced, unreadable) = ready_files(source).await?;
+    // An event may have been delivered twice.
+    let mut seen: HashMap<String, Vec<RecordingFileStatusUpdated>> = HashMap::new();
+    announced.retain(|Announced { file, .. }| {
+        let same = seen.entry(client.download_recording(file).file_stem());
+        let same = same.or_default();
+        let is_new = same
+            .iter()
+            .all(|other| other.chunks != file.chunks || other.storage_type != file.storage_type);
+        if is_new {
+            same.push(file.clone());
+        }
+        is_new
     });
-    let (all, several) = (&Count::files(out, files.len()), files.len() > 1);
-    let downloads = files.iter().map(|file| async move {
-        let saved = save(client, file, folder, settings, delete_after, out).await;
+    let (all, several) = (&Count::files(out, announced.len()), announced.len() > 1);
+    let downloads = announced.iter().map(|announced| async move {
+        let Announced { event, file } = announced;
+        let download = client.download_recording(file).event(event);
+        let name = download.file_stem();
+        let deletes = Deletes {
+            complete: options.delete_after,
+            incomplete: options.delete_incomplete,
+        };
+        let saved = save(download, file, folder, &options.settings, deletes, out).await;
         all.next();
-        let about = file.chunks.first().filter(|_| several);
-        let saved = saved.map_err(|error| match about {
-            Some(chunk) => Failure::from(error).about(&chunk.document_id),
-            None => error.into(),
-        })?;
-        tell(file, &saved, delete_after, out)
+        let failed = |failure: Failure| {
+            if several {
+                failure.about(&name)
+            } else {
+                failure
+            }
+        };
+        match saved {
+            Ok(saved) => {
+                tell(file, &saved, &options.settings, out)?;
+                incomplete(&saved).map_or(Ok(()), |failure| Err(failed(failure)))
+            }
+            Err(error) if is_nothing(&error) => skipped(file, &error, out),
+            Err(error) => Err(failed(error.into())),
+        }
     });
     some_at_a_time(downloads.collect(), out).await?;
     unreadable.map_or(Ok(()), Err)
@@ -225,7 +169,8 @@ async fn files(client: &RecordingClient, options: &Download, out: &Output) -> Re
             }
         })?;
         note(&saved, out);
-        out.result(&line(&saved), &file_json(&saved))
+        let text = line(&saved, options.settings.sha256);
+        out.result(&text, &file_json(&saved))
     });
     some_at_a_time(downloads.collect(), out).await
 }
@@ -305,92 +250,11 @@ where
     first.map_or(Ok(()), Err)
 }
 
-/// Downloads all that an event tells of.
-pub(crate) async fn save(
-    client: &RecordingClient,
-    file: &RecordingFileStatusUpdated,
-    folder: &Path,
-    settings: &Settings,
-    delete_after: bool,
-    out: &Output,
-) -> Result<SavedRecording, acs_recording::Error> {
-    let first = file.chunks.first();
-    let name = first.map_or("", |chunk| chunk.document_id.as_str());
-    let chunks = Count::chunks(out, name, file.chunks.len());
-    let bar = Bar::new(out, name);
-    let progress = bar.listener();
-    let listener = move |now: Progress| {
-        chunks.set(now.chunk);
-        progress(now);
-    };
-    let download = client.download_recording(file).to_dir(folder);
-    let mut download = apply!(settings, download, usual_patience(ended(file)))
-        .check_media()
-        .on_progress(listener);
-    if delete_after {
-        download = download.delete_after();
-    }
-    patiently(download.into_future(), &bar, name, out).await
-}
-
-/// Prints what was downloaded.
-pub(crate) fn tell(
-    file: &RecordingFileStatusUpdated,
-    saved: &SavedRecording,
-    deleted: bool,
-    out: &Output,
-) -> Result<(), Failure> {
-    let chunks = saved.chunks.iter();
-    let files = chunks
-        .clone()
-        .flat_map(|chunk| [&chunk.media, &chunk.metadata]);
-    let text: Vec<_> = files.map(line).collect();
-    for chunk in chunks.clone() {
-        note(&chunk.media, out);
-    }
-    if deleted {
-        out.note("deleted from the service");
-    }
-    let chunks: Vec<_> = chunks
-        .map(|chunk| {
-            json!({"media": file_json(&chunk.media), "metadata": file_json(&chunk.metadata)})
-        })
-        .collect();
-    let json = json!({"recording_id": file.recording_id, "chunks": chunks, "deleted": deleted});
-    out.result(&text.join("\n"), &json)
-}
-
-fn note(saved: &Saved, out: &Output) {
-    let path = saved.path.display();
-    match saved.bytes - saved.transferred.min(saved.bytes) {
-        0 => {}
-        _ if saved.transferred == 0 => out.note(&format!("{path} was there already")),
-        before => out.note(&format!("{path}: went on after {before} bytes")),
-    }
-}
-
 fn name(path: &Path) -> String {
     path.file_name()
         .unwrap_or(path.as_os_str())
         .to_string_lossy()
         .into_owned()
-}
-
-/// As `sha256sum` writes it, if there is a checksum.
-fn line(saved: &Saved) -> String {
-    match &saved.sha256 {
-        Some(hash) => format!("{hash}  {}", saved.path.display()),
-        None => saved.path.display().to_string(),
-    }
-}
-
-fn file_json(saved: &Saved) -> Value {
-    json!({
-        "path": saved.path.to_string_lossy(),
-        "bytes": saved.bytes,
-        "sha256": saved.sha256.as_ref().map(ToString::to_string),
-        "transferred": saved.transferred,
-    })
 }
 
 #[cfg(test)]

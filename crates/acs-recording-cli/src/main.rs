@@ -10,6 +10,7 @@ mod cli;
 mod connect;
 mod content;
 mod download;
+mod download_settings;
 mod emulator;
 mod events;
 mod failure;
@@ -20,6 +21,7 @@ mod metadata;
 mod output;
 mod progress;
 mod recording;
+mod saving;
 mod shell;
 mod text;
 

@@ -55,6 +55,14 @@ impl Output {
         }
     }
 
+    /// A result for programs alone.
+    pub(crate) fn json_result(&self, json: &Value) -> Result<(), Failure> {
+        match self.format {
+            Format::Text => Ok(()),
+            Format::Json => self.json(json),
+        }
+    }
+
     /// Lines of a result whatever the format.
     pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
         self.raw(format!("{}\n", lines(text)).as_bytes())

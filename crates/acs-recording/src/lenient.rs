@@ -1,13 +1,14 @@
 //! Reading what the service writes in more than one way.
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use serde::Deserialize as _;
 use serde::de::{self, Deserializer, Unexpected, Visitor};
+use serde_json::Value;
 
 /// An optional number that may come as text (`"16000"`) or with a fraction (`5580.0`).
 pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
@@ -48,18 +49,57 @@ pub(crate) fn seconds<'de, D: Deserializer<'de>>(
     Ok(number(deserializer)?.and_then(|value| Duration::try_from_secs_f64(value).ok()))
 }
 
-/// An optional id; text that cannot be one counts as none, because an event is worth more than an
-/// id in it.
-pub(crate) fn id<'de, D: Deserializer<'de>, T: TryFrom<String>>(
+/// What the service may write in another form than people are allowed to.
+pub(crate) trait Received: Sized {
+    /// The value, unless the text cannot be one at all.
+    fn received(text: String) -> Option<Self>;
+}
+
+/// An optional id. A number counts as its text; what cannot be an id counts as none, because an
+/// event is worth more than an id in it.
+pub(crate) fn id<'de, D: Deserializer<'de>, T: Received>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
-    let text = <Option<String> as de::Deserialize>::deserialize(deserializer)?;
-    Ok(text.and_then(|text| T::try_from(text).ok()))
+    let text = match Value::deserialize(deserializer)? {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    Ok(text.and_then(T::received))
+}
+
+/// Optional text, or what is made of text. Whatever else is there counts as its JSON text.
+pub(crate) fn text<'de, D: Deserializer<'de>, T: From<String>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let text = match Value::deserialize(deserializer)? {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    };
+    Ok(text.map(T::from))
+}
+
+/// What can be read, or what stands for nothing.
+pub(crate) fn or_default<'de, D: Deserializer<'de>, T: de::DeserializeOwned + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+/// The elements of a list that can be read.
+pub(crate) fn list<'de, D: Deserializer<'de>, T: de::DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    let list: Vec<Value> = or_default(deserializer)?;
+    let read = list.into_iter().map(serde_json::from_value);
+    Ok(read.filter_map(Result::ok).collect())
 }
 
 /// As [`id`], from text.
-pub(crate) fn parse<T: FromStr>(text: Option<&str>) -> Option<T> {
-    text?.parse().ok()
+pub(crate) fn parse<T: Received>(text: Option<&str>) -> Option<T> {
+    T::received(text?.to_owned())
 }
 
 struct NumberVisitor;

@@ -20,13 +20,9 @@
 //!
 //! // Minutes later Event Grid posts to your webhook that the files are ready.
 //! async fn webhook(client: &RecordingClient, body: &[u8]) -> acs_recording::Result<()> {
-//!     for event in Events::parse(body) {
-//!         if let EventKind::RecordingFileStatusUpdated(file) = event?.kind() {
-//!             for chunk in &file.chunks {
-//!                 let path = format!("{}.wav", chunk.document_id);
-//!                 client.download(&chunk.content_location).to_file(path).await?;
-//!                 client.delete(chunk).await?;
-//!             }
+//!     for event in Events::parse(body).flatten() {
+//!         if let EventKind::RecordingFileStatusUpdated(file) = event.kind() {
+//!             client.download_recording(file).to_dir("recordings").delete_after().await?;
 //!         }
 //!     }
 //!     Ok(())
@@ -50,6 +46,7 @@
 
 mod calls;
 mod client;
+mod cloud;
 mod content;
 mod credential;
 mod error;
@@ -58,11 +55,15 @@ mod identifier;
 mod ids;
 mod inbox;
 mod lenient;
+mod manifest;
 mod metadata;
+mod mistaken;
 mod operation;
 mod recording;
 #[cfg(feature = "schemars")]
 pub mod schema;
+#[cfg(feature = "webhook")]
+pub mod spool;
 mod start;
 pub mod text;
 mod transport;
@@ -87,10 +88,11 @@ pub use calls::{
     WaitUntilConnected,
 };
 pub use client::{RecordingClient, RecordingClientBuilder};
+pub use cloud::Cloud;
 pub use content::{
     ContentHash, ContentStream, ContentUrl, DeleteContent, Download, DownloadRecording,
-    InvalidContentUrl, Overwrite, Progress, SaveRecording, Saved, SavedChunk, SavedRecording,
-    Written,
+    InvalidContentHash, InvalidContentUrl, MissingChunk, Overwrite, Progress, ReadMetadata,
+    SaveRecording, Saved, SavedChunk, SavedRecording, Written,
 };
 #[cfg(feature = "entra")]
 pub use credential::ClaimsChallenge;
@@ -98,7 +100,7 @@ pub use credential::{
     AccessKey, ConnectionString, Endpoint, InvalidAccessKey, InvalidConnectionString,
     InvalidEndpoint, SignedHeaders,
 };
-pub use error::{Error, ErrorKind, Result, ServiceCode};
+pub use error::{Disposition, Error, ErrorKind, Hint, Result, ServiceCode};
 pub use event::{
     CallDetails, CallEndReason, CallEnded, CallParticipantAdded, CallParticipantRemoved, CallParty,
     CallStarted, Delivery, DialogUpdate, Event, EventKind, EventSchema, Events, IncomingCall,
@@ -110,6 +112,7 @@ pub use ids::{
     CallConnectionId, DocumentId, GroupCallId, InvalidId, RecordingId, RoomId, ServerCallId,
 };
 pub use inbox::{AwaitedRecording, EventStream, Inbox, Wait};
+pub use manifest::{ManifestChunk, ManifestFile, RecordingManifest};
 pub use metadata::{
     AudioConfiguration, InvalidMetadata, Pause, RecordedParticipant, RecordingMetadata,
     VideoConfiguration,

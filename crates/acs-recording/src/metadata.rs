@@ -1,22 +1,25 @@
 //! The metadata document of a recorded chunk.
 
+mod read;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+
+#[cfg(feature = "schemars")]
+pub(crate) use read::Document;
 
 use crate::error::{Error, ErrorKind};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::DocumentId;
-use crate::lenient;
 use crate::models::{RecordingChannelType, RecordingContentType, RecordingFormatType};
-use crate::text;
 
 /// What the service notes about a chunk: when it was recorded, how, and who took part.
 ///
-/// Anything may be missing; documents of older versions have less.
-#[derive(Clone, Debug, PartialEq)]
+/// Anything may be missing; documents of older versions have less. What cannot be read counts as
+/// missing, too, and is named in [`unreadable`](Self::unreadable).
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct RecordingMetadata {
     /// The Communication Services resource's immutable id, a GUID.
@@ -47,10 +50,12 @@ pub struct RecordingMetadata {
     pub participants: Vec<RecordedParticipant>,
     /// The version of the document's form.
     pub version: Option<String>,
+    /// The members that are there and cannot be read, such as `participants[1].channel`.
+    pub unreadable: Vec<String>,
 }
 
 /// A time during which nothing was recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pause {
     /// When it began.
@@ -60,45 +65,41 @@ pub struct Pause {
 }
 
 /// How the audio of a recording is encoded.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schemars", schemars(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct AudioConfiguration {
     /// Samples per second, in hertz.
-    #[serde(default, deserialize_with = "lenient::count")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub sample_rate: Option<u64>,
     /// Bits per second.
-    #[serde(default, deserialize_with = "lenient::count")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub bit_rate: Option<u64>,
     /// Channels in the file.
-    #[serde(default, deserialize_with = "lenient::count")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub channels: Option<u64>,
 }
 
 /// How the video of a recording is encoded.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schemars", schemars(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct VideoConfiguration {
     /// The longer side, in pixels.
-    #[serde(default, deserialize_with = "lenient::count")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub longer_side_length: Option<u64>,
     /// The shorter side, in pixels.
-    #[serde(default, deserialize_with = "lenient::count")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub shorter_side_length: Option<u64>,
     /// Pictures per second.
-    #[serde(default, rename = "framerate", deserialize_with = "lenient::number")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
+    #[cfg_attr(
+        feature = "schemars",
+        schemars(rename = "framerate", with = "Option<crate::schema::Number>")
+    )]
     pub frame_rate: Option<f64>,
     /// Bits per second.
-    #[serde(default, deserialize_with = "lenient::count")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
     pub bit_rate: Option<u64>,
 }
@@ -127,12 +128,12 @@ impl From<InvalidMetadata> for Error {
 impl RecordingMetadata {
     /// Reads a document as it was downloaded.
     ///
+    /// A member that has an unexpected form costs nothing but itself.
+    ///
     /// # Errors
-    /// It is not JSON, or a member has a type that no version uses.
+    /// The document is not a JSON object.
     pub fn parse(document: &[u8]) -> Result<Self, InvalidMetadata> {
-        serde_json::from_str::<Document>(&text::decode_lossy(document))
-            .map(Self::from)
-            .map_err(InvalidMetadata)
+        read::document(document).map_err(InvalidMetadata)
     }
 
     /// Who is on a channel of an unmixed recording.
@@ -160,143 +161,6 @@ impl RecordingMetadata {
             .filter_map(|pause| pause.duration)
             .fold(Duration::ZERO, Duration::saturating_add)
     }
-}
-
-/// What the service notes about a chunk of a recording.
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schemars", schemars(rename = "RecordingMetadata"))]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Document {
-    resource_id: Option<String>,
-    call_id: Option<String>,
-    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
-    chunk_document_id: Option<DocumentId>,
-    #[serde(default, deserialize_with = "lenient::count")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
-    chunk_index: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::timestamp")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
-    chunk_start_time: Option<Timestamp>,
-    #[serde(default, deserialize_with = "lenient::number")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
-    chunk_duration: Option<f64>,
-    #[serde(default)]
-    pause_resume_intervals: Option<Vec<Interval>>,
-    recording_info: Option<Info>,
-    #[serde(default)]
-    participants: Option<Vec<Participant>>,
-    version: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schemars", schemars(inline))]
-#[serde(rename_all = "camelCase")]
-struct Interval {
-    #[serde(default, deserialize_with = "lenient::timestamp")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
-    start_time: Option<Timestamp>,
-    #[serde(default, deserialize_with = "lenient::number")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
-    duration: Option<f64>,
-}
-
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schemars", schemars(inline))]
-#[serde(rename_all = "camelCase")]
-struct Info {
-    content_type: Option<String>,
-    channel_type: Option<String>,
-    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
-    format: Option<RecordingFormatType>,
-    audio_configuration: Option<AudioConfiguration>,
-    video_configuration: Option<VideoConfiguration>,
-}
-
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schemars", schemars(inline))]
-#[serde(rename_all = "camelCase")]
-struct Participant {
-    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
-    participant_id: CommunicationIdentifier,
-    #[serde(default, deserialize_with = "lenient::count")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
-    channel: Option<u64>,
-}
-
-impl From<Document> for RecordingMetadata {
-    fn from(document: Document) -> Self {
-        let info = document.recording_info;
-        let (content, channel) = info.as_ref().map_or((None, None), Info::kinds);
-        let (format, audio, video) = match info {
-            Some(info) => (
-                info.format,
-                info.audio_configuration,
-                info.video_configuration,
-            ),
-            None => (None, None, None),
-        };
-        Self {
-            resource_id: document.resource_id,
-            call_id: document.call_id,
-            document_id: document.chunk_document_id,
-            chunk_index: document.chunk_index,
-            start: document.chunk_start_time,
-            duration: document.chunk_duration.and_then(milliseconds),
-            pauses: document
-                .pause_resume_intervals
-                .unwrap_or_default()
-                .into_iter()
-                .map(|interval| Pause {
-                    start: interval.start_time,
-                    duration: interval.duration.and_then(milliseconds),
-                })
-                .collect(),
-            content,
-            channel,
-            format,
-            audio,
-            video,
-            participants: document
-                .participants
-                .unwrap_or_default()
-                .into_iter()
-                .map(|participant| RecordedParticipant {
-                    id: participant.participant_id,
-                    channel: participant.channel,
-                })
-                .collect(),
-            version: document.version,
-        }
-    }
-}
-
-impl Info {
-    /// Content and channel type, told apart by their values: real documents have them under each
-    /// other's name.
-    fn kinds(&self) -> (Option<RecordingContentType>, Option<RecordingChannelType>) {
-        let content = self.content_type.as_deref().map(RecordingContentType::from);
-        let channel = self.channel_type.as_deref().map(RecordingChannelType::from);
-        let swapped = self
-            .content_type
-            .as_deref()
-            .map(RecordingChannelType::from)
-            .filter(|channel| RecordingChannelType::KNOWN.contains(channel));
-        match swapped {
-            Some(channel) => (
-                self.channel_type.as_deref().map(RecordingContentType::from),
-                Some(channel),
-            ),
-            None => (content, channel),
-        }
-    }
-}
-
-fn milliseconds(value: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(value / 1000.0).ok()
 }
 
 #[cfg(test)]
@@ -360,20 +224,60 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_none_and_what_is_wrong_is_an_error() {
+    fn what_is_missing_is_none_and_only_what_is_no_object_is_an_error() {
         let metadata = RecordingMetadata::parse(b"\xef\xbb\xbf{}").unwrap();
-        assert!(metadata.participants.is_empty() && metadata.format.is_none());
-        for document in [
-            "",
-            "[]",
-            "{\"chunkIndex\":-1}",
-            "{\"participants\":[{}]}",
-            "<html>",
-        ] {
+        assert_eq!(metadata, RecordingMetadata::default());
+        let null = br#"{"participants": null, "recordingInfo": null, "pauseResumeIntervals": null,
+            "chunkIndex": null, "chunkStartTime": null, "version": null}"#;
+        let metadata = RecordingMetadata::parse(null).unwrap();
+        assert_eq!(metadata, RecordingMetadata::default());
+        for document in ["", "[]", "null", "7", "\"{}\"", "<html>", "{\"a\":"] {
             assert!(
                 RecordingMetadata::parse(document.as_bytes()).is_err(),
                 "{document}"
             );
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_costs_nothing_but_itself_and_is_named() {
+        let document = r#"{
+            "callId": 7, "resourceId": {}, "chunkDocumentId": "two words", "chunkIndex": -1,
+            "chunkStartTime": "yesterday", "chunkDuration": "5580",
+            "pauseResumeIntervals": [null, {"duration": "long"}, {"duration": "20"}],
+            "recordingInfo": {"format": 2, "audioConfiguration": {"channels": -1, "bitRate": "8"},
+                              "videoConfiguration": []},
+            "participants": [{"participantId": "8:acs:a", "channel": -1}, {"channel": 0}, null,
+                             {"participantId": "8:acs:b", "channel": "1"}],
+            "version": 1.0, "callId": "c"
+        }"#;
+        let metadata = RecordingMetadata::parse(document.as_bytes()).unwrap();
+        assert_eq!(metadata.call_id.as_deref(), Some("c"));
+        assert_eq!(metadata.duration, Some(Duration::from_millis(5580)));
+        assert_eq!(metadata.pauses.len(), 2);
+        assert_eq!(metadata.paused(), Duration::from_millis(20));
+        let audio = metadata.audio.as_ref().unwrap();
+        assert_eq!((audio.channels, audio.bit_rate), (None, Some(8)));
+        assert_eq!(metadata.format, Some("2".into()));
+        assert_eq!(metadata.version.as_deref(), Some("1.0"));
+        assert_eq!(metadata.participants.len(), 2);
+        assert_eq!(metadata.participants[0].channel, None);
+        assert_eq!(metadata.participant_on(1), Some(&"8:acs:b".into()));
+        assert_eq!(
+            metadata.unreadable,
+            [
+                "resourceId",
+                "chunkDocumentId",
+                "chunkIndex",
+                "chunkStartTime",
+                "pauseResumeIntervals[0]",
+                "pauseResumeIntervals[1].duration",
+                "recordingInfo.audioConfiguration.channels",
+                "recordingInfo.videoConfiguration",
+                "participants[0].channel",
+                "participants[1].participantId",
+                "participants[2]",
+            ]
+        );
     }
 }

@@ -109,13 +109,10 @@ async fn a_recording_from_start_to_deletion() {
     assert_eq!(file.duration, Some(Duration::from_millis(5800)));
 
     let chunk = &file.chunks[0];
+    let location = chunk.content_location.as_ref().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("call.wav");
-    let saved = client
-        .download(&chunk.content_location)
-        .to_file(&path)
-        .await
-        .unwrap();
+    let saved = client.download(location).to_file(&path).await.unwrap();
     let wav = hound::WavReader::open(&path).unwrap();
     assert_eq!((wav.spec().channels, wav.duration()), (2, 92_800));
     assert_eq!(saved.bytes, std::fs::metadata(&path).unwrap().len());
@@ -124,15 +121,11 @@ async fn a_recording_from_start_to_deletion() {
     assert_eq!(metadata.participant_on(0), Some(&bob.into()));
     assert_eq!(metadata.participant_on(1), Some(&alice.into()));
     assert_eq!(metadata.pauses[0].duration, Some(Duration::from_secs(10)));
-    assert_eq!(metadata.document_id.as_ref(), Some(&chunk.document_id));
+    assert_eq!(metadata.document_id, chunk.document_id);
 
     client.delete(chunk).await.unwrap();
     client.delete(chunk).await.unwrap();
-    let error = client
-        .download(&chunk.content_location)
-        .into_bytes()
-        .await
-        .unwrap_err();
+    let error = client.download(location).into_bytes().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     insta::with_settings!({filters => vec![("request [0-9a-f-]{36}", "request [id]")]}, {
         insta::assert_snapshot!("deleted_content", error);

@@ -229,10 +229,12 @@ async fn attempts_have_a_limit_for_single_calls() {
 #[tokio::test]
 async fn all_redirects_together_have_one_limit() {
     let server = Server::start(vec![Answer::Silence; 4]).await;
-    let location = format!("{}/v1/objects/o", server.url);
+    let location = format!("{}/v1/objects/o/content/x", server.url);
     let moved = answer("302 Found", &[("Location", &location)], "");
     let first = Server::start(vec![moved; 4]).await;
-    let location = format!("{}/v1/objects/o", first.url).parse().unwrap();
+    let location = format!("{}/v1/objects/o/content/x", first.url)
+        .parse()
+        .unwrap();
     let client = first.client().retry(RetryPolicy::none());
     let client = client.allow_content_host("127.0.0.1").build().unwrap();
     let client = client.with_time_limit(Duration::from_millis(150));

@@ -232,7 +232,7 @@ async fn reads_and_deletes_content() {
         file.chunks[0].clone()
     };
     let download = sent(answer("200 OK", &[], "media"), async |client, url| {
-        let location: ContentUrl = event(&url).content_location;
+        let location: ContentUrl = event(&url).content_location.unwrap();
         let bytes = client.download(&location).into_bytes().await?;
         assert_eq!(bytes, b"media");
         Ok(())

@@ -1,7 +1,9 @@
 //! `events parse` and `events listen`.
 
+mod handler;
 mod listen;
-mod memory;
+mod local;
+mod serve;
 
 use std::path::PathBuf;
 

@@ -39,7 +39,12 @@ async fn one_file_is_downloaded_and_deleted() {
         .run(&["download", chunk.content_location(), "-o", "b"])
         .failure(4);
     let elsewhere = ["download", "https://media.example/x", "-o", "b"];
-    assert!(program.run(&elsewhere).failure(2).contains("--allow-host"));
+    let elsewhere = program.run(&elsewhere).failure(2);
+    assert!(
+        elsewhere.contains("not a host of the service"),
+        "{elsewhere}"
+    );
+    assert!(!elsewhere.contains("allow"), "{elsewhere}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,6 +120,125 @@ async fn a_recording_is_downloaded_by_its_event() {
     program
         .run(&["download", "--event", "no.json", "--dir", "x"])
         .failure(1);
+}
+
+/// An event that does not announce the second of three chunks.
+fn with_a_gap(acs: &Emulator) -> (acs_emulator::StoredRecording, serde_json::Value) {
+    let recording = LargeRecording::new(1000).chunk(1000).chunk(1000);
+    let recording = acs.add_recording(recording);
+    let mut event = event(&recording);
+    let chunks = &mut event[0]["data"]["recordingStorageInfo"]["recordingChunks"];
+    chunks.as_array_mut().unwrap().remove(1);
+    (recording, event)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incomplete_recording_has_an_exit_code_of_its_own() {
+    let acs = Emulator::start().await.unwrap();
+    let (recording, event) = with_a_gap(&acs);
+    let program = Program::new(&acs);
+    program.write("event.json", event.to_string().as_bytes());
+    let download = ["download", "--event", "event.json", "--dir", "rec"];
+    let keeping = [&download[..], &["--delete-after"]].concat();
+    let run = program.run(&keeping);
+    assert_eq!(run.code, Some(8), "{run:?}");
+    assert_eq!(run.out.lines().count(), 4, "{run:?}");
+    for part in ["chunk 1 is missing", "nothing was deleted", "manifest.json"] {
+        assert!(run.err.contains(part), "{run:?}");
+    }
+    let id = recording.chunks()[0].document_id();
+    assert_eq!(program.read(format!("rec/{id}.002.wav")).len(), 1000);
+
+    let json = [&keeping[..], &["--delete-incomplete", "--output", "json"]].concat();
+    let run = program.run(&json);
+    assert_eq!(run.code, Some(8), "{run:?}");
+    let line: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(
+        (&line["complete"], &line["deleted"]),
+        (&false.into(), &true.into())
+    );
+    assert_eq!(line["missing"][0]["index"], 1);
+    assert_eq!(line["chunks"][1]["index"], 2);
+    assert!(
+        line["manifest"]
+            .as_str()
+            .unwrap()
+            .ends_with("manifest.json")
+    );
+    assert_eq!(
+        line["chunks"][0]["media"]["sha256"].as_str().unwrap().len(),
+        64
+    );
+    assert!(line["warnings"][0].as_str().unwrap().contains("chunk 1"));
+    let error = run.err.trim_end().lines().last().unwrap();
+    let error: serde_json::Value = serde_json::from_str(error).unwrap();
+    assert_eq!(error["error"]["kind"], "incomplete");
+    assert_eq!(error["error"]["exit_code"], 8);
+    let kept = recording.chunks()[1].content_location();
+    program.run(&["download", kept, "-o", "kept.wav"]).text();
+    let insists = [&download[..], &["--delete-incomplete"]].concat();
+    assert_eq!(program.run(&insists).code, Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_service_does_not_have_is_noted_and_no_failure() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(1000));
+    let program = Program::new(&acs);
+    let download = ["download", "--event", "-", "--dir", "rec", "--delete-after"];
+    let json = [&download[..], &["--output", "json"]].concat();
+
+    let mut none = event(&recording);
+    none[0]["data"]["recordingStorageInfo"]["recordingChunks"] = serde_json::json!([]);
+    let run = program.feed(&json, &none.to_string());
+    assert_eq!(run.json()["skipped"], "nothing-to-download");
+
+    let mut own = event(&recording);
+    let chunk = &mut own[0]["data"]["recordingStorageInfo"]["recordingChunks"][0];
+    chunk["contentLocation"] = "https://acme.blob.core.usgovcloudapi.net/c/0-audiowav.wav".into();
+    chunk["deleteLocation"] = serde_json::Value::Null;
+    own[0]["data"]["storageType"] = "AzureBlob".into();
+    let run = program.feed(&json, &own.to_string());
+    assert_eq!(run.json()["skipped"], "own-storage");
+    let run = program.feed(&download, &own.to_string());
+    assert!(!run.err.contains("--allow-host"), "{run:?}");
+    assert!(run.err.contains("storage of your own"), "{run:?}");
+    assert_eq!(run.text(), "");
+    let run = program.feed(&["delete", "--event", "-"], &own.to_string());
+    assert!(run.err.contains("storage of your own"), "{run:?}");
+    assert_eq!(run.text(), "");
+
+    // Beside one that can be had, and that came twice.
+    let whole = event(&recording);
+    let all = serde_json::json!([none[0], own[0], whole[0], whole[0]]);
+    let run = program.feed(&download, &all.to_string());
+    assert_eq!(run.text().lines().count(), 2);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_private_unless_told_otherwise() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(1000));
+    let program = Program::new(&acs);
+    let location = recording.chunks()[0].content_location();
+    let download = ["download", location, "-o"];
+    for (name, options, expected) in [
+        ("a", &[][..], 0o600),
+        ("b", &["--file-mode", "640"][..], 0o640),
+    ] {
+        program
+            .run(&[&download[..], &[name], options].concat())
+            .text();
+        let found = std::fs::metadata(program.dir.path().join(name)).unwrap();
+        assert_eq!(found.permissions().mode() & 0o777, expected);
+    }
+    for wrong in ["9", "4755", "044"] {
+        let run = [&download[..], &["c", "--file-mode", wrong]].concat();
+        assert_eq!(program.run(&run).code, Some(2), "{wrong}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,14 @@
 //! `events parse` and `events listen`.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{ChildStderr, Command};
 use std::time::{Duration, Instant};
 
 use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
 
-use crate::program::{Program, Run, Running, event, interrupt, spawn};
+use crate::program::{Program, Run, Running, event, interrupt, spawn, until};
+
+pub(crate) const SECRET: &str = "0123456789abcdef";
 
 /// A webhook that runs.
 pub(crate) struct Listening {
@@ -18,12 +20,25 @@ pub(crate) struct Listening {
 impl Listening {
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = spawn(command);
-        let mut err = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        err.read_line(&mut line).unwrap();
+        let err = BufReader::new(child.stderr.take().unwrap());
+        let url = String::new();
+        let mut listening = Self { child, err, url };
+        let line = listening.line();
         let url = line.trim().strip_prefix("listening on ");
-        let url = url.unwrap_or_else(|| panic!("{line}")).to_owned();
-        Self { child, err, url }
+        url.unwrap_or_else(|| panic!("{line}"))
+            .clone_into(&mut listening.url);
+        listening
+    }
+
+    /// The next line on standard error.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.err.read_line(&mut line).unwrap();
+        line
+    }
+
+    pub(crate) fn with_secret(&self) -> String {
+        format!("{}?code={SECRET}", self.url)
     }
 
     /// What it led to, when it ends.
@@ -82,20 +97,11 @@ async fn a_webhook_deletes_what_it_has_downloaded() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(100_000));
     let program = Program::new(&acs);
-    let listen = [
-        "events",
-        "listen",
-        "--port",
-        "0",
-        "--no-check",
-        "--count",
-        "1",
-        "--download-to",
-        "rec",
-        "--delete-after",
-    ];
-    let listening = Listening::start(&mut program.command(&listen));
-    let answer = post(&listening.url, &event(&recording).to_string());
+    let listen = ["events", "listen", "--port", "0", "--count", "1"];
+    let listen = [&listen[..], &["--download-to", "rec", "--delete-after"]].concat();
+    let mut command = program.command(&listen);
+    let listening = Listening::start(command.env("ACS_WEBHOOK_SECRET", SECRET));
+    let answer = post(&listening.with_secret(), &event(&recording).to_string());
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let run = listening.end(&program);
     assert!(run.err.contains("deleted from the service"), "{run:?}");
@@ -107,6 +113,127 @@ async fn a_webhook_deletes_what_it_has_downloaded() {
         "x",
     ];
     program.run(&gone).failure(4);
+}
+
+/// Whatever may be deleted is deleted for somebody who is known.
+#[test]
+fn nothing_is_deleted_for_anybody() {
+    let program = Program::with_connection_string("");
+    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let listen = [&listen[..], &["--download-to", "rec", "--delete-after"]].concat();
+    let run = program.run(&listen);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.err.contains("--delete-after"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_check_only_this_machine_may_post() {
+    let program = Program::with_connection_string("");
+    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let listening = Listening::start(&mut program.command(&listen));
+    let body = r#"[{"id": "1", "eventType": "x", "data": {}}]"#;
+    let json = "content-type: application/json\r\n";
+    for (host, headers, status) in [
+        ("evil.example", json, 403),
+        ("", &format!("{json}origin: https://evil.example\r\n"), 403),
+        ("", &format!("{json}sec-fetch-site: cross-site\r\n"), 403),
+        ("", "", 415),
+        ("", "content-type: text/plain\r\n", 415),
+        ("", json, 200),
+    ] {
+        let answer = post_as(&listening.url, host, headers, body).unwrap();
+        let expected = format!("HTTP/1.1 {status}");
+        assert!(answer.starts_with(&expected), "{host} {headers}: {answer}");
+    }
+    interrupt(&listening.child);
+    let run = listening.end(&program);
+    assert!(run.err.contains("web pages of other origins"), "{run:?}");
+    assert_eq!(run.text().lines().count(), 1);
+}
+
+/// Files in a storage account of one's own, or none at all: told once, and never asked for again.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_is_to_be_downloaded_it_is_told_once() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(100));
+    let program = Program::new(&acs);
+    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let listen = [&listen[..], &["--count", "2", "--download-to", "rec"]].concat();
+    let listening = Listening::start(&mut program.command(&listen));
+    let mut none = event(&recording);
+    none[0]["id"] = "none".into();
+    none[0]["data"]["recordingStorageInfo"]["recordingChunks"] = serde_json::json!([]);
+    let own = event(&recording).to_string();
+    let own = own.replace(
+        acs.endpoint().trim_end_matches('/'),
+        "https://own.blob.core.windows.net",
+    );
+    let mut own: serde_json::Value = serde_json::from_str(&own).unwrap();
+    own[0]["id"] = "own".into();
+    own[0]["data"]["storageType"] = "AzureBlob".into();
+    let answer = post(&listening.url, &none.to_string());
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    until("it is not noted", || {
+        program
+            .dir
+            .path()
+            .join("rec/.spool/noted")
+            .read_dir()
+            .unwrap()
+            .count()
+            == 2
+    });
+    for event in [&none, &own] {
+        let answer = post(&listening.url, &event.to_string());
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    let run = listening.end(&program);
+    assert_eq!(
+        run.err.matches("announces no content").count(),
+        1,
+        "{run:?}"
+    );
+    assert_eq!(run.err.matches("storage of your own").count(), 1, "{run:?}");
+    assert!(!run.err.contains("error"), "{run:?}");
+    assert!(!run.err.contains("--allow-host"), "{run:?}");
+    assert_eq!(run.text().lines().count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_kept() {
+    let acs = Emulator::start().await.unwrap();
+    let program = Program::new(&acs);
+    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let body = r#"[{"id": "1"}, {"id": "2", "eventType": "x", "data": {}}]"#;
+    for (spool, count) in [(&[][..], 0), (&["--download-to", "rec"][..], 1)] {
+        let listen = [&listen[..], spool].concat();
+        let listening = Listening::start(&mut program.command(&listen));
+        let answer = post(&listening.url, body);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        interrupt(&listening.child);
+        let run = listening.end(&program);
+        assert_eq!(run.err.contains(r#"{"id": "1"}"#), count == 0, "{run:?}");
+        assert!(run.err.contains("event 0 cannot be read"), "{run:?}");
+        assert_eq!(run.text().lines().count(), 1);
+        let kept = program.dir.path().join("rec/.spool/unreadable");
+        assert_eq!(kept.read_dir().map_or(0, Iterator::count), count);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spool_is_of_one_listener() {
+    let acs = Emulator::start().await.unwrap();
+    let program = Program::new(&acs);
+    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let listen = [&listen[..], &["--download-to", "rec", "--spool", "s"]].concat();
+    let first = Listening::start(&mut program.command(&listen));
+    let failure = program.run(&listen).failure(1);
+    assert!(
+        failure.contains("another process uses the spool s"),
+        "{failure}"
+    );
+    interrupt(&first.child);
+    assert_eq!(first.end(&program).code, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,6 +259,7 @@ async fn recordings_come_in_beside_each_other() {
     let posts = recordings.each_ref().map(|recording| {
         let (url, mut event) = (listening.url.clone(), event(recording));
         event[0]["id"] = recording.chunks()[0].document_id().into();
+        event[0]["subject"] = format!("/recording/recordingId/{}", recording.recording_id()).into();
         std::thread::spawn(move || post(&url, &event.to_string()))
     });
     let parts = recordings.each_ref().map(|recording| {
@@ -153,16 +281,30 @@ async fn recordings_come_in_beside_each_other() {
 
 /// Posts as Event Grid does, and gives the answer.
 pub(crate) fn post(url: &str, body: &str) -> String {
-    let address = url.strip_prefix("http://").unwrap();
-    let address = address.split('/').next().unwrap();
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    try_post(url, body).unwrap()
+}
+
+/// As [`post`], to somebody who may not be there any more.
+pub(crate) fn try_post(url: &str, body: &str) -> io::Result<String> {
+    let headers = "content-type: application/json\r\naeg-event-type: Notification\r\n";
+    post_as(url, "", headers, body)
+}
+
+/// Posts with these headers, if need be to another host than that of the URL.
+fn post_as(url: &str, host: &str, headers: &str, body: &str) -> io::Result<String> {
+    let (address, path) = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.split_once('/'))
+        .unwrap();
+    let mut stream = std::net::TcpStream::connect(address)?;
+    let host = if host.is_empty() { address } else { host };
     let head = format!(
-        "POST /events HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-         connection: close\r\naeg-event-type: Notification\r\ncontent-length: {}\r\n\r\n",
+        "POST /{path} HTTP/1.1\r\nhost: {host}\r\n{headers}connection: close\r\n\
+         content-length: {}\r\n\r\n",
         body.len()
     );
-    stream.write_all((head + body).as_bytes()).unwrap();
+    stream.write_all((head + body).as_bytes())?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }

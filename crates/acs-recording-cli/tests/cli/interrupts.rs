@@ -1,6 +1,6 @@
 //! Ctrl-C at any time.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -88,8 +88,9 @@ async fn a_listener_ends_while_a_request_is_open() {
         let address = listening.url.strip_prefix("http://").unwrap();
         let address = address.split('/').next().unwrap();
         let mut open = std::net::TcpStream::connect(address).unwrap();
-        open.write_all(b"POST /events HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n1")
-            .unwrap();
+        let head = "POST /events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+        let request = format!("{head}content-length: 9\r\n\r\n1");
+        open.write_all(request.as_bytes()).unwrap();
         if count.is_empty() {
             tokio::time::sleep(Duration::from_millis(200)).await;
             interrupt(&listening.child);
@@ -106,34 +107,60 @@ async fn a_listener_ends_while_a_request_is_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listener_says_what_is_left() {
+async fn a_listener_says_what_is_left_and_takes_it_up_again() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(1_000_000));
-    acs.faults()
-        .add(Fault::on(Operation::Content).bytes_per_second(10_000));
+    let slow = Fault::on(Operation::Content).bytes_per_second(10_000);
+    let slow = acs.faults().add(slow);
     let program = Program::new(&acs);
     let listen = ["events", "listen", "--port", "0", "--no-check"];
     let listen = [&listen[..], &["--download-to", "rec"]].concat();
     let listening = Listening::start(&mut program.command(&listen));
-    let (url, event) = (listening.url.clone(), event(&recording).to_string());
-    let address = url.strip_prefix("http://").unwrap();
-    let address = address.split('/').next().unwrap().to_owned();
-    let mut open = std::net::TcpStream::connect(address).unwrap();
-    let head = format!(
-        "POST /events HTTP/1.1\r\nhost: x\r\naeg-event-type: Notification\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{event}",
-        event.len()
-    );
-    open.write_all(head.as_bytes()).unwrap();
-    let name = format!("rec/{}.000.wav.part", recording.chunks()[0].document_id());
-    let part = program.dir.path().join(name);
+    // Nobody waits for the download.
+    let answer = post(&listening.url, &event(&recording).to_string());
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let name = format!("rec/{}.000.wav", recording.chunks()[0].document_id());
+    let part = program.dir.path().join(format!("{name}.part"));
     until("nothing came in", || part.exists());
     let begun = Instant::now();
     interrupt(&listening.child);
     let run = listening.end(&program);
     assert!(begun.elapsed() < Duration::from_secs(6), "{begun:?}");
-    assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(run.err.contains("1 download was under way"), "{run:?}");
-    let mut rest = Vec::new();
-    let _ = open.read_to_end(&mut rest);
+    let told = "1 recording is left in rec/.spool: the next start goes on from there";
+    assert!(run.err.contains(told), "{run:?}");
+    assert_eq!(run.text().lines().count(), 1);
+
+    slow.remove();
+    let again = [&listen[..], &["--count", "1"]].concat();
+    let run = program.run(&again);
+    assert!(
+        run.err.contains("1 recording is left from before"),
+        "{run:?}"
+    );
+    // The event is not told again.
+    assert_eq!(run.text().lines().count(), 2);
+    assert_eq!(
+        program.read(&name).len() as u64,
+        recording.chunks()[0].len()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_is_tried_again_and_said() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(100));
+    let denied = Fault::on(Operation::Content).status(403);
+    let denied = acs.faults().add(denied);
+    let program = Program::new(&acs);
+    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let listen = [&listen[..], &["--download-to", "rec"]].concat();
+    let mut listening = Listening::start(&mut program.command(&listen));
+    let answer = post(&listening.url, &event(&recording).to_string());
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let line = listening.line();
+    assert!(line.starts_with("error: event e1: "), "{line}");
+    assert!(line.contains("; it is tried again in "), "{line}");
+    denied.remove();
+    interrupt(&listening.child);
+    assert_eq!(listening.end(&program).code, Some(0));
 }

@@ -8,6 +8,8 @@
 
 mod calls;
 mod content;
+#[cfg(unix)]
+mod crash;
 mod emulator;
 mod events;
 mod help;

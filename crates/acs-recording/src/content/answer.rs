@@ -19,7 +19,7 @@ use super::range::{ContentRange, Wanted};
 use super::verify::Announced;
 use super::{ContentUrl, refused};
 use crate::client::RecordingClient;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Hint, Result};
 use crate::transport::Trace;
 
 /// The pauses while content is not ready begin with this.
@@ -44,17 +44,6 @@ pub(super) struct NotReady {
     limit: Duration,
     /// What the service says instead.
     error: Error,
-}
-
-impl NotReady {
-    /// Whether the service has no such content, or not any more.
-    pub(super) fn is_gone(&self) -> bool {
-        Self::tells_gone(&self.error)
-    }
-
-    pub(super) fn tells_gone(error: &Error) -> bool {
-        matches!(error.status(), Some(404 | 410))
-    }
 }
 
 /// How long content was waited for.
@@ -264,6 +253,9 @@ impl Source {
     async fn refusal(&self, response: Response) -> Error {
         let gone = response.status().as_u16() == 410;
         let error = refused(response).await;
+        if error.hint() == Some(Hint::CheckGateway) {
+            return error;
+        }
         if gone || (self.expired && error.kind() == ErrorKind::NotFound) {
             return error.of_kind(ErrorKind::ExpiredContent);
         }

@@ -16,6 +16,7 @@ use super::file::{Check, Job, Saved};
 use super::options::{Options, Overwrite, settings};
 use super::progress::{Meter, Progress};
 use super::range::Wanted;
+use super::sniff::refuse_page;
 use super::stream::{ContentStream, Flow, copy};
 use super::verify::ContentHash;
 use crate::client::RecordingClient;
@@ -29,6 +30,8 @@ const RECENT: Duration = Duration::from_mins(15);
 const RECENT_PATIENCE: Duration = Duration::from_mins(2);
 /// How long content that is there, and empty, is waited for.
 const EMPTY_PATIENCE: Duration = Duration::from_secs(30);
+/// How much is read into memory, unless somebody asks for more.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// How much memory is set aside on the word of a server.
 const MAX_RESERVE: u64 = 1024 * 1024;
 
@@ -56,6 +59,7 @@ pub struct Download {
     /// None if it was no range.
     wanted: Option<Wanted>,
     recorded_until: Option<Timestamp>,
+    max_bytes: u64,
     pub(super) options: Options,
 }
 
@@ -64,8 +68,8 @@ pub struct Download {
 pub(super) struct Extras {
     pub(super) meter: Option<Arc<Meter>>,
     pub(super) check: Option<Check>,
-    /// Whether a file that is there is taken for content that the service does not have.
-    pub(super) gone_is_done: bool,
+    /// Whether a file that is there already is only taken for the content on proof.
+    pub(super) wants_proof: bool,
 }
 
 /// What a writer was given.
@@ -86,6 +90,7 @@ impl Download {
             operation: "download recording",
             wanted: Some(Wanted::default()),
             recorded_until: None,
+            max_bytes: MAX_BYTES,
             options: Options::default(),
         }
     }
@@ -119,6 +124,12 @@ impl Download {
         self
     }
 
+    /// How many bytes [`into_bytes`](Self::into_bytes) reads at the most (default: 64 MiB).
+    pub fn max_bytes(mut self, limit: u64) -> Self {
+        self.max_bytes = limit;
+        self
+    }
+
     settings!();
 
     /// Writes the content to a file.
@@ -144,12 +155,19 @@ impl Download {
     /// [`ErrorKind::ContentNotReady`] if it was not there within the limit,
     /// [`ErrorKind::ForbiddenHost`] if the location is on a host that gets no credentials,
     /// [`ErrorKind::ContentChanged`] if it changed again and again,
-    /// [`ErrorKind::CorruptContent`] if it was not what the server announced,
+    /// [`ErrorKind::CorruptContent`] if it was not what the server announced, or an HTML page or an
+    /// error document in its place,
     /// [`ErrorKind::UnexpectedAnswer`] if a response contradicts itself,
     /// [`ErrorKind::InvalidInput`] if an option is out of its range.
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<Saved> {
         let operation = self.operation;
-        let outcome = self.save(path.as_ref().to_owned(), Extras::default()).await;
+        let from_start = self.wanted.is_some_and(|wanted| wanted.start == 0);
+        let check: Check = Arc::new(refuse_page);
+        let extras = Extras {
+            check: Some(check).filter(|_| from_start),
+            ..Extras::default()
+        };
+        let outcome = self.save(path.as_ref().to_owned(), extras).await;
         outcome.map_err(|error| error.during(operation))
     }
 
@@ -158,7 +176,7 @@ impl Download {
         let job = Job {
             meter: extras.meter.unwrap_or_else(|| self.meter()),
             check: extras.check,
-            gone_is_done: extras.gone_is_done,
+            wants_proof: extras.wants_proof,
             source: self.source(),
             wanted,
             options: self.options,
@@ -204,14 +222,29 @@ impl Download {
     /// Reads the content into memory: for metadata, and for media that is known to be small.
     ///
     /// # Errors
-    /// As [`to_file`](Self::to_file), files aside.
+    /// As [`to_file`](Self::to_file), files aside. [`ErrorKind::InvalidInput`] if there are more
+    /// bytes than [`max_bytes`](Self::max_bytes).
     pub async fn into_bytes(self) -> Result<Vec<u8>> {
         let operation = self.operation;
         let collected = async {
+            let too_large = || {
+                let text = format!(
+                    "the content has more bytes than the limit of {}; raise `max_bytes`, or download \
+                     it to a file",
+                    self.max_bytes
+                );
+                Error::new(ErrorKind::InvalidInput, text)
+            };
             let mut flow = self.flow().await?;
+            if flow.length.is_some_and(|length| length > self.max_bytes) {
+                return Err(too_large());
+            }
             let reserve = flow.length.unwrap_or_default().min(MAX_RESERVE);
             let mut bytes = Vec::with_capacity(usize::try_from(reserve).unwrap_or_default());
             while let Some(part) = flow.next().await? {
+                if (bytes.len() + part.len()) as u64 > self.max_bytes {
+                    return Err(too_large());
+                }
                 bytes.extend_from_slice(&part);
             }
             Ok(bytes)

@@ -3,11 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use super::answer::NotReady;
 use super::file::{Job, Saved, Stop};
 use super::reader::Reader;
 use super::sink::tidy;
-use super::verify::{Announced, Hasher};
+use super::verify::{Announced, ContentHash, Hasher};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Job {
@@ -25,9 +24,12 @@ impl Job {
         .await
     }
 
-    /// Takes a file that is there for the content, if it has its size.
-    pub(super) async fn compare(&self, found: u64) -> Result<Saved, Stop> {
-        let announced = self.expect(found).await?;
+    /// Takes a file that is there for the content, if there is enough to go by; none if only the
+    /// content itself can tell.
+    pub(super) async fn compare(&self, found: u64) -> Result<Option<Saved>, Stop> {
+        let Some(announced) = self.expect(found).await? else {
+            return Ok(None);
+        };
         self.meter.set_base(found, Some(found));
         let mut hasher = Hasher::new(announced, self.options.sha256);
         let path = self.path.clone();
@@ -43,35 +45,56 @@ impl Job {
             self.left("has the size of the content, but not its checksum")
                 .with_source(error)
         })?;
-        self.check(&self.path).await?;
-        Ok(Saved {
+        Ok(Some(Saved {
             sha256: sha256.filter(|_| self.options.sha256),
             path: self.path.clone(),
             bytes: found,
             transferred: 0,
-        })
+        }))
     }
 
-    /// Finds out whether content may be in a file of this size, and which checksums it then has.
-    async fn expect(&self, found: u64) -> Result<Announced, Stop> {
+    /// Finds out whether content may be in a file of this size, and which checksums it then has;
+    /// none if that does not suffice.
+    async fn expect(&self, found: u64) -> Result<Option<Announced>, Stop> {
         if self.wanted.is_empty() {
             self.expect_length(found, Some(0))?;
-            return Ok(Announced::default());
+            return Ok(Some(Announced::default()));
         }
-        let answer = match self.source.ask(self.wanted).await {
-            Ok(Ok(answer)) => answer,
-            // The file got its name when all of it was there, and then this was deleted.
-            Ok(Err(why)) if self.gone_is_done && why.is_gone() => return Ok(Announced::default()),
-            Err(error) if self.gone_is_done && NotReady::tells_gone(&error) => {
-                return Ok(Announced::default());
-            }
-            Ok(Err(why)) => return Err(Stop::NotReady(why, 0)),
-            Err(error) => return Err(error.into()),
+        let answer = match self.source.ask(self.wanted).await? {
+            Ok(answer) => answer,
+            Err(why) => return Err(Stop::NotReady(why, 0)),
         };
         let reader = Reader::of(answer, &self.source, &Arc::clone(&self.meter), self.wanted)?;
         let end = reader.end().filter(|_| reader.identity().total.is_some());
-        self.expect_length(found, end.map(|end| end - self.wanted.start))?;
-        Ok(self.announced(&reader))
+        let length = end.map(|end| end - self.wanted.start);
+        let announced = self.announced(&reader);
+        if self.wants_proof && (length.is_none() || announced.is_empty()) {
+            if length.is_some() {
+                self.expect_length(found, length)?;
+            }
+            return Ok(None);
+        }
+        self.expect_length(found, length)?;
+        Ok(Some(announced))
+    }
+
+    /// Compares a file that is there with content that was downloaded beside it; whether they are
+    /// the same. There may be none.
+    ///
+    /// # Errors
+    /// They are not.
+    pub(super) async fn is_the_same(&self, sha256: Option<ContentHash>) -> Result<bool> {
+        let path = self.path.clone();
+        let found = self.on_disk(move || match std::fs::File::open(&path) {
+            Ok(file) => Hasher::of_file(file).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        });
+        match found.await? {
+            None => Ok(false),
+            found if found == sha256 => Ok(true),
+            Some(_) => Err(self.left("is not the content")),
+        }
     }
 
     fn expect_length(&self, found: u64, length: Option<u64>) -> Result<()> {
@@ -84,7 +107,10 @@ impl Job {
 
     fn left(&self, what: &str) -> Error {
         let path = self.path.display();
-        let text = format!("{path} exists and {what}; it was left as it is");
+        let text = format!(
+            "{path} exists and {what}; it was left as it is: move it away, or replace it by saying \
+             so"
+        );
         Error::new(ErrorKind::File, text)
     }
 }

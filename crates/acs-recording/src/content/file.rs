@@ -50,7 +50,8 @@ pub(super) struct Job {
     pub(super) options: Options,
     pub(super) path: PathBuf,
     pub(super) check: Option<Check>,
-    pub(super) gone_is_done: bool,
+    /// Whether a file that is there already is only taken for the content on proof.
+    pub(super) wants_proof: bool,
 }
 
 /// What has to hold of a file before it gets its name.
@@ -62,6 +63,8 @@ pub(super) enum Stop {
     NotReady(NotReady, u64),
     /// Before there was a response: the transport tried that as often as it may.
     NotBegun(Error),
+    /// All of it came, and it is not what was announced.
+    Refused(Error),
     Failed(Error),
 }
 
@@ -85,7 +88,9 @@ impl Job {
                         ..saved
                     });
                 }
-                Err(Stop::Failed(error) | Stop::NotBegun(error)) => return Err(error),
+                Err(Stop::Failed(error) | Stop::NotBegun(error) | Stop::Refused(error)) => {
+                    return Err(error);
+                }
                 Err(Stop::NotReady(why, kept)) => (why, kept),
             };
             if kept > most_kept {
@@ -109,13 +114,19 @@ impl Job {
                 Overwrite::Fail => {
                     return Err(file_error(io::ErrorKind::AlreadyExists.into(), &self.path).into());
                 }
-                Overwrite::Skip => return self.compare(found).await,
+                Overwrite::Skip => {
+                    if let Some(saved) = self.compare(found).await? {
+                        return Ok(saved);
+                    }
+                }
             }
         }
         let key = key(self.source.location.as_url(), self.wanted);
         let path = self.path.clone();
-        let base = self.wanted.start;
-        let sink = self.on_disk(move || Sink::open(&path, key, base)).await?;
+        let (base, mode) = (self.wanted.start, self.options.mode);
+        let sink = self
+            .on_disk(move || Sink::open(&path, key, base, mode))
+            .await?;
         let sink = Arc::new(sink);
         let (bytes, sha256) = self.fill(&sink, &mut slot).await?;
         Ok(Saved {
@@ -135,7 +146,7 @@ impl Job {
         let mut restarts = Restarts::new(sink.identity().is_some(), self.meter.transferred());
         loop {
             let outcome = match self.transfer(sink, slot).await {
-                Ok(extent) => self.finish(sink, extent).await.map_err(Stop::from),
+                Ok(extent) => self.finish(sink, extent).await,
                 Err(stop) => Err(stop),
             };
             let stop = match outcome {
@@ -143,6 +154,11 @@ impl Job {
                 Err(Stop::NotBegun(error)) => {
                     self.leave(sink, false).await;
                     return Err(error.into());
+                }
+                Err(Stop::Refused(error)) => {
+                    // Another attempt right away would bring the same.
+                    self.leave(sink, true).await;
+                    return Err(Stop::Refused(error));
                 }
                 Err(Stop::Failed(error)) => self.source.not_ready(error),
                 Err(Stop::NotReady(why, _)) => Ok(why),
@@ -358,7 +374,7 @@ impl Job {
         &self,
         sink: &Arc<Sink>,
         extent: Range<u64>,
-    ) -> Result<(u64, Option<ContentHash>)> {
+    ) -> Result<(u64, Option<ContentHash>), Stop> {
         let length = extent.end - extent.start;
         let last = Arc::clone(sink);
         let missing = self
@@ -370,28 +386,35 @@ impl Job {
             .await?;
         if !missing.is_empty() {
             let text = format!("parts of the content are missing: {missing:?}");
-            return Err(Error::new(ErrorKind::CorruptContent, text));
+            return Err(Error::new(ErrorKind::CorruptContent, text).into());
         }
         let sha256 = sink.take_hasher().finish()?.filter(|_| self.options.sha256);
         self.check(sink.part()).await?;
-        let replace = self.options.overwrite == Overwrite::Replace;
+        let skips = self.options.overwrite == Overwrite::Skip && self.wants_proof;
         let named = Arc::clone(sink);
-        self.on_disk(move || named.finish(length, replace)).await?;
+        if skips && self.is_the_same(sha256).await? {
+            self.on_disk(move || named.discard()).await?;
+        } else {
+            let replace = self.options.overwrite == Overwrite::Replace;
+            self.on_disk(move || named.finish(length, replace)).await?;
+        }
         self.meter.set_parts(0);
         self.meter.set_base(length, Some(length));
         Ok((length, sha256))
     }
 
-    /// Checks a file that has its name or is about to get it.
-    pub(super) async fn check(&self, path: &Path) -> Result<()> {
+    /// Checks a file that is about to get its name.
+    async fn check(&self, path: &Path) -> Result<(), Stop> {
         let Some(check) = self.check.clone() else {
             return Ok(());
         };
         let path = path.to_owned();
         let checked = spawn_blocking(move || check(&path)).await;
         let checked = checked.unwrap_or_else(|error| Err(file_error(error.into(), &self.path)));
-        // Another download would bring the same.
-        checked.map_err(Error::lasting)
+        checked.map_err(|error| match error.kind() {
+            ErrorKind::File => Stop::Failed(error),
+            _ => Stop::Refused(error),
+        })
     }
 
     pub(super) async fn on_disk<T: Send + 'static>(
@@ -445,5 +468,7 @@ pub(super) fn file_error(error: io::Error, path: &Path) -> Error {
         "" => format!("{} cannot be written: {error}", path.display()),
         what => format!("{} {what}", path.display()),
     };
-    Error::new(ErrorKind::File, text).with_source(error)
+    let is_busy = error.kind() == io::ErrorKind::WouldBlock;
+    let error = Error::new(ErrorKind::File, text).with_source(error);
+    if is_busy { error.passing() } else { error }
 }

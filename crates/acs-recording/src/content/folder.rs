@@ -1,26 +1,24 @@
 //! A whole recording, into a folder.
 
 use std::future::IntoFuture;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::Method;
 use jiff::{SignedDuration, Timestamp};
-use tokio::task::spawn_blocking;
 
-use super::ContentUrl;
-use super::download::{Download, Extras};
-use super::file::{Check, Saved, file_error};
-use super::media::{Lengths, MediaCheck};
+use super::file::Saved;
 use super::names;
+use super::numbers::{Numbered, number};
 use super::options::{Options, Overwrite, settings};
-use super::progress::{Listener, Meter, Progress};
+use super::progress::Progress;
+use super::saving;
 use crate::client::RecordingClient;
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::{RecordingChunk, RecordingFileStatusUpdated};
-use crate::metadata::{InvalidMetadata, RecordingMetadata};
-use crate::models::RecordingFormatType;
+use crate::error::{Error, ErrorKind, Hint, Result};
+use crate::event::{Event, RecordingChunk, RecordingFileStatusUpdated};
+use crate::ids::DocumentId;
+use crate::metadata::RecordingMetadata;
 
 const OPERATION: &str = "download recording";
 
@@ -28,84 +26,206 @@ const OPERATION: &str = "download recording";
 #[derive(Clone, Debug)]
 #[must_use = "nothing is downloaded before it is told where to"]
 pub struct DownloadRecording {
-    client: RecordingClient,
-    chunks: Vec<RecordingChunk>,
-    format: Option<RecordingFormatType>,
-    duration: Option<Duration>,
-    ended: Option<Timestamp>,
+    pub(super) client: RecordingClient,
+    pub(super) file: RecordingFileStatusUpdated,
+    pub(super) event_id: Option<String>,
+    pub(super) event_time: Option<Timestamp>,
 }
 
 impl DownloadRecording {
     pub(crate) fn new(client: RecordingClient, file: &RecordingFileStatusUpdated) -> Self {
-        let lasted = file
-            .duration
-            .and_then(|lasted| SignedDuration::try_from(lasted).ok());
-        let ended = file.start.zip(lasted);
         Self {
             client,
-            chunks: file.chunks.clone(),
-            format: file.format.clone(),
-            duration: file.duration,
-            ended: ended.and_then(|(start, lasted)| start.checked_add(lasted).ok()),
+            file: file.clone(),
+            event_id: None,
+            event_time: None,
+        }
+    }
+
+    /// The event that announced the recording: its id and time go into the manifest.
+    ///
+    /// ```no_run
+    /// # use acs_recording::{Event, EventKind, RecordingClient, Result};
+    /// # async fn run(client: &RecordingClient, event: &Event) -> Result<()> {
+    /// if let EventKind::RecordingFileStatusUpdated(file) = event.kind() {
+    ///     let download = client.download_recording(file).event(event);
+    ///     download.to_dir("recordings").await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn event(mut self, event: &Event) -> Self {
+        self.event_id = Some(event.id.clone());
+        self.event_time = event.time;
+        self
+    }
+
+    /// What the names of all files of the recording begin with: the id of its first document, or
+    /// else that of the recording, without anything that a name cannot have. Two events about the
+    /// same recording have the same.
+    pub fn file_stem(&self) -> String {
+        self.stem(&number(&self.file.chunks))
+    }
+
+    pub(super) fn stem(&self, numbered: &Numbered) -> String {
+        let chunks = || numbered.chunks.iter().map(|(_, chunk)| chunk);
+        let document = chunks().find_map(|chunk| chunk.document_id.as_ref());
+        let location = chunks().find_map(|chunk| chunk.content_location.as_ref());
+        let recording = self.file.recording_id.as_ref().map(AsRef::as_ref);
+        let id = document
+            .map(AsRef::as_ref)
+            .or(recording)
+            .or(self.event_id.as_deref());
+        match id {
+            Some(id) => names::stem(id),
+            None => names::stem(&location.map(ToString::to_string).unwrap_or_default()),
         }
     }
 
     /// Into this folder, which is made if need be; `await` the result, after setting options on it.
     ///
     /// The files are called after the first chunk's document: `ID.000.wav` and `ID.000.json` with
-    /// the metadata, then `ID.001.wav` and so on. No name leads out of the folder, whatever an
-    /// event says.
+    /// the metadata, then `ID.001.wav` and so on, by the index of each chunk. `ID.manifest.json`,
+    /// written last, says what was saved and verified; see
+    /// [`RecordingManifest`](crate::RecordingManifest). No name leads out of the folder, whatever
+    /// an event says.
     pub fn to_dir(self, folder: impl Into<PathBuf>) -> SaveRecording {
         SaveRecording {
             what: self,
             folder: folder.into(),
             options: Options {
                 overwrite: Overwrite::Skip,
+                sha256: true,
                 ..Options::default()
             },
-            checks_media: false,
             deletes: false,
+            deletes_incomplete: false,
         }
+    }
+
+    /// When the recording ended, as far as that is known.
+    pub(super) fn ended(&self) -> Option<Timestamp> {
+        let lasted = self.file.duration;
+        let lasted = lasted.and_then(|lasted| SignedDuration::try_from(lasted).ok());
+        let ended = self.file.start.zip(lasted);
+        ended.and_then(|(start, lasted)| start.checked_add(lasted).ok())
+    }
+
+    /// Fails unless there is content that the service has.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.file.chunks.is_empty() {
+            let reason = match &self.file.session_end_reason {
+                Some(reason) => format!(" (the recording ended with {reason})"),
+                None => String::new(),
+            };
+            let text =
+                format!("the event announces no content{reason}: there is nothing to download");
+            return Err(Error::new(ErrorKind::NothingToDownload, text));
+        }
+        let mut locations = self
+            .file
+            .chunks
+            .iter()
+            .filter_map(|chunk| chunk.content_location.as_ref());
+        let is_foreign = self.file.is_for_own_storage();
+        let hosts = &self.client.pipeline().hosts;
+        let mut is_named = false;
+        let is_own = locations.all(|location| {
+            is_named = true;
+            let checked = hosts.check(&Method::GET, location.as_url());
+            checked.is_err_and(|error| is_foreign || error.kind() == ErrorKind::OwnStorage)
+        });
+        if is_own && (is_foreign || is_named) {
+            let text = format!(
+                "the recording is in storage of your own ({})",
+                self.file
+                    .storage_type
+                    .as_deref()
+                    .unwrap_or("a storage account")
+            );
+            let error = Error::new(ErrorKind::OwnStorage, text);
+            return Err(error.with_hint(Hint::UseStorageCredentials));
+        }
+        Ok(())
     }
 }
 
 /// A recording about to be downloaded into a folder; `await` it.
 ///
-/// Chunks come one after the other. What is there already is left as it is, unless
-/// [`overwrite`](Self::overwrite) says otherwise, so that the same download goes on where an
-/// earlier one failed or was killed.
+/// The media of all chunks come one after the other, and then their metadata. What is there already
+/// is left as it is, unless [`overwrite`](Self::overwrite) says otherwise, so that the same download
+/// goes on where an earlier one failed or was killed. Downloads of the same recording to the same
+/// folder wait for each other; another process gets a retryable error.
+///
+/// Only proof rejects a file: another checksum or length than the server announced, first bytes of
+/// another format than the announced one, a page or an error document in its place. Anything else
+/// that is odd, such as lengths that differ, is a [warning](SavedRecording::warnings).
 ///
 /// # Errors
-/// As [`Download::to_file`](super::Download::to_file); [`ErrorKind::CorruptContent`] if
-/// [`check_media`](Self::check_media) finds something wrong.
+/// As [`Download::to_file`](super::Download::to_file). [`ErrorKind::NothingToDownload`] if the event
+/// announces no chunks, [`ErrorKind::OwnStorage`] if they are in storage of your own. An error about
+/// one chunk comes after the others are saved.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is downloaded before it is awaited"]
 pub struct SaveRecording {
-    what: DownloadRecording,
-    folder: PathBuf,
-    options: Options,
-    checks_media: bool,
-    deletes: bool,
+    pub(super) what: DownloadRecording,
+    pub(super) folder: PathBuf,
+    pub(super) options: Options,
+    pub(super) deletes: bool,
+    pub(super) deletes_incomplete: bool,
 }
 
 /// A recording that was downloaded.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SavedRecording {
-    /// Its chunks, in order.
+    /// The chunks that are saved, in order.
     pub chunks: Vec<SavedChunk>,
+    /// The chunks that could not be saved, because the event does not say where they are.
+    pub missing: Vec<MissingChunk>,
+    /// What is odd about the recording, in words.
+    pub warnings: Vec<String>,
+    /// The file with the [manifest](crate::RecordingManifest).
+    pub manifest: PathBuf,
+    /// Whether the service's copy is deleted.
+    pub deleted: bool,
+    pub(super) complete: bool,
 }
 
 /// A chunk of a recording that was downloaded.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SavedChunk {
+    /// Its number, from 0, which is in the names of its files.
+    pub index: u64,
     /// The media file.
     pub media: Saved,
-    /// The file with the metadata document.
-    pub metadata: Saved,
-    /// The metadata document; none if it cannot be understood.
+    /// The file with the metadata document, as it came; none if there was none.
+    pub metadata: Option<Saved>,
+    /// The metadata document; none if it cannot be read.
     pub document: Option<RecordingMetadata>,
+}
+
+/// A chunk of a recording of which there are no media.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MissingChunk {
+    /// Its number, from 0.
+    pub index: u64,
+    /// Its id; none if the event does not announce the chunk at all, or gives it no id.
+    pub document_id: Option<DocumentId>,
+    /// Why it ended, such as `ChunkUploadFailure`.
+    pub end_reason: Option<String>,
+}
+
+impl MissingChunk {
+    pub(super) fn new(index: u64, chunk: Option<&RecordingChunk>) -> Self {
+        Self {
+            index,
+            document_id: chunk.and_then(|chunk| chunk.document_id.clone()),
+            end_reason: chunk.and_then(|chunk| chunk.end_reason.clone()),
+        }
+    }
 }
 
 impl SavedRecording {
@@ -113,172 +233,45 @@ impl SavedRecording {
     pub fn bytes(&self) -> u64 {
         self.chunks.iter().map(|chunk| chunk.media.bytes).sum()
     }
+
+    /// Whether everything that was recorded is saved: no chunk is missing, and every metadata
+    /// document that the service has is here.
+    ///
+    /// An incomplete recording is deleted from the service only with
+    /// [`delete_incomplete`](SaveRecording::delete_incomplete).
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Whether the same download may complete the recording later: all media are saved, and a
+    /// metadata document was not there yet.
+    pub fn may_be_completed(&self) -> bool {
+        !self.complete && self.missing.is_empty()
+    }
 }
 
 impl SaveRecording {
     settings!();
 
-    /// Checks that every media file is of its format and, if it is WAV, as long as its metadata
-    /// and all together as long as the event say. What does not pass gets no name.
-    pub fn check_media(mut self) -> Self {
-        self.checks_media = true;
-        self
-    }
-
-    /// Deletes the recording from the service, once all of it is on the disk and checked.
+    /// Deletes the recording from the service, once all of it is on the disk, verified, and written
+    /// down in the manifest. An incomplete one is kept.
     ///
-    /// What is gone already counts as deleted, and its files, if they are there, as downloaded. If
-    /// deleting fails, the files are there nonetheless, and the same download tries only that
-    /// again. A chunk for which the event names no delete location is such a failure, which is
-    /// told after the others are deleted.
+    /// What is gone already counts as deleted. If the process ends on the way, or deleting fails,
+    /// the same download finishes it: before anything is deleted, each file is read again and
+    /// compared with its SHA-256 in the manifest. A chunk for which the event names no delete
+    /// location, or that of something else, is an error that comes after the others are deleted.
     pub fn delete_after(mut self) -> Self {
         self.deletes = true;
         self
     }
 
-    async fn run(self) -> Result<SavedRecording> {
-        self.options.check()?;
-        let Some(first) = self.what.chunks.first() else {
-            let text = "the event names no chunks: there is nothing to download";
-            return Err(Error::new(ErrorKind::InvalidInput, text));
-        };
-        let stem = names::stem(first.document_id.as_str());
-        let folder = self.folder.clone();
-        let made = spawn_blocking(move || std::fs::create_dir_all(folder)).await;
-        made.unwrap_or_else(|error| Err(error.into()))
-            .map_err(|error| file_error(error, &self.folder))?;
-
-        let count = self.what.chunks.len();
-        let mut chunks: Vec<SavedChunk> = Vec::with_capacity(count);
-        let mut length = Some(Duration::ZERO);
-        for (number, chunk) in self.what.chunks.iter().enumerate() {
-            let before = chunks.iter().map(|chunk| chunk.media.bytes).sum();
-            let path = chunk.content_location.as_url().path();
-            let ending = names::ending(self.what.format.as_ref(), path);
-            let base = self.folder.join(format!("{stem}.{number:03}"));
-            let listener = self.listener(before, number, number + 1 == count);
-            let lengths = Lengths {
-                before: length,
-                all: self.what.duration.filter(|_| number + 1 == count),
-            };
-            let (saved, sound) = self.save(chunk, &base, ending, listener, lengths).await?;
-            length = length.zip(sound).map(|(sum, sound)| sum + sound);
-            chunks.push(saved);
-        }
-        if self.deletes {
-            self.delete().await?;
-        }
-        Ok(SavedRecording { chunks })
+    /// As [`delete_after`](Self::delete_after), and also deletes what is saved of an incomplete
+    /// recording.
+    pub fn delete_incomplete(mut self) -> Self {
+        self.deletes = true;
+        self.deletes_incomplete = true;
+        self
     }
-
-    /// Deletes all that can be; the first failure is told after that.
-    async fn delete(&self) -> Result<()> {
-        let mut outcome = Ok(());
-        for chunk in &self.what.chunks {
-            let deleted = self.what.client.delete(chunk).await;
-            outcome = outcome.and(deleted);
-        }
-        outcome.map_err(|error| error.advise("the recording is saved, and not all of it deleted"))
-    }
-
-    /// Saves one chunk; tells how long its sound is, if that was checked and it is WAV.
-    async fn save(
-        &self,
-        chunk: &RecordingChunk,
-        base: &Path,
-        ending: &'static str,
-        listener: Option<Listener>,
-        lengths: Lengths,
-    ) -> Result<(SavedChunk, Option<Duration>)> {
-        // A check needs it; otherwise the media are worth more.
-        let mut metadata = None;
-        if self.checks_media {
-            metadata = Some(self.save_metadata(chunk, base).await?);
-        }
-        let path = base.with_added_extension(ending);
-        let sound = Arc::new(Mutex::new(None));
-        let check = metadata.as_ref().map(|(_, document)| MediaCheck {
-            path: path.clone(),
-            ending,
-            told: document.as_ref().and_then(|document| document.duration),
-            lengths,
-            sound: Arc::clone(&sound),
-        });
-        let extras = Extras {
-            meter: Some(Meter::new(listener, self.options.bandwidth)),
-            check: check.map(|check| Arc::new(move |file: &Path| check.run(file)) as Check),
-            gone_is_done: self.deletes,
-        };
-        let media = self.download(&chunk.content_location, self.options.clone());
-        let media = Box::pin(media.save(path, extras)).await?;
-        let (metadata, document) = match metadata {
-            Some(metadata) => metadata,
-            None => self.save_metadata(chunk, base).await?,
-        };
-        let saved = SavedChunk {
-            media,
-            metadata,
-            document,
-        };
-        let sound = *sound.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok((saved, sound))
-    }
-
-    async fn save_metadata(
-        &self,
-        chunk: &RecordingChunk,
-        base: &Path,
-    ) -> Result<(Saved, Option<RecordingMetadata>)> {
-        let path = base.with_added_extension("json");
-        let quiet = Options {
-            listener: None,
-            ..self.options.clone()
-        };
-        let check: Check = Arc::new(|file| match read_document(file)? {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::new(ErrorKind::CorruptContent, error.to_string())),
-        });
-        let extras = Extras {
-            meter: None,
-            check: Some(check).filter(|_| self.checks_media),
-            gone_is_done: self.deletes,
-        };
-        let metadata = self.download(&chunk.metadata_location, quiet);
-        let saved = Box::pin(metadata.save(path.clone(), extras)).await?;
-        let read = spawn_blocking(move || read_document(&path)).await;
-        let document = read.unwrap_or_else(|error| Err(file_error(error.into(), &saved.path)))?;
-        Ok((saved, document.ok()))
-    }
-
-    fn download(&self, location: &ContentUrl, options: Options) -> Download {
-        let mut download = self.what.client.download(location);
-        if let Some(ended) = self.what.ended {
-            download = download.recorded_until(ended);
-        }
-        download.with(options)
-    }
-
-    /// Tells progress of one chunk as that of the whole recording.
-    fn listener(&self, before: u64, chunk: usize, is_last: bool) -> Option<Listener> {
-        let listener = Arc::clone(self.options.listener.as_ref()?);
-        Some(Arc::new(move |progress: Progress| {
-            listener(Progress {
-                bytes: before + progress.bytes,
-                // How large the next chunks are shows when they begin.
-                total: progress
-                    .total
-                    .filter(|_| is_last)
-                    .map(|total| before + total),
-                chunk,
-                ..progress
-            });
-        }))
-    }
-}
-
-fn read_document(path: &Path) -> Result<Result<RecordingMetadata, InvalidMetadata>> {
-    let bytes = std::fs::read(path).map_err(|error| file_error(error, path))?;
-    Ok(RecordingMetadata::parse(&bytes))
 }
 
 impl IntoFuture for SaveRecording {
@@ -286,6 +279,10 @@ impl IntoFuture for SaveRecording {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.run().await.map_err(|error| error.during(OPERATION)) })
+        let saved = async move {
+            let saved = saving::run(&self).await;
+            saved.map_err(|error| error.during(OPERATION))
+        };
+        Box::pin(saved)
     }
 }

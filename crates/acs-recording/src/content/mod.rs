@@ -4,6 +4,9 @@
 //! what the content is (`answer`), shares out what is missing (`plan`), fetches it on several
 //! connections (`transfer`, `reader`, `batch`), and gives the file its name. Streams use a `reader`
 //! alone.
+//!
+//! A whole recording (`folder`) is `saving`: its chunks get their `numbers`, each file is downloaded
+//! unless there is a proof that it is there (`proofs`), and what was verified is written down.
 
 mod answer;
 mod batch;
@@ -13,19 +16,27 @@ mod disk;
 mod download;
 mod existing;
 mod file;
+mod finishing;
 mod folder;
 mod head;
 mod identity;
 mod journal;
+mod lock;
 mod media;
 mod names;
+mod numbers;
 mod options;
 mod overlap;
+mod piece;
 mod plan;
 mod progress;
+mod proofs;
 mod range;
+mod read_metadata;
 mod reader;
+mod saving;
 mod sink;
+mod sniff;
 mod stream;
 mod throughput;
 mod transfer;
@@ -36,23 +47,26 @@ pub use self::url::{ContentUrl, InvalidContentUrl};
 pub use delete::DeleteContent;
 pub use download::{Download, Written};
 pub use file::Saved;
-pub use folder::{DownloadRecording, SaveRecording, SavedChunk, SavedRecording};
+pub use folder::{DownloadRecording, MissingChunk, SaveRecording, SavedChunk, SavedRecording};
 pub use options::Overwrite;
 pub use progress::Progress;
+pub use read_metadata::ReadMetadata;
 pub use stream::ContentStream;
-pub use verify::ContentHash;
+pub use verify::{ContentHash, InvalidContentHash};
 
 use reqwest::Response;
 
-use crate::error::{Error, ErrorKind, from_response};
+use crate::error::{Error, ErrorKind, Hint, from_response};
 
 /// The error for an answer of a storage host, whose own body is empty as a rule.
 async fn refused(response: Response) -> Error {
     let error = from_response(response).await;
     match error.kind() {
-        ErrorKind::NotFound => {
-            error.advise("content is kept for 24 hours, unless it was deleted before")
+        // What is missing is the way to the storage, and not the content.
+        ErrorKind::NotFound if error.hint() == Some(Hint::CheckGateway) => {
+            error.of_kind(ErrorKind::UnexpectedAnswer)
         }
+        ErrorKind::NotFound => error.with_hint(Hint::ContentIsGone),
         _ => error,
     }
 }

@@ -41,18 +41,32 @@ fn is_device(stem: &str) -> bool {
     DEVICES.contains(&lower.as_str()) || numbered.is_some_and(|rest| rest.len() == 1)
 }
 
+/// The formats that the service records in, by the endings of their files.
+const FORMATS: [&str; 3] = ["wav", "mp3", "mp4"];
+
 /// The ending of media files: by the format, or by the last word of their location.
 pub(super) fn ending(format: Option<&RecordingFormatType>, path: &str) -> &'static str {
-    let format = format.map(|format| format.to_string().to_ascii_lowercase());
-    let said = format.unwrap_or_default();
+    let announced = announced(format, path);
+    announced.into_iter().flatten().next().unwrap_or("bin")
+}
+
+/// The formats that a media file is announced in: by its event, and by its location.
+pub(super) fn announced(
+    format: Option<&RecordingFormatType>,
+    path: &str,
+) -> [Option<&'static str>; 2] {
     let last = path.rsplit('/').next().unwrap_or_default();
     let last = last.to_ascii_lowercase();
-    for ending in ["wav", "mp3", "mp4"] {
-        if said == ending || (said.is_empty() && last.contains(ending)) {
-            return ending;
-        }
-    }
-    if last.contains("video") { "mp4" } else { "bin" }
+    let said = |said: &str| {
+        let is_it = |known: &&&str| said.eq_ignore_ascii_case(known);
+        FORMATS.iter().find(is_it).copied()
+    };
+    let by_location = FORMATS.iter().find(|known| last.contains(**known)).copied();
+    let video = Some("mp4").filter(|_| last.contains("video"));
+    [
+        format.and_then(|format| said(format.as_str())),
+        by_location.or(video),
+    ]
 }
 
 #[cfg(test)]
@@ -78,6 +92,8 @@ mod tests {
             (None, "/v1/objects/x/content/video", "mp4"),
             (None, "/v1/objects/x.wav/content/what", "bin"),
             (None, "", "bin"),
+            (Some(&"2".into()), "/v1/objects/x/content/audiowav", "wav"),
+            (Some(&"WAV".into()), "/v1/objects/x/content/video", "wav"),
         ] {
             assert_eq!(ending(format, path), expected, "{path}");
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::disk::PRIVATE;
 use super::progress::Listener;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::MAX_DOWNLOADS;
@@ -27,9 +28,13 @@ pub enum Overwrite {
     Fail,
     /// The file is replaced in one step, once all of the content is there.
     Replace,
-    /// A file of the content's size is taken for it and nothing is downloaded. With another size,
-    /// with another checksum than the server announces, or if the server does not tell the size,
-    /// the download fails and leaves the file as it is.
+    /// A file that is the content already is kept, and the download succeeds. A file that is
+    /// something else is left as it is, and the download fails.
+    ///
+    /// For a single file, its size decides, and the checksum if the server announces one. For a
+    /// whole recording only proof counts, since the service's copy may be deleted afterwards: the
+    /// SHA-256 in the recording's [manifest](crate::RecordingManifest), a checksum that the server
+    /// announces, or else the content itself, which is downloaded beside the file and compared.
     Skip,
 }
 
@@ -43,6 +48,7 @@ pub(super) struct Options {
     pub(super) minimum_rate: u64,
     pub(super) ready_within: Option<Duration>,
     pub(super) sha256: bool,
+    pub(super) mode: u32,
     pub(super) overwrite: Overwrite,
     pub(super) listener: Option<Listener>,
 }
@@ -57,6 +63,7 @@ impl Default for Options {
             minimum_rate: 256,
             ready_within: None,
             sha256: false,
+            mode: PRIVATE,
             overwrite: Overwrite::default(),
             listener: None,
         }
@@ -132,6 +139,7 @@ impl fmt::Debug for Options {
             .field("minimum_rate", &self.minimum_rate)
             .field("ready_within", &self.ready_within)
             .field("sha256", &self.sha256)
+            .field("mode", &format_args!("{:o}", self.mode))
             .field("overwrite", &self.overwrite)
             .field("listener", &self.listener.is_some())
             .finish()
@@ -201,7 +209,7 @@ macro_rules! settings {
             self
         }
 
-        /// Computes the SHA-256 of what was downloaded.
+        /// Computes the SHA-256 of what was downloaded. For whole recordings it is always computed.
         ///
         /// Checksums that the server announces in headers are always compared.
         pub fn sha256(mut self) -> Self {
@@ -209,7 +217,15 @@ macro_rules! settings {
             self
         }
 
-        /// What happens when a file is there already (default: [`Overwrite::Fail`]).
+        /// The permissions of new files on Unix, whatever the umask (default: `0o600`, since
+        /// recorded calls are private). Other systems have none.
+        pub fn file_mode(mut self, mode: u32) -> Self {
+            self.options.mode = mode & 0o777;
+            self
+        }
+
+        /// What happens when a file is there already (default: [`Overwrite::Fail`] for a single
+        /// file, [`Overwrite::Skip`] for a whole recording).
         pub fn overwrite(mut self, policy: Overwrite) -> Self {
             self.options.overwrite = policy;
             self

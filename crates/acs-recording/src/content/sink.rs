@@ -8,11 +8,15 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use tempfile::TempPath;
 
-use super::disk::{create, open_locked, read_at, remove, sync_folder, with_suffix, write_all_at};
+use super::disk::{
+    create_new, open_existing, open_locked, read_at, remove, same_file, sync_folder, with_suffix,
+    write_all_at,
+};
 use super::identity::Identity;
 use super::journal::{Journal, Record};
 use super::plan::Ranges;
@@ -32,6 +36,10 @@ pub(super) struct Sink {
     key: String,
     /// Where in the content the file begins.
     base: u64,
+    /// The permissions of what is made.
+    mode: u32,
+    /// Whether the file has its name, or is removed.
+    is_done: AtomicBool,
     /// How often it was started over. Whoever touches the file holds this, so that what was on its
     /// way before cannot arrive after.
     generation: RwLock<u64>,
@@ -55,10 +63,10 @@ struct State {
 
 impl Sink {
     /// Opens the file as an earlier run left it, and believes what is sound.
-    pub(super) fn open(path: &Path, key: String, base: u64) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, key: String, base: u64, mode: u32) -> io::Result<Self> {
         let part = with_suffix(path, ".part");
         let journal = with_suffix(path, ".part.journal");
-        let file = open_locked(&part)?;
+        let file = open_locked(&part, mode)?;
         let sink = Self {
             path: path.to_owned(),
             part,
@@ -66,6 +74,8 @@ impl Sink {
             file,
             key,
             base,
+            mode,
+            is_done: AtomicBool::new(false),
             generation: RwLock::default(),
             syncing: Mutex::default(),
             state: Mutex::default(),
@@ -79,11 +89,10 @@ impl Sink {
     /// Whether an earlier run left something of the same content.
     fn take_up(&self) -> io::Result<bool> {
         let mut bytes = Vec::new();
-        match File::open(&self.journal) {
-            Ok(file) => file.take(MAX_JOURNAL).read_to_end(&mut bytes)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
+        let Some(mut journal) = open_existing(&self.journal)? else {
+            return Ok(false);
         };
+        (&mut journal).take(MAX_JOURNAL).read_to_end(&mut bytes)?;
         let Some(found) = Journal::parse(&bytes).filter(|found| found.key == self.key) else {
             return Ok(false);
         };
@@ -106,7 +115,6 @@ impl Sink {
         let text = self.journal_text(&found.identity, found.announced, &kept);
         if text.as_bytes() == bytes {
             // There may be no room for another.
-            let journal = File::options().append(true).open(&self.journal)?;
             self.lock().journal = Some(journal);
         } else {
             self.write_journal(&text)?;
@@ -200,7 +208,8 @@ impl Sink {
 
     fn write_journal(&self, text: &str) -> io::Result<()> {
         let beside = with_suffix(&self.journal, ".new");
-        let written = create(&beside).and_then(|mut file| {
+        remove(&beside)?;
+        let written = create_new(&beside, self.mode).and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.sync_data()?;
             std::fs::rename(&beside, &self.journal)?;
@@ -359,6 +368,7 @@ impl Sink {
         self.file.sync_data()?;
         if replace {
             std::fs::rename(&self.part, &self.path)?;
+            self.is_done.store(true, Ordering::Relaxed);
         } else {
             let part = TempPath::try_from_path(&self.part)?;
             if let Err(error) = part.persist_noclobber(&self.path) {
@@ -366,6 +376,7 @@ impl Sink {
                 error.path.keep()?;
                 return Err(error.error);
             }
+            self.is_done.store(true, Ordering::Relaxed);
         }
         self.forget()?;
         sync_folder(&self.path)
@@ -384,6 +395,7 @@ impl Sink {
 
     /// Removes the file and what is known about it.
     pub(super) fn discard(&self) -> io::Result<()> {
+        self.is_done.store(true, Ordering::Relaxed);
         self.forget()?;
         remove(&self.part)
     }
@@ -404,14 +416,59 @@ impl Sink {
     }
 }
 
-/// Removes what a run left that ended between giving the file its name and tidying up.
+/// A download that is dropped leaves what can be gone on with, and nothing else.
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let is_done = self.is_done.load(Ordering::Relaxed);
+        let is_ours = || same_file(&self.file, &self.part).unwrap_or(false);
+        if !is_done && self.kept() == 0 && is_ours() {
+            // There is nobody to tell.
+            let _ = self.discard();
+        }
+    }
+}
+
+/// Removes what a run left that ended between giving the file its name and tidying up, and an empty
+/// file that nobody is writing to.
 pub(super) fn tidy(path: &Path) -> io::Result<()> {
+    let part = with_suffix(path, ".part");
     let journal = with_suffix(path, ".part.journal");
-    if !with_suffix(path, ".part").exists() {
+    let mut is_free = true;
+    match std::fs::symlink_metadata(&part) {
+        Ok(found) if found.is_file() && found.len() == 0 => {
+            is_free = match open_existing(&part)? {
+                Some(file) => file.try_lock().is_ok() && same_file(&file, &part)?,
+                None => true,
+            };
+            if is_free {
+                remove(&part)?;
+            }
+        }
+        Ok(_) => is_free = false,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    if is_free {
         remove(&with_suffix(&journal, ".new"))?;
         remove(&journal)?;
     }
     Ok(())
+}
+
+/// Removes what is left of a download of which the file is there already, unless somebody is
+/// writing to it.
+pub(super) fn clear(path: &Path) -> io::Result<()> {
+    let part = with_suffix(path, ".part");
+    if let Some(file) = open_existing(&part)?
+        && file.try_lock().is_ok()
+        && same_file(&file, &part)?
+    {
+        let journal = with_suffix(path, ".part.journal");
+        remove(&with_suffix(&journal, ".new"))?;
+        remove(&journal)?;
+        return remove(&part);
+    }
+    tidy(path)
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use super::super::disk::PRIVATE;
 use super::*;
 
 fn identity() -> Identity {
@@ -9,7 +10,7 @@ fn identity() -> Identity {
 }
 
 fn open(path: &Path) -> Sink {
-    Sink::open(path, "key".to_owned(), 0).unwrap()
+    Sink::open(path, "key".to_owned(), 0, PRIVATE).unwrap()
 }
 
 fn put(sink: &Sink, at: u64, bytes: &[u8]) -> io::Result<()> {
@@ -62,7 +63,7 @@ fn other_content_is_begun_anew() {
     put(&sink, 0, b"abc").unwrap();
     sink.sync().unwrap();
     drop(sink);
-    let sink = Sink::open(&path, "another".to_owned(), 0).unwrap();
+    let sink = Sink::open(&path, "another".to_owned(), 0, PRIVATE).unwrap();
     assert_eq!((sink.identity(), sink.kept()), (None, 0));
     assert_eq!(names(folder.path()), ["a.wav.part"]);
 }
@@ -87,7 +88,7 @@ fn one_downloads_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
     let first = open(&path);
-    let error = Sink::open(&path, "key".to_owned(), 0).unwrap_err();
+    let error = Sink::open(&path, "key".to_owned(), 0, PRIVATE).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
     drop(first);
     open(&path);
@@ -101,7 +102,7 @@ fn a_link_in_the_way_is_not_followed() {
     let victim = folder.path().join("victim");
     std::fs::write(&victim, "precious").unwrap();
     std::os::unix::fs::symlink(&victim, with_suffix(&path, ".part")).unwrap();
-    assert!(Sink::open(&path, "key".to_owned(), 0).is_err());
+    assert!(Sink::open(&path, "key".to_owned(), 0, PRIVATE).is_err());
     assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
 }
 
@@ -201,4 +202,74 @@ fn checksums_follow_what_is_synced() {
         sink.take_hasher().finish().unwrap(),
         expected.finish().unwrap()
     );
+}
+
+#[test]
+fn what_is_dropped_leaves_only_what_can_be_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    drop(open(&path));
+    assert!(names(folder.path()).is_empty());
+    let sink = open(&path);
+    sink.begin(&identity(), Announced::default(), &(0..100))
+        .unwrap();
+    put(&sink, 0, b"abc").unwrap();
+    drop(sink);
+    assert!(names(folder.path()).is_empty(), "nothing is certain");
+    // A file that was finished stays, and so does another's under the same name.
+    let sink = open(&path);
+    sink.finish(0, false).unwrap();
+    std::fs::write(with_suffix(&path, ".part"), "").unwrap();
+    drop(sink);
+    assert_eq!(names(folder.path()), ["a.wav", "a.wav.part"]);
+    tidy(&path).unwrap();
+    assert_eq!(names(folder.path()), ["a.wav"]);
+}
+
+/// One that waits for the file of another finds it finished.
+#[test]
+fn an_empty_file_is_only_tidied_up_if_nobody_writes_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let sink = open(&path);
+    tidy(&path).unwrap();
+    assert_eq!(names(folder.path()), ["a.wav.part"]);
+    clear(&path).unwrap();
+    assert_eq!(names(folder.path()), ["a.wav.part"]);
+    drop(sink);
+    let sink = open(&path);
+    sink.begin(&identity(), Announced::default(), &(0..100))
+        .unwrap();
+    put(&sink, 0, b"abc").unwrap();
+    sink.sync().unwrap();
+    drop(sink);
+    tidy(&path).unwrap();
+    assert_eq!(names(folder.path()), ["a.wav.part", "a.wav.part.journal"]);
+    clear(&path).unwrap();
+    assert!(names(folder.path()).is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_private_and_no_link_is_followed() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let sink = open(&path);
+    sink.begin(&identity(), Announced::default(), &(0..100))
+        .unwrap();
+    put(&sink, 0, b"abc").unwrap();
+    sink.sync().unwrap();
+    for name in names(folder.path()) {
+        let found = std::fs::metadata(folder.path().join(name)).unwrap();
+        assert_eq!(found.permissions().mode() & 0o777, 0o600);
+    }
+    drop(sink);
+    let victim = folder.path().join("victim");
+    let journal = with_suffix(&path, ".part.journal");
+    std::fs::rename(&journal, &victim).unwrap();
+    symlink(&victim, &journal).unwrap();
+    let error = Sink::open(&path, "key".to_owned(), 0, PRIVATE).unwrap_err();
+    assert!(error.to_string().contains("in the way"), "{error}");
 }

@@ -15,6 +15,7 @@ use super::answer::{Readiness, Source};
 use super::progress::Meter;
 use super::range::Wanted;
 use super::reader::Reader;
+use super::sniff;
 use super::verify::{Announced, ContentHash, Hasher};
 use crate::error::{Error, Result};
 
@@ -99,6 +100,8 @@ pub(super) struct Flow {
     hasher: Hasher,
     pub(super) length: Option<u64>,
     pub(super) hash: Option<ContentHash>,
+    /// Whether what comes next is the beginning of the content.
+    is_first: bool,
 }
 
 impl Flow {
@@ -128,6 +131,7 @@ impl Flow {
             hasher: Hasher::new(announced, sha256),
             length,
             hash: None,
+            is_first: wanted.start == 0,
         })
     }
 
@@ -137,6 +141,9 @@ impl Flow {
             None => None,
         };
         if let Some(bytes) = bytes {
+            if std::mem::take(&mut self.is_first) {
+                sniff::refuse(&bytes)?;
+            }
             self.meter.pace(bytes.len()).await;
             self.hasher.update(&bytes);
             self.meter.tell(false);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::{Error, ErrorKind};
+use crate::transport::ObjectPath;
 
 /// The location of media, of metadata, or of what is to be deleted, from an event.
 ///
@@ -21,6 +22,36 @@ impl ContentUrl {
     /// The whole location.
     pub fn as_url(&self) -> &Url {
         &self.0
+    }
+
+    /// Whether both locations are of one stored object: of the same scheme, host and id,
+    /// `/v1/objects/{id}`, whatever they name of it. So it is with the media, the metadata and the
+    /// delete location of a chunk. Locations of any other form are never the same.
+    pub fn is_same_object(&self, other: &Self) -> bool {
+        let objects = (ObjectPath::of(&self.0), ObjectPath::of(&other.0));
+        let (Some(object), Some(others)) = objects else {
+            return false;
+        };
+        self.0.origin() == other.0.origin() && object.id == others.id
+    }
+
+    /// The id of the stored object that it is about, if it is one of the service's locations:
+    /// `…/objects/ID` and what is below.
+    pub(crate) fn object(&self) -> Option<&str> {
+        let mut parts = self.0.path_segments()?;
+        parts.find(|part| *part == "objects")?;
+        parts.next().filter(|id| !id.is_empty())
+    }
+
+    /// The location without anything that may be a secret.
+    pub(crate) fn without_secrets(&self) -> Self {
+        let mut url = self.0.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        // An address that can have no user has none to hide.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        Self(url)
     }
 }
 
@@ -63,13 +94,7 @@ impl From<InvalidContentUrl> for Error {
 
 impl fmt::Display for ContentUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = self.0.clone();
-        shown.set_query(None);
-        shown.set_fragment(None);
-        // An address that can have no user has none to hide.
-        let _ = shown.set_username("");
-        let _ = shown.set_password(None);
-        f.pad(shown.as_str())
+        f.pad(self.without_secrets().0.as_str())
     }
 }
 
@@ -82,6 +107,37 @@ impl fmt::Debug for ContentUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_object_deleted_is_the_object_saved() {
+        let content: ContentUrl = "https://eu.asm.skype.com/v1/objects/0-weu-d1-a/content/video"
+            .parse()
+            .unwrap();
+        for (location, same) in [
+            ("https://eu.asm.skype.com/v1/objects/0-weu-d1-a", true),
+            ("https://EU.asm.skype.com:443/v1/objects/0-weu-d1-a", true),
+            (
+                "https://eu.asm.skype.com/v1/objects/0-weu-d1-a/content/deletedata",
+                true,
+            ),
+            ("https://eu.asm.skype.com/v1/objects/0-weu-d1", false),
+            ("https://eu.asm.skype.com/v1/objects/0-weu-d1-ab", false),
+            ("https://eu.asm.skype.com/v1/objects/0-WEU-d1-a", false),
+            ("https://us.asm.skype.com/v1/objects/0-weu-d1-a", false),
+            ("http://eu.asm.skype.com/v1/objects/0-weu-d1-a", false),
+            ("https://eu.asm.skype.com:8443/v1/objects/0-weu-d1-a", false),
+            (
+                "https://eu.asm.skype.com/calling/recordings/0-weu-d1-a",
+                false,
+            ),
+        ] {
+            let location: ContentUrl = location.parse().unwrap();
+            assert_eq!(content.is_same_object(&location), same, "{location}");
+            assert_eq!(location.is_same_object(&content), same, "{location}");
+        }
+        let other: ContentUrl = "https://eu.asm.skype.com/x".parse().unwrap();
+        assert!(!other.is_same_object(&other));
+    }
 
     #[test]
     fn secrets_are_not_shown() {

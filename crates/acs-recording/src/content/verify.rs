@@ -1,23 +1,67 @@
 //! Checksums of content.
 
+use std::str::FromStr;
 use std::{fmt, io};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::HeaderMap;
 use md5::Md5;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A SHA-256 checksum; `Display` writes it as `sha256sum` does.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// A SHA-256 checksum; `Display` writes it as `sha256sum` does, and serde as that text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ContentHash([u8; 32]);
 
 impl ContentHash {
     /// The checksum's bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// Text is not a SHA-256 checksum.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a SHA-256 checksum is 64 hexadecimal digits")]
+#[non_exhaustive]
+pub struct InvalidContentHash;
+
+impl FromStr for ContentHash {
+    type Err = InvalidContentHash;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digit = |digit: u8| char::from(digit).to_digit(16);
+        let mut bytes = [0; 32];
+        if text.len() != 2 * bytes.len() {
+            return Err(InvalidContentHash);
+        }
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let pair = match pair {
+                [high, low] => digit(*high).zip(digit(*low)),
+                _ => None,
+            };
+            let value = pair.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+            *byte = value.ok_or(InvalidContentHash)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl TryFrom<String> for ContentHash {
+    type Error = InvalidContentHash;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ContentHash> for String {
+    fn from(hash: ContentHash) -> Self {
+        hash.to_string()
     }
 }
 
@@ -56,6 +100,11 @@ impl fmt::Display for Announced {
 }
 
 impl Announced {
+    /// Whether it tells nothing.
+    pub(super) fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
     /// Reads the headers of an answer, which may hold all of the content or a part.
     pub(super) fn read(headers: &HeaderMap, is_whole: bool) -> Self {
         let text = |name: &str| headers.get(name)?.to_str().ok();
@@ -143,6 +192,14 @@ impl Hasher {
         }
     }
 
+    /// The SHA-256 of a file.
+    pub(super) fn of_file(file: impl io::Read) -> io::Result<ContentHash> {
+        let mut hasher = Self::for_comparison();
+        hasher.update_from(file)?;
+        let sha256 = hasher.sha256.unwrap_or_default().finalize();
+        Ok(ContentHash(sha256.into()))
+    }
+
     /// Whether there is nothing to compute.
     pub(super) fn is_idle(&self) -> bool {
         self.sha256.is_none() && self.md5.is_none()
@@ -221,6 +278,16 @@ mod tests {
                 Announced::default(),
                 "{nonsense}"
             );
+        }
+    }
+
+    #[test]
+    fn a_checksum_is_read_as_it_is_shown() {
+        let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let hash: ContentHash = text.parse().unwrap();
+        assert_eq!(hash.to_string(), text);
+        for wrong in ["", &text[1..], &format!("{text}0"), &text.replace('b', "g")] {
+            assert!(wrong.parse::<ContentHash>().is_err(), "{wrong}");
         }
     }
 

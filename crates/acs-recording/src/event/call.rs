@@ -188,7 +188,7 @@ pub(super) struct Nested {
 }
 
 /// An id that is the only member of an object.
-fn nested<'de, D: Deserializer<'de>, T: std::str::FromStr>(
+fn nested<'de, D: Deserializer<'de>, T: lenient::Received>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     let nested = Option::<Nested>::deserialize(deserializer)?;

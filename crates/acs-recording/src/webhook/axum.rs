@@ -7,6 +7,11 @@ use super::Webhook;
 impl Webhook {
     /// A router with the webhook at `path`; merge it into your own or serve it.
     ///
+    /// A delivery has its time limit from when its headers are there. `axum::serve` bounds neither
+    /// how long a client may take for its headers nor how many connections are open. Where anybody
+    /// can connect, put the webhook behind a proxy that does, or serve it with hyper and
+    /// `header_read_timeout`, as `acs-recording events listen` does.
+    ///
     /// ```no_run
     /// use acs_recording::webhook::Webhook;
     ///

@@ -1,6 +1,6 @@
 //! Which events were handled already.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::event::Event;
 
-/// The answer of a [`SeenStore`], later.
+/// The answer of a [`DeduplicationStore`], later.
 pub type StoreFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, Box<dyn std::error::Error + Send + Sync>>> + Send + 'a>>;
 
@@ -19,28 +20,56 @@ pub type StoreFuture<'a, T> =
 ///
 /// An event is done when its handler succeeded, not when it arrived. When several processes share
 /// an endpoint, put this on a store that they share, such as a database: `claim` is a conditional
-/// insert with an expiry time, `done` an update, `release` a delete.
-pub trait SeenStore: Send + Sync + 'static {
+/// insert with a token and an expiry time, `done` an update and `release` a delete, both of them
+/// only where the stored token is the given one.
+pub trait DeduplicationStore: Send + Sync + 'static {
     /// Claims an event for the caller, unless it is done or claimed. A claim that is neither
-    /// `done` nor `release`d ends by itself after `lease`.
+    /// `done` nor `release`d expires after `lease`, and the event can be claimed again.
     fn claim<'a>(&'a self, event: &'a EventKey, lease: Duration) -> StoreFuture<'a, Claim>;
 
-    /// Notes that a claimed event was handled.
-    fn done<'a>(&'a self, event: &'a EventKey) -> StoreFuture<'a, ()>;
+    /// Notes that a claimed event was handled. This must not touch a claim with another token,
+    /// which somebody made after this one had expired.
+    fn done<'a>(&'a self, event: &'a EventKey, token: ClaimToken) -> StoreFuture<'a, ()>;
 
-    /// Gives a claim back: the event was not handled.
-    fn release<'a>(&'a self, event: &'a EventKey) -> StoreFuture<'a, ()>;
+    /// Gives a claim back: the event was not handled. This must not touch a claim with another
+    /// token.
+    fn release<'a>(&'a self, event: &'a EventKey, token: ClaimToken) -> StoreFuture<'a, ()>;
 }
 
-/// What a [`SeenStore`] says to a claim.
+/// What a [`DeduplicationStore`] says to a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Claim {
-    /// The event is the caller's to handle.
-    Mine,
+    /// The event is the caller's to handle, until the claim with this token expires.
+    Mine(ClaimToken),
     /// Somebody else is handling it.
     Busy,
     /// It was handled.
     Done,
+}
+
+/// Tells one claim from all others, those on the same event included.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClaimToken(u128);
+
+impl ClaimToken {
+    /// A new token, from 122 random bits.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4().as_u128())
+    }
+}
+
+/// 32 hexadecimal digits, for stores that keep text.
+impl fmt::Display for ClaimToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for ClaimToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClaimToken({self})")
+    }
 }
 
 /// What makes an event the same event: its source and its id.
@@ -79,8 +108,9 @@ impl fmt::Debug for EventKey {
 
 /// Remembers events in memory, of this process alone.
 ///
-/// It holds at most as many events as it is told, and each for a limited time. When it is full the
-/// oldest make room; an event that is being handled keeps its place.
+/// It holds at most as many events as it is told, and each for a limited time. When it is full, the
+/// oldest handled events make room, after all claims that have expired. An event that is being
+/// handled keeps its place.
 #[derive(Debug)]
 pub struct MemoryStore {
     capacity: usize,
@@ -91,13 +121,15 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Seen {
     states: HashMap<EventKey, State>,
+    /// Claimed events, by when their claims expire.
+    claims: BTreeMap<(Instant, ClaimToken), EventKey>,
     /// Done events, oldest first.
     order: VecDeque<(EventKey, Instant)>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    ClaimedUntil(Instant),
+    Claimed { until: Instant, token: ClaimToken },
     Done,
 }
 
@@ -122,77 +154,90 @@ impl MemoryStore {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut seen)
     }
-
-    fn claim_now(&self, event: &EventKey, lease: Duration) -> Claim {
-        let now = Instant::now();
-        self.with(|seen| {
-            seen.forget(now, self.keep);
-            match seen.states.get(event) {
-                Some(State::Done) => return Claim::Done,
-                Some(State::ClaimedUntil(end)) if *end > now => return Claim::Busy,
-                Some(State::ClaimedUntil(_)) => {}
-                None if seen.states.len() < self.capacity => {}
-                None => {
-                    if !seen.make_room(now) {
-                        // Everything is being handled right now; this one waits its turn.
-                        return Claim::Busy;
-                    }
-                }
-            }
-            let state = State::ClaimedUntil(now + lease);
-            seen.states.insert(event.clone(), state);
-            Claim::Mine
-        })
-    }
 }
 
 impl Seen {
+    fn claim(&mut self, event: &EventKey, until: Instant, capacity: usize) -> Claim {
+        match self.states.get(event).copied() {
+            Some(State::Done) => return Claim::Done,
+            Some(State::Claimed { .. }) => return Claim::Busy,
+            // If everything is being handled right now, this one waits its turn.
+            None if !self.make_room(capacity) => return Claim::Busy,
+            None => {}
+        }
+        let token = ClaimToken::random();
+        self.claims.insert((until, token), event.clone());
+        let state = State::Claimed { until, token };
+        self.states.insert(event.clone(), state);
+        Claim::Mine(token)
+    }
+
+    fn done(&mut self, event: &EventKey, token: ClaimToken, now: Instant, capacity: usize) {
+        match self.states.get(event).copied() {
+            Some(State::Claimed { until, token: held }) if held == token => {
+                self.claims.remove(&(until, token));
+            }
+            // The claim expired. What was handled was handled, unless somebody else is at it.
+            None if self.make_room(capacity) => {}
+            _ => return,
+        }
+        self.states.insert(event.clone(), State::Done);
+        self.order.push_back((event.clone(), now));
+    }
+
+    fn release(&mut self, event: &EventKey, token: ClaimToken) {
+        if let Some(State::Claimed { until, token: held }) = self.states.get(event).copied()
+            && held == token
+        {
+            self.claims.remove(&(until, token));
+            self.states.remove(event);
+        }
+    }
+
+    /// Forgets claims that have expired, and done events after their time.
     fn forget(&mut self, now: Instant, keep: Duration) {
+        while let Some(claim) = self.claims.first_entry()
+            && claim.key().0 <= now
+        {
+            self.states.remove(&claim.remove());
+        }
         while let Some((event, _)) = self.order.pop_front_if(|(_, at)| now - *at >= keep) {
             self.states.remove(&event);
         }
     }
 
-    /// Forgets the oldest done event, or claims that have run out.
-    fn make_room(&mut self, now: Instant) -> bool {
-        if let Some((event, _)) = self.order.pop_front() {
-            return self.states.remove(&event).is_some();
+    /// Whether there is room for one more, if need be in place of the oldest done event.
+    fn make_room(&mut self, capacity: usize) -> bool {
+        if self.states.len() < capacity {
+            return true;
         }
-        let before = self.states.len();
-        self.states
-            .retain(|_, state| !matches!(state, State::ClaimedUntil(end) if *end <= now));
-        self.states.len() < before
+        let oldest = self.order.pop_front();
+        oldest.is_some_and(|(event, _)| self.states.remove(&event).is_some())
     }
 }
 
-impl SeenStore for MemoryStore {
+impl DeduplicationStore for MemoryStore {
     fn claim<'a>(&'a self, event: &'a EventKey, lease: Duration) -> StoreFuture<'a, Claim> {
-        Box::pin(async move { Ok(self.claim_now(event, lease)) })
+        let now = Instant::now();
+        let claim = self.with(|seen| {
+            seen.forget(now, self.keep);
+            seen.claim(event, now + lease, self.capacity)
+        });
+        Box::pin(std::future::ready(Ok(claim)))
     }
 
-    fn done<'a>(&'a self, event: &'a EventKey) -> StoreFuture<'a, ()> {
-        Box::pin(async move {
-            self.with(|seen| {
-                if !matches!(
-                    seen.states.insert(event.clone(), State::Done),
-                    Some(State::Done)
-                ) {
-                    seen.order.push_back((event.clone(), Instant::now()));
-                }
-            });
-            Ok(())
-        })
+    fn done<'a>(&'a self, event: &'a EventKey, token: ClaimToken) -> StoreFuture<'a, ()> {
+        let now = Instant::now();
+        self.with(|seen| {
+            seen.forget(now, self.keep);
+            seen.done(event, token, now, self.capacity);
+        });
+        Box::pin(std::future::ready(Ok(())))
     }
 
-    fn release<'a>(&'a self, event: &'a EventKey) -> StoreFuture<'a, ()> {
-        Box::pin(async move {
-            self.with(|seen| {
-                if let Some(State::ClaimedUntil(_)) = seen.states.get(event) {
-                    seen.states.remove(event);
-                }
-            });
-            Ok(())
-        })
+    fn release<'a>(&'a self, event: &'a EventKey, token: ClaimToken) -> StoreFuture<'a, ()> {
+        self.with(|seen| seen.release(event, token));
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 

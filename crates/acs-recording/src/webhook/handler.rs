@@ -3,23 +3,50 @@
 use std::fmt;
 use std::pin::Pin;
 
+use crate::error::{Disposition, Error};
 use crate::event::{Event, InvalidEvent};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a webhook does with events; any closure from an [`Event`] to a future is one.
+/// Handles events; with `Ok` an event is acknowledged, and nobody delivers it again.
+///
+/// So return `Ok` only when what the event is about is safe: in a [`Spool`](crate::spool::Spool), in
+/// a database, in a queue that survives this process. Any closure from an [`Event`] to a future is a
+/// handler, and so is a pair of handlers, of which the second gets what the first one has
+/// acknowledged:
+///
+/// ```
+/// use acs_recording::Inbox;
+/// use acs_recording::spool::Spool;
+/// use acs_recording::webhook::{Check, Webhook};
+///
+/// # async fn run(check: Check) -> acs_recording::Result<()> {
+/// let (spool, inbox) = (Spool::open("spool").await?, Inbox::new());
+/// // First on disk, then to whoever waits for it.
+/// let webhook = Webhook::builder(check).build((spool.clone(), inbox.clone()));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// Events come at least once and in no order. One delivery's events are handled one after the
-/// other, several deliveries at the same time.
+/// other, several deliveries at the same time. A delivery has 25 seconds, so do nothing in it that
+/// takes long, such as a download.
 pub trait EventHandler: Send + Sync + 'static {
-    /// Handles one event. With an error it is delivered again, unless the error is
-    /// [permanent](HandlerError::permanent).
+    /// Handles one event. What becomes of it after an error is up to the error's
+    /// [disposition](HandlerError::disposition).
     fn handle(&self, event: Event) -> impl Future<Output = Result<(), HandlerError>> + Send;
 
-    /// Learns of an event that cannot be read. It is lost after this, or in the dead-letter
-    /// container of the subscription.
-    fn invalid(&self, error: &InvalidEvent) {
+    /// Learns of an event that cannot be read, before its delivery is refused with 400. Event Grid
+    /// does not send it again then; it is lost unless it is kept here, or the subscription has a
+    /// dead-letter container. An error asks for the delivery again instead.
+    ///
+    /// By default it is logged as a warning.
+    fn invalid(
+        &self,
+        error: &InvalidEvent,
+    ) -> impl Future<Output = Result<(), HandlerError>> + Send {
         tracing::warn!(%error, "an event was refused");
+        std::future::ready(Ok(()))
     }
 }
 
@@ -33,9 +60,22 @@ where
     }
 }
 
+impl<A: EventHandler, B: EventHandler> EventHandler for (A, B) {
+    async fn handle(&self, event: Event) -> Result<(), HandlerError> {
+        self.0.handle(event.clone()).await?;
+        self.1.handle(event).await
+    }
+
+    async fn invalid(&self, error: &InvalidEvent) -> Result<(), HandlerError> {
+        self.0.invalid(error).await?;
+        self.1.invalid(error).await
+    }
+}
+
 /// Why an event was not handled.
 ///
-/// Every error becomes one with `?`, and the event is delivered again later.
+/// Every error becomes one with `?`. For an error of this crate, the table of [`Disposition`] says
+/// what becomes of the event; after any other it is delivered again later.
 ///
 /// ```
 /// # use acs_recording::webhook::HandlerError;
@@ -54,7 +94,8 @@ pub struct HandlerError {
 }
 
 impl HandlerError {
-    /// The event may be handled later: it is delivered again. This is what `?` makes, too.
+    /// The event may be handled later: it is delivered again, unless the error is one of this crate
+    /// that no later delivery can change. This is what `?` makes, too.
     pub fn retry(error: impl Into<BoxError>) -> Self {
         Self {
             permanent: false,
@@ -62,7 +103,8 @@ impl HandlerError {
         }
     }
 
-    /// The event can never be handled: Event Grid gives it up.
+    /// The event can never be handled: its delivery is refused with 400, and Event Grid gives it up
+    /// or puts it into the dead-letter container of the subscription.
     pub fn permanent(error: impl Into<BoxError>) -> Self {
         Self {
             permanent: true,
@@ -73,6 +115,21 @@ impl HandlerError {
     /// Whether the event can never be handled.
     pub fn is_permanent(&self) -> bool {
         self.permanent
+    }
+
+    /// Whether the event must come again: by the table of [`Disposition`] if this is an error of
+    /// this crate, or else as it was made.
+    pub fn disposition(&self) -> Disposition {
+        match self.source.downcast_ref::<Error>() {
+            _ if self.permanent => Disposition::Note,
+            Some(error) => Disposition::of(error),
+            None => Disposition::Retry,
+        }
+    }
+
+    /// What went wrong, to keep.
+    pub fn into_source(self) -> BoxError {
+        self.source
     }
 
     /// What went wrong.
@@ -109,7 +166,7 @@ type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<(), HandlerError>> +
 pub(super) trait DynHandler: Send + Sync {
     fn handle(&self, event: Event) -> HandlerFuture<'_>;
 
-    fn invalid(&self, error: &InvalidEvent);
+    fn invalid<'a>(&'a self, error: &'a InvalidEvent) -> HandlerFuture<'a>;
 }
 
 impl<T: EventHandler> DynHandler for T {
@@ -117,7 +174,7 @@ impl<T: EventHandler> DynHandler for T {
         Box::pin(EventHandler::handle(self, event))
     }
 
-    fn invalid(&self, error: &InvalidEvent) {
-        EventHandler::invalid(self, error);
+    fn invalid<'a>(&'a self, error: &'a InvalidEvent) -> HandlerFuture<'a> {
+        Box::pin(EventHandler::invalid(self, error))
     }
 }

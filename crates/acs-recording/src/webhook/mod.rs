@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use check::{Check, InvalidCheck};
-pub use dedup::{Claim, EventKey, MemoryStore, SeenStore, StoreFuture};
+pub use dedup::{Claim, ClaimToken, DeduplicationStore, EventKey, MemoryStore, StoreFuture};
 pub use handler::{EventHandler, HandlerError};
 pub use token::TokenCheck;
 
@@ -38,30 +38,29 @@ const TIME_LIMIT: Duration = Duration::from_secs(25);
 /// `tower` it is a `tower::Service`, and with the feature `axum` it makes a router.
 ///
 /// The status of its answer decides what becomes of the events, because Event Grid sends again what
-/// was answered with 5xx and drops what was answered with 400, 401, 403 or 413:
+/// was answered with 5xx, and gives up what was answered with 400, 401, 403 or 413: it goes to the
+/// dead-letter container of the subscription if there is one, and is dropped otherwise. There is one
+/// status for a whole batch, so every other event of it is handled before the batch is refused:
 ///
 /// | answer | when |
 /// |---|---|
-/// | 200 | every event was handled, now or before |
-/// | 503 | a handler failed or took too long, another delivery of the event is still being handled, or the keys for a token cannot be fetched, or not yet again |
+/// | 200 | every event was handled, now or before, or can only be [noted](crate::Disposition) |
+/// | 503 | a handler failed or took too long, an event that cannot be read could not be kept, another delivery of the event is still being handled, or the keys for a token cannot be fetched, or not yet again |
 /// | 400 | everything else was handled, but an event cannot be read or its handler [refused](HandlerError::permanent) it |
 /// | 401 | the request did not pass the [check](Check) |
 /// | 403 | a delivery of a subscription, or a handshake of an origin, that is not allowed |
 /// | 405, 413, 415 | not a method, size or content type of deliveries |
 ///
 /// ```
+/// use acs_recording::spool::Spool;
 /// use acs_recording::webhook::{Check, Webhook};
-/// use acs_recording::{Event, EventKind};
 ///
-/// # fn run(secret: &str) -> acs_recording::Result<()> {
+/// # async fn run(secret: &str) -> acs_recording::Result<()> {
+/// let spool = Spool::open("spool").await?;
 /// let webhook = Webhook::builder(Check::secret("code", secret)?)
 ///     .allow_origin("eventgrid.azure.net")
-///     .build(async |event: Event| {
-///         if let EventKind::RecordingFileStatusUpdated(file) = event.kind() {
-///             println!("{} files", file.chunks.len());
-///         }
-///         Ok(())
-///     });
+///     // Answers 200 when the event is on disk; see `Spool` for what is done with it then.
+///     .build(spool.clone());
 /// # Ok(())
 /// # }
 /// ```
@@ -80,7 +79,7 @@ struct Inner {
 #[must_use = "a webhook is made by `build`"]
 pub struct WebhookBuilder {
     check: Check,
-    store: Option<Arc<dyn SeenStore>>,
+    store: Option<Arc<dyn DeduplicationStore>>,
     origins: HashSet<String>,
     subscriptions: Option<HashSet<String>>,
     body_limit: usize,
@@ -105,7 +104,8 @@ impl Webhook {
 
 impl WebhookBuilder {
     /// Allows an origin to deliver `CloudEvents`: it is Event Grid's handshake for these, and none
-    /// is allowed at first. Event Grid's origin is `eventgrid.azure.net`.
+    /// is allowed at first. Event Grid's origin is `eventgrid.azure.net`, and in
+    /// other clouds [another one](crate::Cloud::event_grid_origin).
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.insert(origin.into().to_ascii_lowercase());
         self
@@ -123,7 +123,7 @@ impl WebhookBuilder {
     }
 
     /// Remembers handled events elsewhere than in a [`MemoryStore`] of its own.
-    pub fn deduplicate(mut self, store: impl SeenStore) -> Self {
+    pub fn deduplicate(mut self, store: impl DeduplicationStore) -> Self {
         self.store = Some(Arc::new(store));
         self
     }

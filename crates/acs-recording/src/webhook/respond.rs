@@ -13,7 +13,8 @@ use super::check::Verdict;
 use super::dedup::{Claim, EventKey};
 use super::functions;
 use super::handshake::{self, empty};
-use crate::event::{Delivery, Event, EventKind, Events};
+use crate::error::Disposition;
+use crate::event::{Delivery, Event, EventKind, Events, InvalidEvent};
 
 /// How long the store may take to note what became of an event, be it after the deadline.
 const NOTE_LIMIT: Duration = Duration::from_secs(1);
@@ -132,10 +133,7 @@ impl Webhook {
                     }
                     self.handle(event, deadline).await
                 }
-                Err(error) => {
-                    self.inner.handler.invalid(&error);
-                    Outcome::Refused
-                }
+                Err(error) => self.refuse(&error, deadline).await,
             };
             worst = worst.max(outcome);
         }
@@ -155,8 +153,8 @@ impl Webhook {
         let key = EventKey::of(&event);
         // Until the deadline this delivery has the event for itself; after it, it has given up.
         let lease = deadline.saturating_duration_since(Instant::now()) + Duration::from_secs(1);
-        match timeout_at(deadline, store.claim(&key, lease)).await {
-            Ok(Ok(Claim::Mine)) => {}
+        let token = match timeout_at(deadline, store.claim(&key, lease)).await {
+            Ok(Ok(Claim::Mine(token))) => token,
             Ok(Ok(Claim::Done)) => return Outcome::Done,
             // Of a busy event the outcome is not known yet, and this delivery must not stand for
             // it.
@@ -165,13 +163,13 @@ impl Webhook {
                 tracing::error!(%error, event = name, "the store of handled events failed");
                 return Outcome::Again;
             }
-        }
+        };
         let outcome = self.call_handler(event, &name, deadline).await;
         let noted = match outcome {
-            Outcome::Done => store.done(&key),
+            Outcome::Done => store.done(&key, token),
             // Refused events must be refused each time they come: if they counted as done, a
             // batch that comes again for another event would succeed without them.
-            Outcome::Refused | Outcome::Again => store.release(&key),
+            Outcome::Refused | Outcome::Again => store.release(&key, token),
         };
         // If that fails, the event is handled twice at worst, or a little later.
         match timeout(NOTE_LIMIT, noted).await {
@@ -184,12 +182,30 @@ impl Webhook {
         outcome
     }
 
+    /// Lets the handler keep an event that cannot be read, before it is refused.
+    async fn refuse(&self, event: &InvalidEvent, deadline: Instant) -> Outcome {
+        match timeout_at(deadline, self.inner.handler.invalid(event)).await {
+            Ok(Ok(())) => Outcome::Refused,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, %event, "an event that cannot be read was not kept");
+                Outcome::Again
+            }
+            Err(_) => Outcome::Again,
+        }
+    }
+
     async fn call_handler(&self, event: Event, name: &str, deadline: Instant) -> Outcome {
+        let id = event.id.clone();
         match timeout_at(deadline, self.inner.handler.handle(event)).await {
             Ok(Ok(())) => Outcome::Done,
             Ok(Err(error)) if error.is_permanent() => {
                 tracing::warn!(%error, event = name, "an event was refused");
                 Outcome::Refused
+            }
+            Ok(Err(error)) if error.disposition() == Disposition::Note => {
+                let id = id.as_str();
+                tracing::warn!(%error, event = name, id, "there is nothing to do for an event");
+                Outcome::Done
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, event = name, "an event was not handled");

@@ -343,3 +343,92 @@ pub async fn expect_whole(
     assert_eq!(names(folder.path()), ["a.wav"]);
     storage
 }
+
+/// Serves objects by their paths, and notes who asks for what.
+pub struct Objects {
+    pub url: String,
+    state: Arc<Mutex<ObjectsState>>,
+    task: JoinHandle<()>,
+}
+
+/// Status, headers and body.
+type ObjectAnswer = (u16, Vec<(&'static str, String)>, Bytes);
+
+#[derive(Default)]
+struct ObjectsState {
+    answers: std::collections::BTreeMap<String, ObjectAnswer>,
+    requests: Vec<String>,
+}
+
+impl Objects {
+    /// Serves nothing at first.
+    pub async fn start() -> Self {
+        let state = Arc::new(Mutex::new(ObjectsState::default()));
+        let shared = Arc::clone(&state);
+        let handler = move |request: Request| {
+            let mut state = shared.lock().unwrap();
+            let (method, path) = (
+                request.method().to_string(),
+                request.uri().path().to_owned(),
+            );
+            state.requests.push(format!("{method} {path}"));
+            let known = state.answers.get(&format!("{method} {path}")).cloned();
+            let known = known.or_else(|| state.answers.get(&path).cloned());
+            if method == "DELETE" && known.as_ref().is_none_or(|(status, ..)| *status < 300) {
+                state.answers.retain(|known, _| !known.starts_with(&path));
+            }
+            let (status, headers, body) = known.unwrap_or((404, Vec::new(), Bytes::new()));
+            let mut response = Response::builder()
+                .status(status)
+                .header("content-length", body.len());
+            for (name, value) in headers {
+                response = response.header(name, value);
+            }
+            let response = response.body(Body::from(body)).unwrap();
+            async move { Ok::<_, Infallible>(response) }
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(handler);
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, state, task }
+    }
+
+    /// Answers requests for a path, or for `METHOD PATH`, from now on.
+    pub fn put(&self, path: &str, status: u16, body: impl Into<Bytes>) {
+        self.put_with(path, status, Vec::new(), body);
+    }
+
+    pub fn put_with(
+        &self,
+        path: &str,
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: impl Into<Bytes>,
+    ) {
+        let answer = (status, headers, body.into());
+        let mut state = self.state.lock().unwrap();
+        state.answers.insert(path.to_owned(), answer);
+    }
+
+    /// Whether something is there.
+    pub fn has(&self, path: &str) -> bool {
+        self.state.lock().unwrap().answers.contains_key(path)
+    }
+
+    /// What was asked for since the last time.
+    pub fn requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().unwrap().requests)
+    }
+
+    pub fn client(&self) -> RecordingClientBuilder {
+        crate::common::client(&self.url)
+            .retry(RetryPolicy::default().initial_delay(Duration::from_millis(1)))
+    }
+}
+
+impl Drop for Objects {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

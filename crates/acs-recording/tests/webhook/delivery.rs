@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use acs_emulator::{Clock, Emulator};
 use acs_recording::webhook::{
-    Check, Claim, EventKey, HandlerError, MemoryStore, SeenStore, StoreFuture, Webhook,
+    Check, Claim, ClaimToken, DeduplicationStore, EventKey, HandlerError, MemoryStore, StoreFuture,
+    Webhook,
 };
 use acs_recording::{Event, EventKind, RecordingClient, ServerCallId};
 use futures_util::FutureExt as _;
@@ -166,16 +167,16 @@ async fn after_the_deadline_no_event_is_begun() {
 /// A store that has forgotten how to note.
 struct Stuck(MemoryStore);
 
-impl SeenStore for Stuck {
+impl DeduplicationStore for Stuck {
     fn claim<'a>(&'a self, event: &'a EventKey, lease: Duration) -> StoreFuture<'a, Claim> {
         self.0.claim(event, lease)
     }
 
-    fn done<'a>(&'a self, _: &'a EventKey) -> StoreFuture<'a, ()> {
+    fn done<'a>(&'a self, _: &'a EventKey, _: ClaimToken) -> StoreFuture<'a, ()> {
         Box::pin(std::future::pending())
     }
 
-    fn release<'a>(&'a self, _: &'a EventKey) -> StoreFuture<'a, ()> {
+    fn release<'a>(&'a self, _: &'a EventKey, _: ClaimToken) -> StoreFuture<'a, ()> {
         Box::pin(std::future::pending())
     }
 }

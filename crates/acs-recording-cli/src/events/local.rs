@@ -1,0 +1,123 @@
+//! Who may post where nothing else tells: programs of this machine, and no page in its browser.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{Method, Request, StatusCode};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Why a request that came in at the address `here` is refused, if it is.
+pub(super) fn refusal<B>(
+    request: &Request<B>,
+    here: SocketAddr,
+) -> Option<(StatusCode, &'static str)> {
+    let headers = request.headers();
+    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(""));
+    let host = match request.uri().authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => text(&HOST),
+    };
+    let host = host.unwrap_or_default();
+    // A name of somebody else may lead here all the same.
+    if !is_here(host, here.ip()) {
+        let reason = "without a check, the Host of a request must be this machine: set a secret, \
+                      or use localhost";
+        return Some((StatusCode::FORBIDDEN, reason));
+    }
+    let is_own = |origin: &str| origin.eq_ignore_ascii_case(&format!("http://{host}"));
+    let is_foreign = text(&ORIGIN).is_some_and(|origin| !is_own(origin));
+    let site = text(&SEC_FETCH_SITE);
+    if is_foreign || site.is_some_and(|site| !["same-origin", "none"].contains(&site)) {
+        let reason = "without a check, web pages of other origins must not post: set a secret";
+        return Some((StatusCode::FORBIDDEN, reason));
+    }
+    // Whether it is JSON the webhook looks at itself.
+    if request.method() == Method::POST && !headers.contains_key(CONTENT_TYPE) {
+        let reason = "without a check, a Content-Type of JSON is needed";
+        return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
+    }
+    None
+}
+
+/// Whether a host, with or without a port, is this machine.
+fn is_here(host: &str, here: IpAddr) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else {
+        return false;
+    };
+    let name = authority.host();
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    match address.parse::<IpAddr>() {
+        Ok(address) => {
+            let address = address.to_canonical();
+            address.is_loopback() || address == here.to_canonical()
+        }
+        Err(_) => name.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(headers: &[(&str, &str)]) -> Option<u16> {
+        let mut request = Request::post("/events");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(()).unwrap();
+        let here = "192.168.1.5:8080".parse().unwrap();
+        refusal(&request, here).map(|(status, _)| status.as_u16())
+    }
+
+    #[test]
+    fn only_programs_of_this_machine_may_post() {
+        let json = ("content-type", "application/json");
+        for (host, expected) in [
+            ("localhost:8080", None),
+            ("LOCALHOST", None),
+            ("127.0.0.1:8080", None),
+            ("127.5.5.5", None),
+            ("[::1]:8080", None),
+            ("192.168.1.5:8080", None),
+            ("[::ffff:192.168.1.5]:8080", None),
+            ("192.168.1.6:8080", Some(403)),
+            ("evil.example:8080", Some(403)),
+            ("localhost.evil.example", Some(403)),
+            ("127.0.0.1.evil.example", Some(403)),
+            ("localhost@evil.example", Some(403)),
+            ("", Some(403)),
+            ("x y", Some(403)),
+        ] {
+            assert_eq!(refused(&[("host", host), json]), expected, "{host:?}");
+        }
+        assert_eq!(refused(&[json]), Some(403));
+    }
+
+    #[test]
+    fn no_web_page_may_post() {
+        let (host, json) = (
+            ("host", "localhost:8080"),
+            ("content-type", "application/json"),
+        );
+        for (name, value, expected) in [
+            ("origin", "http://localhost:8080", None),
+            ("origin", "http://localhost:3000", Some(403)),
+            ("origin", "https://localhost:8080", Some(403)),
+            ("origin", "https://evil.example", Some(403)),
+            ("origin", "null", Some(403)),
+            ("sec-fetch-site", "same-origin", None),
+            ("sec-fetch-site", "none", None),
+            ("sec-fetch-site", "cross-site", Some(403)),
+            ("sec-fetch-site", "same-site", Some(403)),
+        ] {
+            assert_eq!(
+                refused(&[host, json, (name, value)]),
+                expected,
+                "{name}: {value}"
+            );
+        }
+        assert_eq!(refused(&[host]), Some(415));
+    }
+}

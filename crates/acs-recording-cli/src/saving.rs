@@ -1,0 +1,184 @@
+//! Saving what events announce, and telling of it.
+
+use std::path::Path;
+
+use acs_recording::{
+    DownloadRecording, Error, ErrorKind, Progress, RecordingFileStatusUpdated, Saved,
+    SavedRecording,
+};
+use serde_json::{Value, json};
+
+use crate::download_settings::{Settings, apply, ended, usual_patience};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::progress::{Bar, Count, patiently};
+use crate::text::put_path;
+
+/// How many files or recordings come in at the same time.
+pub(crate) const AT_ONCE: usize = 4;
+
+/// Which recordings are deleted from the service once they are saved.
+#[derive(Clone, Copy)]
+pub(crate) struct Deletes {
+    pub(crate) complete: bool,
+    pub(crate) incomplete: bool,
+}
+
+/// Downloads all that an event announces.
+pub(crate) async fn save(
+    download: DownloadRecording,
+    file: &RecordingFileStatusUpdated,
+    folder: &Path,
+    settings: &Settings,
+    deletes: Deletes,
+    out: &Output,
+) -> Result<SavedRecording, Error> {
+    let name = &download.file_stem();
+    let chunks = Count::chunks(out, name, file.chunks.len());
+    let bar = Bar::new(out, name);
+    let progress = bar.listener();
+    let listener = move |now: Progress| {
+        chunks.set(now.chunk);
+        progress(now);
+    };
+    let download = download.to_dir(folder);
+    let mut download =
+        apply!(settings, download, usual_patience(ended(file))).on_progress(listener);
+    if deletes.complete {
+        download = download.delete_after();
+    }
+    if deletes.incomplete {
+        download = download.delete_incomplete();
+    }
+    patiently(download.into_future(), &bar, name, out).await
+}
+
+/// Prints what was downloaded.
+pub(crate) fn tell(
+    file: &RecordingFileStatusUpdated,
+    saved: &SavedRecording,
+    settings: &Settings,
+    out: &Output,
+) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    for chunk in &saved.chunks {
+        let files = std::iter::once(&chunk.media).chain(&chunk.metadata);
+        text.extend(files.map(|saved| line(saved, settings.sha256)));
+        note(&chunk.media, out);
+    }
+    for warning in &saved.warnings {
+        out.note(&format!("warning: {warning}"));
+    }
+    if saved.deleted {
+        out.note("deleted from the service");
+    }
+    let chunks: Vec<_> = saved
+        .chunks
+        .iter()
+        .map(|chunk| {
+            json!({
+                "index": chunk.index,
+                "media": file_json(&chunk.media),
+                "metadata": chunk.metadata.as_ref().map(file_json),
+            })
+        })
+        .collect();
+    let missing: Vec<_> = saved
+        .missing
+        .iter()
+        .map(|chunk| {
+            json!({
+                "index": chunk.index,
+                "document_id": chunk.document_id,
+                "end_reason": chunk.end_reason,
+            })
+        })
+        .collect();
+    let mut json = json!({
+        "recording_id": file.recording_id,
+        "chunks": chunks,
+        "missing": missing,
+        "warnings": saved.warnings,
+        "complete": saved.is_complete(),
+        "deleted": saved.deleted,
+    });
+    put_path(&mut json, "manifest", &saved.manifest);
+    if text.is_empty() {
+        return out.json_result(&json);
+    }
+    out.result(&text.join("\n"), &json)
+}
+
+/// Notes how much of a file was there before.
+pub(crate) fn note(saved: &Saved, out: &Output) {
+    let path = saved.path.display();
+    match saved.bytes - saved.transferred.min(saved.bytes) {
+        0 => {}
+        _ if saved.transferred == 0 => out.note(&format!("{path} was there already")),
+        before => out.note(&format!("{path}: went on after {before} bytes")),
+    }
+}
+
+/// Whether there is nothing that could be downloaded, now or later.
+pub(crate) fn is_nothing(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::OwnStorage | ErrorKind::NothingToDownload
+    )
+}
+
+/// Says that there is nothing to download.
+pub(crate) fn skipped(
+    file: &RecordingFileStatusUpdated,
+    error: &Error,
+    out: &Output,
+) -> Result<(), Failure> {
+    out.note(&format!("skipped: {error}"));
+    let json = json!({"recording_id": file.recording_id, "skipped": error.kind().name()});
+    out.json_result(&json)
+}
+
+/// What is missing of a recording, if something is.
+pub(crate) fn incomplete(saved: &SavedRecording) -> Option<Failure> {
+    if saved.is_complete() {
+        return None;
+    }
+    let list: Vec<_> = saved
+        .missing
+        .iter()
+        .map(|chunk| chunk.index.to_string())
+        .collect();
+    let what = match list.as_slice() {
+        [] => "the metadata of a chunk are missing".to_owned(),
+        [one] => format!("chunk {one} is missing"),
+        several => format!("chunks {} are missing", several.join(", ")),
+    };
+    let kept = if saved.deleted {
+        ""
+    } else {
+        ", and nothing was deleted"
+    };
+    Some(
+        Failure::incomplete(format!("the recording is incomplete: {what}{kept}"))
+            .advise(format!("{} says what is here", saved.manifest.display())),
+    )
+}
+
+/// As `sha256sum` writes it, if that is wanted and there is a checksum.
+pub(crate) fn line(saved: &Saved, sums: bool) -> String {
+    match &saved.sha256 {
+        Some(hash) if sums => format!("{hash}  {}", saved.path.display()),
+        _ => saved.path.display().to_string(),
+    }
+}
+
+/// A file as one object.
+pub(crate) fn file_json(saved: &Saved) -> Value {
+    let mut json = json!({
+        "bytes": saved.bytes,
+        "sha256": saved.sha256.as_ref().map(ToString::to_string),
+        "transferred": saved.transferred,
+    });
+    put_path(&mut json, "path", &saved.path);
+    json
+}
