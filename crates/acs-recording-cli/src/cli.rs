@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use acs_recording::Cloud;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 #[cfg(feature = "emulator")]
@@ -101,6 +102,38 @@ pub(crate) struct Global {
     )]
     pub(crate) credential: EntraCredential,
 
+    /// The cloud of the resource, where its address does not tell: who gives tokens and for what,
+    /// who signs them, and where Event Grid's events come from [default: that of the endpoint, or
+    /// else public] [env: ACS_CLOUD]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "CLOUD",
+        help_heading = "Global options"
+    )]
+    pub(crate) cloud: Option<CloudName>,
+
+    /// What tokens of Entra ID are asked for, if it is not what the cloud suggests
+    #[cfg(feature = "entra")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SCOPE",
+        help_heading = "Global options"
+    )]
+    pub(crate) token_scope: Option<String>,
+
+    /// Sends requests for the resource to this address, such as that of a front door or a tunnel;
+    /// they stay signed for the resource
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
+    pub(crate) send_to: Option<String>,
+
     /// How results and errors are written
     #[arg(
         long,
@@ -144,6 +177,8 @@ pub(crate) struct Global {
 
     /// Sends credentials for content also to this host, with its port if that is another than 443,
     /// or with a leading dot to all below a domain
+    ///
+    /// For a host that you run. Events come from outside: that one names a host is no reason.
     #[arg(
         long = "allow-host",
         global = true,
@@ -151,6 +186,26 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) allow_hosts: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CloudName {
+    /// Azure for everybody
+    Public,
+    /// Azure Government of the United States
+    UsGov,
+    /// Azure in China, operated by 21Vianet
+    China,
+}
+
+impl From<CloudName> for Cloud {
+    fn from(name: CloudName) -> Self {
+        match name {
+            CloudName::Public => Self::Public,
+            CloudName::UsGov => Self::UsGov,
+            CloudName::China => Self::China,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

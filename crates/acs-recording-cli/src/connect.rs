@@ -3,22 +3,46 @@
 #[cfg(feature = "entra")]
 use std::sync::Arc;
 
-use acs_recording::{ConnectionString, RecordingClient, RecordingClientBuilder, RetryPolicy};
+use acs_recording::{Cloud, ConnectionString, Endpoint, RecordingClient, RetryPolicy};
+#[cfg(feature = "entra")]
+use azure_core::cloud::CloudConfiguration;
 #[cfg(feature = "entra")]
 use azure_core::credentials::{Secret, TokenCredential};
 #[cfg(feature = "entra")]
+use azure_core::http::{ClientOptions, Transport};
+#[cfg(feature = "entra")]
 use azure_identity as identity;
+use clap::ValueEnum as _;
 
 #[cfg(feature = "entra")]
 use crate::cli::EntraCredential;
-use crate::cli::Global;
+use crate::cli::{CloudName, Global};
 use crate::failure::Failure;
 
 const VARIABLE: &str = "ACS_CONNECTION_STRING";
 
 /// The client that the options ask for. Sends nothing.
 pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
-    let mut builder = resource(global)?;
+    let mut builder = match resource(global)? {
+        Resource::Keyed(resource) => RecordingClient::builder(resource),
+        #[cfg(feature = "entra")]
+        Resource::Named(endpoint) => {
+            let cloud = chosen_cloud(global)?.or_else(|| Cloud::of_endpoint(&endpoint));
+            let credential = credential(global.credential, cloud)?;
+            RecordingClient::builder_with_token(endpoint, credential)
+        }
+    };
+    if let Some(cloud) = chosen_cloud(global)? {
+        builder = builder.cloud(cloud);
+    }
+    #[cfg(feature = "entra")]
+    if let Some(scope) = &global.token_scope {
+        builder = builder.token_scope(scope);
+    }
+    if let Some(address) = &global.send_to {
+        builder =
+            builder.send_to(endpoint(address).map_err(|failure| failure.about(&"--send-to"))?);
+    }
     if let Some(limit) = global.timeout {
         builder = builder.time_limit(limit).attempt_time_limit(limit);
     }
@@ -43,16 +67,53 @@ pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
     Ok(builder.build()?)
 }
 
-/// What the command line says goes before the environment.
-fn resource(global: &Global) -> Result<RecordingClientBuilder, Failure> {
+/// The cloud that the options or the environment name, or else that of the resource, if one is
+/// given; and otherwise the public one.
+pub(crate) fn cloud(global: &Global) -> Result<Cloud, Failure> {
+    if let Some(cloud) = chosen_cloud(global)? {
+        return Ok(cloud);
+    }
+    let of_resource = match resource(global) {
+        Ok(Resource::Keyed(resource)) => Cloud::of_endpoint(resource.endpoint()),
+        #[cfg(feature = "entra")]
+        Ok(Resource::Named(endpoint)) => Cloud::of_endpoint(&endpoint),
+        Err(_) => None,
+    };
+    Ok(of_resource.unwrap_or_default())
+}
+
+fn chosen_cloud(global: &Global) -> Result<Option<Cloud>, Failure> {
+    if let Some(cloud) = global.cloud {
+        return Ok(Some(cloud.into()));
+    }
+    // Not by clap, for which an empty variable is a wrong value.
+    let Some(name) = variable("ACS_CLOUD") else {
+        return Ok(None);
+    };
+    let cloud = CloudName::from_str(name.trim(), true).map_err(|_| {
+        Failure::usage(format!("ACS_CLOUD: `{name}` is no cloud"))
+            .advise("give public, us-gov or china")
+    })?;
+    Ok(Some(cloud.into()))
+}
+
+/// What the credentials are for.
+enum Resource {
+    Keyed(ConnectionString),
     #[cfg(feature = "entra")]
-    if let Some(endpoint) = &global.endpoint {
+    Named(Endpoint),
+}
+
+/// What the command line says takes precedence over the environment.
+fn resource(global: &Global) -> Result<Resource, Failure> {
+    #[cfg(feature = "entra")]
+    if let Some(text) = &global.endpoint {
         // Not by clap, which sees no conflict when one stands before the command and one behind.
         if global.connection_string_file.is_some() {
             let text = "--connection-string-file and --endpoint name two resources";
             return Err(Failure::usage(text).advise("give one of them"));
         }
-        return with_token(endpoint, global.credential);
+        return endpoint(text).map(Resource::Named);
     }
     if let Some(path) = &global.connection_string_file {
         let text = crate::files::read_text(path)?;
@@ -63,8 +124,8 @@ fn resource(global: &Global) -> Result<RecordingClientBuilder, Failure> {
         return from_connection_string(&text);
     }
     #[cfg(feature = "entra")]
-    if let Some(endpoint) = variable("ACS_ENDPOINT") {
-        return with_token(&endpoint, global.credential);
+    if let Some(text) = variable("ACS_ENDPOINT") {
+        return endpoint(&text).map(Resource::Named);
     }
     let places = if cfg!(feature = "entra") {
         "set ACS_CONNECTION_STRING, or give --connection-string-file FILE, or set ACS_ENDPOINT to use Entra ID"
@@ -80,28 +141,26 @@ fn variable(name: &str) -> Option<String> {
     (!value.trim().is_empty()).then_some(value)
 }
 
-#[cfg(feature = "entra")]
-fn with_token(endpoint: &str, wanted: EntraCredential) -> Result<RecordingClientBuilder, Failure> {
-    let endpoint = endpoint
-        .trim()
+fn endpoint(text: &str) -> Result<Endpoint, Failure> {
+    text.trim()
         .parse()
-        .map_err(|error: acs_recording::InvalidEndpoint| Failure::usage(error.to_string()))?;
-    let credential = credential(wanted)?;
-    Ok(RecordingClient::builder_with_token(endpoint, credential))
+        .map_err(|error: acs_recording::InvalidEndpoint| Failure::usage(error.to_string()))
 }
 
-fn from_connection_string(text: &str) -> Result<RecordingClientBuilder, Failure> {
-    let parsed: ConnectionString =
-        text.parse()
-            .map_err(|error: acs_recording::InvalidConnectionString| {
-                Failure::usage(error.to_string())
-                    .advise("copy it from the resource's page \"Keys\" in the Azure portal")
-            })?;
-    Ok(RecordingClient::builder(parsed))
+fn from_connection_string(text: &str) -> Result<Resource, Failure> {
+    text.parse()
+        .map(Resource::Keyed)
+        .map_err(|error: acs_recording::InvalidConnectionString| {
+            Failure::usage(error.to_string())
+                .advise("copy it from the resource's page \"Keys\" in the Azure portal")
+        })
 }
 
 #[cfg(feature = "entra")]
-fn credential(wanted: EntraCredential) -> Result<Arc<dyn TokenCredential>, Failure> {
+fn credential(
+    wanted: EntraCredential,
+    cloud: Option<Cloud>,
+) -> Result<Arc<dyn TokenCredential>, Failure> {
     let is_set = |name| variable(name).is_some();
     let made: azure_core::Result<Arc<dyn TokenCredential>> = match wanted {
         EntraCredential::Cli => {
@@ -109,9 +168,12 @@ fn credential(wanted: EntraCredential) -> Result<Arc<dyn TokenCredential>, Failu
         }
         EntraCredential::ManagedIdentity => managed_identity(),
         EntraCredential::Environment if is_set("AZURE_FEDERATED_TOKEN_FILE") => {
-            identity::WorkloadIdentityCredential::new(None).map(|credential| credential as _)
+            let mut options = identity::WorkloadIdentityCredentialOptions::default();
+            options.credential_options.client_options = in_cloud(cloud);
+            identity::WorkloadIdentityCredential::new(Some(options))
+                .map(|credential| credential as _)
         }
-        EntraCredential::Environment => client_secret()?,
+        EntraCredential::Environment => client_secret(cloud)?,
         EntraCredential::Auto => {
             let found = if is_set("AZURE_CLIENT_SECRET") || is_set("AZURE_FEDERATED_TOKEN_FILE") {
                 EntraCredential::Environment
@@ -120,10 +182,26 @@ fn credential(wanted: EntraCredential) -> Result<Arc<dyn TokenCredential>, Failu
             } else {
                 EntraCredential::Cli
             };
-            return credential(found);
+            return credential(found, cloud);
         }
     };
     made.map_err(|error| Failure::usage(format!("no credential for Entra ID: {error}")))
+}
+
+/// Tokens come from the authority of the cloud. Without one AZURE_AUTHORITY_HOST counts, and
+/// otherwise it is the public cloud.
+#[cfg(feature = "entra")]
+fn in_cloud(cloud: Option<Cloud>) -> ClientOptions {
+    let configuration = match cloud {
+        Some(Cloud::Public) => Some(CloudConfiguration::AzurePublic),
+        Some(Cloud::UsGov) => Some(CloudConfiguration::AzureGovernment),
+        Some(Cloud::China) => Some(CloudConfiguration::AzureChina),
+        _ => None,
+    };
+    ClientOptions {
+        cloud: configuration.map(Arc::new),
+        ..Default::default()
+    }
 }
 
 /// The identity that AZURE_CLIENT_ID names, or else the machine's own.
@@ -131,20 +209,38 @@ fn credential(wanted: EntraCredential) -> Result<Arc<dyn TokenCredential>, Failu
 fn managed_identity() -> azure_core::Result<Arc<dyn TokenCredential>> {
     let options = identity::ManagedIdentityCredentialOptions {
         user_assigned_id: variable("AZURE_CLIENT_ID").map(identity::UserAssignedId::ClientId),
-        ..Default::default()
+        client_options: on_this_machine()?,
     };
     identity::ManagedIdentityCredential::new(Some(options)).map(|credential| credential as _)
 }
 
+/// What gives tokens to managed identities is on this machine or its link, and no proxy has it.
 #[cfg(feature = "entra")]
-fn client_secret() -> Result<azure_core::Result<Arc<dyn TokenCredential>>, Failure> {
+fn on_this_machine() -> azure_core::Result<ClientOptions> {
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .map_err(|error| azure_core::Error::new(azure_core::error::ErrorKind::Other, error))?;
+    Ok(ClientOptions {
+        transport: Some(Transport::new(Arc::new(client))),
+        ..Default::default()
+    })
+}
+
+#[cfg(feature = "entra")]
+fn client_secret(
+    cloud: Option<Cloud>,
+) -> Result<azure_core::Result<Arc<dyn TokenCredential>>, Failure> {
     let needed =
         |name: &str| variable(name).ok_or_else(|| Failure::usage(format!("{name} is not set")));
     let made = identity::ClientSecretCredential::new(
         &needed("AZURE_TENANT_ID")?,
         needed("AZURE_CLIENT_ID")?,
         Secret::new(needed("AZURE_CLIENT_SECRET")?),
-        None,
+        Some(identity::ClientSecretCredentialOptions {
+            client_options: in_cloud(cloud),
+        }),
     );
     Ok(made.map(|credential| credential as _))
 }

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use std::io;
 use std::path::Path;
 
-use acs_recording::{Error, ErrorKind};
+use acs_recording::{Error, ErrorKind, Hint};
 use serde_json::{Value, json};
 
 use crate::text::one_line;
@@ -19,9 +19,6 @@ const CONTENT: u8 = 6;
 const NOT_NOW: u8 = 7;
 const INCOMPLETE: u8 = 8;
 const INTERRUPTED: u8 = 130;
-
-const UNTRUSTED: &str =
-    "if it is whom you mean to talk to, give the certificate of its authority with --ca-cert FILE";
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -132,6 +129,9 @@ impl Failure {
         if let Some(advice) = &self.0.advice {
             let _ = write!(text, "; {advice}");
         }
+        if let Some(id) = &self.0.request_id {
+            let _ = write!(text, " [request {id}]");
+        }
         // What the service says may have lines of its own.
         text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if verbose {
@@ -169,17 +169,11 @@ fn causes(error: &dyn StdError) -> Vec<String> {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = error.kind();
-        // Where the library names what a program calls, people need the option.
-        let message = error.to_string();
-        let message = message.replace("`allow_content_host`", "`--allow-host`");
-        let message = message.replace("check the endpoint, or add its root certificate", UNTRUSTED);
         let is_busy = kind == ErrorKind::File && error.is_retryable();
         let code = if is_busy { NOT_NOW } else { exit_code(kind) };
-        let mut failure = Self::new(code, kind.name(), message);
-        // The library's text often says already what to do, behind a semicolon.
-        if kind == ErrorKind::File || !failure.0.message.contains("; ") {
-            failure.0.advice = advice(&error).map(str::to_owned);
-        }
+        let mut failure = Self::new(code, kind.name(), error.summary());
+        let hinted = error.hint().map(in_options);
+        failure.0.advice = hinted.or_else(|| advice(&error).map(str::to_owned));
         failure.0.status = error.status();
         failure.0.code = error.code().map(str::to_owned);
         failure.0.request_id = error.request_id().map(str::to_owned);
@@ -220,17 +214,29 @@ fn exit_code(kind: ErrorKind) -> u8 {
     }
 }
 
-/// What to do next, where the library's own text does not say.
+/// What the library advises, in terms of this program.
+fn in_options(hint: Hint) -> String {
+    match hint {
+        Hint::AddRootCertificate => {
+            "check the endpoint; if it is whom you mean to talk to, give the certificate of its \
+             authority with --ca-cert FILE"
+        }
+        Hint::ChooseMedia => "choose another --media",
+        Hint::CheckRecordingState => "`acs-recording status` tells the state",
+        Hint::CheckCallState => "`acs-recording call get` tells the state of the call",
+        Hint::CheckToken => "check --credential, and --cloud if it is not the public one",
+        other => return other.to_string(),
+    }
+    .to_owned()
+}
+
+/// What to do next, where the library advises nothing.
 fn advice(error: &Error) -> Option<&'static str> {
     Some(match error.kind() {
         ErrorKind::Authentication if error.status().is_none() => {
             "sign in with `az login`, or choose another --credential"
         }
-        ErrorKind::Authentication => "check the key, the endpoint and this machine's clock",
         ErrorKind::PermissionDenied => "give the identity a role on the resource that allows this",
-        ErrorKind::NotFound if error.status().is_some() => {
-            "it may be over already, or belong to another resource"
-        }
         ErrorKind::Conflict => "`acs-recording status` tells the state",
         ErrorKind::Throttled | ErrorKind::Service => {
             "try again in a moment, or with more --retries"
@@ -240,7 +246,6 @@ fn advice(error: &Error) -> Option<&'static str> {
         ErrorKind::CorruptContent | ErrorKind::ContentChanged => "download it again",
         ErrorKind::ExpiredContent => "the service keeps content for 24 hours",
         ErrorKind::ContentNotReady => "try again in some minutes",
-        ErrorKind::ForbiddenHost => "if you trust the host, add --allow-host HOST",
         ErrorKind::File if is_there(error) => {
             "choose another name, or add --overwrite replace or skip"
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use acs_recording::models::RecordingState;
 use acs_recording::{
     CallConnectionId, CallTarget, CommunicationIdentifier, GroupCallId, Media, Recording,
-    RecordingId, RoomId, ServerCallId,
+    RecordingId, RoomId, ServerCallId, ServiceCode,
 };
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -152,7 +152,10 @@ pub(crate) struct Resume {
 Example:
   acs-recording stop RECORDING_ID
 
-JSON: {\"recording_id\", \"done\": \"stopped\"}")]
+One that is over already counts as stopped, which a note says.
+
+JSON: {\"recording_id\", \"done\": \"stopped\", \"was_over\"}; was_over is true when there was nothing
+left to stop.")]
 pub(crate) struct Stop {
     #[command(flatten)]
     recording: Id,
@@ -308,8 +311,20 @@ pub(crate) async fn resume(which: Resume, global: &Global, out: &Output) -> Resu
 
 pub(crate) async fn stop(which: Stop, global: &Global, out: &Output) -> Result<(), Failure> {
     let recording = recording(which.recording, global)?;
-    recording.stop().await?;
-    done(&recording, "stopped", out)
+    let was_over = match recording.stop().await {
+        Ok(()) => false,
+        // The service itself says so: it is not what a gateway has no way to.
+        Err(error) if error.service_code() == Some(ServiceCode::NotFound) => true,
+        Err(error) => return Err(error.into()),
+    };
+    if was_over {
+        out.note(
+            "note: there is no such recording any more: it was stopped, its call is over, or the id \
+             is not of this resource",
+        );
+    }
+    let json = json!({"recording_id": recording.id(), "done": "stopped", "was_over": was_over});
+    out.result("stopped", &json)
 }
 
 fn done(recording: &Recording, what: &str, out: &Output) -> Result<(), Failure> {

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::calls::Calls;
+use crate::cloud::Cloud;
 use crate::content::{ContentUrl, DeleteContent, Download, DownloadRecording, ReadMetadata};
-use crate::credential::{AccessKey, ConnectionString, Credential, Endpoint};
 #[cfg(feature = "entra")]
-use crate::credential::{DEFAULT_SCOPE, EntraCredential};
+use crate::credential::EntraCredential;
+use crate::credential::{AccessKey, ConnectionString, Credential, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{RecordingChunk, RecordingFileStatusUpdated};
 use crate::ids::RecordingId;
 use crate::recording::Recording;
 use crate::start::{CallTarget, StartRecording};
-use crate::transport::{ContentHosts, Limits, Pipeline, RetryPolicy};
+use crate::transport::{AllowedHost, Limits, Pipeline, RetryPolicy};
 
 /// A client for the recordings of one Communication Services resource.
 ///
@@ -85,12 +86,20 @@ impl RecordingClient {
     ) -> RecordingClientBuilder {
         let identity = Identity::Token {
             credential,
-            scope: DEFAULT_SCOPE.to_owned(),
+            scope: None,
         };
         RecordingClientBuilder::new(endpoint, identity)
     }
 
     /// Starts to record a call; `await` the result, after setting options on it.
+    ///
+    /// Nothing is sent before it is awaited. Dropping the future after that ends the wait for the
+    /// response and nothing else: the service may have started the recording, which then goes on
+    /// until the call ends or somebody stops it, and its id is in its events alone. So do not put a
+    /// start into `select!` or under a timeout of your own; limit it with
+    /// [`with_time_limit`](Self::with_time_limit), or spawn it and wait for the task. Who has to
+    /// give up nonetheless can start again with the same
+    /// [`repeatability_id`](StartRecording::repeatability_id) and learn the id of what was started.
     ///
     /// The call is a [`ServerCallId`](crate::ServerCallId), as a rule, or another of the four ids
     /// that [`CallTarget`] lists.
@@ -129,7 +138,7 @@ impl RecordingClient {
     /// # }
     /// ```
     pub fn download_recording(&self, file: &RecordingFileStatusUpdated) -> DownloadRecording {
-        DownloadRecording::new(self.clone(), file)
+        DownloadRecording::new(self.for_files(file), file)
     }
 
     /// Reads the metadata document of a chunk: who is on which channel, and when it was paused;
@@ -143,14 +152,20 @@ impl RecordingClient {
     /// Content that is gone already counts as deleted. Without this, the service keeps content for
     /// 24 hours. It looks at no local file:
     /// [`delete_after`](crate::SaveRecording::delete_after) deletes what is saved for certain.
+    ///
+    /// What is deleted is the object that the chunk's media and metadata are in, and no other one,
+    /// whatever the event says.
     pub fn delete(&self, chunk: &RecordingChunk) -> DeleteContent {
-        DeleteContent::new(self.clone(), chunk.delete_location.clone())
+        DeleteContent::of(self.clone(), chunk)
     }
 
-    /// Deletes what a `delete_location` of an event names, as [`delete`](Self::delete) does for
-    /// whoever holds the chunk.
+    /// Deletes what a `delete_location` names that the caller vouches for, as
+    /// [`delete`](Self::delete) does for whoever holds the chunk.
+    ///
+    /// Objects on hosts of the service are all that can be deleted: no location stops a recording
+    /// or does anything else.
     pub fn delete_at(&self, location: &ContentUrl) -> DeleteContent {
-        DeleteContent::new(self.clone(), Some(location.clone()))
+        DeleteContent::at(self.clone(), location.clone())
     }
 
     /// Signs with another access key from now on, in all clones of this client.
@@ -179,7 +194,8 @@ impl RecordingClient {
 
     /// This client with another time limit per operation, retries included (default: 2 minutes).
     ///
-    /// A download's limit counts until its content begins to come in.
+    /// A download's limit counts until its content begins to come in, and after an interruption
+    /// until more of it does.
     pub fn with_time_limit(&self, limit: Duration) -> Self {
         let mut pipeline = self.0.pipeline.clone();
         pipeline.limits.total = limit;
@@ -209,10 +225,25 @@ impl RecordingClient {
         &self.0.pipeline
     }
 
+    /// This client for the files of an event, which may say that they are in storage of the
+    /// caller's own.
+    fn for_files(&self, file: &RecordingFileStatusUpdated) -> Self {
+        if !file.is_for_own_storage() {
+            return self.clone();
+        }
+        let mut pipeline = self.0.pipeline.clone();
+        pipeline.hosts = Arc::new(pipeline.hosts.for_own_storage());
+        let low_level = self.0.low_level.clone();
+        Self(Arc::new(Inner {
+            pipeline,
+            low_level,
+        }))
+    }
+
     fn from_pipeline(pipeline: Pipeline) -> Self {
         let low_level = acs_call_automation::Client::new(
             pipeline.endpoint.url().clone(),
-            pipeline.http.clone(),
+            pipeline.http.any().clone(),
             Arc::new(pipeline.clone()),
         );
         Self(Arc::new(Inner {
@@ -227,8 +258,10 @@ impl RecordingClient {
 #[must_use = "it is the client that does something: `build` it"]
 pub struct RecordingClientBuilder {
     endpoint: Endpoint,
+    address: Option<Endpoint>,
+    cloud: Option<Cloud>,
     identity: Identity,
-    hosts: ContentHosts,
+    allowed_hosts: Vec<AllowedHost>,
     retry: RetryPolicy,
     limits: Limits,
     /// Trusted beside the system's.
@@ -241,7 +274,8 @@ enum Identity {
     #[cfg(feature = "entra")]
     Token {
         credential: Arc<dyn azure_core::credentials::TokenCredential>,
-        scope: String,
+        /// None if it is that of the cloud.
+        scope: Option<String>,
     },
 }
 
@@ -249,21 +283,54 @@ impl RecordingClientBuilder {
     fn new(endpoint: Endpoint, identity: Identity) -> Self {
         Self {
             endpoint,
+            address: None,
+            cloud: None,
             identity,
-            hosts: ContentHosts::default(),
+            allowed_hosts: Vec::new(),
             retry: RetryPolicy::default(),
             limits: Limits::default(),
             roots: Vec::new(),
         }
     }
 
-    /// What tokens are asked for, in clouds other than the public one (default:
-    /// `https://communication.azure.com//.default`). An access key has no scope.
+    /// The cloud that the resource is in, where its address does not tell: for a resource behind a
+    /// name of your own. It decides what tokens of Entra ID are asked for.
+    ///
+    /// By default it is [that of the endpoint](Cloud::of_endpoint), or else the public one.
+    pub fn cloud(mut self, cloud: Cloud) -> Self {
+        self.cloud = Some(cloud);
+        self
+    }
+
+    /// What tokens are asked for (default: [that of the cloud](Cloud::token_scope), which is
+    /// documented for the public cloud and inferred for others). An access key has no scope.
     #[cfg(feature = "entra")]
     pub fn token_scope(mut self, wanted: &str) -> Self {
         if let Identity::Token { scope, .. } = &mut self.identity {
-            wanted.clone_into(scope);
+            *scope = Some(wanted.to_owned());
         }
+        self
+    }
+
+    /// Sends requests for the resource to another address: a front door, a private endpoint, a
+    /// tunnel or a proxy that passes them on. They are still signed for the resource's own host,
+    /// which the address is told in `x-ms-host` and `X-Forwarded-Host`.
+    ///
+    /// `Host` is that of the address if it has a name, because front doors route by it; set such a
+    /// front door to pass the resource's name on to its origin. It is the resource's if the address
+    /// is an IP address or on loopback. Content goes to the service's content hosts all the same.
+    ///
+    /// ```
+    /// # use acs_recording::{ConnectionString, RecordingClient, Result};
+    /// # fn run(connection_string: ConnectionString) -> Result<()> {
+    /// let client = RecordingClient::builder(connection_string)
+    ///     .send_to("https://acs.contoso.example".parse()?)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn send_to(mut self, address: Endpoint) -> Self {
+        self.address = Some(address);
         self
     }
 
@@ -298,10 +365,14 @@ impl RecordingClientBuilder {
     /// Sends credentials for content to one more host, or with a leading dot to all hosts below a
     /// domain.
     ///
-    /// A port other than that of https has to be named, as in `media.example:8443`. Known already
-    /// are the hosts on which the service keeps recordings, and the endpoint.
+    /// A port other than that of https has to be named, as in `media.example:8443`. The hosts on
+    /// which the service keeps recordings are known already. There, too, nothing but the paths of
+    /// content gets them: `/v1/objects/{id}` to delete, `/v1/objects/{id}/content/{name}` to read.
+    ///
+    /// Locations come with events, and so from outside: allow a host because you run it, and not
+    /// because an event names it.
     pub fn allow_content_host(mut self, host: &str) -> Self {
-        self.hosts.allow(host);
+        self.allowed_hosts.push(AllowedHost::parse(host));
         self
     }
 
@@ -333,19 +404,24 @@ impl RecordingClientBuilder {
     /// Makes the client. Sends nothing.
     ///
     /// # Errors
-    /// The system's TLS certificates cannot be read.
+    /// A time limit is zero, or the system's TLS certificates cannot be read.
     pub fn build(self) -> Result<RecordingClient> {
+        self.limits.check()?;
         let credential = match self.identity {
             Identity::Key(key) => Credential::key(key),
             #[cfg(feature = "entra")]
             Identity::Token { credential, scope } => {
+                let cloud = self.cloud.or_else(|| Cloud::of_endpoint(&self.endpoint));
+                let scope =
+                    scope.unwrap_or_else(|| cloud.unwrap_or_default().token_scope().to_owned());
                 Credential::Entra(EntraCredential::new(credential, scope))
             }
         };
         let pipeline = Pipeline::new(
             self.endpoint,
+            self.address,
             credential,
-            self.hosts,
+            self.allowed_hosts,
             self.retry,
             self.limits,
             self.roots,

@@ -3,18 +3,24 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind};
+use crate::lenient::Received;
+use crate::mistaken::{Mistaken, recognize};
 
 /// Why text is no id of the kind that was asked for.
+///
+/// It names what the text is where that is certain, and repeats it unless it may hold a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{id:?} is no {kind}: {reason}")]
+#[error("{id} is no {kind}: it {reason}")]
 pub struct InvalidId {
     kind: &'static str,
+    /// The text in quotes, shortened.
     id: String,
-    reason: &'static str,
+    reason: String,
 }
 
 impl From<InvalidId> for Error {
@@ -26,66 +32,124 @@ impl From<InvalidId> for Error {
 /// Longer than every id of the service, which are below 400 bytes.
 const MAX_LENGTH: usize = 2048;
 
+/// A kind of ids: its name, and where such ids are found.
+struct Kind {
+    name: &'static str,
+    found: &'static str,
+    /// What certainly is such an id, of all that can be recognized.
+    own: Option<Mistaken>,
+    /// Whether such ids are GUIDs: always, never, or sometimes.
+    guid: Option<bool>,
+}
+
 /// What every id of the service is: visible ASCII without spaces.
 fn check_text(id: &str) -> Result<(), &'static str> {
     if id.is_empty() {
-        return Err("it is empty");
+        return Err("is empty");
     }
     if id.len() > MAX_LENGTH {
-        return Err("it is longer than 2048 bytes");
+        return Err("is longer than 2048 bytes");
     }
     // Without an end on the way, many bytes are looked at together.
     let graphic = id
         .bytes()
         .fold(true, |all, byte| all & byte.is_ascii_graphic());
     if !graphic {
-        return Err("it has spaces or characters that no id has");
+        return Err("has spaces or characters that no id has");
     }
     Ok(())
 }
 
-fn check_guid(id: &str) -> Result<(), &'static str> {
-    match Uuid::try_parse(id) {
-        Ok(_) if id.len() == 36 => Ok(()),
-        _ => Err("it is no GUID"),
+impl Kind {
+    /// Checks an id that the service sends, whose form is the service's to choose.
+    fn check_received(&self, id: &str) -> Result<(), &'static str> {
+        check_text(id)?;
+        let is_guid = id.len() == 36 && Uuid::try_parse(id).is_ok();
+        match self.guid {
+            Some(true) if !is_guid => Err("is no GUID"),
+            // Old events have the id of the call in logs in its place.
+            Some(false) if is_guid => Err("is a GUID"),
+            _ => Ok(()),
+        }
     }
-}
 
-fn check_server_call_id(id: &str) -> Result<(), &'static str> {
-    check_text(id)?;
-    if check_guid(id).is_ok() {
-        return Err(
-            "it is a GUID, as call connection ids, group call ids and correlation ids are; a \
-             server call id is a longer base64 text, found as `serverCallId` in CallConnected \
-             and in the answer to answering a call",
-        );
+    /// Checks an id that somebody gives, which is refused if it certainly is something else.
+    fn check(&self, id: &str) -> Result<(), InvalidId> {
+        let invalid = |reason: String, is_secret: bool| InvalidId {
+            kind: self.name,
+            id: if is_secret {
+                "the text that was given".to_owned()
+            } else {
+                format!("{:?}", shorten(id))
+            },
+            reason,
+        };
+        let recognized = recognize(id);
+        if let Some(is) = recognized
+            && recognized != self.own
+        {
+            let reason = match is {
+                _ if is.says_what_to_do() => is.is().to_owned(),
+                Mistaken::Guid => format!(
+                    "is a GUID, as call connection ids, group call ids and correlation ids are; {}",
+                    self.found
+                ),
+                _ => format!("{}; {}", is.is(), self.found),
+            };
+            return Err(invalid(reason, is.is_secret()));
+        }
+        check_text(id).map_err(|reason| invalid(reason.to_owned(), false))?;
+        if self.guid == Some(true) && recognized.is_none() {
+            let reason = format!("is no GUID; {}", self.found);
+            return Err(invalid(reason, false));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $kind:literal, $check:path) => {
+    ($(#[$doc:meta])* $name:ident, $kind:expr) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        ///
+        /// [`new`](Self::new) refuses text that certainly is something else. `Deserialize` takes
+        /// what the service sends and refuses only what cannot be any id.
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(into = "String")]
         pub struct $name(String);
 
         impl $name {
+            const KIND: Kind = $kind;
+
             /// Checks the text of an id.
             ///
             /// # Errors
-            /// The text cannot be such an id; the error says why.
+            /// The text cannot be such an id. The error says what it is, where that can be told,
+            /// and what to give instead.
             pub fn new(id: impl Into<String>) -> Result<Self, InvalidId> {
                 let id = id.into();
-                match $check(&id) {
-                    Ok(()) => Ok(Self(id)),
-                    Err(reason) => Err(InvalidId { kind: $kind, id: shorten(id), reason }),
-                }
+                Self::KIND.check(&id)?;
+                Ok(Self(id))
             }
 
             /// The text of the id.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl Received for $name {
+            fn received(id: String) -> Option<Self> {
+                Self::KIND.check_received(&id).is_ok().then_some(Self(id))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let id = String::deserialize(deserializer)?;
+                Self::KIND.check_received(&id).map_err(|reason| {
+                    D::Error::custom(format!("the {} {reason}", Self::KIND.name))
+                })?;
+                Ok(Self(id))
             }
         }
 
@@ -137,39 +201,72 @@ id! {
     /// It comes in the `CallConnected` event, in the answer to answering a call, in `IncomingCall`
     /// and from the calling SDK of a browser or phone. It is base64 text of about 180 characters;
     /// the answer to *creating* a call has none yet while the call connects.
-    ServerCallId, "server call id", check_server_call_id
+    ServerCallId, Kind {
+        name: "server call id",
+        found: "a server call id is a longer base64 text, found as `serverCallId` in \
+                CallConnected and in the answer to answering a call",
+        own: Some(Mistaken::ServerCallId),
+        guid: Some(false),
+    }
 }
 
 id! {
     /// The id of a group call, a GUID that the application chose.
-    GroupCallId, "group call id", check_guid
+    GroupCallId, Kind {
+        name: "group call id",
+        found: "a group call id is the GUID that the application chose for the call",
+        own: Some(Mistaken::Guid),
+        guid: Some(true),
+    }
 }
 
 id! {
     /// The id of a room.
-    RoomId, "room id", check_text
+    RoomId, Kind {
+        name: "room id",
+        found: "a room id is what making the room returned, such as 99400535222211121",
+        own: None,
+        guid: None,
+    }
 }
 
 id! {
     /// The id of the application's own leg of a call, from creating, answering or joining it.
-    CallConnectionId, "call connection id", check_text
+    CallConnectionId, Kind {
+        name: "call connection id",
+        found: "a call connection id is the GUID `callConnectionId` of CallConnected and of the \
+                answer to creating or answering a call",
+        own: Some(Mistaken::Guid),
+        guid: None,
+    }
 }
 
 id! {
     /// The id of a recording, from starting it. Recordings cannot be listed, so keep it.
-    RecordingId, "recording id", check_text
+    RecordingId, Kind {
+        name: "recording id",
+        found: "a recording id is what starting the recording returned, and `recordingId` in its \
+                events",
+        own: Some(Mistaken::RecordingId),
+        guid: None,
+    }
 }
 
 id! {
     /// The id of one stored chunk of a recording.
-    DocumentId, "document id", check_text
+    DocumentId, Kind {
+        name: "document id",
+        found: "a document id is `documentId` of a chunk in RecordingFileStatusUpdated",
+        own: Some(Mistaken::DocumentId),
+        guid: None,
+    }
 }
 
 /// The beginning of text that is too long for an error.
-fn shorten(id: String) -> String {
+fn shorten(id: &str) -> String {
     match id.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", &id[..end]),
-        None => id,
+        None => id.to_owned(),
     }
 }
 
@@ -204,6 +301,71 @@ mod tests {
                 .len()
                 < 300
         );
+    }
+
+    #[test]
+    fn what_is_certainly_wrong_is_named() {
+        let guid = "29228d3e-040e-4656-a70e-890ab4e173e5";
+        let recording = "eyJQbGF0Zm9ybUVuZHBvaW50SWQiOiIwMzAwIn0";
+        let call = "aHR0cHM6Ly9hcGkuZmxpZ2h0cHJveHkuZXhhbXBsZS9jb252L3h5eg==";
+        let link = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_a%40thread.v2/0";
+        for (id, said) in [
+            ("aHR0cHM6Ly9h%3D", "percent-encoded"),
+            ("\"aHR0cHM6Ly9h\"", "in quotes"),
+            ("https://api.example/x", "a URL"),
+            (link, "Teams meeting"),
+            ("19:meeting_abc@thread.v2", "thread id"),
+            (recording, "a recording id"),
+            ("{\"serverCallId\":\"x\"}", "JSON"),
+            ("8:acs:alice", "participant"),
+            (guid, "a GUID"),
+            ("aHR0 cHM6", "spaces"),
+        ] {
+            let error = ServerCallId::new(id).unwrap_err().to_string();
+            assert!(error.contains("no server call id"), "{error}");
+            assert!(error.contains(said), "{id}: {error}");
+        }
+        for (id, said) in [
+            (call, "a server call id"),
+            (
+                "https://eu-storage.asm.skype.com/v1/objects/o",
+                "recorded content",
+            ),
+            ("eyJQbGF0%3D", "percent-encoded"),
+            (guid, "a GUID"),
+            ("0-weu-d7-0000000000000000000000000000abc0", "document id"),
+            ("<recording-id>", "placeholder"),
+        ] {
+            let error = RecordingId::new(id).unwrap_err().to_string();
+            assert!(error.contains(said), "{id}: {error}");
+        }
+        for id in [call, recording, link, "\"c\""] {
+            CallConnectionId::new(id).unwrap_err();
+            RoomId::new(id).unwrap_err();
+            GroupCallId::new(id).unwrap_err();
+        }
+        assert!(ServerCallId::new(call).is_ok() && RecordingId::new(recording).is_ok());
+        assert!(CallConnectionId::new(guid).is_ok());
+    }
+
+    #[test]
+    fn no_error_repeats_a_secret() {
+        let secret = "endpoint=https://a.example/;accesskey=c2VjcmV0";
+        let error = RecordingId::new(secret).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(
+            shown.contains("connection string") && !shown.contains("c2VjcmV0"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn what_the_service_sends_is_taken() {
+        let guid = "\"29228d3e-040e-4656-a70e-890ab4e173e5\"";
+        assert!(serde_json::from_str::<ServerCallId>(guid).is_err());
+        assert!(serde_json::from_str::<RecordingId>(guid).is_ok());
+        assert!(ServerCallId::received("https://x.example/conv".to_owned()).is_some());
+        assert!(RecordingId::received("a b".to_owned()).is_none());
     }
 
     #[test]

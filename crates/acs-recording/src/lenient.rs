@@ -1,7 +1,6 @@
 //! Reading what the service writes in more than one way.
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -50,9 +49,15 @@ pub(crate) fn seconds<'de, D: Deserializer<'de>>(
     Ok(number(deserializer)?.and_then(|value| Duration::try_from_secs_f64(value).ok()))
 }
 
+/// What the service may write in another form than people are allowed to.
+pub(crate) trait Received: Sized {
+    /// The value, unless the text cannot be one at all.
+    fn received(text: String) -> Option<Self>;
+}
+
 /// An optional id. A number counts as its text; what cannot be an id counts as none, because an
 /// event is worth more than an id in it.
-pub(crate) fn id<'de, D: Deserializer<'de>, T: TryFrom<String>>(
+pub(crate) fn id<'de, D: Deserializer<'de>, T: Received>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     let text = match Value::deserialize(deserializer)? {
@@ -60,7 +65,7 @@ pub(crate) fn id<'de, D: Deserializer<'de>, T: TryFrom<String>>(
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    Ok(text.and_then(|text| T::try_from(text).ok()))
+    Ok(text.and_then(T::received))
 }
 
 /// Optional text, or what is made of text. Whatever else is there counts as its JSON text.
@@ -93,8 +98,8 @@ pub(crate) fn list<'de, D: Deserializer<'de>, T: de::DeserializeOwned>(
 }
 
 /// As [`id`], from text.
-pub(crate) fn parse<T: FromStr>(text: Option<&str>) -> Option<T> {
-    text?.parse().ok()
+pub(crate) fn parse<T: Received>(text: Option<&str>) -> Option<T> {
+    T::received(text?.to_owned())
 }
 
 struct NumberVisitor;

@@ -46,6 +46,7 @@
 
 mod calls;
 mod client;
+mod cloud;
 mod content;
 mod credential;
 mod error;
@@ -56,6 +57,7 @@ mod inbox;
 mod lenient;
 mod manifest;
 mod metadata;
+mod mistaken;
 mod operation;
 mod recording;
 #[cfg(feature = "schemars")]
@@ -93,6 +95,7 @@ pub use calls::{
     WaitUntilConnected,
 };
 pub use client::{RecordingClient, RecordingClientBuilder};
+pub use cloud::Cloud;
 pub use content::{
     ContentHash, ContentStream, ContentUrl, DeleteContent, Download, DownloadRecording,
     InvalidContentHash, InvalidContentUrl, MissingChunk, Overwrite, Progress, ReadMetadata,
@@ -104,7 +107,7 @@ pub use credential::{
     AccessKey, ConnectionString, Endpoint, InvalidAccessKey, InvalidConnectionString,
     InvalidEndpoint, SignedHeaders,
 };
-pub use error::{Disposition, Error, ErrorKind, Result, ServiceCode};
+pub use error::{Disposition, Error, ErrorKind, Hint, Result, ServiceCode};
 pub use event::{
     CallDetails, CallEndReason, CallEnded, CallParticipantAdded, CallParticipantRemoved, CallParty,
     CallStarted, Delivery, DialogUpdate, Event, EventKind, EventSchema, Events, IncomingCall,

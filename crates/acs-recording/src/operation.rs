@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 use uuid::Uuid;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, ServiceCode};
 use crate::transport::later;
 
 /// How long the last question of a wait may take.
@@ -117,7 +117,11 @@ impl Wait {
 /// What a retry no longer finds, the first attempt ended, whose answer got lost.
 pub(crate) fn gone_is_done(outcome: Result<()>) -> Result<()> {
     match outcome {
-        Err(error) if error.may_have_acted() && error.code() == Some("8522") => Ok(()),
+        Err(error)
+            if error.may_have_acted() && error.service_code() == Some(ServiceCode::NotFound) =>
+        {
+            Ok(())
+        }
         outcome => outcome,
     }
 }

@@ -10,11 +10,12 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::client::RecordingClient;
-use crate::credential::is_secure;
+use crate::credential::{is_secure, is_service_host};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::{CallConnectionId, GroupCallId, RecordingId, RoomId, ServerCallId};
 use crate::lenient;
+use crate::mistaken::{Mistaken, recognize};
 use crate::models::{
     CallLocator, CallLocatorKind, ChannelAffinity, ExternalStorage, RecordingChannelType,
     RecordingContentType, RecordingFormatType, RecordingStorageKind, StartCallRecordingRequest,
@@ -329,6 +330,22 @@ impl StartRecording {
                  managed identity",
             );
         }
+        if is_service_host(&url) {
+            return refuse(
+                "the storage container is where the service keeps recordings itself; give a \
+                 container of your own, or leave it away",
+            );
+        }
+        let host = url.host_str().unwrap_or_default();
+        if [".file.core.", ".queue.core.", ".table.core."]
+            .iter()
+            .any(|other| host.contains(other))
+        {
+            return refuse(
+                "the storage container's URL is not of Blob Storage, such as \
+                 https://<account>.blob.core.windows.net/<container>",
+            );
+        }
         if url.path().trim_matches('/').is_empty() {
             return refuse("the storage container's URL names no container");
         }
@@ -395,8 +412,8 @@ async fn send(
     let answer = answer?;
     let accepted = answer.status().as_u16() == 202;
     let answer = answer.into_inner();
-    let id = answer.recording_id.as_deref().map(RecordingId::new);
-    let Some(Ok(id)) = id else {
+    let id = lenient::parse(answer.recording_id.as_deref());
+    let Some(id) = id else {
         return Err(Error::new(
             ErrorKind::UnexpectedAnswer,
             "the service started a recording without telling its id",
@@ -454,13 +471,94 @@ impl IntoFuture for StartRecording {
 
 /// An address that the service can post to.
 pub(crate) fn web_address(text: &str, what: &str) -> Result<Url> {
-    let refuse = |why: &str| {
-        let message = format!("the {what} is {why}");
+    let refuse = |is: &str| {
+        let message = format!("the {what} {is}");
         Err(Error::new(ErrorKind::InvalidInput, message))
     };
+    match recognize(text) {
+        Some(Mistaken::HostName) => return refuse("is a host name: put https:// before it"),
+        Some(is) if !is.is_any_url() => return refuse(is.is()),
+        _ => {}
+    }
     match Url::parse(text) {
-        Ok(url) if !is_secure(&url) => refuse("not https, which only loopback may do without"),
+        Ok(url) if !is_secure(&url) => refuse("is not https, which only loopback may do without"),
         Ok(url) => Ok(url),
-        Err(_) => refuse("no absolute URL"),
+        Err(_) => refuse("is no absolute URL"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_refused_by_what_they_are() {
+        for (text, said) in [
+            ("app.contoso.example", "put https:// before it"),
+            ("\"https://app.example/x\"", "quotes"),
+            ("https%3A%2F%2Fapp.example%2Fx", "no absolute URL"),
+            (
+                "/subscriptions/1/resourceGroups/r",
+                "Azure Resource Manager",
+            ),
+            ("https://portal.azure.com/#home", "Azure portal"),
+            (
+                "https://teams.microsoft.com/l/meetup-join/x",
+                "Teams meeting",
+            ),
+            (
+                "endpoint=https://a.example/;accesskey=c2VjcmV0",
+                "connection string",
+            ),
+            ("http://app.example/x", "not https"),
+            ("/relative", "no absolute URL"),
+            ("", "no absolute URL"),
+        ] {
+            let error = web_address(text, "state callback").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(error.to_string().contains(said), "{text}: {error}");
+            assert!(!error.to_string().contains("c2VjcmV0"), "{error}");
+        }
+        for text in [
+            "https://app.example/x?to=https%3A%2F%2Fteams.microsoft.com%2F&code=a%2Bb",
+            "https://app.example/v1/objects/x",
+            "http://127.0.0.1:8080/x",
+        ] {
+            web_address(text, "state callback").unwrap();
+        }
+    }
+
+    #[test]
+    fn storage_is_a_container_of_ones_own() {
+        let text = "endpoint=https://contoso.communication.azure.com/;accesskey=c2VjcmV0";
+        let client = RecordingClient::from_connection_string(text).unwrap();
+        let storage = |text: &str| {
+            let id = ServerCallId::new("aHR0cHM6Ly9h").unwrap();
+            client.start(id).storage(text).map(|_| ())
+        };
+        for (text, said) in [
+            (
+                "https://acme.file.core.windows.net/share",
+                "not of Blob Storage",
+            ),
+            (
+                "https://acme.queue.core.usgovcloudapi.net/q",
+                "not of Blob Storage",
+            ),
+            (
+                "https://eu-storage.asm.skype.com/v1/objects/o",
+                "keeps recordings itself",
+            ),
+            ("https://acme.blob.core.windows.net/", "names no container"),
+            (
+                "/subscriptions/1/resourceGroups/r",
+                "Azure Resource Manager",
+            ),
+        ] {
+            let error = storage(text).unwrap_err().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+        storage("https://acme.blob.core.usgovcloudapi.net/recordings").unwrap();
+        storage("http://127.0.0.1:10000/devstoreaccount1/recordings").unwrap();
     }
 }

@@ -717,11 +717,8 @@ async fn nothing_is_deleted_but_what_was_saved() {
     scene.chunks[0]["deleteLocation"] = other;
     scene.chunks.truncate(1);
     let error = scene.save().delete_after().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
-    assert!(
-        error.to_string().contains("not the object that was saved"),
-        "{error}"
-    );
+    assert_eq!(error.kind(), ErrorKind::ForbiddenHost, "{error}");
+    assert!(error.to_string().contains("is another object"), "{error}");
     assert!(!scene.is_deleted("a") && !scene.is_deleted("b"));
 }
 

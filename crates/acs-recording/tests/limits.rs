@@ -229,10 +229,12 @@ async fn attempts_have_a_limit_for_single_calls() {
 #[tokio::test]
 async fn all_redirects_together_have_one_limit() {
     let server = Server::start(vec![Answer::Silence; 4]).await;
-    let location = format!("{}/v1/objects/o", server.url);
+    let location = format!("{}/v1/objects/o/content/x", server.url);
     let moved = answer("302 Found", &[("Location", &location)], "");
     let first = Server::start(vec![moved; 4]).await;
-    let location = format!("{}/v1/objects/o", first.url).parse().unwrap();
+    let location = format!("{}/v1/objects/o/content/x", first.url)
+        .parse()
+        .unwrap();
     let client = first.client().retry(RetryPolicy::none());
     let client = client.allow_content_host("127.0.0.1").build().unwrap();
     let client = client.with_time_limit(Duration::from_millis(150));
@@ -240,4 +242,34 @@ async fn all_redirects_together_have_one_limit() {
     let error = client.download(&location).into_bytes().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(begun.elapsed() < SOON);
+}
+
+#[tokio::test]
+async fn a_limit_of_zero_is_refused_by_name() {
+    let server = Server::start([state("active")]).await;
+    let zero = Duration::ZERO;
+    let built = [
+        (
+            "attempt_time_limit",
+            server.client().attempt_time_limit(zero),
+        ),
+        ("time_limit", server.client().time_limit(zero)),
+    ];
+    for (name, builder) in built {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    let client = server.client().build().unwrap();
+    for client in [
+        client.with_time_limit(zero),
+        client.with_attempt_time_limit(zero),
+    ] {
+        let error = client.recording(rid()).state().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        let location = format!("{}/v1/objects/o", server.url).parse().unwrap();
+        let error = client.download(&location).into_bytes().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+    assert!(server.requests().is_empty());
 }

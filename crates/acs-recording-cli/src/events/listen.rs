@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use acs_recording::Cloud;
 use acs_recording::spool::Spool;
 use acs_recording::webhook::{Check, TokenCheck, Webhook};
 use clap::Args;
@@ -13,7 +14,7 @@ use tokio::net::TcpListener;
 use super::handler::{Handler, Shared, download_worker};
 use super::serve::{Limits, Site, serve};
 use crate::cli::Global;
-use crate::connect::client;
+use crate::connect::{client, cloud};
 use crate::download_settings::Settings;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -62,7 +63,10 @@ pub(crate) struct Listen {
     /// The application that these tokens are for
     #[arg(long, value_name = "APP", requires = "entra_tenant")]
     entra_audience: Option<String>,
-    /// Takes callbacks of the resource with this immutable id
+    /// The application of Event Grid that these tokens come from, in a cloud where it is not known
+    #[arg(long, value_name = "ID", requires = "entra_tenant")]
+    entra_application: Option<String>,
+    /// Takes callbacks of the resource with this immutable id, a GUID
     #[arg(long, value_name = "RESOURCE_ID")]
     callbacks: Option<String>,
     /// Takes what any program of this machine posts, but no web page; the Host of a request must be
@@ -94,7 +98,8 @@ pub(super) async fn run(
     out: &Output,
     stop: crate::Stop,
 ) -> Result<(), Failure> {
-    let check = check(&options)?;
+    let cloud = cloud(global)?;
+    let check = check(&options, cloud)?;
     if !options.path.starts_with('/') || options.path.contains(['{', '*', '?']) {
         return Err(Failure::usage(
             "--path must be plain and begin with a slash",
@@ -130,7 +135,7 @@ pub(super) async fn run(
     };
     let handler = Handler::new(&shared, spool.as_ref().map(|(spool, _)| spool.clone()));
     let webhook = Webhook::builder(check)
-        .allow_origin("eventgrid.azure.net")
+        .allow_origin(cloud.event_grid_origin())
         .build(handler);
     let router = webhook.router::<()>(&path);
     let site = Site {
@@ -153,7 +158,7 @@ pub(super) async fn run(
     shared.outcome()
 }
 
-fn check(options: &Listen) -> Result<Check, Failure> {
+fn check(options: &Listen, cloud: Cloud) -> Result<Check, Failure> {
     let invalid = |error: &dyn std::error::Error| Failure::usage(error.to_string());
     if options.no_check {
         return Ok(Check::none());
@@ -171,11 +176,13 @@ fn check(options: &Listen) -> Result<Check, Failure> {
         .as_ref()
         .zip(options.entra_audience.as_ref())
     {
-        let token = TokenCheck::entra(tenant, audience).map_err(|error| invalid(&error))?;
+        let application = options.entra_application.as_deref();
+        let token = TokenCheck::entra_in(cloud, tenant, audience, application)
+            .map_err(|error| invalid(&error))?;
         checks.push(Check::token(token));
     }
     if let Some(id) = &options.callbacks {
-        let token = TokenCheck::callbacks(id).map_err(|error| invalid(&error))?;
+        let token = TokenCheck::callbacks_in(cloud, id).map_err(|error| invalid(&error))?;
         checks.push(Check::token(token));
     }
     checks.into_iter().reduce(Check::or).ok_or_else(|| {

@@ -22,7 +22,20 @@ async fn a_recording_is_controlled() {
     let status = program.run(&["status", &id, "--output", "json"]).json();
     assert_eq!(status["state"], "active");
     assert_eq!(status["recording_id"], id);
-    assert_eq!(program.run(&["stop", &id]).text(), "stopped");
+    let stopped = program.run(&["stop", &id, "--output", "json"]).json();
+    assert_eq!(stopped["was_over"], false);
+    // Stopping what is over succeeds, and says so.
+    let again = program.run(&["stop", &id]);
+    assert!(
+        again.err.starts_with("note: ") && again.err.contains("its call is over"),
+        "{again:?}"
+    );
+    assert_eq!(again.text(), "stopped");
+    let again = program.run(&["stop", &id, "--output", "json"]).json();
+    assert_eq!(
+        (&again["done"], &again["was_over"]),
+        (&"stopped".into(), &true.into())
+    );
     let failure = program.run(&["status", &id]).failure(4);
     assert!(
         failure.starts_with("error: get recording state:"),
@@ -132,4 +145,89 @@ async fn authorities_of_the_environment_are_trusted() {
     let mut trusting = program.command(&start);
     let output = trusting.env("SSL_CERT_FILE", "ca.pem").output().unwrap();
     program.check(output).text();
+}
+
+/// Answers every request like this.
+fn answering(status: &str, content_type: &str, body: &str) -> Program {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(stream);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                if reader.read_line(&mut head).unwrap_or(0) == 0 {
+                    break;
+                }
+            }
+            let _ = reader.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    Program::with_connection_string(&format!("endpoint=http://{address}/;accesskey=YWJj"))
+}
+
+#[test]
+fn advice_goes_by_status_and_code_together() {
+    let missing = r#"{"error": {"code": "8522", "message": "Missing configuration."}}"#;
+    let program = answering("405 Method Not Allowed", "application/json", missing);
+    for command in ["status", "stop", "pause"] {
+        let failure = program.run(&[command, "rid"]).failure(1);
+        assert!(
+            failure.contains("405, code 8522: Missing configuration"),
+            "{failure}"
+        );
+        assert!(failure.contains("configured"), "{failure}");
+        assert!(
+            !failure.contains("over") && !failure.contains("stopped"),
+            "{failure}"
+        );
+    }
+    let html = "<!DOCTYPE html><html><title>Not Found</title></html>";
+    let gateway = answering("404 Not Found", "text/html", html);
+    for command in ["status", "stop"] {
+        let failure = gateway.run(&[command, "rid"]).failure(4);
+        assert!(
+            failure.contains("a gateway or proxy answered 404"),
+            "{failure}"
+        );
+        assert!(!failure.contains("over"), "{failure}");
+    }
+    let gateway = answering("401 Unauthorized", "text/html", html);
+    let failure = gateway.run(&["status", "rid"]).failure(3);
+    assert!(!failure.contains("key"), "{failure}");
+}
+
+/// The service's own answers, of which the request's id comes last.
+#[test]
+fn json_keeps_what_happened_and_what_to_do_apart() {
+    let over = r#"{"error": {"code": "8522", "message": "Recording not found."}}"#;
+    let program = answering("404 Not Found", "application/json", over);
+    let failure = program.run(&["status", "rid"]).failure(4);
+    assert!(
+        failure.contains("Recording not found; it was stopped"),
+        "{failure}"
+    );
+    assert!(
+        failure.ends_with(']') && failure.contains(" [request "),
+        "{failure}"
+    );
+    let failure = program
+        .run(&["status", "rid", "--output", "json"])
+        .failure(4);
+    let failure: serde_json::Value = serde_json::from_str(&failure).unwrap();
+    let (message, advice) = (&failure["error"]["message"], &failure["error"]["advice"]);
+    assert!(
+        !message.as_str().unwrap().contains("it was stopped"),
+        "{message}"
+    );
+    assert!(
+        advice.as_str().unwrap().starts_with("it was stopped"),
+        "{advice}"
+    );
 }

@@ -159,20 +159,166 @@ async fn a_listener_names_options() {
     let elsewhere = elsewhere.replace(acs.endpoint(), "https://media.example");
     let program = Program::new(&acs);
     let listen = ["events", "listen", "--port", "0", "--no-check"];
-    let json = ["--download-to", "rec", "--output", "json"];
+    let json = ["--download-to", "rec", "--count", "1", "--output", "json"];
     let mut command = program.command(&[&listen[..], &json].concat());
     let listening = Listening::start(command.env("RUST_LOG", "off"));
     let answer = post(&listening.url, &elsewhere);
-    assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
-    crate::program::interrupt(&listening.child);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let run = listening.end(&program);
     let [error] = &errors(&run.err)[..] else {
         panic!("{run:?}")
     };
     assert_eq!(error["kind"], "forbidden-host");
-    assert!(run.err.contains("--allow-host"), "{run:?}");
-    assert!(run.err.contains("next delivery"), "{run:?}");
-    assert!(!run.err.contains("allow_content_host"), "{run:?}");
+    // An event is no reason to send credentials anywhere.
+    assert!(!run.err.contains("allow"), "{run:?}");
+}
+
+/// Nothing is sent: no such host would answer.
+#[test]
+fn own_storage_is_named_in_every_cloud() {
+    let resource = "endpoint=https://contoso.communication.azure.us/;accesskey=YWJj";
+    let program = Program::with_connection_string(resource);
+    for (host, storage) in [
+        ("acme.blob.core.windows.net", None),
+        ("acme.blob.core.usgovcloudapi.net", Some("AzureBlob")),
+        ("acme.blob.core.chinacloudapi.cn", None),
+        ("acme.z7.blob.storage.azure.net", None),
+        ("media.contoso.example", Some("AzureBlob")),
+    ] {
+        let place = format!("https://{host}/rec/20251002/call/eyJQbGF0-1/0-audiowav.wav");
+        let event = serde_json::json!([{
+            "id": "1",
+            "eventType": "Microsoft.Communication.RecordingFileStatusUpdated",
+            "data": {
+                "recordingStorageInfo": {"recordingChunks": [{
+                    "documentId": "0-weu-d7-0000000000000000000000000000abc0",
+                    "index": 0,
+                    "contentLocation": place,
+                    "metadataLocation": place.replace("audiowav.wav", "acsmetadata.json"),
+                }]},
+                "storageType": storage,
+            },
+        }]);
+        program.write("event.json", event.to_string().as_bytes());
+        let download = ["download", "--event", "event.json", "--dir", "rec"];
+        let run = program.run(&[&download[..], &["--output", "json"]].concat());
+        assert!(run.err.contains("that account's credentials"), "{run:?}");
+        assert!(!run.err.contains("allow"), "{run:?}");
+        assert_eq!(run.json()["skipped"], "own-storage");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_location_is_no_command() {
+    let acs = Emulator::start().await.unwrap();
+    let call = acs.call(["alice"]).await;
+    let program = Program::new(&acs);
+    let start = ["start", "--server-call-id", call.server_call_id(), "--wait"];
+    let id = program.run(&start).text();
+    let forged = format!("{}/calling/recordings/{id}", acs.endpoint());
+    let failure = program.run(&["delete", &forged]).failure(2);
+    assert!(failure.contains("not one of recorded content"), "{failure}");
+    program.run(&["download", &forged, "-o", "x"]).failure(2);
+
+    let recording = acs.add_recording(LargeRecording::new(10));
+    let mut event = event(&recording);
+    event[0]["data"]["recordingStorageInfo"]["recordingChunks"][0]["deleteLocation"] =
+        forged.into();
+    program.write("event.json", event.to_string().as_bytes());
+    let deletion = program.run(&["delete", "--event", "event.json"]);
+    assert!(deletion.failure(2).contains("another object"));
+    assert_eq!(program.run(&["status", &id]).text(), "active");
+}
+
+#[test]
+fn values_are_refused_by_what_they_are() {
+    let program = Program::with_connection_string("endpoint=http://127.0.0.1:1/;accesskey=YWJj");
+    let guid = "0b1a9ac5-0f8b-4d5e-9d0e-8a6a2f0c7d11";
+    let link = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_a%40thread.v2/0";
+    let recording = "eyJQbGF0Zm9ybUVuZHBvaW50SWQiOiIwMzAwIn0";
+    for (arguments, said) in [
+        (
+            &["start", "--server-call-id", "aHR0cHM6Ly9h%3D"][..],
+            "percent-encoded",
+        ),
+        (
+            &["start", "--server-call-id", "\"aHR0cHM6Ly9h\""],
+            "in quotes",
+        ),
+        (&["start", "--server-call-id", link], "Teams meeting"),
+        (
+            &["start", "--server-call-id", "19:meeting_a@thread.v2"],
+            "thread id",
+        ),
+        (&["start", "--server-call-id", recording], "recording id"),
+        (&["start", "--server-call-id", guid], "a GUID"),
+        (
+            &["start", "--call-connection-id", "aHR0cHM6Ly9hcGk="],
+            "server call id",
+        ),
+        (
+            &["start", "--group-call-id", "99400535222211121"],
+            "no GUID",
+        ),
+        (&["stop", "aHR0cHM6Ly9hcGk="], "server call id"),
+        (&["status", guid], "a GUID"),
+        (
+            &["pause", "https://eu.asm.skype.com/v1/objects/o"],
+            "recorded content",
+        ),
+        (
+            &[
+                "status",
+                "rid",
+                "--endpoint",
+                "https://portal.azure.com/#home",
+            ],
+            "Azure portal",
+        ),
+        (
+            &["status", "rid", "--endpoint", "/subscriptions/1/x"],
+            "Azure Resource Manager",
+        ),
+        (
+            &["status", "rid", "--send-to", "http://front.example"],
+            "not https",
+        ),
+        (
+            &[
+                "events",
+                "listen",
+                "--callbacks",
+                "/subscriptions/1/resourceGroups/r",
+            ],
+            "Azure Resource Manager",
+        ),
+        (
+            &[
+                "events",
+                "listen",
+                "--callbacks",
+                "a.communication.azure.com",
+            ],
+            "address",
+        ),
+    ] {
+        let run = program.run(arguments);
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.err.contains(said), "{arguments:?}: {run:?}");
+    }
+    for (text, said) in [
+        (
+            "endpoint=https://portal.azure.com/#home;accesskey=c2VjcmV0",
+            "Azure portal",
+        ),
+        (
+            "endpoint=https://a.example/;accesskey=endpoint=https://a.example/",
+            "whole connection string",
+        ),
+    ] {
+        let failure = Program::with_connection_string(text).run(&["status", "rid"]);
+        assert!(failure.err.contains(said), "{failure:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-#[cfg(target_os = "linux")]
 use std::process::Command;
 
 use acs_emulator::Emulator;
@@ -158,6 +157,109 @@ fn a_user_assigned_identity_is_named() {
         "{}",
         request.head
     );
+}
+
+#[test]
+fn requests_go_to_another_address() {
+    let resource = "endpoint=https://contoso.communication.azure.us/;accesskey=YWJj";
+    let answer = r#"{"recordingId": "rid", "recordingState": "active"}"#;
+    let (request, run) = taken(answer, |address| {
+        let program = Program::with_connection_string(resource);
+        program.run(&["status", "rid", "--send-to", address])
+    });
+    assert_eq!(run.text(), "active");
+    let head = request.head.to_ascii_lowercase();
+    assert!(
+        head.contains("x-ms-host: contoso.communication.azure.us\r\n"),
+        "{head}"
+    );
+}
+
+/// What a proxy would see of requests on this machine: nothing.
+#[test]
+fn loopback_goes_through_no_proxy() {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let proxy_url = format!("http://{}", proxy.local_addr().unwrap());
+    let through = |command: &mut Command| {
+        for name in [
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "ALL_PROXY",
+            "http_proxy",
+            "all_proxy",
+        ] {
+            command.env(name, &proxy_url);
+        }
+    };
+    let answer = r#"{"recordingId": "rid", "recordingState": "active"}"#;
+    let (_, run) = taken(answer, |address| {
+        let resource = format!("endpoint={address}/;accesskey=YWJj");
+        let program = Program::with_connection_string(&resource);
+        let mut command = program.command(&["status", "rid"]);
+        through(&mut command);
+        program.check(command.output().unwrap())
+    });
+    assert_eq!(run.text(), "active");
+    // So it is with what gives tokens to this machine.
+    let (request, _) = taken("{}", |address| {
+        let program = Program::with_connection_string("");
+        let status = ["status", "rid", "--credential", "managed-identity"];
+        let endpoint = ["--endpoint", "https://acs.example", "--retries", "0"];
+        let mut command = program.command(&[&status[..], &endpoint].concat());
+        through(&mut command);
+        command
+            .env("IDENTITY_ENDPOINT", format!("{address}/token"))
+            .env("IDENTITY_HEADER", "x");
+        program.check(command.output().unwrap())
+    });
+    assert!(request.head.starts_with("GET /token?"), "{}", request.head);
+    let nobody = proxy.accept().unwrap_err();
+    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn tokens_are_for_the_cloud_of_the_resource() {
+    for (endpoint, cloud, scope) in [
+        (
+            "https://a.communication.azure.com",
+            None,
+            "communication.azure.com",
+        ),
+        (
+            "https://a.communication.azure.us",
+            None,
+            "communication.azure.us",
+        ),
+        (
+            "https://acs.example",
+            Some("us-gov"),
+            "communication.azure.us",
+        ),
+        (
+            "https://acs.example",
+            Some("china"),
+            "communication.azure.cn",
+        ),
+    ] {
+        let (request, _) = taken("{}", |address| {
+            let program = Program::with_connection_string("");
+            let status = ["status", "rid", "--credential", "managed-identity"];
+            let endpoint = ["--endpoint", endpoint, "--retries", "0"];
+            let mut command = program.command(&[&status[..], &endpoint].concat());
+            command.envs(cloud.map(|cloud| ("ACS_CLOUD", cloud)));
+            command
+                .env("IDENTITY_ENDPOINT", format!("{address}/token"))
+                .env("IDENTITY_HEADER", "x");
+            program.check(command.output().unwrap())
+        });
+        assert!(request.head.contains(scope), "{}", request.head);
+    }
+    let program = Program::with_connection_string("endpoint=http://127.0.0.1:1/;accesskey=YWJj");
+    let mut command = program.command(&["status", "rid"]);
+    let output = command.env("ACS_CLOUD", "germany").output().unwrap();
+    let failure = program.check(output).failure(2);
+    assert!(failure.contains("us-gov"), "{failure}");
 }
 
 /// On a terminal, which `script` makes; where there is none of that name nothing is looked at.

@@ -12,6 +12,7 @@ use crate::client::RecordingClient;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::{CallConnectionId, ServerCallId};
+use crate::lenient;
 use crate::models::{
     CallConnectionProperties, CallConnectionStateModel as CallConnectionState, CallParticipant,
     GetParticipantsResponse,
@@ -74,11 +75,8 @@ impl CallConnection {
         client: RecordingClient,
         answer: CallConnectionProperties,
     ) -> Result<Self> {
-        let id = answer
-            .call_connection_id
-            .as_deref()
-            .map(CallConnectionId::new);
-        let Some(Ok(id)) = id else {
+        let id = lenient::parse(answer.call_connection_id.as_deref());
+        let Some(id) = id else {
             return Err(Error::new(
                 ErrorKind::UnexpectedAnswer,
                 "the service told no call connection id",
@@ -213,9 +211,7 @@ impl CallConnection {
 impl From<CallConnectionProperties> for CallProperties {
     fn from(answer: CallConnectionProperties) -> Self {
         Self {
-            server_call_id: answer
-                .server_call_id
-                .and_then(|id| ServerCallId::new(id).ok()),
+            server_call_id: lenient::parse(answer.server_call_id.as_deref()),
             state: answer.call_connection_state,
             correlation_id: answer.correlation_id,
             targets: answer

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
+use http::Method;
 use jiff::{SignedDuration, Timestamp};
 
 use super::file::Saved;
@@ -14,11 +15,10 @@ use super::options::{Options, Overwrite, settings};
 use super::progress::Progress;
 use super::saving;
 use crate::client::RecordingClient;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Hint, Result};
 use crate::event::{Event, RecordingChunk, RecordingFileStatusUpdated};
 use crate::ids::DocumentId;
 use crate::metadata::RecordingMetadata;
-use crate::models::RecordingKind;
 
 const OPERATION: &str = "download recording";
 
@@ -122,30 +122,29 @@ impl DownloadRecording {
                 format!("the event announces no content{reason}: there is nothing to download");
             return Err(Error::new(ErrorKind::NothingToDownload, text));
         }
-        let chunks = || self.file.chunks.iter();
-        let mut locations = chunks().filter_map(|chunk| chunk.content_location.as_ref());
-        let named = self.file.storage_type.as_deref();
-        let service = RecordingKind::AzureCommunicationServices;
-        let is_foreign = named.is_some_and(|named| RecordingKind::from(named) != service);
-        let pipeline = self.client.pipeline();
-        let mut others = 0;
-        let mut accounts = 0;
+        let mut locations = self
+            .file
+            .chunks
+            .iter()
+            .filter_map(|chunk| chunk.content_location.as_ref());
+        let is_foreign = self.file.is_for_own_storage();
+        let hosts = &self.client.pipeline().hosts;
+        let mut is_named = false;
         let is_own = locations.all(|location| {
-            match pipeline.hosts.check(location.as_url(), &pipeline.endpoint) {
-                // A loopback host may be anything, and the service's objects have their place.
-                Ok(()) => return is_foreign && location.object().is_none(),
-                Err(error) if error.kind() == ErrorKind::OwnStorage => accounts += 1,
-                Err(_) => others += 1,
-            }
-            true
+            is_named = true;
+            let checked = hosts.check(&Method::GET, location.as_url());
+            checked.is_err_and(|error| is_foreign || error.kind() == ErrorKind::OwnStorage)
         });
-        if is_own && (is_foreign || (accounts > 0 && others == 0)) {
+        if is_own && (is_foreign || is_named) {
             let text = format!(
-                "the recording is in storage of your own ({}); read it there, with that storage's \
-                 credentials",
-                named.unwrap_or("a storage account")
+                "the recording is in storage of your own ({})",
+                self.file
+                    .storage_type
+                    .as_deref()
+                    .unwrap_or("a storage account")
             );
-            return Err(Error::new(ErrorKind::OwnStorage, text));
+            let error = Error::new(ErrorKind::OwnStorage, text);
+            return Err(error.with_hint(Hint::UseStorageCredentials));
         }
         Ok(())
     }

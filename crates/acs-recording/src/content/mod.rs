@@ -10,6 +10,7 @@
 
 mod answer;
 mod batch;
+mod budget;
 mod delete;
 mod disk;
 mod download;
@@ -17,12 +18,15 @@ mod existing;
 mod file;
 mod finishing;
 mod folder;
+mod head;
+mod identity;
 mod journal;
 mod lock;
 mod media;
 mod names;
 mod numbers;
 mod options;
+mod overlap;
 mod piece;
 mod plan;
 mod progress;
@@ -34,6 +38,7 @@ mod saving;
 mod sink;
 mod sniff;
 mod stream;
+mod throughput;
 mod transfer;
 mod url;
 mod verify;
@@ -53,15 +58,17 @@ pub use verify::{ContentHash, InvalidContentHash};
 
 use reqwest::Response;
 
-use crate::error::{Error, ErrorKind, from_response};
+use crate::error::{Error, ErrorKind, Hint, from_response};
 
 /// The error for an answer of a storage host, whose own body is empty as a rule.
 async fn refused(response: Response) -> Error {
     let error = from_response(response).await;
     match error.kind() {
-        ErrorKind::NotFound => {
-            error.advise("content is kept for 24 hours, unless it was deleted before")
+        // What is missing is the way to the storage, and not the content.
+        ErrorKind::NotFound if error.hint() == Some(Hint::CheckGateway) => {
+            error.of_kind(ErrorKind::UnexpectedAnswer)
         }
+        ErrorKind::NotFound => error.with_hint(Hint::ContentIsGone),
         _ => error,
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::{Error, ErrorKind};
+use crate::transport::ObjectPath;
 
 /// The location of media, of metadata, or of what is to be deleted, from an event.
 ///
@@ -21,6 +22,17 @@ impl ContentUrl {
     /// The whole location.
     pub fn as_url(&self) -> &Url {
         &self.0
+    }
+
+    /// Whether both locations are of one stored object: of the same scheme, host and id,
+    /// `/v1/objects/{id}`, whatever they name of it. So it is with the media, the metadata and the
+    /// delete location of a chunk. Locations of any other form are never the same.
+    pub fn is_same_object(&self, other: &Self) -> bool {
+        let objects = (ObjectPath::of(&self.0), ObjectPath::of(&other.0));
+        let (Some(object), Some(others)) = objects else {
+            return false;
+        };
+        self.0.origin() == other.0.origin() && object.id == others.id
     }
 
     /// The id of the stored object that it is about, if it is one of the service's locations:
@@ -40,21 +52,6 @@ impl ContentUrl {
         let _ = url.set_username("");
         let _ = url.set_password(None);
         Self(url)
-    }
-
-    /// Whether deleting what this names deletes that content and nothing else: both are the same
-    /// object, or the content lies below.
-    pub(super) fn deletes(&self, content: &Self) -> bool {
-        match (self.object(), content.object()) {
-            // The service has each once, whichever of its hosts is asked.
-            (Some(one), Some(other)) => one == other,
-            (None, None) if self.0.origin() == content.0.origin() => {
-                let whole = self.0.path().trim_end_matches('/');
-                let rest = content.0.path().strip_prefix(whole);
-                !whole.is_empty() && rest.is_some_and(|rest| rest.starts_with('/'))
-            }
-            _ => false,
-        }
     }
 }
 
@@ -112,6 +109,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_object_deleted_is_the_object_saved() {
+        let content: ContentUrl = "https://eu.asm.skype.com/v1/objects/0-weu-d1-a/content/video"
+            .parse()
+            .unwrap();
+        for (location, same) in [
+            ("https://eu.asm.skype.com/v1/objects/0-weu-d1-a", true),
+            ("https://EU.asm.skype.com:443/v1/objects/0-weu-d1-a", true),
+            (
+                "https://eu.asm.skype.com/v1/objects/0-weu-d1-a/content/deletedata",
+                true,
+            ),
+            ("https://eu.asm.skype.com/v1/objects/0-weu-d1", false),
+            ("https://eu.asm.skype.com/v1/objects/0-weu-d1-ab", false),
+            ("https://eu.asm.skype.com/v1/objects/0-WEU-d1-a", false),
+            ("https://us.asm.skype.com/v1/objects/0-weu-d1-a", false),
+            ("http://eu.asm.skype.com/v1/objects/0-weu-d1-a", false),
+            ("https://eu.asm.skype.com:8443/v1/objects/0-weu-d1-a", false),
+            (
+                "https://eu.asm.skype.com/calling/recordings/0-weu-d1-a",
+                false,
+            ),
+        ] {
+            let location: ContentUrl = location.parse().unwrap();
+            assert_eq!(content.is_same_object(&location), same, "{location}");
+            assert_eq!(location.is_same_object(&content), same, "{location}");
+        }
+        let other: ContentUrl = "https://eu.asm.skype.com/x".parse().unwrap();
+        assert!(!other.is_same_object(&other));
+    }
+
+    #[test]
     fn secrets_are_not_shown() {
         let url: ContentUrl = "https://u:p@acme.blob.core.windows.net/c/x?sig=s3cret#f"
             .parse()
@@ -123,29 +151,5 @@ mod tests {
         );
         assert!(String::from(url).contains("s3cret"));
         assert!("content/video".parse::<ContentUrl>().is_err());
-    }
-
-    #[test]
-    fn what_deletes_something_else_is_told_from_what_deletes_the_content() {
-        let content = "https://eu-storage.asm.skype.com/v1/objects/a/content/audiowav";
-        let url = |text: &str| text.parse::<ContentUrl>().unwrap();
-        for (delete, expected) in [
-            ("https://eu-storage.asm.skype.com/v1/objects/a", true),
-            (
-                "https://eu-storage.asm.skype.com/v1/objects/a/content/deletedata",
-                true,
-            ),
-            ("https://eu-storage.asm.skype.com/v1/objects/b", false),
-            ("https://eu-storage.asm.skype.com/v1/objects/", false),
-            (
-                "https://eu-storage.asm.skype.com/calling/recordings/a",
-                false,
-            ),
-            ("https://eu-storage.asm.skype.com/", false),
-        ] {
-            assert_eq!(url(delete).deletes(&url(content)), expected, "{delete}");
-        }
-        assert!(url("https://x.example/a").deletes(&url("https://x.example/a/b")));
-        assert!(!url("https://x.example/a").deletes(&url("https://x.example/ab")));
     }
 }

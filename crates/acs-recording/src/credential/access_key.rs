@@ -10,6 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::error::{Error, ErrorKind};
+use crate::mistaken::{Mistaken, recognize};
 use crate::transport::{Signable, base64_of_hash, content_hash};
 
 /// One of the two access keys of a Communication Services resource.
@@ -122,6 +123,9 @@ pub enum InvalidAccessKey {
          \"Keys\""
     )]
     PercentEncoded,
+    /// It is something else.
+    #[error("the access key {0}: copy the key from the resource's page \"Keys\"")]
+    Mistaken(&'static str),
 }
 
 impl FromStr for AccessKey {
@@ -130,12 +134,24 @@ impl FromStr for AccessKey {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         match BASE64_STANDARD.decode(text) {
+            // A server call id would be a key by its form.
+            Ok(_) if let Some(is) = recognize(text) => Err(InvalidAccessKey::Mistaken(is.is())),
             Ok(key) if !key.is_empty() => Hmac::new_from_slice(&key)
                 .map(Self)
                 .map_err(|_| InvalidAccessKey::NotBase64),
-            _ if text.contains(' ') => Err(InvalidAccessKey::Space),
-            _ if text.contains('%') => Err(InvalidAccessKey::PercentEncoded),
-            _ => Err(InvalidAccessKey::NotBase64),
+            _ => Err(match recognize(text) {
+                Some(Mistaken::ConnectionString) => InvalidAccessKey::Mistaken(
+                    "is a whole connection string, of which it is the part behind `accesskey=`",
+                ),
+                Some(Mistaken::Token) => {
+                    InvalidAccessKey::Mistaken("is a token, which takes an Entra ID credential")
+                }
+                Some(Mistaken::PercentEncoded) => InvalidAccessKey::PercentEncoded,
+                Some(is) => InvalidAccessKey::Mistaken(is.is()),
+                None if text.contains(' ') => InvalidAccessKey::Space,
+                None if text.contains('%') => InvalidAccessKey::PercentEncoded,
+                None => InvalidAccessKey::NotBase64,
+            }),
         }
     }
 }
@@ -149,5 +165,33 @@ impl fmt::Debug for AccessKey {
 impl From<InvalidAccessKey> for Error {
     fn from(error: InvalidAccessKey) -> Self {
         Error::new(ErrorKind::InvalidInput, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_certainly_no_key_is_named() {
+        for (text, said) in [
+            (
+                "endpoint=https://a.example/;accesskey=c2VjcmV0",
+                "whole connection string",
+            ),
+            ("eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2ln", "a token"),
+            ("c2VjcmV0IQ%3D%3D", "percent-encoded"),
+            ("\"c2VjcmV0\"", "quotes"),
+            ("29228d3e-040e-4656-a70e-890ab4e173e5", "a GUID"),
+            ("https://contoso.communication.azure.com/", "a URL"),
+            ("aHR0cHM6Ly9h", "server call id"),
+            ("c2VjcmV0IQ", "not base64"),
+            ("", "not base64"),
+        ] {
+            let error = text.parse::<AccessKey>().unwrap_err();
+            assert!(error.to_string().contains(said), "{text}: {error}");
+            assert!(!format!("{error:?}").contains("c2Vj"), "{error:?}");
+        }
+        assert!("c2VjcmV0IQ==\n".parse::<AccessKey>().is_ok());
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind};
+use crate::mistaken::{Mistaken, recognize};
 
 /// The address of a Communication Services resource, such as
 /// `https://contoso.communication.azure.com/`.
@@ -19,6 +20,16 @@ impl Endpoint {
     /// The address as a URL.
     pub fn url(&self) -> &Url {
         &self.0
+    }
+
+    /// Whether an address is this resource's own.
+    pub(crate) fn is_at(&self, url: &Url) -> bool {
+        self.0.authority() == url.authority()
+    }
+
+    /// Whether the address has no name that anybody could route by.
+    pub(crate) fn is_nameless(&self) -> bool {
+        is_loopback(&self.0) || !matches!(self.0.host(), Some(Host::Domain(_)))
     }
 
     /// The host, with the port unless that is the scheme's own, as signatures contain it.
@@ -40,12 +51,21 @@ pub enum InvalidEndpoint {
     /// It has parts that an endpoint does not have.
     #[error("the endpoint has a {0}, which belongs to no resource's address")]
     Excess(&'static str),
+    /// It is something else.
+    #[error(
+        "the endpoint {0}; the resource's page \"Keys\" shows the endpoint, such as \
+         https://<resource>.communication.azure.com/"
+    )]
+    Mistaken(&'static str),
 }
 
 impl TryFrom<Url> for Endpoint {
     type Error = InvalidEndpoint;
 
     fn try_from(url: Url) -> Result<Self, Self::Error> {
+        if let Some(is) = other_address(&url) {
+            return Err(InvalidEndpoint::Mistaken(is));
+        }
         if url.host().is_none() {
             return Err(InvalidEndpoint::NoUrl);
         }
@@ -69,8 +89,52 @@ impl FromStr for Endpoint {
     type Err = InvalidEndpoint;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match recognize(text) {
+            Some(Mistaken::Url) if !text.contains("://") => {
+                return Err(InvalidEndpoint::Mistaken(Mistaken::PercentEncoded.is()));
+            }
+            // A name alone only lacks its scheme, which the error for no URL shows.
+            None | Some(Mistaken::Url | Mistaken::HostName) => {}
+            Some(is) => return Err(InvalidEndpoint::Mistaken(is.is())),
+        }
         let url = Url::parse(text.trim()).map_err(|_| InvalidEndpoint::NoUrl)?;
         url.try_into()
+    }
+}
+
+/// What an address is that belongs to no resource of Communication Services; none if it may be one.
+fn other_address(url: &Url) -> Option<&'static str> {
+    if let Some(is) = recognize(url.as_str())
+        && is != Mistaken::Url
+    {
+        return Some(is.is());
+    }
+    let host = url.host_str().unwrap_or_default();
+    let is_below = |domains: &[&str]| domains.iter().any(|domain| host.ends_with(domain));
+    if host.starts_with("management.") && is_below(&[".azure.com", ".chinacloudapi.cn"]) {
+        Some("is the address of Azure Resource Manager")
+    } else if host.starts_with("login.")
+        && is_below(&[
+            ".microsoftonline.com",
+            ".microsoftonline.us",
+            ".chinacloudapi.cn",
+        ])
+    {
+        Some("is where Entra ID gives tokens")
+    } else if is_service_host(url) {
+        Some("is on a host that stores recordings")
+    } else if is_azure_storage(url) {
+        Some("is a storage account")
+    } else if is_below(&[
+        ".eventgrid.azure.net",
+        ".eventgrid.azure.us",
+        ".eventgrid.azure.cn",
+    ]) {
+        Some("is on a host of Event Grid")
+    } else if host.starts_with("acscallautomation.communication.azure.") {
+        Some("is the issuer of the tokens of callbacks")
+    } else {
+        None
     }
 }
 
@@ -105,9 +169,112 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// The hosts on which the service keeps recordings.
+const SERVICE_SUFFIXES: &[&str] = &[
+    ".asm.skype.com",
+    ".asyncgw.teams.microsoft.com",
+    ".ams.gov.teams.microsoft.us",
+];
+
+/// Whether the host is one on which the service keeps recordings.
+pub(crate) fn is_service_host(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    SERVICE_SUFFIXES.iter().any(|suffix| host.ends_with(suffix))
+}
+
+/// Whether the URL is in a storage account of Azure: in any cloud (`blob.core.windows.net`,
+/// `blob.core.usgovcloudapi.net`, …), by an endpoint in a DNS zone (`z7.blob.storage.azure.net`),
+/// or in Azurite, which emulates accounts on this machine.
+pub(crate) fn is_azure_storage(url: &Url) -> bool {
+    const SERVICES: &[&str] = &["blob", "dfs", "file", "queue", "table", "web"];
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    let labels: Vec<_> = host.split('.').collect();
+    let in_account = labels.windows(2).skip(1).any(|pair| {
+        let [service, domain] = pair else {
+            return false;
+        };
+        SERVICES.contains(service) && (*domain == "core" || *domain == "storage")
+    });
+    let is_azure = host.contains(".core.") || host.ends_with(".storage.azure.net");
+    let in_azurite = is_loopback(url) && url.path().starts_with("/devstoreaccount1");
+    in_account && is_azure || in_azurite
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_certainly_no_endpoint_is_named() {
+        for (text, said) in [
+            (
+                "https://portal.azure.com/#@t/resource/subscriptions/1",
+                "Azure portal",
+            ),
+            ("https://portal.azure.us", "Azure portal"),
+            (
+                "endpoint=https://a.example/;accesskey=c2VjcmV0",
+                "connection string",
+            ),
+            (
+                "/subscriptions/1/resourceGroups/r",
+                "Azure Resource Manager",
+            ),
+            ("https://management.azure.com/", "Azure Resource Manager"),
+            ("https://login.microsoftonline.us/tenant", "Entra ID"),
+            ("https://eu-storage.asm.skype.com/", "stores recordings"),
+            ("https://acme.blob.core.chinacloudapi.cn", "storage account"),
+            ("https://t.westus-1.eventgrid.azure.net/", "Event Grid"),
+            (
+                "https://acscallautomation.communication.azure.com",
+                "issuer",
+            ),
+            (
+                "https://teams.microsoft.com/l/meetup-join/x",
+                "Teams meeting",
+            ),
+            ("\"https://contoso.communication.azure.com\"", "quotes"),
+            (
+                "https%3A%2F%2Fcontoso.communication.azure.com",
+                "percent-encoded",
+            ),
+            ("29228d3e-040e-4656-a70e-890ab4e173e5", "a GUID"),
+        ] {
+            let error = text.parse::<Endpoint>().unwrap_err().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+            assert!(!error.contains("c2VjcmV0"), "{error}");
+        }
+        for text in [
+            "https://contoso.communication.azure.us",
+            "https://contoso.unitedstates.communication.azure.com",
+            "https://acs.contoso.example",
+        ] {
+            assert!(text.parse::<Endpoint>().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn storage_accounts_are_known_in_every_cloud() {
+        for (url, expected) in [
+            ("https://acme.blob.core.windows.net/c/x", true),
+            ("https://acme.dfs.core.windows.net/c/x", true),
+            ("https://ACME-secondary.blob.core.windows.net/c/x", true),
+            ("https://acme.privatelink.blob.core.windows.net/c/x", true),
+            ("https://acme.blob.core.usgovcloudapi.net/c/x", true),
+            ("https://acme.blob.core.chinacloudapi.cn/c/x", true),
+            ("https://acme.blob.core.cloudapi.de/c/x", true),
+            ("https://acme.blob.core.windows.net./c/x", true),
+            ("https://acme.z7.blob.storage.azure.net/c/x", true),
+            ("https://acme.z12.dfs.storage.azure.net/c/x", true),
+            ("http://127.0.0.1:10000/devstoreaccount1/c/x", true),
+            ("https://blob.core.windows.net/c/x", false),
+            ("https://acme.blob.core/x", false),
+            ("https://media.example/blob.core.windows.net/x", false),
+            ("https://us-storage.asm.skype.com/v1/objects/x", false),
+        ] {
+            assert_eq!(is_azure_storage(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
 
     #[test]
     fn normalizes_what_is_signed() {

@@ -15,9 +15,6 @@ use tokio::time::{Instant, timeout};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// What the service asks a token for, in the public cloud. The two slashes are its own.
-pub(crate) const DEFAULT_SCOPE: &str = "https://communication.azure.com//.default";
-
 /// A token this close to its end is renewed while it still works; one that does not last twice as
 /// long, in the second half of its life.
 const RENEW_AHEAD: Duration = Duration::from_mins(5);

@@ -11,11 +11,11 @@ use std::sync::{PoisonError, RwLock};
 pub use access_key::{AccessKey, InvalidAccessKey, SignedHeaders};
 pub use connection_string::{ConnectionString, InvalidConnectionString};
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub(crate) use endpoint::{is_loopback, is_secure};
+pub(crate) use endpoint::{is_azure_storage, is_loopback, is_secure, is_service_host};
 #[cfg(feature = "entra")]
 pub use entra::ClaimsChallenge;
 #[cfg(feature = "entra")]
-pub(crate) use entra::{DEFAULT_SCOPE, EntraCredential};
+pub(crate) use entra::EntraCredential;
 
 /// What a client proves its identity with.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $advice:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
         /// A code of the service, by name.
         ///
         /// The service documents several hundred; these are the ones that recording a call meets.
@@ -14,6 +14,7 @@ macro_rules! codes {
             $($(#[$doc])* $name,)*
         }
 
+        #[allow(unreachable_patterns, reason = "a code with two meanings is found by its status")]
         impl ServiceCode {
             /// Every code that has a name.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
@@ -25,18 +26,12 @@ macro_rules! codes {
                 }
             }
 
-            /// The code with this text.
-            pub fn find(code: &str) -> Option<Self> {
-                match code {
-                    $($code => Some(Self::$name),)*
+            /// The code with this text, in an answer with this status: one code means two things.
+            pub fn find(status: u16, code: &str) -> Option<Self> {
+                match (status, code) {
+                    (405, "8522") => Some(Self::MissingConfiguration),
+                    $((_, $code) => Some(Self::$name),)*
                     _ => None,
-                }
-            }
-
-            /// What to do about it, in a few words.
-            pub fn advice(self) -> &'static str {
-                match self {
-                    $(Self::$name => $advice,)*
                 }
             }
         }
@@ -45,65 +40,67 @@ macro_rules! codes {
 
 codes! {
     /// The token's kind of identity is not accepted.
-    UnsupportedIdentity = "7500", "use an application, managed identity or user of the resource's tenant";
+    UnsupportedIdentity = "7500";
     /// The token is not valid.
-    InvalidToken = "7501", "check the credential and the token's scope";
+    InvalidToken = "7501";
     /// The resource does not accept Entra ID.
-    AccessNotEnabled = "7502", "enable Entra ID for the resource, or use an access key";
+    AccessNotEnabled = "7502";
     /// The identity lacks a role.
-    InsufficientPermissions = "7504", "give the identity a role on the resource that allows it";
+    InsufficientPermissions = "7504";
     /// The identity that the request names is not of this resource.
-    SourceIdentityMismatch = "7507", "use an identity that was made with this resource";
+    SourceIdentityMismatch = "7507";
     /// The signature does not match the request.
-    HmacValidationFailed = "7509", "check that the access key belongs to this endpoint and was not regenerated";
+    HmacValidationFailed = "7509";
     /// The resource's managed identity was not accepted.
-    ManagedIdentityFailed = "7510", "enable the managed identity and give it its role";
+    ManagedIdentityFailed = "7510";
     /// Calls with Teams may not be recorded by this resource.
-    TeamsInteropNotAllowed = "7605", "allow recording for this resource in the Teams tenant";
+    TeamsInteropNotAllowed = "7605";
     /// The media options do not fit together.
-    InvalidMediaMode = "8500", "choose one of the four combinations of `Media`";
+    InvalidMediaMode = "8500";
     /// The call is not connected yet.
-    CallNotEstablished = "8501", "wait until the call is connected";
+    CallNotEstablished = "8501";
     /// Too many requests for calls.
-    CallThrottled = "8516", "send fewer requests, or wait";
+    CallThrottled = "8516";
     /// Two requests for one thing at the same time.
-    Conflict = "8519", "send one request after the other";
+    Conflict = "8519";
     /// The service does not support the operation here.
-    NotSupported = "8520", "this call does not offer the operation";
+    NotSupported = "8520";
     /// The recording, call or participant is not there, or not any more.
-    NotFound = "8522", "it was stopped, its call is over, or the id is not of this resource";
+    NotFound = "8522";
+    /// The same code with 405: the resource or the call lacks a configuration. Nothing is over.
+    MissingConfiguration = "8522";
     /// A value in the request is wrong.
-    InvalidArgument = "8523", "check the values that the message names";
+    InvalidArgument = "8523";
     /// The token in the server call id is not valid.
-    InvalidJoinToken = "8526", "the server call id is not one that the service gave out";
+    InvalidJoinToken = "8526";
     /// The server call id does not lead to a call.
-    InvalidJoinIdentity = "8527", "the server call id is not one that the service gave out";
+    InvalidJoinIdentity = "8527";
     /// The call is over.
-    CallTerminated = "8528", "nothing of it can be recorded any more";
+    CallTerminated = "8528";
     /// The resource used up its calls of the month.
-    MonthlyLimitReached = "8529", "ask for a higher limit";
+    MonthlyLimitReached = "8529";
     /// The resource has as many calls as it may.
-    ActiveCallsLimitReached = "8530", "end calls, or ask for a higher limit";
+    ActiveCallsLimitReached = "8530";
     /// The call has a recording.
-    DuplicateRecording = "8553", "stop the other recording first, or use its id";
+    DuplicateRecording = "8553";
     /// The format does not fit the other options.
-    WrongFormat = "8557", "choose one of the four combinations of `Media`";
+    WrongFormat = "8557";
     /// The call is being recorded.
-    RecordingInProgress = "8559", "stop the other recording first, or use its id";
+    RecordingInProgress = "8559";
     /// The recording mode is not supported.
-    UnsupportedRecordingMode = "8562", "choose one of the four combinations of `Media`";
+    UnsupportedRecordingMode = "8562";
     /// The recording does something else at the moment.
-    RecordingOperationConflict = "8571", "send one request after the other";
+    RecordingOperationConflict = "8571";
     /// The recording can be neither paused nor resumed now.
-    PauseResumeNotAllowed = "8573", "ask for its state first";
+    PauseResumeNotAllowed = "8573";
     /// Something that the request relies on is not so.
-    PreconditionFailed = "8583", "ask for the state of the call first";
+    PreconditionFailed = "8583";
     /// The call is not in a state for this.
-    InvalidCallState = "8585", "ask for the state of the call first";
+    InvalidCallState = "8585";
     /// Too many requests for recordings.
-    RecordThrottled = "8589", "send fewer requests, or wait";
+    RecordThrottled = "8589";
     /// The service failed without saying why.
-    InternalError = "9999", "try again later, and tell support the request id";
+    InternalError = "9999";
 }
 
 impl fmt::Display for ServiceCode {
@@ -119,9 +116,12 @@ mod tests {
     #[test]
     fn codes_are_found_by_their_text() {
         for code in ServiceCode::ALL {
-            assert_eq!(ServiceCode::find(code.as_str()), Some(*code));
-            assert!(!code.advice().is_empty());
+            let status = match code {
+                ServiceCode::MissingConfiguration => 405,
+                _ => 404,
+            };
+            assert_eq!(ServiceCode::find(status, code.as_str()), Some(*code));
         }
-        assert_eq!(ServiceCode::find("Denied"), None);
+        assert_eq!(ServiceCode::find(401, "Denied"), None);
     }
 }

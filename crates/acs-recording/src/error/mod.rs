@@ -1,7 +1,9 @@
 //! The one error of this crate.
 
 mod code;
+mod detail;
 mod disposition;
+mod hint;
 mod response;
 
 use std::fmt;
@@ -9,10 +11,11 @@ use std::time::Duration;
 
 pub use code::ServiceCode;
 pub use disposition::Disposition;
+pub use hint::Hint;
 pub(crate) use response::{from_response, read_error_body, retry_after};
 
 use crate::transport::{Trace, Tries};
-use response::Detail;
+use detail::Detail;
 
 /// The result of everything that talks to the service.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -56,8 +59,8 @@ pub enum ErrorKind {
     ContentNotReady,
     /// Each time, the content changed while it was downloaded.
     ContentChanged,
-    /// A URL leads to a host that gets no credentials; see
-    /// [`RecordingClientBuilder::allow_content_host`](crate::RecordingClientBuilder::allow_content_host).
+    /// A location leads to a place that gets no credentials: another host than the service's, or
+    /// a path that is not one of recorded content. Nothing was sent there.
     ForbiddenHost,
     /// The content is in a storage account of the caller's own, which takes other credentials.
     OwnStorage,
@@ -157,6 +160,7 @@ struct Inner {
     tries: Tries,
     /// Whether the same request may succeed later, where the kind does not tell.
     retryable: Option<bool>,
+    hint: Option<Hint>,
     source: Option<BoxError>,
 }
 
@@ -173,6 +177,7 @@ impl Error {
             retry_after: None,
             tries: Tries::default(),
             retryable: None,
+            hint: None,
             source: None,
         }))
     }
@@ -245,7 +250,13 @@ impl Error {
         self
     }
 
-    /// Adds what to do about it to the message.
+    /// Says what to do about it.
+    pub(crate) fn with_hint(mut self, hint: Hint) -> Self {
+        self.0.hint = Some(hint);
+        self
+    }
+
+    /// Adds what else there is to know to the message.
     pub(crate) fn advise(mut self, advice: &str) -> Self {
         self.0.message = format!("{}; {advice}", self.0.message);
         self
@@ -268,6 +279,20 @@ impl Error {
         self.0.kind
     }
 
+    /// What to do about it, where that is known, for programs that say it in their own words.
+    /// `Display` says it, too.
+    pub fn hint(&self) -> Option<Hint> {
+        self.0.hint
+    }
+
+    /// What happened and to what, without what to do about it and without the request's id.
+    pub fn summary(&self) -> String {
+        match self.0.operation {
+            Some(operation) => format!("{operation}: {}", self.0.message),
+            None => self.0.message.clone(),
+        }
+    }
+
     /// The HTTP status, if the service answered.
     pub fn status(&self) -> Option<u16> {
         self.0.status
@@ -288,8 +313,10 @@ impl Error {
 
     /// The service's error code by name, if it has one; else that of its sub-code.
     pub fn service_code(&self) -> Option<ServiceCode> {
+        let status = self.status().unwrap_or_default();
         let codes = [self.code(), self.sub_code()];
-        codes.into_iter().flatten().find_map(ServiceCode::find)
+        let mut codes = codes.into_iter().flatten();
+        codes.find_map(|code| ServiceCode::find(status, code))
     }
 
     /// What the service said, in its own words and shortened to one line of 1,000 characters.
@@ -346,6 +373,9 @@ impl fmt::Display for Error {
             write!(f, "{operation}: ")?;
         }
         write!(f, "{}", inner.message)?;
+        if let Some(hint) = &inner.hint {
+            write!(f, "; {hint}")?;
+        }
         if let Some(id) = &inner.request_id {
             write!(f, " [request {id}]")?;
         }
@@ -367,6 +397,7 @@ impl fmt::Debug for Error {
             .field("request_id", &inner.request_id)
             .field("retry_after", &inner.retry_after)
             .field("attempts", &inner.tries.attempts)
+            .field("hint", &inner.hint)
             .field("source", &inner.source)
             .finish()
     }

@@ -4,10 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use acs_call_automation::{Failure, read_body};
 use http::{Extensions, HeaderMap, StatusCode};
-use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Error, ErrorKind, ServiceCode};
+use super::detail::{Answerer, Detail, SNIPPET, one_line};
+use super::hint::advice;
+use super::{Error, ErrorKind, Hint, ServiceCode};
 use crate::transport::WaitTooLong;
 
 /// How much of an error's body is read; the service's own are below a kilobyte.
@@ -15,12 +16,6 @@ const BODY_LIMIT: usize = 64 * 1024;
 
 /// How long an error's body may take.
 const BODY_TIME: Duration = Duration::from_secs(10);
-
-/// How many characters of a body that is not understood are shown.
-const SNIPPET: usize = 120;
-
-/// How many characters of what the service says are shown.
-const LONGEST_MESSAGE: usize = 1000;
 
 /// Beyond this difference the service refuses a signature for its date.
 const CLOCK_MARGIN: Duration = Duration::from_mins(5);
@@ -77,24 +72,27 @@ fn from_answer(
     extensions: &Extensions,
     body: &[u8],
 ) -> Error {
-    let detail = Detail::read(body);
-
+    let (detail, by_whom) = Detail::read(body);
     let kind = kind(status, detail.code.as_deref());
-    let mut said = status.to_string();
-    if let Some(code) = &detail.code {
-        said = format!("{}, code {code}", status.as_u16());
-    }
+    let mut message = if let Answerer::Other(said) = &by_whom {
+        let said = one_line(said, SNIPPET);
+        format!("a gateway or proxy answered {status} in place of the service: {said}")
+    } else if let Some(code) = &detail.code {
+        format!("the service answered {}, code {code}", status.as_u16())
+    } else {
+        format!("the service answered {status}")
+    };
     if !detail.message.is_empty() {
-        said = format!("{said}: {}", detail.message.trim_end_matches('.'));
+        message = format!("{message}: {}", detail.message.trim_end_matches('.'));
     }
-    let mut message = format!("the service answered {said}");
-    if let Some(advice) = advice(kind, detail.code.as_deref(), headers) {
-        message = format!("{message}; {advice}");
-    }
+    let hint = hint(status, kind, &detail, &by_whom, headers);
 
     let mut error = Error::new(kind, message)
         .with_status(status.as_u16())
         .with_detail(detail);
+    if let Some(hint) = hint {
+        error = error.with_hint(hint);
+    }
     // Zero says nothing about when it is worth trying again.
     if let Some(wait) = retry_after(headers, SystemTime::now()).filter(|wait| !wait.is_zero()) {
         error = error.with_retry_after(wait);
@@ -108,70 +106,11 @@ fn from_answer(
     }
 }
 
-/// What the body says, in any of the forms that the service and its storage use.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Detail {
-    pub(crate) code: Option<String>,
-    /// The innermost code, if that is another one.
-    pub(crate) sub_code: Option<String>,
-    pub(crate) message: String,
-    pub(crate) target: Option<String>,
-}
-
-impl Detail {
-    fn read(body: &[u8]) -> Self {
-        // Member by member: one that is missing or of another type takes no other with it.
-        let Ok(value) = serde_json::from_slice::<Value>(body) else {
-            return Self {
-                message: one_line(&String::from_utf8_lossy(body), SNIPPET),
-                ..Self::default()
-            };
-        };
-        // The storage front end and old versions of the service have no `error` around it.
-        let error = value.get("error").unwrap_or(&value);
-        let message = member(error, "message").or_else(|| member(error, "title"));
-        let Some(message) = message.or_else(|| member(error, "code").map(|_| String::new())) else {
-            return Self {
-                message: one_line(&String::from_utf8_lossy(body), SNIPPET),
-                ..Self::default()
-            };
-        };
-        let code = member(error, "code");
-        Self {
-            sub_code: innermost_code(error).filter(|inner| Some(inner) != code.as_ref()),
-            code,
-            message: one_line(&message, LONGEST_MESSAGE),
-            target: member(error, "target").map(|target| one_line(&target, LONGEST_MESSAGE)),
-        }
-    }
-}
-
-/// A member that is text or a number, and not empty.
-fn member(value: &Value, name: &str) -> Option<String> {
-    let text = match value.get(name)? {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    Some(text).filter(|text| !text.is_empty())
-}
-
-/// The code of the error that caused all others.
-fn innermost_code(error: &Value) -> Option<String> {
-    let mut code = None;
-    let mut at = error;
-    while let Some(inner) = at.get("innererror").or_else(|| at.get("innerError")) {
-        code = member(inner, "code").or(code);
-        at = inner;
-    }
-    code
-}
-
 fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {
     use ServiceCode as Code;
     // A second recording, a call that is over or not there yet, an operation at a wrong time.
     let contradicts = matches!(
-        code.and_then(Code::find),
+        code.and_then(|code| Code::find(status.as_u16(), code)),
         Some(
             Code::CallNotEstablished
                 | Code::CallTerminated
@@ -196,26 +135,28 @@ fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {
     }
 }
 
-fn advice(kind: ErrorKind, code: Option<&str>, headers: &HeaderMap) -> Option<String> {
+fn hint(
+    status: StatusCode,
+    kind: ErrorKind,
+    detail: &Detail,
+    by_whom: &Answerer,
+    headers: &HeaderMap,
+) -> Option<Hint> {
+    if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        return Some(Hint::AuthenticateToProxy);
+    }
+    if matches!(by_whom, Answerer::Other(_)) {
+        return Some(Hint::CheckGateway);
+    }
     if kind == ErrorKind::Authentication
         && let Some(skew) = clock_skew(headers, SystemTime::now())
     {
-        return Some(format!(
-            "this machine's clock differs from the service's by {} s, and it accepts 300 s: set \
-             the clock",
-            skew.as_secs()
-        ));
+        return Some(Hint::SetClock(skew));
     }
-    let advice = match (code.and_then(ServiceCode::find), kind) {
-        (Some(code), _) => code.advice(),
-        (None, ErrorKind::Authentication) => {
-            "check that the access key belongs to this endpoint and was not regenerated, or with \
-             Entra ID that the identity has a role for this resource"
-        }
-        (None, ErrorKind::Throttled) => ServiceCode::RecordThrottled.advice(),
-        _ => return None,
-    };
-    Some(advice.to_owned())
+    let codes = [&detail.code, &detail.sub_code];
+    let codes = codes.into_iter().flatten();
+    let mut codes = codes.filter_map(|code| ServiceCode::find(status.as_u16(), code));
+    advice(status.as_u16(), codes.next(), kind)
 }
 
 /// The difference to the service's clock, when it is too large for a signature.
@@ -261,18 +202,6 @@ pub(crate) async fn read_error_body(response: &mut reqwest::Response, until: Ins
     let mut body = Vec::new();
     let _ = timeout_at(until, read_body(response, BODY_LIMIT, &mut body)).await;
     body
-}
-
-/// The beginning of a text as one line that is safe to print.
-fn one_line(text: &str, limit: usize) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    let words = words.filter(|word| !word.is_empty());
-    // Enough words for the limit, however long the text is.
-    let line = words.take(limit).collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
 }
 
 #[cfg(test)]
@@ -385,8 +314,55 @@ mod tests {
             (Some("BadRequest"), Some("8501"))
         );
         assert_eq!(error.service_message(), Some("No."));
-        assert_eq!(error.service_code(), ServiceCode::find("8501"));
+        assert_eq!(error.service_code(), Some(ServiceCode::CallNotEstablished));
+        assert_eq!(error.hint(), Some(Hint::WaitUntilConnected));
         assert_eq!(error.target(), Some("/x"));
+    }
+
+    #[tokio::test]
+    async fn a_missing_configuration_is_no_recording_that_is_over() {
+        let body = r#"{"error": {"code": "8522", "message": "Missing configuration."}}"#;
+        let missing = error(405, &[], body).await;
+        assert_eq!(missing.kind(), ErrorKind::InvalidRequest);
+        assert_eq!(
+            missing.service_code(),
+            Some(ServiceCode::MissingConfiguration)
+        );
+        assert_eq!(missing.hint(), Some(Hint::CheckConfiguration));
+        let text = missing.to_string();
+        assert!(
+            !text.contains("over") && !text.contains("stopped"),
+            "{text}"
+        );
+        let over = error(404, &[], body).await;
+        assert_eq!(over.hint(), Some(Hint::MayBeOver));
+    }
+
+    #[tokio::test]
+    async fn what_a_gateway_says_is_not_the_services_word() {
+        let html = "<html><title>404 Not Found</title></html>";
+        let api_management = r#"{"statusCode": 401, "message": "Access denied"}"#;
+        for (status, body, kind) in [
+            (404, html, ErrorKind::NotFound),
+            (401, html, ErrorKind::Authentication),
+            (401, api_management, ErrorKind::Authentication),
+            (403, "Blocked by policy", ErrorKind::PermissionDenied),
+            (429, "slow down", ErrorKind::Throttled),
+            (502, "upstream connect error", ErrorKind::Service),
+        ] {
+            let error = error(status, &[], body).await;
+            assert_eq!(error.kind(), kind, "{body}");
+            assert_eq!(error.hint(), Some(Hint::CheckGateway), "{body}");
+            assert_eq!((error.code(), error.service_message()), (None, None));
+            let text = error.to_string();
+            assert!(text.contains("a gateway or proxy answered"), "{text}");
+            assert!(
+                !text.contains("access key") && !text.contains("the service answered"),
+                "{text}"
+            );
+        }
+        let proxy = error(407, &[], "<html>").await;
+        assert_eq!(proxy.hint(), Some(Hint::AuthenticateToProxy));
     }
 
     #[tokio::test]

@@ -178,6 +178,20 @@ fn location<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Content
     or_none(deserializer, Option::deserialize)
 }
 
+impl RecordingFileStatusUpdated {
+    /// Whether the recording was meant for a storage account of your own, in whatever cloud.
+    ///
+    /// Where the service could not write it there, the locations are the service's nonetheless,
+    /// and it can be downloaded as any other.
+    pub fn is_for_own_storage(&self) -> bool {
+        const SERVICE: &[&str] = &["acs", "azurecommunicationservices"];
+        let storage = self.storage_type.as_deref().map(str::trim);
+        storage.is_some_and(|storage| {
+            !storage.is_empty() && !SERVICE.iter().any(|own| own.eq_ignore_ascii_case(storage))
+        })
+    }
+}
+
 impl EventData for RecordingFileStatusUpdated {
     fn read(data: &str, subject: &Subject<'_>) -> Result<Self, serde_json::Error> {
         let data = Data::parse(data)?;

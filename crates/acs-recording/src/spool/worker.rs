@@ -237,8 +237,8 @@ impl<H: EventHandler> SpoolWorker<H> {
         };
         match settled {
             Ok(()) => {
-                self.tell(&event, outcome);
                 lease.finish();
+                self.tell(&event, outcome);
             }
             // What was handled is handled again then.
             Err(error) => self.storage_failed(lease, &error),

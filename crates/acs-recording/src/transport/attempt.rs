@@ -19,17 +19,17 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::debug;
 use url::{Position, Url};
 
+use super::http_clients::proxy_of;
 use super::retry::{is_passing, is_repeatable, may_hide_success};
 use super::sign::{Signable, content_hash};
-use super::{Credentials, Pipeline, Tries, later, place, set};
+use super::{Credentials, Pipeline, RESOURCE_HOST, Tries, later, place, set};
 #[cfg(feature = "entra")]
 use crate::credential::ClaimsChallenge;
 use crate::credential::{AccessKey, Credential};
-use crate::error::{Error, ErrorKind, Result, read_error_body, retry_after};
+use crate::error::{Error, ErrorKind, Hint, Result, read_error_body, retry_after};
 
 const DATE: HeaderName = HeaderName::from_static("x-ms-date");
 const CONTENT_HASH: HeaderName = HeaderName::from_static("x-ms-content-sha256");
-const RESOURCE_HOST: HeaderName = HeaderName::from_static("x-ms-host");
 
 /// A request on its way, and how it went so far.
 struct Call<'a> {
@@ -251,9 +251,14 @@ impl Pipeline {
     ) -> Result<Response<B>, Failed> {
         // The copy stays, because the original has room for the headers that HTTP adds.
         let copy = copy(call.request)?;
-        let sent = self.http.execute(std::mem::replace(call.request, copy));
-        let answer = match sent.await {
-            Ok(response) => B::receive(response, self.limits.body, until).await,
+        let answer = match self.http.to(call.request.url()) {
+            Ok(client) => {
+                let sent = client.execute(std::mem::replace(call.request, copy));
+                match sent.await {
+                    Ok(response) => B::receive(response, self.limits.body, until).await,
+                    Err(error) => Err(BodyError::Connection(error)),
+                }
+            }
             Err(error) => Err(BodyError::Connection(error)),
         };
         answer.map_err(|error| match error {
@@ -398,15 +403,18 @@ fn failed(error: reqwest::Error, url: &Url) -> Failed {
     let untrusted = is_untrusted(&error);
     let error = |kind, message: String| Error::new(kind, message).with_source(error.without_url());
     if untrusted {
-        let message = format!(
-            "{place} is not trusted ({cause}); check the endpoint, or add its root certificate"
-        );
+        let message = format!("{place} is not trusted ({cause})");
+        let error = error(ErrorKind::Connection, message).with_hint(Hint::AddRootCertificate);
         // It will be the same the next time.
-        Failed::NotSent(error(ErrorKind::Connection, message).lasting())
+        Failed::NotSent(error.lasting())
+    } else if connect && let Some((variable, proxy)) = proxy_of(url) {
+        let message = format!("{place} cannot be reached through the proxy {proxy} ({cause})");
+        let error = error(ErrorKind::Connection, message);
+        Failed::NotReached(error.with_hint(Hint::CheckProxy(variable)))
     } else if connect {
-        let message =
-            format!("{place} cannot be reached ({cause}); check the endpoint and the network");
-        Failed::NotReached(error(ErrorKind::Connection, message))
+        let message = format!("{place} cannot be reached ({cause})");
+        let error = error(ErrorKind::Connection, message);
+        Failed::NotReached(error.with_hint(Hint::CheckNetwork))
     } else if timeout {
         let message = format!("{place} did not answer in time");
         Failed::NoAnswer(error(ErrorKind::Timeout, message))

@@ -1,42 +1,38 @@
-//! Which hosts get credentials.
+//! Which places get credentials: hosts of the service, and there the paths of content alone.
 
+use http::Method;
 use url::Url;
 
-use crate::credential::{Endpoint, is_loopback, is_secure};
-use crate::error::{Error, ErrorKind};
+use super::object::ObjectPath;
+use crate::credential::{Endpoint, is_azure_storage, is_loopback, is_secure, is_service_host};
+use crate::error::{Error, ErrorKind, Hint};
 
-/// The hosts on which the service keeps recordings.
-const SERVICE_SUFFIXES: &[&str] = &[
-    ".asm.skype.com",
-    ".asyncgw.teams.microsoft.com",
-    ".ams.gov.teams.microsoft.us",
-];
-
-/// Whether a host is that of a storage account, in any cloud of Azure.
-pub(crate) fn is_storage_account(host: &str) -> bool {
-    [".blob.core.", ".dfs.core.", ".blob.storage.azure."]
-        .iter()
-        .any(|part| host.contains(part))
-}
-
-/// The hosts that content may be read from with credentials: the service's, the endpoint, and
-/// those that the caller adds.
-#[derive(Clone, Debug, Default)]
+/// Where content may be read and deleted with credentials: on the service's hosts, and on those
+/// that the caller adds. Of the resource's own address it is only what the caller adds, because
+/// everything else there is operations.
+#[derive(Clone, Debug)]
 pub(crate) struct ContentHosts {
-    added: Vec<Added>,
+    endpoint: Endpoint,
+    /// Where requests for the resource are sent instead.
+    address: Option<Endpoint>,
+    allowed: Vec<AllowedHost>,
+    /// Whether the locations at hand are said to be in storage of the caller's own.
+    own_storage: bool,
 }
 
 /// A host that the caller trusts.
 #[derive(Clone, Debug)]
-struct Added {
+pub(crate) struct AllowedHost {
     /// With a leading dot it stands for all hosts below a domain.
     name: String,
     /// None if it is that of https.
     port: Option<u16>,
 }
 
-impl Added {
-    fn parse(text: &str) -> Self {
+impl AllowedHost {
+    /// Reads a host, or with a leading dot all hosts below a domain; with `:port` on that port, and
+    /// on that of https otherwise.
+    pub(crate) fn parse(text: &str) -> Self {
         let text = text.trim().to_ascii_lowercase();
         let port = text.rsplit_once(':').and_then(|(name, port)| {
             // An IPv6 address has colons of its own, within brackets.
@@ -56,68 +52,137 @@ impl Added {
     }
 }
 
+/// Why a place gets no credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    NotHttp,
+    InTheClear,
+    UserName,
+    OwnStorage,
+    /// It is the resource itself.
+    Resource,
+    /// A host of the service or one that was added, on another port.
+    Port,
+    /// The host is none of the service's.
+    Host,
+    /// A trusted host, and something else than the content that is to be read or deleted.
+    Path,
+}
+
 impl ContentHosts {
-    /// Adds a host, or with a leading dot all hosts below a domain; with `:port` on that port, and
-    /// on that of https otherwise.
-    pub(crate) fn allow(&mut self, host: &str) {
-        self.added.push(Added::parse(host));
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        address: Option<Endpoint>,
+        allowed: Vec<AllowedHost>,
+    ) -> Self {
+        Self {
+            endpoint,
+            address,
+            allowed,
+            own_storage: false,
+        }
     }
 
-    /// Fails unless credentials may be sent to the URL.
-    pub(crate) fn check(&self, url: &Url, endpoint: &Endpoint) -> Result<(), Error> {
-        let refuse = |why: &str| {
-            let place = url.host_str().unwrap_or("(no host)");
-            Err(Error::new(
-                ErrorKind::ForbiddenHost,
-                format!("no credentials are sent to {place}: {why}"),
-            ))
-        };
+    /// The same for locations that are said to be in storage of the caller's own.
+    pub(crate) fn for_own_storage(&self) -> Self {
+        Self {
+            own_storage: true,
+            ..self.clone()
+        }
+    }
+
+    /// Whether credentials may be sent to the URL with this method.
+    pub(crate) fn judge(&self, method: &Method, url: &Url) -> Result<(), Refusal> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Refusal::NotHttp);
+        }
+        if is_azure_storage(url) {
+            return Err(Refusal::OwnStorage);
+        }
         if !is_secure(url) {
-            return refuse("the URL is not https");
+            return Err(Refusal::InTheClear);
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return refuse("the URL contains a user name");
+            return Err(Refusal::UserName);
         }
-        // The emulator may serve content on a port of its own.
-        let same_machine = is_loopback(url) && is_loopback(endpoint.url());
-        if url.authority() == endpoint.authority() || same_machine {
-            return Ok(());
+        self.judge_host(url)?;
+        match ObjectPath::of(url) {
+            Some(path) if path.suits(method) => Ok(()),
+            _ if self.own_storage && !is_service_host(url) => Err(Refusal::OwnStorage),
+            _ => Err(Refusal::Path),
         }
+    }
+
+    fn judge_host(&self, url: &Url) -> Result<(), Refusal> {
         let host = url.host_str().unwrap_or_default();
-        let known = SERVICE_SUFFIXES.iter().any(|suffix| host.ends_with(suffix));
-        let mut added = self
-            .added
-            .iter()
-            .filter(|added| added.names(host))
-            .peekable();
-        let is_added = added.peek().is_some();
-        if added.any(|added| added.port == url.port() || is_loopback(url)) {
+        let mut allowed = self.allowed.iter().filter(|allowed| allowed.names(host));
+        let mut is_named = false;
+        if allowed.any(|allowed| {
+            is_named = true;
+            allowed.port == url.port() || is_loopback(url)
+        }) {
             return Ok(());
         }
-        if is_added && !known {
-            return refuse(
-                "it was added for another port; if you trust this one, add it as `host:port`",
-            );
+        // The emulator serves content where it is, or on a port of its own.
+        if is_loopback(url) && is_loopback(self.endpoint.url()) {
+            return Ok(());
         }
-        if !known && is_storage_account(host) {
-            return Err(Error::new(
+        let addresses = [Some(&self.endpoint), self.address.as_ref()];
+        if addresses.into_iter().flatten().any(|own| own.is_at(url)) {
+            return Err(Refusal::Resource);
+        }
+        if is_service_host(url) {
+            return match url.port() {
+                Some(_) => Err(Refusal::Port),
+                None => Ok(()),
+            };
+        }
+        Err(match (self.own_storage, is_named) {
+            (true, _) => Refusal::OwnStorage,
+            (false, true) => Refusal::Port,
+            (false, false) => Refusal::Host,
+        })
+    }
+
+    /// Fails unless credentials may be sent to the URL with this method.
+    pub(crate) fn check(&self, method: &Method, url: &Url) -> Result<(), Error> {
+        self.judge(method, url)
+            .map_err(|refusal| refusal.into_error(method, url))
+    }
+}
+
+impl Refusal {
+    /// What is refused, and why. There is no advice to allow a host: a location comes from outside,
+    /// and credentials must not follow it there.
+    pub(crate) fn into_error(self, method: &Method, url: &Url) -> Error {
+        let place = super::place(url);
+        let refused = |why: &str| {
+            let message = format!("no credentials are sent to {place}: {why}");
+            Error::new(ErrorKind::ForbiddenHost, message).with_hint(Hint::CheckLocation)
+        };
+        match self {
+            Self::NotHttp => refused(&format!("`{}:` is not https", url.scheme())),
+            Self::InTheClear => refused("the URL is not https"),
+            Self::UserName => refused("the URL contains a user name"),
+            Self::Port => refused("its port is none that the service uses or that was allowed"),
+            Self::Host => refused("it is not a host of the service"),
+            Self::Resource => refused("it is the resource's own address, where no content is kept"),
+            Self::OwnStorage => Error::new(
                 ErrorKind::OwnStorage,
                 format!(
-                    "{host} is a storage account of your own; read it with that account's \
-                     credentials"
+                    "the recording is in a storage account of your own, at {place}, where the \
+                     credentials of Communication Services open nothing"
                 ),
-            ));
+            )
+            .with_hint(Hint::UseStorageCredentials),
+            Self::Path => refused(match (method, ObjectPath::of(url)) {
+                (&Method::DELETE, Some(_)) => {
+                    "the path names media or metadata; what is deleted is the object, \
+                         `/v1/objects/ID` without `/content/…`"
+                }
+                _ => "the path is not one of recorded content, `/v1/objects/ID/content/NAME`",
+            }),
         }
-        if !known {
-            return refuse(
-                "it is not a host of the service; if you trust it, add it with \
-                 `allow_content_host`",
-            );
-        }
-        if url.port().is_some() {
-            return refuse("the service uses no other port than 443");
-        }
-        Ok(())
     }
 }
 
@@ -125,59 +190,233 @@ impl ContentHosts {
 mod tests {
     use super::*;
 
-    fn allowed(url: &str, endpoint: &str) -> bool {
-        let mut hosts = ContentHosts::default();
-        hosts.allow("media.example");
-        hosts.allow(".cdn.example");
-        hosts.allow("Ports.example:8443");
-        hosts.allow("[2001:db8::1]:8443");
-        hosts.allow("[2001:db8::2]");
-        hosts.allow("127.0.0.1");
-        hosts
-            .check(&url.parse().unwrap(), &endpoint.parse().unwrap())
-            .is_ok()
+    fn hosts(endpoint: &str, address: Option<&str>) -> ContentHosts {
+        let allowed = [
+            "media.example",
+            ".cdn.example",
+            "Ports.example:8443",
+            "[2001:db8::1]:8443",
+            "[2001:db8::2]",
+            "127.0.0.1",
+        ];
+        ContentHosts::new(
+            endpoint.parse().unwrap(),
+            address.map(|address| address.parse().unwrap()),
+            allowed.into_iter().map(AllowedHost::parse).collect(),
+        )
+    }
+
+    fn judged(method: &Method, url: &str) -> Result<(), Refusal> {
+        let hosts = hosts(
+            "https://contoso.communication.azure.com/",
+            Some("https://front.example"),
+        );
+        hosts.judge(method, &url.parse().unwrap())
     }
 
     #[test]
     fn credentials_stay_with_the_service() {
-        for (url, expected) in [
-            ("https://us-storage.asm.skype.com/v1/objects/x", true),
-            ("https://storage.ASM.skype.com/v1", true),
-            ("https://contoso.communication.azure.com/v1", true),
-            ("https://media.example/x", true),
-            ("https://eu.cdn.example/x", true),
-            ("https://cdn.example/x", false),
-            ("https://media.example:443/x", true),
-            ("https://media.example:8443/x", false),
-            ("https://eu.cdn.example:8443/x", false),
-            ("https://ports.example:8443/x", true),
-            ("https://ports.example/x", false),
-            ("https://[2001:db8::1]:8443/x", true),
-            ("https://[2001:db8::1]/x", false),
-            ("https://[2001:db8::2]/x", true),
-            ("http://127.0.0.1:9000/x", true),
-            ("https://asm.skype.com/x", false),
-            ("https://evilasm.skype.com.example/x", false),
-            ("https://notasm.skype.com/x", false),
-            ("http://us-storage.asm.skype.com/x", false),
-            ("https://user@us-storage.asm.skype.com/x", false),
-            ("https://us-storage.asm.skype.com:8443/x", false),
-            ("https://contoso.communication.azure.com:8443/x", false),
-            ("https://acme.blob.core.windows.net/c/x", false),
-            ("http://localhost/x", false),
-            ("file:///etc/passwd", false),
+        use Refusal as R;
+        for (origin, expected) in [
+            ("https://us-storage.asm.skype.com", Ok(())),
+            ("https://storage.ASM.skype.com", Ok(())),
+            ("https://as-prod.asyncgw.teams.microsoft.com", Ok(())),
+            ("https://usgov-storage.ams.gov.teams.microsoft.us", Ok(())),
+            ("https://contoso.communication.azure.com", Err(R::Resource)),
+            (
+                "https://CONTOSO.communication.azure.com:443",
+                Err(R::Resource),
+            ),
+            ("https://front.example", Err(R::Resource)),
+            ("https://media.example", Ok(())),
+            ("https://eu.cdn.example", Ok(())),
+            ("https://cdn.example", Err(R::Host)),
+            ("https://media.example:443", Ok(())),
+            ("https://media.example:8443", Err(R::Port)),
+            ("https://eu.cdn.example:8443", Err(R::Port)),
+            ("https://ports.example:8443", Ok(())),
+            ("https://ports.example", Err(R::Port)),
+            ("https://[2001:db8::1]:8443", Ok(())),
+            ("https://[2001:db8::1]", Err(R::Port)),
+            ("https://[2001:db8::2]", Ok(())),
+            ("https://[2001:db8::3]", Err(R::Host)),
+            ("http://127.0.0.1:9000", Ok(())),
+            ("https://asm.skype.com", Err(R::Host)),
+            ("https://evilasm.skype.com.example", Err(R::Host)),
+            ("https://notasm.skype.com", Err(R::Host)),
+            ("https://us-storage.asm.skype.com.", Err(R::Host)),
+            (
+                "https://us-storage.asm.skype.com\u{2044}.example",
+                Err(R::Host),
+            ),
+            ("https://us-storage.аsm.skype.com", Err(R::Host)),
+            (
+                "https://us-storage.asm.skype.com@evil.example",
+                Err(R::UserName),
+            ),
+            (
+                "https://evil.example\\us-storage.asm.skype.com",
+                Err(R::Host),
+            ),
+            ("http://us-storage.asm.skype.com", Err(R::InTheClear)),
+            ("https://user@us-storage.asm.skype.com", Err(R::UserName)),
+            ("https://us-storage.asm.skype.com:8443", Err(R::Port)),
+            ("https://acme.blob.core.windows.net", Err(R::OwnStorage)),
+            (
+                "https://acme.blob.core.usgovcloudapi.net",
+                Err(R::OwnStorage),
+            ),
+            ("https://acme.z7.blob.storage.azure.net", Err(R::OwnStorage)),
+            ("http://localhost", Err(R::Host)),
+            ("ftp://us-storage.asm.skype.com", Err(R::NotHttp)),
+            ("file://us-storage.asm.skype.com", Err(R::NotHttp)),
         ] {
-            assert_eq!(
-                allowed(url, "https://contoso.communication.azure.com/"),
-                expected,
-                "{url}"
-            );
+            let url = format!("{origin}/v1/objects/0-eus-d1-abc/content/video");
+            // What is no URL at all goes nowhere.
+            let Ok(parsed) = url.parse() else {
+                assert_ne!(expected, Ok(()), "{url}");
+                continue;
+            };
+            let judged = hosts(
+                "https://contoso.communication.azure.com/",
+                Some("https://front.example"),
+            )
+            .judge(&Method::GET, &parsed);
+            // A backslash or a look-alike may make it another path or host, but no good one.
+            if expected.is_ok() || origin.is_ascii() && !origin.contains('\\') {
+                assert_eq!(judged, expected, "{url}");
+            } else {
+                assert!(judged.is_err(), "{url}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_content_is_read_and_only_objects_are_deleted() {
+        let huge = format!("/v1/objects/{}/content/video", "a".repeat(100_000));
+        for (path, read, deleted) in [
+            ("/v1/objects/0-eus-d1-abc/content/video", true, false),
+            (
+                "/v1/objects/0-eus-d1-abc/content/acsmetadata?x=1",
+                true,
+                false,
+            ),
+            ("/v1/objects/0-eus-d1-abc/content/video#part", true, false),
+            ("/v1/objects/0-eus-d1-abc", true, true),
+            ("/v1/objects/0-eus-d1-abc/content/deletedata", true, true),
+            // The parser takes these out, so that what is judged is what is sent.
+            ("/v1/objects/x/../0-eus-d1-abc", true, true),
+            ("/v1/./objects/0-eus-d1-abc", true, true),
+            ("\\v1\\objects\\0-eus-d1-abc", true, true),
+            ("/calling/recordings/ID", false, false),
+            (
+                "/calling/recordings/ID?api-version=2026-03-12",
+                false,
+                false,
+            ),
+            ("/v1/objects/../../calling/recordings/ID", false, false),
+            (
+                "/v1/objects/%2e%2e/%2e%2e/calling/recordings/ID",
+                false,
+                false,
+            ),
+            (
+                "/v1/objects/..%2f..%2fcalling%2frecordings%2fID",
+                false,
+                false,
+            ),
+            ("/v1/objects/0-eus-d1-abc%2fcontent%2fvideo", false, false),
+            ("/v1/objects/0-eus-d1-abc/content/a%2fb", false, false),
+            ("/v1/objects/0-eus-d1-abc/content/..%5c..", false, false),
+            ("/v1/objects/0-eus-d1-abc/content/%00", false, false),
+            ("/v1/objects/0-eus-d1-abc/content/vid;eo", false, false),
+            ("/v1/objects/0-eus-d1-abc/content/video/", false, false),
+            ("/v1/objects/0-eus-d1-abc/content/video/x", false, false),
+            ("/v1/objects/0-eus-d1-abc/views/video", false, false),
+            ("/v1/objects/0-eus-d1-abc/content", false, false),
+            ("/v1/objects/0-eus-d1-abc/", false, false),
+            ("/v1/objects//content/video", false, false),
+            ("//v1/objects/0-eus-d1-abc", false, false),
+            ("/v1//objects/0-eus-d1-abc", false, false),
+            ("/V1/Objects/0-eus-d1-abc", false, false),
+            ("/v1/objects/", false, false),
+            ("/v1/objects", false, false),
+            ("/v1/users/0-eus-d1-abc", false, false),
+            ("/identities/8:acs:x", false, false),
+            (
+                "/urlp/v1/url/content?url=https://evil.example",
+                false,
+                false,
+            ),
+            ("/", false, false),
+            ("", false, false),
+            (&huge, false, false),
+        ] {
+            for origin in ["https://us-storage.asm.skype.com", "https://media.example"] {
+                let url = format!("{origin}{path}");
+                let judged = |method| judged(method, &url) == Ok(());
+                assert_eq!(judged(&Method::GET), read, "GET {url}");
+                assert_eq!(judged(&Method::DELETE), deleted, "DELETE {url}");
+                assert!(!judged(&Method::POST), "POST {url}");
+            }
         }
     }
 
     #[test]
     fn loopback_serves_loopback() {
-        assert!(allowed("http://127.0.0.1:9001/x", "http://127.0.0.1:9000/"));
-        assert!(!allowed("http://10.0.0.1/x", "http://127.0.0.1:9000/"));
+        let hosts = hosts("http://127.0.0.1:9000/", None);
+        for (url, expected) in [
+            ("http://127.0.0.1:9001/v1/objects/x", Ok(())),
+            ("http://127.0.0.1:9000/v1/objects/x", Ok(())),
+            ("http://localhost:9000/v1/objects/x", Ok(())),
+            ("http://[::1]:9000/v1/objects/x", Ok(())),
+            (
+                "http://127.0.0.1:9000/calling/recordings/x",
+                Err(Refusal::Path),
+            ),
+            ("http://10.0.0.1/v1/objects/x", Err(Refusal::InTheClear)),
+            (
+                "http://127.0.0.1:10000/devstoreaccount1/c/x",
+                Err(Refusal::OwnStorage),
+            ),
+        ] {
+            let judged = hosts.judge(&Method::DELETE, &url.parse().unwrap());
+            assert_eq!(judged, expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn storage_is_own_if_the_event_says_so_and_the_host_is_not_the_services() {
+        let hosts = hosts("https://contoso.communication.azure.com/", None).for_own_storage();
+        let judged = |url: &str| hosts.judge(&Method::GET, &url.parse().unwrap());
+        let path = "v1/objects/x/content/video";
+        // An export that failed leaves the recording with the service.
+        assert_eq!(judged(&format!("https://eu.asm.skype.com/{path}")), Ok(()));
+        for url in [
+            "https://media.contoso.example/c/x.wav",
+            "https://media.example/c/x.wav",
+        ] {
+            assert_eq!(judged(url), Err(Refusal::OwnStorage), "{url}");
+        }
+    }
+
+    #[test]
+    fn no_refusal_leads_credentials_away() {
+        for url in [
+            "https://evil.example/v1/objects/x/content/video",
+            "https://media.example:8443/v1/objects/x/content/video",
+            "https://acme.blob.core.usgovcloudapi.net/c/x",
+            "https://contoso.communication.azure.com/calling/recordings/x",
+            "https://us-storage.asm.skype.com/calling",
+            "ftp://evil.example/x",
+        ] {
+            let url: Url = url.parse().unwrap();
+            let hosts = hosts("https://contoso.communication.azure.com/", None);
+            let error = hosts.check(&Method::GET, &url).unwrap_err().to_string();
+            let lower = error.to_lowercase();
+            for word in ["allow_content_host", "allow-host", "trust", "add it"] {
+                assert!(!lower.contains(word), "{error}");
+            }
+        }
     }
 }

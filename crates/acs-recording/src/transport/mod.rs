@@ -2,6 +2,8 @@
 
 mod attempt;
 mod hosts;
+mod http_clients;
+mod object;
 mod retry;
 mod sign;
 
@@ -12,7 +14,7 @@ use std::time::Duration;
 use acs_call_automation::{DEFAULT_BODY_LIMIT, Transport, TransportFuture};
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
+    ACCEPT, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
 };
 use http::{Method, StatusCode};
 use reqwest::{Request, Response};
@@ -22,20 +24,26 @@ use tracing::{Instrument as _, debug, info_span};
 use url::Url;
 use uuid::Uuid;
 
-use crate::credential::{Credential, Endpoint};
+use crate::credential::{Credential, Endpoint, is_loopback};
 use crate::error::{Error, ErrorKind, Result};
 
 use attempt::Receive;
 pub(crate) use attempt::WaitTooLong;
-pub(crate) use hosts::ContentHosts;
+use hosts::Refusal;
+pub(crate) use hosts::{AllowedHost, ContentHosts};
+pub(crate) use http_clients::HttpClients;
+pub(crate) use object::ObjectPath;
 use retry::Jitter;
 pub use retry::RetryPolicy;
 pub(crate) use sign::{Signable, base64_of_hash, content_hash};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
+/// Whose request it is, where `Host` is another's.
+const RESOURCE_HOST: HeaderName = HeaderName::from_static("x-ms-host");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Connections for downloads into files at the same time: they bound memory and open files.
-const MAX_DOWNLOADS: usize = 32;
+pub(crate) const MAX_DOWNLOADS: usize = 32;
 
 /// How often content may send us elsewhere.
 const MAX_REDIRECTS: usize = 5;
@@ -51,6 +59,23 @@ pub(crate) struct Limits {
     pub(crate) body: usize,
 }
 
+impl Limits {
+    /// Refuses limits within which nothing can be done.
+    pub(crate) fn check(&self) -> Result<()> {
+        let limits = [
+            ("attempt_time_limit", self.attempt),
+            ("time_limit", self.total),
+        ];
+        for (name, limit) in limits {
+            if limit.is_zero() {
+                let text = format!("a {name} of zero is out of range; give more than that");
+                return Err(Error::new(ErrorKind::InvalidInput, text));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -64,8 +89,10 @@ impl Default for Limits {
 /// Signs, sends and repeats requests; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Pipeline {
-    pub(crate) http: reqwest::Client,
+    pub(crate) http: HttpClients,
     pub(crate) endpoint: Endpoint,
+    /// Where requests for the resource are sent, if that is not its endpoint.
+    pub(crate) address: Option<Endpoint>,
     pub(crate) credential: Arc<Credential>,
     pub(crate) hosts: Arc<ContentHosts>,
     pub(crate) retry: RetryPolicy,
@@ -115,27 +142,32 @@ impl Transport for Pipeline {
 impl Pipeline {
     pub(crate) fn new(
         endpoint: Endpoint,
+        address: Option<Endpoint>,
         credential: Credential,
-        hosts: ContentHosts,
+        allowed: Vec<AllowedHost>,
         retry: RetryPolicy,
         limits: Limits,
         roots: Vec<reqwest::Certificate>,
     ) -> Result<Self> {
-        let http = reqwest::Client::builder()
-            // Credentials go where we send them and nowhere else.
-            .redirect(reqwest::redirect::Policy::none())
-            // Repeating is ours; reqwest would keep a copy of each request for it.
-            .retry(reqwest::retry::never().max_retries_per_request(0))
-            .connect_timeout(Duration::from_secs(10))
-            .tls_certs_merge(roots)
-            .build()
-            .map_err(|error| {
-                Error::new(ErrorKind::InvalidInput, "the HTTP client cannot be set up")
-                    .with_source(error)
-            })?;
+        let settings = move || {
+            reqwest::Client::builder()
+                // Credentials go where we send them and nowhere else.
+                .redirect(reqwest::redirect::Policy::none())
+                // Repeating is ours; reqwest would keep a copy of each request for it.
+                .retry(reqwest::retry::never().max_retries_per_request(0))
+                .connect_timeout(Duration::from_secs(10))
+                .tls_certs_merge(roots.iter().cloned())
+        };
+        let first = address.as_ref().unwrap_or(&endpoint).url();
+        let http = HttpClients::new(settings, first).map_err(|error| {
+            Error::new(ErrorKind::InvalidInput, "the HTTP client cannot be set up")
+                .with_source(error)
+        })?;
+        let hosts = ContentHosts::new(endpoint.clone(), address.clone(), allowed);
         Ok(Self {
             http,
             endpoint,
+            address,
             credential: Arc::new(credential),
             hosts: Arc::new(hosts),
             retry,
@@ -159,7 +191,11 @@ impl Pipeline {
         deadline: Instant,
     ) -> Result<http::Response<Bytes>> {
         let url = self.endpoint.url().join(link).ok();
-        let url = url.filter(|url| url.origin() == self.endpoint.url().origin());
+        let url = url.filter(|url| {
+            let addresses = [Some(&self.endpoint), self.address.as_ref()];
+            let mut addresses = addresses.into_iter().flatten();
+            addresses.any(|own| own.url().origin() == url.origin())
+        });
         let url = url.ok_or_else(|| {
             Error::new(
                 ErrorKind::ForbiddenHost,
@@ -173,8 +209,8 @@ impl Pipeline {
 
     /// Sends a request for content, and follows where the storage sends it.
     ///
-    /// The first URL must be on a host that gets credentials. A redirect elsewhere is followed
-    /// without them.
+    /// Method, host and path must be those of content, here and wherever a redirect leads. A
+    /// redirect to another host is followed without credentials to read there, and not to delete.
     pub(crate) async fn content(
         &self,
         method: Method,
@@ -182,7 +218,7 @@ impl Pipeline {
         headers: HeaderMap,
         operation: &'static str,
     ) -> Result<Response> {
-        self.hosts.check(url, &self.endpoint)?;
+        self.hosts.check(&method, url)?;
         let mut url = url.clone();
         let mut credentials = Credentials::Content;
         let deadline = self.deadline();
@@ -194,16 +230,10 @@ impl Pipeline {
             let Some(target) = redirect_target(&response, &url)? else {
                 return Ok(response.into());
             };
-            if url.scheme() == "https" && target.scheme() != "https" {
-                return Err(Error::new(
-                    ErrorKind::ForbiddenHost,
-                    format!("{} redirects to a URL that is not https", place(&url)),
-                ));
-            }
             // Who is not trusted with credentials does not decide where they go either.
             let trusted = matches!(credentials, Credentials::Content);
-            credentials = match self.hosts.check(&target, &self.endpoint) {
-                Ok(()) if trusted => Credentials::Content,
+            credentials = match self.redirected(&method, &url, &target)? {
+                Credentials::Content if trusted => Credentials::Content,
                 _ => Credentials::Nobody,
             };
             debug!(to = place(&target), "redirected");
@@ -218,6 +248,34 @@ impl Pipeline {
         ))
     }
 
+    /// What is sent along where a redirect leads; an error if nothing is to be sent there.
+    fn redirected(&self, method: &Method, from: &Url, to: &Url) -> Result<Credentials> {
+        let refuse = |to: &str| {
+            let message = format!("{} redirects to {to}", place(from));
+            Err(Error::new(ErrorKind::ForbiddenHost, message))
+        };
+        if !matches!(to.scheme(), "http" | "https") {
+            return refuse(&format!("a `{}:` URL, which is not https", to.scheme()));
+        }
+        if from.scheme() == "https" && to.scheme() != "https" {
+            return refuse("a URL that is not https");
+        }
+        match self.hosts.judge(method, to) {
+            Ok(()) => Ok(Credentials::Content),
+            // Storage may hand out addresses elsewhere, to whoever asks.
+            Err(Refusal::Host | Refusal::OwnStorage | Refusal::InTheClear)
+                if *method == Method::GET && (is_loopback(from) || !is_loopback(to)) =>
+            {
+                Ok(Credentials::Nobody)
+            }
+            Err(refusal) => {
+                let refused = refusal.into_error(method, to);
+                let message = format!("{} redirects elsewhere: {}", place(from), refused.summary());
+                Err(Error::new(ErrorKind::ForbiddenHost, message))
+            }
+        }
+    }
+
     async fn run<B: Receive>(
         &self,
         request: &mut Request,
@@ -225,8 +283,12 @@ impl Pipeline {
         operation: &str,
         deadline: Instant,
     ) -> Result<http::Response<B>> {
+        self.limits.check()?;
         let request_id = Uuid::new_v4();
         let lengthless = *request.method() == Method::POST && request.body().is_none();
+        if let (Credentials::Resource, Some(address)) = (credentials, &self.address) {
+            self.send_to(request, address);
+        }
         let headers = request.headers_mut();
         // Here and not as the client's defaults, so that copies need not grow.
         headers.insert(USER_AGENT, user_agent());
@@ -250,6 +312,29 @@ impl Pipeline {
                 Ok(response)
             }
             Err(error) => Err(error.with_trace(&trace)),
+        }
+    }
+}
+
+impl Pipeline {
+    /// Sends a request for the resource to another address, which is told whom it is for.
+    ///
+    /// The signature is for the resource's host. A front door has a name of its own, by which it
+    /// routes; it passes the request on with the resource's name, or the service goes by the other
+    /// two headers. An address without a name, such as that of a tunnel, passes on what it gets.
+    fn send_to(&self, request: &mut Request, address: &Endpoint) {
+        let url = request.url_mut();
+        let to = address.url();
+        // Endpoints have a host, and one of the two schemes that have all of this.
+        let _ = url.set_scheme(to.scheme());
+        let _ = url.set_host(to.host_str());
+        let _ = url.set_port(to.port());
+        let resource = self.endpoint.authority();
+        let headers = request.headers_mut();
+        set(headers, RESOURCE_HOST, resource);
+        set(headers, FORWARDED_HOST, resource);
+        if address.is_nameless() {
+            set(headers, HOST, resource);
         }
     }
 }

@@ -14,9 +14,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use url::{Host, Url};
+use url::{Position, Url};
 
 use super::check::InvalidCheck;
+use crate::credential::is_secure;
+use crate::transport::HttpClients;
 
 /// Keys that are older than this are fetched again before they are used, if that works.
 const FRESH: Duration = Duration::from_hours(24);
@@ -38,7 +40,7 @@ pub(super) struct Keys {
 
 struct Inner {
     configuration: Url,
-    http: reqwest::Client,
+    http: HttpClients,
     known: RwLock<Known>,
     /// The latest fetch, for whoever needs a key while it goes on.
     fetch: Mutex<Option<Fetch>>,
@@ -91,23 +93,14 @@ struct Key {
     e: String,
 }
 
-/// Whether what is fetched from an address can be believed: over TLS, or from this machine.
-pub(super) fn is_safe(url: &Url) -> bool {
-    let local = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => return false,
-    };
-    url.scheme() == "https" || url.scheme() == "http" && local
-}
-
 impl Keys {
     pub(super) fn new(configuration: Url) -> Result<Self, InvalidCheck> {
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(FETCH_LIMIT)
-            .build()
+        let settings = || {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .timeout(FETCH_LIMIT)
+        };
+        let http = HttpClients::new(settings, &configuration)
             .map_err(|_| InvalidCheck("the HTTP client for keys cannot be made"))?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -193,7 +186,7 @@ impl Keys {
             }
             Err(error) => {
                 self.write(|known| known.pause = Some(now + PAUSE_AFTER_FAILURE));
-                let url = self.inner.configuration.as_str();
+                let url = shown(&self.inner.configuration);
                 tracing::warn!(url, %error, "the keys for tokens cannot be fetched");
                 false
             }
@@ -214,27 +207,34 @@ impl Keys {
         let configuration: Configuration = self.document(&self.inner.configuration).await?;
         let address = Url::parse(&configuration.jwks_uri)
             .ok()
-            .filter(|url| is_safe(url) && url.scheme() == self.inner.configuration.scheme())
+            .filter(|url| is_secure(url) && url.scheme() == self.inner.configuration.scheme())
             .ok_or("the configuration has no safe address of keys")?;
         let set: KeySet = self.document(&address).await?;
         let keys: HashMap<_, _> = set.keys.into_iter().filter_map(usable).collect();
         if keys.is_empty() {
-            return Err(format!("{address} has no RSA key"));
+            return Err(format!("{} has no RSA key", shown(&address)));
         }
         Ok(keys)
     }
 
     async fn document<T: DeserializeOwned>(&self, url: &Url) -> Result<T, String> {
-        let broken = |error: reqwest::Error| format!("{url}: {error}");
-        let request = self.inner.http.get(url.clone()).send().await;
+        let place = shown(url);
+        let broken = |error: reqwest::Error| format!("{place}: {}", error.without_url());
+        let client = self.inner.http.to(url).map_err(broken)?;
+        let request = client.get(url.clone()).send().await;
         let response = request.and_then(reqwest::Response::error_for_status);
         let (mut response, mut body) = (response.map_err(broken)?, Vec::new());
         let read = read_body(&mut response, MAX_DOCUMENT, &mut body).await;
         if !read.map_err(broken)? {
-            return Err(format!("{url} is too large"));
+            return Err(format!("{place} is too large"));
         }
-        serde_json::from_slice(&body).map_err(|error| format!("{url}: {error}"))
+        serde_json::from_slice(&body).map_err(|error| format!("{place}: {error}"))
     }
+}
+
+/// An address as logs may show it: without what may be a secret.
+fn shown(url: &Url) -> &str {
+    &url[Position::BeforeHost..Position::AfterPath]
 }
 
 /// A key that may sign tokens with RS256. Others in the set are no mistake, and no use.

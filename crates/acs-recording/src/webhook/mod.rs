@@ -104,7 +104,8 @@ impl Webhook {
 
 impl WebhookBuilder {
     /// Allows an origin to deliver `CloudEvents`: it is Event Grid's handshake for these, and none
-    /// is allowed at first. Event Grid's origin is `eventgrid.azure.net`.
+    /// is allowed at first. Event Grid's origin is `eventgrid.azure.net`, and in
+    /// other clouds [another one](crate::Cloud::event_grid_origin).
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.insert(origin.into().to_ascii_lowercase());
         self

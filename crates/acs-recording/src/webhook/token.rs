@@ -13,14 +13,12 @@ use uuid::Uuid;
 use super::check::{InvalidCheck, Verdict};
 use super::jwt;
 use super::keys::{Found, Keys};
+use crate::cloud::Cloud;
+use crate::credential::is_secure;
+use crate::mistaken::{Mistaken, recognize};
 
-/// Where Call Automation says which keys its tokens are signed with.
-const CALLBACK_CONFIGURATION: &str =
-    "https://acscallautomation.communication.azure.com/calling/.well-known/acsopenidconfiguration";
-const CALLBACK_ISSUER: &str = "https://acscallautomation.communication.azure.com";
-
-/// Event Grid's application in the public cloud.
-const EVENT_GRID: &str = "4962773b-9cdb-44cf-a8bf-237846a00ab7";
+/// Where an issuer of callbacks says which keys its tokens are signed with.
+const CALLBACK_CONFIGURATION: &str = "calling/.well-known/acsopenidconfiguration";
 
 /// Tokens are a few kilobytes; nobody has to parse more.
 const MAX_TOKEN: usize = 16 * 1024;
@@ -58,39 +56,76 @@ struct Claims {
 }
 
 impl TokenCheck {
-    /// Tokens of Call Automation's callbacks.
+    /// Tokens of Call Automation's callbacks, in the public cloud.
     ///
     /// `resource_id` is the immutable id of the Communication Services resource, a GUID that the
-    /// portal shows; it is the tokens' audience.
+    /// portal shows as `immutableResourceId` in the resource's JSON view; it is the tokens'
+    /// audience.
     ///
     /// # Errors
-    /// The resource id is empty.
-    pub fn callbacks(resource_id: impl Into<String>) -> Result<Self, InvalidCheck> {
-        Self::new(CALLBACK_CONFIGURATION, [CALLBACK_ISSUER], resource_id)
+    /// The resource id is no GUID. The error says what it is, such as the resource's path in Azure
+    /// Resource Manager, and what to give.
+    pub fn callbacks(resource_id: impl AsRef<str>) -> Result<Self, InvalidCheck> {
+        Self::callbacks_in(Cloud::Public, resource_id)
     }
 
-    /// Tokens of an Event Grid subscription that delivers to a webhook protected by Entra ID.
+    /// As [`callbacks`](Self::callbacks), in another cloud. Its issuer is inferred, not documented:
+    /// see [`Cloud`]. If it is another one, use [`new`](Self::new).
+    ///
+    /// # Errors
+    /// As [`callbacks`](Self::callbacks).
+    pub fn callbacks_in(cloud: Cloud, resource_id: impl AsRef<str>) -> Result<Self, InvalidCheck> {
+        let audiences = immutable_id(resource_id.as_ref())?;
+        let issuer = cloud.callback_issuer();
+        let configuration = format!("{issuer}/{CALLBACK_CONFIGURATION}");
+        Self::with_audiences(&configuration, [issuer], &audiences)
+    }
+
+    /// Tokens of an Event Grid subscription that delivers to a webhook protected by Entra ID, in
+    /// the public cloud.
     ///
     /// `audience` is the application id or URI that the subscription is set up with. Only tokens
-    /// that Event Grid asked for pass; in other clouds than the public one its
-    /// [`application`](Self::application) is another one.
+    /// that Event Grid asked for pass.
     ///
     /// The tenant is given by its id, a GUID, because that is what its tokens say; not by a domain.
     ///
     /// # Errors
     /// The tenant is no GUID, or the audience is empty.
     pub fn entra(tenant_id: &str, audience: impl Into<String>) -> Result<Self, InvalidCheck> {
+        Self::entra_in(Cloud::Public, tenant_id, audience, None)
+    }
+
+    /// As [`entra`](Self::entra), in another cloud.
+    ///
+    /// `application` is that of Event Grid, by its client id. None takes the
+    /// [documented one](Cloud::event_grid_application) of the cloud.
+    ///
+    /// # Errors
+    /// As [`entra`](Self::entra); or the cloud has no documented application, and none is given.
+    pub fn entra_in(
+        cloud: Cloud,
+        tenant_id: &str,
+        audience: impl Into<String>,
+        application: Option<&str>,
+    ) -> Result<Self, InvalidCheck> {
         // In tokens it is in lower case, with hyphens.
         let tenant_id = Uuid::try_parse(tenant_id)
             .map_err(|_| InvalidCheck("a tenant is given by its id, a GUID"))?
-            .hyphenated();
-        let login = format!("https://login.microsoftonline.com/{tenant_id}/v2.0");
+            .hyphenated()
+            .to_string();
+        let application = application
+            .or_else(|| cloud.event_grid_application())
+            .ok_or(InvalidCheck(
+                "the application of Event Grid is not documented for this cloud: give its client \
+                 id, which Entra ID lists as Microsoft.EventGrid",
+            ))?;
+        let login = format!("{}/{tenant_id}/v2.0", cloud.authority_host());
         let check = Self::new(
             &format!("{login}/.well-known/openid-configuration"),
-            [&login, &format!("https://sts.windows.net/{tenant_id}/")],
+            cloud.entra_issuers(&tenant_id),
             audience,
         )?;
-        Ok(check.application(EVENT_GRID))
+        Ok(check.application(application))
     }
 
     /// Tokens of another issuer, by the address of its `OpenID` configuration.
@@ -103,21 +138,33 @@ impl TokenCheck {
         issuers: impl IntoIterator<Item = I>,
         audience: impl Into<String>,
     ) -> Result<Self, InvalidCheck> {
-        let configuration = Url::parse(configuration)
-            .ok()
-            .filter(super::keys::is_safe)
-            .ok_or(InvalidCheck(
-                "an OpenID configuration is at an https address",
-            ))?;
+        Self::with_audiences(configuration, issuers, &[audience.into()])
+    }
+
+    /// As [`new`](Self::new), for tokens with any of these audiences.
+    fn with_audiences<I: Into<String>>(
+        configuration: &str,
+        issuers: impl IntoIterator<Item = I>,
+        audiences: &[String],
+    ) -> Result<Self, InvalidCheck> {
+        let configuration =
+            Url::parse(configuration)
+                .ok()
+                .filter(is_secure)
+                .ok_or(InvalidCheck(
+                    "an OpenID configuration is at an https address",
+                ))?;
         let issuers: Vec<String> = issuers.into_iter().map(Into::into).collect();
-        let audience = audience.into();
-        if audience.is_empty() || issuers.is_empty() || issuers.iter().any(String::is_empty) {
+        if audiences.iter().any(String::is_empty)
+            || issuers.is_empty()
+            || issuers.iter().any(String::is_empty)
+        {
             return Err(InvalidCheck(
                 "tokens are checked for an issuer and an audience",
             ));
         }
         let mut validation = Validation::new(Algorithm::RS256);
-        validation.set_audience(&[audience]);
+        validation.set_audience(audiences);
         validation.set_issuer(&issuers);
         validation.leeway = LEEWAY;
         Ok(Self {
@@ -186,6 +233,41 @@ impl TokenCheck {
     }
 }
 
+/// The immutable id of a resource, as it was given and as the service writes GUIDs.
+fn immutable_id(text: &str) -> Result<Vec<String>, InvalidCheck> {
+    let text = text.trim();
+    if let Some(id) = Uuid::try_parse(text).ok().filter(|_| text.len() == 36) {
+        let mut audiences = vec![text.to_owned(), id.hyphenated().to_string()];
+        audiences.dedup();
+        return Ok(audiences);
+    }
+    Err(InvalidCheck(match recognize(text) {
+        Some(Mistaken::ArmPath) => {
+            "this is the resource's path in Azure Resource Manager; the immutable resource id is \
+             the GUID that the portal shows as `immutableResourceId` in the resource's JSON view"
+        }
+        Some(Mistaken::HostName | Mistaken::Url) => {
+            "this is the resource's address; the immutable resource id is the GUID that the portal \
+             shows as `immutableResourceId` in the resource's JSON view"
+        }
+        Some(Mistaken::PortalUrl) => {
+            "this is an address of the Azure portal; the immutable resource id is the GUID that it \
+             shows as `immutableResourceId` in the resource's JSON view"
+        }
+        Some(Mistaken::ConnectionString) => {
+            "this is a connection string; the immutable resource id is the GUID that the portal \
+             shows as `immutableResourceId` in the resource's JSON view"
+        }
+        Some(Mistaken::Quoted | Mistaken::Braced) => {
+            "the immutable resource id stands in quotes or braces: leave them away"
+        }
+        _ => {
+            "the immutable resource id is a GUID, which the portal shows as `immutableResourceId` \
+             in the resource's JSON view"
+        }
+    }))
+}
+
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -198,5 +280,72 @@ impl fmt::Debug for TokenCheck {
             .field("audiences", &self.inner.validation.aud)
             .field("application", &self.inner.application)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RESOURCE: &str = "631fa8d8-aab5-4ac5-8e15-261aa2590750";
+
+    #[test]
+    fn the_resource_id_is_the_immutable_one() {
+        let path = "/subscriptions/1/resourceGroups/r/providers/Microsoft.Communication/x/acs";
+        for (id, said) in [
+            (path, "Azure Resource Manager"),
+            ("contoso.communication.azure.com", "the resource's address"),
+            (
+                "https://contoso.communication.azure.com/",
+                "the resource's address",
+            ),
+            ("https://portal.azure.com/#@t/resource/x", "Azure portal"),
+            (
+                "endpoint=https://a.example/;accesskey=c2VjcmV0",
+                "connection string",
+            ),
+            ("\"631fa8d8-aab5-4ac5-8e15-261aa2590750\"", "quotes"),
+            ("{631fa8d8-aab5-4ac5-8e15-261aa2590750}", "braces"),
+            ("acs-voice", "is a GUID"),
+            ("", "is a GUID"),
+        ] {
+            let error = TokenCheck::callbacks(id).unwrap_err().to_string();
+            assert!(error.contains(said), "{id}: {error}");
+        }
+        let check = TokenCheck::callbacks(RESOURCE.to_uppercase()).unwrap();
+        let audiences = check.inner.validation.aud.as_ref().unwrap();
+        assert!(audiences.contains(RESOURCE) && audiences.len() == 2);
+    }
+
+    #[test]
+    fn clouds_have_issuers_of_their_own() {
+        let issuers = |check: &TokenCheck| {
+            let mut issuers: Vec<_> = check
+                .inner
+                .validation
+                .iss
+                .iter()
+                .flatten()
+                .cloned()
+                .collect();
+            issuers.sort();
+            issuers
+        };
+        let tenant = "12c0cdab-3c40-4e86-80b9-3e6f98d2d344";
+        let gov = TokenCheck::entra_in(Cloud::UsGov, tenant, "app", None).unwrap();
+        assert_eq!(
+            issuers(&gov),
+            [
+                format!("https://login.microsoftonline.us/{tenant}/v2.0"),
+                format!("https://sts.windows.net/{tenant}/"),
+            ]
+        );
+        let application = gov.inner.application.as_deref();
+        assert_eq!(application, Cloud::UsGov.event_grid_application());
+        assert!(TokenCheck::entra_in(Cloud::China, tenant, "app", None).is_err());
+        let china = TokenCheck::entra_in(Cloud::China, tenant, "app", Some("grid")).unwrap();
+        assert!(issuers(&china).contains(&format!("https://sts.chinacloudapi.cn/{tenant}/")));
+        let callbacks = TokenCheck::callbacks_in(Cloud::UsGov, RESOURCE).unwrap();
+        assert_eq!(issuers(&callbacks), [Cloud::UsGov.callback_issuer()]);
     }
 }

@@ -112,7 +112,7 @@ fn one_bad_event_takes_no_other_with_it() {
     );
     let error = events[2].as_ref().unwrap_err();
     assert_eq!(error.id.as_deref(), Some("4b1c"));
-    assert!(error.to_string().contains("invalid type"), "{error}");
+    assert!(error.to_string().contains("`data` is text"), "{error}");
     assert!(events[3..].iter().all(Result::is_err));
     assert_eq!(events.len(), 6);
 }
