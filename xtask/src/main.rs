@@ -1,6 +1,7 @@
 //! Maintainers' commands: `cargo xtask help` lists them.
 
 mod codegen;
+mod fuzz;
 #[cfg(feature = "schemas")]
 mod schemas;
 mod spec;
@@ -53,6 +54,12 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Looks for input that parsers and downloads do not stand, guided by coverage
+    #[command(after_help = "Examples:\n  \
+        cargo xtask fuzz                             # every target for a minute\n  \
+        cargo xtask fuzz download --seconds 1800\n  \
+        cargo xtask fuzz events --input FILE         # what a finding does")]
+    Fuzz(fuzz::Options),
     /// Runs all tests: unit, integration, examples and documentation
     Test {
         /// Arguments for `cargo test`, after `--`
@@ -153,6 +160,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Codegen { check, spec, out } => codegen(check, spec, out)?,
         Command::Schemas { check } => write_schemas(check)?,
+        Command::Fuzz(options) => fuzz::run(&options)?,
         Command::Test { args } => suite::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)

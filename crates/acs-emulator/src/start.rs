@@ -75,6 +75,12 @@ pub(crate) fn understand(
         })?;
     }
     let (media, format) = media(request)?;
+    if !format.is_built() {
+        let name = format.name();
+        return Err(Refusal::NotEmulated(format!(
+            "Recording as {name}, without the feature '{name}' of the emulator,"
+        )));
+    }
     Ok(Start {
         call,
         tape: Tape {
@@ -271,6 +277,8 @@ mod tests {
     fn request() -> StartCallRecordingRequest {
         StartCallRecordingRequest {
             call_connection_id: Some("connection".to_owned()),
+            // Encoders of the other formats may be left out.
+            recording_format_type: Some(Format::Wav),
             ..StartCallRecordingRequest::default()
         }
     }
@@ -338,6 +346,27 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_encoder_is_refused() {
+        for (format, built) in [
+            ("wav", true),
+            ("mp3", cfg!(feature = "mp3")),
+            ("mp4", cfg!(feature = "mp4")),
+        ] {
+            let asked = StartCallRecordingRequest {
+                recording_format_type: Some(Format::from(format.to_owned())),
+                ..request()
+            };
+            match understand(&asked) {
+                Ok(start) => assert!(built && start.tape.format.name() == format),
+                Err(Refusal::NotEmulated(what)) => {
+                    assert!(!built && what.contains(&format!("'{format}'")), "{what}");
+                }
+                Err(other) => panic!("{format}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn a_call_is_named_exactly_once() {
         let locator = CallLocator {
             kind: Some(CallLocatorKind::ServerCallLocator),
@@ -346,7 +375,8 @@ mod tests {
         };
         let by_locator = StartCallRecordingRequest {
             call_locator: Some(locator.clone()),
-            ..StartCallRecordingRequest::default()
+            call_connection_id: None,
+            ..request()
         };
         assert_eq!(
             understand(&by_locator).unwrap().call,

@@ -6,8 +6,10 @@ use std::time::Duration;
 use acs_recording::Cloud;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "emulator")]
+use crate::emulator;
 use crate::output::Output;
-use crate::{call, content, download, emulator, events, inspect, metadata, recording};
+use crate::{call, content, download, events, inspect, metadata, recording};
 
 /// Records calls with Azure Communication Services: start, control, download, look at.
 ///
@@ -17,7 +19,7 @@ use crate::{call, content, download, emulator, events, inspect, metadata, record
 ///
 /// Results go to standard output, everything else to standard error.
 #[derive(Debug, Parser)]
-#[command(name = "acs-recording", version, max_term_width = 100, after_help = AFTER)]
+#[command(name = "acs-recording", version, max_term_width = 100, after_help = format!("{EXAMPLE}{EXIT_CODES}"))]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -28,19 +30,30 @@ pub(crate) struct Cli {
 impl Cli {
     /// Whether the emulator says what it is doing.
     pub(crate) fn tells_what_happens(&self, out: &Output) -> bool {
-        matches!(self.command, Command::Emulator(_))
-            && (out.talks_to_people() || self.global.verbose > 0)
+        self.command.is_emulator() && (out.talks_to_people() || self.global.verbose > 0)
     }
 }
 
-const AFTER: &str = "\
+#[cfg(feature = "emulator")]
+const EXAMPLE: &str = "\
 Example, with a service on this machine:
   acs-recording emulator                       # prints a connection string
   export ACS_CONNECTION_STRING='endpoint=…'    # in another terminal
   acs-recording call create 8:acs:alice --callback https://app.example/calls
   acs-recording start --server-call-id ID
   acs-recording stop RECORDING_ID
+";
 
+#[cfg(not(feature = "emulator"))]
+const EXAMPLE: &str = "\
+Example:
+  export ACS_CONNECTION_STRING='endpoint=…;accesskey=…'
+  acs-recording call create 8:acs:alice --callback https://app.example/calls
+  acs-recording start --server-call-id ID
+  acs-recording stop RECORDING_ID
+";
+
+const EXIT_CODES: &str = "
 Exit codes:
     0  done
     1  the service refused or failed in another way, or a local file could not be used
@@ -247,6 +260,7 @@ pub(crate) enum Command {
         after_help = "Example:\n  acs-recording call create 8:acs:… --callback https://app.example/calls"
     )]
     Call(call::CallCommand),
+    #[cfg(feature = "emulator")]
     Emulator(emulator::EmulatorOptions),
     /// Prints a script that completes commands and options in a shell
     #[command(
@@ -268,18 +282,20 @@ pub(crate) enum Command {
 impl Command {
     /// Servers, and downloads over several connections.
     pub(crate) fn needs_threads(&self) -> bool {
-        matches!(
-            self,
-            Self::Download(_) | Self::Emulator(_) | Self::Events(events::EventsCommand::Listen(_))
-        )
+        matches!(self, Self::Download(_)) || self.ends_with_signal()
     }
 
     /// Whether a signal is the usual way to end it.
     pub(crate) fn ends_with_signal(&self) -> bool {
-        matches!(
-            self,
-            Self::Emulator(_) | Self::Events(events::EventsCommand::Listen(_))
-        )
+        matches!(self, Self::Events(events::EventsCommand::Listen(_))) || self.is_emulator()
+    }
+
+    fn is_emulator(&self) -> bool {
+        match self {
+            #[cfg(feature = "emulator")]
+            Self::Emulator(_) => true,
+            _ => false,
+        }
     }
 
     /// How to go on after Ctrl-C or SIGTERM.
@@ -300,5 +316,25 @@ impl Command {
             Self::Man { dir: Some(_) } => "some pages may be there already",
             _ => "nothing was changed",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn help_offers_what_was_built() {
+        let help = Cli::command().render_long_help().to_string();
+        let offered = help.contains("acs-recording emulator") || help.contains("\n  emulator ");
+        assert_eq!(offered, cfg!(feature = "emulator"), "{help}");
+        let read = Cli::try_parse_from(["acs-recording", "emulator"]);
+        assert_eq!(read.is_ok(), cfg!(feature = "emulator"));
+        assert!(
+            help.contains("RECORDING_ID\n\nExit codes:\n    0  done"),
+            "{help}"
+        );
     }
 }

@@ -11,6 +11,7 @@ mod connect;
 mod content;
 mod download;
 mod download_settings;
+#[cfg(feature = "emulator")]
 mod emulator;
 mod events;
 mod failure;
@@ -113,6 +114,7 @@ async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
         Command::Metadata(command) => metadata::run(&command, out),
         Command::Inspect(options) => inspect::run(options, out).await,
         Command::Call(command) => call::run(command, global, out).await,
+        #[cfg(feature = "emulator")]
         Command::Emulator(options) => emulator::run(options, out, stop).await,
         Command::Completions { shell } => shell::completions(shell, out),
         Command::Man { dir } => shell::man(dir.as_deref(), out),

@@ -93,6 +93,14 @@ impl RecordingClient {
 
     /// Starts to record a call; `await` the result, after setting options on it.
     ///
+    /// Nothing is sent before it is awaited. Dropping the future after that ends the wait for the
+    /// response and nothing else: the service may have started the recording, which then goes on
+    /// until the call ends or somebody stops it, and its id is in its events alone. So do not put a
+    /// start into `select!` or under a timeout of your own; limit it with
+    /// [`with_time_limit`](Self::with_time_limit), or spawn it and wait for the task. Who has to
+    /// give up nonetheless can start again with the same
+    /// [`repeatability_id`](StartRecording::repeatability_id) and learn the id of what was started.
+    ///
     /// The call is a [`ServerCallId`](crate::ServerCallId), as a rule, or another of the four ids
     /// that [`CallTarget`] lists.
     pub fn start(&self, call: impl Into<CallTarget>) -> StartRecording {
@@ -186,7 +194,8 @@ impl RecordingClient {
 
     /// This client with another time limit per operation, retries included (default: 2 minutes).
     ///
-    /// A download's limit counts until its content begins to come in.
+    /// A download's limit counts until its content begins to come in, and after an interruption
+    /// until more of it does.
     pub fn with_time_limit(&self, limit: Duration) -> Self {
         let mut pipeline = self.0.pipeline.clone();
         pipeline.limits.total = limit;
@@ -395,8 +404,9 @@ impl RecordingClientBuilder {
     /// Makes the client. Sends nothing.
     ///
     /// # Errors
-    /// The system's TLS certificates cannot be read.
+    /// A time limit is zero, or the system's TLS certificates cannot be read.
     pub fn build(self) -> Result<RecordingClient> {
+        self.limits.check()?;
         let credential = match self.identity {
             Identity::Key(key) => Credential::key(key),
             #[cfg(feature = "entra")]

@@ -1,10 +1,8 @@
 //! Records calls of Azure Communication Services: start a recording, control it, learn when its
-//! files are ready, download and delete them.
+//! files are ready, download and verify them, and delete them from the service.
 //!
 //! ```no_run
-//! use std::time::Duration;
-//!
-//! use acs_recording::{EventKind, Events, Media, RecordingClient, ServerCallId};
+//! use acs_recording::{Media, RecordingClient, ServerCallId};
 //!
 //! # async fn run(connection_string: &str, server_call_id: &str) -> acs_recording::Result<()> {
 //! let client = RecordingClient::from_connection_string(connection_string)?;
@@ -17,20 +15,38 @@
 //! recording.stop().await?;
 //! # Ok(())
 //! # }
-//!
-//! // Minutes later Event Grid posts to your webhook that the files are ready.
-//! async fn webhook(client: &RecordingClient, body: &[u8]) -> acs_recording::Result<()> {
-//!     for event in Events::parse(body).flatten() {
-//!         if let EventKind::RecordingFileStatusUpdated(file) = event.kind() {
-//!             client.download_recording(file).to_dir("recordings").delete_after().await?;
-//!         }
-//!     }
-//!     Ok(())
-//! }
 //! ```
 //!
-//! [`RecordingClient`] is where everything begins, and the [`guide`] goes through all steps. Every operation ends in a value or in one
-//! [`Error`], whose [`kind`](Error::kind) says what a program can do about it.
+//! Minutes later Event Grid posts to your webhook that the files are ready. A spool keeps the event
+//! on disk until the recording is saved, verified and deleted from the service, across crashes and
+//! restarts (feature `axum`):
+//!
+//! ```no_run
+//! # #[cfg(feature = "axum")]
+//! # mod archive {
+//! use acs_recording::RecordingClient;
+//! use acs_recording::spool::Spool;
+//! use acs_recording::webhook::{Check, Webhook};
+//!
+//! # async fn run(client: RecordingClient, secret: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let spool = Spool::open("spool").await?;
+//! let webhook = Webhook::builder(Check::secret("code", secret)?).build(spool.clone());
+//! let worker = spool.download_to(&client, "recordings").delete_after();
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! tokio::select! {
+//!     served = axum::serve(listener, webhook.router::<()>("/events")) => served?,
+//!     () = worker.run() => {}
+//! }
+//! # Ok(())
+//! # }
+//! # }
+//! ```
+//!
+//! [`RecordingClient`] is the entry point, and the [`guide`] goes through every step. Every operation
+//! returns a value or one [`Error`], whose [`kind`](Error::kind) says what a program can do about it,
+//! and whose [`hint`](Error::hint) says what a person can. [`Disposition`] says whether an event
+//! that could not be handled must come again.
 //!
 //! # Features
 //!
@@ -39,7 +55,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `entra` | credentials of Entra ID, through any of `azure_identity` or one of your own |
-//! | `webhook` | answers deliveries of events on types of `http`: handshakes, checks, de-duplication |
+//! | `webhook` | answers deliveries of events on types of `http`: handshakes, checks, de-duplication; the spool |
 //! | `tower` | the webhook as a `tower::Service`; with `webhook` |
 //! | `axum` | the webhook as a router of axum; with `tower` |
 //! | `schemars` | JSON Schemas of events and metadata |
@@ -78,6 +94,13 @@ pub mod guide {}
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// What the targets in `fuzz/` need beside the public interface.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::content::fuzz_journal as journal;
+}
 
 /// The service's own types: states, kinds, formats, and the requests of the low-level client.
 pub mod models {

@@ -45,6 +45,8 @@ impl Scene {
         let storage = Storage::start(bytes.clone(), move |number, _| Habit {
             stall_after: (number < stalls).then_some(MIB),
             status: (number == stalls && stalls > 0).then_some(403),
+            // Without one, each request would bring some of what is there again.
+            tag: Some("\"1\""),
             ..Habit::default()
         })
         .await;

@@ -96,6 +96,7 @@ async fn a_stream_is_taken_up_too() {
     let bytes = content(MIB, 6);
     let habit = |number: usize| Habit {
         cut_after: (number < 4).then_some(100_000),
+        tag: Some("\"1\""),
         ..Habit::default()
     };
     let storage = Storage::start(bytes.clone(), move |number, _| habit(number)).await;

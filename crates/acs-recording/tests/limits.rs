@@ -243,3 +243,33 @@ async fn all_redirects_together_have_one_limit() {
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(begun.elapsed() < SOON);
 }
+
+#[tokio::test]
+async fn a_limit_of_zero_is_refused_by_name() {
+    let server = Server::start([state("active")]).await;
+    let zero = Duration::ZERO;
+    let built = [
+        (
+            "attempt_time_limit",
+            server.client().attempt_time_limit(zero),
+        ),
+        ("time_limit", server.client().time_limit(zero)),
+    ];
+    for (name, builder) in built {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    let client = server.client().build().unwrap();
+    for client in [
+        client.with_time_limit(zero),
+        client.with_attempt_time_limit(zero),
+    ] {
+        let error = client.recording(rid()).state().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        let location = format!("{}/v1/objects/o", server.url).parse().unwrap();
+        let error = client.download(&location).into_bytes().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+    assert!(server.requests().is_empty());
+}

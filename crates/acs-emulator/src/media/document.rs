@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Format, Pattern, Plan, mp3, mp4, wav};
+use super::{EncodeError, Format, Pattern, Plan, encode, wav};
 
 /// Files up to this size are made as a whole, and kept for the next reader.
 const WHOLE: u64 = 32 << 20;
@@ -35,15 +35,6 @@ pub(crate) struct Document {
     pub(crate) source: Source,
     pub(crate) expires_at: Timestamp,
     file: Mutex<Option<Bytes>>,
-}
-
-/// The file could not be encoded.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum EncodeError {
-    #[error("AAC cannot be encoded: {0}")]
-    Aac(#[from] syom::AacError),
-    #[error("MP3 cannot be encoded: {0:?}")]
-    Mp3(rusty_mp3::Error),
 }
 
 impl Document {
@@ -113,17 +104,8 @@ impl Document {
             return Ok(self.read(0, usize::MAX));
         };
         let samples = plan.all_samples();
-        Ok(match format {
-            Format::Wav => {
-                let data = wav::data(&samples);
-                let mut file = Vec::with_capacity(data.len() + 80);
-                file.extend_from_slice(&wav::header(data.len() as u64, plan.channels));
-                file.extend_from_slice(&data);
-                file.into()
-            }
-            Format::Mp3 => mp3::file(&samples).map_err(EncodeError::Mp3)?.into(),
-            Format::Mp4 => mp4::file(&samples, *first_second)?.into(),
-        })
+        let file = encode(*format, &samples, plan.channels, *first_second)?;
+        Ok(file.into())
     }
 
     fn forget(&self) {

@@ -1,18 +1,16 @@
 //! Sound: who speaks what, on which channel, and the files that come of it.
 
-mod bits;
-mod boxes;
-mod card;
 mod channels;
 mod document;
-mod h264;
+#[cfg(feature = "mp3")]
 mod mp3;
+#[cfg(feature = "mp4")]
 mod mp4;
 mod pattern;
 mod source;
 mod wav;
 
-use std::fmt;
+use std::fmt::{self, Display};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -34,6 +32,8 @@ const MP3_BIT_RATE: u32 = 48_000;
 const MP4_AUDIO_BIT_RATE: u32 = 48_000;
 /// Bits per second that the service allows itself for video; test cards need far less.
 const VIDEO_BIT_RATE: u32 = 1_000_000;
+/// Pictures per second of videos.
+const PICTURE_RATE: u32 = 8;
 
 /// What a recording becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,15 @@ impl Format {
         }
     }
 
+    /// Whether the encoder is there, which may be left out when the emulator is built.
+    pub(crate) fn is_built(self) -> bool {
+        match self {
+            Self::Wav => true,
+            Self::Mp3 => cfg!(feature = "mp3"),
+            Self::Mp4 => cfg!(feature = "mp4"),
+        }
+    }
+
     /// What the store calls the file.
     pub(crate) fn content_name(self, unmixed: bool) -> &'static str {
         match self {
@@ -74,7 +83,10 @@ impl Format {
 
     pub(crate) fn audio_bit_rate(self, channels: usize) -> u32 {
         match self {
-            Self::Wav => CHANNEL_BIT_RATE.saturating_mul(boxes::count(channels)),
+            Self::Wav => {
+                let channels = u32::try_from(channels).unwrap_or(u32::MAX);
+                CHANNEL_BIT_RATE.saturating_mul(channels)
+            }
             Self::Mp3 => MP3_BIT_RATE,
             Self::Mp4 => MP4_AUDIO_BIT_RATE,
         }
@@ -84,7 +96,7 @@ impl Format {
         (self == Self::Mp4).then_some(VideoShape {
             longer_side: 1920,
             shorter_side: 1080,
-            frame_rate: h264::RATE,
+            frame_rate: PICTURE_RATE,
             bit_rate: VIDEO_BIT_RATE,
         })
     }
@@ -102,6 +114,51 @@ impl Format {
         };
         let nanos = u128::from(frames.max(1)) * 1_000_000_000 / u128::from(SAMPLE_RATE);
         SignedDuration::from_nanos_i128(i128::try_from(nanos).unwrap_or(i128::MAX))
+    }
+}
+
+/// A file could not be encoded.
+#[derive(Debug, thiserror::Error)]
+#[error("{format} cannot be encoded: {reason}")]
+pub(crate) struct EncodeError {
+    format: &'static str,
+    reason: String,
+}
+
+impl EncodeError {
+    fn new(format: Format, reason: &impl Display) -> Self {
+        Self {
+            format: format.name(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// A file of interleaved samples. What is not mixed has several channels, and is WAV.
+///
+/// `first_second` is what the clock in a video shows at the beginning.
+#[cfg_attr(
+    not(feature = "mp4"),
+    allow(unused_variables, reason = "only videos have a clock")
+)]
+fn encode(
+    format: Format,
+    samples: &[i16],
+    channels: usize,
+    first_second: u64,
+) -> Result<Vec<u8>, EncodeError> {
+    match format {
+        Format::Wav => Ok(wav::file(samples, channels)),
+        #[cfg(feature = "mp3")]
+        Format::Mp3 => mp3::file(samples),
+        #[cfg(feature = "mp4")]
+        Format::Mp4 => mp4::file(samples, first_second),
+        // Starting such a recording is refused.
+        #[cfg(not(all(feature = "mp3", feature = "mp4")))]
+        format => Err(EncodeError::new(
+            format,
+            &"the emulator was built without its encoder",
+        )),
     }
 }
 

@@ -1,17 +1,20 @@
 //! MP3 files.
 
-use rusty_mp3::{Mp3Encoder, Mp3EncoderConfig};
+use rusty_mp3::{Error, Mp3Encoder, Mp3EncoderConfig};
 
-use super::{MP3_BIT_RATE, SAMPLE_RATE};
+use super::{EncodeError, Format, MP3_BIT_RATE, SAMPLE_RATE};
 
 /// The file: frames of one size behind a frame that tells the exact length.
-pub(super) fn file(sound: &[i16]) -> Result<Vec<u8>, rusty_mp3::Error> {
+pub(super) fn file(sound: &[i16]) -> Result<Vec<u8>, EncodeError> {
     let mut encoder = Mp3Encoder::new(Mp3EncoderConfig {
         bitrate_kbps: MP3_BIT_RATE / 1_000,
         vbr_quality: None,
     });
     let mut file = Vec::new();
-    encoder.push_pcm_s16(sound, 1, SAMPLE_RATE)?;
+    let failed = |error: Error| EncodeError::new(Format::Mp3, &format_args!("{error:?}"));
+    encoder
+        .push_pcm_s16(sound, 1, SAMPLE_RATE)
+        .map_err(failed)?;
     encoder.finish();
     while let Ok(packet) = encoder.next_packet() {
         file.extend(packet);

@@ -42,6 +42,15 @@ pub(crate) fn header(data: u64, channels: usize) -> Bytes {
     header.freeze()
 }
 
+/// The file.
+pub(super) fn file(samples: &[i16], channels: usize) -> Vec<u8> {
+    let data = data(samples);
+    let mut file = Vec::with_capacity(data.len() + 80);
+    file.extend_from_slice(&header(data.len() as u64, channels));
+    file.extend_from_slice(&data);
+    file
+}
+
 /// Samples as they are in the file.
 pub(super) fn data(samples: &[i16]) -> BytesMut {
     let mut data = BytesMut::with_capacity(samples.len() * 2);

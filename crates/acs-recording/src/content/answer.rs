@@ -6,67 +6,27 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_RANGE, RANGE,
-    TRANSFER_ENCODING,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
+use http::{HeaderMap, HeaderValue, Method};
 use reqwest::Response;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
-use super::range::{ContentRange, Wanted, number};
+use super::budget::RetryBudget;
+use super::head::{Head, content_range};
+use super::identity::{Identity, Likeness};
+use super::range::{ContentRange, Wanted};
 use super::verify::Announced;
 use super::{ContentUrl, refused};
 use crate::client::RecordingClient;
 use crate::error::{Error, ErrorKind, Hint, Result};
+use crate::transport::Trace;
 
 /// The pauses while content is not ready begin with this.
 const FIRST_READY_PAUSE: Duration = Duration::from_millis(500);
 
 /// They grow up to this.
 const MAX_READY_PAUSE: Duration = Duration::from_secs(10);
-
-/// What tells content from other content at the same place.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Identity {
-    /// Its size in bytes.
-    pub(super) total: Option<u64>,
-    /// Its entity tag.
-    pub(super) tag: Option<String>,
-}
-
-/// What another answer says about being about the same content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Likeness {
-    Same,
-    Other,
-    /// Too little to tell.
-    Unsaid,
-}
-
-impl Identity {
-    /// Compares tags if the first answer had one, and sizes otherwise.
-    fn likeness(&self, other: &Self) -> Likeness {
-        match (self.total.zip(other.total), &self.tag, &other.tag) {
-            (Some((one, two)), ..) if one != two => Likeness::Other,
-            (_, Some(one), Some(two)) if one != two => Likeness::Other,
-            (_, Some(_), Some(_)) | (Some(_), None, _) => Likeness::Same,
-            _ => Likeness::Unsaid,
-        }
-    }
-
-    /// Whether another answer can be told from one about other content.
-    pub(super) fn is_known(&self) -> bool {
-        self.total.is_some() || self.tag.is_some()
-    }
-
-    /// The tag for `If-Range`, which only takes strong ones.
-    fn strong_tag(&self) -> Option<HeaderValue> {
-        let tag = self.tag.as_deref().filter(|tag| tag.starts_with('"'))?;
-        HeaderValue::try_from(tag).ok()
-    }
-}
 
 /// How long content that is not there yet is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +86,10 @@ pub(super) struct Source {
     pub(super) operation: &'static str,
     /// How long nothing may come in.
     pub(super) stall: Duration,
+    /// Bytes per second that have to come in, on average over `stall`.
+    pub(super) minimum_rate: u64,
+    /// What is left to try for the connection that the others depend on.
+    pub(super) budget: RetryBudget,
     pub(super) patience: Patience,
     /// Whether the content is so old that the service no longer keeps it.
     pub(super) expired: bool,
@@ -135,15 +99,9 @@ pub(super) struct Source {
 
 /// An answer with content, of which the head was read.
 pub(super) struct Answer {
-    /// Where in the content its body begins.
-    pub(super) start: u64,
-    /// Where it ends; unknown if the server does not say.
-    pub(super) end: Option<u64>,
-    pub(super) identity: Identity,
-    /// Checksums of the whole content.
-    pub(super) announced: Announced,
-    /// Whether the end of the body shows, even if its length is unknown.
-    pub(super) is_delimited: bool,
+    pub(super) head: Head,
+    /// Where in the content the next byte of the body is.
+    at: u64,
     body: BoxStream<'static, reqwest::Result<Bytes>>,
 }
 
@@ -154,19 +112,23 @@ impl Source {
         loop {
             match self.ask(wanted).await? {
                 Ok(answer) => return Ok(answer),
-                Err(not_ready) => sleep(readiness.pause(not_ready)?).await,
+                Err(not_ready) => {
+                    sleep(readiness.pause(not_ready)?).await;
+                    self.budget.renew(self.client.pipeline());
+                }
             }
         }
     }
 
     /// Asks for the first time; says so if content is not ready.
     pub(super) async fn ask(&self, wanted: Wanted) -> Result<Result<Answer, NotReady>> {
-        let mut answer = match self.open(wanted, None).await {
+        let mut answer = match self.open(wanted, None, &self.budget).await {
             Ok(answer) => answer,
             Err(error) => return self.not_ready(error).map(Err),
         };
         let limit = self.patience.empty;
-        if !limit.is_zero() && answer.is_empty(self.stall).await {
+        let first = self.budget.first_bytes_within(self.stall);
+        if !limit.is_zero() && answer.is_empty(first).await {
             let error = Error::new(ErrorKind::ContentNotReady, "the content is empty");
             return Ok(Err(NotReady { limit, error }));
         }
@@ -191,11 +153,17 @@ impl Source {
     ///
     /// # Errors
     /// [`ErrorKind::ContentChanged`] if there is something else by now.
-    pub(super) async fn open(&self, wanted: Wanted, pinned: Option<&Identity>) -> Result<Answer> {
+    pub(super) async fn open(
+        &self,
+        wanted: Wanted,
+        pinned: Option<&Identity>,
+        budget: &RetryBudget,
+    ) -> Result<Answer> {
         let ranged = self.does_ranges() && wanted.header().is_some();
-        let response = self.send(wanted, pinned, ranged).await?;
+        let asked = if ranged { wanted } else { Wanted::default() };
+        let response = self.send(asked, pinned, budget).await?;
         let answer = match response.status().as_u16() {
-            200 | 206 => Answer::read(response, wanted)?,
+            200 | 206 => Answer::read(response, asked)?,
             416 => match content_range(response.headers()) {
                 Some(ContentRange::Nothing(Some(total))) if total <= wanted.start => {
                     // It had more when it was pinned.
@@ -204,21 +172,21 @@ impl Source {
                     }
                     Answer::nothing(total, &wanted)?
                 }
-                _ if ranged => return self.without_ranges(wanted, pinned).await,
+                _ if ranged => return self.without_ranges(pinned, budget).await,
                 _ => return Err(self.refusal(response).await),
             },
-            405 | 501 if ranged => return self.without_ranges(wanted, pinned).await,
+            405 | 501 if ranged => return self.without_ranges(pinned, budget).await,
             // Some gateways know no ranges, and no better status for that.
-            400 if ranged && pinned.is_some() => return self.without_ranges(wanted, pinned).await,
+            400 if ranged && pinned.is_some() => return self.without_ranges(pinned, budget).await,
             _ => return Err(self.refusal(response).await),
         };
         match answer.likeness(pinned) {
             Likeness::Same => {}
             // A server may say less about parts than about the whole.
-            Likeness::Unsaid if ranged => return self.without_ranges(wanted, pinned).await,
+            Likeness::Unsaid if ranged => return self.without_ranges(pinned, budget).await,
             Likeness::Unsaid | Likeness::Other => return Err(changed()),
         }
-        if answer.start != wanted.start {
+        if answer.head.start != wanted.start {
             self.ranges.store(false, Ordering::Relaxed);
         }
         Ok(answer)
@@ -229,39 +197,57 @@ impl Source {
         self.ranges.load(Ordering::Relaxed)
     }
 
-    async fn without_ranges(&self, wanted: Wanted, pinned: Option<&Identity>) -> Result<Answer> {
+    async fn without_ranges(
+        &self,
+        pinned: Option<&Identity>,
+        budget: &RetryBudget,
+    ) -> Result<Answer> {
         debug!("the server refuses ranges");
         self.ranges.store(false, Ordering::Relaxed);
-        let response = self.send(wanted, pinned, false).await?;
+        let asked = Wanted::default();
+        let response = self.send(asked, pinned, budget).await?;
         if !response.status().is_success() {
             return Err(self.refusal(response).await);
         }
-        let answer = Answer::read(response, wanted)?;
+        let answer = Answer::read(response, asked)?;
         match answer.likeness(pinned) {
             Likeness::Same => Ok(answer),
             Likeness::Unsaid | Likeness::Other => Err(changed()),
         }
     }
 
+    /// Sends a request, which may use up what is left of the budget.
     async fn send(
         &self,
-        wanted: Wanted,
+        asked: Wanted,
         pinned: Option<&Identity>,
-        ranged: bool,
+        budget: &RetryBudget,
     ) -> Result<Response> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if ranged && let Some(range) = wanted.header() {
+        if let Some(range) = asked.header() {
             headers.insert(RANGE, range);
             if let Some(tag) = pinned.and_then(Identity::strong_tag) {
                 headers.insert(IF_RANGE, tag);
             }
         }
-        let pipeline = self.client.pipeline();
+        let pipeline = budget.limit(self.client.pipeline());
         let url = self.location.as_url();
-        pipeline
+        let sent = pipeline
             .content(Method::GET, url, headers, self.operation)
-            .await
+            .await;
+        match sent {
+            Ok(response) => {
+                let trace = response.extensions().get::<Trace>();
+                budget.spend(trace.map_or(0, |trace| trace.tries.attempts.saturating_sub(1)));
+                Ok(response)
+            }
+            Err(error) if error.attempts() == 0 => Err(error),
+            Err(error) => {
+                budget.spend(error.attempts());
+                Err(error.with_attempts(budget.failures()))
+            }
+        }
     }
 
     async fn refusal(&self, response: Response) -> Error {
@@ -278,40 +264,11 @@ impl Source {
 }
 
 impl Answer {
-    fn read(response: Response, wanted: Wanted) -> Result<Self> {
-        let unexpected = |what: &str| Err(Error::new(ErrorKind::UnexpectedAnswer, what));
-        let headers = response.headers();
-        let length = text(headers, &CONTENT_LENGTH).and_then(number);
-        let encoding = text(headers, &CONTENT_ENCODING).unwrap_or("identity");
-        if !encoding.eq_ignore_ascii_case("identity") {
-            return unexpected("the content comes compressed, which was not asked for");
-        }
-        let (start, end, total) = match content_range(headers) {
-            Some(ContentRange::Part(start, end, total)) => (start, Some(end), total),
-            // All of it, whatever was asked for.
-            _ if response.status().as_u16() == 200 => (0, length, length),
-            _ => return unexpected("a part of the content came that does not say which"),
-        };
-        // A body may be shorter than its part of the content; then the rest is asked for again.
-        let end = match (end, length) {
-            (Some(end), Some(length)) => Some(end.min(start.saturating_add(length))),
-            (end, None) => end,
-            (None, Some(length)) => start.checked_add(length),
-        };
-        if start > wanted.start {
-            return unexpected("another part of the content came than was asked for");
-        }
-        let tag = text(headers, &ETAG).filter(|tag| tag.is_ascii());
-        let is_whole = start == 0 && end == total;
+    fn read(response: Response, asked: Wanted) -> Result<Self> {
+        let head = Head::read(response.status().as_u16(), response.headers(), asked)?;
         Ok(Self {
-            start,
-            end,
-            identity: Identity {
-                total,
-                tag: tag.map(str::to_owned),
-            },
-            announced: Announced::read(headers, is_whole),
-            is_delimited: end.is_some() || headers.contains_key(TRANSFER_ENCODING),
+            at: head.start,
+            head,
             body: response.bytes_stream().boxed(),
         })
     }
@@ -322,29 +279,35 @@ impl Answer {
             return Err(beyond(wanted.start, total).with_status(416));
         }
         Ok(Self {
-            start: 0,
-            end: Some(0),
-            identity: Identity {
-                total: Some(total),
-                tag: None,
+            head: Head {
+                start: 0,
+                end: Some(0),
+                identity: Identity {
+                    total: Some(total),
+                    ..Identity::default()
+                },
+                announced: Announced::default(),
+                is_delimited: true,
+                is_measured: true,
             },
-            announced: Announced::default(),
-            is_delimited: true,
+            at: 0,
             body: stream::empty().boxed(),
         })
     }
 
     /// What it says about being about pinned content.
     fn likeness(&self, pinned: Option<&Identity>) -> Likeness {
-        pinned.map_or(Likeness::Same, |pinned| pinned.likeness(&self.identity))
+        pinned.map_or(Likeness::Same, |pinned| {
+            pinned.likeness(&self.head.identity)
+        })
     }
 
     /// Whether the content is empty, which without a length shows at the end of the body alone.
-    async fn is_empty(&mut self, stall: Duration) -> bool {
-        if self.identity.total.is_some() || self.end.is_some() {
-            return self.identity.total == Some(0);
+    async fn is_empty(&mut self, limit: Duration) -> bool {
+        if self.head.identity.total.is_some() || self.head.end.is_some() {
+            return self.head.identity.total == Some(0);
         }
-        match timeout(stall, self.body.next()).await {
+        match timeout(limit, self.body.next()).await {
             Ok(None) => true,
             Ok(Some(first)) => {
                 let rest = std::mem::replace(&mut self.body, stream::empty().boxed());
@@ -357,9 +320,24 @@ impl Answer {
     }
 
     /// The next bytes, or none at the end of the body.
-    pub(super) async fn next(&mut self, stall: Duration) -> Result<Option<Bytes>> {
-        match timeout(stall, self.body.try_next()).await {
-            Ok(Ok(bytes)) => Ok(bytes),
+    ///
+    /// # Errors
+    /// One that is not retryable if there are more than the head announced. Then nobody knows which
+    /// of them are the content.
+    pub(super) async fn next(&mut self, limit: Duration) -> Result<Option<Bytes>> {
+        match timeout(limit, self.body.try_next()).await {
+            Ok(Ok(Some(bytes))) => {
+                self.at = self.at.saturating_add(bytes.len() as u64);
+                if self.head.end.is_some_and(|end| self.at > end) {
+                    return Err(Error::new(
+                        ErrorKind::CorruptContent,
+                        "more content came than the response announced",
+                    )
+                    .lasting());
+                }
+                Ok(Some(bytes))
+            }
+            Ok(Ok(None)) => Ok(None),
             Ok(Err(error)) => {
                 let kind = if error.is_timeout() {
                     ErrorKind::Timeout
@@ -370,13 +348,18 @@ impl Answer {
             }
             Err(_) => Err(Error::new(
                 ErrorKind::Timeout,
-                format!("no content came in for {:.1} s", stall.as_secs_f32()),
+                format!("no content came in for {:.1} s", limit.as_secs_f32()),
             )),
         }
     }
+
+    /// Whether more may come although everything came that the head announced.
+    pub(super) fn may_exceed(&self) -> bool {
+        !self.head.is_measured && self.head.end == Some(self.at)
+    }
 }
 
-fn changed() -> Error {
+pub(super) fn changed() -> Error {
     Error::new(
         ErrorKind::ContentChanged,
         "the content changed while it was downloaded",
@@ -389,12 +372,4 @@ pub(super) fn beyond(start: u64, total: u64) -> Error {
         ErrorKind::InvalidInput,
         format!("the range begins at {start}, and the content has {total} bytes"),
     )
-}
-
-fn content_range(headers: &HeaderMap) -> Option<ContentRange> {
-    ContentRange::parse(text(headers, &CONTENT_RANGE)?)
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }

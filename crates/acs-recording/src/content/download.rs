@@ -11,6 +11,7 @@ use tokio::io::AsyncWrite;
 
 use super::ContentUrl;
 use super::answer::{Patience, Source};
+use super::budget::RetryBudget;
 use super::file::{Check, Job, Saved};
 use super::options::{Options, Overwrite, settings};
 use super::progress::{Meter, Progress};
@@ -140,8 +141,13 @@ impl Download {
     ///
     /// Large files come in over several connections, if the server does ranges. Connections that
     /// break are taken up again at the same byte, as often as the client's
-    /// [`RetryPolicy`](crate::RetryPolicy) allows without anything coming in. If the content
-    /// changes meanwhile, it is downloaded from the beginning.
+    /// [`RetryPolicy`](crate::RetryPolicy) allows without anything coming in. Requests, interruptions
+    /// and starting over count together.
+    ///
+    /// A file is one version of its content. Whether the content changed meanwhile shows in its
+    /// entity tag or modification time. Where the server tells neither, the last bytes on the disk
+    /// are asked for again and compared. Content that changed is downloaded from the beginning. A
+    /// response that contradicts itself or the request is refused.
     ///
     /// # Errors
     /// [`ErrorKind::File`] if it exists or cannot be written, [`ErrorKind::NotFound`] or
@@ -150,7 +156,9 @@ impl Download {
     /// [`ErrorKind::ForbiddenHost`] if the location is on a host that gets no credentials,
     /// [`ErrorKind::ContentChanged`] if it changed again and again,
     /// [`ErrorKind::CorruptContent`] if it was not what the server announced, or an HTML page or an
-    /// error document in its place.
+    /// error document in its place,
+    /// [`ErrorKind::UnexpectedAnswer`] if a response contradicts itself,
+    /// [`ErrorKind::InvalidInput`] if an option is out of its range.
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<Saved> {
         let operation = self.operation;
         let from_start = self.wanted.is_some_and(|wanted| wanted.start == 0);
@@ -252,6 +260,8 @@ impl Download {
     }
 
     fn wanted(&self) -> Result<Wanted> {
+        self.options.check()?;
+        self.client.pipeline().limits.check()?;
         self.wanted
             .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "the range ends before it begins"))
     }
@@ -281,6 +291,8 @@ impl Download {
             location: self.location.clone(),
             operation: self.operation,
             stall: self.options.stall,
+            minimum_rate: self.options.minimum_rate,
+            budget: RetryBudget::new(self.client.pipeline()),
             patience,
             expired: age.is_some_and(|age| age > RETENTION),
             ranges: AtomicBool::new(true),

@@ -9,10 +9,13 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tracing::debug;
 
-use super::answer::{Identity, NotReady, Readiness, Source};
+use super::answer::{NotReady, Readiness, Source, changed};
 use super::batch::{Batch, size_for};
+use super::budget::Restarts;
+use super::identity::Identity;
 use super::journal::key;
 use super::options::{Options, Overwrite};
+use super::overlap::MAX_OVERLAP;
 use super::plan::{Plan, connections_for};
 use super::progress::Meter;
 use super::range::Wanted;
@@ -58,6 +61,8 @@ pub(super) type Check = Arc<dyn Fn(&Path) -> Result<()> + Send + Sync>;
 pub(super) enum Stop {
     /// With the number of bytes that are kept meanwhile.
     NotReady(NotReady, u64),
+    /// Before there was a response: the transport tried that as often as it may.
+    NotBegun(Error),
     /// All of it came, and it is not what was announced.
     Refused(Error),
     Failed(Error),
@@ -83,7 +88,9 @@ impl Job {
                         ..saved
                     });
                 }
-                Err(Stop::Failed(error) | Stop::Refused(error)) => return Err(error),
+                Err(Stop::Failed(error) | Stop::NotBegun(error) | Stop::Refused(error)) => {
+                    return Err(error);
+                }
                 Err(Stop::NotReady(why, kept)) => (why, kept),
             };
             if kept > most_kept {
@@ -100,6 +107,7 @@ impl Job {
     async fn once(&self) -> Result<Saved, Stop> {
         // Before any file is opened, of which there would be too many otherwise.
         let mut slot = slot(&self.source).await;
+        self.source.budget.renew(self.source.client.pipeline());
         if let Some(found) = self.look().await? {
             match self.options.overwrite {
                 Overwrite::Replace => {}
@@ -135,7 +143,7 @@ impl Job {
         sink: &Arc<Sink>,
         slot: &mut Slot,
     ) -> Result<(u64, Option<ContentHash>), Stop> {
-        let mut restarts = 0;
+        let mut restarts = Restarts::new(sink.identity().is_some(), self.meter.transferred());
         loop {
             let outcome = match self.transfer(sink, slot).await {
                 Ok(extent) => self.finish(sink, extent).await,
@@ -143,6 +151,10 @@ impl Job {
             };
             let stop = match outcome {
                 Ok(done) => return Ok(done),
+                Err(Stop::NotBegun(error)) => {
+                    self.leave(sink, false).await;
+                    return Err(error.into());
+                }
                 Err(Stop::Refused(error)) => {
                     // Another attempt right away would bring the same.
                     self.leave(sink, true).await;
@@ -162,20 +174,23 @@ impl Job {
             );
             let from_start =
                 error.is_retryable() && (useless || (is_unknown && error.status().is_none()));
-            restarts += 1;
+            let came = self.meter.transferred();
             let pipeline = self.source.client.pipeline();
-            let pause = pipeline.retry.pause(restarts, None, &pipeline.jitter);
+            let pause = restarts.next(&self.source.budget, pipeline, &error, came);
             let Some(pause) = pause.filter(|_| from_start) else {
                 let useless = useless
                     || from_start
+                    || restarts.changed.is_some()
                     || matches!(
                         error.kind(),
                         ErrorKind::ExpiredContent | ErrorKind::InvalidInput
                     );
                 let kept = self.leave(sink, useless).await;
+                let error = restarts.changed.unwrap_or(error);
                 return Err(with_kept(error, kept).into());
             };
             debug!(%error, "starting over");
+            restarts.because(error);
             self.meter.retried();
             let again = Arc::clone(sink);
             self.on_disk(move || again.start_over()).await?;
@@ -252,10 +267,10 @@ impl Job {
 
     /// Asks for content of which nothing is known.
     async fn begin(&self) -> Result<Reader, Stop> {
-        let asked = self.source.ask(self.wanted).await?;
-        let answer = asked.map_err(|why| Stop::NotReady(why, 0))?;
-        let reader = Reader::of(answer, &self.source, &self.meter, self.wanted)?;
-        Ok(reader)
+        let asked = self.source.ask(self.wanted).await;
+        let answer = asked.map_err(Stop::NotBegun)?;
+        let answer = answer.map_err(|why| Stop::NotReady(why, 0))?;
+        Ok(Reader::of(answer, &self.source, &self.meter, self.wanted)?)
     }
 
     /// The checksums that the server announced for what is wanted.
@@ -279,9 +294,37 @@ impl Job {
         };
         debug!(from = part.start, "going on where an earlier run ended");
         let (source, meter) = (&self.source, &self.meter);
-        let mut reader = Reader::part(source, meter, identity.clone(), part, true);
+        let (position, kept) = (part.start, Arc::clone(sink));
+        let reader = Reader::part(source, meter, identity.clone(), part, true);
+        let mut reader = reader.leading();
+        if reader.needs_overlap() {
+            let before = self.on_disk(move || kept.before(position, MAX_OVERLAP));
+            let before = before.await?;
+            if before.is_empty() {
+                self.compare_kept(sink, identity).await?;
+            }
+            reader.follow(before);
+        }
         reader.reopen().await?;
         Ok(Some(reader))
+    }
+
+    /// Compares some of what an earlier run left with what the server has now.
+    async fn compare_kept(&self, sink: &Arc<Sink>, identity: &Identity) -> Result<()> {
+        let Some(end) = sink.first_end() else {
+            return Ok(());
+        };
+        let kept = Arc::clone(sink);
+        let kept = self.on_disk(move || kept.before(end, MAX_OVERLAP)).await?;
+        let part = end - kept.len() as u64..end;
+        let (source, meter) = (&self.source, &self.meter);
+        let mut reader = Reader::part(source, meter, identity.clone(), part, true).leading();
+        let mut rest = kept.as_slice();
+        while let Some(bytes) = reader.next().await? {
+            meter.discarded(bytes.len() as u64);
+            rest = rest.strip_prefix(&*bytes).ok_or_else(changed)?;
+        }
+        Ok(())
     }
 
     /// Reads content whose size nobody knows, on one connection and from its beginning.

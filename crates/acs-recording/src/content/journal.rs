@@ -10,14 +10,15 @@ use std::ops::Range;
 
 use url::{Url, form_urlencoded};
 
-use super::answer::Identity;
+use super::identity::Identity;
 use super::range::{Wanted, number};
 use super::verify::{Announced, Hasher};
 
-/// Without checksums of the server, as all journals were once.
-const FORMAT: &str = "acs-recording-download-1";
-/// With them.
-const FORMAT_ANNOUNCED: &str = "acs-recording-download-2";
+/// The name of the form, which changes with it: what another version began is started over.
+const FORMAT: &str = "acs-recording-download-3";
+
+/// What stands for a time that is not known.
+const NONE: &str = "-";
 
 /// What a shared access signature adds to a location, another each time.
 const SIGNATURE: &[&str] = &[
@@ -76,19 +77,21 @@ impl Journal {
     }
 
     fn parse_head(line: &str) -> Option<Self> {
-        let (format, line) = line.split_once(' ')?;
+        let line = line.strip_prefix(FORMAT)?.strip_prefix(' ')?;
         let (key, line) = line.split_once(' ')?;
         let (total, line) = line.split_once(' ')?;
-        let (announced, tag) = match format {
-            FORMAT => (Announced::default(), line),
-            FORMAT_ANNOUNCED => Announced::parse(line)?,
-            _ => return None,
+        let (announced, line) = Announced::parse(line)?;
+        let (modified, tag) = line.split_once(' ')?;
+        let modified = match modified {
+            NONE => None,
+            modified => Some(number(modified)?),
         };
         Some(Self {
             key: key.to_owned(),
             identity: Identity {
                 total: Some(number(total)?),
                 tag: (!tag.is_empty()).then(|| tag.to_owned()),
+                modified,
             },
             announced,
             records: Vec::new(),
@@ -99,11 +102,10 @@ impl Journal {
     pub(super) fn head(key: &str, identity: &Identity, announced: Announced) -> String {
         let total = identity.total.unwrap_or_default();
         let tag = identity.tag.as_deref().unwrap_or_default();
-        if announced == Announced::default() {
-            return seal(&format!("{FORMAT} {key} {total} {tag}"));
-        }
+        let modified = identity.modified;
+        let modified = modified.map_or_else(|| NONE.to_owned(), |modified| modified.to_string());
         seal(&format!(
-            "{FORMAT_ANNOUNCED} {key} {total} {announced} {tag}"
+            "{FORMAT} {key} {total} {announced} {modified} {tag}"
         ))
     }
 }
@@ -137,6 +139,42 @@ fn unseal(line: &[u8]) -> Option<&str> {
     sound.then_some(content)
 }
 
+/// Checks what holds of any bytes: as they are, and as lines with the checksums that no mutation
+/// finds.
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8]) {
+    fuzz_as_is(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    let sealed: String = text.split('\n').map(seal).collect();
+    fuzz_as_is(sealed.as_bytes());
+}
+
+#[cfg(fuzzing)]
+fn fuzz_as_is(bytes: &[u8]) {
+    let Some(journal) = Journal::parse(bytes) else {
+        return;
+    };
+    for record in &journal.records {
+        let line = record.line();
+        assert_eq!(
+            unseal(line.as_bytes()).and_then(Record::parse).as_ref(),
+            Some(record)
+        );
+    }
+    // What was cut short says less, and nothing else.
+    let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
+    if let Some(less) = Journal::parse(half) {
+        assert_eq!(
+            (&less.key, &less.identity),
+            (&journal.key, &journal.identity)
+        );
+        assert!(journal.records.starts_with(&less.records));
+    }
+    // What was torn says no more.
+    let torn = [bytes, b"\nffffffff 0 1 00000000"].concat();
+    assert_eq!(Journal::parse(&torn), Some(journal));
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -163,19 +201,23 @@ mod tests {
             "[0-9a-f]{8}",
             any::<u64>(),
             tags,
+            proptest::option::of(any::<u64>()),
             proptest::option::of(any::<[u8; 32]>()),
             proptest::option::of(any::<[u8; 16]>()),
             proptest::collection::vec(records, 0..8),
         )
-            .prop_map(|(key, total, tag, sha256, md5, records)| Journal {
-                key,
-                identity: Identity {
-                    total: Some(total),
-                    tag,
+            .prop_map(
+                |(key, total, tag, modified, sha256, md5, records)| Journal {
+                    key,
+                    identity: Identity {
+                        total: Some(total),
+                        tag,
+                        modified,
+                    },
+                    announced: Announced { sha256, md5 },
+                    records,
                 },
-                announced: Announced { sha256, md5 },
-                records,
-            })
+            )
     }
 
     #[test]
@@ -194,13 +236,11 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_of_an_earlier_version_is_read() {
-        let line = seal("acs-recording-download-1 key 100 \"a tag\"");
-        let journal = Journal::parse(line.as_bytes()).unwrap();
-        assert_eq!(journal.announced, Announced::default());
-        assert_eq!(journal.identity.tag.as_deref(), Some("\"a tag\""));
-        let again = Journal::head("key", &journal.identity, journal.announced);
-        assert_eq!(again, line);
+    fn a_journal_of_another_version_is_none() {
+        for format in ["acs-recording-download-1", "acs-recording-download-30"] {
+            let line = seal(&format!("{format} key 100 - - - \"a tag\""));
+            assert_eq!(Journal::parse(line.as_bytes()), None, "{format}");
+        }
     }
 
     proptest! {

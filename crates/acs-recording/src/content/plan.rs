@@ -55,6 +55,18 @@ impl Ranges {
         missing
     }
 
+    /// Where the first range ends.
+    pub(super) fn first_end(&self) -> Option<u64> {
+        self.0.first().map(|range| range.end)
+    }
+
+    /// Where what ends at `end` begins, if it has no gap.
+    pub(super) fn since(&self, end: u64) -> u64 {
+        let mut before = self.0.iter().filter(|range| range.start < end);
+        let around = before.find(|range| range.end >= end);
+        around.map_or(end, |range| range.start)
+    }
+
     /// How far it goes from `start` without a gap.
     pub(super) fn reach(&self, start: u64) -> u64 {
         let around = self.0.iter().find(|range| range.contains(&start));
@@ -263,6 +275,8 @@ mod tests {
             prop_assert_eq!(missing, bytes);
             let reach = bytes.iter().position(|have| !have).unwrap_or(240);
             prop_assert_eq!(ranges.reach(0), reach as u64);
+            let gap = bytes.iter().rposition(|have| !have).map_or(0, |at| at + 1);
+            prop_assert_eq!(ranges.since(240), gap as u64);
             prop_assert!(ranges.0.windows(2).all(|two| two[0].end < two[1].start));
         }
 

@@ -61,7 +61,7 @@ impl Meter {
     pub(super) fn new(listener: Option<Listener>, limit: Option<u64>) -> Arc<Self> {
         let now = Instant::now();
         #[allow(clippy::cast_precision_loss, reason = "a rate needs no more digits")]
-        let limit = limit.map(|limit| limit.max(1) as f64);
+        let limit = limit.map(|limit| limit as f64);
         Arc::new(Self {
             listener,
             received: AtomicU64::new(0),

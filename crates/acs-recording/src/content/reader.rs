@@ -1,19 +1,24 @@
 //! One stream of content that goes on after every interruption, at the very byte.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::debug;
 
-use super::answer::{Answer, Identity, NotReady, Source, beyond};
+use super::answer::{Answer, NotReady, Source, beyond};
+use super::budget::{ENOUGH_CONTENT, RetryBudget};
+use super::identity::Identity;
+use super::overlap::Overlap;
 use super::progress::Meter;
 use super::range::Wanted;
+use super::throughput::{Throughput, bytes_within};
 use super::verify::Announced;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What has to come in between two interruptions for the second to count as the first.
-const ENOUGH: u64 = 16 * 1024;
+/// How long a response may stay open after everything came that it announced.
+const MAX_LINGER: Duration = Duration::from_secs(5);
 
 /// Content from a position on.
 pub(super) struct Reader {
@@ -33,7 +38,14 @@ pub(super) struct Reader {
     at: u64,
     /// What came behind the end, which may be wanted after all when the end is moved.
     rest: Bytes,
-    failures: u32,
+    /// What came before `position`, to be compared when it comes again.
+    overlap: Overlap,
+    throughput: Throughput,
+    /// Whether the connection brings too little to be kept.
+    is_slow: bool,
+    /// Whether nothing came yet of what was asked for last.
+    is_fresh: bool,
+    budget: RetryBudget,
     /// Where the last interruption was.
     failed_at: u64,
     /// Whether a server that does not do ranges may be read from the beginning.
@@ -58,7 +70,7 @@ impl Reader {
         meter: &Arc<Meter>,
         wanted: Wanted,
     ) -> Result<Self> {
-        let end = match answer.identity.total {
+        let end = match answer.head.identity.total {
             Some(total) if wanted.start > total || (wanted.start == total && total > 0) => {
                 return Err(beyond(wanted.start, total));
             }
@@ -68,21 +80,25 @@ impl Reader {
         Ok(Self {
             source: Arc::clone(source),
             meter: Arc::clone(meter),
-            identity: answer.identity.clone(),
+            identity: answer.head.identity.clone(),
             start: wanted.start,
             position: wanted.start,
             end,
-            at: answer.start,
+            at: answer.head.start,
             rest: Bytes::new(),
+            overlap: Overlap::new(&answer.head.identity),
+            throughput: Throughput::default(),
+            is_slow: false,
+            is_fresh: true,
+            budget: source.budget.clone(),
             answer: Some(answer),
             asked_end: wanted.end,
-            failures: 0,
             failed_at: wanted.start,
             alone: true,
         })
     }
 
-    /// A reader of a part of content that is known.
+    /// A reader of a part of content that is known, which counts on attempts of its own.
     pub(super) fn part(
         source: &Arc<Source>,
         meter: &Arc<Meter>,
@@ -93,6 +109,11 @@ impl Reader {
         Self {
             source: Arc::clone(source),
             meter: Arc::clone(meter),
+            overlap: Overlap::new(&identity),
+            throughput: Throughput::default(),
+            is_slow: false,
+            is_fresh: true,
+            budget: RetryBudget::new(source.client.pipeline()),
             identity,
             start: part.start,
             position: part.start,
@@ -101,10 +122,25 @@ impl Reader {
             asked_end: None,
             at: part.start,
             rest: Bytes::new(),
-            failures: 0,
             failed_at: part.start,
             alone,
         }
+    }
+
+    /// Makes it the one that the others depend on.
+    pub(super) fn leading(mut self) -> Self {
+        self.budget = self.source.budget.clone();
+        self
+    }
+
+    /// Whether it should know what there is before its position.
+    pub(super) fn needs_overlap(&self) -> bool {
+        self.answer.is_none() && self.overlap.is_needed() && self.overlap.len() == 0
+    }
+
+    /// Tells what there is before its position.
+    pub(super) fn follow(&mut self, bytes: Vec<u8>) {
+        self.overlap.begin_with(bytes);
     }
 
     pub(super) fn identity(&self) -> &Identity {
@@ -114,14 +150,14 @@ impl Reader {
     /// The checksums that the server announced for the whole content.
     pub(super) fn announced(&self) -> Announced {
         let answer = self.answer.as_ref();
-        answer.map_or_else(Announced::default, |answer| answer.announced)
+        answer.map_or_else(Announced::default, |answer| answer.head.announced)
     }
 
     /// Whether the end of the body can be told from an interruption.
     pub(super) fn is_delimited(&self) -> bool {
         self.answer
             .as_ref()
-            .is_none_or(|answer| answer.is_delimited)
+            .is_none_or(|answer| answer.head.is_delimited)
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -142,25 +178,41 @@ impl Reader {
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
             if self.end == Some(self.position) {
+                self.close().await?;
                 return Ok(None);
+            }
+            if self.is_slow && self.rest.is_empty() {
+                self.give_up_slow().await?;
             }
             if self.answer.is_none() {
                 self.reopen().await?;
             }
+            let limit = self.limit();
             let Some(answer) = &mut self.answer else {
                 continue;
             };
-            let answer_end = answer.end;
+            let answer_end = answer.head.end;
             let next = if self.rest.is_empty() {
-                answer.next(self.source.stall).await
+                let begun = Instant::now();
+                let next = answer.next(limit).await;
+                if let Ok(Some(bytes)) = &next {
+                    self.is_fresh = false;
+                    let (stall, rate) = (self.source.stall, self.source.minimum_rate);
+                    let came = bytes.len() as u64;
+                    let waited = begun.elapsed();
+                    self.is_slow = self.throughput.is_too_slow(came, waited, stall, rate);
+                }
+                next
             } else {
                 Ok(Some(std::mem::take(&mut self.rest)))
             };
             match next {
                 Ok(Some(mut bytes)) => {
-                    let skipped = (self.position - self.at).min(bytes.len() as u64);
+                    let before = self.position - self.at;
+                    let skipped = before.min(bytes.len() as u64);
                     let limit = self.end.unwrap_or(u64::MAX) - self.position;
-                    let _ = bytes.split_to(narrow(skipped));
+                    let again = bytes.split_to(narrow(skipped));
+                    self.overlap.compare(before, &again)?;
                     self.at += skipped;
                     if skipped > 0 {
                         self.rest = bytes;
@@ -172,6 +224,7 @@ impl Reader {
                     self.rest = bytes.split_off(narrow(limit).min(bytes.len()));
                     self.at += bytes.len() as u64;
                     self.position = self.at;
+                    self.overlap.push(&bytes);
                     self.meter.received(bytes.len() as u64);
                     return Ok(Some(bytes));
                 }
@@ -191,8 +244,32 @@ impl Reader {
                         Error::new(ErrorKind::CorruptContent, "the content ended too early");
                     self.interrupted(error).await?;
                 }
+                Err(error) if !error.is_retryable() => return Err(error),
                 Err(error) => self.interrupted(error).await?,
             }
+        }
+    }
+
+    /// How long the next bytes may take: the first of a response count for the operation's time.
+    fn limit(&self) -> Duration {
+        if self.is_fresh {
+            self.budget.first_bytes_within(self.source.stall)
+        } else {
+            self.source.stall
+        }
+    }
+
+    /// Makes sure that no more comes than was announced. Where HTTP measures the body, none can.
+    pub(super) async fn close(&mut self) -> Result<()> {
+        let is_read = self.rest.is_empty();
+        let answer = self.answer.take_if(|answer| is_read && answer.may_exceed());
+        let Some(mut answer) = answer else {
+            return Ok(());
+        };
+        let limit = self.source.stall.min(MAX_LINGER);
+        match answer.next(limit).await {
+            Err(error) if !error.is_retryable() => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -220,35 +297,63 @@ impl Reader {
     /// Asks for what follows.
     pub(super) async fn reopen(&mut self) -> Result<()> {
         let wanted = Wanted {
-            start: self.position,
+            start: self.position.saturating_sub(self.overlap.len()),
             end: self.end,
         };
-        let answer = self.source.open(wanted, Some(&self.identity)).await?;
-        if answer.start < self.position && !self.alone {
+        let opened = self.source.open(wanted, Some(&self.identity), &self.budget);
+        let answer = opened.await?;
+        if answer.head.start < wanted.start && !self.alone {
             return Err(Error::new(
                 ErrorKind::UnexpectedAnswer,
                 "the server does not do ranges",
             ));
         }
-        self.at = answer.start;
+        self.at = answer.head.start;
+        self.throughput = Throughput::default();
+        self.is_slow = false;
+        self.is_fresh = true;
         self.rest = Bytes::new();
         self.asked_end = self.end;
         self.answer = Some(answer);
         Ok(())
     }
 
+    /// Leaves a connection that brings too little. What it brought counts only if that was enough
+    /// for its rate before.
+    async fn give_up_slow(&mut self) -> Result<()> {
+        let (stall, rate) = (self.source.stall, self.source.minimum_rate);
+        let text = format!(
+            "less than {rate} bytes per second came in for {:.1} s",
+            stall.as_secs_f32()
+        );
+        let enough = ENOUGH_CONTENT.max(bytes_within(rate, stall));
+        self.interrupted_after(Error::new(ErrorKind::Timeout, text), enough)
+            .await
+    }
+
+    /// Gives the next attempt all the time and attempts that the first one had.
+    pub(super) fn renew(&self) {
+        self.budget.renew(self.source.client.pipeline());
+    }
+
     /// Gets ready to go on after an interruption, unless there were too many.
     async fn interrupted(&mut self, error: Error) -> Result<()> {
+        self.interrupted_after(error, ENOUGH_CONTENT).await
+    }
+
+    /// As [`interrupted`](Self::interrupted), with the bytes since the last failure that excuse it.
+    async fn interrupted_after(&mut self, error: Error, enough: u64) -> Result<()> {
         self.answer = None;
+        self.rest = Bytes::new();
         let gone_on = self.position - self.failed_at;
-        self.failures = if gone_on >= ENOUGH {
-            1
-        } else {
-            self.failures + 1
-        };
+        if gone_on >= enough || (gone_on > 0 && self.budget.is_unspent()) {
+            self.renew();
+        }
+        if gone_on < enough {
+            self.overlap.shrink();
+        }
         self.failed_at = self.position;
-        let pipeline = self.source.client.pipeline();
-        let pause = pipeline.retry.pause(self.failures, None, &pipeline.jitter);
+        let pause = self.budget.fail(self.source.client.pipeline());
         let of = self.identity.total.map(|total| format!(" of {total}"));
         let error = error.advise(&format!(
             "{}{} bytes had come",
@@ -256,7 +361,7 @@ impl Reader {
             of.unwrap_or_default()
         ));
         let Some(pause) = pause else {
-            return Err(error.with_attempts(self.failures));
+            return Err(error.with_attempts(self.budget.failures()));
         };
         if !self.identity.is_known() {
             // Nothing would tell whether the rest belongs to the beginning.

@@ -29,6 +29,7 @@ const RECENT: Duration = Duration::from_mins(15);
 const METADATA_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(save: &SaveRecording) -> Result<SavedRecording> {
+    save.options.check()?;
     save.what.check()?;
     let numbered = number(&save.what.file.chunks);
     let stem = save.what.stem(&numbered);

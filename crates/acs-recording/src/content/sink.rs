@@ -13,11 +13,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use tempfile::TempPath;
 
-use super::answer::Identity;
 use super::disk::{
     create_new, open_existing, open_locked, read_at, remove, same_file, sync_folder, with_suffix,
     write_all_at,
 };
+use super::identity::Identity;
 use super::journal::{Journal, Record};
 use super::plan::Ranges;
 use super::verify::{Announced, Hasher};
@@ -236,6 +236,30 @@ impl Sink {
     /// What is missing of a range.
     pub(super) fn missing(&self, range: Range<u64>) -> Vec<Range<u64>> {
         self.lock().synced.missing(range)
+    }
+
+    /// What was written right before a position, of no more than `limit` bytes.
+    pub(super) fn before(&self, position: u64, limit: usize) -> io::Result<Vec<u8>> {
+        let _current = self.hold();
+        let start = {
+            let state = self.lock();
+            let mut written = state.synced.clone();
+            let pending = state.pending.iter().map(|(range, _)| range.clone());
+            pending.for_each(|range| written.add(range));
+            written.since(position)
+        };
+        let start = start.max(position.saturating_sub(limit as u64));
+        let mut bytes = Vec::new();
+        let mut buffer = vec![0; limit.min(BUFFER)];
+        self.read(start..position, &mut buffer, |read| {
+            bytes.extend_from_slice(read);
+        })?;
+        Ok(bytes)
+    }
+
+    /// Where the first of what an earlier run left ends.
+    pub(super) fn first_end(&self) -> Option<u64> {
+        self.lock().synced.first_end()
     }
 
     /// Bytes that a next run would not have to fetch: none without a journal to tell of them.

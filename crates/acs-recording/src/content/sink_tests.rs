@@ -5,6 +5,7 @@ fn identity() -> Identity {
     Identity {
         total: Some(100),
         tag: Some("\"1\"".to_owned()),
+        ..Identity::default()
     }
 }
 

@@ -168,6 +168,7 @@ async fn next(reader: &mut Reader) -> Result<Option<Bytes>> {
             Err(error) => {
                 let not_ready = reader.not_ready(error)?;
                 tokio::time::sleep(readiness.pause(not_ready)?).await;
+                reader.renew();
             }
         }
     }

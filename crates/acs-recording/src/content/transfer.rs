@@ -13,9 +13,11 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::debug;
 
-use super::answer::{Identity, Source};
+use super::answer::Source;
 use super::batch::{Batch, MAX_WAIT};
 use super::file::file_error;
+use super::identity::Identity;
+use super::overlap::MAX_OVERLAP;
 use super::plan::Plan;
 use super::progress::Meter;
 use super::reader::Reader;
@@ -106,7 +108,7 @@ impl Transfer {
                         *slot = left.filter(|_| running.is_empty());
                         // Alone, one can do without ranges.
                         let others = !running.is_empty() || (!alone && !self.source.does_ranges());
-                        if !others || !is_of_one(&error) {
+                        if !others || !self.is_of_one(&error) {
                             return Err(error);
                         }
                         debug!(%error, "one connection less");
@@ -156,6 +158,9 @@ impl Transfer {
     ) -> (usize, Slot, Result<()>) {
         let mut turn = Instant::now();
         loop {
+            if let Err(error) = self.follow(&mut reader, &part).await {
+                return (worker, slot, Err(error));
+            }
             let mut batch = Batch::new(&self.sink, self.generation, part.start, self.batch);
             let mut held = Held {
                 slot: &mut slot,
@@ -186,6 +191,20 @@ impl Transfer {
         }
     }
 
+    /// Tells a reader that begins in the middle what there is before its part.
+    async fn follow(&self, reader: &mut Reader, part: &Range<u64>) -> Result<()> {
+        if !reader.needs_overlap() {
+            return Ok(());
+        }
+        // Small parts do not get much larger by it.
+        let limit = usize::try_from((part.end - part.start) / 4).unwrap_or(usize::MAX);
+        let (sink, start) = (Arc::clone(&self.sink), part.start);
+        let read = spawn_blocking(move || sink.before(start, limit.min(MAX_OVERLAP))).await;
+        let read = read.unwrap_or_else(|error| Err(error.into()));
+        reader.follow(read.map_err(|error| file_error(error, &self.path))?);
+        Ok(())
+    }
+
     /// Fetches what is claimed; whether all of it, and not only until somebody needed the
     /// connection more.
     async fn fetch(
@@ -203,6 +222,7 @@ impl Transfer {
                 if self.plan().extend(worker) {
                     continue;
                 }
+                reader.close().await?;
                 return Ok(true);
             }
             reader.set_end(end);
@@ -259,6 +279,19 @@ impl Transfer {
         true
     }
 
+    /// Whether a failure may be that of one connection, which the others can do without: a server
+    /// may refuse ranges, or so many connections.
+    fn is_of_one(&self, error: &Error) -> bool {
+        match error.kind() {
+            ErrorKind::InvalidRequest | ErrorKind::PermissionDenied => true,
+            // With ranges, it is a response that contradicts itself.
+            ErrorKind::UnexpectedAnswer => !self.source.does_ranges(),
+            // No other would get what this one did not.
+            ErrorKind::ContentChanged => false,
+            _ => error.is_retryable(),
+        }
+    }
+
     fn reader(&self, part: Range<u64>, alone: bool) -> Reader {
         Reader::part(
             &self.source,
@@ -271,19 +304,6 @@ impl Transfer {
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether a failure may be that of one connection, which the others can do without: a server may
-/// refuse ranges, or so many connections.
-fn is_of_one(error: &Error) -> bool {
-    match error.kind() {
-        ErrorKind::UnexpectedAnswer | ErrorKind::InvalidRequest | ErrorKind::PermissionDenied => {
-            true
-        }
-        // No other would get what this one did not.
-        ErrorKind::ContentChanged => false,
-        _ => error.is_retryable(),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Events about calls as Event Grid sends them, whoever makes the calls.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
 use super::Subject;
+use super::hidden::Hidden;
 use super::kind::{Common, Data};
 use super::party::{self, CallParty};
 use crate::identifier::CommunicationIdentifier;
@@ -128,7 +130,9 @@ pub struct CallParticipantRemoved {
 }
 
 /// Somebody calls a user or a number of the resource.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+///
+/// `Debug` does not show the context, with which anybody who may use the resource can take the call.
+#[derive(Clone, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -158,6 +162,22 @@ pub struct IncomingCall {
     pub custom_context: Option<CustomCallingContext>,
     /// The id of the call in logs, a GUID.
     pub correlation_id: Option<String>,
+}
+
+impl fmt::Debug for IncomingCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let context = self.incoming_call_context.as_deref().map(Hidden::text);
+        f.debug_struct("IncomingCall")
+            .field("to", &self.to)
+            .field("from", &self.from)
+            .field("on_behalf_of_callee", &self.on_behalf_of_callee)
+            .field("server_call_id", &self.server_call_id)
+            .field("caller_display_name", &self.caller_display_name)
+            .field("incoming_call_context", &context)
+            .field("custom_context", &self.custom_context)
+            .field("correlation_id", &self.correlation_id)
+            .finish()
+    }
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ mod delivery;
 mod dialog;
 mod envelope;
 mod file;
+mod hidden;
 mod kind;
 mod party;
 mod recording;
@@ -39,12 +40,16 @@ use subject::Subject;
 pub(crate) use unwrap::Invocation;
 pub use validation::{SubscriptionDeleted, SubscriptionValidation};
 
+use self::hidden::Hidden;
 use crate::ids::{CallConnectionId, RecordingId, ServerCallId};
 use crate::lenient;
 use crate::models::ResultInformation;
 
 /// One event: its envelope, its data typed by kind, and the data as it came.
-#[derive(Clone, Debug)]
+///
+/// `Debug` shows the kind. Of the data as it came, and of members without a field here, it shows no
+/// values, because these may be secrets.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Event {
     /// The event's id. Deliveries repeat: the same id and source is the same event.
@@ -195,8 +200,90 @@ impl Event {
     }
 }
 
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attributes: Vec<_> = self.attributes().map(|(name, _)| name).collect();
+        let binary = self.binary_data().map(|bytes| Hidden(bytes.len()));
+        f.debug_struct("Event")
+            .field("id", &self.id)
+            .field("source", &self.source)
+            .field("subject", &self.subject)
+            .field("event_type", &self.event_type)
+            .field("time", &self.time)
+            .field("schema", &self.schema)
+            .field("version", &self.version)
+            .field("data_version", &self.data_version)
+            .field("data_content_type", &self.data_content_type)
+            .field(
+                "data_schema",
+                &self.data_schema.as_deref().map(without_query),
+            )
+            .field("attributes", &attributes)
+            .field("delivery", &self.delivery)
+            .field("kind", &self.kind)
+            .field("data", &Hidden::text(self.data()))
+            .field("binary", &binary)
+            .finish()
+    }
+}
+
+/// An address as far as it holds no secret.
+fn without_query(address: &str) -> &str {
+    address.split(['?', '#']).next().unwrap_or_default()
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.event_type, self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Events;
+
+    #[test]
+    fn no_secret_is_shown() {
+        let envelope = |event_type: &str, data: &str| {
+            format!(
+                r#"[{{"id": "1", "eventType": "{event_type}", "topic": "/t", "subject": "/s",
+                    "eventTime": "2026-01-01T00:00:00Z", "lockToken": "s3cret", "data": {data}}}]"#
+            )
+        };
+        for (event_type, data) in [
+            (
+                "Microsoft.Communication.IncomingCall",
+                r#"{"incomingCallContext": "s3cret", "serverCallId": "shown"}"#,
+            ),
+            (
+                "Microsoft.EventGrid.SubscriptionValidationEvent",
+                r#"{"validationCode": "s3cret", "validationUrl": "https://a.example/s3cret?id=s3cret"}"#,
+            ),
+            (
+                "Microsoft.Communication.RecordingFileStatusUpdated",
+                r#"{"recordingStorageInfo": {"recordingChunks": [{"documentId": "shown", "index": 0,
+                    "contentLocation": "https://a.example/v1/objects/shown?sig=s3cret",
+                    "metadataLocation": "https://u:s3cret@a.example/v1/objects/m?sig=s3cret",
+                    "deleteLocation": "https://a.example/v1/objects/shown?sig=s3cret"}]}}"#,
+            ),
+            ("Unknown.Type", r#"{"incomingCallContext": "s3cret"}"#),
+        ] {
+            let body = envelope(event_type, data);
+            let event = Events::parse(body.as_bytes()).next().unwrap().unwrap();
+            let shown = format!("{event:?} {event:#?} {:?} {event}", event.kind());
+            assert!(!shown.contains("s3cret"), "{shown}");
+            assert!(shown.contains(event_type), "{shown}");
+            assert_eq!(shown.contains("shown"), data.contains("shown"), "{shown}");
+            assert!(event.data().contains("s3cret"), "it is there for programs");
+        }
+        let cloud = r#"{"id": "1", "type": "t", "source": "s", "specversion": "1.0",
+            "dataschema": "https://a.example/x?code=s3cret", "data_base64": "czNjcmV0"}"#;
+        let event = Events::parse(cloud.as_bytes()).next().unwrap().unwrap();
+        let shown = format!("{event:?}");
+        assert!(
+            shown.contains("https://a.example/x") && !shown.contains("s3cret"),
+            "{shown}"
+        );
+        assert!(!shown.contains("115, 51"), "{shown}");
     }
 }

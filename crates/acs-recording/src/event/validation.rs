@@ -1,8 +1,11 @@
 //! Event Grid's question whether a webhook wants its events.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer};
 
 use super::Subject;
+use super::hidden::Hidden;
 use super::kind::Data;
 use super::wire::or_none;
 use crate::content::ContentUrl;
@@ -24,7 +27,9 @@ use crate::content::ContentUrl;
 /// }
 /// # Ok::<(), acs_recording::InvalidEvent>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+///
+/// Whoever knows the code or the address can answer: `Debug` shows neither.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -47,6 +52,16 @@ impl SubscriptionValidation {
     /// The JSON to answer with, and status 200, within 30 seconds.
     pub fn response_body(&self) -> String {
         serde_json::json!({"validationResponse": self.code}).to_string()
+    }
+}
+
+impl fmt::Debug for SubscriptionValidation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url.as_ref();
+        f.debug_struct("SubscriptionValidation")
+            .field("code", &Hidden::text(&self.code))
+            .field("url", &url.map(|url| Hidden::text(url.as_url().as_str())))
+            .finish()
     }
 }
 

@@ -43,7 +43,7 @@ const RESOURCE_HOST: HeaderName = HeaderName::from_static("x-ms-host");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Connections for downloads into files at the same time: they bound memory and open files.
-const MAX_DOWNLOADS: usize = 32;
+pub(crate) const MAX_DOWNLOADS: usize = 32;
 
 /// How often content may send us elsewhere.
 const MAX_REDIRECTS: usize = 5;
@@ -57,6 +57,23 @@ pub(crate) struct Limits {
     pub(crate) total: Duration,
     /// Bytes of a response that is no content.
     pub(crate) body: usize,
+}
+
+impl Limits {
+    /// Refuses limits within which nothing can be done.
+    pub(crate) fn check(&self) -> Result<()> {
+        let limits = [
+            ("attempt_time_limit", self.attempt),
+            ("time_limit", self.total),
+        ];
+        for (name, limit) in limits {
+            if limit.is_zero() {
+                let text = format!("a {name} of zero is out of range; give more than that");
+                return Err(Error::new(ErrorKind::InvalidInput, text));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Default for Limits {
@@ -266,6 +283,7 @@ impl Pipeline {
         operation: &str,
         deadline: Instant,
     ) -> Result<http::Response<B>> {
+        self.limits.check()?;
         let request_id = Uuid::new_v4();
         let lengthless = *request.method() == Method::POST && request.body().is_none();
         if let (Credentials::Resource, Some(address)) = (credentials, &self.address) {

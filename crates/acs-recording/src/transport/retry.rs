@@ -66,6 +66,12 @@ impl RetryPolicy {
         self
     }
 
+    /// The same with fewer attempts, of which one is left at least.
+    pub(crate) fn less(mut self, attempts: u32) -> Self {
+        self.max_attempts = self.max_attempts.saturating_sub(attempts).max(1);
+        self
+    }
+
     /// The pause after attempt number `attempt`, or none when that was the last. It is not shorter
     /// than what the service `asked` for.
     pub(crate) fn pause(

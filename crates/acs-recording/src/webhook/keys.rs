@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use url::Url;
+use url::{Position, Url};
 
 use super::check::InvalidCheck;
 use crate::credential::is_secure;
@@ -186,7 +186,7 @@ impl Keys {
             }
             Err(error) => {
                 self.write(|known| known.pause = Some(now + PAUSE_AFTER_FAILURE));
-                let url = self.inner.configuration.as_str();
+                let url = shown(&self.inner.configuration);
                 tracing::warn!(url, %error, "the keys for tokens cannot be fetched");
                 false
             }
@@ -212,23 +212,29 @@ impl Keys {
         let set: KeySet = self.document(&address).await?;
         let keys: HashMap<_, _> = set.keys.into_iter().filter_map(usable).collect();
         if keys.is_empty() {
-            return Err(format!("{address} has no RSA key"));
+            return Err(format!("{} has no RSA key", shown(&address)));
         }
         Ok(keys)
     }
 
     async fn document<T: DeserializeOwned>(&self, url: &Url) -> Result<T, String> {
-        let broken = |error: reqwest::Error| format!("{url}: {error}");
+        let place = shown(url);
+        let broken = |error: reqwest::Error| format!("{place}: {}", error.without_url());
         let client = self.inner.http.to(url).map_err(broken)?;
         let request = client.get(url.clone()).send().await;
         let response = request.and_then(reqwest::Response::error_for_status);
         let (mut response, mut body) = (response.map_err(broken)?, Vec::new());
         let read = read_body(&mut response, MAX_DOCUMENT, &mut body).await;
         if !read.map_err(broken)? {
-            return Err(format!("{url} is too large"));
+            return Err(format!("{place} is too large"));
         }
-        serde_json::from_slice(&body).map_err(|error| format!("{url}: {error}"))
+        serde_json::from_slice(&body).map_err(|error| format!("{place}: {error}"))
     }
+}
+
+/// An address as logs may show it: without what may be a secret.
+fn shown(url: &Url) -> &str {
+    &url[Position::BeforeHost..Position::AfterPath]
 }
 
 /// A key that may sign tokens with RS256. Others in the set are no mistake, and no use.

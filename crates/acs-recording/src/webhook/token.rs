@@ -46,6 +46,9 @@ struct Inner {
 /// What else than the standard claims is looked at.
 #[derive(Deserialize)]
 struct Claims {
+    /// One, of which `Validation` would take a list, too.
+    #[serde(rename = "iss")]
+    _issuer: String,
     /// The application, in version 1 of Entra's tokens.
     appid: Option<String>,
     /// The application, in version 2.
@@ -201,6 +204,10 @@ impl TokenCheck {
         };
         if header.alg != Algorithm::RS256 {
             return Verdict::Refuse("the token is not signed with RS256");
+        }
+        // What is listed there has to be understood, and no extension is.
+        if header.crit.is_some() {
+            return Verdict::Refuse("the token requires an extension");
         }
         let Some(kid) = header.kid else {
             return Verdict::Refuse("the token names no key");

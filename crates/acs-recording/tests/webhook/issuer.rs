@@ -45,7 +45,15 @@ impl Key {
     }
 
     pub fn sign(&self, claims: &Value) -> String {
-        let header = json!({"alg": "RS256", "typ": "JWT", "kid": self.kid});
+        self.sign_with(&Value::Null, claims)
+    }
+
+    /// With one more member of the header.
+    pub fn sign_with(&self, critical: &Value, claims: &Value) -> String {
+        let mut header = json!({"alg": "RS256", "typ": "JWT", "kid": self.kid});
+        if !critical.is_null() {
+            header["crit"] = critical.clone();
+        }
         let text = unsigned(&header, claims);
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair

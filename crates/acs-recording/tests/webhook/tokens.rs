@@ -66,6 +66,7 @@ async fn only_good_tokens_pass() {
         ("no expiry", changed("exp", Value::Null)),
         ("no audience", changed("aud", Value::Null)),
         ("no issuer", changed("iss", Value::Null)),
+        ("a list of issuers", changed("iss", json!([ISSUER]))),
         ("several issuers", changed("iss", json!([ISSUER, "x"]))),
         ("no known audience", changed("aud", json!(["x", "y"]))),
         (
@@ -96,6 +97,11 @@ async fn only_good_tokens_pass() {
         ("none without a dot", none.clone()),
         ("hmac", hmac),
         ("another key", stranger.sign(&claims())),
+        (
+            "an extension",
+            key.sign_with(&json!(["urn:example:once"]), &claims()),
+        ),
+        ("no extension", key.sign_with(&json!([]), &claims())),
         ("cut", good[..good.len() - 4].to_owned()),
         ("no signature", format!("{head}.")),
         ("other claims", format!("{other_head}.{signature}")),

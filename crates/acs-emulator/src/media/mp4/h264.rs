@@ -6,13 +6,12 @@
 //! that change are sent. The profile is constrained baseline, which everything plays.
 
 use super::bits::Bits;
+use crate::media::PICTURE_RATE;
 
 /// Macroblocks in a row.
 pub(super) const COLUMNS: usize = 120;
 /// Macroblocks in a column; half of the last row is cropped away.
 pub(super) const ROWS: usize = 68;
-/// Pictures per second.
-pub(super) const RATE: u32 = 8;
 
 /// At this quantiser, and the one below for colours, a coefficient of one is one pixel value.
 const QUANTISER_FROM_26: i32 = 2;
@@ -51,7 +50,7 @@ pub(super) fn parameters() -> [Vec<u8>; 2] {
     sequence.put(0, 4);
     sequence.bit(true);
     sequence.put(1, 32);
-    sequence.put(2 * RATE, 32);
+    sequence.put(2 * PICTURE_RATE, 32);
     sequence.bit(true);
     sequence.put(0, 4);
 

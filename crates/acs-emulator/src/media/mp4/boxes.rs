@@ -1,9 +1,9 @@
 //! The boxes of an MP4 file, apart from what is in the tracks.
 
-use super::h264;
+use crate::media::{PICTURE_RATE, SAMPLE_RATE};
 
 /// Units per second of all times in the file.
-pub(super) const TIMESCALE: u32 = super::SAMPLE_RATE;
+pub(super) const TIMESCALE: u32 = SAMPLE_RATE;
 const WIDTH: u16 = 1920;
 const HEIGHT: u16 = 1080;
 
@@ -226,4 +226,4 @@ fn audio_entry(config: &[u8], bit_rate: u32) -> Vec<u8> {
 }
 
 /// Ticks that a picture is shown.
-pub(super) const PICTURE: u32 = TIMESCALE / h264::RATE;
+pub(super) const PICTURE: u32 = TIMESCALE / PICTURE_RATE;

@@ -1,9 +1,14 @@
 //! MP4 files: a test card with a clock, and the mixed sound as AAC.
 
-use syom::{EncodeOptions, Encoder};
+mod bits;
+mod boxes;
+mod card;
+mod h264;
 
-use super::boxes::{Codec, PICTURE, TIMESCALE, Table, TrackBox, boxed, count, file_type, movie};
-use super::{MP4_AUDIO_BIT_RATE, card, h264};
+use syom::{AacError, EncodeOptions, Encoder};
+
+use super::{EncodeError, Format, MP4_AUDIO_BIT_RATE, PICTURE_RATE};
+use boxes::{Codec, PICTURE, TIMESCALE, Table, TrackBox, boxed, count, file_type, movie};
 
 /// Samples of sound in one unit of AAC, and as many before the first one that is heard.
 const UNIT: usize = 1024;
@@ -19,9 +24,9 @@ struct Coded {
 }
 
 /// The file. `first_second` is what the clock in the picture shows at the beginning.
-pub(super) fn file(sound: &[i16], first_second: u64) -> Result<Vec<u8>, syom::AacError> {
+pub(super) fn file(sound: &[i16], first_second: u64) -> Result<Vec<u8>, EncodeError> {
     let length = sound.len() as u64;
-    let (audio, config) = audio(sound)?;
+    let (audio, config) = audio(sound).map_err(|error| EncodeError::new(Format::Mp4, &error))?;
     let (video, keys) = video(sound.len(), first_second);
 
     let last = u32::try_from(sound.len() - (video.samples.len() - 1) * PICTURE as usize);
@@ -100,7 +105,7 @@ fn interleave(coded: [&Coded; 2], tables: &mut [Table; 2]) -> Vec<u8> {
         .map(Vec::len)
         .sum();
     let mut data = Vec::with_capacity(total);
-    let per_second = [h264::RATE as usize, (TIMESCALE as usize).div_ceil(UNIT)];
+    let per_second = [PICTURE_RATE as usize, (TIMESCALE as usize).div_ceil(UNIT)];
     let mut chunks = [0, 1].map(|n: usize| coded[n].samples.chunks(per_second[n]));
     loop {
         let mut done = true;
@@ -117,7 +122,7 @@ fn interleave(coded: [&Coded; 2], tables: &mut [Table; 2]) -> Vec<u8> {
     }
 }
 
-fn audio(sound: &[i16]) -> Result<(Coded, Vec<u8>), syom::AacError> {
+fn audio(sound: &[i16]) -> Result<(Coded, Vec<u8>), AacError> {
     let options = EncodeOptions::raw().with_bitrate_bps(MP4_AUDIO_BIT_RATE);
     let mut encoder = Encoder::new(TIMESCALE, 1, &options)?;
     let mut coded = Coded::default();
@@ -144,7 +149,7 @@ fn video(ticks: usize, first_second: u64) -> (Coded, Vec<u32>) {
     let mut coded = Coded::default();
     let mut keys = Vec::new();
     let mut picture = h264::Picture::new();
-    let rate = u64::from(h264::RATE);
+    let rate = u64::from(PICTURE_RATE);
     for number in 0..ticks.div_ceil(PICTURE as usize) as u64 {
         if number.is_multiple_of(rate) {
             picture = card::picture(first_second + number / rate);

@@ -1,0 +1,50 @@
+//! Media files as `acs-recording inspect` reads them: WAV, MP3, MP4, and anything else.
+//!
+//! They belong to a program, which nothing can depend on, so they are compiled as a part of this.
+
+#![no_main]
+#![allow(dead_code, reason = "it is a part of a program")]
+
+#[path = "../../../acs-recording-cli/src/failure.rs"]
+mod failure;
+#[path = "../../../acs-recording-cli/src/text.rs"]
+mod text;
+
+#[path = "../../../acs-recording-cli/src/inspect"]
+mod inspect {
+    mod codec;
+    mod measure;
+    mod media;
+    mod mp3;
+    mod mp4;
+    mod other;
+    mod pcm;
+    mod wav;
+
+    use std::path::Path;
+
+    /// Looks at a file; why it cannot be read, if it cannot.
+    pub fn look(path: &Path) -> Result<(), crate::failure::Failure> {
+        media::look(path, &[60, 8]).map(drop)
+    }
+}
+
+use std::io::{Seek as _, Write as _};
+use std::sync::{LazyLock, Mutex};
+
+use libfuzzer_sys::fuzz_target;
+
+/// One file for all inputs.
+static FILE: LazyLock<Mutex<tempfile::NamedTempFile>> =
+    LazyLock::new(|| Mutex::new(tempfile::NamedTempFile::new().unwrap()));
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut file = FILE.lock().unwrap();
+    file.as_file().set_len(0).unwrap();
+    file.rewind().unwrap();
+    file.write_all(bytes).unwrap();
+    file.flush().unwrap();
+    if let Err(failure) = inspect::look(file.path()) {
+        assert!(matches!(failure.exit_code(), 1 | 6), "{failure:?}");
+    }
+});
