@@ -127,27 +127,28 @@ pub(super) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Resu
     sync_folder(path)
 }
 
+/// Makes opening fail where the name is a link, or no plain file that would keep this waiting.
 #[cfg(unix)]
-fn no_links(options: &mut OpenOptions) {
+pub(crate) fn no_links(options: &mut OpenOptions) {
     use std::os::unix::fs::OpenOptionsExt as _;
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     options.custom_flags(flags.bits().cast_signed());
 }
 
 #[cfg(windows)]
-fn no_links(options: &mut OpenOptions) {
+pub(crate) fn no_links(options: &mut OpenOptions) {
     use std::os::windows::fs::OpenOptionsExt as _;
     const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
     options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
 }
 
 #[cfg(not(any(unix, windows)))]
-fn no_links(_options: &mut OpenOptions) {}
+pub(crate) fn no_links(_options: &mut OpenOptions) {}
 
 /// Whether nobody but this user could have put the file there. On file systems without users of
 /// their own all files belong to one, as the folder does.
 #[cfg(unix)]
-fn is_ours(found: &std::fs::Metadata, path: &Path) -> io::Result<bool> {
+pub(crate) fn is_ours(found: &std::fs::Metadata, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
     let owner = found.uid();
     let us = rustix::process::geteuid().as_raw();
@@ -156,7 +157,7 @@ fn is_ours(found: &std::fs::Metadata, path: &Path) -> io::Result<bool> {
 
 #[cfg(not(unix))]
 #[allow(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
-fn is_ours(_found: &std::fs::Metadata, _path: &Path) -> io::Result<bool> {
+pub(crate) fn is_ours(_found: &std::fs::Metadata, _path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 

@@ -45,6 +45,7 @@ mod verify;
 
 pub use self::url::{ContentUrl, InvalidContentUrl};
 pub use delete::DeleteContent;
+pub(crate) use disk::{is_ours, no_links};
 pub use download::{Download, Written};
 pub use file::Saved;
 pub use folder::{DownloadRecording, MissingChunk, SaveRecording, SavedChunk, SavedRecording};

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::content::{is_ours, no_links};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Events that are still to be handled.
@@ -63,10 +64,10 @@ impl Store {
         if let Some(parent) = folder.parent().filter(|path| !path.as_os_str().is_empty()) {
             fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
         }
-        make_folder(&folder)?;
+        make_folder(&folder, true)?;
         let lock = lock(&folder)?;
         for name in [PENDING, DONE, NOTED, UNREADABLE, TEMPORARY] {
-            make_folder(&folder.join(name))?;
+            make_folder(&folder.join(name), false)?;
         }
         let store = Self {
             folder,
@@ -241,8 +242,9 @@ impl Store {
 
 fn lock(folder: &Path) -> Result<File> {
     let path = folder.join(LOCK);
-    let open = private().create(true).open(&path);
-    let file = open.map_err(|error| failed(&path, error))?;
+    let mut options = private();
+    no_links(options.create(true));
+    let file = options.open(&path).map_err(|error| failed(&path, error))?;
     let begun = Instant::now();
     loop {
         match file.try_lock() {
@@ -290,13 +292,31 @@ fn age(metadata: &fs::Metadata) -> Duration {
     modified.elapsed().unwrap_or_default()
 }
 
-fn make_folder(path: &Path) -> Result<()> {
+/// A folder that somebody else made, or a link that leads elsewhere, could have events read by
+/// others, and files of others removed. Who chose the folder of the spool may have made that a link.
+fn make_folder(path: &Path, may_be_link: bool) -> Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        made => made.map_err(|error| failed(path, error)),
+    let made = builder.create(path);
+    if !matches!(&made, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
+        return made.map_err(|error| failed(path, error));
+    }
+    let look = || {
+        let (named, found) = (fs::symlink_metadata(path)?, fs::metadata(path)?);
+        if !found.is_dir() || named.is_symlink() && !may_be_link {
+            return Ok(Some("it is not a plain folder"));
+        }
+        let ours = is_ours(&named, path)? && is_ours(&found, path)?;
+        Ok((!ours).then_some("it belongs to another user"))
+    };
+    match look().map_err(|error| failed(path, error))? {
+        None => Ok(()),
+        Some(what) => {
+            let path = path.display();
+            let text = format!("{path} is in the way: {what}; choose another folder for the spool");
+            Err(Error::new(ErrorKind::File, text))
+        }
     }
 }
 

@@ -115,6 +115,47 @@ async fn one_process_at_a_time() {
     open(&folder).await;
 }
 
+/// In a folder that others write to, anything may be there before the spool is.
+#[cfg(unix)]
+#[tokio::test]
+async fn no_link_leads_out_of_the_spool() {
+    use std::os::unix::fs::symlink;
+
+    for name in ["tmp", "pending", "done", "noted", "unreadable", "lock"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (spool, elsewhere) = (folder.path().join("spool"), folder.path().join("elsewhere"));
+        fs::create_dir(&spool).unwrap();
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join("precious"), "x").unwrap();
+        let target = match name {
+            "lock" => elsewhere.join("new"),
+            _ => elsewhere.clone(),
+        };
+        symlink(target, spool.join(name)).unwrap();
+        let error = Spool::open(&spool).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::File, "{name}");
+        assert!(error.to_string().contains(name), "{error}");
+        let left: Vec<_> = fs::read_dir(&elsewhere).unwrap().collect();
+        assert_eq!(left.len(), 1, "{name}: {left:?}");
+        fs::remove_file(spool.join(name)).unwrap();
+        Spool::open(&spool).await.unwrap();
+        // Who chooses the folder may well name a link of their own.
+        symlink(&spool, folder.path().join("link")).unwrap();
+        Spool::open(folder.path().join("link")).await.unwrap();
+        // Only root can give a folder away.
+        let own = if name == "lock" {
+            spool
+        } else {
+            spool.join(name)
+        };
+        if std::os::unix::fs::chown(&own, Some(4321), None).is_ok() {
+            let error = Spool::open(folder.path().join("spool")).await.unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains("belongs to another user"), "{text}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn handled_events_are_remembered_across_restarts() {
     let folder = tempfile::tempdir().unwrap();
