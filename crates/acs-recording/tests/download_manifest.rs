@@ -455,6 +455,21 @@ async fn a_chunk_that_is_gone_stops_no_other() {
 }
 
 #[tokio::test]
+async fn media_are_called_saved_only_if_all_are() {
+    for is_gone in [false, true] {
+        let scene = Scene::with(&["a", "b"]).await;
+        if is_gone {
+            scene.delete("a");
+        }
+        scene.objects.put(&path("b", "acsmetadata"), 503, "");
+        let error = scene.save().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Service, "{error}");
+        let error = error.to_string();
+        assert_eq!(error.contains("the media are saved"), !is_gone, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn metadata_are_saved_as_they_came_and_cost_no_media() {
     let cases = [
         (200, r#"{"participants": null}"#, "", true),

@@ -195,7 +195,12 @@ impl<'a> Saving<'a> {
                     }
                 }
                 Err(error) if is_passing(&error) => {
-                    return Err(error.advise("the media are saved, and the metadata are not"));
+                    let advice = if self.failures.is_empty() {
+                        "the media are saved, and the metadata are not"
+                    } else {
+                        "not all media are saved, nor the metadata"
+                    };
+                    return Err(error.advise(advice));
                 }
                 Err(error) if is_gone(&error) => {
                     let text = format!("the service has no metadata document of chunk {number}");
