@@ -14,7 +14,13 @@ pub(super) fn refusal<B>(
     here: SocketAddr,
 ) -> Option<(StatusCode, &'static str)> {
     let headers = request.headers();
-    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(""));
+    // Who sends a header twice means to be judged by one and understood by the other.
+    let text = |name: &HeaderName| {
+        let mut values = headers.get_all(name).iter();
+        let value = values.next()?;
+        let text = value.to_str().ok().filter(|_| values.next().is_none());
+        Some(text.unwrap_or_default())
+    };
     let host = match request.uri().authority() {
         Some(authority) => Some(authority.as_str()),
         None => text(&HOST),
@@ -34,7 +40,7 @@ pub(super) fn refusal<B>(
         return Some((StatusCode::FORBIDDEN, reason));
     }
     // Whether it is JSON the webhook looks at itself.
-    if request.method() == Method::POST && !headers.contains_key(CONTENT_TYPE) {
+    if request.method() == Method::POST && text(&CONTENT_TYPE).is_none_or(str::is_empty) {
         let reason = "without a check, a Content-Type of JSON is needed";
         return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
     }
@@ -93,6 +99,27 @@ mod tests {
             assert_eq!(refused(&[("host", host), json]), expected, "{host:?}");
         }
         assert_eq!(refused(&[json]), Some(403));
+    }
+
+    #[test]
+    fn no_header_is_there_twice() {
+        let given = [
+            ("host", "localhost:8080"),
+            ("content-type", "application/json"),
+            ("origin", "http://localhost:8080"),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        assert_eq!(refused(&given), None);
+        for (name, value, expected) in [
+            ("host", "evil.example", 403),
+            ("host", "localhost:8080", 403),
+            ("origin", "https://evil.example", 403),
+            ("sec-fetch-site", "cross-site", 403),
+            ("content-type", "text/plain", 415),
+        ] {
+            let twice = [&given[..], &[(name, value)]].concat();
+            assert_eq!(refused(&twice), Some(expected), "{name}");
+        }
     }
 
     #[test]

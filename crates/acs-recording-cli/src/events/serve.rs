@@ -1,8 +1,10 @@
 //! Serving a webhook within limits.
 
+use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,9 +14,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 use tower_service::Service as _;
 
 use super::local;
@@ -26,6 +30,8 @@ pub(super) struct Limits {
     connections: usize,
     /// How long a client may take for the headers of a request, and stay idle before the next one.
     headers: Duration,
+    /// How long a client may take for an answer, once it keeps the server waiting with it.
+    answer: Duration,
     /// How long open requests may keep a listener that is to end.
     grace: Duration,
 }
@@ -35,6 +41,7 @@ impl Default for Limits {
         Self {
             connections: 256,
             headers: Duration::from_secs(15),
+            answer: Duration::from_secs(15),
             grace: Duration::from_secs(4),
         }
     }
@@ -83,7 +90,7 @@ pub(super) async fn serve(listener: TcpListener, site: Site, stop: impl Future<O
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, Option<OwnedSemaphorePermit>)> {
+) -> io::Result<(TcpStream, Option<OwnedSemaphorePermit>)> {
     // It is never closed.
     let slot = Arc::clone(slots).acquire_owned().await.ok();
     let (stream, _) = listener.accept().await?;
@@ -104,7 +111,7 @@ async fn connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.headers)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Taking::new(stream, limits.answer)), service);
     let mut connection = pin!(connection);
     let ended = async {
         let _ = end.wait_for(|end| *end).await;
@@ -118,6 +125,63 @@ async fn connection(
     };
     if let Err(error) = served {
         tracing::debug!(%error, "a connection broke off");
+    }
+}
+
+/// A connection that ends when its client does not take what it asked for.
+struct Taking {
+    stream: TcpStream,
+    patience: Duration,
+    /// Since the client had the server wait; none while everything is sent.
+    end: Option<Pin<Box<Sleep>>>,
+}
+
+impl Taking {
+    fn new(stream: TcpStream, patience: Duration) -> Self {
+        Self {
+            stream,
+            patience,
+            end: None,
+        }
+    }
+}
+
+impl AsyncRead for Taking {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Taking {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(context, bytes) {
+            return Poll::Ready(written);
+        }
+        let patience = self.patience;
+        let end = self
+            .end
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(end.as_mut().poll(context));
+        let text = "the client does not take its answer";
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
+    }
+
+    /// Follows when all is written, and not after every byte that a client takes.
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.end = None;
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
@@ -152,14 +216,17 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let slow = get(async || std::future::pending::<()>().await);
+        let large = get(async || vec![b'x'; 1 << 20]);
         let site = Site {
             router: Router::new()
                 .route("/", get(async || "hello"))
-                .route("/slow", slow),
+                .route("/slow", slow)
+                .route("/large", large),
             is_local: false,
             limits: Limits {
                 connections: 2,
                 headers: Duration::from_millis(300),
+                answer: Duration::from_millis(300),
                 grace: Duration::from_millis(300),
             },
         };
@@ -199,6 +266,25 @@ mod tests {
         assert!(all(idle).await.ends_with("hello"));
         assert!(!all(half).await.contains("hello"));
         assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+
+    /// More than what the system buffers, which nobody reads, or reads in drips.
+    #[tokio::test]
+    async fn who_does_not_take_answers_keeps_nobody_out() {
+        let (address, ..) = start().await;
+        let large = "GET /large HTTP/1.1\r\nhost: x\r\n\r\n".repeat(64);
+        let mute = ask(address, &large).await;
+        let mut drips = ask(address, &large).await;
+        let dripping = tokio::spawn(async move {
+            let mut bytes = vec![0; 4096];
+            while drips.read(&mut bytes).await.is_ok_and(|count| count > 0) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        let third = ask(address, "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let answer = tokio::time::timeout(Duration::from_secs(10), all(third)).await;
+        assert!(answer.unwrap().ends_with("hello"));
+        drop((mute, dripping));
     }
 
     #[tokio::test]
