@@ -177,9 +177,10 @@ impl Store {
         }
     }
 
-    /// An event was handled.
+    /// An event was handled. That is not synced, which would be slower than keeping events is, so
+    /// that they would pile up: after a crash of the machine it may be handled again.
     pub(super) fn done(&self, name: &str) -> Result<()> {
-        self.file_away(name, DONE)
+        self.rename(name, DONE)
     }
 
     /// An event cannot be handled. It is kept, with a file beside it that says why.
@@ -210,12 +211,16 @@ impl Store {
         Ok(())
     }
 
-    /// The file keeps its time: that of the event's arrival.
     fn file_away(&self, name: &str, folder: &str) -> Result<()> {
-        let to = self.path(folder, name);
-        fs::rename(self.path(PENDING, name), &to).map_err(|error| failed(&to, error))?;
+        self.rename(name, folder)?;
         sync(&self.folder.join(folder))?;
         sync(&self.folder.join(PENDING))
+    }
+
+    /// The file keeps its time: that of the event's arrival.
+    fn rename(&self, name: &str, folder: &str) -> Result<()> {
+        let to = self.path(folder, name);
+        fs::rename(self.path(PENDING, name), &to).map_err(|error| failed(&to, error))
     }
 
     /// A file is whole and on the disk before it gets its name.
