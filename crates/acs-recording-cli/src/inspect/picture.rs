@@ -128,7 +128,12 @@ pub(super) fn write(path: &Path, media: &Media, names: &[Option<String>]) -> Res
 
 fn encode(path: &Path, canvas: &Canvas) -> io::Result<()> {
     let size = |side: usize| u32::try_from(side).map_err(io::Error::other);
-    let file = BufWriter::new(File::create(path)?);
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    // As private as the recording, and its names on the picture.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = BufWriter::new(options.open(path)?);
     let mut encoder = Encoder::new(file, size(canvas.width)?, size(canvas.height)?);
     encoder.set_color(ColorType::Grayscale);
     encoder.set_depth(BitDepth::Eight);

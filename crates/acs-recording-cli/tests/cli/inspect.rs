@@ -546,6 +546,13 @@ fn a_picture_replaces_pictures_only() {
         png("new.png").text();
     }
     assert_eq!(program.read("new.png")[1..4], *b"PNG");
+    // It says who spoke when, as the recording does.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = std::fs::metadata(program.dir.path().join("new.png")).unwrap();
+        assert_eq!(file.permissions().mode() & 0o077, 0);
+    }
 }
 
 /// Not all systems have such names.
