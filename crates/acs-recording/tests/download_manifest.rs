@@ -8,6 +8,8 @@
 )]
 
 mod common;
+#[path = "download_manifest/later_events.rs"]
+mod later_events;
 #[path = "common/storage.rs"]
 mod storage;
 

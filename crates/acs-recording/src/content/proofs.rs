@@ -116,7 +116,7 @@ impl Proofs {
     }
 }
 
-fn files_of(chunk: &ManifestChunk) -> Vec<(&ManifestFile, Option<&ContentUrl>)> {
+pub(super) fn files_of(chunk: &ManifestChunk) -> Vec<(&ManifestFile, Option<&ContentUrl>)> {
     let media = chunk
         .media
         .iter()
@@ -129,7 +129,7 @@ fn files_of(chunk: &ManifestChunk) -> Vec<(&ManifestFile, Option<&ContentUrl>)> 
 }
 
 /// Whether two locations are of the same content: it has the same path on all hosts of the service.
-fn is_same(one: &ContentUrl, other: &ContentUrl) -> bool {
+pub(super) fn is_same(one: &ContentUrl, other: &ContentUrl) -> bool {
     let (one_path, other_path) = (one.as_url().path(), other.as_url().path());
     let is_object = one.object().is_some();
     one_path == other_path && (is_object || one.as_url().origin() == other.as_url().origin())
