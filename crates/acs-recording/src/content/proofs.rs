@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::ContentUrl;
-use super::disk::{open_to_read, remove, sync_folder, with_suffix, write_atomically};
+use super::disk::{PRIVATE, open_to_read, remove, sync_folder, with_suffix, write_atomically};
 use super::verify::Hasher;
 use crate::manifest::{MAX_BYTES, ManifestChunk, ManifestFile, RecordingManifest};
 
@@ -46,6 +46,16 @@ impl Records {
             path,
             mode,
         }
+    }
+
+    /// Those of the recording of which this file is one, by its name, with that name.
+    pub(super) fn beside(file: &Path) -> Option<(Self, String)> {
+        let name = file.file_name()?.to_str()?;
+        let (base, _) = name.rsplit_once('.')?;
+        let (stem, number) = base.rsplit_once('.')?;
+        let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+        let records = Self::new(file.parent()?, stem, PRIVATE);
+        is_number.then(|| (records, name.to_owned()))
     }
 
     pub(super) fn path(&self) -> &Path {
