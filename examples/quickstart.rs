@@ -26,8 +26,8 @@ use acs_emulator::Emulator;
 use acs_recording::models::RecordingState;
 use acs_recording::webhook::{Check, Webhook};
 use acs_recording::{
-    CommunicationIdentifier, Inbox, Media, RecordedParticipant, RecordingChunk, RecordingClient,
-    RecordingFileStatusUpdated, RecordingMetadata, Saved, ServerCallId,
+    CommunicationIdentifier, Inbox, Media, RecordedParticipant, RecordingClient,
+    RecordingFileStatusUpdated, SavedChunk, ServerCallId,
 };
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
@@ -140,34 +140,49 @@ async fn run(options: Options) -> Result<()> {
         file.chunks.len()
     );
 
-    let mut lines = Vec::new();
-    for chunk in &file.chunks {
-        let (saved, metadata) = fetch(&call.client, chunk, &out).await?;
-        lines.push(check(&saved, &metadata, &file)?);
-        for channel in 0..metadata
-            .audio
-            .and_then(|audio| audio.channels)
-            .unwrap_or_default()
-        {
-            let who = metadata
-                .participants
-                .iter()
-                .find(|who| who.channel == Some(channel));
-            lines.push(format!("  channel {channel}: {}", call.describe(who)));
+    // The service's copy is deleted when every byte is here, verified, and in the manifest.
+    let download = call.client.download_recording(&file).to_dir(&out);
+    let saved = download.delete_after().await?;
+    for chunk in &saved.chunks {
+        for file in std::iter::once(&chunk.media).chain(&chunk.metadata) {
+            println!(
+                "downloaded           {} ({} bytes)",
+                file.path.display(),
+                file.bytes
+            );
         }
-        call.client.delete(chunk).await?;
-        println!("deleted              {} on the service", name(chunk));
+    }
+    println!("manifest written     {}", saved.manifest.display());
+    for warning in &saved.warnings {
+        println!("warning              {warning}");
+    }
+    ensure!(
+        saved.is_complete() && saved.deleted,
+        "something is missing, and the service's copy was kept; {} says what is here",
+        saved.manifest.display()
+    );
+    for chunk in &file.chunks {
         let location = chunk.content_location.as_ref().context("no location")?;
         let gone = call.client.download(location).into_bytes().await;
-        ensure!(
-            gone.is_err(),
-            "{} can be read after it was deleted",
-            name(chunk)
-        );
+        ensure!(gone.is_err(), "{location} can be read after it was deleted");
     }
+    println!(
+        "deleted              {} chunk(s) on the service",
+        saved.chunks.len()
+    );
+
     println!();
-    for line in lines {
-        println!("{line}");
+    for chunk in &saved.chunks {
+        println!("{}", check(chunk, &file)?);
+        let Some(document) = &chunk.document else {
+            continue;
+        };
+        let channels = document.audio.as_ref().and_then(|audio| audio.channels);
+        for channel in 0..channels.unwrap_or_default() {
+            let mut participants = document.participants.iter();
+            let who = participants.find(|who| who.channel == Some(channel));
+            println!("  channel {channel}: {}", call.describe(who));
+        }
     }
     Ok(())
 }
@@ -234,44 +249,12 @@ fn azure_call(connection_string: &str, id: &str, webhook: &str) -> Result<Call> 
     })
 }
 
-/// What a chunk is called.
-fn name(chunk: &RecordingChunk) -> &str {
-    chunk.document_id.as_ref().map_or("chunk", |id| id.as_str())
-}
-
-async fn fetch(
-    client: &RecordingClient,
-    chunk: &RecordingChunk,
-    out: &Path,
-) -> Result<(Saved, RecordingMetadata)> {
-    let path = out.join(format!("{}.wav", name(chunk)));
-    let location = chunk.content_location.as_ref().context("no media")?;
-    let saved = client.download(location).to_file(path).await?;
-    println!(
-        "downloaded           {} ({} bytes)",
-        saved.path.display(),
-        saved.bytes
-    );
-    let path = out.join(format!("{}.json", name(chunk)));
-    let location = chunk.metadata_location.as_ref().context("no metadata")?;
-    let document = client.download(location).to_file(path).await?;
-    println!(
-        "downloaded           {} ({} bytes)",
-        document.path.display(),
-        document.bytes
-    );
-    let metadata = RecordingMetadata::parse(&std::fs::read(&document.path)?)?;
-    Ok((saved, metadata))
-}
-
 /// Reads the file as any audio program would, and compares it with what the service said.
-fn check(
-    saved: &Saved,
-    metadata: &RecordingMetadata,
-    event: &RecordingFileStatusUpdated,
-) -> Result<String> {
+fn check(chunk: &SavedChunk, event: &RecordingFileStatusUpdated) -> Result<String> {
     const TOLERANCE: Duration = Duration::from_millis(50);
 
+    let saved = &chunk.media;
+    let document = chunk.document.as_ref().context("no metadata")?;
     let wav = hound::WavReader::new(File::open(&saved.path)?)
         .with_context(|| format!("{} is no WAV file", saved.path.display()))?;
     let spec = wav.spec();
@@ -284,7 +267,7 @@ fn check(
     let announced = if event.chunks.len() == 1 {
         event.duration
     } else {
-        metadata.duration
+        document.duration
     };
     if let Some(announced) = announced {
         ensure!(
@@ -292,7 +275,7 @@ fn check(
             "the file lasts {duration:?}, the service says {announced:?}"
         );
     }
-    if let Some(audio) = &metadata.audio {
+    if let Some(audio) = &document.audio {
         ensure!(
             audio.channels == Some(spec.channels.into()),
             "the file has {} channels",

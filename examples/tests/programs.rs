@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use acs_emulator::{Emulator, LargeRecording};
+use acs_recording::RecordingManifest;
 
 const KEY: &str = "d3Jvbmcga2V5LCBidXQgYSBrZXk=";
 
@@ -75,6 +76,7 @@ fn the_quickstart_records_a_call_end_to_end() {
         "recording stopped",
         "event received",
         "downloaded",
+        "manifest written",
         "deleted",
         "channel 0: alice (8:acs:",
         "channel 1: bob (8:acs:",
@@ -84,7 +86,16 @@ fn the_quickstart_records_a_call_end_to_end() {
     let [wav] = &files(&out, "wav")[..] else {
         panic!("not one WAV file in {out:?}")
     };
-    assert_eq!(files(&out, "json").len(), 1);
+    assert_eq!(files(&out, "json").len(), 2, "metadata and the manifest");
+    let stem = out.join(
+        wav.file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .replace(".000.wav", ""),
+    );
+    let manifest = RecordingManifest::load(stem.with_added_extension("manifest.json")).unwrap();
+    assert!(manifest.complete && manifest.deleted_at.is_some());
     let mut wav = hound::WavReader::open(wav).unwrap();
     assert_eq!((wav.spec().channels, wav.spec().sample_rate), (2, 16_000));
     let samples: Vec<i16> = wav.samples().map(Result::unwrap).collect();

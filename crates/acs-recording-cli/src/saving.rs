@@ -149,7 +149,8 @@ pub(crate) fn incomplete(saved: &SavedRecording) -> Option<Failure> {
         .map(|chunk| chunk.index.to_string())
         .collect();
     let what = match list.as_slice() {
-        [] => "the metadata of a chunk are missing".to_owned(),
+        [] if saved.may_be_completed() => "the metadata of a chunk are missing".to_owned(),
+        [] => "a file that was saved before is not here any more".to_owned(),
         [one] => format!("chunk {one} is missing"),
         several => format!("chunks {} are missing", several.join(", ")),
     };

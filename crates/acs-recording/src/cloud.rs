@@ -25,6 +25,10 @@ use crate::credential::Endpoint;
 ///
 /// It is not the cloud that a participant belongs to, which is
 /// [`CloudEnvironment`](crate::CloudEnvironment).
+#[cfg_attr(
+    not(feature = "entra"),
+    allow(rustdoc::broken_intra_doc_links, reason = "Entra ID is a feature")
+)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cloud {

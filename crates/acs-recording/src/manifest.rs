@@ -58,7 +58,8 @@ pub struct RecordingManifest {
     /// Why it ended.
     #[serde(deserialize_with = "lenient::or_default")]
     pub session_end_reason: Option<String>,
-    /// Every chunk that the event announced, by its index.
+    /// Every chunk that an event announced, by its index. An event that names other chunks than an
+    /// earlier one adds them, and those of the earlier one stay.
     #[serde(deserialize_with = "lenient::list")]
     pub chunks: Vec<ManifestChunk>,
     /// The indices below the highest one that no chunk has.
@@ -74,7 +75,8 @@ pub struct RecordingManifest {
     /// When the last of the files was saved.
     #[serde(deserialize_with = "lenient::or_default")]
     pub saved_at: Option<Timestamp>,
-    /// When the service's copy was deleted; none if this program did not delete it.
+    /// When the last of the service's copies was deleted; none unless this program deleted those of
+    /// all chunks that are saved.
     #[serde(deserialize_with = "lenient::or_default")]
     pub deleted_at: Option<Timestamp>,
     /// The program that wrote this, such as `acs-recording/0.1.0`.
@@ -111,6 +113,9 @@ pub struct ManifestChunk {
     /// The file with the metadata document; none if there was none.
     #[serde(deserialize_with = "lenient::or_default")]
     pub metadata: Option<ManifestFile>,
+    /// When the service's copy was deleted; none if this program did not delete it.
+    #[serde(deserialize_with = "lenient::or_default")]
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// A file of a recording in its manifest.
@@ -188,6 +193,7 @@ impl ManifestChunk {
             delete_location: plain(&chunk.delete_location),
             media: None,
             metadata: None,
+            deleted_at: None,
         }
     }
 }

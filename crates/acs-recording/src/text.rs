@@ -77,6 +77,67 @@ pub(crate) fn decode_lossy(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// Which bytes the parts of a text were before [`decode_lossy`] replaced what is not UTF-8.
+pub(crate) struct Origin<'a> {
+    bytes: &'a [u8],
+    text: &'a str,
+    /// Where a replacement ends: in the text, and in the bytes.
+    replaced: Vec<(usize, usize)>,
+}
+
+impl<'a> Origin<'a> {
+    pub(crate) fn new(bytes: &'a [u8], text: &'a str) -> Self {
+        let (encoding, bytes) = detect(bytes);
+        let mut replaced = Vec::new();
+        if matches!(encoding, Encoding::Utf8) && bytes != text.as_bytes() {
+            let (mut at, mut from) = (0, 0);
+            for chunk in bytes.utf8_chunks() {
+                at += chunk.valid().len() + char::REPLACEMENT_CHARACTER.len_utf8();
+                from += chunk.valid().len() + chunk.invalid().len();
+                if !chunk.invalid().is_empty() {
+                    replaced.push((at, from));
+                }
+            }
+        }
+        Self {
+            bytes,
+            text,
+            replaced,
+        }
+    }
+
+    /// The bytes of a part of the text. Those of anything else are its own.
+    pub(crate) fn of<'p>(&self, part: &'p str) -> &'p [u8]
+    where
+        'a: 'p,
+    {
+        self.find(part).unwrap_or(part.as_bytes())
+    }
+
+    fn find(&self, part: &str) -> Option<&'a [u8]> {
+        if self.replaced.is_empty() {
+            return None;
+        }
+        let start = part
+            .as_ptr()
+            .addr()
+            .checked_sub(self.text.as_ptr().addr())?;
+        let end = start.checked_add(part.len())?;
+        if end > self.text.len() {
+            return None;
+        }
+        let place = |at: usize| {
+            let before = self.replaced.partition_point(|(end, _)| *end <= at);
+            let last = before
+                .checked_sub(1)
+                .and_then(|last| self.replaced.get(last));
+            let (end, from) = last.copied().unwrap_or_default();
+            from + (at - end)
+        };
+        self.bytes.get(place(start)..place(end))
+    }
+}
+
 enum Encoding {
     Utf8,
     Utf16(fn([u8; 2]) -> u16),
@@ -143,6 +204,28 @@ mod tests {
         ] {
             assert_eq!(decode(&bytes).as_deref(), Ok(text), "{bytes:?}");
             assert_eq!(decode_lossy(&bytes), text);
+        }
+    }
+
+    #[test]
+    fn the_bytes_before_a_replacement_are_known() {
+        for bytes in [
+            &b"\xef\xbb\xbfa\xffb\xf0\x9fcd"[..],
+            b"\xff\xff",
+            b"all \xc3\xa9",
+            b"x\xc3",
+        ] {
+            let text = decode_lossy(bytes);
+            let origin = Origin::new(bytes, &text);
+            let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+            assert_eq!(origin.of(&text), bytes);
+            let letters: Vec<u8> = text
+                .char_indices()
+                .flat_map(|(at, letter)| origin.of(&text[at..at + letter.len_utf8()]))
+                .copied()
+                .collect();
+            assert_eq!(letters, bytes);
+            assert_eq!(origin.of("elsewhere"), b"elsewhere");
         }
     }
 

@@ -8,6 +8,8 @@
 )]
 
 mod common;
+#[path = "download_manifest/later_events.rs"]
+mod later_events;
 #[path = "common/storage.rs"]
 mod storage;
 
@@ -760,6 +762,39 @@ async fn policies_hold_for_whole_recordings() {
     let replace = scene.save().overwrite(Overwrite::Replace).delete_after();
     assert!(replace.await.unwrap().deleted);
     assert!(std::fs::read(scene.file("a.000.wav")).unwrap() == wav(2, b'a'));
+}
+
+#[tokio::test]
+async fn single_files_go_by_a_manifest_beside_them() {
+    let scene = Scene::with(&["a", "b"]).await;
+    scene.save().await.unwrap();
+    let location = |id| format!("{}{}", scene.objects.url, path(id, "audiowav"));
+    let skip = |id, name| {
+        let download = scene.client.download(&location(id).parse().unwrap());
+        download
+            .overwrite(Overwrite::Skip)
+            .sha256()
+            .to_file(scene.file(name))
+    };
+    scene.objects.requests();
+    let saved = skip("a", "a.000.wav").await.unwrap();
+    assert_eq!((saved.transferred, saved.bytes), (0, 4044));
+    assert_eq!(saved.sha256.unwrap().to_string(), hex(&wav(2, b'a')));
+    assert_eq!(scene.objects.requests(), Vec::<String>::new());
+    // The right size is not enough where there is a manifest.
+    let zeros = vec![0; wav(2, b'a').len()];
+    scene.write("a.000.wav", &zeros);
+    let error = skip("a", "a.000.wav").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::File);
+    assert!(error.to_string().contains("a.manifest.json"), "{error}");
+    assert_eq!(std::fs::read(scene.file("a.000.wav")).unwrap(), zeros);
+    // It says nothing about other content, nor about other files.
+    scene.objects.requests();
+    for (id, name) in [("b", "a.000.wav"), ("a", "other.wav")] {
+        scene.write(name, b"short");
+        assert_eq!(kind(skip(id, name).await), ErrorKind::File);
+        assert_eq!(scene.objects.requests().len(), 1, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ mod common;
 
 use acs_recording::models::RecordingState;
 use acs_recording::{
-    ContentUrl, Error, ErrorKind, Event, EventKind, Events, Hint, RecordingFileStatusUpdated,
-    RecordingId,
+    ContentUrl, Disposition, Error, ErrorKind, Event, EventKind, Events, Hint,
+    RecordingFileStatusUpdated, RecordingId,
 };
 use common::{Answer, Server, answer, client, state};
 use serde_json::json;
@@ -284,4 +284,36 @@ async fn a_page_of_a_gateway_deletes_nothing() {
     let error = client.delete_at(&location).await.unwrap_err();
     assert_eq!(error.hint(), Some(Hint::CheckGateway), "{error}");
     client.delete_at(&location).await.unwrap();
+}
+
+/// What a gateway does not find is there all the same.
+#[tokio::test]
+async fn a_page_of_a_gateway_makes_no_content_gone() {
+    let html = "<html><body>404 Not Found</body></html>";
+    let plain = "default backend - 404";
+    let unknown = r#"{"statusCode": 404, "message": "Resource not found"}"#;
+    for status in ["404 Not Found", "410 Gone"] {
+        for (kind, body) in [
+            ("text/html", html),
+            ("text/plain", plain),
+            ("application/json", unknown),
+        ] {
+            // However old the content is.
+            for age in [None, Some("2020-01-02T03:04:05Z")] {
+                let server = Server::start([answer(status, &[("Content-Type", kind)], body)]).await;
+                let client = server.client().build().unwrap();
+                let location = format!("{}/v1/objects/o/content/video", server.url);
+                let mut download = client.download(&location.parse().unwrap());
+                if let Some(age) = age {
+                    download = download.recorded_until(age.parse().unwrap());
+                }
+                let error = download.into_bytes().await.unwrap_err();
+                let case = format!("{status}, {body}: {error}");
+                assert_eq!(error.hint(), Some(Hint::CheckGateway), "{case}");
+                let gone = [ErrorKind::NotFound, ErrorKind::ExpiredContent];
+                assert!(!gone.contains(&error.kind()), "{case}");
+                assert_eq!(Disposition::of(&error), Disposition::Retry, "{case}");
+            }
+        }
+    }
 }

@@ -194,9 +194,41 @@ async fn where_nothing_is_to_be_downloaded_it_is_told_once() {
         "{run:?}"
     );
     assert_eq!(run.err.matches("storage of your own").count(), 1, "{run:?}");
+    assert_eq!(run.err.matches("skipped: ").count(), 2, "{run:?}");
     assert!(!run.err.contains("error"), "{run:?}");
     assert!(!run.err.contains("--allow-host"), "{run:?}");
     assert_eq!(run.text().lines().count(), 2);
+}
+
+#[tokio::test]
+async fn what_is_skipped_is_a_line_of_json() {
+    let acs = Emulator::start().await.unwrap();
+    let recording = acs.add_recording(LargeRecording::new(100));
+    let program = Program::new(&acs);
+    let listen = ["events", "listen", "--port", "0", "--no-check", "--count"];
+    let listen = [
+        &listen[..],
+        &["1", "--download-to", "rec", "--output", "json"],
+    ]
+    .concat();
+    let listening = Listening::start(&mut program.command(&listen));
+    let mut none = event(&recording);
+    none[0]["data"]["recordingStorageInfo"]["recordingChunks"] = serde_json::json!([]);
+    let answer = post(&listening.url, &none.to_string());
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let run = listening.end(&program);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let lines: Vec<serde_json::Value> = run
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let [event, skipped] = &lines[..] else {
+        panic!("{run:?}");
+    };
+    assert_eq!(event["id"], none[0]["id"]);
+    assert_eq!(skipped["skipped"], "nothing-to-download");
+    assert!(skipped.get("recording_id").is_some(), "{skipped}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

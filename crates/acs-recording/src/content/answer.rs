@@ -54,27 +54,43 @@ pub(super) struct Readiness {
 }
 
 impl Readiness {
-    /// How long to wait before asking again.
+    /// How long to wait before asking again: no shorter than the service asks for.
     ///
     /// # Errors
-    /// It was long enough.
+    /// It was long enough, or the service asks for a longer wait than the limit allows.
     pub(super) fn pause(&mut self, NotReady { limit, error }: NotReady) -> Result<Duration> {
         let since = *self.since.get_or_insert_with(Instant::now);
-        let pause = self.last.map_or(FIRST_READY_PAUSE, |last| last * 2);
-        let pause = pause.min(MAX_READY_PAUSE);
-        if since.elapsed() + pause <= limit {
+        let usual = self.last.map_or(FIRST_READY_PAUSE, |last| last * 2);
+        let usual = usual.min(MAX_READY_PAUSE);
+        let asked = error.retry_after();
+        let pause = usual.max(asked.unwrap_or_default());
+        let left = limit.saturating_sub(since.elapsed());
+        if pause <= left {
             debug!(?pause, "content is not ready yet");
-            self.last = Some(pause);
+            self.last = Some(usual);
             return Ok(pause);
         }
         if limit.is_zero() {
             return Err(error);
         }
-        let text = format!(
+        let mut text = format!(
             "the content was not ready within {:.1} s",
             limit.as_secs_f32()
         );
-        Err(Error::new(ErrorKind::ContentNotReady, text).with_source(error))
+        let too_long = asked.filter(|asked| *asked > left);
+        if let Some(asked) = too_long {
+            text = format!(
+                "the content is not ready, and the service asks to come again in {:.1} s, when the \
+                 limit of {:.1} s is over",
+                asked.as_secs_f32(),
+                limit.as_secs_f32()
+            );
+        }
+        let late = Error::new(ErrorKind::ContentNotReady, text).with_source(error);
+        Err(match too_long {
+            Some(asked) => late.with_retry_after(asked),
+            None => late,
+        })
     }
 }
 
@@ -372,4 +388,43 @@ pub(super) fn beyond(start: u64, total: u64) -> Error {
         ErrorKind::InvalidInput,
         format!("the range begins at {start}, and the content has {total} bytes"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn not_ready(limit: u64, asked: Option<u64>) -> NotReady {
+        let error = Error::new(ErrorKind::Service, "busy").with_status(503);
+        NotReady {
+            limit: Duration::from_secs(limit),
+            error: match asked {
+                Some(asked) => error.with_retry_after(Duration::from_secs(asked)),
+                None => error,
+            },
+        }
+    }
+
+    #[test]
+    fn what_the_service_asks_for_is_the_least_pause() {
+        let mut readiness = Readiness::default();
+        let mut pause = |asked| readiness.pause(not_ready(100, asked)).unwrap();
+        assert_eq!(pause(None), FIRST_READY_PAUSE);
+        assert_eq!(pause(Some(30)), Duration::from_secs(30));
+        // The pauses go on growing from where they were.
+        assert_eq!(pause(None), FIRST_READY_PAUSE * 4);
+        assert_eq!(pause(Some(1)), FIRST_READY_PAUSE * 8);
+    }
+
+    #[test]
+    fn a_wait_beyond_the_limit_ends_at_once() {
+        let error = Readiness::default().pause(not_ready(10, Some(11)));
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ContentNotReady);
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(11)));
+        assert!(error.to_string().contains("in 11.0 s"), "{error}");
+        assert!(error.is_retryable());
+        let error = Readiness::default().pause(not_ready(0, Some(11)));
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Service);
+    }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::file::{Job, Saved, Stop};
+use super::proofs::{Records, holds};
 use super::reader::Reader;
 use super::sink::tidy;
 use super::verify::{Announced, ContentHash, Hasher};
@@ -27,6 +28,9 @@ impl Job {
     /// Takes a file that is there for the content, if there is enough to go by; none if only the
     /// content itself can tell.
     pub(super) async fn compare(&self, found: u64) -> Result<Option<Saved>, Stop> {
+        if let Some(saved) = self.vouched_for().await? {
+            return Ok(Some(saved));
+        }
         let Some(announced) = self.expect(found).await? else {
             return Ok(None);
         };
@@ -51,6 +55,47 @@ impl Job {
             bytes: found,
             transferred: 0,
         }))
+    }
+
+    /// Takes a single file for the content if the manifest of its recording says so; none if there
+    /// is no manifest beside it that knows it.
+    ///
+    /// # Errors
+    /// The manifest says that it is something else.
+    async fn vouched_for(&self) -> Result<Option<Saved>> {
+        if self.wants_proof || !self.wanted.is_whole() {
+            return Ok(None);
+        }
+        let (path, location) = (self.path.clone(), self.source.location.clone());
+        let found = self.on_disk(move || {
+            let Some((records, name)) = Records::beside(&path) else {
+                return Ok(None);
+            };
+            // A manifest that cannot be read vouches for nothing.
+            let proofs = records.read().unwrap_or_default();
+            let files = proofs.find(&name, &location);
+            for (_, file) in &files {
+                if holds(&path, file)? {
+                    return Ok(Some(Ok((*file).clone())));
+                }
+            }
+            Ok((!files.is_empty()).then(|| Err(records.path().to_owned())))
+        });
+        match found.await? {
+            None => Ok(None),
+            Some(Err(manifest)) => {
+                Err(self.left(&format!("is not what {} says", manifest.display())))
+            }
+            Some(Ok(file)) => {
+                self.meter.set_base(file.bytes, Some(file.bytes));
+                Ok(Some(Saved {
+                    path: self.path.clone(),
+                    bytes: file.bytes,
+                    sha256: Some(file.sha256).filter(|_| self.options.sha256),
+                    transferred: 0,
+                }))
+            }
+        }
     }
 
     /// Finds out whether content may be in a file of this size, and which checksums it then has;

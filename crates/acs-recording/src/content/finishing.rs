@@ -7,7 +7,7 @@ use super::piece::{Piece, on_disk, recorded};
 use super::proofs::Proof;
 use super::saving::Saving;
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::RecordingManifest;
+use crate::manifest::{ManifestChunk, RecordingManifest};
 
 impl Saving<'_> {
     /// Writes the manifest, deletes what is to be deleted, and tells how it went.
@@ -40,11 +40,11 @@ impl Saving<'_> {
         }
         self.write(&manifest).await?;
         let mut kept = None;
-        if self.save.deletes && manifest.deleted_at.is_none() {
+        if self.save.deletes && !self.is_deleted(&manifest) {
             if manifest.complete || self.save.deletes_incomplete {
-                self.delete().await?;
-                manifest.deleted_at = Some(Timestamp::now());
+                let outcome = self.delete(&mut manifest).await;
                 self.write(&manifest).await?;
+                outcome?;
             } else {
                 kept = Some(
                     "the recording is incomplete; the service's copy is not deleted".to_owned(),
@@ -55,31 +55,27 @@ impl Saving<'_> {
     }
 
     fn outcome(self, manifest: &RecordingManifest, kept: Option<String>) -> SavedRecording {
-        let mut missing: Vec<_> = self
-            .gaps
-            .iter()
-            .map(|gap| MissingChunk::new(*gap, None))
-            .collect();
-        let mut chunks = Vec::new();
-        for piece in self.pieces {
-            match piece.media {
-                Some((media, _)) => chunks.push(SavedChunk {
-                    index: piece.number,
-                    media,
-                    metadata: piece.metadata.map(|(saved, _)| saved),
-                    document: piece.document,
-                }),
-                None => missing.push(MissingChunk::new(piece.number, Some(&piece.chunk))),
-            }
-        }
+        let deleted = self.is_deleted(manifest);
+        let gaps = self.gaps.iter().map(|gap| MissingChunk::gap(*gap));
+        let without_media = manifest.chunks.iter().filter(|chunk| chunk.media.is_none());
+        let mut missing: Vec<_> = gaps.chain(without_media.map(MissingChunk::of)).collect();
         missing.sort_by_key(|chunk| chunk.index);
+        let saved = self.pieces.into_iter().filter_map(|piece| {
+            Some(SavedChunk {
+                index: piece.number,
+                media: piece.media?.0,
+                metadata: piece.metadata.map(|(saved, _)| saved),
+                document: piece.document,
+            })
+        });
         SavedRecording {
-            chunks,
+            chunks: saved.collect(),
             missing,
             warnings: self.warnings.into_iter().chain(kept).collect(),
             manifest: self.records.path().to_owned(),
-            deleted: manifest.deleted_at.is_some(),
+            deleted,
             complete: manifest.complete,
+            lacks_metadata: self.lacks_metadata && !self.lacks_earlier,
         }
     }
 
@@ -99,14 +95,20 @@ impl Saving<'_> {
             manifest.event_id = old.and_then(|old| old.event_id.clone());
             manifest.event_time = old.and_then(|old| old.event_time);
         }
+        if let Some(old) = old {
+            keep(&mut manifest, old);
+        }
         manifest.chunks = self.pieces.iter().map(recorded).collect();
+        manifest.chunks.extend(self.earlier.iter().cloned());
+        manifest.chunks.sort_by_key(|chunk| chunk.index);
         manifest.gaps.clone_from(&self.gaps);
         manifest.warnings.clone_from(&self.warnings);
-        let has_media = self.pieces.iter().all(|piece| piece.media.is_some());
-        manifest.complete = has_media && self.gaps.is_empty() && !self.lacks_metadata;
+        let has_media = manifest.chunks.iter().all(|chunk| chunk.media.is_some());
+        let is_whole = has_media && self.gaps.is_empty() && !self.lacks_earlier;
+        manifest.complete = is_whole && !self.lacks_metadata;
         let saved_at = old_files.and_then(|old| old.saved_at);
         manifest.saved_at = Some(saved_at.unwrap_or_else(Timestamp::now));
-        manifest.deleted_at = old_files.and_then(|old| old.deleted_at);
+        manifest.deleted_at = all_deleted(&manifest.chunks);
         manifest
     }
 
@@ -122,15 +124,59 @@ impl Saving<'_> {
         .await
     }
 
-    /// Deletes all that is saved and can be deleted; the first failure is told after that.
-    async fn delete(&self) -> Result<()> {
+    /// Whether all that the event names is deleted, as far as it is saved.
+    fn is_deleted(&self, manifest: &RecordingManifest) -> bool {
+        let is_named = |chunk: &&ManifestChunk| {
+            let mut pieces = self.pieces.iter();
+            pieces.any(|piece| piece.number == chunk.index)
+        };
+        all_deleted(manifest.chunks.iter().filter(is_named)).is_some()
+    }
+
+    /// Deletes all that the event names, is saved and can be deleted; the first failure is told
+    /// after that.
+    async fn delete(&self, manifest: &mut RecordingManifest) -> Result<()> {
         let mut outcome = Ok(());
         for piece in self.pieces.iter().filter(|piece| piece.media.is_some()) {
-            let deleted = self.save.what.client.delete(&piece.chunk).await;
-            outcome = outcome.and(deleted);
+            let mut chunks = manifest.chunks.iter_mut();
+            let chunk = chunks.find(|chunk| chunk.index == piece.number);
+            let Some(chunk) = chunk.filter(|chunk| chunk.deleted_at.is_none()) else {
+                continue;
+            };
+            match self.save.what.client.delete(&piece.chunk).await {
+                Ok(()) => chunk.deleted_at = Some(Timestamp::now()),
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
         }
+        manifest.deleted_at = all_deleted(&manifest.chunks);
         outcome.map_err(|error| error.advise("the recording is saved, and not all of it deleted"))
     }
+}
+
+/// When the last of these chunks was deleted, if all that are saved are.
+fn all_deleted<'a>(chunks: impl IntoIterator<Item = &'a ManifestChunk>) -> Option<Timestamp> {
+    let saved = chunks.into_iter().filter(|chunk| chunk.media.is_some());
+    let deleted: Option<Vec<Timestamp>> = saved.map(|chunk| chunk.deleted_at).collect();
+    deleted?.into_iter().max()
+}
+
+/// Keeps what an earlier event said and this one does not.
+fn keep(manifest: &mut RecordingManifest, old: &RecordingManifest) {
+    let or = |new: &mut Option<String>, old: &Option<String>| {
+        if new.is_none() {
+            new.clone_from(old);
+        }
+    };
+    or(&mut manifest.call_id, &old.call_id);
+    or(&mut manifest.session_end_reason, &old.session_end_reason);
+    manifest.recording_id = manifest
+        .recording_id
+        .take()
+        .or_else(|| old.recording_id.clone());
+    let call = manifest.server_call_id.take();
+    manifest.server_call_id = call.or_else(|| old.server_call_id.clone());
+    manifest.start = manifest.start.or(old.start);
+    manifest.duration_ms = manifest.duration_ms.or(old.duration_ms);
 }
 
 /// Whether the service does not have the content, and will not have it any more.

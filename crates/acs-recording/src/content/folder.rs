@@ -16,8 +16,9 @@ use super::progress::Progress;
 use super::saving;
 use crate::client::RecordingClient;
 use crate::error::{Error, ErrorKind, Hint, Result};
-use crate::event::{Event, RecordingChunk, RecordingFileStatusUpdated};
+use crate::event::{Event, RecordingFileStatusUpdated};
 use crate::ids::DocumentId;
+use crate::manifest::ManifestChunk;
 use crate::metadata::RecordingMetadata;
 
 const OPERATION: &str = "download recording";
@@ -62,9 +63,9 @@ impl DownloadRecording {
 
     /// What the names of all files of the recording begin with: the id of its first document, or
     /// else that of the recording, without anything that a name cannot have. Two events about the
-    /// same recording have the same.
+    /// same recording have the same, if they have the same first chunk.
     pub fn file_stem(&self) -> String {
-        self.stem(&number(&self.file.chunks))
+        self.stem(&number(&self.file.chunks, Vec::new()))
     }
 
     pub(super) fn stem(&self, numbered: &Numbered) -> String {
@@ -89,6 +90,9 @@ impl DownloadRecording {
     /// written last, says what was saved and verified; see
     /// [`RecordingManifest`](crate::RecordingManifest). No name leads out of the folder, whatever
     /// an event says.
+    ///
+    /// A later event about the same recording may name fewer chunks, or others. Those that are saved
+    /// stay in the manifest, and no chunk takes the place of another.
     pub fn to_dir(self, folder: impl Into<PathBuf>) -> SaveRecording {
         SaveRecording {
             what: self,
@@ -179,17 +183,19 @@ pub struct SaveRecording {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SavedRecording {
-    /// The chunks that are saved, in order.
+    /// The chunks of the event that are saved, in order.
     pub chunks: Vec<SavedChunk>,
-    /// The chunks that could not be saved, because the event does not say where they are.
+    /// The chunks that could not be saved, because no event says where they are.
     pub missing: Vec<MissingChunk>,
     /// What is odd about the recording, in words.
     pub warnings: Vec<String>,
     /// The file with the [manifest](crate::RecordingManifest).
     pub manifest: PathBuf,
-    /// Whether the service's copy is deleted.
+    /// Whether the service's copy of these chunks is deleted.
     pub deleted: bool,
     pub(super) complete: bool,
+    /// Whether there are metadata that could not be fetched, and nothing else is missing for good.
+    pub(super) lacks_metadata: bool,
 }
 
 /// A chunk of a recording that was downloaded.
@@ -219,11 +225,20 @@ pub struct MissingChunk {
 }
 
 impl MissingChunk {
-    pub(super) fn new(index: u64, chunk: Option<&RecordingChunk>) -> Self {
+    /// One that no event announces.
+    pub(super) fn gap(index: u64) -> Self {
         Self {
             index,
-            document_id: chunk.and_then(|chunk| chunk.document_id.clone()),
-            end_reason: chunk.and_then(|chunk| chunk.end_reason.clone()),
+            document_id: None,
+            end_reason: None,
+        }
+    }
+
+    pub(super) fn of(chunk: &ManifestChunk) -> Self {
+        Self {
+            index: chunk.index,
+            document_id: chunk.document_id.clone(),
+            end_reason: chunk.end_reason.clone(),
         }
     }
 }
@@ -246,7 +261,7 @@ impl SavedRecording {
     /// Whether the same download may complete the recording later: all media are saved, and a
     /// metadata document was not there yet.
     pub fn may_be_completed(&self) -> bool {
-        !self.complete && self.missing.is_empty()
+        self.lacks_metadata && self.missing.is_empty()
     }
 }
 
@@ -256,7 +271,7 @@ impl SaveRecording {
     /// Deletes the recording from the service, once all of it is on the disk, verified, and written
     /// down in the manifest. An incomplete one is kept.
     ///
-    /// What is gone already counts as deleted. If the process ends on the way, or deleting fails,
+    /// Only what the event names is deleted. What is gone already counts as deleted. If the process ends on the way, or deleting fails,
     /// the same download finishes it: before anything is deleted, each file is read again and
     /// compared with its SHA-256 in the manifest. A chunk for which the event names no delete
     /// location, or that of something else, is an error that comes after the others are deleted.

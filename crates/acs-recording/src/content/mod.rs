@@ -14,6 +14,7 @@ mod budget;
 mod delete;
 mod disk;
 mod download;
+mod earlier;
 mod existing;
 mod file;
 mod finishing;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::earlier::{GAP, fill_in, take_known};
 use crate::event::RecordingChunk;
+use crate::manifest::ManifestChunk;
 
 /// Longer lists of gaps say nothing new.
 const MAX_GAPS: usize = 1000;
@@ -12,6 +14,8 @@ const MAX_GAPS: usize = 1000;
 pub(super) struct Numbered {
     /// In the order of their numbers.
     pub(super) chunks: Vec<(u64, RecordingChunk)>,
+    /// Those of which only earlier events told, in the same order.
+    pub(super) earlier: Vec<ManifestChunk>,
     /// The numbers below the highest one that no chunk has.
     pub(super) gaps: Vec<u64>,
     /// What is odd about the numbers.
@@ -19,34 +23,40 @@ pub(super) struct Numbered {
 }
 
 /// Numbers chunks by their index. A chunk without an index, or with that of another chunk, gets a
-/// free number; a chunk that is announced twice is one.
-pub(super) fn number(chunks: &[RecordingChunk]) -> Numbered {
-    let mut numbered = Numbered::default();
+/// free number; a chunk that is announced twice is one. One that is `known` from an earlier event
+/// keeps the number that it has, and takes from there what this event does not say.
+pub(super) fn number(chunks: &[RecordingChunk], known: Vec<ManifestChunk>) -> Numbered {
+    let mut numbered = Numbered {
+        earlier: known,
+        ..Numbered::default()
+    };
     let mut others = Vec::new();
-    for (place, chunk) in (0_u64..).zip(without_repetitions(chunks)) {
-        let is_taken = |index: u64| numbered.chunks.iter().any(|(number, _)| *number == index);
-        match chunk.index {
-            Some(index) if !is_taken(index) => numbered.chunks.push((index, chunk)),
-            index => others.push((place, index, chunk)),
+    for (place, mut chunk) in (0_u64..).zip(without_repetitions(chunks)) {
+        if let Some(known) = take_known(&mut numbered.earlier, &chunk) {
+            numbered.warn(known.index, chunk.index);
+            fill_in(&mut chunk, &known);
+            numbered.chunks.push((known.index, chunk));
+        } else {
+            others.push((place, chunk));
         }
     }
-    for (place, index, chunk) in others {
-        let highest = numbered.chunks.iter().map(|(number, _)| *number).max();
-        let is_free = numbered.chunks.iter().all(|(number, _)| *number != place);
-        let number = match highest {
-            Some(highest) if !is_free => highest.saturating_add(1),
+    let mut rest = Vec::new();
+    for (place, chunk) in others {
+        match chunk.index {
+            Some(index) if numbered.is_free(index) => numbered.chunks.push((index, chunk)),
+            _ => rest.push((place, chunk)),
+        }
+    }
+    for (place, chunk) in rest {
+        let number = match numbered.numbers().max() {
+            Some(highest) if !numbered.is_free(place) => highest.saturating_add(1),
             _ => place,
         };
-        numbered.warnings.push(match index {
-            Some(index) => {
-                format!("two chunks have the index {index}; one of them is chunk {number} here")
-            }
-            None => format!("the event gives chunk {number} no index"),
-        });
+        numbered.warn(number, chunk.index);
         numbered.chunks.push((number, chunk));
     }
     numbered.chunks.sort_by_key(|(number, _)| *number);
-    numbered.gaps = gaps(&numbered.chunks);
+    numbered.gaps = gaps(numbered.numbers().collect());
     if !numbered.gaps.is_empty() {
         let list: Vec<_> = numbered.gaps.iter().take(10).map(u64::to_string).collect();
         let more = if numbered.gaps.len() > 10 {
@@ -55,11 +65,33 @@ pub(super) fn number(chunks: &[RecordingChunk]) -> Numbered {
             ""
         };
         numbered.warnings.push(format!(
-            "the event does not announce chunk {}{more}, and does announce later ones",
+            "{GAP} {}{more}, and does announce later ones",
             list.join(", ")
         ));
     }
     numbered
+}
+
+impl Numbered {
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        let earlier = self.earlier.iter().map(|chunk| chunk.index);
+        earlier.chain(self.chunks.iter().map(|(number, _)| *number))
+    }
+
+    fn is_free(&self, number: u64) -> bool {
+        self.numbers().all(|taken| taken != number)
+    }
+
+    /// Tells of a number that is not the index.
+    fn warn(&mut self, number: u64, index: Option<u64>) {
+        self.warnings.push(match index {
+            Some(index) if index == number => return,
+            Some(index) => {
+                format!("two chunks have the index {index}; one of them is chunk {number} here")
+            }
+            None => format!("the event gives chunk {number} no index"),
+        });
+    }
 }
 
 /// The chunks, each once. Of two entries about the same one, that with a location counts.
@@ -80,8 +112,7 @@ fn without_repetitions(chunks: &[RecordingChunk]) -> Vec<RecordingChunk> {
     once
 }
 
-fn gaps(chunks: &[(u64, RecordingChunk)]) -> Vec<u64> {
-    let numbers: BTreeSet<u64> = chunks.iter().map(|(number, _)| *number).collect();
+fn gaps(numbers: BTreeSet<u64>) -> Vec<u64> {
     let mut gaps = Vec::new();
     let mut next = 0;
     for number in numbers {
@@ -109,7 +140,7 @@ mod tests {
         let chunks: Vec<_> = named
             .map(|(place, index)| chunk(&format!("d{place}"), *index))
             .collect();
-        let numbered = number(&chunks);
+        let numbered = number(&chunks, Vec::new());
         let numbers: Vec<_> = numbered.chunks.iter().map(|(number, _)| *number).collect();
         let unique: BTreeSet<_> = numbers.iter().collect();
         assert_eq!(unique.len(), indices.len(), "each has its own");
@@ -142,18 +173,24 @@ mod tests {
             content_location: "https://x.example/a".parse().ok(),
             ..chunk("a", Some(0))
         };
-        let numbered = number(&[
-            chunk("a", Some(0)),
-            with_location.clone(),
-            chunk("a", Some(0)),
-        ]);
+        let numbered = number(
+            &[
+                chunk("a", Some(0)),
+                with_location.clone(),
+                chunk("a", Some(0)),
+            ],
+            Vec::new(),
+        );
         assert_eq!(numbered.chunks, [(0, with_location)]);
         assert!(numbered.warnings.is_empty());
     }
 
     #[test]
     fn an_index_without_bounds_takes_no_memory() {
-        let numbered = number(&[chunk("a", Some(1 << 53)), chunk("b", Some(u64::MAX))]);
+        let numbered = number(
+            &[chunk("a", Some(1 << 53)), chunk("b", Some(u64::MAX))],
+            Vec::new(),
+        );
         assert_eq!(numbered.gaps.len(), MAX_GAPS);
         assert!(
             numbered.warnings[0].ends_with('s'),

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use super::file::{Saved, file_error};
@@ -27,6 +28,8 @@ pub(super) struct Piece {
     pub(super) metadata: Option<(Saved, Proof)>,
     pub(super) document: Option<RecordingMetadata>,
     pub(super) length: Option<Duration>,
+    /// When an earlier run deleted what it had saved.
+    pub(super) deleted_at: Option<Timestamp>,
 }
 
 impl Piece {
@@ -48,6 +51,7 @@ impl Piece {
             metadata: None,
             document: None,
             length: None,
+            deleted_at: None,
         }
     }
 
@@ -68,6 +72,9 @@ pub(super) fn recorded(piece: &Piece) -> ManifestChunk {
     let mut chunk = ManifestChunk::new(piece.number, &piece.chunk);
     chunk.media = file(&piece.media);
     chunk.metadata = file(&piece.metadata);
+    // What came just now is not deleted.
+    let is_new = piece.proofs().any(|proof| proof == Proof::Now);
+    chunk.deleted_at = piece.deleted_at.filter(|_| !is_new);
     chunk
 }
 

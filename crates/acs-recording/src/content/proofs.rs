@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::ContentUrl;
-use super::disk::{open_to_read, remove, sync_folder, with_suffix, write_atomically};
+use super::disk::{PRIVATE, open_to_read, remove, sync_folder, with_suffix, write_atomically};
 use super::verify::Hasher;
 use crate::manifest::{MAX_BYTES, ManifestChunk, ManifestFile, RecordingManifest};
 
@@ -46,6 +46,16 @@ impl Records {
             path,
             mode,
         }
+    }
+
+    /// Those of the recording of which this file is one, by its name, with that name.
+    pub(super) fn beside(file: &Path) -> Option<(Self, String)> {
+        let name = file.file_name()?.to_str()?;
+        let (base, _) = name.rsplit_once('.')?;
+        let (stem, number) = base.rsplit_once('.')?;
+        let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+        let records = Self::new(file.parent()?, stem, PRIVATE);
+        is_number.then(|| (records, name.to_owned()))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -116,7 +126,7 @@ impl Proofs {
     }
 }
 
-fn files_of(chunk: &ManifestChunk) -> Vec<(&ManifestFile, Option<&ContentUrl>)> {
+pub(super) fn files_of(chunk: &ManifestChunk) -> Vec<(&ManifestFile, Option<&ContentUrl>)> {
     let media = chunk
         .media
         .iter()
@@ -129,7 +139,7 @@ fn files_of(chunk: &ManifestChunk) -> Vec<(&ManifestFile, Option<&ContentUrl>)> 
 }
 
 /// Whether two locations are of the same content: it has the same path on all hosts of the service.
-fn is_same(one: &ContentUrl, other: &ContentUrl) -> bool {
+pub(super) fn is_same(one: &ContentUrl, other: &ContentUrl) -> bool {
     let (one_path, other_path) = (one.as_url().path(), other.as_url().path());
     let is_object = one.object().is_some();
     one_path == other_path && (is_object || one.as_url().origin() == other.as_url().origin())

@@ -1,5 +1,6 @@
 //! Saving a whole recording: media first, then metadata, then the manifest, then deleting.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use super::ContentUrl;
 use super::download::Extras;
+use super::earlier::{look_for, warnings_about};
 use super::file::{Check, Saved};
 use super::finishing::is_gone;
 use super::folder::{SaveRecording, SavedRecording};
@@ -20,6 +22,7 @@ use super::progress::{Listener, Meter, Progress};
 use super::proofs::{Proof, Proofs, Records, holds};
 use super::sink::clear;
 use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::ManifestChunk;
 use crate::metadata::RecordingMetadata;
 use jiff::Timestamp;
 
@@ -31,7 +34,8 @@ const METADATA_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) async fn run(save: &SaveRecording) -> Result<SavedRecording> {
     save.options.check()?;
     save.what.check()?;
-    let numbered = number(&save.what.file.chunks);
+    let chunks = &save.what.file.chunks;
+    let numbered = number(chunks, Vec::new());
     let stem = save.what.stem(&numbered);
     let folder = save.folder.clone();
     on_disk(&save.folder, move || std::fs::create_dir_all(folder)).await?;
@@ -39,7 +43,11 @@ pub(super) async fn run(save: &SaveRecording) -> Result<SavedRecording> {
     let records = Records::new(&save.folder, &stem, save.options.mode);
     let read = records.clone();
     let proofs = on_disk(records.path(), move || read.read()).await?;
+    let numbered = number(chunks, proofs.chunks());
+    let lost = look_for(&save.folder, &numbered.earlier).await?;
     let mut saving = Saving::new(save, numbered, &stem, records, proofs);
+    saving.lacks_earlier = !lost.is_empty();
+    saving.warnings.extend(lost);
     saving.media().await?;
     saving.metadata().await?;
     saving.compare_lengths();
@@ -52,12 +60,16 @@ pub(super) struct Saving<'a> {
     pub(super) records: Records,
     pub(super) proofs: Proofs,
     pub(super) pieces: Vec<Piece>,
+    /// What earlier events announced, and this one does not.
+    pub(super) earlier: Vec<ManifestChunk>,
     pub(super) gaps: Vec<u64>,
     pub(super) warnings: Vec<String>,
     /// Why chunks could not be saved.
     pub(super) failures: Vec<Error>,
     /// Whether there are metadata that could not be fetched.
     pub(super) lacks_metadata: bool,
+    /// Whether a file is not here that an earlier run saved and this event does not name.
+    pub(super) lacks_earlier: bool,
 }
 
 impl<'a> Saving<'a> {
@@ -69,17 +81,30 @@ impl<'a> Saving<'a> {
         proofs: Proofs,
     ) -> Self {
         let chunks = numbered.chunks.into_iter();
+        let mut warnings = numbered.warnings;
+        if let Some(before) = &proofs.finished {
+            warnings.extend(warnings_about(&numbered.earlier, before));
+        }
+        let mut deleted: BTreeMap<_, _> = proofs
+            .chunks()
+            .into_iter()
+            .filter_map(|chunk| Some((chunk.index, chunk.deleted_at?)))
+            .collect();
+        let pieces = chunks.map(|(number, chunk)| Piece {
+            deleted_at: deleted.remove(&number),
+            ..Piece::new(save, stem, number, chunk)
+        });
         Self {
             save,
             records,
-            proofs,
-            pieces: chunks
-                .map(|(number, chunk)| Piece::new(save, stem, number, chunk))
-                .collect(),
+            pieces: pieces.collect(),
+            earlier: numbered.earlier,
             gaps: numbered.gaps,
-            warnings: numbered.warnings,
+            warnings,
             failures: Vec::new(),
             lacks_metadata: false,
+            lacks_earlier: false,
+            proofs,
         }
     }
 
@@ -331,8 +356,9 @@ impl<'a> Saving<'a> {
                 ));
             }
         }
-        let is_whole =
-            self.gaps.is_empty() && self.pieces.iter().all(|piece| piece.media.is_some());
+        let is_whole = self.gaps.is_empty()
+            && self.earlier.is_empty()
+            && self.pieces.iter().all(|piece| piece.media.is_some());
         if let (Some(sum), Some(told), true) = (sum, self.save.what.file.duration, is_whole)
             && !agree(sum, told)
         {

@@ -37,16 +37,18 @@ use crate::text;
 /// ```
 /// use acs_recording::{EventKind, Events};
 ///
-/// # fn handle(body: &[u8]) -> Result<(), acs_recording::InvalidEvent> {
+/// # fn handle(body: &[u8]) {
 /// for event in Events::parse(body) {
-///     match event?.kind() {
-///         EventKind::RecordingFileStatusUpdated(file) => {
-///             println!("{} files", file.chunks.len());
+///     match event {
+///         Ok(event) => {
+///             if let EventKind::RecordingFileStatusUpdated(file) = event.kind() {
+///                 println!("{} chunks", file.chunks.len());
+///             }
 ///         }
-///         _ => {}
+///         // The others are handled all the same.
+///         Err(error) => eprintln!("{error}"),
 ///     }
 /// }
-/// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
@@ -83,7 +85,8 @@ impl InvalidEvent {
     }
 
     /// The event as it came, without what was around it, or the whole body if that is what cannot
-    /// be read.
+    /// be read. What was in UTF-16, base64 or JSON text is decoded, and everything else is byte for
+    /// byte as it was.
     ///
     /// Keep it before the delivery is refused: Event Grid does not send it again.
     pub fn raw(&self) -> &[u8] {
@@ -199,10 +202,11 @@ fn read(body: &[u8]) -> Events {
         return Events::new(events);
     }
     let mut events = Vec::new();
+    let origin = text::Origin::new(body, &text);
     let invocation = unwrap::unwrap(&text, &mut |found| {
         let index = events.len();
         let event = match found {
-            Found::Json { json, attributes } => read_one(index, json).map(|mut event| {
+            Found::Json { json, attributes } => read_one(index, json, &origin).map(|mut event| {
                 for (name, value) in attributes.iter() {
                     if event.attribute(name).is_none() {
                         event.attributes.push((name.to_owned(), value.to_owned()));
@@ -215,7 +219,7 @@ fn read(body: &[u8]) -> Events {
                 raw,
                 is_body,
             } => {
-                let raw = if is_body { body } else { raw.as_bytes() };
+                let raw = if is_body { body } else { origin.of(raw) };
                 let mut error = InvalidEvent::body(&reason).with_raw(raw);
                 error.index = (!is_body).then_some(index);
                 Err(error)
@@ -242,12 +246,12 @@ fn read_plain(text: &str) -> Option<Vec<Result<Event, InvalidEvent>>> {
     events.iter().all(Result::is_ok).then_some(events)
 }
 
-fn read_one(index: usize, json: &str) -> Result<Event, InvalidEvent> {
+fn read_one(index: usize, json: &str, origin: &text::Origin<'_>) -> Result<Event, InvalidEvent> {
     let event = match serde_json::from_str(json) {
         Ok(event) => finish(index, event),
         Err(error) => Err(broken(index, json, &error)),
     };
-    event.map_err(|error| error.with_raw(json.as_bytes()))
+    event.map_err(|error| error.with_raw(origin.of(json)))
 }
 
 /// The error about an event whose envelope cannot be read, with whatever tells which one it is.
