@@ -1,13 +1,9 @@
 //! What a recording is made of, whatever its format.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::io;
 use std::time::Duration;
 
 use super::measure::Channel;
-use super::{mp3, mp4, other, wav};
-use crate::failure::Failure;
 
 /// Files with more channels are absurd, and their levels would take much memory.
 pub(super) const MOST_CHANNELS: usize = 256;
@@ -121,117 +117,4 @@ impl From<io::Error> for Problem {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
-}
-
-/// The bytes of a file, with its length.
-pub(super) struct Source {
-    file: BufReader<File>,
-    pub(super) len: u64,
-    position: u64,
-}
-
-impl Source {
-    fn new(file: File, len: u64) -> Self {
-        Self {
-            file: BufReader::with_capacity(64 * 1024, file),
-            len,
-            position: 0,
-        }
-    }
-
-    pub(super) fn position(&self) -> u64 {
-        self.position
-    }
-
-    /// What is left of the file.
-    pub(super) fn left(&self) -> u64 {
-        self.len.saturating_sub(self.position)
-    }
-
-    pub(super) fn seek(&mut self, position: u64) -> io::Result<()> {
-        let forth = i128::from(position) - i128::from(self.position);
-        match i64::try_from(forth) {
-            Ok(0) => {}
-            // This keeps what is buffered.
-            Ok(forth) => self.file.seek_relative(forth)?,
-            Err(_) => {
-                self.file.seek(SeekFrom::Start(position))?;
-            }
-        }
-        self.position = position;
-        Ok(())
-    }
-
-    /// Fills the buffer as far as the file goes, and returns how much that is.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.file.read(rest) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.position += filled as u64;
-        Ok(filled)
-    }
-
-    /// So many bytes, if the file has them.
-    pub(super) fn take<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
-        let mut bytes = [0; N];
-        let whole = self.read(&mut bytes)? == N;
-        Ok(whole.then_some(bytes))
-    }
-
-    /// At most so many bytes.
-    pub(super) fn up_to(&mut self, count: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; count];
-        let filled = self.read(&mut bytes)?;
-        bytes.truncate(filled);
-        Ok(bytes)
-    }
-}
-
-/// Looks at a file. Its content tells what it is, not its name. Waveforms get so many columns, once
-/// for each width.
-pub(super) fn look(path: &Path, widths: &[usize]) -> Result<Media, Failure> {
-    open(path, widths).map_err(|problem| match problem {
-        Problem::Io(error) => Failure::file(path, &error),
-        Problem::Content(what) => {
-            Failure::unreadable(path, &what).advise("`inspect` reads WAV, MP3 and MP4 files")
-        }
-    })
-}
-
-fn open(path: &Path, widths: &[usize]) -> Result<Media, Problem> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
-    }
-    let mut source = Source::new(file, metadata.len());
-    let head = source.up_to(4096)?;
-    if !metadata.is_file() {
-        let text = "not a file that can be read twice; save it to a file first";
-        return Err(io::Error::other(text).into());
-    }
-    source.seek(0)?;
-    if wav::is_wav(&head) {
-        wav::look(&mut source, widths)
-    } else if mp4::is_mp4(&head) {
-        mp4::look(&mut source, widths)
-    } else if mp3::is_mp3(&mut source)? {
-        mp3::look(&mut source, widths)
-    } else {
-        Err(Problem::content(other::what(&head)))
-    }
-}
-
-#[cfg(test)]
-pub(super) fn look_at(bytes: &[u8], widths: &[usize]) -> Result<Media, Problem> {
-    use std::io::Write as _;
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(bytes).unwrap();
-    open(file.path(), widths)
 }

@@ -6,10 +6,12 @@ mod media;
 mod mp3;
 mod mp4;
 mod names;
+mod open;
 mod other;
 mod pcm;
 mod picture;
 mod report;
+mod source;
 mod wav;
 
 use std::path::{Path, PathBuf};
@@ -111,7 +113,7 @@ fn inspect(path: &Path, options: &Inspect, follows: bool, out: &Output) -> Resul
     // A picture has more columns than a terminal.
     let widths = [options.width.into(), picture::WIDTH];
     let widths = &widths[..if options.png.is_some() { 2 } else { 1 }];
-    let media = media::look(path, widths)?;
+    let media = open::look(path, widths)?;
     let document = match &options.metadata {
         Some(document) => names::given(document)?,
         None => names::beside(path),

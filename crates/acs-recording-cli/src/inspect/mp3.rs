@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::codec::Decoder;
 use super::measure::Meter;
-use super::media::{Format, Kind, Media, Problem, Sound, Source, Track, bit_rate};
+use super::media::{Format, Kind, Media, Problem, Sound, Track, bit_rate};
+use super::source::Source;
 
 /// How far the first frame may be away from the start, or from where it should be. It is near, as
 /// a rule.

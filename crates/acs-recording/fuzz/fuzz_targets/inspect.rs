@@ -17,15 +17,17 @@ mod inspect {
     mod media;
     mod mp3;
     mod mp4;
+    mod open;
     mod other;
     mod pcm;
+    mod source;
     mod wav;
 
     use std::path::Path;
 
     /// Looks at a file; why it cannot be read, if it cannot.
     pub fn look(path: &Path) -> Result<(), crate::failure::Failure> {
-        media::look(path, &[60, 8]).map(drop)
+        open::look(path, &[60, 8]).map(drop)
     }
 }
 

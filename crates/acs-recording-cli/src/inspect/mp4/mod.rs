@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use super::codec::Decoder;
 use super::measure::{Channel, Meter};
-use super::media::{Format, MOST_CHANNELS, Media, Problem, Source, Track};
+use super::media::{Format, MOST_CHANNELS, Media, Problem, Track};
+use super::source::Source;
 use boxes::{Content, header};
 use samples::Present;
 use track::{Coding, Stream};

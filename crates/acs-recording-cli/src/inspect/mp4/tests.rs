@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::inspect::media::{Kind, Media, Picture, look_at};
+use crate::inspect::media::{Kind, Media, Picture};
+use crate::inspect::open::look_at;
 use crate::inspect::report::notes;
 
 fn boxed(name: &str, content: &[u8]) -> Vec<u8> {
