@@ -5,6 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
+
+use crate::error::{Error, ErrorKind, Result};
+
 /// How long the lock of a download that was just dropped is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -261,4 +265,51 @@ pub(super) fn write_all_at(file: &File, mut bytes: &[u8], mut at: u64) -> io::Re
 #[cfg(windows)]
 pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+}
+
+pub(super) async fn on_disk<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(error.into()))
+        .map_err(|error| file_error(error, path))
+}
+
+/// What to do about a file that cannot be used.
+pub(super) fn file_error(error: io::Error, path: &Path) -> Error {
+    // What this crate has to say about a file, it says in words.
+    let known = error.get_ref().is_none();
+    let what = match error.kind() {
+        io::ErrorKind::AlreadyExists if known => "exists already; it was left as it is",
+        io::ErrorKind::NotFound => "cannot be made: its folder does not exist; make that first",
+        io::ErrorKind::NotADirectory => {
+            "cannot be made: its folder is a file; choose another folder"
+        }
+        io::ErrorKind::IsADirectory => "cannot be written: it is a folder; choose another name",
+        io::ErrorKind::StorageFull => "does not fit on the disk; make room and download it again",
+        io::ErrorKind::QuotaExceeded => {
+            "is more than this user's quota on the disk allows; make room and download it again"
+        }
+        io::ErrorKind::FileTooLarge => {
+            "is larger than its file system or this user's limit (ulimit -f) allows; choose another \
+             folder or raise the limit, and download it again"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "cannot be written: permission denied; give this user the right to write to its folder \
+             and download it again"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "cannot be written: its file system is read-only; make that writable or choose another \
+             folder"
+        }
+        _ => "",
+    };
+    let text = match what {
+        "" => format!("{} cannot be written: {error}", path.display()),
+        what => format!("{} {what}", path.display()),
+    };
+    let is_busy = error.kind() == io::ErrorKind::WouldBlock;
+    let error = Error::new(ErrorKind::File, text).with_source(error);
+    if is_busy { error.passing() } else { error }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::piece::on_disk;
+use super::disk::on_disk;
 use super::proofs::{Proofs, files_of, holds, is_same};
 use crate::error::Result;
 use crate::event::RecordingChunk;

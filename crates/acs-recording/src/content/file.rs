@@ -12,6 +12,7 @@ use tracing::debug;
 use super::answer::{NotReady, Readiness, Source, changed};
 use super::batch::{Batch, size_for};
 use super::budget::Restarts;
+use super::disk::{file_error, on_disk};
 use super::identity::Identity;
 use super::journal::key;
 use super::options::{Options, Overwrite};
@@ -421,10 +422,7 @@ impl Job {
         &self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> Result<T> {
-        match spawn_blocking(work).await {
-            Ok(outcome) => outcome.map_err(|error| file_error(error, &self.path)),
-            Err(error) => Err(file_error(error.into(), &self.path)),
-        }
+        on_disk(&self.path, work).await
     }
 }
 
@@ -434,41 +432,4 @@ fn with_kept(error: Error, kept: u64) -> Error {
         return error;
     }
     error.advise(&format!("{kept} bytes are kept for the next attempt"))
-}
-
-pub(super) fn file_error(error: io::Error, path: &Path) -> Error {
-    // What this crate has to say about a file, it says in words.
-    let known = error.get_ref().is_none();
-    let what = match error.kind() {
-        io::ErrorKind::AlreadyExists if known => "exists already; it was left as it is",
-        io::ErrorKind::NotFound => "cannot be made: its folder does not exist; make that first",
-        io::ErrorKind::NotADirectory => {
-            "cannot be made: its folder is a file; choose another folder"
-        }
-        io::ErrorKind::IsADirectory => "cannot be written: it is a folder; choose another name",
-        io::ErrorKind::StorageFull => "does not fit on the disk; make room and download it again",
-        io::ErrorKind::QuotaExceeded => {
-            "is more than this user's quota on the disk allows; make room and download it again"
-        }
-        io::ErrorKind::FileTooLarge => {
-            "is larger than its file system or this user's limit (ulimit -f) allows; choose another \
-             folder or raise the limit, and download it again"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "cannot be written: permission denied; give this user the right to write to its folder \
-             and download it again"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "cannot be written: its file system is read-only; make that writable or choose another \
-             folder"
-        }
-        _ => "",
-    };
-    let text = match what {
-        "" => format!("{} cannot be written: {error}", path.display()),
-        what => format!("{} {what}", path.display()),
-    };
-    let is_busy = error.kind() == io::ErrorKind::WouldBlock;
-    let error = Error::new(ErrorKind::File, text).with_source(error);
-    if is_busy { error.passing() } else { error }
 }

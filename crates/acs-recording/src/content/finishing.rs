@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
+use super::disk::on_disk;
 use super::folder::{MissingChunk, SavedChunk, SavedRecording};
-use super::piece::{Piece, on_disk, recorded};
+use super::piece::{Piece, recorded};
 use super::proofs::Proof;
-use super::saving::Saving;
-use crate::error::{Error, ErrorKind, Result};
+use super::saving::{Saving, is_gone};
+use crate::error::{Error, Result};
 use crate::manifest::{ManifestChunk, RecordingManifest};
 
 impl Saving<'_> {
@@ -177,12 +178,4 @@ fn keep(manifest: &mut RecordingManifest, old: &RecordingManifest) {
     manifest.server_call_id = call.or_else(|| old.server_call_id.clone());
     manifest.start = manifest.start.or(old.start);
     manifest.duration_ms = manifest.duration_ms.or(old.duration_ms);
-}
-
-/// Whether the service does not have the content, and will not have it any more.
-pub(super) fn is_gone(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::NotFound | ErrorKind::ExpiredContent
-    )
 }

@@ -1,8 +1,6 @@
 //! A whole recording, into a folder.
 
-use std::future::IntoFuture;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::time::Duration;
 
 use http::Method;
@@ -13,15 +11,12 @@ use super::names;
 use super::numbers::{Numbered, number};
 use super::options::{Options, Overwrite, settings};
 use super::progress::Progress;
-use super::saving;
 use crate::client::RecordingClient;
 use crate::error::{Error, ErrorKind, Hint, Result};
 use crate::event::{Event, RecordingFileStatusUpdated};
 use crate::ids::DocumentId;
 use crate::manifest::ManifestChunk;
 use crate::metadata::RecordingMetadata;
-
-const OPERATION: &str = "download recording";
 
 /// All files of a recording; say [where to](Self::to_dir).
 #[derive(Clone, Debug)]
@@ -271,9 +266,9 @@ impl SaveRecording {
     /// Deletes the recording from the service, once all of it is on the disk, verified, and written
     /// down in the manifest. An incomplete one is kept.
     ///
-    /// Only what the event names is deleted. What is gone already counts as deleted. If the process ends on the way, or deleting fails,
-    /// the same download finishes it: before anything is deleted, each file is read again and
-    /// compared with its SHA-256 in the manifest. A chunk for which the event names no delete
+    /// Only what the event names is deleted. What is gone already counts as deleted. If the process
+    /// ends on the way, or deleting fails, the same download finishes it: before anything is deleted,
+    /// each file is read again and compared with its SHA-256 in the manifest. A chunk for which the event names no delete
     /// location, or that of something else, is an error that comes after the others are deleted.
     pub fn delete_after(mut self) -> Self {
         self.deletes = true;
@@ -286,18 +281,5 @@ impl SaveRecording {
         self.deletes = true;
         self.deletes_incomplete = true;
         self
-    }
-}
-
-impl IntoFuture for SaveRecording {
-    type Output = Result<SavedRecording>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        let saved = async move {
-            let saved = saving::run(&self).await;
-            saved.map_err(|error| error.during(OPERATION))
-        };
-        Box::pin(saved)
     }
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::task::spawn_blocking;
 
+use super::disk::file_error;
 use super::disk::{PRIVATE, open_locked, remove, with_suffix};
-use super::file::file_error;
 use crate::error::Result;
 
 /// What is downloaded in this process, by where it goes.

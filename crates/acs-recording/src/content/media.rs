@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
-use super::file::file_error;
+use super::disk::file_error;
 use super::sniff;
 use crate::error::{Error, ErrorKind, Result};
 

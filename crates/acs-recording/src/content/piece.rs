@@ -1,14 +1,12 @@
 //! One chunk of a recording while that is saved.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::task::spawn_blocking;
 
-use super::file::{Saved, file_error};
-use super::folder::SaveRecording;
+use super::disk::on_disk;
+use super::file::Saved;
 use super::names;
 use super::proofs::Proof;
 use super::read_metadata::MAX_BYTES;
@@ -16,6 +14,7 @@ use crate::error::Result;
 use crate::event::RecordingChunk;
 use crate::manifest::{ManifestChunk, ManifestFile};
 use crate::metadata::RecordingMetadata;
+use crate::models::RecordingFormatType;
 
 /// A chunk that is being saved.
 pub(super) struct Piece {
@@ -34,17 +33,17 @@ pub(super) struct Piece {
 
 impl Piece {
     pub(super) fn new(
-        save: &SaveRecording,
+        folder: &Path,
         stem: &str,
+        format: Option<&RecordingFormatType>,
         number: u64,
         chunk: RecordingChunk,
     ) -> Self {
-        let format = save.what.file.format.as_ref();
         let location = chunk.content_location.as_ref();
         let path = location.map_or("", |location| location.as_url().path());
         Self {
             number,
-            base: save.folder.join(format!("{stem}.{number:03}")),
+            base: folder.join(format!("{stem}.{number:03}")),
             ending: names::ending(format, path),
             chunk,
             media: None,
@@ -123,13 +122,4 @@ pub(super) fn oddity(document: &RecordingMetadata, piece: &Piece) -> Option<Stri
         .as_ref()
         .is_some_and(|id| id != told);
     is_other.then(|| format!("says that it is about document {told}"))
-}
-
-pub(super) async fn on_disk<T: Send + 'static>(
-    path: &Path,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T> {
-    let done = spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(error.into()))
-        .map_err(|error| file_error(error, path))
 }

@@ -1,23 +1,25 @@
 //! Saving a whole recording: media first, then metadata, then the manifest, then deleting.
 
 use std::collections::BTreeMap;
+use std::future::IntoFuture;
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::ContentUrl;
+use super::disk::on_disk;
 use super::download::Extras;
 use super::earlier::{look_for, warnings_about};
 use super::file::{Check, Saved};
-use super::finishing::is_gone;
 use super::folder::{SaveRecording, SavedRecording};
 use super::lock::Lock;
 use super::media::{Look, agree, look, refuse};
 use super::names;
 use super::numbers::{Numbered, number};
 use super::options::{Options, Overwrite};
-use super::piece::{Piece, missing, name_of, oddity, on_disk, read_document};
+use super::piece::{Piece, missing, name_of, oddity, read_document};
 use super::progress::{Listener, Meter, Progress};
 use super::proofs::{Proof, Proofs, Records, holds};
 use super::sink::clear;
@@ -31,7 +33,22 @@ const RECENT: Duration = Duration::from_mins(15);
 /// How long the metadata of a recent recording are waited for, of which the media are there.
 const METADATA_PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) async fn run(save: &SaveRecording) -> Result<SavedRecording> {
+const OPERATION: &str = "download recording";
+
+impl IntoFuture for SaveRecording {
+    type Output = Result<SavedRecording>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let saved = async move {
+            let saved = run(&self).await;
+            saved.map_err(|error| error.during(OPERATION))
+        };
+        Box::pin(saved)
+    }
+}
+
+async fn run(save: &SaveRecording) -> Result<SavedRecording> {
     save.options.check()?;
     save.what.check()?;
     let chunks = &save.what.file.chunks;
@@ -90,9 +107,10 @@ impl<'a> Saving<'a> {
             .into_iter()
             .filter_map(|chunk| Some((chunk.index, chunk.deleted_at?)))
             .collect();
+        let format = save.what.file.format.as_ref();
         let pieces = chunks.map(|(number, chunk)| Piece {
             deleted_at: deleted.remove(&number),
-            ..Piece::new(save, stem, number, chunk)
+            ..Piece::new(&save.folder, stem, format, number, chunk)
         });
         Self {
             save,
@@ -415,4 +433,12 @@ fn is_passing(error: &Error) -> bool {
 /// What stands for a document that an earlier run found missing.
 fn none_left() -> Error {
     Error::new(ErrorKind::NotFound, "there was none before")
+}
+
+/// Whether the service does not have the content, and will not have it any more.
+pub(super) fn is_gone(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::ExpiredContent
+    )
 }

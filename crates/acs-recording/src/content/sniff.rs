@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::file::file_error;
+use super::disk::file_error;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How much of a body is looked at. Error documents are smaller.

@@ -15,7 +15,7 @@ use tracing::debug;
 
 use super::answer::Source;
 use super::batch::{Batch, MAX_WAIT};
-use super::file::file_error;
+use super::disk::file_error;
 use super::identity::Identity;
 use super::overlap::MAX_OVERLAP;
 use super::plan::Plan;
