@@ -9,6 +9,7 @@
 //! `ACS_CRASH_SEED` chooses other moments.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -280,7 +281,10 @@ impl Announced {
 }
 
 fn hex(hash: &[u8]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 fn manifest(folder: &Path, one: &Announced) -> Option<RecordingManifest> {
@@ -291,7 +295,7 @@ fn manifest(folder: &Path, one: &Announced) -> Option<RecordingManifest> {
 
 /// Every file of a recording is there, is what the service had, and is vouched for.
 fn assert_whole(folder: &Path, one: &Announced) {
-    let manifest = manifest(folder, one).expect("deleted, and no manifest");
+    let manifest = manifest(folder, one).unwrap_or_else(|| panic!("deleted, and no manifest"));
     assert!(manifest.complete && manifest.saved_at.is_some());
     assert_eq!(manifest.chunks.len(), one.files.len());
     for (chunk, (name, hash)) in manifest.chunks.iter().zip(&one.files) {

@@ -341,8 +341,8 @@ fn what_cannot_be_read_is_kept_byte_for_byte() {
     let good = r#"{"id": "1", "eventType": "x", "eventTime": "2025-07-01T12:00:00Z", "data": 1}"#;
     let bad: &[u8] = b"{\"id\": 5, \"sub\xffject\": \"caf\xe9\xe8 \xf0\x9f\"}";
     let cut: &[u8] = b"90b\": \"aHR\xff\xff";
-    let list = [b"[", good.as_bytes(), b", ", bad, b"]"].concat();
-    let mut events = Events::parse(&list);
+    let posted = [b"[", good.as_bytes(), b", ", bad, b"]"].concat();
+    let mut events = Events::parse(&posted);
     assert!(events.next().unwrap().is_ok());
     assert_eq!(events.next().unwrap().unwrap_err().raw(), bad);
     let broken = [b"[", good.as_bytes(), b", ", cut].concat();
@@ -351,6 +351,6 @@ fn what_cannot_be_read_is_kept_byte_for_byte() {
         let mut parts = broken.windows(error.raw().len());
         assert!(parts.any(|part| part == error.raw()), "{error}");
     }
-    let last = errors.last().unwrap();
-    assert!(last.raw().ends_with(b"aHR\xff\xff"), "{last}");
+    let final_error = errors.last().unwrap();
+    assert!(final_error.raw().ends_with(b"aHR\xff\xff"), "{final_error}");
 }
