@@ -70,7 +70,8 @@ pub(crate) enum Policy {
     Fail,
     /// It is replaced once the new one is complete
     Replace,
-    /// It is kept if it is the content: by its size, or for an event by its SHA-256
+    /// It is kept if it is the content: by the manifest beside it or else its size, and for an event
+    /// by its SHA-256
     Skip,
 }
 

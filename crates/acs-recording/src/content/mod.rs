@@ -46,6 +46,7 @@ mod verify;
 
 pub use self::url::{ContentUrl, InvalidContentUrl};
 pub use delete::DeleteContent;
+#[cfg(feature = "webhook")]
 pub(crate) use disk::{is_ours, no_links};
 pub use download::{Download, Written};
 pub use file::Saved;
