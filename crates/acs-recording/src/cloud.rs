@@ -18,8 +18,9 @@ use crate::credential::Endpoint;
 /// | [application of Event Grid](Self::event_grid_application) | `4962773b-…` | `54316b56-…` | not documented |
 /// | [issuer of callbacks](Self::callback_issuer) | `acscallautomation.communication.azure.com` | `….communication.azure.us` (inferred) | `….communication.azure.cn` (inferred) |
 ///
-/// The values without a remark are documented, or in the code of Microsoft's own clients. Those that are inferred follow from the domain
-/// of the cloud and from the documented value of the public one. Where one is wrong, set it:
+/// The values without a remark are documented, or in the code of Microsoft's own clients. Those
+/// that are inferred follow from the domain of the cloud and from the documented value of the
+/// public one. Where one is wrong, set it:
 /// [`token_scope`](crate::RecordingClientBuilder::token_scope) for tokens, and
 /// `webhook::TokenCheck::new` for the issuer of callbacks.
 ///

@@ -180,8 +180,8 @@ impl Recording {
 
     /// Waits until the recording has a state; `await` the result.
     ///
-    /// It asks the service again and again, also after an error that may pass. To learn of changes without asking, give
-    /// [`state_callback`](crate::StartRecording::state_callback) at the start.
+    /// It asks the service again and again, also after an error that may pass. To learn of changes
+    /// without asking, give [`state_callback`](crate::StartRecording::state_callback) at the start.
     ///
     /// ```no_run
     /// # use std::time::Duration;

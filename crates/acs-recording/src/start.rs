@@ -370,8 +370,8 @@ impl StartRecording {
     }
 
     /// When a start with this [`repeatability_id`](Self::repeatability_id) was sent first (default:
-    /// when this one was made). An id that comes again with another time is another start to the service, or a
-    /// wrong one.
+    /// when this one was made). An id that comes again with another time is another start to the
+    /// service, or a wrong one.
     pub fn first_sent(mut self, time: SystemTime) -> Self {
         self.repeatability.first_sent = time;
         self

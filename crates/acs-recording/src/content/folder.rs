@@ -268,8 +268,9 @@ impl SaveRecording {
     ///
     /// Only what the event names is deleted. What is gone already counts as deleted. If the process
     /// ends on the way, or deleting fails, the same download finishes it: before anything is deleted,
-    /// each file is read again and compared with its SHA-256 in the manifest. A chunk for which the event names no delete
-    /// location, or that of something else, is an error that comes after the others are deleted.
+    /// each file is read again and compared with its SHA-256 in the manifest. A chunk for which the
+    /// event names no delete location, or that of something else, is an error that comes after the
+    /// others are deleted.
     pub fn delete_after(mut self) -> Self {
         self.deletes = true;
         self

@@ -34,9 +34,10 @@ pub enum Overwrite {
     /// For a single file, the SHA-256 decides that stands in the [manifest](crate::RecordingManifest)
     /// of its recording, if that is beside it and names this file and this location. Without one, the
     /// size decides, and the checksum if the server announces one. An equal size alone is no proof:
-    /// do not delete the service's copy after that. For a whole recording only proof counts, since the service's copy may be deleted afterwards: the
-    /// SHA-256 in the recording's [manifest](crate::RecordingManifest), a checksum that the server
-    /// announces, or else the content itself, which is downloaded beside the file and compared.
+    /// do not delete the service's copy after that. For a whole recording only proof counts, since
+    /// the service's copy may be deleted afterwards: the SHA-256 in the recording's
+    /// [manifest](crate::RecordingManifest), a checksum that the server announces, or else the
+    /// content itself, which is downloaded beside the file and compared.
     Skip,
 }
 
