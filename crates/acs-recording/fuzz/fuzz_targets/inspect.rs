@@ -7,6 +7,8 @@
 
 #[path = "../../../acs-recording-cli/src/failure.rs"]
 mod failure;
+#[path = "../../../acs-recording-cli/src/signal.rs"]
+mod signal;
 #[path = "../../../acs-recording-cli/src/text.rs"]
 mod text;
 
