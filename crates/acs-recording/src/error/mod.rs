@@ -12,7 +12,7 @@ use std::time::Duration;
 pub use code::ServiceCode;
 pub use disposition::Disposition;
 pub use hint::Hint;
-pub(crate) use response::{from_response, read_error_body, retry_after};
+pub(crate) use response::{from_response, kind_of_status, read_error_body, retry_after};
 
 use crate::transport::{Trace, Tries};
 use detail::Detail;
@@ -224,7 +224,11 @@ impl Error {
 
     pub(crate) fn with_trace(mut self, trace: &Trace) -> Self {
         self.0.tries = trace.tries;
-        self.with_request_id(trace.request_id)
+        // Request ids are visible ASCII.
+        match trace.request_id.to_str() {
+            Ok(id) => self.with_request_id(id),
+            Err(_) => self,
+        }
     }
 
     /// Sets whether the same request may succeed later, where the kind does not decide it.
@@ -427,7 +431,7 @@ mod tests {
         (ErrorKind::ForbiddenHost, "forbidden-host"),
         (ErrorKind::OwnStorage, "own-storage"),
         (ErrorKind::NothingToDownload, "nothing-to-download"),
-        (ErrorKind::Io, "file"),
+        (ErrorKind::Io, "io"),
     ];
 
     #[test]

@@ -106,6 +106,11 @@ fn from_answer(
     }
 }
 
+/// The kind of a response whose body was not read.
+pub(crate) fn kind_of_status(status: StatusCode) -> ErrorKind {
+    kind(status, None)
+}
+
 fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {
     use ServiceCode as Code;
     // A second recording, a call that is over or not there yet, an operation at a wrong time.
