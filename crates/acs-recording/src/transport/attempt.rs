@@ -121,7 +121,7 @@ impl Pipeline {
         let headers = &mut call.request.headers;
         headers.remove(TRACESTATE);
         headers.remove(TRACEPARENT);
-        if let Some(context) = span.in_scope(|| trace_context()) {
+        if let Some(context) = trace_context.context_of(span) {
             headers.insert(TRACEPARENT, context.traceparent);
             if let Some(tracestate) = context.tracestate {
                 headers.insert(TRACESTATE, tracestate);
@@ -167,7 +167,7 @@ fn template(url: &Url) -> Option<&'static str> {
 }
 
 impl AttemptError {
-    fn error(&self) -> &Error {
+    pub(super) fn error(&self) -> &Error {
         let (Self::NotSent(error)
         | Self::NotConnected(error)
         | Self::NoResponse(error)

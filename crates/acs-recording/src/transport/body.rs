@@ -59,8 +59,8 @@ impl Body {
     pub fn from_stream<S, B, E>(stream: S) -> Self
     where
         S: Stream<Item = Result<B, E>> + Send + 'static,
-        B: Into<Bytes>,
-        E: Into<TransportError>,
+        B: Into<Bytes> + 'static,
+        E: Into<TransportError> + 'static,
     {
         let stream = stream.map_ok(Into::into).map_err(Into::into);
         Self(Inner::Stream(Mutex::new(stream.boxed())))
@@ -149,7 +149,11 @@ mod tests {
             let parts = ["abc", "def"].map(Ok::<_, std::io::Error>);
             Body::from_stream(stream::iter(parts))
         };
-        for (limit, read, whole) in [(7, "abcdef", true), (6, "abcdef", true), (5, "abcde", false)] {
+        for (limit, read, whole) in [
+            (7, "abcdef", true),
+            (6, "abcdef", true),
+            (5, "abcde", false),
+        ] {
             let mut buffer = Vec::new();
             assert_eq!(parts().read_into(&mut buffer, limit).await.unwrap(), whole);
             assert_eq!(buffer, read.as_bytes());
@@ -164,6 +168,9 @@ mod tests {
         fn shared<T: Send + Sync>(value: T) -> T {
             value
         }
-        assert_eq!(format!("{:?}", shared(Body::from("secret"))), "Body(6 bytes)");
+        assert_eq!(
+            format!("{:?}", shared(Body::from("secret"))),
+            "Body(6 bytes)"
+        );
     }
 }

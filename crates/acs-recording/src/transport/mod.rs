@@ -7,10 +7,12 @@ mod error;
 mod hosts;
 mod http_client;
 mod object;
+mod options;
 mod pipeline;
 mod redirect;
 mod retry;
 mod retry_loop;
+mod retry_policy;
 mod user_agent;
 
 use std::fmt::Debug;
@@ -20,14 +22,21 @@ use bytes::Bytes;
 use url::Url;
 
 pub use body::Body;
+pub(crate) use body::ByteStream;
 pub use error::{TransportError, TransportErrorKind};
 pub(crate) use hosts::{AllowedHost, ContentHosts};
-pub(crate) use http_client::{HttpClients, HttpOptions};
+pub(crate) use http_client::{HttpClients, HttpOptions, request_builder};
 pub(crate) use object::ObjectPath;
+pub use options::RequestOptions;
+pub(crate) use options::request_options;
 pub(crate) use pipeline::{
     Limits, MAX_DOWNLOADS, Pipeline, Settings, deadline_after, error_from_response,
 };
-pub use retry::RetryPolicy;
+pub(crate) use retry_policy::{AfterFailures, default_retry_policy};
+pub use retry_policy::{
+    AttemptLimit, ExponentialBackoff, FailedAttempt, NeverRetry, RetryPolicy, RetryPolicyExt,
+    TimeLimit,
+};
 pub(crate) use user_agent::{ApplicationId, user_agent};
 
 /// A response of which the body is still to be read.
@@ -54,8 +63,9 @@ pub type TransportFuture<'a> =
 /// ```
 /// use std::sync::Arc;
 ///
+/// use acs_recording::models::RecordingState;
 /// use acs_recording::{
-///     Body, ErrorKind, RecordingClient, RecordingId, RetryPolicy, Transport, TransportFuture,
+///     Body, ErrorKind, RecordingClient, RecordingId, Transport, TransportFuture,
 /// };
 /// use bytes::Bytes;
 ///
@@ -105,9 +115,20 @@ pub type TransportFuture<'a> =
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let client = RecordingClient::from_connection_string_builder()?
+/// // The code under test gets this client.
+/// let connection_string = "endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
+/// let client = RecordingClient::builder(connection_string.parse()?)
 ///     .transport(Arc::new(Fake))
 ///     .build()?;
+///
+/// let recording = client.recording(RecordingId::new("r1")?);
+/// assert_eq!(recording.state().await?, RecordingState::Active);
+/// let unknown = client.recording(RecordingId::new("r2")?);
+/// assert_eq!(unknown.state().await.unwrap_err().kind(), ErrorKind::NotFound);
+///
+/// let location = "https://eu-storage.asm.skype.com/v1/objects/o1/content/video".parse()?;
+/// assert_eq!(client.download(&location).into_bytes().await?, b"0123456789");
+/// assert_eq!(client.download(&location).range(2..5).into_bytes().await?, b"234");
 /// # Ok(())
 /// # }
 /// ```

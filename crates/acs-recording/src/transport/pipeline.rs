@@ -7,23 +7,21 @@ use std::time::Duration;
 
 use acs_call_automation::DEFAULT_BODY_LIMIT;
 use bytes::Bytes;
-use http::header::{
-    ACCEPT, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
-};
-use http::{Method, StatusCode};
+use http::Method;
+use http::header::{ACCEPT, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use percent_encoding::percent_decode_str;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
-use tracing::{Instrument as _, Span};
+use tracing::Span;
 use url::Url;
 use uuid::Uuid;
 
-use super::retry::Jitter;
+use super::options::{ExtraHeaders, RequestOptions};
 use super::retry_loop::FromBody;
 use super::{AllowedHost, Body, ContentHosts, Response, RetryPolicy, Transport};
 use crate::credential::{Credential, Endpoint};
 use crate::error::{Error, ErrorKind, RequestInfo, Result, from_response};
-use crate::telemetry::{self, TraceContext};
+use crate::telemetry::{self, TraceContextHook};
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 /// The resource that a request is for, where `Host` is another one.
@@ -77,17 +75,16 @@ impl Default for Limits {
     }
 }
 
-/// Returns the trace context of the current span.
-pub(crate) type TraceContextHook = Arc<dyn Fn() -> Option<TraceContext> + Send + Sync>;
-
 /// What a [`Pipeline`] is made of.
 pub(crate) struct Settings {
     pub(crate) transport: Arc<dyn Transport>,
+    /// Makes the requests of the generated client, and sends none.
+    pub(crate) request_builder: reqwest::Client,
     pub(crate) endpoint: Endpoint,
     pub(crate) address: Option<Endpoint>,
     pub(crate) credential: Credential,
     pub(crate) allowed_hosts: Vec<AllowedHost>,
-    pub(crate) retry: RetryPolicy,
+    pub(crate) retry: Arc<dyn RetryPolicy>,
     pub(crate) limits: Limits,
     pub(crate) user_agent: HeaderValue,
     pub(crate) trace_context: Option<TraceContextHook>,
@@ -98,14 +95,16 @@ pub(crate) struct Settings {
 #[derive(Clone)]
 pub(crate) struct Pipeline {
     pub(crate) transport: Arc<dyn Transport>,
+    /// Makes the requests of the generated client, and sends none.
+    pub(crate) request_builder: reqwest::Client,
     pub(crate) endpoint: Endpoint,
     /// Where requests for the resource are sent, if that is not its endpoint.
     pub(crate) address: Option<Endpoint>,
     pub(crate) credential: Arc<Credential>,
     pub(crate) hosts: Arc<ContentHosts>,
-    pub(crate) retry: RetryPolicy,
+    pub(crate) retry: Arc<dyn RetryPolicy>,
     pub(crate) limits: Limits,
-    pub(crate) jitter: Jitter,
+    extra: Arc<ExtraHeaders>,
     /// What downloads into files have to have for a connection.
     pub(crate) slots: Arc<Semaphore>,
     user_agent: HeaderValue,
@@ -171,6 +170,7 @@ impl Pipeline {
     pub(crate) fn new(settings: Settings) -> Self {
         let Settings {
             transport,
+            request_builder,
             endpoint,
             address,
             credential,
@@ -184,17 +184,38 @@ impl Pipeline {
         let hosts = ContentHosts::new(endpoint.clone(), address.clone(), allowed_hosts);
         Self {
             transport,
+            request_builder,
             endpoint,
             address,
             credential: Arc::new(credential),
             hosts: Arc::new(hosts),
             retry,
             limits,
-            jitter: Jitter::new(),
+            extra: Arc::default(),
             slots: Arc::new(Semaphore::new(max_download_connections)),
             user_agent,
             trace_context,
         }
+    }
+
+    /// The pipeline with the options of one operation.
+    ///
+    /// # Errors
+    /// One of the options is invalid.
+    pub(crate) fn with_options(&self, options: &RequestOptions) -> Result<Self> {
+        options.check()?;
+        let mut pipeline = self.clone();
+        if let Some(limit) = options.timeout {
+            pipeline.limits.total = limit;
+        }
+        if let Some(limit) = options.attempt_timeout {
+            pipeline.limits.attempt = limit;
+        }
+        if let Some(policy) = &options.retry_policy {
+            pipeline.retry = Arc::clone(policy);
+        }
+        pipeline.extra = Arc::new(options.extra.clone());
+        Ok(pipeline)
     }
 
     /// When an operation that begins now has to be over.
@@ -239,24 +260,19 @@ impl Pipeline {
         deadline: Instant,
     ) -> Result<http::Response<B>> {
         self.limits.check()?;
-        let client_request_id = Uuid::new_v4();
+        let client_request_id = self.extra.request_id.clone();
+        let client_request_id = client_request_id.unwrap_or_else(new_client_request_id);
         let recording_id = recording_id(&request.url);
-        // Downloads have a span of their own, of which each request is a part.
-        let span = match authentication {
-            Authentication::Resource => {
-                let span = telemetry::operation_span(operation, recording_id.as_deref());
-                span.record("acs.client_request_id", client_request_id.to_string());
-                span
-            }
-            Authentication::Content | Authentication::Anonymous => Span::current(),
-        };
         if let (Authentication::Resource, Some(address)) = (authentication, &self.address) {
             self.send_to(&mut request, address);
         }
-        self.add_headers(&mut request, client_request_id);
+        self.add_headers(&mut request, authentication, client_request_id.clone());
+        // That of the operation.
+        let span = Span::current();
+        telemetry::record_request(&span, &client_request_id, recording_id.as_deref());
         // Pinned, because futures of this size should not move.
         let attempts = pin!(self.send_with_retries(request, authentication, operation, deadline));
-        let (attempts, outcome) = attempts.instrument(span.clone()).await;
+        let (attempts, outcome) = attempts.await;
         let info = RequestInfo {
             client_request_id,
             attempts,
@@ -264,31 +280,34 @@ impl Pipeline {
         };
         match outcome {
             Ok(mut response) => {
-                if authentication == Authentication::Resource {
-                    let status = response.status().as_u16();
-                    telemetry::record_response(&span, status, attempts.count);
-                }
+                let status = response.status().as_u16();
+                telemetry::record_response(&span, status, attempts.count);
                 // The body of a success may still turn out not to be one.
                 response.extensions_mut().insert(info);
                 Ok(response)
             }
-            Err(error) => {
-                let error = error.with_request_info(&info);
-                if authentication == Authentication::Resource {
-                    telemetry::record_error(&span, &error);
-                }
-                Err(error)
-            }
+            Err(error) => Err(error.with_request_info(&info)),
         }
     }
 
-    fn add_headers(&self, request: &mut Request, client_request_id: Uuid) {
+    fn add_headers(
+        &self,
+        request: &mut Request,
+        authentication: Authentication,
+        client_request_id: HeaderValue,
+    ) {
         let headers = &mut request.headers;
+        // They may be secrets, for the resource and its content alone.
+        if authentication != Authentication::Anonymous {
+            for (name, value) in &self.extra.headers {
+                headers.insert(name, value.clone());
+            }
+        }
         headers.insert(USER_AGENT, self.user_agent.clone());
         if !headers.contains_key(ACCEPT) {
             headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         }
-        set(headers, CLIENT_REQUEST_ID, client_request_id.to_string());
+        headers.insert(CLIENT_REQUEST_ID, client_request_id);
         if request.method == Method::POST && request.body.is_empty() {
             // Gateways respond with 411 to a POST that does not state its length.
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -360,6 +379,12 @@ fn recording_id(url: &Url) -> Option<String> {
     let id = id.split([':', '/']).next().filter(|id| !id.is_empty())?;
     let id = percent_decode_str(id).decode_utf8().ok()?;
     Some(id.into_owned())
+}
+
+fn new_client_request_id() -> HeaderValue {
+    let mut text = Uuid::encode_buffer();
+    let text = Uuid::new_v4().hyphenated().encode_lower(&mut text);
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 /// Sets a header.

@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use tracing::debug;
 use url::Url;
 
-use super::hosts::Refusal;
+use super::hosts::Denial;
 use super::pipeline::{Authentication, Request};
 use super::{Body, Pipeline, Response, authority};
 use crate::credential::is_loopback;
@@ -72,14 +72,14 @@ impl Pipeline {
         match self.hosts.allows(method, to) {
             Ok(()) => Ok(Authentication::Content),
             // Storage may redirect to signed URLs on other hosts, which need no credentials.
-            Err(Refusal::Host | Refusal::OwnStorage | Refusal::InTheClear)
+            Err(Denial::Host | Denial::OwnStorage | Denial::InTheClear)
                 if *method == Method::GET && (is_loopback(from) || !is_loopback(to)) =>
             {
                 Ok(Authentication::Anonymous)
             }
-            Err(refusal) => {
+            Err(denial) => {
                 let from = authority(from);
-                let refused = refusal.into_error(method, to);
+                let refused = denial.into_error(method, to);
                 let message = format!("{from} redirects elsewhere: {}", refused.summary());
                 Err(Error::new(ErrorKind::ForbiddenHost, message).with_source(refused))
             }

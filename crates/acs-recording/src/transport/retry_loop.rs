@@ -11,10 +11,11 @@ use tracing::debug;
 
 use super::attempt::AttemptError;
 use super::pipeline::{Authentication, Pipeline, Request, read_error_body};
-use super::retry::{is_passing, is_repeatable, may_hide_success};
+use super::retry::{is_idempotent, is_retryable_status, may_have_acted};
+use super::retry_policy::FailedAttempt;
 use super::{Body, TransportError};
 use crate::credential::content_hash;
-use crate::error::{Attempts, Result, RetryAfterTooLong, retry_after};
+use crate::error::{Attempts, Result, RetryAfterTooLong, kind_of_status, retry_after};
 
 /// A request that is being sent, and what was tried for it.
 pub(super) struct Call<'a> {
@@ -24,6 +25,7 @@ pub(super) struct Call<'a> {
     /// Of the body, for the signature.
     pub(super) content_hash: std::borrow::Cow<'static, str>,
     pub(super) deadline: Instant,
+    started: Instant,
     pub(super) attempts: Attempts,
     /// Whether the token was replaced because the service rejected it.
     token_replaced: bool,
@@ -102,6 +104,7 @@ impl Pipeline {
             operation,
             content_hash,
             deadline,
+            started: Instant::now(),
             attempts: Attempts::default(),
             token_replaced: false,
         };
@@ -133,7 +136,7 @@ impl Pipeline {
         mut outcome: Result<Response<B>, AttemptError>,
     ) -> impl Future<Output = Next<B>> {
         async move {
-            let (is_transient, asked) = match &outcome {
+            let (is_retryable, asked) = match &outcome {
                 Ok(response) if response.status() == StatusCode::UNAUTHORIZED => {
                     if self.replace_rejected_token(call).await {
                         return Next::Retry(Duration::ZERO);
@@ -152,12 +155,27 @@ impl Pipeline {
                 }
                 Err(AttemptError::NoResponse(_)) => {
                     call.attempts.may_have_acted = true;
-                    (call.is_repeatable(), None)
+                    (call.is_idempotent(), None)
                 }
             };
             let attempt = call.attempts.count;
-            let delay = is_transient
-                .then(|| self.retry.pause(attempt, asked, &self.jitter))
+            let delay = is_retryable
+                .then(|| {
+                    let (kind, status) = match &outcome {
+                        Ok(response) => {
+                            let status = response.status();
+                            (kind_of_status(status), Some(status.as_u16()))
+                        }
+                        Err(failed) => (failed.error().kind(), None),
+                    };
+                    self.retry.next_delay(&FailedAttempt {
+                        attempt,
+                        elapsed: call.started.elapsed(),
+                        kind,
+                        status,
+                        retry_after: asked,
+                    })
+                })
                 .flatten();
             let left = call.deadline.saturating_duration_since(Instant::now());
             // The jitter on top of `Retry-After` is no reason to give up.
@@ -198,21 +216,21 @@ impl Pipeline {
 }
 
 impl Call<'_> {
-    fn is_repeatable(&self) -> bool {
+    fn is_idempotent(&self) -> bool {
         let Request {
             method,
             url,
             headers,
             ..
         } = &self.request;
-        is_repeatable(method, headers, url.path())
+        is_idempotent(method, headers, url.path())
     }
 
     /// Whether a response is worth another attempt, and the delay that it asks for.
     fn classify(&mut self, status: StatusCode, headers: &HeaderMap) -> (bool, Option<Duration>) {
         let asked = retry_after(headers, SystemTime::now());
-        self.attempts.may_have_acted |= may_hide_success(status);
-        let is_transient = is_passing(status, self.is_repeatable(), asked.is_some());
-        (is_transient, asked)
+        self.attempts.may_have_acted |= may_have_acted(status);
+        let is_retryable = is_retryable_status(status, self.is_idempotent(), asked.is_some());
+        (is_retryable, asked)
     }
 }

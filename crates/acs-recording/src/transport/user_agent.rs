@@ -50,7 +50,10 @@ mod tests {
         let header = user_agent(Some(&id));
         let version = env!("CARGO_PKG_VERSION");
         let expected = format!("contoso/1.2 acs-recording-rust/{version} (");
-        assert!(header.to_str().unwrap().starts_with(&expected), "{header:?}");
+        assert!(
+            header.to_str().unwrap().starts_with(&expected),
+            "{header:?}"
+        );
         let header = user_agent(None);
         assert!(header.to_str().unwrap().starts_with("acs-recording-rust/"));
     }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acs_call_automation::read_body;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use jsonwebtoken::DecodingKey;
@@ -14,12 +14,12 @@ use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use url::{Position, Url};
 
 use super::authenticator::InvalidAuthenticator;
 use crate::credential::is_secure;
-use crate::transport::HttpClients;
+use crate::transport::{HttpClients, HttpOptions, Transport as _};
 
 /// Keys that are older than this are fetched again before they are used, if that works.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
@@ -96,12 +96,7 @@ struct Key {
 
 impl Keys {
     pub(super) fn new(configuration: Url) -> Result<Self, InvalidAuthenticator> {
-        let settings = || {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .timeout(FETCH_LIMIT)
-        };
-        let http = HttpClients::new(settings, &configuration)
+        let http = HttpClients::new(HttpOptions::default(), &configuration)
             .map_err(|_| InvalidAuthenticator("the HTTP client for keys cannot be made"))?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -204,16 +199,30 @@ impl Keys {
 
     async fn document<T: DeserializeOwned>(&self, url: &Url) -> Result<T, String> {
         let place = shown(url);
-        let broken = |error: reqwest::Error| format!("{place}: {}", error.without_url());
-        let client = self.inner.http.to(url).map_err(broken)?;
-        let request = client.get(url.clone()).send().await;
-        let response = request.and_then(reqwest::Response::error_for_status);
-        let (mut response, mut body) = (response.map_err(broken)?, Vec::new());
-        let read = read_body(&mut response, MAX_DOCUMENT, &mut body).await;
-        if !read.map_err(broken)? {
-            return Err(format!("{place} is too large"));
-        }
+        let document = timeout(FETCH_LIMIT, self.body(url)).await;
+        let body = document.unwrap_or_else(|_| Err("it did not come in time".to_owned()));
+        let body = body.map_err(|error| format!("{place}: {error}"))?;
         serde_json::from_slice(&body).map_err(|error| format!("{place}: {error}"))
+    }
+
+    async fn body(&self, url: &Url) -> Result<Vec<u8>, String> {
+        let request = http::Request::get(url.as_str()).body(Bytes::new());
+        let request = request.map_err(|error| error.to_string())?;
+        let response = self.inner.http.send(request).await;
+        let response = response.map_err(|error| error.to_string())?;
+        if !response.status().is_success() {
+            return Err(format!("the response is {}", response.status()));
+        }
+        let mut body = Vec::new();
+        match response
+            .into_body()
+            .read_into(&mut body, MAX_DOCUMENT)
+            .await
+        {
+            Ok(true) => Ok(body),
+            Ok(false) => Err(format!("it is longer than {MAX_DOCUMENT} bytes")),
+            Err(error) => Err(error.to_string()),
+        }
     }
 }
 
