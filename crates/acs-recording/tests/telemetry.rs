@@ -76,13 +76,13 @@ async fn a_log_tells_every_attempt_and_no_secret() {
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for told in [
-        "call_recording_start_recording",
-        "call_recording_get_recording_properties",
+        "start recording",
+        "get recording state",
         "status=503",
         "status=200",
-        "sending again",
-        "no answer",
-        "request_id=",
+        "sending the request again",
+        "no response",
+        "acs.client_request_id=",
     ] {
         assert!(text.contains(told), "no {told:?} in\n{text}");
     }

@@ -196,18 +196,17 @@ fn attempt_error(error: TransportError, url: &Url) -> AttemptError {
             // It will be the same the next time.
             AttemptError::NotSent(error.with_retryable(false))
         }
-        TransportErrorKind::Connect => AttemptError::NotConnected(match proxy {
-            Some(proxy) => {
-                let through = proxy.authority;
-                let message =
-                    format!("{host} cannot be reached through the proxy {through} ({cause})");
-                error(ErrorKind::Connection, message).with_hint(Hint::CheckProxy(proxy.named_by))
-            }
-            None => {
-                let message = format!("{host} cannot be reached ({cause})");
-                error(ErrorKind::Connection, message).with_hint(Hint::CheckNetwork)
-            }
-        }),
+        TransportErrorKind::Connect => {
+            let (through, hint) = match proxy {
+                Some(proxy) => (
+                    format!(" through the proxy {}", proxy.authority),
+                    Hint::CheckProxy(proxy.named_by),
+                ),
+                None => (String::new(), Hint::CheckNetwork),
+            };
+            let message = format!("{host} cannot be reached{through} ({cause})");
+            AttemptError::NotConnected(error(ErrorKind::Connection, message).with_hint(hint))
+        }
         TransportErrorKind::Timeout => {
             let message = format!("{host} did not respond in time");
             AttemptError::NoResponse(error(ErrorKind::Timeout, message))
