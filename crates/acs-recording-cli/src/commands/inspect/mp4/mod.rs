@@ -53,7 +53,7 @@ pub(super) fn look(source: &mut Source, widths: &[usize]) -> Result<Media, Probl
         streams = track::streams(movie);
         fragments::add(movie, &layout.fragments, &mut streams);
         if streams.is_empty() {
-            warnings.push("There are no tracks: no picture and no sound.".to_owned());
+            warnings.push("There are no tracks.".to_owned());
         }
     } else {
         warnings.push(no_movie(&layout));
@@ -65,7 +65,8 @@ pub(super) fn look(source: &mut Source, widths: &[usize]) -> Result<Media, Probl
         let (there, count) = (present.count, stream.samples.count());
         if there < count {
             truncated = true;
-            let text = format!("{there} of {count} samples of track {number} are there.");
+            let text =
+                format!("Only {there} of {count} samples of track {number} are in the file.");
             warnings.push(text);
         }
         channels.extend(sound(
@@ -97,7 +98,7 @@ pub(super) fn look(source: &mut Source, widths: &[usize]) -> Result<Media, Probl
 fn no_movie(layout: &Layout) -> String {
     let data = layout.data;
     let why = if layout.is_cut {
-        "it was cut off before its list of tracks"
+        "it is truncated before its list of tracks"
     } else {
         "the program that wrote it did not finish it"
     };
