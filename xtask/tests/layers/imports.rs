@@ -6,15 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 
 /// A file that names something of another. Paths are relative to the crate's sources.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Import {
     pub from: String,
-    pub line: usize,
     pub to: String,
+    /// How the code names it.
+    pub path: String,
 }
 
 #[derive(Debug, Default)]
@@ -32,8 +32,8 @@ struct Module {
     /// Names that `use` brings in, with what they stand for.
     aliases: BTreeMap<String, Vec<String>>,
     globs: Vec<Vec<String>>,
-    /// Paths in the code, with their lines.
-    paths: Vec<(Vec<String>, usize)>,
+    /// Paths in the code.
+    paths: Vec<Vec<String>>,
 }
 
 impl Imports {
@@ -123,15 +123,15 @@ impl Tree {
     fn imports(&self) -> BTreeSet<Import> {
         let mut imports = BTreeSet::new();
         for (path, module) in &self.modules {
-            for (target, line) in &module.paths {
+            for target in &module.paths {
                 let Some(to) = self.file_of(path, target, 0) else {
                     continue;
                 };
                 if to != module.file {
                     imports.insert(Import {
                         from: module.file.clone(),
-                        line: *line,
                         to: to.to_owned(),
+                        path: target.join("::"),
                     });
                 }
             }
@@ -191,7 +191,6 @@ impl Tree {
 
 impl Module {
     fn add_use(&mut self, prefix: Vec<String>, tree: &syn::UseTree) {
-        let line = tree.span().start().line;
         let with = |name: &syn::Ident| [&prefix[..], &[name.to_string()]].concat();
         match tree {
             syn::UseTree::Path(path) => {
@@ -204,7 +203,7 @@ impl Module {
                 }
             }
             syn::UseTree::Glob(_) => {
-                self.paths.push((prefix.clone(), line));
+                self.paths.push(prefix.clone());
                 self.globs.push(prefix);
             }
             syn::UseTree::Name(name) => {
@@ -213,20 +212,20 @@ impl Module {
                 if let Some(last) = path.last() {
                     self.aliases.insert(last.clone(), path.clone());
                 }
-                self.paths.push((path, line));
+                self.paths.push(path);
             }
             syn::UseTree::Rename(rename) => {
                 let is_self = rename.ident == "self";
                 let path = if is_self { prefix } else { with(&rename.ident) };
                 self.aliases.insert(rename.rename.to_string(), path.clone());
-                self.paths.push((path, line));
+                self.paths.push(path);
             }
         }
     }
 }
 
 /// Collects the paths in code.
-struct Paths<'a>(&'a mut Vec<(Vec<String>, usize)>);
+struct Paths<'a>(&'a mut Vec<Vec<String>>);
 
 impl<'ast> Visit<'ast> for Paths<'_> {
     fn visit_path(&mut self, path: &'ast syn::Path) {
@@ -234,7 +233,7 @@ impl<'ast> Visit<'ast> for Paths<'_> {
         let segments: Vec<_> = segments.map(|segment| segment.ident.to_string()).collect();
         // A single name came in by a `use`, which is counted.
         if segments.len() > 1 {
-            self.0.push((segments, path.span().start().line));
+            self.0.push(segments);
         }
         visit::visit_path(self, path);
     }

@@ -10,7 +10,7 @@ use acs_recording::webhook::{EventHandler, HandlerError};
 use acs_recording::{Error, ErrorKind, Event, EventPayload, InvalidEvent, RecordingClient};
 use tokio::sync::Notify;
 
-use super::event_json;
+use super::event_json::event_json;
 use super::options::Listen;
 use crate::failure::Failure;
 use crate::output::Output;

@@ -13,7 +13,7 @@ use super::codec::Decoder;
 use super::levels::{Channel, Meter};
 use super::media::{Format, MOST_CHANNELS, Media, Problem, Track};
 use super::source::Source;
-use boxes::{Content, header};
+use boxes::{Content, header, time, timescale};
 use samples::Present;
 use track::{Coding, Stream};
 
@@ -158,17 +158,6 @@ fn duration(movie: Content<'_>) -> Option<Duration> {
         return None;
     }
     time(duration, timescale(header)?)
-}
-
-/// Ticks in a second, as a header of the movie or of a track says.
-fn timescale(header: Content<'_>) -> Option<u32> {
-    header.long(if header.version() == 1 { 20 } else { 12 })
-}
-
-/// So many ticks of which so many make a second.
-fn time(ticks: u64, scale: u32) -> Option<Duration> {
-    let nanos = (u128::from(ticks) * 1_000_000_000).checked_div(u128::from(scale))?;
-    u64::try_from(nanos).ok().map(Duration::from_nanos)
 }
 
 /// The levels of a track with sound.
