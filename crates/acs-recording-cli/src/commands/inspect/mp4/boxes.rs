@@ -1,8 +1,7 @@
 //! The boxes that MP4 files consist of, in memory. What is cut off is left out.
 
-use std::time::Duration;
-
 use std::ops::Range;
+use std::time::Duration;
 
 /// The content of a box.
 #[derive(Clone, Copy)]
