@@ -78,6 +78,7 @@ mod metadata;
 mod mistaken;
 mod operation;
 mod panic;
+mod poller;
 mod recording;
 #[cfg(feature = "schemars")]
 pub mod schema;
