@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind};
+use crate::format::shorten;
 use crate::lenient::Received;
 use crate::mistaken::{Mistaken, recognize};
 
@@ -25,7 +26,7 @@ pub struct InvalidId {
 
 impl From<InvalidId> for Error {
     fn from(error: InvalidId) -> Self {
-        Error::new(ErrorKind::InvalidInput, error.to_string())
+        Error::new(ErrorKind::InvalidInput, error.to_string()).with_source(error)
     }
 }
 
@@ -80,7 +81,7 @@ impl Kind {
             id: if is_secret {
                 "the text that was given".to_owned()
             } else {
-                format!("{:?}", shorten(id))
+                format!("{:?}", shorten(id, 80))
             },
             reason,
         };
@@ -259,14 +260,6 @@ id! {
         found: "a document id is `documentId` of a chunk in RecordingFileStatusUpdated",
         own: Some(Mistaken::DocumentId),
         guid: None,
-    }
-}
-
-/// The beginning of text that is too long for an error.
-fn shorten(id: &str) -> String {
-    match id.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", &id[..end]),
-        None => id.to_owned(),
     }
 }
 

@@ -68,6 +68,7 @@ mod content;
 mod credential;
 mod error;
 mod event;
+mod format;
 mod identifier;
 mod ids;
 mod inbox;

@@ -1,6 +1,7 @@
 //! Text files in the encodings that people's tools write.
 
 use std::borrow::Cow;
+use std::str::Utf8Error;
 
 use crate::error::{Error, ErrorKind};
 
@@ -10,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 pub enum InvalidText {
     /// There is no byte order mark of another encoding, and it is not UTF-8.
     #[error("the text is not UTF-8; save it as UTF-8, or as UTF-16 with a byte order mark")]
-    Utf8,
+    Utf8(#[source] Utf8Error),
     /// It is marked as UTF-16 and contains something else, or ends within a character.
     #[error("the text is not valid UTF-16, although it begins as such; save it as UTF-8")]
     Utf16,
@@ -21,7 +22,7 @@ pub enum InvalidText {
 
 impl From<InvalidText> for Error {
     fn from(error: InvalidText) -> Self {
-        Error::new(ErrorKind::InvalidInput, error.to_string())
+        Error::new(ErrorKind::InvalidInput, error.to_string()).with_source(error)
     }
 }
 
@@ -47,7 +48,7 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, InvalidText> {
     match encoding {
         Encoding::Utf8 => std::str::from_utf8(bytes)
             .map(Cow::Borrowed)
-            .map_err(|_| InvalidText::Utf8),
+            .map_err(InvalidText::Utf8),
         Encoding::Utf16(unit) => utf16(bytes, unit)
             .collect::<Option<String>>()
             .map(Cow::Owned)
@@ -231,8 +232,10 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_named_or_replaced() {
+        let invalid = Vec::from(b"a\xe9b");
+        let utf8 = InvalidText::Utf8(std::str::from_utf8(&invalid).unwrap_err());
         for (bytes, error, lossy) in [
-            (&b"a\xe9b"[..], InvalidText::Utf8, "a\u{fffd}b"),
+            (&b"a\xe9b"[..], utf8, "a\u{fffd}b"),
             (b"\xff\xfea\0b", InvalidText::Utf16, "a\u{fffd}"),
             (b"\xff\xfe\0\xd8a\0", InvalidText::Utf16, "\u{fffd}a"),
             (

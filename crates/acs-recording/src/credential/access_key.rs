@@ -79,6 +79,7 @@ impl FromStr for AccessKey {
             Ok(key) if !key.is_empty() => Hmac::new_from_slice(&key)
                 .map(Self)
                 .map_err(|_| InvalidAccessKey::NotBase64),
+            // The source would show a part of the key.
             _ => Err(match recognize(text) {
                 Some(Mistaken::ConnectionString) => InvalidAccessKey::Mistaken(
                     "is a whole connection string, of which it is the part behind `accesskey=`",
@@ -104,7 +105,7 @@ impl fmt::Debug for AccessKey {
 
 impl From<InvalidAccessKey> for Error {
     fn from(error: InvalidAccessKey) -> Self {
-        Error::new(ErrorKind::InvalidInput, error.to_string())
+        Error::new(ErrorKind::InvalidInput, error.to_string()).with_source(error)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use crate::error::{Error, ErrorKind};
 use crate::mistaken::{Mistaken, recognize};
@@ -42,9 +42,9 @@ impl Endpoint {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidEndpoint {
-    /// It is no URL.
-    #[error("the endpoint is no URL; it looks like https://<resource>.communication.azure.com/")]
-    NoUrl,
+    /// It is not a URL.
+    #[error("the endpoint is not a URL; it looks like https://<resource>.communication.azure.com/")]
+    NotAUrl(#[source] ParseError),
     /// It would send requests in the clear.
     #[error("the endpoint is not https, which only an address on loopback may be")]
     NotHttps,
@@ -67,7 +67,7 @@ impl TryFrom<Url> for Endpoint {
             return Err(InvalidEndpoint::Mistaken(is));
         }
         if url.host().is_none() {
-            return Err(InvalidEndpoint::NoUrl);
+            return Err(InvalidEndpoint::NotAUrl(ParseError::EmptyHost));
         }
         if !is_secure(&url) {
             return Err(InvalidEndpoint::NotHttps);
@@ -97,7 +97,7 @@ impl FromStr for Endpoint {
             None | Some(Mistaken::Url | Mistaken::HostName) => {}
             Some(is) => return Err(InvalidEndpoint::Mistaken(is.is())),
         }
-        let url = Url::parse(text.trim()).map_err(|_| InvalidEndpoint::NoUrl)?;
+        let url = Url::parse(text.trim()).map_err(InvalidEndpoint::NotAUrl)?;
         url.try_into()
     }
 }
@@ -146,7 +146,7 @@ impl fmt::Display for Endpoint {
 
 impl From<InvalidEndpoint> for Error {
     fn from(error: InvalidEndpoint) -> Self {
-        Error::new(ErrorKind::InvalidInput, error.to_string())
+        Error::new(ErrorKind::InvalidInput, error.to_string()).with_source(error)
     }
 }
 
@@ -301,9 +301,18 @@ mod tests {
     #[test]
     fn refuses_what_cannot_be() {
         for (text, error) in [
-            ("contoso.communication.azure.com", InvalidEndpoint::NoUrl),
-            ("", InvalidEndpoint::NoUrl),
-            ("mailto:a@b.example", InvalidEndpoint::NoUrl),
+            (
+                "contoso.communication.azure.com",
+                InvalidEndpoint::NotAUrl(ParseError::RelativeUrlWithoutBase),
+            ),
+            (
+                "",
+                InvalidEndpoint::NotAUrl(ParseError::RelativeUrlWithoutBase),
+            ),
+            (
+                "mailto:a@b.example",
+                InvalidEndpoint::NotAUrl(ParseError::EmptyHost),
+            ),
             (
                 "http://contoso.communication.azure.com",
                 InvalidEndpoint::NotHttps,

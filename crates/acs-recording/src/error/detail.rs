@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::format::one_line;
+
 /// How many characters of a body that is not understood are shown.
 pub(super) const SNIPPET: usize = 120;
 
@@ -83,16 +85,4 @@ fn innermost_code(error: &Value) -> Option<String> {
         at = inner;
     }
     code
-}
-
-/// The beginning of a text as one line that is safe to print.
-pub(super) fn one_line(text: &str, limit: usize) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    let words = words.filter(|word| !word.is_empty());
-    // Enough words for the limit, however long the text is.
-    let line = words.take(limit).collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
 }

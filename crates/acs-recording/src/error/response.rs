@@ -5,11 +5,12 @@ use std::time::SystemTime;
 use acs_call_automation::Failure;
 use http::{Extensions, HeaderMap, StatusCode};
 
-use super::detail::{Detail, SNIPPET, Sender, one_line};
+use super::detail::{Detail, SNIPPET, Sender};
 use super::headers::{CHAIN_ID, CORRELATION_VECTOR, clock_skew, retry_after, text};
 use super::hint::advice;
 use super::request::{RequestInfo, RetryAfterTooLong};
 use super::{Error, ErrorKind, Hint, ServiceCode};
+use crate::format::one_line;
 
 /// What the low-level client could not do, as an error of this crate.
 impl From<Failure> for Error {
