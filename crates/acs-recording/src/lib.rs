@@ -30,7 +30,7 @@
 //!
 //! # async fn run(client: RecordingClient, secret: &str) -> Result<(), Box<dyn std::error::Error>> {
 //! let spool = Spool::open("spool").await?;
-//! let webhook = Webhook::builder(Authenticator::secret("code", secret)?).build(spool.clone());
+//! let webhook = Webhook::builder(Authenticator::query_secret("code", secret)?).build(spool.clone());
 //! let worker = spool.download_to(&client, "recordings").delete_after();
 //!
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
@@ -127,9 +127,9 @@ pub use credential::{
 pub use error::{Disposition, Error, ErrorKind, Hint, Result, ServiceCode};
 pub use event::{
     CallDetails, CallEndReason, CallEnded, CallParticipantAdded, CallParticipantRemoved, CallParty,
-    CallStarted, Delivery, DialogUpdate, Event, EventPayload, EventSchema, Events, IncomingCall,
-    InvalidEvent, RecordingChunk, RecordingFileStatusUpdated, RecordingStateChanged,
-    SubscriptionDeleted, SubscriptionValidation,
+    CallStarted, Delivery, Event, EventPayload, EventSchema, Events, IncomingCall, InvalidEvent,
+    RecordingChunk, RecordingFileStatusUpdated, RecordingStateChanged, SubscriptionDeleted,
+    SubscriptionValidation,
 };
 pub use identifier::{CloudEnvironment, CommunicationIdentifier, IdentifierKind};
 pub use ids::{

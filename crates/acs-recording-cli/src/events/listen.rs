@@ -170,7 +170,9 @@ fn check(options: &Listen, cloud: Cloud) -> Result<Authenticator, Failure> {
         None => std::env::var(SECRET).ok(),
     };
     if let Some(secret) = secret {
-        checks.push(Authenticator::secret("code", secret.trim()).map_err(|error| invalid(&error))?);
+        checks.push(
+            Authenticator::query_secret("code", secret.trim()).map_err(|error| invalid(&error))?,
+        );
     }
     if let Some((tenant, audience)) = options
         .entra_tenant

@@ -36,7 +36,7 @@ use store::Store;
 ///
 /// # async fn run(client: RecordingClient, secret: &str) -> Result<(), Box<dyn std::error::Error>> {
 /// let spool = Spool::open("spool").await?;
-/// let webhook = Webhook::builder(Authenticator::secret("code", secret)?)
+/// let webhook = Webhook::builder(Authenticator::query_secret("code", secret)?)
 ///     .allow_origin("eventgrid.azure.net")
 ///     .build(spool.clone());
 /// let worker = spool.download_to(&client, "recordings").delete_after();
@@ -207,7 +207,7 @@ impl EventHandler for Spool {
         Ok(())
     }
 
-    async fn invalid(&self, error: &InvalidEvent) -> Result<(), HandlerError> {
+    async fn handle_invalid(&self, error: &InvalidEvent) -> Result<(), HandlerError> {
         let kept = self.put_unreadable(error).await?;
         tracing::warn!(%error, kept = %kept.display(), "an event was refused");
         Ok(())

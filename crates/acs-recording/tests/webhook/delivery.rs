@@ -301,7 +301,7 @@ async fn the_emulator_delivers_until_the_handler_succeeds() {
     let log = Arc::clone(&handled);
     let failures = AtomicUsize::new(0);
     let store = MemoryStore::new(1000, Duration::from_secs(25 * 60 * 60));
-    let webhook = Webhook::builder(Authenticator::secret("code", SECRET).unwrap())
+    let webhook = Webhook::builder(Authenticator::query_secret("code", SECRET).unwrap())
         .deduplicate(store)
         .build(move |event: Event| {
             // Two of three attempts fail.

@@ -97,7 +97,7 @@ async fn event_grid_gets_its_validation_code_back() {
 
     // It is checked as any other event.
     let closed = Seen::default().webhook(Webhook::builder(
-        Authenticator::secret("code", SECRET).unwrap(),
+        Authenticator::query_secret("code", SECRET).unwrap(),
     ));
     for uri in ["/events", "/events?code=wrong"] {
         let response = closed.respond(post(uri, body)).await;
@@ -151,7 +151,7 @@ async fn cloud_events_are_agreed_on_with_known_origins_only() {
 async fn a_handshake_needs_the_secret_where_there_is_one() {
     const ORIGIN: &str = "eventgrid.azure.net";
     const OTHER: &str = "battery horse correct";
-    let secret = |text| Authenticator::secret("code", text).unwrap();
+    let secret = |text| Authenticator::query_secret("code", text).unwrap();
     let token = || {
         Authenticator::token(
             TokenAuthenticator::callbacks("4a1b2c3d-0000-4000-8000-000000000001").unwrap(),
@@ -255,7 +255,7 @@ async fn a_handshake_needs_the_secret_where_there_is_one() {
 
 #[tokio::test]
 async fn the_secret_in_the_url_is_checked() {
-    let check = Authenticator::secrets("code", [SECRET, "a second one, long"]).unwrap();
+    let check = Authenticator::query_secrets("code", [SECRET, "a second one, long"]).unwrap();
     let webhook = Seen::default().webhook(Webhook::builder(check));
     for (uri, expected) in [
         ("/e?code=correct%20horse%20battery", 200),
@@ -270,8 +270,8 @@ async fn the_secret_in_the_url_is_checked() {
     ] {
         assert_eq!(status(&webhook, post(uri, "[]")).await, expected, "{uri}");
     }
-    assert!(Authenticator::secret("code", "short").is_err());
-    assert!(Authenticator::secrets("code", []).is_err());
+    assert!(Authenticator::query_secret("code", "short").is_err());
+    assert!(Authenticator::query_secrets("code", []).is_err());
     // What does not arrive as it is would never match.
     for (secret, name) in [
         ("0123456789+abcdef", "raw `+`"),
@@ -279,15 +279,15 @@ async fn the_secret_in_the_url_is_checked() {
         ("0123456789#abcdef", "`&` or `#`"),
         ("0123456789%2Babcdef", "percent-encoded"),
     ] {
-        let error = Authenticator::secrets("code", [SECRET, secret]).unwrap_err();
+        let error = Authenticator::query_secrets("code", [SECRET, secret]).unwrap_err();
         let text = format!("{error} {error:?}");
         assert!(text.contains(name) && !text.contains(secret), "{text}");
     }
-    assert!(Authenticator::secret("code", "50% of 01234/56789==").is_ok());
-    let check = Authenticator::secret("a", SECRET).unwrap();
+    assert!(Authenticator::query_secret("code", "50% of 01234/56789==").is_ok());
+    let check = Authenticator::query_secret("a", SECRET).unwrap();
     let debug = format!("{check:?}");
     assert!(!debug.contains("horse"), "{debug}");
-    let both = check.and(Authenticator::secret("b", "another one, long").unwrap());
+    let both = check.and(Authenticator::query_secret("b", "another one, long").unwrap());
     let webhook = Seen::default().webhook(Webhook::builder(both));
     assert_eq!(
         status(&webhook, post("/e?a=correct+horse+battery", "[]")).await,

@@ -200,7 +200,8 @@ async fn without_keys_deliveries_come_again() {
     issuer.broken.store(true, Ordering::Relaxed);
     // Together with a secret: whoever has that passes, and the others may later.
     let either = webhook(
-        Authenticator::from(check(&issuer)).or(Authenticator::secret("code", SECRET).unwrap()),
+        Authenticator::from(check(&issuer))
+            .or(Authenticator::query_secret("code", SECRET).unwrap()),
     );
     assert_eq!(answer(&either, &key.sign(&claims())).await, 503);
     let with_secret = post("/e?code=correct+horse+battery", "[]");
