@@ -8,7 +8,7 @@ use tracing::debug;
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result, ServiceCode};
-use crate::transport::later;
+use crate::transport::deadline_after;
 
 /// How long the last question of a wait may take.
 const LAST_QUESTION: Duration = Duration::from_secs(2);
@@ -50,7 +50,7 @@ pub(crate) fn finish<T>(
 ) -> Result<T> {
     match answer {
         Ok(answer) => Ok(answer.into_inner()),
-        Err(failure) => Err(Error::from(failure).during(operation)),
+        Err(failure) => Err(Error::from(failure).with_operation(operation)),
     }
 }
 
@@ -71,12 +71,12 @@ impl Wait {
         F: Fn() -> Fut,
         Fut: Future<Output = Result<Result<T, String>>>,
     {
-        let deadline = later(Instant::now(), self.limit);
+        let deadline = deadline_after(Instant::now(), self.limit);
         let mut still = "unknown".to_owned();
         let mut failure = None;
         loop {
             let begun = Instant::now();
-            let limit = deadline.max(later(begun, LAST_QUESTION));
+            let limit = deadline.max(deadline_after(begun, LAST_QUESTION));
             let mut pause = self.interval;
             match timeout_at(limit, ask()).await {
                 Ok(Ok(Ok(value))) => return Ok(value),
@@ -89,13 +89,13 @@ impl Wait {
                     pause = pause.max(error.retry_after().unwrap_or_default());
                     failure = Some(error);
                 }
-                Ok(Err(error)) => return Err(error.about(what)),
+                Ok(Err(error)) => return Err(error.with_context(what)),
                 Err(_) => {}
             }
             if begun >= deadline || Instant::now() >= limit {
                 return Err(self.timed_out(what, &still, failure));
             }
-            sleep_until(deadline.min(later(Instant::now(), pause))).await;
+            sleep_until(deadline.min(deadline_after(Instant::now(), pause))).await;
         }
     }
 

@@ -114,7 +114,8 @@ impl Recording {
             .await;
         let answer = finish(answer, OPERATION)?;
         let state = answer.recording_state.ok_or_else(|| {
-            Error::new(ErrorKind::InvalidResponse, "the service told no state").during(OPERATION)
+            Error::new(ErrorKind::InvalidResponse, "the service told no state")
+                .with_operation(OPERATION)
         })?;
         Ok(RecordingProperties {
             state,
@@ -258,9 +259,13 @@ impl IntoFuture for WaitUntil {
         let state = self.state.clone();
         Box::pin(async move {
             self.wait().await.map_err(|error| match state {
-                RecordingState::Active => error.during("wait until the recording is active"),
-                RecordingState::Inactive => error.during("wait until the recording is inactive"),
-                _ => error.during("wait for a state of the recording"),
+                RecordingState::Active => {
+                    error.with_operation("wait until the recording is active")
+                }
+                RecordingState::Inactive => {
+                    error.with_operation("wait until the recording is inactive")
+                }
+                _ => error.with_operation("wait for a state of the recording"),
             })
         })
     }

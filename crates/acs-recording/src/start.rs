@@ -307,7 +307,8 @@ impl StartRecording {
     /// The address is no absolute `https` URL (`http` is for loopback only), which the service
     /// would refuse.
     pub fn state_callback(mut self, url: &str) -> Result<Self> {
-        let url = web_address(url, "state callback").map_err(|error| error.during(OPERATION))?;
+        let url =
+            web_address(url, "state callback").map_err(|error| error.with_operation(OPERATION))?;
         self.request.recording_state_callback_uri = Some(url.into());
         Ok(self)
     }
@@ -321,9 +322,9 @@ impl StartRecording {
     /// The address is no `https` URL of a container, or contains a query: the service uses its
     /// identity, and a shared access signature would be sent for nothing.
     pub fn storage(mut self, container: &str) -> Result<Self> {
-        let url =
-            web_address(container, "storage container").map_err(|error| error.during(OPERATION))?;
-        let refuse = |why| Err(Error::new(ErrorKind::InvalidInput, why).during(OPERATION));
+        let url = web_address(container, "storage container")
+            .map_err(|error| error.with_operation(OPERATION))?;
+        let refuse = |why| Err(Error::new(ErrorKind::InvalidInput, why).with_operation(OPERATION));
         if url.query().is_some() || url.fragment().is_some() {
             return refuse(
                 "the storage container's URL has a query; leave it away, the service uses its \
@@ -457,7 +458,7 @@ impl IntoFuture for StartRecording {
                 Ok(()) => send(&client, &request, &repeatability).await,
                 Err(error) => Err(error),
             };
-            let (id, answer) = sent.map_err(|error| error.during(OPERATION))?;
+            let (id, answer) = sent.map_err(|error| error.with_operation(OPERATION))?;
             let call = request.call_locator.and_then(|call| call.server_call_id);
             let started = Started {
                 answer,

@@ -179,7 +179,7 @@ impl CallConnection {
             page = self
                 .page(&next, deadline)
                 .await
-                .map_err(|error| error.during(OPERATION))?;
+                .map_err(|error| error.with_operation(OPERATION))?;
         }
         Err(Error::new(
             ErrorKind::InvalidResponse,
@@ -190,7 +190,7 @@ impl CallConnection {
                 participants.len()
             ),
         )
-        .during(OPERATION))
+        .with_operation(OPERATION))
     }
 
     async fn page(&self, link: &str, deadline: Instant) -> Result<GetParticipantsResponse> {
@@ -283,7 +283,7 @@ impl IntoFuture for WaitUntilConnected {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let outcome = self.wait().await;
-            outcome.map_err(|error| error.during("wait until the call is connected"))
+            outcome.map_err(|error| error.with_operation("wait until the call is connected"))
         })
     }
 }

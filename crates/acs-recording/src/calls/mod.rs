@@ -60,7 +60,7 @@ impl<'a> Calls<'a> {
         targets: impl IntoIterator<Item = P>,
         callback: &str,
     ) -> Result<CreateCall> {
-        let callback = web_address(callback, "callback").map_err(|e| e.during(CREATE))?;
+        let callback = web_address(callback, "callback").map_err(|e| e.with_operation(CREATE))?;
         let targets = targets.into_iter().map(|target| target.into().to_model());
         Ok(CreateCall {
             client: self.client.clone(),
@@ -86,7 +86,7 @@ impl<'a> Calls<'a> {
     /// # Errors
     /// The callback is no absolute `https` URL (`http` is for loopback only).
     pub fn answer(&self, incoming_call_context: &str, callback: &str) -> Result<AnswerCall> {
-        let callback = web_address(callback, "callback").map_err(|e| e.during(ANSWER))?;
+        let callback = web_address(callback, "callback").map_err(|e| e.with_operation(ANSWER))?;
         Ok(AnswerCall {
             client: self.client.clone(),
             repeatability: Repeatability::new(),
@@ -109,8 +109,11 @@ impl<'a> Calls<'a> {
     /// The callback is no absolute `https` URL (`http` is for loopback only); or the call is given
     /// by a call connection, which is joined already.
     pub fn connect(&self, call: impl Into<CallTarget>, callback: &str) -> Result<ConnectCall> {
-        let callback = web_address(callback, "callback").map_err(|e| e.during(CONNECT))?;
-        let call_locator = call.into().locator().map_err(|e| e.during(CONNECT))?;
+        let callback = web_address(callback, "callback").map_err(|e| e.with_operation(CONNECT))?;
+        let call_locator = call
+            .into()
+            .locator()
+            .map_err(|e| e.with_operation(CONNECT))?;
         Ok(ConnectCall {
             client: self.client.clone(),
             repeatability: Repeatability::new(),
@@ -169,7 +172,7 @@ impl CreateCall {
                 "{caller} cannot make calls; use a user of the resource, a phone number or a \
                  Teams app"
             );
-            return Err(Error::new(ErrorKind::InvalidInput, text).during(CREATE));
+            return Err(Error::new(ErrorKind::InvalidInput, text).with_operation(CREATE));
         }
         Ok(self)
     }
@@ -286,7 +289,7 @@ macro_rules! call_future {
                     let answer = low_level.$method(Some(&first_sent), Some(&id), &self.request);
                     let answer = finish(answer.await, $operation)?;
                     CallConnection::from_answer(self.client, answer)
-                        .map_err(|error| error.during($operation))
+                        .map_err(|error| error.with_operation($operation))
                 })
             }
         }

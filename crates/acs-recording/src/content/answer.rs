@@ -273,7 +273,7 @@ impl Source {
             return error;
         }
         if gone || (self.expired && error.kind() == ErrorKind::NotFound) {
-            return error.of_kind(ErrorKind::ExpiredContent);
+            return error.with_kind(ErrorKind::ExpiredContent);
         }
         error
     }
@@ -349,7 +349,7 @@ impl Answer {
                         ErrorKind::CorruptContent,
                         "more content came than the response announced",
                     )
-                    .lasting());
+                    .with_retryable(false));
                 }
                 Ok(Some(bytes))
             }

@@ -93,6 +93,10 @@ impl IntoFuture for DeleteContent {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.send().await.map_err(|error| error.during(OPERATION)) })
+        Box::pin(async move {
+            self.send()
+                .await
+                .map_err(|error| error.with_operation(OPERATION))
+        })
     }
 }

@@ -168,7 +168,7 @@ impl Download {
             ..Extras::default()
         };
         let outcome = self.save(path.as_ref().to_owned(), extras).await;
-        outcome.map_err(|error| error.during(operation))
+        outcome.map_err(|error| error.with_operation(operation))
     }
 
     pub(super) async fn save(self, path: PathBuf, extras: Extras) -> Result<SavedFile> {
@@ -203,7 +203,7 @@ impl Download {
         };
         Box::pin(copied)
             .await
-            .map_err(|error: Error| error.during(operation))
+            .map_err(|error: Error| error.with_operation(operation))
     }
 
     /// Asks for the content, to be read as a stream of bytes or as an
@@ -215,7 +215,7 @@ impl Download {
         let operation = self.operation;
         match Box::pin(self.flow()).await {
             Ok(flow) => Ok(ContentStream::new(flow, operation)),
-            Err(error) => Err(error.during(operation)),
+            Err(error) => Err(error.with_operation(operation)),
         }
     }
 
@@ -251,7 +251,7 @@ impl Download {
         };
         Box::pin(collected)
             .await
-            .map_err(|error: Error| error.during(operation))
+            .map_err(|error: Error| error.with_operation(operation))
     }
 
     async fn flow(&self) -> Result<Flow> {

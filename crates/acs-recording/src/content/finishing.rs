@@ -33,7 +33,7 @@ impl Saving<'_> {
                 .count();
             return Err(match saved {
                 0 => error,
-                _ => error.advise(&format!(
+                _ => error.with_note(&format!(
                     "{saved} of {} chunks are saved",
                     self.pieces.len()
                 )),
@@ -150,7 +150,8 @@ impl Saving<'_> {
             }
         }
         manifest.deleted_at = all_deleted(&manifest.chunks);
-        outcome.map_err(|error| error.advise("the recording is saved, and not all of it deleted"))
+        outcome
+            .map_err(|error| error.with_note("the recording is saved, and not all of it deleted"))
     }
 }
 

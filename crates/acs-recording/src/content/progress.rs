@@ -1,10 +1,11 @@
 //! How far a download is, and how fast it may be.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep_until};
 
 /// How often progress is told.
@@ -170,8 +171,8 @@ impl Meter {
         sleep_until(due).await;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
     }
 }
 
@@ -205,7 +206,7 @@ mod tests {
     async fn progress_tells_bytes_and_rate() {
         let told = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&told);
-        let listener: Listener = Arc::new(move |progress| log.lock().unwrap().push(progress));
+        let listener: Listener = Arc::new(move |progress| log.lock().push(progress));
         let meter = Meter::new(Some(listener), None);
         meter.set_base(500, Some(10_500));
         for _ in 0..100 {
@@ -213,7 +214,7 @@ mod tests {
             meter.received(100);
             meter.tell(false);
         }
-        let told = told.lock().unwrap().clone();
+        let told = told.lock().clone();
         assert_eq!(told.len(), 51);
         let last = told.last().unwrap();
         assert_eq!((last.bytes, last.total), (10_500, Some(10_500)));
@@ -224,7 +225,7 @@ mod tests {
     async fn what_is_not_needed_counts_for_the_rate_alone() {
         let told = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&told);
-        let listener: Listener = Arc::new(move |progress| log.lock().unwrap().push(progress));
+        let listener: Listener = Arc::new(move |progress| log.lock().push(progress));
         let meter = Meter::new(Some(listener), None);
         meter.set_base(500, Some(1000));
         for _ in 0..50 {
@@ -234,7 +235,7 @@ mod tests {
             meter.discarded(10);
             meter.tell(false);
         }
-        let last = *told.lock().unwrap().last().unwrap();
+        let last = *told.lock().last().unwrap();
         assert_eq!((last.bytes, meter.transferred()), (1000, 500));
         assert!((1090.0..1110.0).contains(&last.rate), "{last:?}");
     }

@@ -57,6 +57,10 @@ impl IntoFuture for ReadMetadata {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.read().await.map_err(|error| error.during(OPERATION)) })
+        Box::pin(async move {
+            self.read()
+                .await
+                .map_err(|error| error.with_operation(OPERATION))
+        })
     }
 }

@@ -355,7 +355,7 @@ impl Reader {
         self.failed_at = self.position;
         let pause = self.budget.fail(self.source.client.pipeline());
         let of = self.identity.total.map(|total| format!(" of {total}"));
-        let error = error.advise(&format!(
+        let error = error.with_note(&format!(
             "{}{} bytes had come",
             self.position,
             of.unwrap_or_default()

@@ -42,7 +42,7 @@ impl IntoFuture for SaveRecording {
     fn into_future(self) -> Self::IntoFuture {
         let saved = async move {
             let saved = run(&self).await;
-            saved.map_err(|error| error.during(OPERATION))
+            saved.map_err(|error| error.with_operation(OPERATION))
         };
         Box::pin(saved)
     }
@@ -243,7 +243,7 @@ impl<'a> Saving<'a> {
                     } else {
                         "not all media are saved, nor the metadata"
                     };
-                    return Err(error.advise(advice));
+                    return Err(error.with_note(advice));
                 }
                 Err(error) if is_gone(&error) => {
                     let text = format!("the service has no metadata document of chunk {number}");

@@ -9,8 +9,8 @@ use std::io::{self, Read as _, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use tempfile::TempPath;
 
 use super::disk::{
@@ -157,10 +157,7 @@ impl Sink {
 
     /// Forgets everything, so that no byte of before can become part of what comes.
     pub(super) fn start_over(&self) -> io::Result<()> {
-        let mut generation = self
-            .generation
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut generation = self.generation.write();
         *generation += 1;
         *self.lock() = State::default();
         self.forget()?;
@@ -301,7 +298,7 @@ impl Sink {
 
     /// Gets everything that was written onto the disk, and then says so in the journal.
     pub(super) fn sync(&self) -> io::Result<()> {
-        let _alone = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.syncing.lock();
         let _current = self.hold();
         let pending = std::mem::take(&mut self.lock().pending);
         if pending.is_empty() {
@@ -406,13 +403,11 @@ impl Sink {
     }
 
     fn hold(&self) -> RwLockReadGuard<'_, u64> {
-        self.generation
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.generation.read()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -153,7 +153,7 @@ fn announced_checksums_are_remembered() {
 fn who_syncs_waits_for_others_who_do() {
     let folder = tempfile::tempdir().unwrap();
     let sink = std::sync::Arc::new(open(&folder.path().join("a.wav")));
-    let other = sink.syncing.lock().unwrap();
+    let other = sink.syncing.lock();
     let waits = std::sync::Arc::clone(&sink);
     let waiting = std::thread::spawn(move || waits.sync().unwrap());
     std::thread::sleep(std::time::Duration::from_millis(50));

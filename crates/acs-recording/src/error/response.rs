@@ -98,7 +98,7 @@ fn from_answer(
         error = error.with_retry_after(wait);
     }
     if let Some(wait) = extensions.get::<WaitTooLong>() {
-        error = error.advise(&wait.to_string());
+        error = error.with_note(&wait.to_string());
     }
     match extensions.get() {
         Some(trace) => error.with_trace(trace),

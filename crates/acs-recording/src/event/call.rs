@@ -92,8 +92,8 @@ pub struct CallEnded {
 pub struct CallEndReason {
     /// The code, in the style of an HTTP status.
     pub code: Option<i64>,
-    /// The inner error code of the service.
-    pub inner_error_code: Option<i64>,
+    /// The detailed code of the service.
+    pub sub_code: Option<i64>,
     /// The reason in words.
     pub phrase: Option<String>,
 }

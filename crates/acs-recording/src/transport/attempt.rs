@@ -5,7 +5,6 @@ use std::error::Error as _;
 use std::fmt;
 use std::io;
 use std::pin::pin;
-use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
 use acs_call_automation::{BodyError, with_body};
@@ -22,7 +21,7 @@ use url::{Position, Url};
 use super::http_clients::proxy_of;
 use super::retry::{is_passing, is_repeatable, may_hide_success};
 use super::sign::{Signable, content_hash};
-use super::{Credentials, Pipeline, RESOURCE_HOST, Tries, later, place, set};
+use super::{Credentials, Pipeline, RESOURCE_HOST, Tries, deadline_after, place, set};
 #[cfg(feature = "entra")]
 use crate::credential::ClaimsChallenge;
 use crate::credential::{AccessKey, Credential};
@@ -218,7 +217,9 @@ impl Pipeline {
     async fn attempt<B: Receive>(&self, call: &mut Call<'_>) -> Result<Response<B>, Failed> {
         self.authorize(call).await.map_err(Failed::NotSent)?;
         let started = Instant::now();
-        let limit = call.deadline.min(later(started, self.limits.attempt));
+        let limit = call
+            .deadline
+            .min(deadline_after(started, self.limits.attempt));
         let outcome = {
             // Pinned, because futures of this size should not move.
             let exchange = pin!(self.exchange(call, limit));
@@ -281,12 +282,12 @@ impl Pipeline {
         }
         let authorization = match self.credential.as_ref() {
             Credential::Key(key) => {
-                let key = key.read().unwrap_or_else(PoisonError::into_inner);
+                let key = key.read();
                 self.sign(call, &key)
             }
             #[cfg(feature = "entra")]
             Credential::Entra(entra) => {
-                let limit = later(Instant::now(), self.limits.attempt).min(call.deadline);
+                let limit = deadline_after(Instant::now(), self.limits.attempt).min(call.deadline);
                 let token = timeout_at(limit, entra.bearer()).await;
                 token.unwrap_or_else(|_| Err(entra.gave_nothing()))?
             }
@@ -406,7 +407,7 @@ fn failed(error: reqwest::Error, url: &Url) -> Failed {
         let message = format!("{place} is not trusted ({cause})");
         let error = error(ErrorKind::Connection, message).with_hint(Hint::AddRootCertificate);
         // It will be the same the next time.
-        Failed::NotSent(error.lasting())
+        Failed::NotSent(error.with_retryable(false))
     } else if connect && let Some((variable, proxy)) = proxy_of(url) {
         let message = format!("{place} cannot be reached through the proxy {proxy} ({cause})");
         let error = error(ErrorKind::Connection, message);

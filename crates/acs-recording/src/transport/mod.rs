@@ -179,7 +179,7 @@ impl Pipeline {
 
     /// When an operation that begins now has to be over.
     pub(crate) fn deadline(&self) -> Instant {
-        later(Instant::now(), self.limits.total)
+        deadline_after(Instant::now(), self.limits.total)
     }
 
     /// Sends a request to the resource itself, by a link from one of its answers.
@@ -339,8 +339,8 @@ impl Pipeline {
     }
 }
 
-/// A time from another on; limits without end are allowed.
-pub(crate) fn later(from: Instant, by: Duration) -> Instant {
+/// The deadline of something that starts at `from` and may take `by`, however long that is.
+pub(crate) fn deadline_after(from: Instant, by: Duration) -> Instant {
     const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
     from.checked_add(by).unwrap_or_else(|| from + FOREVER)
 }

@@ -1,9 +1,10 @@
 //! When a request is sent again, and after how long.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use parking_lot::Mutex;
 
 /// How often and after what pauses a request is sent again.
 ///
@@ -137,7 +138,7 @@ impl Jitter {
     }
 
     fn next(&self) -> f64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).f64()
+        self.0.lock().f64()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The public keys of a token issuer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use acs_call_automation::read_body;
@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use jsonwebtoken::DecodingKey;
+use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::task::AbortHandle;
@@ -144,11 +145,7 @@ impl Keys {
 
     /// The running fetch, or a new one if enough time has passed since the last.
     fn fetch(&self) -> Option<Outcome> {
-        let mut latest = self
-            .inner
-            .fetch
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut latest = self.inner.fetch.lock();
         if let Some(fetch) = latest.as_ref().filter(|fetch| !fetch.task.is_finished()) {
             return Some(fetch.outcome.clone());
         }
@@ -169,13 +166,7 @@ impl Keys {
     }
 
     fn read<T>(&self, read: impl FnOnce(&Cache) -> T) -> T {
-        read(
-            &self
-                .inner
-                .cache
-                .read()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        read(&self.inner.cache.read())
     }
 
     async fn refresh(self) -> bool {
@@ -202,13 +193,7 @@ impl Keys {
     }
 
     fn write(&self, change: impl FnOnce(&mut Cache)) {
-        change(
-            &mut self
-                .inner
-                .cache
-                .write()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        change(&mut self.inner.cache.write());
     }
 
     async fn download(&self) -> Result<HashMap<String, Arc<DecodingKey>>, String> {
