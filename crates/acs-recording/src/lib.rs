@@ -140,7 +140,7 @@ pub use identifier::{CloudEnvironment, CommunicationIdentifier, IdentifierKind};
 pub use ids::{
     CallConnectionId, DocumentId, GroupCallId, InvalidId, RecordingId, RoomId, ServerCallId,
 };
-pub use inbox::{AwaitedRecording, EventStream, Inbox, Wait};
+pub use inbox::{EventStream, Inbox, RecordingFilter, Wait};
 pub use manifest::{ManifestChunk, ManifestFile, RecordingManifest};
 pub use metadata::{
     AudioConfiguration, InvalidMetadata, Pause, RecordedParticipant, RecordingMetadata,

@@ -23,8 +23,8 @@ const SECRET: &str = "ACS_WEBHOOK_SECRET";
 
 /// Runs a webhook: prints every event, and downloads recordings as they become ready
 ///
-/// It answers the handshakes of Event Grid, and checks who posts: by a secret in the URL (`?code=…`,
-/// from ACS_WEBHOOK_SECRET or --secret-file), by a token of Entra ID, or by the token of callbacks.
+/// It answers the handshakes of Event Grid, and checks who posts: by a secret in the URL (`?code=…`)
+/// or in the header --secret-header, from ACS_WEBHOOK_SECRET or --secret-file, by a token of Entra ID, or by the token of callbacks.
 /// Where a secret is set, the handshake of CloudEvents needs it too, because it never has a token.
 /// An event is acknowledged after its line was written. With --download-to, the event of a recording
 /// is printed, then written to the spool, then acknowledged. Its recording is downloaded in the
@@ -58,6 +58,10 @@ pub(crate) struct Listen {
     /// Reads the secret in the URL from this file instead of ACS_WEBHOOK_SECRET
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
+    /// Expects the secret in this header instead of the URL, as Event Grid sends it for a delivery
+    /// property of the event subscription
+    #[arg(long, value_name = "NAME")]
+    secret_header: Option<String>,
     /// Takes deliveries of Event Grid with a token of this tenant
     #[arg(long, value_name = "TENANT", requires = "entra_audience")]
     entra_tenant: Option<String>,
@@ -72,7 +76,7 @@ pub(crate) struct Listen {
     callbacks: Option<String>,
     /// Takes what any program of this machine posts, but no web page; the Host of a request must be
     /// localhost or the address that it came in at
-    #[arg(long, conflicts_with_all = ["secret_file", "entra_tenant", "callbacks", "delete_after"])]
+    #[arg(long, conflicts_with_all = ["secret_file", "secret_header", "entra_tenant", "callbacks", "delete_after"])]
     no_check: bool,
 
     /// Downloads recordings into this folder when they are ready
@@ -169,10 +173,20 @@ fn check(options: &Listen, cloud: Cloud) -> Result<Authenticator, Failure> {
         Some(path) => Some(crate::files::read_text(path)?),
         None => std::env::var(SECRET).ok(),
     };
-    if let Some(secret) = secret {
-        checks.push(
-            Authenticator::query_secret("code", secret.trim()).map_err(|error| invalid(&error))?,
-        );
+    match (secret, &options.secret_header) {
+        (Some(secret), name) => {
+            let secret = secret.trim();
+            let check = match name {
+                Some(name) => Authenticator::header_secret(name, secret),
+                None => Authenticator::query_secret("code", secret),
+            };
+            checks.push(check.map_err(|error| invalid(&error))?);
+        }
+        (None, Some(_)) => {
+            return Err(Failure::usage("--secret-header needs a secret")
+                .advise("set ACS_WEBHOOK_SECRET, or give --secret-file"));
+        }
+        (None, None) => {}
     }
     if let Some((tenant, audience)) = options
         .entra_tenant
