@@ -1,6 +1,6 @@
 //! Streams of events.
 
-use super::super::CAPACITY;
+use super::super::stream::CAPACITY;
 use super::*;
 
 /// The ids of the recordings in the events that a stream has ready.
