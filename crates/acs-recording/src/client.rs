@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::calls::Calls;
+use crate::client_core::ClientCore;
 use crate::cloud::Cloud;
 use crate::content::{ContentUrl, DeleteContent, Download, DownloadRecording, ReadMetadata};
 #[cfg(feature = "entra")]
@@ -13,8 +14,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{RecordingChunk, RecordingFileStatusUpdated};
 use crate::ids::RecordingId;
 use crate::recording::Recording;
-use crate::start::{CallTarget, StartRecording};
-use crate::transport::{AllowedHost, Limits, Pipeline, RetryPolicy};
+use crate::start::{RecordingTarget, StartRecording};
+use crate::telemetry::{TraceContext, TraceContextHook};
+use crate::transport::{
+    AllowedHost, ApplicationId, HttpClients, HttpOptions, Limits, MAX_DOWNLOADS, Pipeline,
+    RetryPolicy, Settings, Transport, default_retry_policy, request_builder, user_agent,
+};
 
 /// A client for the recordings of one Communication Services resource.
 ///
@@ -35,12 +40,8 @@ use crate::transport::{AllowedHost, Limits, Pipeline, RetryPolicy};
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct RecordingClient(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    pipeline: Pipeline,
-    low_level: acs_call_automation::Client,
+pub struct RecordingClient {
+    core: ClientCore,
 }
 
 impl RecordingClient {
@@ -94,35 +95,35 @@ impl RecordingClient {
         RecordingClientBuilder::new(endpoint, identity)
     }
 
-    /// Starts to record a call; `await` the result, after setting options on it.
+    /// Starts recording a call; set options on the result, then `await` it.
     ///
-    /// Nothing is sent before it is awaited. Dropping the future after that ends the wait for the
-    /// response and nothing else: the service may have started the recording, which then goes on
-    /// until the call ends or somebody stops it, and its id is in its events alone. So do not put a
-    /// start into `select!` or under a timeout of your own; limit it with
-    /// [`with_operation_timeout`](Self::with_operation_timeout), or spawn it and wait for the task. Who has to
-    /// give up nonetheless can start again with the same
-    /// [`repeatability_id`](StartRecording::repeatability_id) and learn the id of what was started.
+    /// The call is usually given by its [`ServerCallId`](crate::ServerCallId);
+    /// [`RecordingTarget`] lists the other ids.
     ///
-    /// The call is a [`ServerCallId`](crate::ServerCallId), as a rule, or another of the four ids
-    /// that [`CallTarget`] lists.
-    pub fn start(&self, call: impl Into<CallTarget>) -> StartRecording {
-        StartRecording::new(self.clone(), call.into())
+    /// Nothing is sent before it is awaited. Dropping the future after that only ends the wait for
+    /// the response: the service may have started the recording, which then continues until the call
+    /// ends or somebody stops it, and only its events tell its id. So do not put a start into
+    /// `select!` or under a timeout of your own. Limit it with
+    /// [`timeout`](StartRecording::timeout), or spawn it and wait for the task. If you have to give
+    /// up nonetheless, start again with the same [`repeatability`](StartRecording::repeatability)
+    /// to learn the id of the recording that was started.
+    pub fn start(&self, call: impl Into<RecordingTarget>) -> StartRecording {
+        StartRecording::new(self.core.clone(), call.into())
     }
 
     /// Makes, answers and joins calls, which is where the ids of calls come from.
-    pub fn calls(&self) -> Calls<'_> {
-        Calls::new(self)
+    pub fn calls(&self) -> Calls {
+        Calls::new(self.core.clone())
     }
 
     /// The recording with this id, which may have been started elsewhere. Sends nothing.
     pub fn recording(&self, id: RecordingId) -> Recording {
-        Recording::new(self.clone(), id)
+        Recording::new(self.core.clone(), id)
     }
 
     /// Downloads content, from a `content_location` or `metadata_location` of an event.
     pub fn download(&self, location: &ContentUrl) -> Download {
-        Download::new(self.clone(), location.clone())
+        Download::new(self.core.clone(), location.clone())
     }
 
     /// Downloads a whole recording, all chunks and their metadata, into a folder, and leaves a
@@ -141,13 +142,18 @@ impl RecordingClient {
     /// # }
     /// ```
     pub fn download_recording(&self, file: &RecordingFileStatusUpdated) -> DownloadRecording {
-        DownloadRecording::new(self.for_files(file), file)
+        let core = if file.is_for_own_storage() {
+            self.core.for_own_storage()
+        } else {
+            self.core.clone()
+        };
+        DownloadRecording::new(core, file)
     }
 
     /// Reads the metadata document of a chunk: who is on which channel, and when it was paused;
     /// `await` the result.
     pub fn metadata(&self, chunk: &RecordingChunk) -> ReadMetadata {
-        ReadMetadata::new(self.clone(), chunk.metadata_location.clone())
+        ReadMetadata::new(self.core.clone(), chunk.metadata_location.clone())
     }
 
     /// Deletes the media and the metadata of a chunk from the service.
@@ -159,7 +165,7 @@ impl RecordingClient {
     /// What is deleted is the object that the chunk's media and metadata are in, and no other one,
     /// whatever the event says.
     pub fn delete(&self, chunk: &RecordingChunk) -> DeleteContent {
-        DeleteContent::of(self.clone(), chunk)
+        DeleteContent::of(self.core.clone(), chunk)
     }
 
     /// Deletes what a `delete_location` names that the caller vouches for, as
@@ -168,7 +174,7 @@ impl RecordingClient {
     /// Objects on hosts of the service are all that can be deleted: no location stops a recording
     /// or does anything else.
     pub fn delete_at(&self, location: &ContentUrl) -> DeleteContent {
-        DeleteContent::at(self.clone(), location.clone())
+        DeleteContent::at(self.core.clone(), location.clone())
     }
 
     /// Signs with another access key from now on, in all clones of this client.
@@ -179,7 +185,7 @@ impl RecordingClient {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] when this client uses Entra ID, which has no keys.
     pub fn set_access_key(&self, access_key: AccessKey) -> Result<()> {
-        if self.0.pipeline.credential.set_key(access_key) {
+        if self.core.pipeline().credential.set_key(access_key) {
             return Ok(());
         }
         Err(Error::new(
@@ -188,71 +194,21 @@ impl RecordingClient {
         ))
     }
 
-    /// This client with another retry policy, for single calls or as a new default.
-    pub fn with_retry(&self, policy: RetryPolicy) -> Self {
-        let mut pipeline = self.0.pipeline.clone();
-        pipeline.retry = policy;
-        Self::from_pipeline(pipeline)
-    }
-
-    /// This client with another time limit per operation, retries included (default: 2 minutes).
-    ///
-    /// A download's limit counts until its content begins to come in, and after an interruption
-    /// until more of it does.
-    pub fn with_operation_timeout(&self, limit: Duration) -> Self {
-        let mut pipeline = self.0.pipeline.clone();
-        pipeline.limits.total = limit;
-        Self::from_pipeline(pipeline)
-    }
-
-    /// This client with another time limit per attempt, from sending a request to its answer
-    /// (default: 30 seconds).
-    pub fn with_attempt_timeout(&self, limit: Duration) -> Self {
-        let mut pipeline = self.0.pipeline.clone();
-        pipeline.limits.attempt = limit;
-        Self::from_pipeline(pipeline)
-    }
-
     /// The resource's address.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.0.pipeline.endpoint
+        &self.core.pipeline().endpoint
+    }
+
+    /// The transport that sends the requests of this client, for other requests with its root
+    /// certificates and its proxy. It adds no credentials.
+    pub fn transport(&self) -> Arc<dyn Transport> {
+        Arc::clone(&self.core.pipeline().transport)
     }
 
     /// The rest of Call Automation: every operation of the service as a method, with this client's
     /// credentials, retries and limits.
     pub fn call_automation(&self) -> &acs_call_automation::Client {
-        &self.0.low_level
-    }
-
-    pub(crate) fn pipeline(&self) -> &Pipeline {
-        &self.0.pipeline
-    }
-
-    /// This client for the files of an event, which may say that they are in storage of the
-    /// caller's own.
-    fn for_files(&self, file: &RecordingFileStatusUpdated) -> Self {
-        if !file.is_for_own_storage() {
-            return self.clone();
-        }
-        let mut pipeline = self.0.pipeline.clone();
-        pipeline.hosts = Arc::new(pipeline.hosts.for_own_storage());
-        let low_level = self.0.low_level.clone();
-        Self(Arc::new(Inner {
-            pipeline,
-            low_level,
-        }))
-    }
-
-    fn from_pipeline(pipeline: Pipeline) -> Self {
-        let low_level = acs_call_automation::Client::new(
-            pipeline.endpoint.url().clone(),
-            pipeline.http.any().clone(),
-            Arc::new(pipeline.clone()),
-        );
-        Self(Arc::new(Inner {
-            pipeline,
-            low_level,
-        }))
+        self.core.low_level()
     }
 }
 
@@ -265,10 +221,15 @@ pub struct RecordingClientBuilder {
     cloud: Option<Cloud>,
     identity: Identity,
     allowed_hosts: Vec<AllowedHost>,
-    retry: RetryPolicy,
+    retry: Arc<dyn RetryPolicy>,
     limits: Limits,
-    /// Trusted beside the system's.
-    roots: Vec<reqwest::Certificate>,
+    http: HttpOptions,
+    transport: Option<Arc<dyn Transport>>,
+    #[cfg(feature = "unstable-reqwest")]
+    reqwest_client: Option<reqwest::Client>,
+    application_id: Option<ApplicationId>,
+    trace_context: Option<TraceContextHook>,
+    max_download_connections: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -290,9 +251,15 @@ impl RecordingClientBuilder {
             cloud: None,
             identity,
             allowed_hosts: Vec::new(),
-            retry: RetryPolicy::default(),
+            retry: default_retry_policy(),
             limits: Limits::default(),
-            roots: Vec::new(),
+            http: HttpOptions::default(),
+            transport: None,
+            #[cfg(feature = "unstable-reqwest")]
+            reqwest_client: None,
+            application_id: None,
+            trace_context: None,
+            max_download_connections: MAX_DOWNLOADS,
         }
     }
 
@@ -337,19 +304,35 @@ impl RecordingClientBuilder {
         self
     }
 
-    /// When and how often requests are sent again.
-    pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = policy;
+    /// Decides whether and when a failed request is sent again (default:
+    /// [`ExponentialBackoff`](crate::ExponentialBackoff) with 5 attempts).
+    ///
+    /// ```
+    /// # use acs_recording::{ConnectionString, ExponentialBackoff, RecordingClient, Result};
+    /// use acs_recording::RetryPolicyExt as _;
+    ///
+    /// # fn run(connection_string: ConnectionString) -> Result<()> {
+    /// let client = RecordingClient::builder(connection_string)
+    ///     .retry_policy(ExponentialBackoff::default().with_attempt_limit(10))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn retry_policy(mut self, policy: impl RetryPolicy + 'static) -> Self {
+        self.retry = Arc::new(policy);
         self
     }
 
-    /// How long the service has to answer one attempt (default: 30 seconds).
+    /// Time limit for one attempt, from sending a request to its response (default: 30 seconds).
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.limits.attempt = limit;
         self
     }
 
-    /// How long one operation may take, with all retries (default: 2 minutes).
+    /// Time limit for one operation, retries included (default: 2 minutes).
+    ///
+    /// For a download it limits the time until content begins to arrive, and after an interruption
+    /// the time until more arrives.
     pub fn operation_timeout(mut self, limit: Duration) -> Self {
         self.limits.total = limit;
         self
@@ -379,37 +362,150 @@ impl RecordingClientBuilder {
         self
     }
 
-    /// Trusts the certificate authorities of this PEM bundle too, beside the system's: those of a
-    /// proxy that looks into TLS, or of the emulator. It counts for requests to the resource and
+    /// Trusts the certificate authorities of a PEM bundle, in addition to those of the system: for
+    /// a proxy that inspects TLS, or for the emulator. It applies to requests to the resource and
     /// for content.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when there is no certificate in it, or one that cannot be read.
+    /// [`ErrorKind::InvalidInput`] if it contains no certificate, or one that cannot be read.
     pub fn add_root_certificate(mut self, pem: &[u8]) -> Result<Self> {
-        let unreadable = |error: reqwest::Error| {
-            let text = "a root certificate cannot be read; give certificates in PEM";
-            Error::new(ErrorKind::InvalidInput, text).with_source(error)
-        };
-        let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(unreadable)?;
-        if roots.is_empty() {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "there is no root certificate in it; PEM has a line `-----BEGIN CERTIFICATE-----`",
-            ));
-        }
-        // What is between the lines of PEM is looked at only here.
-        let trial = reqwest::Client::builder().tls_certs_only(roots.clone());
-        trial.build().map_err(unreadable)?;
-        self.roots.extend(roots);
+        self.http.add_root_certificates(pem)?;
         Ok(self)
+    }
+
+    /// Authenticates to servers and proxies with a client certificate: a private key and its
+    /// certificate chain, all in PEM.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if key or certificate is missing, or cannot be read.
+    pub fn client_certificate(mut self, pem: &[u8]) -> Result<Self> {
+        self.http.set_client_certificate(pem)?;
+        Ok(self)
+    }
+
+    /// The HTTP proxy for all requests, such as `http://user:password@proxy.example:3128` (default:
+    /// the one that the environment or the system names). Requests to this machine go through no
+    /// proxy.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is not an `http` or `https` URL.
+    pub fn proxy(mut self, url: &str) -> Result<Self> {
+        self.http.set_proxy(url)?;
+        Ok(self)
+    }
+
+    /// Uses no proxy, whatever the environment or the system names.
+    pub fn no_proxy(mut self) -> Self {
+        self.http.set_no_proxy();
+        self
+    }
+
+    /// Time limit for connecting, TLS included (default: 10 seconds). It counts towards the
+    /// [`attempt_timeout`](Self::attempt_timeout).
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.http.set_connect_timeout(limit);
+        self
+    }
+
+    /// How long an idle connection is kept (default: 90 seconds).
+    pub fn pool_idle_timeout(mut self, limit: Duration) -> Self {
+        self.http.set_pool_idle_timeout(limit);
+        self
+    }
+
+    /// The number of idle connections that are kept per host (default: no limit).
+    pub fn pool_max_idle_per_host(mut self, connections: usize) -> Self {
+        self.http.set_pool_max_idle_per_host(connections);
+        self
+    }
+
+    /// The number of connections that downloads into files share, over all clones of the client
+    /// (default: 32). It bounds memory and open files; further downloads wait.
+    pub fn max_download_connections(mut self, connections: usize) -> Self {
+        self.max_download_connections = connections;
+        self
+    }
+
+    /// An id of your application in the `User-Agent` header, such as `contoso-archive/1.2`: 1 to 24
+    /// characters without spaces.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is empty, too long, or contains a character that a user
+    /// agent cannot have.
+    pub fn application_id(mut self, id: &str) -> Result<Self> {
+        self.application_id = Some(ApplicationId::new(id)?);
+        Ok(self)
+    }
+
+    /// Sends the headers `traceparent` and `tracestate` with each attempt of a request, so that a
+    /// distributed trace includes it. The function is called in the span of the attempt; see
+    /// [`telemetry`](crate::telemetry).
+    ///
+    /// With `tracing-opentelemetry`:
+    ///
+    /// ```ignore
+    /// use opentelemetry::trace::TraceContextExt as _;
+    /// use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+    ///
+    /// let builder = builder.trace_context(|| {
+    ///     let context = tracing::Span::current().context();
+    ///     let span = context.span().span_context().clone();
+    ///     let traceparent = format!(
+    ///         "00-{}-{}-{:02x}",
+    ///         span.trace_id(),
+    ///         span.span_id(),
+    ///         span.trace_flags(),
+    ///     );
+    ///     TraceContext::new(&traceparent).ok()
+    /// });
+    /// ```
+    pub fn trace_context(
+        mut self,
+        context: impl Fn() -> Option<TraceContext> + Send + Sync + 'static,
+    ) -> Self {
+        self.trace_context = Some(TraceContextHook::new(context));
+        self
+    }
+
+    /// Sends requests with a transport of your own: a fake in a unit test, or another HTTP client.
+    /// See [`Transport`] for an example.
+    ///
+    /// Settings of the built-in transport, such as [`proxy`](Self::proxy), do not apply to it, and
+    /// [`build`](Self::build) fails if one of them is set.
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Sends requests with this `reqwest::Client`. Needs the feature `unstable-reqwest`, which may
+    /// take a newer major version of reqwest in any release of this crate.
+    ///
+    /// The client must not follow redirects (`redirect::Policy::none()`), must not decompress
+    /// bodies (`no_gzip()` and its like), and should speak HTTP/1.1 only (`http1_only()`), because
+    /// parts of a download share one connection otherwise. Set no total timeout on it, which would
+    /// end downloads; a connect timeout is a good idea. It is used for all requests, including those
+    /// to this machine, so that a proxy of its applies to them.
+    ///
+    /// Settings of the built-in transport, such as [`proxy`](Self::proxy), do not apply to it, and
+    /// [`build`](Self::build) fails if one of them is set.
+    #[cfg(feature = "unstable-reqwest")]
+    pub fn reqwest_client(mut self, client: reqwest::Client) -> Self {
+        self.reqwest_client = Some(client);
+        self
     }
 
     /// Makes the client. Sends nothing.
     ///
     /// # Errors
-    /// A time limit is zero, or the system's TLS certificates cannot be read.
+    /// [`ErrorKind::InvalidInput`] if a timeout or a number of connections is zero, if settings
+    /// exclude each other, or if the system's TLS certificates cannot be read.
     pub fn build(self) -> Result<RecordingClient> {
         self.limits.check()?;
+        if self.max_download_connections == 0 {
+            let text = "max_download_connections of zero is out of range; give 1 or more";
+            return Err(Error::new(ErrorKind::InvalidInput, text));
+        }
+        let (transport, request_builder) = self.http_transport()?;
         let credential = match self.identity {
             Identity::Key(key) => Credential::key(key),
             #[cfg(feature = "entra")]
@@ -420,15 +516,52 @@ impl RecordingClientBuilder {
                 Credential::Entra(EntraCredential::new(credential, scope))
             }
         };
-        let pipeline = Pipeline::new(
-            self.endpoint,
-            self.address,
+        let pipeline = Pipeline::new(Settings {
+            transport,
+            request_builder,
+            endpoint: self.endpoint,
+            address: self.address,
             credential,
-            self.allowed_hosts,
-            self.retry,
-            self.limits,
-            self.roots,
-        )?;
-        Ok(RecordingClient::from_pipeline(pipeline))
+            allowed_hosts: self.allowed_hosts,
+            retry: self.retry,
+            limits: self.limits,
+            user_agent: user_agent(self.application_id.as_ref()),
+            trace_context: self.trace_context,
+            max_download_connections: self.max_download_connections,
+        });
+        Ok(RecordingClient {
+            core: ClientCore::new(pipeline),
+        })
+    }
+
+    /// What sends requests, and what makes those of the generated client.
+    fn http_transport(&self) -> Result<(Arc<dyn Transport>, reqwest::Client)> {
+        let check = |replaced_by: &str| match self.http.first_set() {
+            None => Ok(()),
+            Some(name) => {
+                let text = format!(
+                    "the setting {name} has no effect on a client with {replaced_by}; set one of \
+                     the two"
+                );
+                Err(Error::new(ErrorKind::InvalidInput, text))
+            }
+        };
+        #[cfg(feature = "unstable-reqwest")]
+        if let Some(client) = &self.reqwest_client {
+            check("reqwest_client")?;
+            if self.transport.is_some() {
+                let text = "reqwest_client and transport exclude each other; set one of the two";
+                return Err(Error::new(ErrorKind::InvalidInput, text));
+            }
+            return Ok((Arc::new(HttpClients::with_client(client)), client.clone()));
+        }
+        if let Some(transport) = &self.transport {
+            check("transport")?;
+            return Ok((Arc::clone(transport), request_builder()?));
+        }
+        let first = self.address.as_ref().unwrap_or(&self.endpoint).url();
+        let clients = HttpClients::new(self.http.clone(), first)?;
+        let request_builder = clients.request_builder(first)?;
+        Ok((Arc::new(clients), request_builder))
     }
 }

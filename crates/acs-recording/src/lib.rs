@@ -62,6 +62,7 @@
 
 mod calls;
 mod client;
+mod client_core;
 mod cloud;
 mod content;
 mod credential;
@@ -71,6 +72,7 @@ mod identifier;
 mod ids;
 mod inbox;
 mod lenient;
+mod locator;
 mod manifest;
 mod metadata;
 mod mistaken;
@@ -89,6 +91,7 @@ mod start;
 pub mod telemetry;
 pub mod text;
 mod transport;
+mod web_url;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 
@@ -113,8 +116,8 @@ pub mod models {
 }
 
 pub use calls::{
-    AnswerCall, CallConnection, CallProperties, Calls, ConnectCall, CreateCall, Participant,
-    WaitUntilConnected,
+    AnswerCall, CallConnection, CallProperties, Calls, ConnectCall, CreateCall, GetCallProperties,
+    HangUpCall, ListParticipants, Participant, TerminateCall, WaitUntilConnected,
 };
 pub use client::{RecordingClient, RecordingClientBuilder};
 pub use cloud::Cloud;
@@ -123,11 +126,9 @@ pub use content::{
     DownloadRecording, InvalidContentHash, InvalidContentUrl, MissingChunk, Overwrite, Progress,
     ReadMetadata, SaveRecording, SavedChunk, SavedFile, SavedRecording,
 };
-#[cfg(feature = "entra")]
-pub use credential::ClaimsChallenge;
 pub use credential::{
     AccessKey, ConnectionString, Endpoint, InvalidAccessKey, InvalidConnectionString,
-    InvalidEndpoint, SignedHeaders,
+    InvalidEndpoint,
 };
 pub use error::{Disposition, Error, ErrorKind, Hint, Result, ServiceCode};
 pub use event::{
@@ -141,11 +142,18 @@ pub use ids::{
     CallConnectionId, DocumentId, GroupCallId, InvalidId, RecordingId, RoomId, ServerCallId,
 };
 pub use inbox::{EventStream, Inbox, RecordingFilter, Wait};
+pub use locator::CallLocator;
 pub use manifest::{ManifestChunk, ManifestFile, RecordingManifest};
 pub use metadata::{
     AudioConfiguration, InvalidMetadata, Pause, RecordedParticipant, RecordingMetadata,
     VideoConfiguration,
 };
-pub use recording::{Recording, RecordingProperties, StartResponse, WaitUntil};
-pub use start::{CallTarget, Media, StartRecording, UnmixedWav};
-pub use transport::RetryPolicy;
+pub use recording::{
+    GetRecordingProperties, GetRecordingState, PauseRecording, Recording, RecordingProperties,
+    ResumeRecording, StartResponse, StopRecording, WaitUntil,
+};
+pub use start::{Media, RecordingTarget, StartRecording, UnmixedWav};
+pub use transport::{
+    AttemptLimit, Body, ExponentialBackoff, FailedAttempt, NeverRetry, RequestOptions, RetryPolicy,
+    RetryPolicyExt, TimeLimit, Transport, TransportError, TransportErrorKind, TransportFuture,
+};

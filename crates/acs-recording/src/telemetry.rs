@@ -33,6 +33,8 @@
 //! | [`EVENTS`] | counter of events handled | `messaging.system`, `messaging.operation.name`, `acs.event.type`, `error.type` |
 //! | [`EVENT_DURATION`] | histogram of the time that handling took, in seconds | the same |
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -145,54 +147,82 @@ impl TraceContext {
     }
 }
 
+/// Returns the trace context of the current span.
+#[derive(Clone)]
+pub(crate) struct TraceContextHook(Arc<dyn Fn() -> Option<TraceContext> + Send + Sync>);
+
+impl TraceContextHook {
+    pub(crate) fn new(hook: impl Fn() -> Option<TraceContext> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hook))
+    }
+
+    /// The trace context of a span.
+    pub(crate) fn context_of(&self, span: &Span) -> Option<TraceContext> {
+        span.in_scope(|| (self.0)())
+    }
+}
+
+impl fmt::Debug for TraceContextHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TraceContextHook")
+    }
+}
+
 /// Runs an operation of the public API in its span, and records how it ends.
 pub(crate) async fn operation<T>(
     name: &'static str,
-    recording_id: Option<&str>,
     future: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let span = operation_span(name, recording_id);
-    let outcome = future.instrument(span.clone()).await;
-    if let Err(error) = &outcome {
-        record_error(&span, error);
-    }
-    outcome
-}
-
-/// The span of an operation.
-pub(crate) fn operation_span(operation: &str, recording_id: Option<&str>) -> Span {
-    info_span!(
+    let span = info_span!(
         "acs.operation",
-        otel.name = operation,
+        otel.name = name,
         otel.status_code = Empty,
-        acs.operation = operation,
-        acs.recording_id = recording_id,
+        acs.operation = name,
+        acs.recording_id = Empty,
         acs.client_request_id = Empty,
         acs.attempts = Empty,
         acs.bytes = Empty,
         http.response.status_code = Empty,
         error.r#type = Empty,
-    )
-}
-
-/// Records the error that an operation ends with in its span.
-pub(crate) fn record_error(span: &Span, error: &Error) {
-    span.record("acs.attempts", error.attempts());
-    if let Some(status) = error.status() {
-        span.record("http.response.status_code", status);
+    );
+    let outcome = future.instrument(span.clone()).await;
+    if let Err(error) = &outcome {
+        span.record("acs.attempts", error.attempts());
+        if let Some(id) = error.recording_id() {
+            span.record("acs.recording_id", id);
+        }
+        if let Some(status) = error.status() {
+            span.record("http.response.status_code", status);
+            span.record("error.type", tracing::field::display(status));
+        } else {
+            span.record("error.type", error.kind().name());
+        }
+        span.record("otel.status_code", "ERROR");
     }
-    span.record("error.type", error.kind().name());
-    span.record("otel.status_code", "ERROR");
+    outcome
 }
 
-/// Records the response that an operation of one request ends with in its span.
+/// Records a request in the span of its operation.
+pub(crate) fn record_request(
+    span: &Span,
+    client_request_id: &HeaderValue,
+    recording_id: Option<&str>,
+) {
+    if span.is_disabled() {
+        return;
+    }
+    if let Ok(id) = client_request_id.to_str() {
+        span.record("acs.client_request_id", id);
+    }
+    if let Some(id) = recording_id {
+        span.record("acs.recording_id", id);
+    }
+}
+
+/// Records the response to a request in the span of its operation.
 pub(crate) fn record_response(span: &Span, status: u16, attempts: u32) {
     span.record("acs.attempts", attempts);
     span.record("http.response.status_code", status);
-    if status >= 400 {
-        span.record("error.type", status);
-        span.record("otel.status_code", "ERROR");
-    }
 }
 
 /// One attempt of a request.
@@ -237,7 +267,7 @@ impl Attempt<'_> {
             Ok(status) => {
                 span.record("http.response.status_code", status);
                 if status >= 400 {
-                    span.record("error.type", status);
+                    span.record("error.type", tracing::field::display(status));
                     span.record("otel.status_code", "ERROR");
                 }
             }

@@ -4,11 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, Method};
-use reqwest::Response;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
@@ -18,9 +17,9 @@ use super::identity::{Identity, Likeness};
 use super::range::{ContentRange, Wanted};
 use super::verify::Announced;
 use super::{ContentUrl, refused};
-use crate::client::RecordingClient;
-use crate::error::{Error, ErrorKind, Hint, Result};
-use crate::transport::Trace;
+use crate::client_core::ClientCore;
+use crate::error::{Error, ErrorKind, Hint, RequestInfo, Result};
+use crate::transport::{ByteStream, Response, TransportErrorKind};
 
 /// The pauses while content is not ready begin with this.
 const FIRST_READY_PAUSE: Duration = Duration::from_millis(500);
@@ -97,7 +96,7 @@ impl Readiness {
 /// Where content comes from.
 #[derive(Debug)]
 pub(super) struct Source {
-    pub(super) client: RecordingClient,
+    pub(super) client: ClientCore,
     pub(super) location: ContentUrl,
     pub(super) operation: &'static str,
     /// How long nothing may come in.
@@ -118,7 +117,7 @@ pub(super) struct Answer {
     pub(super) head: Head,
     /// Where in the content the next byte of the body is.
     at: u64,
-    body: BoxStream<'static, reqwest::Result<Bytes>>,
+    body: ByteStream,
 }
 
 impl Source {
@@ -254,8 +253,8 @@ impl Source {
             .await;
         match sent {
             Ok(response) => {
-                let trace = response.extensions().get::<Trace>();
-                budget.spend(trace.map_or(0, |trace| trace.tries.attempts.saturating_sub(1)));
+                let info = response.extensions().get::<RequestInfo>();
+                budget.spend(info.map_or(0, |info| info.attempts.count.saturating_sub(1)));
                 Ok(response)
             }
             Err(error) if error.attempts() == 0 => Err(error),
@@ -285,7 +284,7 @@ impl Answer {
         Ok(Self {
             at: head.start,
             head,
-            body: response.bytes_stream().boxed(),
+            body: response.into_body().into_stream(),
         })
     }
 
@@ -355,12 +354,12 @@ impl Answer {
             }
             Ok(Ok(None)) => Ok(None),
             Ok(Err(error)) => {
-                let kind = if error.is_timeout() {
+                let kind = if error.kind() == TransportErrorKind::Timeout {
                     ErrorKind::Timeout
                 } else {
                     ErrorKind::Connection
                 };
-                Err(Error::new(kind, "the content broke off").with_source(error.without_url()))
+                Err(Error::new(kind, "the content broke off").with_source(error))
             }
             Err(_) => Err(Error::new(
                 ErrorKind::Timeout,

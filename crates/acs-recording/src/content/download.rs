@@ -19,7 +19,7 @@ use super::range::Wanted;
 use super::sniff::refuse_page;
 use super::stream::{ContentStream, Flow, copy};
 use super::verify::ContentHash;
-use crate::client::RecordingClient;
+use crate::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long the service keeps content, as a rule.
@@ -53,7 +53,7 @@ const MAX_RESERVE: u64 = 1024 * 1024;
 #[derive(Clone, Debug)]
 #[must_use = "nothing is downloaded before it is told where to"]
 pub struct Download {
-    client: RecordingClient,
+    client: ClientCore,
     location: ContentUrl,
     operation: &'static str,
     /// None if it was no range.
@@ -83,7 +83,7 @@ pub struct CopiedContent {
 }
 
 impl Download {
-    pub(crate) fn new(client: RecordingClient, location: ContentUrl) -> Self {
+    pub(crate) fn new(client: ClientCore, location: ContentUrl) -> Self {
         Self {
             client,
             location,

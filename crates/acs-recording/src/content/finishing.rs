@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::delete::DeleteContent;
 use super::disk::on_disk;
 use super::folder::{MissingChunk, SavedChunk, SavedRecording};
 use super::piece::{Piece, recorded};
@@ -144,7 +145,8 @@ impl Saving<'_> {
             let Some(chunk) = chunk.filter(|chunk| chunk.deleted_at.is_none()) else {
                 continue;
             };
-            match self.save.what.client.delete(&piece.chunk).await {
+            let client = self.save.what.client.clone();
+            match DeleteContent::of(client, &piece.chunk).await {
                 Ok(()) => chunk.deleted_at = Some(Timestamp::now()),
                 Err(error) => outcome = outcome.and(Err(error)),
             }

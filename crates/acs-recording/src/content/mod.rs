@@ -59,13 +59,12 @@ pub use read_metadata::ReadMetadata;
 pub use stream::ContentStream;
 pub use verify::{ContentHash, InvalidContentHash};
 
-use reqwest::Response;
-
-use crate::error::{Error, ErrorKind, Hint, from_response};
+use crate::error::{Error, ErrorKind, Hint};
+use crate::transport::{Response, error_from_response};
 
 /// The error for an answer of a storage host, whose own body is empty as a rule.
 async fn refused(response: Response) -> Error {
-    let error = from_response(response).await;
+    let error = error_from_response(response).await;
     match error.kind() {
         // What is missing is the way to the storage, and not the content.
         ErrorKind::NotFound if error.hint() == Some(Hint::CheckGateway) => {

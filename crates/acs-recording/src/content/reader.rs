@@ -353,7 +353,7 @@ impl Reader {
             self.overlap.shrink();
         }
         self.failed_at = self.position;
-        let pause = self.budget.fail(self.source.client.pipeline());
+        let pause = self.budget.fail(self.source.client.pipeline(), &error);
         let of = self.identity.total.map(|total| format!(" of {total}"));
         let error = error.with_note(&format!(
             "{}{} bytes had come",

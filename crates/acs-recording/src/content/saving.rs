@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::ContentUrl;
 use super::disk::on_disk;
-use super::download::Extras;
+use super::download::{Download, Extras};
 use super::earlier::{look_for, warnings_about};
 use super::file::{Check, SavedFile};
 use super::folder::{SaveRecording, SavedRecording};
@@ -298,7 +298,7 @@ impl<'a> Saving<'a> {
             sha256: true,
             ..options
         };
-        let mut download = self.save.what.client.download(location);
+        let mut download = Download::new(self.save.what.client.clone(), location.clone());
         if let Some(ended) = self.save.what.ended() {
             download = download.recorded_until(ended);
         }

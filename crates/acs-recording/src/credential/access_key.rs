@@ -1,8 +1,7 @@
-//! An access key and what it signs.
+//! An access key.
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -11,7 +10,6 @@ use sha2::Sha256;
 
 use crate::error::{Error, ErrorKind};
 use crate::mistaken::{Mistaken, recognize};
-use crate::transport::{Signable, base64_of_hash, content_hash};
 
 /// One of the two access keys of a Communication Services resource.
 ///
@@ -25,73 +23,7 @@ use crate::transport::{Signable, base64_of_hash, content_hash};
 #[derive(Clone)]
 pub struct AccessKey(Hmac<Sha256>);
 
-/// The headers that authenticate a request, by [`AccessKey::sign_request`].
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SignedHeaders {
-    /// `x-ms-date`.
-    pub date: String,
-    /// `x-ms-content-sha256`.
-    pub content_hash: String,
-    /// `Authorization`.
-    pub authorization: String,
-}
-
-impl fmt::Debug for SignedHeaders {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignedHeaders")
-            .field("date", &self.date)
-            .field("content_hash", &self.content_hash)
-            .finish_non_exhaustive()
-    }
-}
-
 impl AccessKey {
-    /// Signs a request that another HTTP client sends, such as a player or a copy tool. This
-    /// crate's own clients sign by themselves.
-    ///
-    /// `host` is the resource's, with its port unless that is 443. For recorded content, which is
-    /// on other hosts, it is the resource's all the same and goes into the header `x-ms-host`; and
-    /// the query of the content's URL stays out. The service refuses a `time` that differs from
-    /// its own by more than 5 minutes.
-    ///
-    /// ```
-    /// use std::time::{Duration, UNIX_EPOCH};
-    /// use acs_recording::AccessKey;
-    ///
-    /// let key: AccessKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".parse()?;
-    /// let time = UNIX_EPOCH + Duration::from_secs(1_751_373_296);
-    /// let path = "/v1/objects/0-eus-d1-abc/content/video";
-    /// let headers = key.sign_request("GET", path, "contoso.communication.azure.com", time, b"");
-    /// assert_eq!(headers.date, "Tue, 01 Jul 2025 12:34:56 GMT");
-    /// assert!(headers.authorization.ends_with("&Signature=d1Gq7GH0a4qAus589+rAsna2fFNIFfGAORZkUfjvRoc="));
-    /// # Ok::<(), acs_recording::InvalidAccessKey>(())
-    /// ```
-    pub fn sign_request(
-        &self,
-        method: &str,
-        path_and_query: &str,
-        host: &str,
-        time: SystemTime,
-        body: &[u8],
-    ) -> SignedHeaders {
-        let date = httpdate::fmt_http_date(time);
-        let content_hash = content_hash(body);
-        let authorization = Signable {
-            method,
-            path_and_query,
-            host,
-            date: &date,
-            content_hash: &content_hash,
-        }
-        .authorization(self);
-        SignedHeaders {
-            date,
-            content_hash: content_hash.into_owned(),
-            authorization,
-        }
-    }
-
     /// The base64 of the HMAC-SHA256 of a text in parts.
     pub(crate) fn sign(&self, parts: &[&str]) -> String {
         let mut mac = self.0.clone();
@@ -102,7 +34,15 @@ impl AccessKey {
     }
 }
 
-/// Why text is no access key. The error does not repeat it.
+/// The base64 of a hash, as `encode` returns it; that asks for zeroed memory, for which threads wait
+/// for each other at a high rate.
+pub(super) fn base64_of_hash(hash: &[u8]) -> String {
+    let mut text = String::with_capacity(44);
+    BASE64_STANDARD.encode_string(hash, &mut text);
+    text
+}
+
+/// Why text is not an access key. The error does not repeat it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidAccessKey {

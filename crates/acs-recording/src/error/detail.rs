@@ -1,4 +1,4 @@
-//! What the body of an answer says that is not a success, and whose words these are.
+//! What the body of an error response says, and what sent it.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 pub(super) const SNIPPET: usize = 120;
 
 /// How many characters of what the service says are shown.
-const LONGEST_MESSAGE: usize = 1000;
+const MAX_MESSAGE: usize = 1000;
 
 /// What the body says, in any of the forms that the service and its storage use.
 #[derive(Debug, Default, PartialEq)]
@@ -18,28 +18,28 @@ pub(crate) struct Detail {
     pub(crate) target: Option<String>,
 }
 
-/// Who answered, by what the body is.
+/// What sent a response, by its body.
 #[derive(Debug, PartialEq)]
-pub(super) enum Answerer {
+pub(super) enum Sender {
     /// The service, in a form of its own.
     Service,
-    /// The storage front end as a rule: its refusals have no body.
-    Nobody,
-    /// Something on the way, which said this.
+    /// Probably the storage front end, whose errors have no body.
+    Unknown,
+    /// A gateway or proxy, with this text.
     Other(String),
 }
 
 impl Detail {
-    pub(super) fn read(body: &[u8]) -> (Self, Answerer) {
+    pub(super) fn read(body: &[u8]) -> (Self, Sender) {
         let other = || {
             let said = String::from_utf8_lossy(body).trim().to_owned();
-            let nobody = said.chars().all(char::is_control);
-            let by_whom = if nobody {
-                Answerer::Nobody
+            let is_empty = said.chars().all(char::is_control);
+            let sender = if is_empty {
+                Sender::Unknown
             } else {
-                Answerer::Other(said)
+                Sender::Other(said)
             };
-            (Self::default(), by_whom)
+            (Self::default(), sender)
         };
         // Member by member: one that is missing or of another type takes no other with it.
         let Ok(value) = serde_json::from_slice::<Value>(body) else {
@@ -57,10 +57,10 @@ impl Detail {
         let detail = Self {
             inner_error_code: innermost_code(error).filter(|inner| Some(inner) != code.as_ref()),
             code,
-            message: one_line(&message.unwrap_or_default(), LONGEST_MESSAGE),
-            target: member(error, "target").map(|target| one_line(&target, LONGEST_MESSAGE)),
+            message: one_line(&message.unwrap_or_default(), MAX_MESSAGE),
+            target: member(error, "target").map(|target| one_line(&target, MAX_MESSAGE)),
         };
-        (detail, Answerer::Service)
+        (detail, Sender::Service)
     }
 }
 

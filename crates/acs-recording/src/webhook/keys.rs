@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acs_call_automation::read_body;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use jsonwebtoken::DecodingKey;
@@ -14,12 +14,12 @@ use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use url::{Position, Url};
 
 use super::authenticate::InvalidAuthenticator;
 use crate::credential::is_secure;
-use crate::transport::HttpClients;
+use crate::transport::{HttpClients, HttpOptions, Transport};
 
 /// Older keys are fetched again before they are used, if the issuer can be reached.
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -41,7 +41,7 @@ pub(super) struct Keys {
 
 struct Inner {
     configuration: Url,
-    http: HttpClients,
+    transport: Arc<dyn Transport>,
     cache: RwLock<Cache>,
     /// The latest fetch, which everybody who needs a key waits for.
     fetch: Mutex<Option<Fetch>>,
@@ -96,26 +96,25 @@ struct Key {
 impl Keys {
     /// Keys from an `OpenID` configuration, fetched with the system's certificates and proxy.
     pub(super) fn new(configuration: Url) -> Result<Self, InvalidAuthenticator> {
-        let settings = || reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        let http = HttpClients::new(settings, &configuration)
+        let http = HttpClients::new(HttpOptions::default(), &configuration)
             .map_err(|_| InvalidAuthenticator("the HTTP client for keys cannot be created"))?;
-        Ok(Self::with_http(configuration, http))
+        Ok(Self::with_transport(configuration, Arc::new(http)))
     }
 
-    fn with_http(configuration: Url, http: HttpClients) -> Self {
+    fn with_transport(configuration: Url, transport: Arc<dyn Transport>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 configuration,
-                http,
+                transport,
                 cache: RwLock::default(),
                 fetch: Mutex::default(),
             }),
         }
     }
 
-    /// The same keys, fetched through these clients. They must not follow redirects.
-    pub(super) fn fetched_with(&self, http: HttpClients) -> Self {
-        Self::with_http(self.inner.configuration.clone(), http)
+    /// The same keys, fetched through another transport.
+    pub(super) fn fetched_through(&self, transport: Arc<dyn Transport>) -> Self {
+        Self::with_transport(self.inner.configuration.clone(), transport)
     }
 
     pub(super) async fn find(&self, kid: &str) -> KeyLookup {
@@ -212,16 +211,31 @@ impl Keys {
 
     async fn document<T: DeserializeOwned>(&self, url: &Url) -> Result<T, String> {
         let address = loggable(url);
-        let failed = |error: reqwest::Error| format!("{address}: {}", error.without_url());
-        let client = self.inner.http.to(url).map_err(failed)?;
-        let request = client.get(url.clone()).timeout(FETCH_TIMEOUT).send().await;
-        let response = request.and_then(reqwest::Response::error_for_status);
-        let (mut response, mut body) = (response.map_err(failed)?, Vec::new());
-        let read = read_body(&mut response, MAX_DOCUMENT_SIZE, &mut body).await;
-        if !read.map_err(failed)? {
-            return Err(format!("{address} is too large"));
-        }
+        let body = match timeout(FETCH_TIMEOUT, self.body(url)).await {
+            Ok(body) => body.map_err(|error| format!("{address}: {error}"))?,
+            Err(_) => return Err(format!("{address}: there was no response in time")),
+        };
         serde_json::from_slice(&body).map_err(|error| format!("{address}: {error}"))
+    }
+
+    async fn body(&self, url: &Url) -> Result<Vec<u8>, String> {
+        let request = http::Request::get(url.as_str()).body(Bytes::new());
+        let request = request.map_err(|error| error.to_string())?;
+        let response = self.inner.transport.send(request).await;
+        let response = response.map_err(|error| error.to_string())?;
+        if !response.status().is_success() {
+            return Err(format!("the response is {}", response.status()));
+        }
+        let mut body = Vec::new();
+        match response
+            .into_body()
+            .read_into(&mut body, MAX_DOCUMENT_SIZE)
+            .await
+        {
+            Ok(true) => Ok(body),
+            Ok(false) => Err(format!("it is longer than {MAX_DOCUMENT_SIZE} bytes")),
+            Err(error) => Err(error.to_string()),
+        }
     }
 }
 

@@ -14,10 +14,10 @@ use uuid::Uuid;
 use super::authenticate::{AuthDecision, AuthFuture, Authenticate, InvalidAuthenticator};
 use super::jwt;
 use super::keys::{KeyLookup, Keys};
-use crate::client::RecordingClient;
 use crate::cloud::Cloud;
 use crate::credential::is_secure;
 use crate::mistaken::{Mistaken, recognize};
+use crate::transport::Transport;
 
 /// The path of the `OpenID` configuration at an issuer of callbacks.
 const CALLBACK_CONFIGURATION: &str = "calling/.well-known/acsopenidconfiguration";
@@ -195,25 +195,26 @@ impl TokenAuthenticator {
         }
     }
 
-    /// Fetches the signing keys with the HTTP settings of this client, such as its root
-    /// certificates and its proxy (default: the certificates and the proxy of the system).
+    /// Fetches the signing keys through this transport (default: HTTPS with the certificates and the
+    /// proxy of the system).
     ///
-    /// The requests carry no credentials of the client, and each of them may take 5 seconds.
+    /// The [transport of a client](crate::RecordingClient::transport) has the client's root
+    /// certificates and proxy. The requests carry no credentials, and each of them may take 5 seconds.
     ///
     /// ```
     /// # use acs_recording::{RecordingClient, webhook::TokenAuthenticator};
     /// # fn run(client: &RecordingClient, resource_id: &str) -> acs_recording::Result<()> {
-    /// let callbacks = TokenAuthenticator::callbacks(resource_id)?.http_client(client);
+    /// let callbacks = TokenAuthenticator::callbacks(resource_id)?.transport(client.transport());
     /// # Ok(())
     /// # }
     /// ```
-    pub fn http_client(self, client: &RecordingClient) -> Self {
+    pub fn transport(self, transport: Arc<dyn Transport>) -> Self {
         let inner = &self.inner;
         Self {
             inner: Arc::new(Inner {
                 validation: inner.validation.clone(),
                 application: inner.application.clone(),
-                keys: inner.keys.fetched_with(client.pipeline().http.clone()),
+                keys: inner.keys.fetched_through(transport),
             }),
         }
     }

@@ -198,7 +198,7 @@ async fn an_own_authenticator_can_leave_handshakes_out() {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_with_the_certificates_of_a_client() {
+async fn keys_are_fetched_through_the_transport_of_a_client() {
     let builder = Emulator::builder().https(([127, 0, 0, 1], 0).into());
     let acs = builder.without_http().start().await.unwrap();
     let connection_string: ConnectionString = acs.connection_string().parse().unwrap();
@@ -218,6 +218,8 @@ async fn keys_are_fetched_with_the_certificates_of_a_client() {
     // The certificate of the issuer is not trusted.
     assert_eq!(decided(&webhook(tokens.clone()), &headers).await, 503);
     // It is, and the issuer does not have the key.
-    let with_client = tokens.application("event-grid").http_client(&client);
-    assert_eq!(decided(&webhook(with_client), &headers).await, 401);
+    let through_client = tokens
+        .application("event-grid")
+        .transport(client.transport());
+    assert_eq!(decided(&webhook(through_client), &headers).await, 401);
 }
