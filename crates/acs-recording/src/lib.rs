@@ -75,7 +75,6 @@ mod lenient;
 mod locator;
 mod manifest;
 mod metadata;
-mod mistaken;
 mod operation;
 mod panic;
 mod recording;
@@ -91,6 +90,7 @@ mod start;
 pub mod telemetry;
 pub mod text;
 mod transport;
+mod value_kind;
 mod web_url;
 #[cfg(feature = "webhook")]
 pub mod webhook;

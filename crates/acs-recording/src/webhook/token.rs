@@ -16,8 +16,8 @@ use super::jwt;
 use super::keys::{KeyLookup, Keys};
 use crate::cloud::Cloud;
 use crate::credential::is_secure;
-use crate::mistaken::{Mistaken, recognize};
 use crate::transport::Transport;
+use crate::value_kind::{ValueKind, detect_kind};
 
 /// The path of the `OpenID` configuration at an issuer of callbacks.
 const CALLBACK_CONFIGURATION: &str = "calling/.well-known/acsopenidconfiguration";
@@ -285,24 +285,24 @@ fn immutable_id(text: &str) -> Result<Vec<String>, InvalidAuthenticator> {
         audiences.dedup();
         return Ok(audiences);
     }
-    Err(InvalidAuthenticator(match recognize(text) {
-        Some(Mistaken::ArmPath) => {
+    Err(InvalidAuthenticator(match detect_kind(text) {
+        Some(ValueKind::ArmPath) => {
             "this is the resource's path in Azure Resource Manager; the immutable resource id is \
              the GUID that the portal shows as `immutableResourceId` in the resource's JSON view"
         }
-        Some(Mistaken::HostName | Mistaken::Url) => {
+        Some(ValueKind::HostName | ValueKind::Url) => {
             "this is the resource's endpoint; the immutable resource id is the GUID that the portal \
              shows as `immutableResourceId` in the resource's JSON view"
         }
-        Some(Mistaken::PortalUrl) => {
+        Some(ValueKind::PortalUrl) => {
             "this is a URL of the Azure portal; the immutable resource id is the GUID that it \
              shows as `immutableResourceId` in the resource's JSON view"
         }
-        Some(Mistaken::ConnectionString) => {
+        Some(ValueKind::ConnectionString) => {
             "this is a connection string; the immutable resource id is the GUID that the portal \
              shows as `immutableResourceId` in the resource's JSON view"
         }
-        Some(Mistaken::Quoted | Mistaken::Braced) => {
+        Some(ValueKind::Quoted | ValueKind::Braced) => {
             "the immutable resource id is in quotes or braces; pass it without them"
         }
         _ => {
