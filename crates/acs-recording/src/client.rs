@@ -111,7 +111,7 @@ impl RecordingClient {
         StartRecording::new(self.core.clone(), call.into())
     }
 
-    /// Makes, answers and joins calls, which is where the ids of calls come from.
+    /// Makes, answers and joins calls, to get the ids that recordings start from.
     pub fn calls(&self) -> Calls {
         Calls::new(self.core.clone())
     }
@@ -150,40 +150,40 @@ impl RecordingClient {
         DownloadRecording::new(core, file)
     }
 
-    /// Reads the metadata document of a chunk: who is on which channel, and when it was paused;
-    /// `await` the result.
+    /// Reads the metadata document of a chunk. It tells who is on which channel, and when the recording
+    /// was paused.
     pub fn metadata(&self, chunk: &RecordingChunk) -> ReadMetadata {
         ReadMetadata::new(self.core.clone(), chunk.metadata_location.clone())
     }
 
     /// Deletes the media and the metadata of a chunk from the service.
     ///
-    /// Content that is gone already counts as deleted. Without this, the service keeps content for
-    /// 24 hours. It looks at no local file:
-    /// [`delete_after`](crate::SaveRecording::delete_after) deletes what is saved for certain.
+    /// It is a success if the content is gone already. Otherwise the service keeps content for 24
+    /// hours. Local files are not checked;
+    /// [`delete_after`](crate::SaveRecording::delete_after) only deletes what was saved and verified.
     ///
-    /// What is deleted is the object that the chunk's media and metadata are in, and no other one,
-    /// whatever the event says.
+    /// Only the object that contains the chunk's media and metadata is deleted, whatever the event
+    /// says.
     pub fn delete(&self, chunk: &RecordingChunk) -> DeleteContent {
         DeleteContent::of(self.core.clone(), chunk)
     }
 
-    /// Deletes what a `delete_location` names that the caller vouches for, as
-    /// [`delete`](Self::delete) does for whoever holds the chunk.
+    /// Deletes the object at a `delete_location`, without a chunk to compare it with. The caller
+    /// vouches for it.
     ///
-    /// Objects on hosts of the service are all that can be deleted: no location stops a recording
-    /// or does anything else.
+    /// Only objects on the service's hosts can be deleted. No location stops a recording or does
+    /// anything else.
     pub fn delete_at(&self, location: &ContentUrl) -> DeleteContent {
         DeleteContent::at(self.core.clone(), location.clone())
     }
 
-    /// Signs with another access key from now on, in all clones of this client.
+    /// Replaces the access key, in all clones of this client.
     ///
-    /// For rotation: switch to the resource's other key first, then regenerate the one that was in
+    /// To rotate keys, switch to the resource's other key first, then regenerate the one that was in
     /// use.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when this client uses Entra ID, which has no keys.
+    /// [`ErrorKind::InvalidInput`] if this client uses Microsoft Entra ID, which has no keys.
     pub fn set_access_key(&self, access_key: AccessKey) -> Result<()> {
         if self.core.pipeline().credential.set_key(access_key) {
             return Ok(());

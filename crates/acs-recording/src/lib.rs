@@ -77,6 +77,7 @@ mod manifest;
 mod metadata;
 mod operation;
 mod panic;
+mod poller;
 mod recording;
 #[cfg(feature = "schemars")]
 pub mod schema;

@@ -24,9 +24,9 @@
 //!
 //! | metric | type | labels |
 //! |---|---|---|
-//! | [`REQUEST_DURATION`] | histogram of attempts, in seconds | `acs.operation`, `http.request.method`, `http.response.status_code`, `error.type` |
+//! | [`REQUEST_DURATION`] | histogram of attempts, in seconds | `http.request.method`; `url.template`, where it is known; `http.response.status_code`; `error.type` |
 //! | [`REQUESTS`] | counter of attempts | the same |
-//! | [`RETRIES`] | counter of attempts after the first | `acs.operation` |
+//! | [`RETRIES`] | counter of attempts after the first | `http.request.method`, `url.template` |
 //! | [`DOWNLOADED_BYTES`] | counter of bytes of content received | |
 //! | [`ACTIVE_DOWNLOADS`] | gauge of downloads that run | |
 //! | [`CONNECTION_WAIT`] | histogram of waits for a download connection, in seconds | |
@@ -60,6 +60,9 @@ pub const CONNECTION_WAIT: &str = "acs.download.connection.wait";
 pub const EVENTS: &str = "messaging.client.consumed.messages";
 /// How long an event was handled.
 pub const EVENT_DURATION: &str = "messaging.process.duration";
+
+/// The name of the spans of operations.
+const OPERATION_SPAN: &str = "acs.operation";
 
 /// Tells the installed recorder of the crate `metrics` what each metric is, with its unit.
 #[cfg(feature = "metrics")]
@@ -169,12 +172,9 @@ impl fmt::Debug for TraceContextHook {
 }
 
 /// Runs an operation of the public API in its span, and records how it ends.
-pub(crate) async fn operation<T>(
-    name: &'static str,
-    future: impl Future<Output = Result<T>>,
-) -> Result<T> {
+pub(crate) async fn operation<T>(name: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
     let span = info_span!(
-        "acs.operation",
+        OPERATION_SPAN,
         otel.name = name,
         otel.status_code = Empty,
         acs.operation = name,
@@ -202,6 +202,13 @@ pub(crate) async fn operation<T>(
     outcome
 }
 
+/// Whether the current span is that of an operation.
+pub(crate) fn is_in_operation() -> bool {
+    Span::current()
+        .metadata()
+        .is_some_and(|span| span.name() == OPERATION_SPAN)
+}
+
 /// Records a request in the span of its operation.
 pub(crate) fn record_request(
     span: &Span,
@@ -227,7 +234,6 @@ pub(crate) fn record_response(span: &Span, status: u16, attempts: u32) {
 
 /// One attempt of a request.
 pub(crate) struct Attempt<'a> {
-    pub(crate) operation: &'a str,
     pub(crate) method: &'a Method,
     pub(crate) scheme: &'a str,
     pub(crate) address: &'a str,
@@ -283,11 +289,16 @@ impl Attempt<'_> {
     fn count(&self, outcome: AttemptOutcome, elapsed: Duration) {
         use metrics::{Label, SharedString, counter, histogram};
 
-        let operation = || Label::new("acs.operation", self.operation.to_owned());
-        let mut labels = vec![
-            operation(),
-            Label::new("http.request.method", self.method.as_str().to_owned()),
-        ];
+        let mut labels = vec![Label::new(
+            "http.request.method",
+            self.method.as_str().to_owned(),
+        )];
+        if let Some(template) = self.template {
+            labels.push(Label::from_static_parts("url.template", template));
+        }
+        if self.resend_count > 0 {
+            counter!(RETRIES, labels.clone()).increment(1);
+        }
         match outcome {
             Ok(status) => {
                 let status = SharedString::from(status.to_string());
@@ -297,9 +308,6 @@ impl Attempt<'_> {
                 }
             }
             Err(kind) => labels.push(Label::from_static_parts("error.type", kind.name())),
-        }
-        if self.resend_count > 0 {
-            counter!(RETRIES, vec![operation()]).increment(1);
         }
         counter!(REQUESTS, labels.clone()).increment(1);
         histogram!(REQUEST_DURATION, labels).record(elapsed.as_secs_f64());

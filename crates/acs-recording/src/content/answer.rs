@@ -98,7 +98,6 @@ impl Readiness {
 pub(super) struct Source {
     pub(super) client: ClientCore,
     pub(super) location: ContentUrl,
-    pub(super) operation: &'static str,
     /// How long nothing may come in.
     pub(super) stall: Duration,
     /// Bytes per second that have to come in, on average over `stall`.
@@ -248,9 +247,7 @@ impl Source {
         }
         let pipeline = budget.limit(self.client.pipeline());
         let url = self.location.as_url();
-        let sent = pipeline
-            .content(Method::GET, url, headers, self.operation)
-            .await;
+        let sent = pipeline.content(Method::GET, url, headers).await;
         match sent {
             Ok(response) => {
                 let info = response.extensions().get::<RequestInfo>();

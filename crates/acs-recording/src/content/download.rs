@@ -289,7 +289,6 @@ impl Download {
         Arc::new(Source {
             client: self.client.clone(),
             location: self.location.clone(),
-            operation: self.operation,
             stall: self.options.stall,
             minimum_rate: self.options.minimum_rate,
             budget: RetryBudget::new(self.client.pipeline()),

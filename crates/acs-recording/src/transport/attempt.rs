@@ -32,13 +32,12 @@ impl Pipeline {
     /// Sends the request once.
     pub(super) async fn attempt<B: FromBody>(
         &self,
-        call: &mut Call<'_>,
+        call: &mut Call,
     ) -> Result<Response<B>, AttemptError> {
         self.authorize(call).await.map_err(AttemptError::NotSent)?;
         let url = call.request.url.clone();
         let method = call.request.method.clone();
         let telemetry = telemetry::Attempt {
-            operation: call.operation,
             method: &method,
             scheme: url.scheme(),
             address: url.host_str().unwrap_or_default(),
@@ -85,7 +84,7 @@ impl Pipeline {
     /// Sends a copy of the request, and waits for what counts as its response.
     async fn exchange<B: FromBody>(
         &self,
-        call: &Call<'_>,
+        call: &Call,
         until: Instant,
     ) -> Result<Response<B>, AttemptError> {
         let url = &call.request.url;
@@ -110,7 +109,7 @@ impl Pipeline {
         }
     }
 
-    fn add_trace_context(&self, call: &mut Call<'_>, span: &Span) {
+    fn add_trace_context(&self, call: &mut Call, span: &Span) {
         let Some(trace_context) = &self.trace_context else {
             return;
         };
@@ -131,7 +130,7 @@ impl Pipeline {
 }
 
 /// The request as a transport takes it.
-fn http_request(call: &Call<'_>) -> Result<http::Request<bytes::Bytes>, AttemptError> {
+fn http_request(call: &Call) -> Result<http::Request<bytes::Bytes>, AttemptError> {
     let request = &call.request;
     let uri = Uri::try_from(request.url.as_str()).map_err(|error| {
         let message = format!("no request can be sent to {}", authority(&request.url));
@@ -196,18 +195,17 @@ fn attempt_error(error: TransportError, url: &Url) -> AttemptError {
             // It will be the same the next time.
             AttemptError::NotSent(error.with_retryable(false))
         }
-        TransportErrorKind::Connect => AttemptError::NotConnected(match proxy {
-            Some(proxy) => {
-                let through = proxy.authority;
-                let message =
-                    format!("{host} cannot be reached through the proxy {through} ({cause})");
-                error(ErrorKind::Connection, message).with_hint(Hint::CheckProxy(proxy.named_by))
-            }
-            None => {
-                let message = format!("{host} cannot be reached ({cause})");
-                error(ErrorKind::Connection, message).with_hint(Hint::CheckNetwork)
-            }
-        }),
+        TransportErrorKind::Connect => {
+            let (through, hint) = match proxy {
+                Some(proxy) => (
+                    format!(" through the proxy {}", proxy.authority),
+                    Hint::CheckProxy(proxy.named_by),
+                ),
+                None => (String::new(), Hint::CheckNetwork),
+            };
+            let message = format!("{host} cannot be reached{through} ({cause})");
+            AttemptError::NotConnected(error(ErrorKind::Connection, message).with_hint(hint))
+        }
         TransportErrorKind::Timeout => {
             let message = format!("{host} did not respond in time");
             AttemptError::NoResponse(error(ErrorKind::Timeout, message))

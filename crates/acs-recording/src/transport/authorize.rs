@@ -27,7 +27,7 @@ impl Pipeline {
             reason = "fetching a token waits, signing does not"
         )
     )]
-    pub(super) async fn authorize(&self, call: &mut Call<'_>) -> Result<()> {
+    pub(super) async fn authorize(&self, call: &mut Call) -> Result<()> {
         if call.authentication == Authentication::Anonymous {
             return Ok(());
         }
@@ -52,7 +52,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn sign(&self, call: &mut Call<'_>, key: &AccessKey) -> String {
+    fn sign(&self, call: &mut Call, key: &AccessKey) -> String {
         let url = &call.request.url;
         let end = match call.authentication {
             Authentication::Resource => Position::AfterQuery,

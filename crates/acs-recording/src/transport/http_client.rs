@@ -44,7 +44,7 @@ enum Proxy {
     FromEnvironment,
     None,
     At {
-        proxy: reqwest::Proxy,
+        proxy: Box<reqwest::Proxy>,
         /// Host and port.
         authority: String,
     },
@@ -98,7 +98,7 @@ impl HttpOptions {
         let proxy = reqwest::Proxy::all(url)
             .map_err(|error| invalid("is not valid").with_source(error.without_url()))?;
         self.proxy = Proxy::At {
-            proxy,
+            proxy: Box::new(proxy),
             authority: authority(&parsed),
         };
         Ok(())
@@ -177,7 +177,7 @@ impl HttpOptions {
             _ if is_direct => builder.no_proxy(),
             Proxy::FromEnvironment => builder,
             Proxy::None => builder.no_proxy(),
-            Proxy::At { proxy, .. } => builder.no_proxy().proxy(proxy.clone()),
+            Proxy::At { proxy, .. } => builder.no_proxy().proxy(reqwest::Proxy::clone(proxy)),
         }
     }
 

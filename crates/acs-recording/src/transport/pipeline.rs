@@ -139,8 +139,13 @@ impl acs_call_automation::Transport for Pipeline {
         Box::pin(async move {
             let deadline = self.deadline();
             let request = Request::try_from(request)?;
-            let response = self.run(request, Authentication::Resource, operation, deadline);
-            Ok(response.await?)
+            let response = self.run(request, Authentication::Resource, deadline);
+            // A program may use the generated client directly.
+            if telemetry::is_in_operation() {
+                Ok(response.await?)
+            } else {
+                Ok(telemetry::operation(operation, response).await?)
+            }
         })
     }
 }
@@ -228,7 +233,6 @@ impl Pipeline {
         &self,
         method: Method,
         link: &str,
-        operation: &'static str,
         deadline: Instant,
     ) -> Result<http::Response<Bytes>> {
         let url = self.endpoint.url().join(link).ok();
@@ -247,8 +251,7 @@ impl Pipeline {
             headers: HeaderMap::new(),
             body: Bytes::new(),
         };
-        self.run(request, Authentication::Resource, operation, deadline)
-            .await
+        self.run(request, Authentication::Resource, deadline).await
     }
 
     /// Sends a request, and again where that may help, until there is a response to return.
@@ -256,7 +259,6 @@ impl Pipeline {
         &self,
         mut request: Request,
         authentication: Authentication,
-        operation: &str,
         deadline: Instant,
     ) -> Result<http::Response<B>> {
         self.limits.check()?;
@@ -271,7 +273,7 @@ impl Pipeline {
         let span = Span::current();
         telemetry::record_request(&span, &client_request_id, recording_id.as_deref());
         // Pinned, because futures of this size should not move.
-        let attempts = pin!(self.send_with_retries(request, authentication, operation, deadline));
+        let attempts = pin!(self.send_with_retries(request, authentication, deadline));
         let (attempts, outcome) = attempts.await;
         let info = RequestInfo {
             client_request_id,

@@ -24,7 +24,6 @@ impl Pipeline {
         method: Method,
         url: &Url,
         headers: HeaderMap,
-        operation: &'static str,
     ) -> Result<Response> {
         self.hosts.check(&method, url)?;
         let mut url = url.clone();
@@ -37,9 +36,8 @@ impl Pipeline {
                 headers: headers.clone(),
                 body: bytes::Bytes::new(),
             };
-            let response: http::Response<Body> = self
-                .run(request, authentication, operation, deadline)
-                .await?;
+            let response: http::Response<Body> =
+                self.run(request, authentication, deadline).await?;
             let Some(target) = redirect_target(&response, &url)? else {
                 return Ok(response);
             };

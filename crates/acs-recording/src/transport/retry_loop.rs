@@ -18,10 +18,9 @@ use crate::credential::content_hash;
 use crate::error::{Attempts, Result, RetryAfterTooLong, kind_of_status, retry_after};
 
 /// A request that is being sent, and what was tried for it.
-pub(super) struct Call<'a> {
+pub(super) struct Call {
     pub(super) request: Request,
     pub(super) authentication: Authentication,
-    pub(super) operation: &'a str,
     /// Of the body, for the signature.
     pub(super) content_hash: std::borrow::Cow<'static, str>,
     pub(super) deadline: Instant,
@@ -94,14 +93,12 @@ impl Pipeline {
         &self,
         request: Request,
         authentication: Authentication,
-        operation: &str,
         deadline: Instant,
     ) -> (Attempts, Result<Response<B>>) {
         let content_hash = content_hash(&request.body);
         let mut call = Call {
             request,
             authentication,
-            operation,
             content_hash,
             deadline,
             started: Instant::now(),
@@ -132,7 +129,7 @@ impl Pipeline {
     )]
     fn after_failure<B: FromBody>(
         &self,
-        call: &mut Call<'_>,
+        call: &mut Call,
         mut outcome: Result<Response<B>, AttemptError>,
     ) -> impl Future<Output = Next<B>> {
         async move {
@@ -206,7 +203,7 @@ impl Pipeline {
 
     /// Fetches another token once, because the service rejected the one that was sent; returns
     /// whether there is another one now.
-    async fn replace_rejected_token(&self, call: &mut Call<'_>) -> bool {
+    async fn replace_rejected_token(&self, call: &mut Call) -> bool {
         if std::mem::replace(&mut call.token_replaced, true) {
             return false;
         }
@@ -215,7 +212,7 @@ impl Pipeline {
     }
 }
 
-impl Call<'_> {
+impl Call {
     fn is_idempotent(&self) -> bool {
         let Request {
             method,
