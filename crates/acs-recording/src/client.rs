@@ -199,6 +199,12 @@ impl RecordingClient {
         &self.core.pipeline().endpoint
     }
 
+    /// The transport that sends the requests of this client, for other requests with its root
+    /// certificates and its proxy. It adds no credentials.
+    pub fn transport(&self) -> Arc<dyn Transport> {
+        Arc::clone(&self.core.pipeline().transport)
+    }
+
     /// The rest of Call Automation: every operation of the service as a method, with this client's
     /// credentials, retries and limits.
     pub fn call_automation(&self) -> &acs_call_automation::Client {

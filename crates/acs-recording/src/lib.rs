@@ -30,7 +30,7 @@
 //!
 //! # async fn run(client: RecordingClient, secret: &str) -> Result<(), Box<dyn std::error::Error>> {
 //! let spool = Spool::open("spool").await?;
-//! let webhook = Webhook::builder(Authenticator::secret("code", secret)?).build(spool.clone());
+//! let webhook = Webhook::builder(Authenticator::query_secret("code", secret)?).build(spool.clone());
 //! let worker = spool.download_to(&client, "recordings").delete_after();
 //!
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
@@ -76,7 +76,6 @@ mod lenient;
 mod locator;
 mod manifest;
 mod metadata;
-mod mistaken;
 mod operation;
 mod panic;
 mod poller;
@@ -93,6 +92,7 @@ mod start;
 pub mod telemetry;
 pub mod text;
 mod transport;
+mod value_kind;
 mod web_url;
 #[cfg(feature = "webhook")]
 pub mod webhook;
@@ -135,15 +135,15 @@ pub use credential::{
 pub use error::{Disposition, Error, ErrorKind, Hint, Result, ServiceCode};
 pub use event::{
     CallDetails, CallEndReason, CallEnded, CallParticipantAdded, CallParticipantRemoved, CallParty,
-    CallStarted, Delivery, DialogUpdate, Event, EventPayload, EventSchema, Events, IncomingCall,
-    InvalidEvent, RecordingChunk, RecordingFileStatusUpdated, RecordingStateChanged,
-    SubscriptionDeleted, SubscriptionValidation,
+    CallStarted, Delivery, Event, EventPayload, EventSchema, Events, IncomingCall, InvalidEvent,
+    RecordingChunk, RecordingFileStatusUpdated, RecordingStateChanged, SubscriptionDeleted,
+    SubscriptionValidation,
 };
 pub use identifier::{CloudEnvironment, CommunicationIdentifier, IdentifierKind};
 pub use ids::{
     CallConnectionId, DocumentId, GroupCallId, InvalidId, RecordingId, RoomId, ServerCallId,
 };
-pub use inbox::{AwaitedRecording, EventStream, Inbox, Wait};
+pub use inbox::{EventStream, Inbox, RecordingFilter, Wait};
 pub use locator::CallLocator;
 pub use manifest::{ManifestChunk, ManifestFile, RecordingManifest};
 pub use metadata::{

@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::error::{Error, ErrorKind};
-use crate::mistaken::{Mistaken, recognize};
+use crate::value_kind::{ValueKind, detect_kind};
 
 /// One of the two access keys of a Communication Services resource.
 ///
@@ -65,7 +65,7 @@ pub enum InvalidAccessKey {
     PercentEncoded,
     /// It is something else.
     #[error("the access key {0}: copy the key from the resource's page \"Keys\"")]
-    Mistaken(&'static str),
+    OtherValue(&'static str),
 }
 
 impl FromStr for AccessKey {
@@ -75,20 +75,22 @@ impl FromStr for AccessKey {
         let text = text.trim();
         match BASE64_STANDARD.decode(text) {
             // A server call id would be a key by its form.
-            Ok(_) if let Some(is) = recognize(text) => Err(InvalidAccessKey::Mistaken(is.is())),
+            Ok(_) if let Some(is) = detect_kind(text) => {
+                Err(InvalidAccessKey::OtherValue(is.description()))
+            }
             Ok(key) if !key.is_empty() => Hmac::new_from_slice(&key)
                 .map(Self)
                 .map_err(|_| InvalidAccessKey::NotBase64),
             // The source would show a part of the key.
-            _ => Err(match recognize(text) {
-                Some(Mistaken::ConnectionString) => InvalidAccessKey::Mistaken(
+            _ => Err(match detect_kind(text) {
+                Some(ValueKind::ConnectionString) => InvalidAccessKey::OtherValue(
                     "is a whole connection string, of which it is the part behind `accesskey=`",
                 ),
-                Some(Mistaken::Token) => {
-                    InvalidAccessKey::Mistaken("is a token, which takes an Entra ID credential")
+                Some(ValueKind::Token) => {
+                    InvalidAccessKey::OtherValue("is a token, which takes an Entra ID credential")
                 }
-                Some(Mistaken::PercentEncoded) => InvalidAccessKey::PercentEncoded,
-                Some(is) => InvalidAccessKey::Mistaken(is.is()),
+                Some(ValueKind::PercentEncoded) => InvalidAccessKey::PercentEncoded,
+                Some(is) => InvalidAccessKey::OtherValue(is.description()),
                 None if text.contains(' ') => InvalidAccessKey::Space,
                 None if text.contains('%') => InvalidAccessKey::PercentEncoded,
                 None => InvalidAccessKey::NotBase64,

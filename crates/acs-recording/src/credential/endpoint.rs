@@ -6,7 +6,7 @@ use std::str::FromStr;
 use url::{Host, ParseError, Url};
 
 use crate::error::{Error, ErrorKind};
-use crate::mistaken::{Mistaken, recognize};
+use crate::value_kind::{ValueKind, detect_kind};
 
 /// The address of a Communication Services resource, such as
 /// `https://contoso.communication.azure.com/`.
@@ -56,7 +56,7 @@ pub enum InvalidEndpoint {
         "the endpoint {0}; the resource's page \"Keys\" shows the endpoint, such as \
          https://<resource>.communication.azure.com/"
     )]
-    Mistaken(&'static str),
+    OtherValue(&'static str),
 }
 
 impl TryFrom<Url> for Endpoint {
@@ -64,7 +64,7 @@ impl TryFrom<Url> for Endpoint {
 
     fn try_from(url: Url) -> Result<Self, Self::Error> {
         if let Some(is) = other_address(&url) {
-            return Err(InvalidEndpoint::Mistaken(is));
+            return Err(InvalidEndpoint::OtherValue(is));
         }
         if url.host().is_none() {
             return Err(InvalidEndpoint::NotAUrl(ParseError::EmptyHost));
@@ -89,13 +89,15 @@ impl FromStr for Endpoint {
     type Err = InvalidEndpoint;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match recognize(text) {
-            Some(Mistaken::Url) if !text.contains("://") => {
-                return Err(InvalidEndpoint::Mistaken(Mistaken::PercentEncoded.is()));
+        match detect_kind(text) {
+            Some(ValueKind::Url) if !text.contains("://") => {
+                return Err(InvalidEndpoint::OtherValue(
+                    ValueKind::PercentEncoded.description(),
+                ));
             }
             // A name alone only lacks its scheme, which the error for no URL shows.
-            None | Some(Mistaken::Url | Mistaken::HostName) => {}
-            Some(is) => return Err(InvalidEndpoint::Mistaken(is.is())),
+            None | Some(ValueKind::Url | ValueKind::HostName) => {}
+            Some(is) => return Err(InvalidEndpoint::OtherValue(is.description())),
         }
         let url = Url::parse(text.trim()).map_err(InvalidEndpoint::NotAUrl)?;
         url.try_into()
@@ -104,10 +106,10 @@ impl FromStr for Endpoint {
 
 /// What an address is that belongs to no resource of Communication Services; none if it may be one.
 fn other_address(url: &Url) -> Option<&'static str> {
-    if let Some(is) = recognize(url.as_str())
-        && is != Mistaken::Url
+    if let Some(is) = detect_kind(url.as_str())
+        && is != ValueKind::Url
     {
-        return Some(is.is());
+        return Some(is.description());
     }
     let host = url.host_str().unwrap_or_default();
     let is_below = |domains: &[&str]| domains.iter().any(|domain| host.ends_with(domain));
