@@ -1,4 +1,4 @@
-//! How often and for how long a download is tried while no content comes in.
+//! How often and how long a download is retried while no content is received.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,23 +8,22 @@ use tokio::time::Instant;
 use crate::error::{Error, ErrorKind};
 use crate::transport::Pipeline;
 
-/// Content that has to come in between two failures for the second to count as the first.
-pub(super) const ENOUGH_CONTENT: u64 = 16 * 1024;
+/// A failure counts as the first one again after this many bytes.
+pub(super) const PROGRESS_THRESHOLD: u64 = 16 * 1024;
 
-/// How long content may take that is on this machine already, whatever time is left.
-const AT_HAND: Duration = Duration::from_secs(1);
+/// The least time for the first bytes of a body, which may already be in a local buffer.
+const MIN_FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The attempts and the time that are left until content comes in.
+/// The attempts and the time that are left until content is received.
 ///
-/// There is one for everything that is done in turn: the requests of the transport, the
-/// interruptions of a stream, and starting over. Each of them counts here, so that they add up and
-/// do not multiply. Clones share it.
+/// Retries of the transport, interruptions of a stream and restarts share one budget, so that their
+/// attempts add up instead of multiplying. Clones share it too.
 #[derive(Clone, Debug)]
 pub(super) struct RetryBudget(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    /// Attempts that failed since enough content came in.
+    /// Failed attempts since content was received.
     failures: u32,
     deadline: Instant,
 }
@@ -37,7 +36,7 @@ impl RetryBudget {
         })))
     }
 
-    /// Begins anew, because content came in or the wait for it has a limit of its own.
+    /// Resets the budget, because content was received or a wait with its own timeout is over.
     pub(super) fn renew(&self, pipeline: &Pipeline) {
         *self.lock() = State {
             failures: 0,
@@ -45,39 +44,39 @@ impl RetryBudget {
         };
     }
 
-    /// Whether nothing failed since enough content came in.
+    /// Whether nothing failed since content was received.
     pub(super) fn is_unspent(&self) -> bool {
         self.lock().failures == 0
     }
 
-    /// How much time is left.
+    /// The time that is left.
     fn left(&self) -> Duration {
         self.lock()
             .deadline
             .saturating_duration_since(Instant::now())
     }
 
-    /// How long the first bytes of a body may take, which count for the time that is left.
-    pub(super) fn first_bytes_within(&self, stall: Duration) -> Duration {
-        stall.min(self.left().max(AT_HAND))
+    /// The timeout of the first bytes of a body, which the operation timeout limits too.
+    pub(super) fn first_byte_timeout(&self, read_timeout: Duration) -> Duration {
+        read_timeout.min(self.left().max(MIN_FIRST_BYTE_TIMEOUT))
     }
 
-    /// The transport for one request, which may use up what is left and no more.
+    /// The transport for one request, limited to what is left.
     pub(super) fn limit(&self, pipeline: &Pipeline) -> Pipeline {
         let mut limited = pipeline.clone();
         limited.retry = limited.retry.less(self.lock().failures);
-        // Not zero, which nobody may ask for.
+        // Zero is rejected as an invalid timeout.
         limited.limits.total = self.left().max(Duration::from_millis(1));
         limited
     }
 
-    /// Counts attempts of the transport that failed.
+    /// Counts failed attempts of the transport.
     pub(super) fn spend(&self, attempts: u32) {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(attempts);
     }
 
-    /// Counts a failure. The pause before the next attempt, or none if that was the last.
+    /// Counts a failure. Returns the pause before the next attempt, or none after the last one.
     pub(super) fn fail(&self, pipeline: &Pipeline) -> Option<Duration> {
         let failures = {
             let mut state = self.lock();
@@ -88,7 +87,7 @@ impl RetryBudget {
         (pause < self.left()).then_some(pause)
     }
 
-    /// How many attempts failed since enough content came in.
+    /// The number of failed attempts since content was received.
     pub(super) fn failures(&self) -> u32 {
         self.lock().failures
     }
@@ -98,42 +97,42 @@ impl RetryBudget {
     }
 }
 
-/// How often content was started over, and why.
+/// How often a download was restarted from the beginning, and why.
 pub(super) struct Restarts {
     count: u32,
-    /// Whether an earlier run left something, which may turn out to be of other content.
-    resumes: bool,
-    /// Bytes that had come by the last time.
-    came: u64,
-    /// That the content changed, if nothing worth mentioning came since.
+    /// Whether an earlier run left a part file, which may be of another version.
+    is_resumed: bool,
+    /// Bytes that had been received at the last restart.
+    received: u64,
+    /// The error that the content changed, if it was the reason of the last restart.
     pub(super) changed: Option<Error>,
 }
 
 impl Restarts {
-    pub(super) fn new(resumes: bool, came: u64) -> Self {
+    pub(super) fn new(is_resumed: bool, received: u64) -> Self {
         Self {
             count: 0,
-            resumes,
-            came,
+            is_resumed,
+            received,
             changed: None,
         }
     }
 
-    /// The pause before the next one, if the operation has attempts and time left.
+    /// The pause before the next restart, if attempts and time are left.
     pub(super) fn next(
         &mut self,
         budget: &RetryBudget,
         pipeline: &Pipeline,
         error: &Error,
-        came: u64,
+        received: u64,
     ) -> Option<Duration> {
-        if came.saturating_sub(self.came) >= ENOUGH_CONTENT {
+        if received.saturating_sub(self.received) >= PROGRESS_THRESHOLD {
             budget.renew(pipeline);
             self.changed = None;
         }
-        self.came = came;
-        if std::mem::take(&mut self.resumes) && error.kind() == ErrorKind::ContentChanged {
-            // That is no failure of this run.
+        self.received = received;
+        if std::mem::take(&mut self.is_resumed) && error.kind() == ErrorKind::ContentChanged {
+            // This run did not fail.
             budget.renew(pipeline);
             return Some(Duration::ZERO);
         }
@@ -145,8 +144,8 @@ impl Restarts {
         budget.fail(pipeline).filter(|_| is_allowed)
     }
 
-    /// Notes down why content is started over.
-    pub(super) fn because(&mut self, error: Error) {
+    /// Records the reason of a restart.
+    pub(super) fn record_reason(&mut self, error: Error) {
         if error.kind() == ErrorKind::ContentChanged {
             self.changed = Some(error);
         }

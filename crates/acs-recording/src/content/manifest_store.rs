@@ -1,44 +1,45 @@
-//! What earlier runs verified of a recording, and where that is written down.
+//! The manifest of a recording on disk, and the files that earlier runs verified.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::ContentUrl;
-use super::disk::{PRIVATE, open_to_read, remove, sync_folder, with_suffix, write_atomically};
-use super::verify::Hasher;
+use super::digest::Hasher;
+use crate::content_url::ContentUrl;
+use crate::fs::{PRIVATE, open_to_read, remove, sync_parent, with_suffix, write_atomically};
 use crate::manifest::{MAX_BYTES, ManifestChunk, ManifestFile, RecordingManifest};
 
-/// The manifest of a recording on the disk. All methods block.
+/// The manifest of a recording on disk. All methods block.
 ///
-/// While a download runs there is a draft beside it, `ID.manifest.json.part`, with the files that
-/// are verified already, so that the next run does not download them again.
+/// During a download, a draft beside it, `ID.manifest.json.part`, lists the files verified so far,
+/// so that a later run does not download them again.
 #[derive(Clone, Debug)]
-pub(super) struct Records {
+pub(super) struct ManifestStore {
     path: PathBuf,
     draft: PathBuf,
     mode: u32,
 }
 
-/// What earlier runs wrote down.
+/// The manifests of earlier runs.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Proofs {
-    /// By the last run that came to its end.
+pub(super) struct EarlierManifests {
+    /// Of the last run that finished.
     pub(super) finished: Option<RecordingManifest>,
-    /// By a run that did not.
+    /// Of a run that did not.
     pub(super) draft: Option<RecordingManifest>,
 }
 
-/// Whose word a file is taken on.
+/// Which run verified a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Proof {
-    /// This run verified it.
-    Now,
+pub(super) enum VerifiedBy {
+    ThisRun,
+    /// An earlier run that did not finish.
     Draft,
-    Finished,
+    /// An earlier run that finished.
+    Manifest,
 }
 
-impl Records {
+impl ManifestStore {
     pub(super) fn new(folder: &Path, stem: &str, mode: u32) -> Self {
         let path = with_suffix(&folder.join(stem), ".manifest.json");
         Self {
@@ -48,48 +49,48 @@ impl Records {
         }
     }
 
-    /// Those of the recording of which this file is one, by its name, with that name.
+    /// The manifest of the recording that this file belongs to by its name. Also returns the name.
     pub(super) fn beside(file: &Path) -> Option<(Self, String)> {
         let name = file.file_name()?.to_str()?;
         let (base, _) = name.rsplit_once('.')?;
         let (stem, number) = base.rsplit_once('.')?;
         let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
-        let records = Self::new(file.parent()?, stem, PRIVATE);
-        is_number.then(|| (records, name.to_owned()))
+        let store = Self::new(file.parent()?, stem, PRIVATE);
+        is_number.then(|| (store, name.to_owned()))
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn read(&self) -> io::Result<Proofs> {
-        Ok(Proofs {
+    pub(super) fn read(&self) -> io::Result<EarlierManifests> {
+        Ok(EarlierManifests {
             finished: read(&self.path)?,
             draft: read(&self.draft)?,
         })
     }
 
     pub(super) fn write_draft(&self, manifest: &RecordingManifest) -> io::Result<()> {
-        write_atomically(&self.draft, &text(manifest)?, self.mode)
+        write_atomically(&self.draft, &to_json(manifest)?, self.mode)
     }
 
     pub(super) fn write(&self, manifest: &RecordingManifest) -> io::Result<()> {
-        write_atomically(&self.path, &text(manifest)?, self.mode)?;
-        self.forget_draft()
+        write_atomically(&self.path, &to_json(manifest)?, self.mode)?;
+        self.remove_draft()
     }
 
-    pub(super) fn forget_draft(&self) -> io::Result<()> {
+    pub(super) fn remove_draft(&self) -> io::Result<()> {
         for draft in [with_suffix(&self.draft, ".new"), self.draft.clone()] {
             if std::fs::symlink_metadata(&draft).is_ok() {
                 remove(&draft)?;
-                sync_folder(&draft)?;
+                sync_parent(&draft)?;
             }
         }
         Ok(())
     }
 }
 
-/// None if there is no manifest, or nothing that can be read as one.
+/// None if the file does not exist or is not a manifest.
 fn read(path: &Path) -> io::Result<Option<RecordingManifest>> {
     let Some(file) = open_to_read(path)? else {
         return Ok(None);
@@ -99,33 +100,38 @@ fn read(path: &Path) -> io::Result<Option<RecordingManifest>> {
     Ok(serde_json::from_slice(&bytes).ok())
 }
 
-fn text(manifest: &RecordingManifest) -> io::Result<Vec<u8>> {
-    let mut text = serde_json::to_vec_pretty(manifest)?;
-    text.push(b'\n');
-    Ok(text)
+fn to_json(manifest: &RecordingManifest) -> io::Result<Vec<u8>> {
+    let mut json = serde_json::to_vec_pretty(manifest)?;
+    json.push(b'\n');
+    Ok(json)
 }
 
-impl Proofs {
-    /// What is known about a file with the content of this location.
-    pub(super) fn find(&self, name: &str, location: &ContentUrl) -> Vec<(Proof, &ManifestFile)> {
-        let records = [
-            (Proof::Finished, &self.finished),
-            (Proof::Draft, &self.draft),
+impl EarlierManifests {
+    /// The entries about a file with the content of this location.
+    pub(super) fn find(
+        &self,
+        name: &str,
+        location: &ContentUrl,
+    ) -> Vec<(VerifiedBy, &ManifestFile)> {
+        let manifests = [
+            (VerifiedBy::Manifest, &self.finished),
+            (VerifiedBy::Draft, &self.draft),
         ];
         let mut found = Vec::new();
-        for (proof, manifest) in records {
+        for (verified_by, manifest) in manifests {
             let chunks = manifest.iter().flat_map(|manifest| &manifest.chunks);
             let files = chunks.flat_map(files_of);
-            let is_it = |(file, from): &(&ManifestFile, Option<&ContentUrl>)| {
-                file.name == name && from.is_some_and(|from| is_same(from, location))
+            let is_match = |(file, from): &(&ManifestFile, Option<&ContentUrl>)| {
+                file.name == name && from.is_some_and(|from| is_same_content(from, location))
             };
-            let file = files.into_iter().find(is_it);
-            found.extend(file.map(|(file, _)| (proof, file)));
+            let file = files.into_iter().find(is_match);
+            found.extend(file.map(|(file, _)| (verified_by, file)));
         }
         found
     }
 }
 
+/// The files of a chunk, with the locations that they came from.
 pub(super) fn files_of(chunk: &ManifestChunk) -> Vec<(&ManifestFile, Option<&ContentUrl>)> {
     let media = chunk
         .media
@@ -138,15 +144,16 @@ pub(super) fn files_of(chunk: &ManifestChunk) -> Vec<(&ManifestFile, Option<&Con
     media.chain(metadata).collect()
 }
 
-/// Whether two locations are of the same content: it has the same path on all hosts of the service.
-pub(super) fn is_same(one: &ContentUrl, other: &ContentUrl) -> bool {
+/// Whether both locations are of the same content, which has the same path on all hosts of the
+/// service.
+pub(super) fn is_same_content(one: &ContentUrl, other: &ContentUrl) -> bool {
     let (one_path, other_path) = (one.as_url().path(), other.as_url().path());
-    let is_object = one.object().is_some();
+    let is_object = one.object_id().is_some();
     one_path == other_path && (is_object || one.as_url().origin() == other.as_url().origin())
 }
 
-/// Whether a file is what a manifest says, which takes reading all of it.
-pub(super) fn holds(path: &Path, file: &ManifestFile) -> io::Result<bool> {
+/// Whether a file has the size and checksum of its entry in a manifest. Reads the complete file.
+pub(super) fn matches_manifest(path: &Path, file: &ManifestFile) -> io::Result<bool> {
     let found = match File::open(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

@@ -1,4 +1,4 @@
-//! What the head of a response says about the content in its body.
+//! What the status and headers of a response say about the content in its body.
 
 use std::time::UNIX_EPOCH;
 
@@ -7,111 +7,112 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName};
 
-use super::identity::Identity;
-use super::range::{ContentRange, Wanted, number};
-use super::verify::Announced;
+use super::identity::EntityIdentity;
+use super::content_hash::ContentHash;
+use super::digest::expected_sha256;
+use super::range::{ContentRange, RequestedRange, parse_number};
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a head says that does not contradict itself.
+/// A consistent description of the content in a response.
 #[derive(Debug)]
-pub(super) struct Head {
-    /// Where in the content the body begins.
+pub(super) struct ResponseHead {
+    /// The offset in the content at which the body begins.
     pub(super) start: u64,
-    /// Where it ends; unknown if the server does not say.
+    /// The offset at which it ends, if the server says so.
     pub(super) end: Option<u64>,
-    pub(super) identity: Identity,
-    /// Checksums of the whole content.
-    pub(super) announced: Announced,
-    /// Whether the end of the body shows, even if its length is unknown.
+    pub(super) identity: EntityIdentity,
+    /// The announced SHA-256 of the complete content.
+    pub(super) expected_sha256: Option<ContentHash>,
+    /// Whether the end of the body can be told from an interruption.
     pub(super) is_delimited: bool,
-    /// Whether HTTP itself ends the body where the head says.
-    pub(super) is_measured: bool,
+    /// Whether HTTP itself limits the body to its announced length.
+    pub(super) has_length: bool,
 }
 
-impl Head {
-    /// Reads the head of a response with status 200 or 206 to a request for `asked`.
+impl ResponseHead {
+    /// Reads the head of a response with status 200 or 206 to a request for a range.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidResponse`] if it contradicts itself or the request. Then nobody knows
-    /// what its body is.
-    pub(super) fn read(status: u16, headers: &HeaderMap, asked: Wanted) -> Result<Self> {
+    /// [`ErrorKind::InvalidResponse`] if the head contradicts itself or the request, so that the
+    /// meaning of the body is unknown.
+    pub(super) fn parse(status: u16, headers: &HeaderMap, requested: RequestedRange) -> Result<Self> {
         for coding in list(headers, &CONTENT_ENCODING) {
             if !coding.eq_ignore_ascii_case("identity") {
-                return refuse("the content comes compressed, which was not asked for");
+                return invalid("the content is compressed although no compression was requested");
             }
         }
         for coding in list(headers, &TRANSFER_ENCODING) {
             if !coding.eq_ignore_ascii_case("chunked") {
-                return refuse("the response has a transfer coding that was not asked for");
+                return invalid("the response has an unknown transfer coding");
             }
         }
-        let length = single(headers, &CONTENT_LENGTH)?.and_then(number);
+        let length = single(headers, &CONTENT_LENGTH)?.and_then(parse_number);
         let (start, end, total) = match single(headers, &CONTENT_RANGE)? {
-            Some(range) => part(status, range, length, asked)?,
+            Some(range) => parse_partial(status, range, length, requested)?,
             None if status == 200 => (0, length, length),
-            None => return refuse("a part of the content came that does not say which"),
+            None => return invalid("the response is partial but has no Content-Range"),
         };
-        if start > asked.start {
-            return refuse("another part of the content came than was asked for");
+        if start > requested.start {
+            return invalid("the response has another range than the requested one");
         }
-        let tag = single(headers, &ETAG)?.filter(|tag| tag.is_ascii());
+        let etag = single(headers, &ETAG)?.filter(|etag| etag.is_ascii());
         let is_chunked = headers.contains_key(TRANSFER_ENCODING);
         Ok(Self {
             start,
             end,
-            identity: Identity {
+            identity: EntityIdentity {
                 total,
-                tag: tag.map(str::to_owned),
-                modified: single(headers, &LAST_MODIFIED)?.and_then(seconds),
+                etag: etag.map(str::to_owned),
+                last_modified: single(headers, &LAST_MODIFIED)?.and_then(seconds),
             },
-            announced: Announced::read(headers, start == 0 && end == total),
+            expected_sha256: expected_sha256(headers),
             is_delimited: end.is_some() || is_chunked,
-            is_measured: length.is_some() && !is_chunked,
+            has_length: length.is_some() && !is_chunked,
         })
     }
 }
 
-/// The part of the content that `Content-Range` names. The service sends it with status 200 too.
-fn part(
+/// The range in `Content-Range`, which the service sends with status 200 too.
+fn parse_partial(
     status: u16,
     range: &str,
     length: Option<u64>,
-    asked: Wanted,
+    requested: RequestedRange,
 ) -> Result<(u64, Option<u64>, Option<u64>)> {
     let Some(ContentRange::Part(start, end, total)) = ContentRange::parse(range) else {
-        return refuse("content came with a Content-Range that names no part of it");
+        return invalid("the response has an invalid Content-Range");
     };
     if length.is_some_and(|length| length != end - start) {
-        return refuse("Content-Length and Content-Range of the response contradict each other");
+        return invalid("Content-Length and Content-Range of the response contradict each other");
     }
     let is_whole = status == 200 && start == 0 && total == Some(end);
-    if start != asked.start && !is_whole {
-        return refuse("another part of the content came than was asked for");
+    if start != requested.start && !is_whole {
+        return invalid("the response has another range than the requested one");
     }
     Ok((start, Some(end), total))
 }
 
-fn refuse<T>(what: &str) -> Result<T> {
+fn invalid<T>(what: &str) -> Result<T> {
     let text = format!("{what}; a gateway may have changed the response");
     Err(Error::new(ErrorKind::InvalidResponse, text))
 }
 
-/// What `Content-Range` of a refusal says.
+/// The `Content-Range` of a 416 response.
 pub(super) fn content_range(headers: &HeaderMap) -> Option<ContentRange> {
     ContentRange::parse(headers.get(CONTENT_RANGE)?.to_str().ok()?)
 }
 
-/// The value of a header that must not have two.
+/// The value of a header that may occur only once.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     if values.any(|value| Some(value) != first) {
-        return refuse(&format!("the response has two different headers `{name}`"));
+        return invalid(&format!("the response has two different `{name}` headers"));
     }
     Ok(first.and_then(|value| value.to_str().ok()))
 }
 
-/// The members of a header that is a list. What is no text is a member as well.
+/// The members of a list header. A value that is not text counts as an unknown member.
 fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).iter();
     let members = values.flat_map(|value| value.to_str().unwrap_or("?").split(','));
@@ -127,31 +128,31 @@ fn seconds(date: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn read(status: u16, headers: &[(&'static str, &'static str)], asked: Wanted) -> Result<Head> {
+    fn parse(status: u16, headers: &[(&'static str, &'static str)], requested: RequestedRange) -> Result<ResponseHead> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        Head::read(status, &map, asked)
+        ResponseHead::parse(status, &map, requested)
     }
 
-    const ALL: Wanted = Wanted {
+    const ALL: RequestedRange = RequestedRange {
         start: 0,
         end: None,
     };
-    const FROM_40: Wanted = Wanted {
+    const FROM_40: RequestedRange = RequestedRange {
         start: 40,
         end: None,
     };
 
     #[test]
-    fn a_head_that_agrees_with_itself_and_the_request_is_read() {
+    fn a_consistent_head_is_accepted() {
         let range = |range| ("content-range", range);
         let length = |length| ("content-length", length);
-        for (status, headers, asked, expected) in [
+        for (status, headers, requested, expected) in [
             (200, vec![length("100")], ALL, (0, Some(100), Some(100))),
             (200, vec![], ALL, (0, None, None)),
-            // As the service answers.
+            // As the service responds.
             (
                 200,
                 vec![range("bytes 0-99/100"), length("100")],
@@ -176,7 +177,7 @@ mod tests {
                 FROM_40,
                 (40, Some(100), Some(100)),
             ),
-            // Less than was asked for: the rest is asked for again.
+            // Less than was requested: the rest is requested again.
             (
                 206,
                 vec![range("bytes 40-49/100"), length("10")],
@@ -189,7 +190,7 @@ mod tests {
                 FROM_40,
                 (40, Some(100), None),
             ),
-            // All of it, because the server does not do ranges.
+            // The whole content, because the server does not support ranges.
             (200, vec![length("100")], FROM_40, (0, Some(100), Some(100))),
             (
                 200,
@@ -216,7 +217,7 @@ mod tests {
                 (0, None, None),
             ),
         ] {
-            let head = read(status, &headers, asked).unwrap();
+            let head = parse(status, &headers, requested).unwrap();
             assert_eq!(
                 (head.start, head.end, head.identity.total),
                 expected,
@@ -226,10 +227,10 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_contradicts_itself_or_the_request_is_refused() {
+    fn a_head_that_contradicts_itself_or_the_request_is_rejected() {
         let range = |range| ("content-range", range);
         let length = |length| ("content-length", length);
-        for (status, headers, asked) in [
+        for (status, headers, requested) in [
             (206, vec![length("60")], FROM_40),
             (206, vec![range("bytes 0-99/100")], FROM_40),
             (206, vec![range("bytes 50-99/100")], FROM_40),
@@ -260,22 +261,22 @@ mod tests {
             (200, vec![("transfer-encoding", "deflate")], ALL),
             (200, vec![("etag", "\"1\""), ("etag", "\"2\"")], ALL),
         ] {
-            let error = read(status, &headers, asked).unwrap_err();
+            let error = parse(status, &headers, requested).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{headers:?}");
         }
     }
 
     #[test]
-    fn when_it_was_modified_is_read_in_every_form_of_a_date() {
+    fn last_modified_is_read_in_every_date_format() {
         for date in [
             "Wed, 21 Oct 2015 07:28:00 GMT",
             "Wednesday, 21-Oct-15 07:28:00 GMT",
             "Wed Oct 21 07:28:00 2015",
         ] {
-            let head = read(200, &[("last-modified", date)], ALL).unwrap();
-            assert_eq!(head.identity.modified, Some(1_445_412_480), "{date}");
+            let head = parse(200, &[("last-modified", date)], ALL).unwrap();
+            assert_eq!(head.identity.last_modified, Some(1_445_412_480), "{date}");
         }
-        let head = read(200, &[("last-modified", "today")], ALL).unwrap();
-        assert_eq!(head.identity.modified, None);
+        let head = parse(200, &[("last-modified", "today")], ALL).unwrap();
+        assert_eq!(head.identity.last_modified, None);
     }
 }

@@ -1,4 +1,4 @@
-//! Where recorded content is.
+//! The location of recorded content.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,24 +9,24 @@ use url::Url;
 use crate::error::{Error, ErrorKind};
 use crate::transport::ObjectPath;
 
-/// The location of media, of metadata, or of what is to be deleted, from an event.
+/// The location of media, of metadata, or of an object to delete, from an event.
 ///
-/// It is no public address: reading needs the resource's credentials, which
-/// [`RecordingClient::download`](crate::RecordingClient::download) sends to the service's hosts
-/// only. `Display` and `Debug` leave the query away, which may hold a secret.
+/// It is not a public address. Reading it requires the resource's credentials, which
+/// [`RecordingClient::download`](crate::RecordingClient::download) sends only to the service's
+/// hosts. `Display` and `Debug` omit the query, which may contain a secret.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ContentUrl(Url);
 
 impl ContentUrl {
-    /// The whole location.
+    /// The complete location, with its query.
     pub fn as_url(&self) -> &Url {
         &self.0
     }
 
-    /// Whether both locations are of one stored object: of the same scheme, host and id,
-    /// `/v1/objects/{id}`, whatever they name of it. So it is with the media, the metadata and the
-    /// delete location of a chunk. Locations of any other form are never the same.
+    /// Whether both locations belong to the same stored object: the same scheme, host and id in
+    /// `/v1/objects/{id}`. The media, the metadata and the delete location of a chunk do. Locations
+    /// of any other form never do.
     pub fn is_same_object(&self, other: &Self) -> bool {
         let objects = (ObjectPath::of(&self.0), ObjectPath::of(&other.0));
         let (Some(object), Some(others)) = objects else {
@@ -35,27 +35,27 @@ impl ContentUrl {
         self.0.origin() == other.0.origin() && object.id == others.id
     }
 
-    /// The id of the stored object that it is about, if it is one of the service's locations:
-    /// `…/objects/ID` and what is below.
-    pub(crate) fn object(&self) -> Option<&str> {
+    /// The id of the stored object, if the location has the form `…/objects/ID`, with or without
+    /// a path below it.
+    pub(crate) fn object_id(&self) -> Option<&str> {
         let mut parts = self.0.path_segments()?;
         parts.find(|part| *part == "objects")?;
         parts.next().filter(|id| !id.is_empty())
     }
 
-    /// The location without anything that may be a secret.
+    /// The location without the parts that may contain a secret.
     pub(crate) fn without_secrets(&self) -> Self {
         let mut url = self.0.clone();
         url.set_query(None);
         url.set_fragment(None);
-        // An address that can have no user has none to hide.
+        // Setting these fails only for URLs that cannot have them.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         Self(url)
     }
 }
 
-/// Text is no location of content.
+/// The text is not a content location.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a content location is an absolute https URL, such as an event's `contentLocation`")]
 #[non_exhaustive]
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_object_deleted_is_the_object_saved() {
+    fn locations_of_one_object_are_recognised() {
         let content: ContentUrl = "https://eu.asm.skype.com/v1/objects/0-weu-d1-a/content/video"
             .parse()
             .unwrap();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_not_shown() {
+    fn secrets_are_omitted() {
         let url: ContentUrl = "https://u:p@acme.blob.core.windows.net/c/x?sig=s3cret#f"
             .parse()
             .unwrap();
