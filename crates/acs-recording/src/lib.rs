@@ -62,6 +62,7 @@
 
 mod calls;
 mod client;
+mod client_core;
 mod cloud;
 mod content;
 mod credential;
@@ -71,6 +72,7 @@ mod identifier;
 mod ids;
 mod inbox;
 mod lenient;
+mod locator;
 mod manifest;
 mod metadata;
 mod mistaken;
@@ -84,6 +86,7 @@ pub mod spool;
 mod start;
 pub mod text;
 mod transport;
+mod web_url;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 
@@ -108,8 +111,8 @@ pub mod models {
 }
 
 pub use calls::{
-    AnswerCall, CallConnection, CallProperties, Calls, ConnectCall, CreateCall, Participant,
-    WaitUntilConnected,
+    AnswerCall, CallConnection, CallProperties, Calls, ConnectCall, CreateCall, GetCallProperties,
+    HangUpCall, ListParticipants, Participant, TerminateCall, WaitUntilConnected,
 };
 pub use client::{RecordingClient, RecordingClientBuilder};
 pub use cloud::Cloud;
@@ -136,11 +139,18 @@ pub use ids::{
     CallConnectionId, DocumentId, GroupCallId, InvalidId, RecordingId, RoomId, ServerCallId,
 };
 pub use inbox::{AwaitedRecording, EventStream, Inbox, Wait};
+pub use locator::CallLocator;
 pub use manifest::{ManifestChunk, ManifestFile, RecordingManifest};
 pub use metadata::{
     AudioConfiguration, InvalidMetadata, Pause, RecordedParticipant, RecordingMetadata,
     VideoConfiguration,
 };
-pub use recording::{Recording, RecordingProperties, StartResponse, WaitUntil};
-pub use start::{CallTarget, Media, StartRecording, UnmixedWav};
-pub use transport::RetryPolicy;
+pub use recording::{
+    GetRecordingProperties, GetRecordingState, PauseRecording, Recording, RecordingProperties,
+    ResumeRecording, StartResponse, StopRecording, WaitUntil,
+};
+pub use start::{Media, RecordingTarget, StartRecording, UnmixedWav};
+pub use transport::{
+    AttemptLimit, ExponentialBackoff, FailedAttempt, NeverRetry, RequestOptions, RetryPolicy,
+    RetryPolicyExt, TimeLimit,
+};

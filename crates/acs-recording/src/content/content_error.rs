@@ -10,7 +10,7 @@ pub(super) async fn storage_error(response: Response) -> Error {
     match error.kind() {
         // What is missing is the route to the storage, not the content.
         ErrorKind::NotFound if error.hint() == Some(Hint::CheckGateway) => {
-            error.of_kind(ErrorKind::InvalidResponse)
+            error.with_kind(ErrorKind::InvalidResponse)
         }
         ErrorKind::NotFound => error.with_hint(Hint::ContentIsGone),
         _ => error,

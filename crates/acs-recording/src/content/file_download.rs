@@ -291,5 +291,5 @@ fn mention_kept(error: Error, kept: u64) -> Error {
     if kept == 0 {
         return error;
     }
-    error.advise(&format!("{kept} bytes are kept for the next attempt"))
+    error.with_note(&format!("{kept} bytes are kept for the next attempt"))
 }

@@ -115,7 +115,7 @@ impl RangeReader {
             throughput: Throughput::default(),
             is_slow: false,
             awaits_first_byte: true,
-            budget: RetryBudget::new(source.client.pipeline()),
+            budget: source.budget.separate(source.client.pipeline()),
             identity,
             start: range.start,
             position: range.start,
@@ -359,9 +359,9 @@ impl RangeReader {
             self.overlap.shrink();
         }
         self.failed_at = self.position;
-        let pause = self.budget.fail(self.source.client.pipeline());
+        let pause = self.budget.fail(&error);
         let of = self.identity.total.map(|total| format!(" of {total}"));
-        let error = error.advise(&format!(
+        let error = error.with_note(&format!(
             "{}{} bytes had been received",
             self.position,
             of.unwrap_or_default()

@@ -96,7 +96,7 @@ impl ContentResponse {
                         ErrorKind::CorruptContent,
                         "the response has more content than it announced",
                     )
-                    .lasting());
+                    .with_retryable(false));
                 }
                 Ok(Some(bytes))
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
-use crate::transport::Pipeline;
+use crate::transport::{AfterFailures, FailedAttempt, Pipeline, RetryPolicy};
 
 /// A failure counts as the first one again after this many bytes.
 pub(super) const PROGRESS_THRESHOLD: u64 = 16 * 1024;
@@ -19,29 +19,47 @@ const MIN_FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Retries of the transport, interruptions of a stream and restarts share one budget, so that their
 /// attempts add up instead of multiplying. Clones share it too.
 #[derive(Clone, Debug)]
-pub(super) struct RetryBudget(Arc<Mutex<State>>);
+pub(super) struct RetryBudget {
+    /// The policy for everything after the first response.
+    resume_policy: Arc<dyn RetryPolicy>,
+    state: Arc<Mutex<State>>,
+}
 
 #[derive(Debug)]
 struct State {
     /// Failed attempts since content was received.
     failures: u32,
+    started: Instant,
     deadline: Instant,
 }
 
-impl RetryBudget {
-    pub(super) fn new(pipeline: &Pipeline) -> Self {
-        Self(Arc::new(Mutex::new(State {
+impl State {
+    fn new(pipeline: &Pipeline) -> Self {
+        Self {
             failures: 0,
+            started: Instant::now(),
             deadline: pipeline.deadline(),
-        })))
+        }
+    }
+}
+
+impl RetryBudget {
+    /// The client's retry policy is the default of the resume policy.
+    pub(super) fn new(pipeline: &Pipeline, resume_policy: Option<Arc<dyn RetryPolicy>>) -> Self {
+        Self {
+            resume_policy: resume_policy.unwrap_or_else(|| Arc::clone(&pipeline.retry)),
+            state: Arc::new(Mutex::new(State::new(pipeline))),
+        }
+    }
+
+    /// Another budget with the same policy, for one of several connections.
+    pub(super) fn separate(&self, pipeline: &Pipeline) -> Self {
+        Self::new(pipeline, Some(Arc::clone(&self.resume_policy)))
     }
 
     /// Resets the budget, because content was received or a wait with its own timeout is over.
     pub(super) fn renew(&self, pipeline: &Pipeline) {
-        *self.lock() = State {
-            failures: 0,
-            deadline: pipeline.deadline(),
-        };
+        *self.lock() = State::new(pipeline);
     }
 
     /// Whether nothing failed since content was received.
@@ -62,9 +80,21 @@ impl RetryBudget {
     }
 
     /// The transport for one request, limited to what is left.
-    pub(super) fn limit(&self, pipeline: &Pipeline) -> Pipeline {
+    pub(super) fn limit(&self, pipeline: &Pipeline, is_resuming: bool) -> Pipeline {
         let mut limited = pipeline.clone();
-        limited.retry = limited.retry.less(self.lock().failures);
+        let (attempts, elapsed) = {
+            let state = self.lock();
+            (state.failures, state.started.elapsed())
+        };
+        limited.retry = Arc::new(AfterFailures {
+            policy: if is_resuming {
+                Arc::clone(&self.resume_policy)
+            } else {
+                limited.retry
+            },
+            attempts,
+            elapsed,
+        });
         // Zero is rejected as an invalid timeout.
         limited.limits.total = self.left().max(Duration::from_millis(1));
         limited
@@ -77,13 +107,13 @@ impl RetryBudget {
     }
 
     /// Counts a failure. Returns the pause before the next attempt, or none after the last one.
-    pub(super) fn fail(&self, pipeline: &Pipeline) -> Option<Duration> {
-        let failures = {
+    pub(super) fn fail(&self, error: &Error) -> Option<Duration> {
+        let failed = {
             let mut state = self.lock();
             state.failures = state.failures.saturating_add(1);
-            state.failures
+            FailedAttempt::new(state.failures, error.kind()).with_elapsed(state.started.elapsed())
         };
-        let pause = pipeline.retry.pause(failures, None, &pipeline.jitter)?;
+        let pause = self.resume_policy.next_delay(&failed)?;
         (pause < self.left()).then_some(pause)
     }
 
@@ -93,7 +123,7 @@ impl RetryBudget {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -137,11 +167,9 @@ impl Restarts {
             return Some(Duration::ZERO);
         }
         self.count += 1;
-        let is_allowed = pipeline
-            .retry
-            .pause(self.count, None, &pipeline.jitter)
-            .is_some();
-        budget.fail(pipeline).filter(|_| is_allowed)
+        let failed = FailedAttempt::new(self.count, error.kind());
+        let is_allowed = budget.resume_policy.next_delay(&failed).is_some();
+        budget.fail(error).filter(|_| is_allowed)
     }
 
     /// Records the reason of a restart.

@@ -16,7 +16,7 @@ use super::readiness::{NotReady, ReadyBackoff, ReadyTimeout};
 use super::response::ContentResponse;
 use super::response_head::content_range;
 use super::retry_budget::RetryBudget;
-use crate::client::RecordingClient;
+use crate::client_core::ClientCore;
 use crate::content_url::ContentUrl;
 use crate::error::{Error, ErrorKind, Hint, Result};
 use crate::transport::Trace;
@@ -24,7 +24,7 @@ use crate::transport::Trace;
 /// Where content comes from, and how it is requested.
 #[derive(Debug)]
 pub(super) struct ContentSource {
-    pub(super) client: RecordingClient,
+    pub(super) client: ClientCore,
     pub(super) location: ContentUrl,
     pub(super) operation: &'static str,
     /// How long a connection may deliver nothing.
@@ -177,7 +177,7 @@ impl ContentSource {
                 headers.insert(IF_RANGE, etag);
             }
         }
-        let pipeline = budget.limit(self.client.pipeline());
+        let pipeline = budget.limit(self.client.pipeline(), expected.is_some());
         let url = self.location.as_url();
         let sent = pipeline
             .content(Method::GET, url, headers, self.operation)
@@ -203,7 +203,7 @@ impl ContentSource {
             return error;
         }
         if is_gone || (self.is_expired && error.kind() == ErrorKind::NotFound) {
-            return error.of_kind(ErrorKind::ExpiredContent);
+            return error.with_kind(ErrorKind::ExpiredContent);
         }
         error
     }

@@ -98,12 +98,17 @@ fn from_answer(
         error = error.with_retry_after(wait);
     }
     if let Some(wait) = extensions.get::<WaitTooLong>() {
-        error = error.advise(&wait.to_string());
+        error = error.with_note(&wait.to_string());
     }
     match extensions.get() {
         Some(trace) => error.with_trace(trace),
         None => error,
     }
+}
+
+/// The kind of a response whose body was not read.
+pub(crate) fn kind_of_status(status: StatusCode) -> ErrorKind {
+    kind(status, None)
 }
 
 fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {

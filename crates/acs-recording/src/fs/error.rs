@@ -62,5 +62,9 @@ pub(crate) fn file_error(error: io::Error, path: &Path) -> Error {
     };
     let is_locked = error.kind() == io::ErrorKind::WouldBlock;
     let error = Error::new(ErrorKind::Io, text).with_source(error);
-    if is_locked { error.passing() } else { error }
+    if is_locked {
+        error.with_retryable(true)
+    } else {
+        error
+    }
 }
