@@ -84,6 +84,11 @@ pub mod schema;
 #[cfg(feature = "webhook")]
 pub mod spool;
 mod start;
+#[allow(
+    dead_code,
+    reason = "content and webhook count in a change of their own"
+)]
+pub mod telemetry;
 pub mod text;
 mod transport;
 mod web_url;

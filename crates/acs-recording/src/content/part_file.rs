@@ -8,9 +8,9 @@ use std::io::{self, Read as _, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use tempfile::TempPath;
 
 use super::content_hash::ContentHash;
@@ -163,10 +163,7 @@ impl PartFile {
 
     /// Discards all content, so that no earlier byte can become part of the new content.
     pub(super) fn restart(&self) -> io::Result<()> {
-        let mut generation = self
-            .generation
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut generation = self.generation.write();
         *generation += 1;
         *self.lock() = State::default();
         self.remove_journal()?;
@@ -310,7 +307,7 @@ impl PartFile {
 
     /// Syncs all written bytes, and then records them in the journal.
     pub(super) fn sync(&self) -> io::Result<()> {
-        let _syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _syncing = self.syncing.lock();
         let _generation = self.lock_generation();
         let pending = std::mem::take(&mut self.lock().pending);
         if pending.is_empty() {
@@ -414,13 +411,11 @@ impl PartFile {
     }
 
     fn lock_generation(&self) -> RwLockReadGuard<'_, u64> {
-        self.generation
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.generation.read()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

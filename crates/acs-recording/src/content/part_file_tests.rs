@@ -150,7 +150,7 @@ fn the_expected_digest_is_in_the_journal() {
 fn a_sync_waits_for_a_running_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = std::sync::Arc::new(open(&folder.path().join("a.wav")));
-    let other = file.syncing.lock().unwrap();
+    let other = file.syncing.lock();
     let waits = std::sync::Arc::clone(&file);
     let waiting = std::thread::spawn(move || waits.sync().unwrap());
     std::thread::sleep(std::time::Duration::from_millis(50));

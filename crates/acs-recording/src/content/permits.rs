@@ -12,6 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::source::ContentSource;
+use crate::telemetry::waited_for_connection;
 
 /// The time after which a connection checks again whether a download waits for a permit.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -26,7 +27,10 @@ impl ConnectionPermit {
     /// Waits for the first permit of a download.
     pub(super) async fn first(source: &ContentSource) -> Self {
         let permits = Arc::clone(&source.client.pipeline().slots);
-        Self::of(permits.acquire_owned().await.ok())
+        let started = Instant::now();
+        let permit = permits.acquire_owned().await.ok();
+        waited_for_connection(started.elapsed());
+        Self::of(permit)
     }
 
     /// A permit for a further connection, if no download waits for its first one.

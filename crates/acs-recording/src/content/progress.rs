@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep_until};
+
+use crate::telemetry::ActiveDownload;
 
 /// The time between two reports.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
@@ -37,6 +40,7 @@ pub(super) type ProgressListener = Arc<dyn Fn(Progress) + Send + Sync>;
 /// Counts and reports received bytes, and enforces the bandwidth limit.
 pub(super) struct ProgressTracker {
     listener: Option<ProgressListener>,
+    active: ActiveDownload,
     received: AtomicU64,
     /// Bytes received that were known already.
     skipped: AtomicU64,
@@ -65,6 +69,7 @@ impl ProgressTracker {
         let bandwidth_limit = bandwidth_limit.map(|limit| limit as f64);
         Arc::new(Self {
             listener,
+            active: ActiveDownload::begin(),
             received: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
             retries: AtomicU32::new(0),
@@ -81,19 +86,26 @@ impl ProgressTracker {
         })
     }
 
+    /// Counts new bytes.
     pub(super) fn add_received(&self, bytes: u64) {
+        self.active.received(bytes);
         self.received.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Counts bytes that were received and are not needed.
     pub(super) fn add_skipped(&self, bytes: u64) {
+        self.active.received(bytes);
+        self.count_skipped(bytes);
+    }
+
+    fn count_skipped(&self, bytes: u64) {
         self.skipped.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Moves bytes from the received to the skipped ones.
     pub(super) fn discard(&self, bytes: u64) {
         self.received.fetch_sub(bytes, Ordering::Relaxed);
-        self.add_skipped(bytes);
+        self.count_skipped(bytes);
     }
 
     /// New bytes of content received by this tracker.
@@ -180,8 +192,8 @@ impl ProgressTracker {
         sleep_until(next_read).await;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
     }
 }
 
@@ -215,7 +227,7 @@ mod tests {
     async fn reports_have_bytes_and_rate() {
         let reports = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&reports);
-        let listener: ProgressListener = Arc::new(move |report| log.lock().unwrap().push(report));
+        let listener: ProgressListener = Arc::new(move |report| log.lock().push(report));
         let progress = ProgressTracker::new(Some(listener), None);
         progress.set_existing(500, Some(10_500));
         for _ in 0..100 {
@@ -223,7 +235,7 @@ mod tests {
             progress.add_received(100);
             progress.report_if_due();
         }
-        let reports = reports.lock().unwrap().clone();
+        let reports = reports.lock().clone();
         assert_eq!(reports.len(), 51);
         let last = reports.last().unwrap();
         assert_eq!((last.bytes, last.total), (10_500, Some(10_500)));
@@ -234,7 +246,7 @@ mod tests {
     async fn skipped_bytes_only_count_for_the_rate() {
         let reports = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&reports);
-        let listener: ProgressListener = Arc::new(move |report| log.lock().unwrap().push(report));
+        let listener: ProgressListener = Arc::new(move |report| log.lock().push(report));
         let progress = ProgressTracker::new(Some(listener), None);
         progress.set_existing(500, Some(1000));
         for _ in 0..50 {
@@ -244,7 +256,7 @@ mod tests {
             progress.discard(10);
             progress.report_if_due();
         }
-        let last = *reports.lock().unwrap().last().unwrap();
+        let last = *reports.lock().last().unwrap();
         assert_eq!((last.bytes, progress.transferred()), (1000, 500));
         assert!((1090.0..1110.0).contains(&last.rate), "{last:?}");
     }

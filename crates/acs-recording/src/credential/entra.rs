@@ -1,7 +1,7 @@
 //! Tokens of Entra ID: fetched once, used by all, and renewed in the background before they expire.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
@@ -10,6 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
@@ -279,10 +280,7 @@ impl EntraCredential {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.inner
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.state.lock()
     }
 }
 
@@ -380,7 +378,7 @@ mod tests {
             _: Option<TokenRequestOptions<'_>>,
         ) -> azure_core::Result<AccessToken> {
             let number = self.asked.fetch_add(1, Ordering::SeqCst);
-            let behaviour = *self.behaviour.lock().unwrap();
+            let behaviour = *self.behaviour.lock();
             match behaviour {
                 Behaviour::Gives => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -408,7 +406,7 @@ mod tests {
         }
 
         fn set(&self, behaviour: Behaviour) {
-            *self.behaviour.lock().unwrap() = behaviour;
+            *self.behaviour.lock() = behaviour;
         }
 
         fn asked(&self) -> u32 {

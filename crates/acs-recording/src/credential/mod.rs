@@ -6,7 +6,7 @@ mod endpoint;
 #[cfg(feature = "entra")]
 mod entra;
 
-use std::sync::{PoisonError, RwLock};
+use parking_lot::RwLock;
 
 pub use access_key::{AccessKey, InvalidAccessKey, SignedHeaders};
 pub use connection_string::{ConnectionString, InvalidConnectionString};
@@ -36,7 +36,7 @@ impl Credential {
     pub(crate) fn set_key(&self, key: AccessKey) -> bool {
         match self {
             Self::Key(current) => {
-                *current.write().unwrap_or_else(PoisonError::into_inner) = key;
+                *current.write() = key;
                 true
             }
             #[cfg(feature = "entra")]

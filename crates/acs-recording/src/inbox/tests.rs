@@ -15,7 +15,7 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        self.0.lock().write(bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -29,7 +29,7 @@ pub(super) fn lines() -> (impl Fn() -> String, impl Subscriber + Send + Sync) {
     let subscriber = tracing_subscriber::fmt()
         .with_writer(move || writer.clone())
         .finish();
-    let text = move || String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = move || String::from_utf8(lines.0.lock().clone()).unwrap();
     (text, subscriber)
 }
 
@@ -138,7 +138,6 @@ async fn a_matcher_that_panics_harms_only_its_own_wait() {
         );
     }
     assert!(inbox.lock().watchers.is_empty());
-    assert!(!inbox.inner.is_poisoned());
     inbox.file_ready(id("r")).await.unwrap();
     inbox.deliver(file("r2")).await.unwrap();
     inbox.file_ready(id("r2")).await.unwrap();

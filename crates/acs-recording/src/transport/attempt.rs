@@ -5,7 +5,6 @@ use std::error::Error as _;
 use std::fmt;
 use std::io;
 use std::pin::pin;
-use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
 use acs_call_automation::{BodyError, with_body};
@@ -301,7 +300,7 @@ impl Pipeline {
         }
         let authorization = match self.credential.as_ref() {
             Credential::Key(key) => {
-                let key = key.read().unwrap_or_else(PoisonError::into_inner);
+                let key = key.read();
                 self.sign(call, &key)
             }
             #[cfg(feature = "entra")]

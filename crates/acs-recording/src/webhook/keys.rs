@@ -1,7 +1,7 @@
 //! The keys that an issuer signs its tokens with.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use acs_call_automation::read_body;
@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use jsonwebtoken::DecodingKey;
+use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::task::AbortHandle;
@@ -139,11 +140,7 @@ impl Keys {
 
     /// The fetch that goes on, or a new one unless the issuer is to be left alone.
     fn fetch(&self) -> Option<Outcome> {
-        let mut latest = self
-            .inner
-            .fetch
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut latest = self.inner.fetch.lock();
         if let Some(fetch) = latest.as_ref().filter(|fetch| !fetch.task.is_finished()) {
             return Some(fetch.outcome.clone());
         }
@@ -161,13 +158,7 @@ impl Keys {
     }
 
     fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
-        look(
-            &self
-                .inner
-                .known
-                .read()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        look(&self.inner.known.read())
     }
 
     async fn renew(self) -> bool {
@@ -194,13 +185,7 @@ impl Keys {
     }
 
     fn write(&self, change: impl FnOnce(&mut Known)) {
-        change(
-            &mut self
-                .inner
-                .known
-                .write()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        change(&mut self.inner.known.write());
     }
 
     async fn download(&self) -> Result<HashMap<String, Arc<DecodingKey>>, String> {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::task::spawn_blocking;
 
@@ -59,7 +60,7 @@ async fn turn(path: &Path) -> Arc<AsyncMutex<()>> {
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     let folder = tokio::fs::canonicalize(&folder).await.unwrap_or(folder);
     let place = folder.join(path.file_name().unwrap_or_default());
-    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut running = RUNNING.lock();
     running.retain(|_, turn| turn.strong_count() > 0);
     if let Some(turn) = running.get(&place).and_then(Weak::upgrade) {
         return turn;

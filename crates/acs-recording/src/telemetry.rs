@@ -1,0 +1,384 @@
+//! Spans and metrics, named by the semantic conventions of OpenTelemetry for HTTP and messaging.
+//!
+//! # Spans
+//!
+//! Spans are made with [`tracing`]. A subscriber of your own, such as `tracing-opentelemetry`,
+//! exports them.
+//!
+//! | span | kind | fields |
+//! |---|---|---|
+//! | `acs.operation` | internal | `otel.name` and `acs.operation`: the name of the operation; `acs.recording_id`, where it is known; `acs.client_request_id`; `acs.attempts`; `acs.bytes` of a download; `http.response.status_code`; `error.type`; `otel.status_code` |
+//! | `acs.attempt` | client, inside of an operation | `otel.name`; `http.request.method`; `server.address`; `server.port`; `url.scheme`; `url.template`, where it is known; `http.request.resend_count`; `http.response.status_code`; `error.type`; `otel.status_code` |
+//!
+//! Both have the level INFO. No span contains a URL, a token, or a key. `error.type` is the status
+//! of a response that is not a success, or else the [name of the error's
+//! kind](crate::ErrorKind::name).
+//!
+//! Requests carry a `traceparent` header when
+//! [`RecordingClientBuilder::trace_context`](crate::RecordingClientBuilder::trace_context) is set.
+//!
+//! # Metrics
+//!
+//! Metrics go to the recorder of the crate `metrics` that the program installs. They need the
+//! feature `metrics`; without it they cost nothing. Durations are in seconds.
+//!
+//! | metric | type | labels |
+//! |---|---|---|
+//! | [`REQUEST_DURATION`] | histogram of attempts, in seconds | `acs.operation`, `http.request.method`, `http.response.status_code`, `error.type` |
+//! | [`REQUESTS`] | counter of attempts | the same |
+//! | [`RETRIES`] | counter of attempts after the first | `acs.operation` |
+//! | [`DOWNLOADED_BYTES`] | counter of bytes of content received | |
+//! | [`ACTIVE_DOWNLOADS`] | gauge of downloads that run | |
+//! | [`CONNECTION_WAIT`] | histogram of waits for a download connection, in seconds | |
+//! | [`EVENTS`] | counter of events handled | `messaging.system`, `messaging.operation.name`, `acs.event.type`, `error.type` |
+//! | [`EVENT_DURATION`] | histogram of the time that handling took, in seconds | the same |
+
+use std::time::Duration;
+
+use http::Method;
+use http::header::HeaderValue;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span, info_span};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// How long one attempt of a request took, from sending it to the head of its response.
+pub const REQUEST_DURATION: &str = "http.client.request.duration";
+/// Attempts of requests that were sent.
+pub const REQUESTS: &str = "acs.client.requests";
+/// Attempts of requests after the first.
+pub const RETRIES: &str = "acs.client.retries";
+/// Bytes of content received.
+pub const DOWNLOADED_BYTES: &str = "acs.download.bytes";
+/// Downloads that run at the moment.
+pub const ACTIVE_DOWNLOADS: &str = "acs.download.active";
+/// How long a download waited for one of the client's connections.
+pub const CONNECTION_WAIT: &str = "acs.download.connection.wait";
+/// Events that were handled.
+pub const EVENTS: &str = "messaging.client.consumed.messages";
+/// How long an event was handled.
+pub const EVENT_DURATION: &str = "messaging.process.duration";
+
+/// Tells the installed recorder of the crate `metrics` what each metric is, with its unit.
+#[cfg(feature = "metrics")]
+pub fn describe_metrics() {
+    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+    describe_histogram!(
+        REQUEST_DURATION,
+        Unit::Seconds,
+        "Duration of an attempt of a request"
+    );
+    describe_counter!(REQUESTS, Unit::Count, "Attempts of requests");
+    describe_counter!(RETRIES, Unit::Count, "Attempts of requests after the first");
+    describe_counter!(DOWNLOADED_BYTES, Unit::Bytes, "Bytes of content received");
+    describe_gauge!(ACTIVE_DOWNLOADS, Unit::Count, "Running downloads");
+    describe_histogram!(
+        CONNECTION_WAIT,
+        Unit::Seconds,
+        "Wait for a download connection"
+    );
+    describe_counter!(EVENTS, Unit::Count, "Events handled");
+    describe_histogram!(
+        EVENT_DURATION,
+        Unit::Seconds,
+        "Duration of handling an event"
+    );
+}
+
+/// The place of a request in a distributed trace: the W3C headers `traceparent` and `tracestate`.
+///
+/// ```
+/// use acs_recording::telemetry::TraceContext;
+///
+/// let context = TraceContext::new("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")?
+///     .tracestate("vendor=value")?;
+/// # Ok::<(), acs_recording::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    pub(crate) traceparent: HeaderValue,
+    pub(crate) tracestate: Option<HeaderValue>,
+}
+
+impl TraceContext {
+    /// A trace context with this `traceparent`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is not
+    /// `version-trace id-parent id-flags` in lower-case hexadecimal digits.
+    pub fn new(traceparent: &str) -> Result<Self> {
+        let mut lengths = [2, 32, 16, 2].into_iter();
+        let mut parts = traceparent.split('-');
+        let is_hex = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let is_valid = lengths.all(|length| {
+            parts
+                .next()
+                .is_some_and(|part| part.len() == length && is_hex(part))
+        }) && parts.next().is_none();
+        let invalid = || {
+            let text = "the traceparent is not valid; it has the form \
+                        `00-<32 hex digits>-<16 hex digits>-<2 hex digits>`, in lower case";
+            Error::new(ErrorKind::InvalidInput, text)
+        };
+        if !is_valid {
+            return Err(invalid());
+        }
+        let traceparent =
+            HeaderValue::from_str(traceparent).map_err(|error| invalid().with_source(error))?;
+        Ok(Self {
+            traceparent,
+            tracestate: None,
+        })
+    }
+
+    /// Adds a `tracestate`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it cannot be the value of a header.
+    pub fn tracestate(mut self, tracestate: &str) -> Result<Self> {
+        let tracestate = HeaderValue::from_str(tracestate).map_err(|error| {
+            Error::new(ErrorKind::InvalidInput, "the tracestate is not valid").with_source(error)
+        })?;
+        self.tracestate = Some(tracestate);
+        Ok(self)
+    }
+}
+
+/// Runs an operation of the public API in its span, and records how it ends.
+pub(crate) async fn operation<T>(
+    name: &'static str,
+    recording_id: Option<&str>,
+    future: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let span = operation_span(name, recording_id);
+    let outcome = future.instrument(span.clone()).await;
+    if let Err(error) = &outcome {
+        record_error(&span, error);
+    }
+    outcome
+}
+
+/// The span of an operation.
+pub(crate) fn operation_span(operation: &str, recording_id: Option<&str>) -> Span {
+    info_span!(
+        "acs.operation",
+        otel.name = operation,
+        otel.status_code = Empty,
+        acs.operation = operation,
+        acs.recording_id = recording_id,
+        acs.client_request_id = Empty,
+        acs.attempts = Empty,
+        acs.bytes = Empty,
+        http.response.status_code = Empty,
+        error.r#type = Empty,
+    )
+}
+
+/// Records the error that an operation ends with in its span.
+pub(crate) fn record_error(span: &Span, error: &Error) {
+    span.record("acs.attempts", error.attempts());
+    if let Some(status) = error.status() {
+        span.record("http.response.status_code", status);
+    }
+    span.record("error.type", error.kind().name());
+    span.record("otel.status_code", "ERROR");
+}
+
+/// Records the response that an operation of one request ends with in its span.
+pub(crate) fn record_response(span: &Span, status: u16, attempts: u32) {
+    span.record("acs.attempts", attempts);
+    span.record("http.response.status_code", status);
+    if status >= 400 {
+        span.record("error.type", status);
+        span.record("otel.status_code", "ERROR");
+    }
+}
+
+/// One attempt of a request.
+pub(crate) struct Attempt<'a> {
+    pub(crate) operation: &'a str,
+    pub(crate) method: &'a Method,
+    pub(crate) scheme: &'a str,
+    pub(crate) address: &'a str,
+    pub(crate) port: Option<u16>,
+    /// The path without what identifies anything, where it is known.
+    pub(crate) template: Option<&'static str>,
+    /// How often the request was sent before.
+    pub(crate) resend_count: u32,
+}
+
+/// How an attempt ended: with this status, or with an error.
+pub(crate) type AttemptOutcome = Result<u16, ErrorKind>;
+
+impl Attempt<'_> {
+    /// The span of the attempt.
+    pub(crate) fn span(&self) -> Span {
+        let resend_count = Some(self.resend_count).filter(|count| *count > 0);
+        info_span!(
+            "acs.attempt",
+            otel.name = self.method.as_str(),
+            otel.kind = "client",
+            otel.status_code = Empty,
+            http.request.method = self.method.as_str(),
+            http.request.resend_count = resend_count,
+            http.response.status_code = Empty,
+            server.address = self.address,
+            server.port = self.port,
+            url.scheme = self.scheme,
+            url.template = self.template,
+            error.r#type = Empty,
+        )
+    }
+
+    /// Records how the attempt ended, in its span and in the metrics.
+    pub(crate) fn finish(&self, span: &Span, outcome: AttemptOutcome, elapsed: Duration) {
+        match outcome {
+            Ok(status) => {
+                span.record("http.response.status_code", status);
+                if status >= 400 {
+                    span.record("error.type", status);
+                    span.record("otel.status_code", "ERROR");
+                }
+            }
+            Err(kind) => {
+                span.record("error.type", kind.name());
+                span.record("otel.status_code", "ERROR");
+            }
+        }
+        self.count(outcome, elapsed);
+    }
+
+    #[cfg(feature = "metrics")]
+    fn count(&self, outcome: AttemptOutcome, elapsed: Duration) {
+        use metrics::{Label, SharedString, counter, histogram};
+
+        let operation = || Label::new("acs.operation", self.operation.to_owned());
+        let mut labels = vec![
+            operation(),
+            Label::new("http.request.method", self.method.as_str().to_owned()),
+        ];
+        match outcome {
+            Ok(status) => {
+                let status = SharedString::from(status.to_string());
+                labels.push(Label::new("http.response.status_code", status.clone()));
+                if matches!(outcome, Ok(400..)) {
+                    labels.push(Label::new("error.type", status));
+                }
+            }
+            Err(kind) => labels.push(Label::from_static_parts("error.type", kind.name())),
+        }
+        if self.resend_count > 0 {
+            counter!(RETRIES, vec![operation()]).increment(1);
+        }
+        counter!(REQUESTS, labels.clone()).increment(1);
+        histogram!(REQUEST_DURATION, labels).record(elapsed.as_secs_f64());
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    #[allow(
+        clippy::unused_self,
+        reason = "with the feature `metrics` it is counted"
+    )]
+    fn count(&self, _outcome: AttemptOutcome, _elapsed: Duration) {}
+}
+
+/// A download that runs, which counts as active until it is dropped.
+#[derive(Debug)]
+pub(crate) struct ActiveDownload {
+    #[cfg(feature = "metrics")]
+    bytes: metrics::Counter,
+}
+
+impl ActiveDownload {
+    pub(crate) fn begin() -> Self {
+        #[cfg(feature = "metrics")]
+        metrics::gauge!(ACTIVE_DOWNLOADS).increment(1);
+        Self {
+            #[cfg(feature = "metrics")]
+            bytes: metrics::counter!(DOWNLOADED_BYTES),
+        }
+    }
+
+    /// Counts bytes of content that came in.
+    #[cfg_attr(
+        not(feature = "metrics"),
+        allow(
+            clippy::unused_self,
+            reason = "with the feature `metrics` they are counted"
+        )
+    )]
+    pub(crate) fn received(&self, bytes: u64) {
+        #[cfg(feature = "metrics")]
+        self.bytes.increment(bytes);
+        #[cfg(not(feature = "metrics"))]
+        let _ = bytes;
+    }
+}
+
+impl Drop for ActiveDownload {
+    fn drop(&mut self) {
+        #[cfg(feature = "metrics")]
+        metrics::gauge!(ACTIVE_DOWNLOADS).decrement(1);
+    }
+}
+
+/// Counts a wait for one of the connections that a client has for downloads.
+pub(crate) fn waited_for_connection(wait: Duration) {
+    #[cfg(feature = "metrics")]
+    metrics::histogram!(CONNECTION_WAIT).record(wait.as_secs_f64());
+    #[cfg(not(feature = "metrics"))]
+    let _ = wait;
+}
+
+/// Counts an event that was handled; `event_type` is one of the types that the crate knows, or
+/// `unknown`, so that nobody can make up labels.
+#[cfg(feature = "webhook")]
+pub(crate) fn event_handled(
+    event_type: &'static str,
+    outcome: Result<(), ErrorKind>,
+    elapsed: Duration,
+) {
+    #[cfg(feature = "metrics")]
+    {
+        use metrics::{Label, counter, histogram};
+
+        let mut labels = vec![
+            Label::from_static_parts("messaging.system", "eventgrid"),
+            Label::from_static_parts("messaging.operation.name", "process"),
+            Label::from_static_parts("acs.event.type", event_type),
+        ];
+        if let Err(kind) = outcome {
+            labels.push(Label::from_static_parts("error.type", kind.name()));
+        }
+        counter!(EVENTS, labels.clone()).increment(1);
+        histogram!(EVENT_DURATION, labels).record(elapsed.as_secs_f64());
+    }
+    #[cfg(not(feature = "metrics"))]
+    let _ = (event_type, outcome, elapsed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trace_contexts_have_the_form_of_the_w3c() {
+        let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let context = TraceContext::new(valid).unwrap().tracestate("a=b").unwrap();
+        assert_eq!(context.traceparent, valid);
+        assert_eq!(context.tracestate.unwrap(), "a=b");
+        for invalid in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-00",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0\n",
+        ] {
+            let error = TraceContext::new(invalid).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{invalid}");
+        }
+        let context = TraceContext::new(valid).unwrap();
+        assert!(context.tracestate("a=b\r\nx: y").is_err());
+    }
+}
