@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::calls::Calls;
 use crate::client_core::ClientCore;
 use crate::cloud::Cloud;
-use crate::content::{ContentUrl, DeleteContent, Download, DownloadRecording, ReadMetadata};
+use crate::content::{DeleteContent, Download, DownloadRecording, ReadMetadata};
+use crate::content_url::ContentUrl;
 #[cfg(feature = "entra")]
 use crate::credential::EntraCredential;
 use crate::credential::{AccessKey, ConnectionString, Credential, Endpoint};
@@ -130,8 +131,8 @@ impl RecordingClient {
     /// # async fn run(client: &RecordingClient, file: &RecordingFileStatusUpdated) -> Result<()> {
     /// let saved = client
     ///     .download_recording(file)
-    ///     .to_dir("recordings")
     ///     .on_progress(|progress| println!("{} bytes", progress.bytes))
+    ///     .to_dir("recordings")
     ///     .await?;
     /// println!("{}", saved.chunks[0].media.path.display());
     /// # Ok(())
@@ -156,7 +157,7 @@ impl RecordingClient {
     ///
     /// Content that is gone already counts as deleted. Without this, the service keeps content for
     /// 24 hours. It looks at no local file:
-    /// [`delete_after`](crate::SaveRecording::delete_after) deletes what is saved for certain.
+    /// [`delete_after`](crate::DownloadToDir::delete_after) deletes what is saved for certain.
     ///
     /// What is deleted is the object that the chunk's media and metadata are in, and no other one,
     /// whatever the event says.

@@ -134,7 +134,11 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::CorruptContent, "{value}");
         }
         for value in ["", "sha-256", "sha-256=:x:", "sha-256=", "=", "md5=:AAAA:"] {
-            assert_eq!(expected_sha256(&headers("repr-digest", value)), None, "{value}");
+            assert_eq!(
+                expected_sha256(&headers("repr-digest", value)),
+                None,
+                "{value}"
+            );
         }
         // The digest of one body says nothing about the complete content.
         let headers = headers("content-digest", &format!("sha-256=:{SHA256}:"));

@@ -1,4 +1,4 @@
-//! Bodies that are pages and error documents, and not content.
+//! Detects HTML pages and error documents in place of content.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -6,14 +6,14 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::disk::file_error;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs::file_error;
 
-/// How much of a body is looked at. Error documents are smaller.
-const HEAD: u64 = 64 * 1024;
+/// The most bytes to examine. Error documents are smaller.
+const MAX_EXAMINED: u64 = 64 * 1024;
 
-/// How pages begin, in lower case.
-const PAGES: &[&[u8]] = &[
+/// The beginnings of HTML pages, in lower case.
+const HTML_STARTS: &[&[u8]] = &[
     b"<!doctype html",
     b"<html",
     b"<head",
@@ -23,58 +23,60 @@ const PAGES: &[&[u8]] = &[
     b"<title",
 ];
 
-/// What error documents in XML have in them, in lower case.
+/// The elements of error documents in XML, in lower case.
 const XML_ERRORS: &[&[u8]] = &[b"<error", b"<fault", b"<html", b":fault"];
 
-/// Refuses a file that is a page or an error document.
-pub(super) fn refuse_page(path: &Path) -> Result<()> {
-    let mut head = Vec::new();
+/// Rejects a file that is an HTML page or an error document.
+pub(super) fn reject_error_page(path: &Path) -> Result<()> {
+    let mut start = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(HEAD).read_to_end(&mut head))
+        .and_then(|file| file.take(MAX_EXAMINED).read_to_end(&mut start))
         .map_err(|error| file_error(error, path))?;
-    refuse(&head)
+    reject(&start)
 }
 
-/// Refuses a body that begins like this.
-pub(super) fn refuse(head: &[u8]) -> Result<()> {
-    let Some(what) = not_content(head) else {
+/// Rejects content that begins like an HTML page or an error document.
+pub(super) fn reject(start: &[u8]) -> Result<()> {
+    let Some(what) = describe(start) else {
         return Ok(());
     };
     let text = format!(
-        "{what} came in place of the content, although with status 200; look for a proxy or a \
-         gateway on the way, and try again"
+        "the response has status 200, but is {what} instead of the content; check the proxies and \
+         gateways on the way, and try again"
     );
     Err(Error::new(ErrorKind::CorruptContent, text))
 }
 
-fn not_content(head: &[u8]) -> Option<&'static str> {
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let head = head.trim_ascii_start();
+/// What the bytes are, if they are not content.
+fn describe(start: &[u8]) -> Option<&'static str> {
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let start = start.trim_ascii_start();
     let begins = |with: &[u8]| {
-        head.get(..with.len())
+        start
+            .get(..with.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(with))
     };
-    if PAGES.iter().any(|page| begins(page)) {
+    if HTML_STARTS.iter().any(|start| begins(start)) {
         return Some("an HTML page");
     }
-    if begins(b"<error") || (begins(b"<?xml") && has_xml_error(head)) {
+    if begins(b"<error") || (begins(b"<?xml") && has_xml_error(start)) {
         return Some("an error document");
     }
-    (begins(b"{") && is_json_error(head)).then_some("an error document")
+    (begins(b"{") && is_json_error(start)).then_some("an error document")
 }
 
-fn has_xml_error(head: &[u8]) -> bool {
-    let start = head.get(..1024).unwrap_or(head).to_ascii_lowercase();
+fn has_xml_error(start: &[u8]) -> bool {
+    let start = start.get(..1024).unwrap_or(start).to_ascii_lowercase();
     let has = |word: &&&[u8]| start.windows(word.len()).any(|part| part == **word);
     XML_ERRORS.iter().any(|word| has(&word))
 }
 
-/// `{"error": …}`, or a code with a message.
-fn is_json_error(head: &[u8]) -> bool {
-    let Ok(Value::Object(members)) = serde_json::from_slice(head) else {
-        let rest = head.get(1..).unwrap_or_default().trim_ascii_start();
-        let start = rest.get(..7).unwrap_or_default();
-        return start.eq_ignore_ascii_case(b"\"error\"");
+/// Whether it is `{"error": …}`, or an object with a code and a message.
+fn is_json_error(start: &[u8]) -> bool {
+    let Ok(Value::Object(members)) = serde_json::from_slice(start) else {
+        let rest = start.get(1..).unwrap_or_default().trim_ascii_start();
+        let name = rest.get(..7).unwrap_or_default();
+        return name.eq_ignore_ascii_case(b"\"error\"");
     };
     let has = |name: &str| members.keys().any(|key| key.eq_ignore_ascii_case(name));
     has("error") || (has("code") && has("message"))
@@ -85,8 +87,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_and_error_documents_are_not_content() {
-        for head in [
+    fn pages_and_error_documents_are_rejected() {
+        for start in [
             "<!DOCTYPE html><html>",
             "\r\n  <HTML><body>sign in</body>",
             "\u{feff}<html>",
@@ -97,14 +99,14 @@ mod tests {
             "<?xml version=\"1.0\"?><Error><Code>BlobNotFound</Code></Error>",
             "<Error><Code>x</Code></Error>",
         ] {
-            let error = refuse(head.as_bytes()).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::CorruptContent, "{head}");
+            let error = reject(start.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::CorruptContent, "{start}");
         }
     }
 
     #[test]
-    fn content_is_never_taken_for_a_page() {
-        for head in [
+    fn media_and_metadata_are_accepted() {
+        for start in [
             &b""[..],
             b"RIFF\x24\0\0\0WAVE",
             b"ID3\x04{\"error\"",
@@ -117,7 +119,7 @@ mod tests {
             b"<?xml version=\"1.0\"?><recording/>",
             b"<",
         ] {
-            assert!(refuse(head).is_ok(), "{head:?}");
+            assert!(reject(start).is_ok(), "{start:?}");
         }
     }
 }

@@ -154,9 +154,9 @@ impl FileDownload {
     fn check_size(&self, size: u64, length: Option<u64>) -> Result<()> {
         match length {
             Some(length) if length == size => Ok(()),
-            Some(length) => Err(self.is_different(&format!(
-                "has {size} bytes, but the content has {length}"
-            ))),
+            Some(length) => {
+                Err(self.is_different(&format!("has {size} bytes, but the content has {length}")))
+            }
             None => Err(self.is_different(
                 "may be another file: the server does not announce the size of the content",
             )),

@@ -90,9 +90,7 @@ impl FileDownload {
 
     /// The announced SHA-256, if the complete content is downloaded.
     pub(super) fn expected_sha256(&self, reader: &RangeReader) -> Option<ContentHash> {
-        reader
-            .expected_sha256()
-            .filter(|_| self.range.is_whole())
+        reader.expected_sha256().filter(|_| self.range.is_whole())
     }
 
     /// Requests the first range that an earlier run left missing. None if nothing is missing.

@@ -90,7 +90,11 @@ mod tests {
         let (strong, weak) = (Some("\"1\""), Some("W/\"1\""));
         let all = Some(9);
         for (first, other, expected) in [
-            (identity(all, strong, None), identity(all, strong, None), IdentityMatch::Same),
+            (
+                identity(all, strong, None),
+                identity(all, strong, None),
+                IdentityMatch::Same,
+            ),
             (
                 identity(all, strong, Some(1)),
                 identity(None, strong, Some(2)),
@@ -156,8 +160,16 @@ mod tests {
                 identity(Some(8), strong, None),
                 IdentityMatch::Different,
             ),
-            (identity(all, None, None), identity(None, None, None), IdentityMatch::Unknown),
-            (identity(None, None, None), identity(None, None, None), IdentityMatch::Unknown),
+            (
+                identity(all, None, None),
+                identity(None, None, None),
+                IdentityMatch::Unknown,
+            ),
+            (
+                identity(None, None, None),
+                identity(None, None, None),
+                IdentityMatch::Unknown,
+            ),
         ] {
             assert_eq!(first.compare(&other), expected, "{first:?} {other:?}");
         }

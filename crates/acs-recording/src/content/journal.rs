@@ -164,7 +164,9 @@ fn fuzz_as_is(bytes: &[u8]) {
     for record in &journal.records {
         let line = record.line();
         assert_eq!(
-            verify_line(line.as_bytes()).and_then(Record::parse).as_ref(),
+            verify_line(line.as_bytes())
+                .and_then(Record::parse)
+                .as_ref(),
             Some(record)
         );
     }

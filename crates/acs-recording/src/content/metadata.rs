@@ -1,16 +1,17 @@
 //! Reading the metadata document of a chunk.
 
-use super::ContentUrl;
-use super::download::Download;
+use super::bytes::DownloadBytes;
+use super::request::ContentRequest;
 use crate::client_core::ClientCore;
+use crate::content_url::ContentUrl;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::RecordingMetadata;
 use crate::operation::into_future;
 use crate::transport::{RequestOptions, request_options};
 
 const OPERATION: &str = "read metadata";
-/// Documents are some kilobytes; one with every participant of a large meeting has more.
-pub(super) const MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// Documents have some kilobytes, and more with the participants of a large meeting.
+pub(super) const MAX_METADATA_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Reads a metadata document; made by [`RecordingClient::metadata`](crate::RecordingClient::metadata).
 ///
@@ -32,7 +33,7 @@ impl ReadMetadata {
         Self {
             client,
             location,
-            max_bytes: MAX_BYTES,
+            max_bytes: MAX_METADATA_BYTES,
             options: RequestOptions::new(),
         }
     }
@@ -44,13 +45,17 @@ impl ReadMetadata {
     }
 
     async fn send(self) -> Result<RecordingMetadata> {
-        let client = self.client.with_options(&self.options)?;
         let Some(location) = self.location else {
             let text = "the event does not contain a metadata location";
             return Err(Error::new(ErrorKind::InvalidInput, text));
         };
-        let download = Download::new(client, location).named(OPERATION);
-        let document = download.max_bytes(self.max_bytes).into_bytes().await?;
+        let request = ContentRequest {
+            operation: OPERATION,
+            options: self.options,
+            ..ContentRequest::new(self.client, location)
+        };
+        let download = DownloadBytes::new(request).max_bytes(self.max_bytes);
+        let document = download.send().await?;
         Ok(RecordingMetadata::parse(&document)?)
     }
 }

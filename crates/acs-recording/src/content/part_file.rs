@@ -98,7 +98,9 @@ impl PartFile {
         let Some(mut journal) = open_existing(&self.journal)? else {
             return Ok(false);
         };
-        (&mut journal).take(MAX_JOURNAL_BYTES).read_to_end(&mut bytes)?;
+        (&mut journal)
+            .take(MAX_JOURNAL_BYTES)
+            .read_to_end(&mut bytes)?;
         let Some(found) = Journal::parse(&bytes).filter(|found| found.key == self.key) else {
             return Ok(false);
         };

@@ -32,8 +32,7 @@ fn only_synced_and_intact_ranges_are_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
     let file = open(&path);
-    file.begin(&identity(), None, &(0..100))
-        .unwrap();
+    file.begin(&identity(), None, &(0..100)).unwrap();
     write(&file, 0, b"abcdef").unwrap();
     write(&file, 6, b"gh").unwrap();
     write(&file, 50, b"xyz").unwrap();
@@ -59,8 +58,7 @@ fn a_part_file_of_other_content_is_restarted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
     let file = open(&path);
-    file.begin(&identity(), None, &(0..100))
-        .unwrap();
+    file.begin(&identity(), None, &(0..100)).unwrap();
     write(&file, 0, b"abc").unwrap();
     file.sync().unwrap();
     drop(file);
@@ -76,8 +74,7 @@ fn writes_from_before_a_restart_are_dropped() {
     let file = open(&path);
     let before = file.generation();
     file.restart().unwrap();
-    file.begin(&identity(), None, &(0..100))
-        .unwrap();
+    file.begin(&identity(), None, &(0..100)).unwrap();
     file.write(before, 0, b"old").unwrap();
     assert_eq!(file.unsynced_bytes(), 0);
     write(&file, 0, b"new").unwrap();
@@ -112,8 +109,7 @@ fn only_a_complete_file_is_renamed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
     let file = open(&path);
-    file.begin(&identity(), None, &(0..4))
-        .unwrap();
+    file.begin(&identity(), None, &(0..4)).unwrap();
     write(&file, 0, b"done").unwrap();
     file.sync().unwrap();
     assert!(file.persist(5, false).is_err());
@@ -141,7 +137,10 @@ fn the_expected_digest_is_in_the_journal() {
     file.sync().unwrap();
     drop(file);
     let file = open(&path);
-    assert_eq!((file.expected_sha256(), file.resumable_bytes()), (expected, 3));
+    assert_eq!(
+        (file.expected_sha256(), file.resumable_bytes()),
+        (expected, 3)
+    );
     file.restart().unwrap();
     assert_eq!(file.expected_sha256(), None);
 }
@@ -183,8 +182,7 @@ fn bytes_without_a_journal_are_not_resumable_and_no_file_is_left_behind() {
 fn only_synced_bytes_are_hashed() {
     let folder = tempfile::tempdir().unwrap();
     let file = open(&folder.path().join("a.wav"));
-    file.begin(&identity(), None, &(0..6))
-        .unwrap();
+    file.begin(&identity(), None, &(0..6)).unwrap();
     file.set_hasher(Hasher::for_comparison());
     write(&file, 3, b"def").unwrap();
     file.sync().unwrap();
@@ -208,8 +206,7 @@ fn a_dropped_download_leaves_only_a_resumable_part_file() {
     drop(open(&path));
     assert!(names(folder.path()).is_empty());
     let file = open(&path);
-    file.begin(&identity(), None, &(0..100))
-        .unwrap();
+    file.begin(&identity(), None, &(0..100)).unwrap();
     write(&file, 0, b"abc").unwrap();
     drop(file);
     assert!(names(folder.path()).is_empty(), "nothing was synced");
@@ -234,8 +231,7 @@ fn an_empty_part_file_is_removed_unless_it_is_locked() {
     assert_eq!(names(folder.path()), ["a.wav.part"]);
     drop(file);
     let file = open(&path);
-    file.begin(&identity(), None, &(0..100))
-        .unwrap();
+    file.begin(&identity(), None, &(0..100)).unwrap();
     write(&file, 0, b"abc").unwrap();
     file.sync().unwrap();
     drop(file);
@@ -253,8 +249,7 @@ fn files_are_private_and_no_link_is_followed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
     let file = open(&path);
-    file.begin(&identity(), None, &(0..100))
-        .unwrap();
+    file.begin(&identity(), None, &(0..100)).unwrap();
     write(&file, 0, b"abc").unwrap();
     file.sync().unwrap();
     for name in names(folder.path()) {

@@ -1,8 +1,8 @@
 //! The progress of a download, and its bandwidth limit.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -63,7 +63,10 @@ struct State {
 }
 
 impl ProgressTracker {
-    pub(super) fn new(listener: Option<ProgressListener>, bandwidth_limit: Option<u64>) -> Arc<Self> {
+    pub(super) fn new(
+        listener: Option<ProgressListener>,
+        bandwidth_limit: Option<u64>,
+    ) -> Arc<Self> {
         let now = Instant::now();
         #[allow(clippy::cast_precision_loss, reason = "a rate needs no more digits")]
         let bandwidth_limit = bandwidth_limit.map(|limit| limit as f64);
@@ -158,8 +161,10 @@ impl ProgressTracker {
             let all_received = received + self.skipped.load(Ordering::Relaxed);
             if !elapsed.is_zero() {
                 #[allow(clippy::cast_precision_loss, reason = "a rate needs no more digits")]
-                let rate = all_received.saturating_sub(state.reported) as f64 / elapsed.as_secs_f64();
-                let weight = RATE_SMOOTHING.powf(elapsed.as_secs_f64() / REPORT_INTERVAL.as_secs_f64());
+                let rate =
+                    all_received.saturating_sub(state.reported) as f64 / elapsed.as_secs_f64();
+                let weight =
+                    RATE_SMOOTHING.powf(elapsed.as_secs_f64() / REPORT_INTERVAL.as_secs_f64());
                 state.rate = state.rate * weight + rate * (1.0 - weight);
             }
             state.reported_at = now;

@@ -7,9 +7,9 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName};
 
-use super::identity::EntityIdentity;
 use super::content_hash::ContentHash;
 use super::digest::expected_sha256;
+use super::identity::EntityIdentity;
 use super::range::{ContentRange, RequestedRange, parse_number};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -35,7 +35,11 @@ impl ResponseHead {
     /// # Errors
     /// [`ErrorKind::InvalidResponse`] if the head contradicts itself or the request, so that the
     /// meaning of the body is unknown.
-    pub(super) fn parse(status: u16, headers: &HeaderMap, requested: RequestedRange) -> Result<Self> {
+    pub(super) fn parse(
+        status: u16,
+        headers: &HeaderMap,
+        requested: RequestedRange,
+    ) -> Result<Self> {
         for coding in list(headers, &CONTENT_ENCODING) {
             if !coding.eq_ignore_ascii_case("identity") {
                 return invalid("the content is compressed although no compression was requested");
@@ -128,7 +132,11 @@ fn seconds(date: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn parse(status: u16, headers: &[(&'static str, &'static str)], requested: RequestedRange) -> Result<ResponseHead> {
+    fn parse(
+        status: u16,
+        headers: &[(&'static str, &'static str)],
+        requested: RequestedRange,
+    ) -> Result<ResponseHead> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());

@@ -166,7 +166,11 @@ mod tests {
         scheduler.release(1);
         scheduler.advance(0, 10 * MIN_SPLIT);
         assert_eq!(scheduler.assign(1), Some(15 * MIN_SPLIT..16 * MIN_SPLIT));
-        assert_eq!(scheduler.assign(0), None, "the rest is too small to be split");
+        assert_eq!(
+            scheduler.assign(0),
+            None,
+            "the rest is too small to be split"
+        );
     }
 
     #[test]
@@ -178,7 +182,10 @@ mod tests {
         scheduler.advance(1, 14);
         scheduler.release(1);
         scheduler.release(2);
-        assert!(!scheduler.extend(0), "10..14 lies between, which is complete");
+        assert!(
+            !scheduler.extend(0),
+            "10..14 lies between, which is complete"
+        );
         scheduler.release(0);
         let mut scheduler = for_file(30, 3);
         scheduler.assign(0).unwrap();

@@ -8,7 +8,7 @@ use super::Subject;
 use super::hidden::Hidden;
 use super::payload::Data;
 use super::wire::or_none;
-use crate::content::ContentUrl;
+use crate::content_url::ContentUrl;
 
 /// Event Grid's handshake: it posts this once, before the first event, and on every change of the
 /// subscription.

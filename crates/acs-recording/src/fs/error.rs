@@ -23,9 +23,7 @@ pub(crate) fn file_error(error: io::Error, path: &Path) -> Error {
     // An error of this crate carries its own text.
     let is_from_system = error.get_ref().is_none();
     let what = match error.kind() {
-        io::ErrorKind::AlreadyExists if is_from_system => {
-            "already exists and was left unchanged"
-        }
+        io::ErrorKind::AlreadyExists if is_from_system => "already exists and was left unchanged",
         io::ErrorKind::WouldBlock if is_from_system => {
             "is being written by another download; try again when that has finished"
         }

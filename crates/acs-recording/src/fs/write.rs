@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::names::{remove, with_suffix};
 #[cfg(unix)]
 use super::names::parent_of;
+use super::names::{remove, with_suffix};
 use super::open::create_new;
 
 /// Writes a file atomically: after a crash it exists completely or not at all.

@@ -1,56 +1,59 @@
-//! Which number each chunk of a recording has.
+//! The numbers of the chunks of a recording.
 
 use std::collections::BTreeSet;
 
-use super::earlier::{GAP, fill_in, take_known};
+use super::known_chunks::{GAP, fill_in, take_known};
 use crate::event::RecordingChunk;
 use crate::manifest::ManifestChunk;
 
-/// Longer lists of gaps say nothing new.
+/// A longer list of gaps would not be useful.
 const MAX_GAPS: usize = 1000;
 
-/// The chunks of a recording, each with a number of its own.
+/// The chunks of a recording with unique numbers.
 #[derive(Debug, Default)]
-pub(super) struct Numbered {
-    /// In the order of their numbers.
+pub(super) struct NumberedChunks {
+    /// The chunks of the event, in order.
     pub(super) chunks: Vec<(u64, RecordingChunk)>,
-    /// Those of which only earlier events told, in the same order.
-    pub(super) earlier: Vec<ManifestChunk>,
-    /// The numbers below the highest one that no chunk has.
+    /// The chunks that only earlier events named, in order.
+    pub(super) unnamed: Vec<ManifestChunk>,
+    /// The numbers below the highest one without a chunk.
     pub(super) gaps: Vec<u64>,
-    /// What is odd about the numbers.
+    /// Inconsistencies of the numbers.
     pub(super) warnings: Vec<String>,
 }
 
-/// Numbers chunks by their index. A chunk without an index, or with that of another chunk, gets a
-/// free number; a chunk that is announced twice is one. One that is `known` from an earlier event
-/// keeps the number that it has, and takes from there what this event does not say.
-pub(super) fn number(chunks: &[RecordingChunk], known: Vec<ManifestChunk>) -> Numbered {
-    let mut numbered = Numbered {
-        earlier: known,
-        ..Numbered::default()
+/// Numbers chunks by their index. A chunk without an index, or with the index of another chunk, gets
+/// a free number. A chunk that is announced twice counts once. A chunk that is `known` from an
+/// earlier event keeps its number, and its values that this event does not have.
+pub(super) fn number_chunks(
+    chunks: &[RecordingChunk],
+    known: Vec<ManifestChunk>,
+) -> NumberedChunks {
+    let mut numbered = NumberedChunks {
+        unnamed: known,
+        ..NumberedChunks::default()
     };
     let mut others = Vec::new();
-    for (place, mut chunk) in (0_u64..).zip(without_repetitions(chunks)) {
-        if let Some(known) = take_known(&mut numbered.earlier, &chunk) {
+    for (position, mut chunk) in (0_u64..).zip(unique_chunks(chunks)) {
+        if let Some(known) = take_known(&mut numbered.unnamed, &chunk) {
             numbered.warn(known.index, chunk.index);
             fill_in(&mut chunk, &known);
             numbered.chunks.push((known.index, chunk));
         } else {
-            others.push((place, chunk));
+            others.push((position, chunk));
         }
     }
     let mut rest = Vec::new();
-    for (place, chunk) in others {
+    for (position, chunk) in others {
         match chunk.index {
             Some(index) if numbered.is_free(index) => numbered.chunks.push((index, chunk)),
-            _ => rest.push((place, chunk)),
+            _ => rest.push((position, chunk)),
         }
     }
-    for (place, chunk) in rest {
+    for (position, chunk) in rest {
         let number = match numbered.numbers().max() {
-            Some(highest) if !numbered.is_free(place) => highest.saturating_add(1),
-            _ => place,
+            Some(highest) if !numbered.is_free(position) => highest.saturating_add(1),
+            _ => position,
         };
         numbered.warn(number, chunk.index);
         numbered.chunks.push((number, chunk));
@@ -65,37 +68,37 @@ pub(super) fn number(chunks: &[RecordingChunk], known: Vec<ManifestChunk>) -> Nu
             ""
         };
         numbered.warnings.push(format!(
-            "{GAP} {}{more}, and does announce later ones",
+            "{GAP} {}{more}, but there are later ones",
             list.join(", ")
         ));
     }
     numbered
 }
 
-impl Numbered {
+impl NumberedChunks {
     fn numbers(&self) -> impl Iterator<Item = u64> {
-        let earlier = self.earlier.iter().map(|chunk| chunk.index);
-        earlier.chain(self.chunks.iter().map(|(number, _)| *number))
+        let unnamed = self.unnamed.iter().map(|chunk| chunk.index);
+        unnamed.chain(self.chunks.iter().map(|(number, _)| *number))
     }
 
     fn is_free(&self, number: u64) -> bool {
         self.numbers().all(|taken| taken != number)
     }
 
-    /// Tells of a number that is not the index.
+    /// Adds a warning if the number differs from the index.
     fn warn(&mut self, number: u64, index: Option<u64>) {
         self.warnings.push(match index {
             Some(index) if index == number => return,
             Some(index) => {
-                format!("two chunks have the index {index}; one of them is chunk {number} here")
+                format!("two chunks have the index {index}; one of them becomes chunk {number}")
             }
-            None => format!("the event gives chunk {number} no index"),
+            None => format!("the event has no index of chunk {number}"),
         });
     }
 }
 
-/// The chunks, each once. Of two entries about the same one, that with a location counts.
-fn without_repetitions(chunks: &[RecordingChunk]) -> Vec<RecordingChunk> {
+/// Each chunk once. Of two entries about the same one, the one with a location counts.
+fn unique_chunks(chunks: &[RecordingChunk]) -> Vec<RecordingChunk> {
     let mut once: Vec<RecordingChunk> = Vec::with_capacity(chunks.len());
     for chunk in chunks {
         let same = once.iter_mut().find(|other| {
@@ -138,17 +141,17 @@ mod tests {
     fn numbers(indices: &[Option<u64>]) -> (Vec<u64>, Vec<u64>, usize) {
         let named = indices.iter().enumerate();
         let chunks: Vec<_> = named
-            .map(|(place, index)| chunk(&format!("d{place}"), *index))
+            .map(|(position, index)| chunk(&format!("d{position}"), *index))
             .collect();
-        let numbered = number(&chunks, Vec::new());
+        let numbered = number_chunks(&chunks, Vec::new());
         let numbers: Vec<_> = numbered.chunks.iter().map(|(number, _)| *number).collect();
         let unique: BTreeSet<_> = numbers.iter().collect();
-        assert_eq!(unique.len(), indices.len(), "each has its own");
+        assert_eq!(unique.len(), indices.len(), "numbers are unique");
         (numbers, numbered.gaps, numbered.warnings.len())
     }
 
     #[test]
-    fn numbers_follow_the_index() {
+    fn numbers_equal_the_index() {
         assert_eq!(numbers(&[]), (vec![], vec![], 0));
         assert_eq!(numbers(&[Some(0), Some(1)]), (vec![0, 1], vec![], 0));
         assert_eq!(numbers(&[Some(0), Some(2)]), (vec![0, 2], vec![1], 1));
@@ -156,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_chunk_gets_a_number_of_its_own() {
+    fn every_chunk_gets_a_unique_number() {
         assert_eq!(numbers(&[None, None]), (vec![0, 1], vec![], 2));
         assert_eq!(
             numbers(&[Some(0), None, Some(2)]),
@@ -168,12 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_that_is_announced_twice_is_one() {
+    fn a_chunk_that_is_announced_twice_counts_once() {
         let with_location = RecordingChunk {
             content_location: "https://x.example/a".parse().ok(),
             ..chunk("a", Some(0))
         };
-        let numbered = number(
+        let numbered = number_chunks(
             &[
                 chunk("a", Some(0)),
                 with_location.clone(),
@@ -186,8 +189,8 @@ mod tests {
     }
 
     #[test]
-    fn an_index_without_bounds_takes_no_memory() {
-        let numbered = number(
+    fn a_huge_index_takes_no_memory() {
+        let numbered = number_chunks(
             &[chunk("a", Some(1 << 53)), chunk("b", Some(u64::MAX))],
             Vec::new(),
         );

@@ -1,4 +1,4 @@
-//! Names of files, from what an event says, which may be anything.
+//! Names of files from the content of an event, which may be anything.
 
 use std::fmt::Write as _;
 
@@ -6,16 +6,16 @@ use sha2::{Digest as _, Sha256};
 
 use crate::models::RecordingFormatType;
 
-/// Longer stems are cut; with their endings all names stay below what file systems take.
+/// Longer stems are truncated, so that names with extensions stay within the limits of file systems.
 const MAX_STEM: usize = 120;
 
-/// Names that Windows keeps for devices, whatever their ending.
+/// Names that Windows reserves for devices, with any extension.
 const DEVICES: &[&str] = &["con", "prn", "aux", "nul"];
 
-/// The part that the names of all files of a recording have in common, from its first document.
+/// The beginning of the names of all files of a recording, from its id.
 ///
-/// Ids of the service are taken as they are. In others everything but letters, digits, `-` and `_`
-/// is replaced, and a checksum keeps names of different ids different.
+/// Ids of the service are unchanged. In other ids, everything except letters, digits, `-` and `_` is
+/// replaced, and a checksum is appended, so that different ids have different names.
 pub(super) fn stem(id: &str) -> String {
     let mut stem: String = id
         .chars()
@@ -41,30 +41,30 @@ fn is_device(stem: &str) -> bool {
     DEVICES.contains(&lower.as_str()) || numbered.is_some_and(|rest| rest.len() == 1)
 }
 
-/// The formats that the service records in, by the endings of their files.
+/// The formats that the service records, by the extensions of their files.
 const FORMATS: [&str; 3] = ["wav", "mp3", "mp4"];
 
-/// The ending of media files: by the format, or by the last word of their location.
-pub(super) fn ending(format: Option<&RecordingFormatType>, path: &str) -> &'static str {
-    let announced = announced(format, path);
+/// The extension of media files, by the format or the last segment of their location.
+pub(super) fn media_extension(format: Option<&RecordingFormatType>, path: &str) -> &'static str {
+    let announced = announced_formats(format, path);
     announced.into_iter().flatten().next().unwrap_or("bin")
 }
 
-/// The formats that a media file is announced in: by its event, and by its location.
-pub(super) fn announced(
+/// The formats of a media file according to its event, and according to its location.
+pub(super) fn announced_formats(
     format: Option<&RecordingFormatType>,
     path: &str,
 ) -> [Option<&'static str>; 2] {
     let last = path.rsplit('/').next().unwrap_or_default();
     let last = last.to_ascii_lowercase();
-    let said = |said: &str| {
-        let is_it = |known: &&&str| said.eq_ignore_ascii_case(known);
-        FORMATS.iter().find(is_it).copied()
+    let known_format = |name: &str| {
+        let is_match = |known: &&&str| name.eq_ignore_ascii_case(known);
+        FORMATS.iter().find(is_match).copied()
     };
     let by_location = FORMATS.iter().find(|known| last.contains(**known)).copied();
     let video = Some("mp4").filter(|_| last.contains("video"));
     [
-        format.and_then(|format| said(format.as_str())),
+        format.and_then(|format| known_format(format.as_str())),
         by_location.or(video),
     ]
 }
@@ -78,13 +78,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_of_the_service_are_names_as_they_are() {
+    fn ids_of_the_service_are_unchanged() {
         let id = "0-eus-d3-3cca2175891f21c6c9a5975a12c0141c";
         assert_eq!(stem(id), id);
     }
 
     #[test]
-    fn names_end_by_format_or_location() {
+    fn the_extension_depends_on_format_or_location() {
         let mp3 = RecordingFormatType::from("mp3");
         for (format, path, expected) in [
             (Some(&mp3), "/v1/objects/x/content/audiowav", "mp3"),
@@ -95,13 +95,13 @@ mod tests {
             (Some(&"2".into()), "/v1/objects/x/content/audiowav", "wav"),
             (Some(&"WAV".into()), "/v1/objects/x/content/video", "wav"),
         ] {
-            assert_eq!(ending(format, path), expected, "{path}");
+            assert_eq!(media_extension(format, path), expected, "{path}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_id_leaves_the_folder(id in "\\PC{0,300}|[./\\\\:\0a~]{0,12}|(?i)con|nul|com1|\\.\\.") {
+        fn no_id_leads_out_of_the_folder(id in "\\PC{0,300}|[./\\\\:\0a~]{0,12}|(?i)con|nul|com1|\\.\\.") {
             let name = format!("{}.000.wav", stem(&id));
             prop_assert!(name.len() < 150);
             prop_assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)));

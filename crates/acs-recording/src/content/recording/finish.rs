@@ -1,171 +1,171 @@
-//! The end of saving a recording: the manifest, and then deleting.
+//! The end of a recording's download: the manifest, and then the deletion.
 
 use jiff::Timestamp;
 
-use super::delete::DeleteContent;
-use super::disk::on_disk;
-use super::folder::{MissingChunk, SavedChunk, SavedRecording};
-use super::piece::{Piece, recorded};
-use super::proofs::Proof;
-use super::saving::{Saving, is_gone};
+use super::super::content_error::is_gone;
+use super::super::delete::DeleteContent;
+use super::super::manifest_store::VerifiedBy;
+use super::chunk::ChunkDownload;
+use super::run::RecordingDownload;
+use super::saved::{MissingChunk, SavedChunk, SavedRecording};
 use crate::error::{Error, Result};
+use crate::fs::run_blocking;
 use crate::manifest::{ManifestChunk, RecordingManifest};
 
-impl Saving<'_> {
-    /// Writes the manifest, deletes what is to be deleted, and tells how it went.
+impl RecordingDownload {
+    /// Writes the manifest, deletes the recording if requested, and returns the outcome.
     pub(super) async fn finish(mut self) -> Result<SavedRecording> {
         let mut manifest = self.manifest();
         if !self.failures.is_empty() {
-            // What may come yet is tried again by the next run, which goes on from the draft. What an
-            // earlier run wrote down stays: its files may have been moved since.
-            if self.proofs.finished.is_none() && self.failures.iter().all(is_gone) {
+            // If a chunk may succeed later, the next run continues from the draft. An existing
+            // manifest is kept: the files in it may have been moved since.
+            if self.earlier.finished.is_none() && self.failures.iter().all(is_gone) {
                 self.write(&manifest).await?;
             }
-            let worst = self
-                .failures
-                .iter()
-                .position(Error::is_retryable)
-                .unwrap_or(0);
-            let error = self.failures.swap_remove(worst);
+            let retryable = self.failures.iter().position(Error::is_retryable);
+            let error = self.failures.swap_remove(retryable.unwrap_or(0));
             let saved = self
-                .pieces
+                .chunks
                 .iter()
-                .filter(|piece| piece.media.is_some())
+                .filter(|chunk| chunk.media.is_some())
                 .count();
             return Err(match saved {
                 0 => error,
                 _ => error.with_note(&format!(
                     "{saved} of {} chunks are saved",
-                    self.pieces.len()
+                    self.chunks.len()
                 )),
             });
         }
         self.write(&manifest).await?;
-        let mut kept = None;
-        if self.save.deletes && !self.is_deleted(&manifest) {
-            if manifest.complete || self.save.deletes_incomplete {
+        let mut warning = None;
+        if self.dir.deletes && !self.is_deleted(&manifest) {
+            if manifest.complete || self.dir.deletes_incomplete {
                 let outcome = self.delete(&mut manifest).await;
                 self.write(&manifest).await?;
                 outcome?;
             } else {
-                kept = Some(
-                    "the recording is incomplete; the service's copy is not deleted".to_owned(),
+                warning = Some(
+                    "the recording is incomplete, so the service's copy is not deleted".to_owned(),
                 );
             }
         }
-        Ok(self.outcome(&manifest, kept))
+        Ok(self.outcome(&manifest, warning))
     }
 
-    fn outcome(self, manifest: &RecordingManifest, kept: Option<String>) -> SavedRecording {
+    fn outcome(self, manifest: &RecordingManifest, warning: Option<String>) -> SavedRecording {
         let deleted = self.is_deleted(manifest);
-        let gaps = self.gaps.iter().map(|gap| MissingChunk::gap(*gap));
+        let gaps = self.gaps.iter();
+        let gaps = gaps.map(|index| MissingChunk::unannounced(*index));
         let without_media = manifest.chunks.iter().filter(|chunk| chunk.media.is_none());
-        let mut missing: Vec<_> = gaps.chain(without_media.map(MissingChunk::of)).collect();
+        let mut missing: Vec<_> = gaps
+            .chain(without_media.map(MissingChunk::announced))
+            .collect();
         missing.sort_by_key(|chunk| chunk.index);
-        let saved = self.pieces.into_iter().filter_map(|piece| {
+        let saved = self.chunks.into_iter().filter_map(|chunk| {
             Some(SavedChunk {
-                index: piece.number,
-                media: piece.media?.0,
-                metadata: piece.metadata.map(|(saved, _)| saved),
-                document: piece.document,
+                index: chunk.index,
+                media: chunk.media?.0,
+                metadata: chunk.metadata.map(|(saved, _)| saved),
+                document: chunk.document,
             })
         });
         SavedRecording {
             chunks: saved.collect(),
             missing,
-            warnings: self.warnings.into_iter().chain(kept).collect(),
-            manifest: self.records.path().to_owned(),
+            warnings: self.warnings.into_iter().chain(warning).collect(),
+            manifest: self.store.path().to_owned(),
             deleted,
             complete: manifest.complete,
-            lacks_metadata: self.lacks_metadata && !self.lacks_earlier,
+            lacks_metadata: self.lacks_metadata && !self.lacks_earlier_files,
         }
     }
 
-    /// What is verified by now.
+    /// The manifest of all files verified so far.
     pub(super) fn manifest(&self) -> RecordingManifest {
-        let old = self.proofs.finished.as_ref();
-        let is_old = self
-            .pieces
+        let old = self.earlier.finished.as_ref();
+        let is_unchanged = self
+            .chunks
             .iter()
-            .flat_map(Piece::proofs)
-            .all(|proof| proof == Proof::Finished);
-        let old_files = old.filter(|_| is_old);
-        let mut manifest = RecordingManifest::new(&self.save.what.file);
-        manifest.event_id.clone_from(&self.save.what.event_id);
-        manifest.event_time = self.save.what.event_time;
+            .flat_map(ChunkDownload::verified_by)
+            .all(|run| run == VerifiedBy::Manifest);
+        let unchanged = old.filter(|_| is_unchanged);
+        let mut manifest = RecordingManifest::new(&self.request.file);
+        manifest.event_id.clone_from(&self.request.event_id);
+        manifest.event_time = self.request.event_time;
         if manifest.event_id.is_none() {
             manifest.event_id = old.and_then(|old| old.event_id.clone());
             manifest.event_time = old.and_then(|old| old.event_time);
         }
         if let Some(old) = old {
-            keep(&mut manifest, old);
+            keep_earlier(&mut manifest, old);
         }
-        manifest.chunks = self.pieces.iter().map(recorded).collect();
-        manifest.chunks.extend(self.earlier.iter().cloned());
+        manifest.chunks = self.chunks.iter().map(ChunkDownload::to_manifest).collect();
+        manifest.chunks.extend(self.unnamed.iter().cloned());
         manifest.chunks.sort_by_key(|chunk| chunk.index);
         manifest.gaps.clone_from(&self.gaps);
         manifest.warnings.clone_from(&self.warnings);
         let has_media = manifest.chunks.iter().all(|chunk| chunk.media.is_some());
-        let is_whole = has_media && self.gaps.is_empty() && !self.lacks_earlier;
-        manifest.complete = is_whole && !self.lacks_metadata;
-        let saved_at = old_files.and_then(|old| old.saved_at);
+        let has_all_media = has_media && self.gaps.is_empty() && !self.lacks_earlier_files;
+        manifest.complete = has_all_media && !self.lacks_metadata;
+        let saved_at = unchanged.and_then(|old| old.saved_at);
         manifest.saved_at = Some(saved_at.unwrap_or_else(Timestamp::now));
         manifest.deleted_at = all_deleted(&manifest.chunks);
         manifest
     }
 
     async fn write(&self, manifest: &RecordingManifest) -> Result<()> {
-        let is_known = self.proofs.finished.as_ref() == Some(manifest);
-        let (records, manifest) = (self.records.clone(), manifest.clone());
-        on_disk(self.records.path(), move || {
-            if is_known {
-                return records.forget_draft();
+        let is_written = self.earlier.finished.as_ref() == Some(manifest);
+        let (store, manifest) = (self.store.clone(), manifest.clone());
+        run_blocking(self.store.path(), move || {
+            if is_written {
+                return store.remove_draft();
             }
-            records.write(&manifest)
+            store.write(&manifest)
         })
         .await
     }
 
-    /// Whether all that the event names is deleted, as far as it is saved.
+    /// Whether all saved chunks that the event names are deleted.
     fn is_deleted(&self, manifest: &RecordingManifest) -> bool {
         let is_named = |chunk: &&ManifestChunk| {
-            let mut pieces = self.pieces.iter();
-            pieces.any(|piece| piece.number == chunk.index)
+            let mut named = self.chunks.iter();
+            named.any(|named| named.index == chunk.index)
         };
         all_deleted(manifest.chunks.iter().filter(is_named)).is_some()
     }
 
-    /// Deletes all that the event names, is saved and can be deleted; the first failure is told
-    /// after that.
+    /// Deletes all saved chunks that the event names. The first failure is returned after that.
     async fn delete(&self, manifest: &mut RecordingManifest) -> Result<()> {
         let mut outcome = Ok(());
-        for piece in self.pieces.iter().filter(|piece| piece.media.is_some()) {
+        for saved in self.chunks.iter().filter(|chunk| chunk.media.is_some()) {
             let mut chunks = manifest.chunks.iter_mut();
-            let chunk = chunks.find(|chunk| chunk.index == piece.number);
+            let chunk = chunks.find(|chunk| chunk.index == saved.index);
             let Some(chunk) = chunk.filter(|chunk| chunk.deleted_at.is_none()) else {
                 continue;
             };
-            let client = self.save.what.client.clone();
-            match DeleteContent::of(client, &piece.chunk).await {
+            let client = self.request.client.clone();
+            match DeleteContent::of(client, &saved.chunk).await {
                 Ok(()) => chunk.deleted_at = Some(Timestamp::now()),
                 Err(error) => outcome = outcome.and(Err(error)),
             }
         }
         manifest.deleted_at = all_deleted(&manifest.chunks);
-        outcome
-            .map_err(|error| error.with_note("the recording is saved, and not all of it deleted"))
+        outcome.map_err(|error| {
+            error.with_note("the recording is saved, but not completely deleted from the service")
+        })
     }
 }
 
-/// When the last of these chunks was deleted, if all that are saved are.
+/// When the last of these chunks was deleted, if all saved ones are deleted.
 fn all_deleted<'a>(chunks: impl IntoIterator<Item = &'a ManifestChunk>) -> Option<Timestamp> {
     let saved = chunks.into_iter().filter(|chunk| chunk.media.is_some());
     let deleted: Option<Vec<Timestamp>> = saved.map(|chunk| chunk.deleted_at).collect();
     deleted?.into_iter().max()
 }
 
-/// Keeps what an earlier event said and this one does not.
-fn keep(manifest: &mut RecordingManifest, old: &RecordingManifest) {
+/// Keeps the values of an earlier event that this one does not have.
+fn keep_earlier(manifest: &mut RecordingManifest, old: &RecordingManifest) {
     let or = |new: &mut Option<String>, old: &Option<String>| {
         if new.is_none() {
             new.clone_from(old);

@@ -1,26 +1,26 @@
-//! What is known of a recording by earlier events about it.
+//! The chunks of a recording that earlier runs know.
 
 use std::path::Path;
 
-use super::disk::on_disk;
-use super::proofs::{Proofs, files_of, holds, is_same};
+use super::super::manifest_store::{EarlierManifests, files_of, is_same_content, matches_manifest};
 use crate::error::Result;
 use crate::event::RecordingChunk;
+use crate::fs::run_blocking;
 use crate::manifest::{ManifestChunk, RecordingManifest};
 
-/// What all warnings about gaps begin with.
-pub(super) const GAP: &str = "the event does not announce chunk";
-/// What all warnings about files that were moved or altered end with.
-const NOT_HERE: &str = "is not here any more as an earlier run saved it";
+/// The beginning of all warnings about gaps.
+pub(super) const GAP: &str = "no event announces chunk";
+/// The end of all warnings about files that were moved or altered.
+const MISSING_FILE: &str = "is missing or differs from what an earlier run saved";
 
-impl Proofs {
-    /// The chunks that earlier runs wrote down, each with a number of its own.
+impl EarlierManifests {
+    /// The chunks in the manifests of earlier runs, with their numbers.
     pub(super) fn chunks(&self) -> Vec<ManifestChunk> {
         let mut chunks: Vec<ManifestChunk> = Vec::new();
-        // A draft is later than what the last run that came to its end wrote down.
+        // A draft is newer than the manifest of the last run that finished.
         for manifest in self.draft.iter().chain(&self.finished) {
             for chunk in &manifest.chunks {
-                let known = chunks.iter_mut().find(|other| other.index == chunk.index);
+                let known = chunks.iter_mut().find(|known| known.index == chunk.index);
                 let Some(known) = known else {
                     let mut chunk = chunk.clone();
                     let is_saved = chunk.media.is_some();
@@ -44,38 +44,40 @@ impl Proofs {
     }
 }
 
-/// Takes what is known about this chunk out of what is known.
+/// Removes and returns the known chunk that this one is.
 pub(super) fn take_known(
     known: &mut Vec<ManifestChunk>,
     chunk: &RecordingChunk,
 ) -> Option<ManifestChunk> {
-    let is_it = |one: &ManifestChunk| is_about(one, chunk);
-    let same_number = |one: &ManifestChunk| chunk.index == Some(one.index);
-    let place = known.iter().position(|one| is_it(one) && same_number(one));
-    let place = place.or_else(|| known.iter().position(is_it))?;
-    Some(known.remove(place))
+    let is_same = |known: &ManifestChunk| is_same_chunk(known, chunk);
+    let has_index = |known: &ManifestChunk| chunk.index == Some(known.index);
+    let position = known
+        .iter()
+        .position(|known| is_same(known) && has_index(known));
+    let position = position.or_else(|| known.iter().position(is_same))?;
+    Some(known.remove(position))
 }
 
-fn is_about(known: &ManifestChunk, chunk: &RecordingChunk) -> bool {
+fn is_same_chunk(known: &ManifestChunk, chunk: &RecordingChunk) -> bool {
     let documents = known.document_id.as_ref().zip(chunk.document_id.as_ref());
     if documents.is_some_and(|(one, other)| one != other) {
         return false;
     }
     let locations = known.content_location.as_ref();
     match locations.zip(chunk.content_location.as_ref()) {
-        Some((one, other)) if is_same(one, other) => true,
-        // The same document at another place.
+        Some((one, other)) if is_same_content(one, other) => true,
+        // The same document at another location.
         Some(_) => documents.is_some() && chunk.index.is_none_or(|index| index == known.index),
         None => documents.is_some() || chunk.index == Some(known.index),
     }
 }
 
-/// Fills in what the event leaves out. Where something may be deleted is not of this: that only the
-/// event at hand can say.
+/// Fills in what the event leaves out, except the delete location: only the event itself may say what
+/// to delete.
 pub(super) fn fill_in(chunk: &mut RecordingChunk, known: &ManifestChunk) {
-    fn fill<T: Clone>(place: &mut Option<T>, known: Option<&T>) {
-        if place.is_none() {
-            *place = known.cloned();
+    fn fill<T: Clone>(value: &mut Option<T>, known: Option<&T>) {
+        if value.is_none() {
+            *value = known.cloned();
         }
     }
     fill(&mut chunk.document_id, known.document_id.as_ref());
@@ -85,35 +87,42 @@ pub(super) fn fill_in(chunk: &mut RecordingChunk, known: &ManifestChunk) {
     fill(&mut chunk.metadata_location, metadata);
 }
 
-/// What an earlier run said about chunks that this event does not name.
-pub(super) fn warnings_about(chunks: &[ManifestChunk], before: &RecordingManifest) -> Vec<String> {
+/// The warnings of an earlier run about chunks that this event does not name.
+pub(super) fn earlier_warnings(
+    chunks: &[ManifestChunk],
+    earlier: &RecordingManifest,
+) -> Vec<String> {
     let is_about = |warning: &String, chunk: &ManifestChunk| {
         let files = files_of(chunk);
-        let number = format!("chunk {}", chunk.index);
-        let is_named = warning.match_indices(&number).any(|(at, number)| {
-            let rest = warning.get(at + number.len()..).unwrap_or_default();
+        let name = format!("chunk {}", chunk.index);
+        let is_named = warning.match_indices(&name).any(|(position, name)| {
+            let rest = warning.get(position + name.len()..).unwrap_or_default();
             !rest.starts_with(|letter: char| letter.is_ascii_digit())
         });
         is_named || files.iter().any(|(file, _)| warning.contains(&file.name))
     };
-    let warnings = before.warnings.iter();
+    let warnings = earlier.warnings.iter();
     warnings
-        .filter(|warning| !warning.starts_with(GAP) && !warning.ends_with(NOT_HERE))
+        .filter(|warning| !warning.starts_with(GAP) && !warning.ends_with(MISSING_FILE))
         .filter(|warning| chunks.iter().any(|chunk| is_about(warning, chunk)))
         .cloned()
         .collect()
 }
 
-/// Warns of files of these chunks that are not here, or not as they were saved.
-pub(super) async fn look_for(folder: &Path, chunks: &[ManifestChunk]) -> Result<Vec<String>> {
+/// Warnings about files of these chunks that are missing or differ from what was saved.
+pub(super) async fn find_missing_files(
+    folder: &Path,
+    chunks: &[ManifestChunk],
+) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
     for (file, _) in chunks.iter().flat_map(files_of) {
-        // Names in a manifest that anybody may have written lead nowhere else.
+        // A manipulated manifest must not lead out of the folder.
         let is_plain = Path::new(&file.name).file_name() == Some(file.name.as_ref());
         let (path, expected) = (folder.join(&file.name), file.clone());
-        let is_here = is_plain && on_disk(folder, move || holds(&path, &expected)).await?;
-        if !is_here {
-            warnings.push(format!("{} {NOT_HERE}", file.name));
+        let is_intact =
+            is_plain && run_blocking(folder, move || matches_manifest(&path, &expected)).await?;
+        if !is_intact {
+            warnings.push(format!("{} {MISSING_FILE}", file.name));
         }
     }
     Ok(warnings)

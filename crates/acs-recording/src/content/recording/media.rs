@@ -1,97 +1,96 @@
-//! Whether a media file is of its format, and how long its sound is, as far as its head tells.
+//! Checks the format of a media file, and reads its duration from the header.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
-use super::disk::file_error;
-use super::sniff;
+use super::super::error_page;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs::file_error;
 
-/// How far lengths may differ: clocks and encoders round.
+/// How much durations may differ: clocks and encoders round.
 const TOLERANCE: Duration = Duration::from_secs(1);
-/// And by how many thousandths of the length.
+/// The same in thousandths of the duration.
 const RELATIVE_TOLERANCE: u32 = 5;
-/// Chunks before the samples; a file with more of them is none of the service.
+/// The most chunks of a WAV file before its samples.
 const MAX_CHUNKS: usize = 64;
-/// What a writer puts in place of a size that it does not know yet.
-const UNKNOWN: u32 = u32::MAX;
+/// The placeholder of a size that is not known yet.
+const UNKNOWN_SIZE: u32 = u32::MAX;
 /// The boxes that an MP4 file may begin with.
 const MP4_BOXES: &[&[u8; 4]] = &[
     b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"pnot",
 ];
 
-/// What the head of a media file tells.
+/// What the header of a media file says.
 #[derive(Debug, Default)]
-pub(super) struct Look {
-    /// How long its sound is, if it is WAV and its head is sound.
-    pub(super) length: Option<Duration>,
-    /// What is odd about it.
-    pub(super) oddity: Option<String>,
+pub(super) struct MediaInfo {
+    /// The duration of a WAV file with a valid header.
+    pub(super) duration: Option<Duration>,
+    /// What is wrong with the file.
+    pub(super) problem: Option<String>,
 }
 
-/// Refuses a file that is in none of the formats in which it was announced, or that is no media at
-/// all.
-pub(super) fn refuse(path: &Path, announced: [Option<&'static str>; 2]) -> Result<()> {
-    sniff::refuse_page(path)?;
-    let mut head = [0; 12];
+/// Rejects a file that has none of the announced formats, an HTML page, and an error document.
+pub(super) fn reject_other_format(path: &Path, announced: [Option<&'static str>; 2]) -> Result<()> {
+    error_page::reject_error_page(path)?;
+    let mut start = [0; 12];
     let length = File::open(path)
-        .and_then(|mut file| read_up_to(&mut file, &mut head))
+        .and_then(|mut file| read_up_to(&mut file, &mut start))
         .map_err(|error| file_error(error, path))?;
-    let head = head.get(..length).unwrap_or_default();
+    let start = start.get(..length).unwrap_or_default();
     let mut formats = announced.into_iter().flatten().peekable();
     let Some(first) = formats.peek().copied() else {
         return Ok(());
     };
-    if formats.any(|format| is(head, format)) {
+    if formats.any(|format| has_format(start, format)) {
         return Ok(());
     }
     let text = format!(
-        "the content was announced as {first} and begins with something else ({} bytes: {})",
-        head.len(),
-        head.escape_ascii()
+        "the content was announced as {first} but begins with other bytes ({} bytes: {})",
+        start.len(),
+        start.escape_ascii()
     );
     Err(Error::new(ErrorKind::CorruptContent, text))
 }
 
-/// Looks at a file that is there. Nothing that it tells is reason enough to do without the file.
-pub(super) fn look(path: &Path, ending: &str) -> io::Result<Look> {
+/// Inspects a saved file. A problem is no reason to reject it.
+pub(super) fn inspect(path: &Path, extension: &str) -> io::Result<MediaInfo> {
     let mut file = File::open(path)?;
-    let mut head = [0; 12];
-    let length = read_up_to(&mut file, &mut head)?;
-    let head = head.get(..length).unwrap_or_default();
-    if ending != "bin" && !is(head, ending) {
-        return Ok(Look {
-            length: None,
-            oddity: Some(format!("it is not {ending} by its first bytes")),
+    let mut start = [0; 12];
+    let length = read_up_to(&mut file, &mut start)?;
+    let start = start.get(..length).unwrap_or_default();
+    if extension != "bin" && !has_format(start, extension) {
+        return Ok(MediaInfo {
+            duration: None,
+            problem: Some(format!("its first bytes are not those of {extension}")),
         });
     }
-    if ending != "wav" {
-        return Ok(Look::default());
+    if extension != "wav" {
+        return Ok(MediaInfo::default());
     }
-    match wav(&mut file) {
-        Ok(look) => Ok(look),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Look {
-            length: None,
-            oddity: Some("its head is cut short".to_owned()),
+    match read_wav_header(&mut file) {
+        Ok(info) => Ok(info),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(MediaInfo {
+            duration: None,
+            problem: Some("its header is incomplete".to_owned()),
         }),
         Err(error) => Err(error),
     }
 }
 
-/// Whether a file that begins like this is of a format.
-fn is(head: &[u8], format: &str) -> bool {
+/// Whether a file that begins with these bytes has the format.
+fn has_format(start: &[u8], format: &str) -> bool {
     match format {
         "wav" => {
-            matches!(head.get(..4), Some(b"RIFF" | b"RIFX" | b"RF64" | b"BW64"))
-                && head.get(8..12) == Some(b"WAVE")
+            matches!(start.get(..4), Some(b"RIFF" | b"RIFX" | b"RF64" | b"BW64"))
+                && start.get(8..12) == Some(b"WAVE")
         }
         "mp4" => {
-            let kind = head.get(4..8).unwrap_or_default();
+            let kind = start.get(4..8).unwrap_or_default();
             MP4_BOXES.iter().any(|known| known.as_slice() == kind)
         }
-        "mp3" => match head {
+        "mp3" => match start {
             [b'I', b'D', b'3', ..] => true,
             [0xff, sync, ..] => sync & 0xe0 == 0xe0,
             _ => false,
@@ -100,8 +99,8 @@ fn is(head: &[u8], format: &str) -> bool {
     }
 }
 
-/// Whether two lengths can be those of the same sound.
-pub(super) fn agree(one: Duration, other: Duration) -> bool {
+/// Whether two durations can be those of the same media.
+pub(super) fn is_same_duration(one: Duration, other: Duration) -> bool {
     let margin = TOLERANCE.saturating_add(one.max(other) / 1000 * RELATIVE_TOLERANCE);
     one.abs_diff(other) <= margin
 }
@@ -119,19 +118,19 @@ fn read_up_to(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(length)
 }
 
-fn wav(file: &mut (impl Read + Seek)) -> io::Result<Look> {
-    let odd = |what: &str| {
-        Ok(Look {
-            length: None,
-            oddity: Some(what.to_owned()),
+fn read_wav_header(file: &mut (impl Read + Seek)) -> io::Result<MediaInfo> {
+    let invalid = |what: &str| {
+        Ok(MediaInfo {
+            duration: None,
+            problem: Some(what.to_owned()),
         })
     };
     let length = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(12))?;
     let mut bytes_per_second = 0;
     for _ in 0..MAX_CHUNKS {
-        let (name, size) = chunk_head(file)?;
-        let at = file.stream_position()?;
+        let (name, size) = read_chunk_header(file)?;
+        let position = file.stream_position()?;
         match &name {
             b"fmt " => {
                 let mut format = [0; 12];
@@ -140,32 +139,36 @@ fn wav(file: &mut (impl Read + Seek)) -> io::Result<Look> {
                 bytes_per_second = u32::from_le_bytes([a, b, c, d]);
             }
             b"data" => {
-                let there = length.saturating_sub(at);
+                let available = length.saturating_sub(position);
                 let size = match size {
-                    0 | UNKNOWN => there,
+                    0 | UNKNOWN_SIZE => available,
                     size => u64::from(size),
                 };
                 if bytes_per_second == 0 {
-                    return odd("it does not tell its rate");
+                    return invalid("its header has no byte rate");
                 }
                 #[allow(clippy::cast_precision_loss, reason = "seconds need no more digits")]
-                let seconds = size.min(there) as f64 / f64::from(bytes_per_second);
-                return Ok(Look {
-                    length: Duration::try_from_secs_f64(seconds).ok(),
-                    oddity: (size > there).then(|| {
-                        format!("its head tells of {size} bytes of samples, and {there} are there")
+                let seconds = size.min(available) as f64 / f64::from(bytes_per_second);
+                return Ok(MediaInfo {
+                    duration: Duration::try_from_secs_f64(seconds).ok(),
+                    problem: (size > available).then(|| {
+                        format!(
+                            "its header announces {size} bytes of samples, but it has {available}"
+                        )
                     }),
                 });
             }
             _ => {}
         }
-        // Chunks begin at even places.
-        file.seek(SeekFrom::Start(at + u64::from(size) + u64::from(size % 2)))?;
+        // Chunks begin at even offsets.
+        file.seek(SeekFrom::Start(
+            position + u64::from(size) + u64::from(size % 2),
+        ))?;
     }
-    odd("it has no samples")
+    invalid("it has no samples")
 }
 
-fn chunk_head(file: &mut impl Read) -> io::Result<([u8; 4], u32)> {
+fn read_chunk_header(file: &mut impl Read) -> io::Result<([u8; 4], u32)> {
     let (mut name, mut size) = ([0; 4], [0; 4]);
     file.read_exact(&mut name)?;
     file.read_exact(&mut size)?;
@@ -196,51 +199,51 @@ mod tests {
         bytes.into_inner()
     }
 
-    fn look_at(bytes: &[u8]) -> Look {
+    fn inspect_bytes(bytes: &[u8]) -> MediaInfo {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.wav");
         std::fs::write(&path, bytes).unwrap();
-        look(&path, "wav").unwrap()
+        inspect(&path, "wav").unwrap()
     }
 
     #[test]
-    fn the_length_of_sound_is_told_whatever_the_head_leaves_open() {
+    fn the_duration_is_read_even_if_the_header_has_no_sizes() {
         let bytes = file(3);
         let three = Some(Duration::from_secs(3));
-        assert_eq!(look_at(&bytes).length, three);
-        for unknown in [0, UNKNOWN] {
+        assert_eq!(inspect_bytes(&bytes).duration, three);
+        for unknown in [0, UNKNOWN_SIZE] {
             for form in [b"RIFF", b"RF64"] {
                 let mut open = bytes.clone();
                 open[..4].copy_from_slice(form);
                 open[4..8].copy_from_slice(&unknown.to_le_bytes());
                 open[40..44].copy_from_slice(&unknown.to_le_bytes());
-                let look = look_at(&open);
-                assert_eq!((look.length, look.oddity), (three, None), "{unknown}");
+                let info = inspect_bytes(&open);
+                assert_eq!((info.duration, info.problem), (three, None), "{unknown}");
             }
         }
     }
 
     #[test]
-    fn what_is_odd_about_a_file_is_told() {
+    fn problems_of_a_file_are_described() {
         let bytes = file(3);
-        for (odd, says) in [
-            (&bytes[..bytes.len() - 1], "and 5999 are there"),
-            (&bytes[..30], "cut short"),
-            (b"RIFF\0\0\0\0WAVE", "cut short"),
-            (b"ID3", "not wav by its first bytes"),
+        for (bytes, text) in [
+            (&bytes[..bytes.len() - 1], "but it has 5999"),
+            (&bytes[..30], "incomplete"),
+            (b"RIFF\0\0\0\0WAVE", "incomplete"),
+            (b"ID3", "not those of wav"),
         ] {
-            let oddity = look_at(odd).oddity.unwrap();
-            assert!(oddity.contains(says), "{oddity}");
+            let problem = inspect_bytes(bytes).problem.unwrap();
+            assert!(problem.contains(text), "{problem}");
         }
     }
 
     #[test]
-    fn a_file_is_refused_only_if_it_is_of_no_announced_format() {
+    fn a_file_is_rejected_only_if_it_has_no_announced_format() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
-        let refused = |bytes: &[u8], announced| {
+        let rejected = |bytes: &[u8], announced| {
             std::fs::write(&path, bytes).unwrap();
-            refuse(&path, announced).is_err()
+            reject_other_format(&path, announced).is_err()
         };
         let wav = file(0);
         for (bytes, announced, expected) in [
@@ -260,21 +263,27 @@ mod tests {
             (b"<html>", [None, None], true),
         ] {
             let text = bytes.escape_ascii();
-            assert_eq!(refused(bytes, announced), expected, "{text} {announced:?}");
+            assert_eq!(rejected(bytes, announced), expected, "{text} {announced:?}");
         }
     }
 
     #[test]
-    fn lengths_agree_within_reason() {
+    fn durations_may_differ_within_a_tolerance() {
         let seconds = Duration::from_secs;
-        assert!(agree(seconds(10), seconds(11)) && agree(seconds(3600), seconds(3617)));
-        assert!(!agree(seconds(10), seconds(12)) && !agree(seconds(3600), seconds(3640)));
-        assert!(agree(Duration::MAX, Duration::MAX));
+        assert!(
+            is_same_duration(seconds(10), seconds(11))
+                && is_same_duration(seconds(3600), seconds(3617))
+        );
+        assert!(
+            !is_same_duration(seconds(10), seconds(12))
+                && !is_same_duration(seconds(3600), seconds(3640))
+        );
+        assert!(is_same_duration(Duration::MAX, Duration::MAX));
     }
 
     proptest! {
         #[test]
-        fn no_file_is_too_strange(mut bytes in proptest::collection::vec(any::<u8>(), 0..80), real: bool) {
+        fn parsing_never_panics(mut bytes in proptest::collection::vec(any::<u8>(), 0..80), real: bool) {
             if real {
                 let mut start = file(0);
                 let at = bytes.len() % start.len();
@@ -282,7 +291,7 @@ mod tests {
                 start.extend(&bytes);
                 bytes = start;
             }
-            let _ = wav(&mut Cursor::new(&bytes));
+            let _ = read_wav_header(&mut Cursor::new(&bytes));
         }
     }
 }
