@@ -148,8 +148,8 @@ pub(crate) async fn run(
 }
 
 async fn connected(call: &CallConnection, within: Duration, out: &Output) -> Result<(), Failure> {
-    let properties = match call.answer() {
-        Some(answer) if within.is_zero() => answer.clone(),
+    let properties = match call.initial_properties() {
+        Some(initial) if within.is_zero() => initial.clone(),
         _ => {
             // Whoever interrupts the wait needs the id to end the call.
             out.note(&format!("waiting until {} is connected", call.id()));

@@ -109,6 +109,14 @@ impl Calls {
 
     /// Joins a call that is under way.
     ///
+    /// A call connection cannot be joined, because it is the application's own part of the call:
+    ///
+    /// ```compile_fail
+    /// # fn run(client: acs_recording::RecordingClient, id: acs_recording::CallConnectionId) {
+    /// let joined = client.calls().connect(id, "https://app.example/callbacks");
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if the callback is not an absolute `https` URL (`http` is for
     /// loopback only).

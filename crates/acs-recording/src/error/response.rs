@@ -212,14 +212,15 @@ pub(crate) async fn read_error_body(response: &mut reqwest::Response, until: Ins
 #[cfg(test)]
 mod tests {
     use futures_util::StreamExt as _;
-    use uuid::Uuid;
 
     use super::*;
     use crate::transport::{Trace, Tries};
 
+    const REQUEST_ID: &str = "7d0f1e9c-1f0e-4d35-9a37-0f4b8d9a2c11";
+
     async fn error(status: u16, headers: &[(&str, &str)], body: &'static str) -> Error {
         let mut response = http::Response::builder().status(status).extension(Trace {
-            request_id: Uuid::nil(),
+            request_id: REQUEST_ID.parse().unwrap(),
             tries: Tries {
                 attempts: 2,
                 may_have_acted: false,
@@ -244,7 +245,6 @@ mod tests {
 
     #[tokio::test]
     async fn every_form_of_body_keeps_status_and_request_id() {
-        let id = Uuid::nil().to_string();
         for (status, body, code, kind) in [
             (
                 404,
@@ -303,7 +303,7 @@ mod tests {
             assert_eq!(error.code(), code);
             assert_eq!(
                 (error.request_id(), error.attempts()),
-                (Some(id.as_str()), 2)
+                (Some(REQUEST_ID), 2)
             );
             assert!(!error.to_string().contains(char::is_control), "{error}");
         }

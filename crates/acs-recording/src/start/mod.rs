@@ -215,7 +215,6 @@ impl fmt::Debug for StartRecording {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::client::RecordingClient;
     use crate::ids::ServerCallId;
 

@@ -168,7 +168,6 @@ impl<P: RetryPolicy + ?Sized> RetryPolicy for Box<P> {
 
 /// Sends every request once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct NeverRetry;
 
 impl RetryPolicy for NeverRetry {
