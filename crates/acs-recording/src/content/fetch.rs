@@ -31,7 +31,7 @@ impl FileDownload {
             return Ok(self.range.start..self.range.start);
         }
         if !permit.is_held() {
-            *permit = ConnectionPermit::first(&self.source).await;
+            *permit = ConnectionPermit::first(self.source.permits()).await;
         }
         let (identity, range, first) = if let Some(identity) = file.identity() {
             let range = self.range.clamp_to(identity.total.unwrap_or_default());

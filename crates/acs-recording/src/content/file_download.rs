@@ -106,7 +106,7 @@ impl FileDownload {
 
     async fn attempt(&self) -> Result<SavedFile, Failure> {
         // Permits also limit the number of open files, so this comes first.
-        let mut permit = ConnectionPermit::first(&self.source).await;
+        let mut permit = ConnectionPermit::first(self.source.permits()).await;
         self.source.budget.renew(self.source.client.pipeline());
         if let Some(size) = self.existing_size().await? {
             match self.options.overwrite {

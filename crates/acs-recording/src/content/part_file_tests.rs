@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::super::leftovers::{remove_all, remove_stale};
 use super::*;
 use crate::fs::{PRIVATE, with_suffix};
@@ -148,9 +150,9 @@ fn the_expected_digest_is_in_the_journal() {
 #[test]
 fn a_sync_waits_for_a_running_one() {
     let folder = tempfile::tempdir().unwrap();
-    let file = std::sync::Arc::new(open(&folder.path().join("a.wav")));
+    let file = Arc::new(open(&folder.path().join("a.wav")));
     let other = file.syncing.lock();
-    let waits = std::sync::Arc::clone(&file);
+    let waits = Arc::clone(&file);
     let waiting = std::thread::spawn(move || waits.sync().unwrap());
     std::thread::sleep(std::time::Duration::from_millis(50));
     assert!(!waiting.is_finished());

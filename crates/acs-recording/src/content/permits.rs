@@ -8,10 +8,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::source::ContentSource;
 use crate::telemetry::waited_for_connection;
 
 /// The time after which a connection checks again whether a download waits for a permit.
@@ -25,21 +24,20 @@ pub(super) struct ConnectionPermit {
 
 impl ConnectionPermit {
     /// Waits for the first permit of a download.
-    pub(super) async fn first(source: &ContentSource) -> Self {
-        let permits = Arc::clone(&source.client.pipeline().slots);
+    pub(super) async fn first(permits: &Arc<Semaphore>) -> Self {
         let started = Instant::now();
-        let permit = permits.acquire_owned().await.ok();
+        let permit = Arc::clone(permits).acquire_owned().await.ok();
         waited_for_connection(started.elapsed());
-        Self::of(permit)
+        Self::new(permit)
     }
 
     /// A permit for a further connection, if no download waits for its first one.
-    pub(super) fn further(source: &ContentSource) -> Option<Self> {
-        let permits = Arc::clone(&source.client.pipeline().slots);
-        Some(Self::of(Some(permits.try_acquire_owned().ok()?)))
+    pub(super) fn further(permits: &Arc<Semaphore>) -> Option<Self> {
+        let permit = Arc::clone(permits).try_acquire_owned().ok()?;
+        Some(Self::new(Some(permit)))
     }
 
-    fn of(permit: Option<OwnedSemaphorePermit>) -> Self {
+    fn new(permit: Option<OwnedSemaphorePermit>) -> Self {
         Self {
             permit,
             checked_at: Instant::now(),
@@ -52,10 +50,13 @@ impl ConnectionPermit {
 
     /// Moves the permit out.
     pub(super) fn take(&mut self) -> Self {
-        Self::of(self.permit.take())
+        Self::new(self.permit.take())
     }
 
-    /// Whether it is time to call [`yield_to_waiting`](Self::yield_to_waiting) again.
+    /// Whether it is time to check again if a download waits for a permit.
+    ///
+    /// The time counts for the permit and not for the range that is being received, so that short
+    /// ranges do not hold it for longer.
     pub(super) fn is_check_due(&mut self) -> bool {
         let is_due = self.checked_at.elapsed() >= CHECK_INTERVAL;
         if is_due {
@@ -66,11 +67,42 @@ impl ConnectionPermit {
 
     /// Returns the permit if a download waits for one, and keeps it otherwise. True if it was
     /// returned.
-    pub(super) fn yield_to_waiting(&mut self, source: &ContentSource) -> bool {
+    pub(super) fn yield_to_waiting(&mut self, permits: &Arc<Semaphore>) -> bool {
         // The first download in the queue gets it at once.
         drop(self.permit.take());
-        let permits = Arc::clone(&source.client.pipeline().slots);
-        self.permit = permits.try_acquire_owned().ok();
+        self.permit = Arc::clone(permits).try_acquire_owned().ok();
         self.permit.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_waiting_download_gets_the_permit_that_another_one_yields() {
+        let permits = Arc::new(Semaphore::new(2));
+        let _first = ConnectionPermit::first(&permits).await;
+        let mut further = ConnectionPermit::further(&permits).unwrap();
+        assert!(!further.yield_to_waiting(&permits) && further.is_held());
+        let waiting = ConnectionPermit::first(&permits);
+        tokio::pin!(waiting);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        assert!(ConnectionPermit::further(&permits).is_none());
+        assert!(further.yield_to_waiting(&permits) && !further.is_held());
+        assert!(waiting.await.is_held());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_is_due_once_a_second() {
+        let permits = Arc::new(Semaphore::new(1));
+        let mut permit = ConnectionPermit::first(&permits).await;
+        for _ in 0..3 {
+            for _ in 0..4 {
+                assert!(!permit.is_check_due());
+                tokio::time::advance(CHECK_INTERVAL / 4).await;
+            }
+            assert!(permit.is_check_due());
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! Requests for one piece of content.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, Method};
 use reqwest::Response;
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tracing::debug;
 
@@ -136,6 +138,11 @@ impl ContentSource {
             self.supports_ranges.store(false, Ordering::Relaxed);
         }
         Ok(response)
+    }
+
+    /// The permits for connections that download into files.
+    pub(super) fn permits(&self) -> &Arc<Semaphore> {
+        &self.client.pipeline().slots
     }
 
     /// False as soon as a response showed that the server does not support ranges.

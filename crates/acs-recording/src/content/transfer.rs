@@ -108,7 +108,7 @@ impl Transfer {
                         was_reread = !self.source.supports_ranges();
                         idle = (1..connections).rev().collect();
                         if !permit.is_held() {
-                            *permit = ConnectionPermit::first(&self.source).await;
+                            *permit = ConnectionPermit::first(self.source.permits()).await;
                         }
                         let reader = self.reader(range.clone(), true);
                         running.push(Box::pin(self.receive(0, permit.take(), reader, range)));
@@ -131,7 +131,7 @@ impl Transfer {
         if !self.source.supports_ranges() {
             return None;
         }
-        let permit = ConnectionPermit::further(&self.source)?;
+        let permit = ConnectionPermit::further(self.source.permits())?;
         let range = self.scheduler().assign(connection)?;
         idle.pop();
         Some((connection, permit, range))
@@ -262,7 +262,7 @@ impl Transfer {
     /// Returns the permit to a waiting download, if this one has other connections.
     fn yields_permit(&self, connection: usize, permit: &mut ConnectionPermit) -> bool {
         let mut scheduler = self.scheduler();
-        if scheduler.active() < 2 || !permit.yield_to_waiting(&self.source) {
+        if scheduler.active() < 2 || !permit.yield_to_waiting(self.source.permits()) {
             return false;
         }
         // Under the same lock, so that the next connection to check does not count this one.
