@@ -118,8 +118,8 @@ async fn recording(client: &RecordingClient, event: &Event, options: &Options) -
     let mut save = client
         .download_recording(file)
         .event(event)
-        .to_dir(&options.out)
-        .on_progress(shown_on(&bar));
+        .on_progress(shown_on(&bar))
+        .to_dir(&options.out);
     if let Some(connections) = options.connections {
         save = save.connections(connections);
     }
@@ -188,18 +188,18 @@ async fn one(
         })
         .collect();
     let bar = bar()?;
-    let mut download = client
-        .download(&location)
-        .overwrite(Overwrite::Skip)
-        .sha256()
-        .on_progress(shown_on(&bar));
-    if let Some(connections) = options.connections {
-        download = download.connections(connections);
-    }
+    let mut download = client.download(&location).on_progress(shown_on(&bar));
     if let Some(limit) = limit {
         download = download.bandwidth_limit(limit);
     }
-    let saved = download.to_file(options.out.join(name)).await?;
+    let mut download = download
+        .to_file(options.out.join(name))
+        .overwrite(Overwrite::Skip)
+        .sha256();
+    if let Some(connections) = options.connections {
+        download = download.connections(connections);
+    }
+    let saved = download.await?;
     bar.finish();
     let hash = saved.sha256.map(|hash| hash.to_string());
     println!("{}  {}", hash.unwrap_or_default(), saved.path.display());
@@ -222,7 +222,7 @@ fn shown_on(bar: &ProgressBar) -> impl Fn(Progress) + Send + Sync + 'static {
             bar.set_length(total);
         }
         bar.set_position(progress.bytes);
-        let (parts, retries) = (progress.parts, progress.retries);
-        bar.set_message(format!(", {parts} connections, {retries} retries"));
+        let (connections, retries) = (progress.connections, progress.retries);
+        bar.set_message(format!(", {connections} connections, {retries} retries"));
     }
 }

@@ -87,18 +87,15 @@ impl From<Policy> for Overwrite {
     }
 }
 
-/// Applies the options to a download of either type.
+/// Applies the options to the destination of a download of either type.
 macro_rules! apply {
-    ($settings:expr, $download:expr, $ready_timeout:expr) => {{
+    ($settings:expr, $download:expr) => {{
         let (settings, mut download) = ($settings, $download);
         if let Some(count) = settings.connections {
             download = download.connections(count.into());
         }
         if let Some(policy) = settings.overwrite {
             download = download.overwrite(policy.into());
-        }
-        if let Some(limit) = settings.ready_timeout($ready_timeout) {
-            download = download.ready_timeout(limit);
         }
         if settings.sha256 {
             download = download.sha256();

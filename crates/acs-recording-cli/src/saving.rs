@@ -41,9 +41,11 @@ pub(crate) async fn save(
         chunks.set(now.chunk);
         progress(now);
     };
-    let download = download.to_dir(folder);
-    let mut download =
-        apply!(settings, download, default_ready_timeout(ended(file))).on_progress(listener);
+    let mut download = download.on_progress(listener);
+    if let Some(timeout) = settings.ready_timeout(default_ready_timeout(ended(file))) {
+        download = download.ready_timeout(timeout);
+    }
+    let mut download = apply!(settings, download.to_dir(folder));
     if deletes.complete {
         download = download.delete_after();
     }

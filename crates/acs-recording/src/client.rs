@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::calls::Calls;
 use crate::client_core::ClientCore;
 use crate::cloud::Cloud;
-use crate::content::{ContentUrl, DeleteContent, Download, DownloadRecording, ReadMetadata};
+use crate::content::{DeleteContent, Download, DownloadRecording, ReadMetadata};
+use crate::content_url::ContentUrl;
 #[cfg(feature = "entra")]
 use crate::credential::EntraCredential;
 use crate::credential::{AccessKey, ConnectionString, Credential, Endpoint};
@@ -134,8 +135,8 @@ impl RecordingClient {
     /// # async fn run(client: &RecordingClient, file: &RecordingFileStatusUpdated) -> Result<()> {
     /// let saved = client
     ///     .download_recording(file)
-    ///     .to_dir("recordings")
     ///     .on_progress(|progress| println!("{} bytes", progress.bytes))
+    ///     .to_dir("recordings")
     ///     .await?;
     /// println!("{}", saved.chunks[0].media.path.display());
     /// # Ok(())
@@ -160,7 +161,7 @@ impl RecordingClient {
     ///
     /// It is a success if the content is gone already. Otherwise the service keeps content for 24
     /// hours. Local files are not checked;
-    /// [`delete_after`](crate::SaveRecording::delete_after) only deletes what was saved and verified.
+    /// [`delete_after`](crate::DownloadToDir::delete_after) only deletes what was saved and verified.
     ///
     /// Only the object that contains the chunk's media and metadata is deleted, whatever the event
     /// says.

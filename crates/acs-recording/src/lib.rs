@@ -65,10 +65,12 @@ mod client;
 mod client_core;
 mod cloud;
 mod content;
+mod content_url;
 mod credential;
 mod error;
 mod event;
 mod format;
+mod fs;
 mod identifier;
 mod ids;
 mod inbox;
@@ -85,10 +87,7 @@ pub mod schema;
 #[cfg(feature = "webhook")]
 pub mod spool;
 mod start;
-#[allow(
-    dead_code,
-    reason = "content and webhook count in a change of their own"
-)]
+#[allow(dead_code, reason = "webhook counts in a change of its own")]
 pub mod telemetry;
 pub mod text;
 mod transport;
@@ -124,10 +123,12 @@ pub use calls::{
 pub use client::{RecordingClient, RecordingClientBuilder};
 pub use cloud::Cloud;
 pub use content::{
-    ContentHash, ContentStream, ContentUrl, CopiedContent, DeleteContent, Download,
-    DownloadRecording, InvalidContentHash, InvalidContentUrl, MissingChunk, Overwrite, Progress,
-    ReadMetadata, SaveRecording, SavedChunk, SavedFile, SavedRecording,
+    ContentHash, ContentStream, CopiedContent, DeleteContent, Download, DownloadBytes,
+    DownloadRecording, DownloadStream, DownloadToDir, DownloadToFile, DownloadToWriter,
+    InvalidContentHash, MissingChunk, Overwrite, Progress, ReadMetadata, SavedChunk, SavedFile,
+    SavedRecording,
 };
+pub use content_url::{ContentUrl, InvalidContentUrl};
 pub use credential::{
     AccessKey, ConnectionString, Endpoint, InvalidAccessKey, InvalidConnectionString,
     InvalidEndpoint,

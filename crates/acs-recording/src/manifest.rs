@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::content::{ContentHash, ContentUrl};
+use crate::content::ContentHash;
+use crate::content_url::ContentUrl;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{RecordingChunk, RecordingFileStatusUpdated};
 use crate::ids::{DocumentId, RecordingId, ServerCallId};

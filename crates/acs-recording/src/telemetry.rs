@@ -202,6 +202,16 @@ pub(crate) async fn operation<T>(name: &str, future: impl Future<Output = Result
     outcome
 }
 
+/// Records the recording that the current operation is about.
+pub(crate) fn record_recording_id(id: &str) {
+    Span::current().record("acs.recording_id", id);
+}
+
+/// Records the size of the content that the current operation received.
+pub(crate) fn record_bytes(bytes: u64) {
+    Span::current().record("acs.bytes", bytes);
+}
+
 /// Whether the current span is that of an operation.
 pub(crate) fn is_in_operation() -> bool {
     Span::current()

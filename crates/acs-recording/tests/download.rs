@@ -12,10 +12,9 @@ mod common;
 mod storage;
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acs_recording::{ErrorKind, NeverRetry, Overwrite};
+use acs_recording::{Download, ErrorKind, NeverRetry, Overwrite};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use storage::{Habit, Storage, announced, content, expect_whole, hex, names};
@@ -42,7 +41,7 @@ async fn every_form_brings_the_same() {
     assert_eq!(read, bytes);
 
     let mut written = Vec::new();
-    let outcome = download().sha256().to_writer(&mut written).await.unwrap();
+    let outcome = download().to_writer(&mut written).sha256().await.unwrap();
     assert_eq!((outcome.bytes, written.as_slice()), (300_000, &bytes[..]));
     assert_eq!(outcome.sha256.unwrap().to_string(), hex(&bytes));
     assert!(
@@ -124,38 +123,6 @@ async fn a_large_file_comes_in_parts() {
 }
 
 #[tokio::test]
-async fn parts_are_as_large_as_asked_for() {
-    let bytes = content(2 * MIB, 28);
-    let storage = Storage::start(bytes.clone(), |number, _| Habit {
-        // So that the others go on into parts that follow theirs.
-        rate: (number == 0).then_some(500_000.0),
-        // Without one, some of what is there would be asked for again.
-        tag: Some("\"1\""),
-        ..Habit::default()
-    })
-    .await;
-    let client = storage.client().build().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.wav");
-    let told = Arc::new(Mutex::new(acs_recording::Progress::default()));
-    let log = Arc::clone(&told);
-    let download = client
-        .download(&storage.location())
-        .connections(2)
-        .part_size(128 * 1024)
-        .on_progress(move |progress| *log.lock().unwrap() = progress);
-    download.to_file(&path).await.unwrap();
-    assert!(std::fs::read(&path).unwrap() == bytes);
-    for range in storage.ranges().into_iter().flatten() {
-        let (start, last) = range["bytes=".len()..].split_once('-').unwrap();
-        let (start, last): (u64, u64) = (start.parse().unwrap(), last.parse().unwrap());
-        assert!(last - start < 128 * 1024, "{range}");
-    }
-    let told = *told.lock().unwrap();
-    assert_eq!((told.bytes, told.retries), (2 * MIB as u64, 0), "{told:?}");
-}
-
-#[tokio::test]
 async fn a_file_that_exists_is_treated_as_told() {
     let bytes = content(1000, 12);
     let storage = Storage::start(bytes.clone(), |_, _| Habit::default()).await;
@@ -167,19 +134,22 @@ async fn a_file_that_exists_is_treated_as_told() {
     let error = download().to_file(&path).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
     assert_eq!(storage.ranges().len(), 0, "nothing is asked for");
-    let skip = || download().overwrite(Overwrite::Skip).sha256();
-    let error = skip().to_file(&path).await.unwrap_err();
+    let skip = || {
+        let download = download().to_file(&path);
+        download.overwrite(Overwrite::Skip).sha256()
+    };
+    let error = skip().await.unwrap_err();
     assert_eq!(
         (error.kind(), std::fs::read(&path).unwrap()),
         (ErrorKind::Io, b"other".to_vec())
     );
     let saved = download()
-        .overwrite(Overwrite::Replace)
         .to_file(&path)
+        .overwrite(Overwrite::Replace)
         .await
         .unwrap();
     assert_eq!(saved.transferred, 1000);
-    let saved = skip().to_file(&path).await.unwrap();
+    let saved = skip().await.unwrap();
     assert_eq!((saved.transferred, saved.bytes), (0, 1000));
     assert_eq!(saved.sha256.unwrap().to_string(), hex(&bytes));
     assert_eq!(names(folder.path()), ["a.wav"]);
@@ -225,23 +195,21 @@ async fn a_file_that_exists_is_compared_with_what_is_known() {
         })
         .await;
         let client = storage.client().build().unwrap();
-        let skip = || {
-            let download = client.download(&storage.location());
-            download.overwrite(Overwrite::Skip)
-        };
+        let download = || client.download(&storage.location());
+        let skip = |download: Download| download.to_file(&path).overwrite(Overwrite::Skip);
         // The checksum is not that of a part.
         std::fs::write(&path, &bytes[..10]).unwrap();
-        skip().range(..10).to_file(&path).await.unwrap();
+        skip(download().range(..10)).await.unwrap();
         let asked = storage.ranges().len();
         std::fs::write(&path, "").unwrap();
-        skip().range(4..4).to_file(&path).await.unwrap();
+        skip(download().range(4..4)).await.unwrap();
         assert_eq!(
             storage.ranges().len(),
             asked,
             "nothing is asked for nothing"
         );
         std::fs::write(&path, content(1000, 27)).unwrap();
-        let error = skip().to_file(&path).await.unwrap_err();
+        let error = skip(download()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io, "{error}");
         let text = error.to_string();
         assert!(text.contains(&path.display().to_string()), "{text}");
@@ -331,9 +299,10 @@ async fn bandwidth_is_limited_over_all_connections() {
     let started = std::time::Instant::now();
     let download = client
         .download(&storage.location())
-        .connections(4)
-        .bandwidth_limit(2 * MIB as u64);
-    download.to_file(folder.path().join("a")).await.unwrap();
+        .bandwidth_limit(2 * MIB as u64)
+        .to_file(folder.path().join("a"))
+        .connections(4);
+    download.await.unwrap();
     assert!(
         started.elapsed() > Duration::from_millis(350),
         "{:?}",

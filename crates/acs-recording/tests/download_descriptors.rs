@@ -115,8 +115,9 @@ async fn child() {
     });
     let downloads = locations.lines().enumerate().map(|(number, location)| {
         let location: ContentUrl = location.parse().unwrap();
-        let download = client.download(&location).connections(4);
-        download.to_file(path(&folder, number)).into_future()
+        let download = client.download(&location);
+        let download = download.to_file(path(&folder, number));
+        download.connections(4).into_future()
     });
     let failures: Vec<_> = join_all(downloads)
         .await

@@ -64,11 +64,12 @@ impl Scene {
 
     async fn download(&self, connections: usize) -> Result<SavedFile> {
         let client = self.storage.client().build()?;
-        let download = client.download(&self.storage.location()).sha256();
+        let download = client.download(&self.storage.location());
         download
-            .connections(connections)
             .read_timeout(Duration::from_millis(300))
             .to_file(self.path())
+            .connections(connections)
+            .sha256()
             .await
     }
 

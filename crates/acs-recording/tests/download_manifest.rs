@@ -16,8 +16,8 @@ mod storage;
 use std::path::{Path, PathBuf};
 
 use acs_recording::{
-    ErrorKind, Event, EventPayload, Events, Overwrite, RecordingClient, RecordingManifest, Result,
-    SaveRecording, SavedRecording,
+    DownloadToDir, ErrorKind, Event, EventPayload, Events, Overwrite, RecordingClient,
+    RecordingManifest, Result, SavedRecording,
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -113,7 +113,7 @@ impl Scene {
         events.next().unwrap().unwrap()
     }
 
-    fn save(&self) -> SaveRecording {
+    fn save(&self) -> DownloadToDir {
         let event = self.event();
         let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
             panic!("{event:?}");
@@ -772,9 +772,9 @@ async fn single_files_go_by_a_manifest_beside_them() {
     let skip = |id, name| {
         let download = scene.client.download(&location(id).parse().unwrap());
         download
+            .to_file(scene.file(name))
             .overwrite(Overwrite::Skip)
             .sha256()
-            .to_file(scene.file(name))
     };
     scene.objects.requests();
     let saved = skip("a", "a.000.wav").await.unwrap();
@@ -809,8 +809,8 @@ async fn what_is_read_into_memory_has_a_limit() {
         scene
             .client
             .download(location)
-            .max_bytes(limit)
             .into_bytes()
+            .max_bytes(limit)
     };
     assert_eq!(download(4044).await.unwrap().len(), 4044);
     let error = download(4043).await.unwrap_err();

@@ -65,9 +65,10 @@ async fn two_hundred_recordings_come_within_bounds() {
         let stored = acs.add_recording(recording);
         let location = stored.chunks()[0].content_location().parse().unwrap();
         let path = place.join(format!("{seed}.wav"));
-        let download = client.download(&location).connections(4);
+        let download = client.download(&location);
         async move {
-            let saved = download.to_file(&path).await.unwrap();
+            let download = download.to_file(&path).connections(4);
+            let saved = download.await.unwrap();
             let chunk = &stored.chunks()[0];
             assert_eq!(saved.bytes, chunk.len());
             let bytes = std::fs::read(&path).unwrap();
@@ -95,8 +96,8 @@ async fn no_more_connections_than_promised() {
     let folder = tempfile::tempdir().unwrap();
     let downloads = (0..100).map(|number| {
         let path = folder.path().join(format!("{number}.wav"));
-        let download = client.download(&storage.location()).connections(4);
-        async move { download.to_file(path).await.unwrap().bytes }
+        let download = client.download(&storage.location());
+        async move { download.to_file(path).connections(4).await.unwrap().bytes }
     });
     let saved = join_all(downloads).await;
     assert!(saved.into_iter().all(|saved| saved == 5 << 20));
@@ -130,22 +131,23 @@ async fn large_downloads_do_not_hold_back_small_ones() {
         .build()
         .unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let (parts, taken) = tokio::sync::watch::channel([0; LARGE]);
+    let (open, taken) = tokio::sync::watch::channel([0; LARGE]);
     let running: FuturesUnordered<_> = (0..LARGE)
         .map(|number| {
-            let (path, parts) = (folder.path().join(format!("{number}.large")), parts.clone());
+            let (path, open) = (folder.path().join(format!("{number}.large")), open.clone());
             let download = client
                 .download(&slow_storage.location())
-                .connections(8)
                 .read_timeout(Duration::from_secs(2))
                 .on_progress(move |progress| {
-                    parts.send_modify(|parts| parts[number] = progress.parts);
-                });
-            tokio::spawn(async move { download.to_file(path).await.unwrap() })
+                    open.send_modify(|open| open[number] = progress.connections);
+                })
+                .to_file(path)
+                .connections(8);
+            tokio::spawn(async move { download.await.unwrap() })
         })
         .collect();
     let mut watched = taken.clone();
-    let all = |parts: &[usize; LARGE]| parts.iter().sum::<usize>() == CONNECTIONS;
+    let all = |open: &[usize; LARGE]| open.iter().sum::<usize>() == CONNECTIONS;
     let taken_all = timeout(PATIENCE, watched.wait_for(all)).await;
     drop(taken_all.unwrap().unwrap());
 
@@ -157,7 +159,7 @@ async fn large_downloads_do_not_hold_back_small_ones() {
     let saved = timeout(PATIENCE, join_all(downloads)).await.unwrap();
     assert!(saved.into_iter().all(|saved| saved == 100_000));
     assert!(
-        taken.borrow().iter().all(|parts| *parts >= 1),
+        taken.borrow().iter().all(|open| *open >= 1),
         "each keeps one"
     );
     assert!(running.iter().all(|large| !large.is_finished()));
@@ -188,73 +190,33 @@ async fn no_download_gives_all_its_connections_up() {
         .build()
         .unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let (parts, mut taken) = tokio::sync::watch::channel([0; LARGE]);
+    let (open, mut taken) = tokio::sync::watch::channel([0; LARGE]);
     let download = |from: &Storage, name: String| {
-        let download = client.download(&from.location()).connections(8);
+        let download = client.download(&from.location());
         (download, folder.path().join(name))
     };
     let mut running: Vec<_> = (0..LARGE)
         .map(|number| {
             let (download, path) = download(&storage, format!("{number}.large"));
-            let parts = parts.clone();
+            let open = open.clone();
             let download = download.on_progress(move |progress| {
-                parts.send_modify(|parts| parts[number] = progress.parts);
+                open.send_modify(|open| open[number] = progress.connections);
             });
-            tokio::spawn(async move { download.to_file(path).await.unwrap() })
+            let download = download.to_file(path).connections(8);
+            tokio::spawn(async move { download.await.unwrap() })
         })
         .collect();
-    let all = |parts: &[usize; LARGE]| parts.iter().sum::<usize>() == CONNECTIONS;
+    let all = |open: &[usize; LARGE]| open.iter().sum::<usize>() == CONNECTIONS;
     drop(timeout(PATIENCE, taken.wait_for(all)).await.unwrap());
     // So many that whoever has none any more waits for longer than this takes.
     running.extend((LARGE..2 * CONNECTIONS).map(|number| {
         let (download, path) = download(&small, format!("{number}.small"));
-        tokio::spawn(async move { download.to_file(path).await.unwrap() })
+        let download = download.to_file(path).connections(8);
+        tokio::spawn(async move { download.await.unwrap() })
     }));
-    let one_each = |parts: &[usize; LARGE]| *parts == [1; LARGE];
+    let one_each = |open: &[usize; LARGE]| *open == [1; LARGE];
     let kept = timeout(PATIENCE, taken.wait_for(one_each)).await.is_ok();
-    assert!(kept, "{:?}", parts.borrow());
-    running.iter().for_each(tokio::task::JoinHandle::abort);
-}
-
-/// Parts that take no second hold no slot for longer than others.
-#[tokio::test(flavor = "multi_thread")]
-async fn short_parts_do_not_hold_back_others_either() {
-    let large = content(48 << 20, 22);
-    let habit = |_: usize, _: Option<&str>| Habit {
-        // A part takes a fifth of a second, and a download half a minute.
-        rate: Some(320_000.0),
-        ..Habit::default()
-    };
-    let storage = Storage::start(large, habit).await;
-    let small = Storage::start(content(1000, 23), |_, _| Habit::default()).await;
-    let client = storage
-        .client()
-        .allow_content_host("127.0.0.1")
-        .build()
-        .unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let (parts, mut taken) = tokio::sync::watch::channel([0; 4]);
-    let running: Vec<_> = (0..4)
-        .map(|number| {
-            let path = folder.path().join(format!("{number}.large"));
-            let parts = parts.clone();
-            let download = client
-                .download(&storage.location())
-                .connections(8)
-                .part_size(64 << 10)
-                .on_progress(move |progress| {
-                    parts.send_modify(|parts| parts[number] = progress.parts);
-                });
-            tokio::spawn(async move { download.to_file(path).await })
-        })
-        .collect();
-    let all = |parts: &[usize; 4]| parts.iter().sum::<usize>() == CONNECTIONS;
-    drop(timeout(PATIENCE, taken.wait_for(all)).await.unwrap());
-    let path = folder.path().join("small");
-    let saved = client.download(&small.location()).to_file(path);
-    let saved = timeout(PATIENCE / 3, saved).await.unwrap().unwrap();
-    assert_eq!(saved.bytes, 1000);
-    assert!(running.iter().all(|large| !large.is_finished()));
+    assert!(kept, "{:?}", open.borrow());
     running.iter().for_each(tokio::task::JoinHandle::abort);
 }
 

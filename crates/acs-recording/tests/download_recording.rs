@@ -93,8 +93,8 @@ async fn all_chunks_come_in_order_with_their_metadata_and_are_deleted_after() {
     let log = Arc::clone(&told);
     let save = client
         .download_recording(&file)
-        .to_dir(&folder)
-        .on_progress(move |progress| log.lock().unwrap().push(progress));
+        .on_progress(move |progress| log.lock().unwrap().push(progress))
+        .to_dir(&folder);
     let saved = save.clone().await.unwrap();
     let id = stored.chunks()[0].document_id();
     let expected = [

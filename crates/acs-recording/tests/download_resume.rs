@@ -31,8 +31,8 @@ async fn a_failed_download_goes_on_where_it_was() {
     let client = storage.client().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
-    let download = || client.download(&storage.location()).connections(1);
-    let error = download().to_file(&path).await.unwrap_err();
+    let download = || client.download(&storage.location());
+    let error = download().to_file(&path).connections(1).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     assert!(error.to_string().contains("are kept"), "{error}");
     assert_eq!(names(folder.path()), ["a.wav.part", "a.wav.part.journal"]);
@@ -41,6 +41,7 @@ async fn a_failed_download_goes_on_where_it_was() {
     let saved = download()
         .on_progress(move |progress| log.lock().unwrap().push(progress))
         .to_file(&path)
+        .connections(1)
         .await
         .unwrap();
     assert!(std::fs::read(&path).unwrap() == bytes);
@@ -68,7 +69,8 @@ async fn a_dropped_download_goes_on_where_it_was() {
     let client = storage.client().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
-    let download = client.download(&storage.location()).connections(4);
+    let download = client.download(&storage.location());
+    let download = download.to_file(&path).connections(4);
     let journal = folder.path().join("a.wav.part.journal");
     let saved = async {
         while noted(&journal) < 4 * MIB as u64 {
@@ -76,10 +78,10 @@ async fn a_dropped_download_goes_on_where_it_was() {
         }
     };
     tokio::select! {
-        ended = download.clone().to_file(&path) => panic!("{ended:?}"),
+        ended = download.clone().into_future() => panic!("{ended:?}"),
         () = saved => {}
     }
-    let saved = download.to_file(&path).await.unwrap();
+    let saved = download.await.unwrap();
     assert!(std::fs::read(&path).unwrap() == bytes);
     assert_eq!(saved.transferred, 4 * MIB as u64);
 }
@@ -160,9 +162,9 @@ async fn other_content_at_another_query_is_not_mixed_in() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.wav");
         let first = client.download(&storage.location_with("view=a&sig=1"));
-        first.connections(1).to_file(&path).await.unwrap_err();
+        first.to_file(&path).connections(1).await.unwrap_err();
         let second = client.download(&storage.location_with(query));
-        let saved = second.connections(1).to_file(&path).await.unwrap();
+        let saved = second.to_file(&path).connections(1).await.unwrap();
         assert!(std::fs::read(&path).unwrap() == *expected, "{query}");
         assert_eq!(saved.transferred < 4 * MIB as u64, goes_on, "{query}");
     }
@@ -184,9 +186,10 @@ async fn announced_checksums_outlive_the_process() {
         let client = storage.client().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.wav");
-        let download = client.download(&storage.location()).connections(1);
-        download.clone().to_file(&path).await.unwrap_err();
-        let saved = download.to_file(&path).await.unwrap();
+        let download = client.download(&storage.location());
+        let download = download.to_file(&path).connections(1);
+        download.clone().await.unwrap_err();
+        let saved = download.await.unwrap();
         assert!(std::fs::read(&path).unwrap() == bytes);
         // What does not have its checksum is not gone on with.
         let transferred = saved.transferred;
@@ -209,19 +212,20 @@ async fn content_that_is_away_for_a_while_costs_nothing() {
         let client = storage.client().retry_policy(one_try()).build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.wav");
-        let download = client.download(&storage.location()).connections(1);
+        let download = client.download(&storage.location());
         // In another process, which does not wait, and in this one, which does.
         let error = download
             .clone()
             .ready_timeout(Duration::ZERO)
             .to_file(&path)
+            .connections(1)
             .await
             .unwrap_err();
         assert_eq!(error.status(), Some(status), "{error}");
         assert!(error.to_string().contains("are kept"), "{error}");
         assert_eq!(names(folder.path()), ["a.wav.part", "a.wav.part.journal"]);
         let patient = download.ready_timeout(Duration::from_secs(20));
-        let saved = patient.to_file(&path).await.unwrap();
+        let saved = patient.to_file(&path).connections(1).await.unwrap();
         assert!(std::fs::read(&path).unwrap() == bytes);
         assert!(saved.transferred < 4 * MIB as u64);
 
@@ -230,9 +234,8 @@ async fn content_that_is_away_for_a_while_costs_nothing() {
         let client = storage.client().retry_policy(one_try()).build().unwrap();
         let download = client
             .download(&storage.location())
-            .connections(1)
             .ready_timeout(Duration::from_secs(20));
-        let saved = download.to_file(&path).await.unwrap();
+        let saved = download.to_file(&path).connections(1).await.unwrap();
         assert!(std::fs::read(&path).unwrap() == bytes);
         assert_eq!(saved.transferred, 4 * MIB as u64);
 

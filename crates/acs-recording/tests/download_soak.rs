@@ -63,10 +63,11 @@ impl Job {
             download = download.range(start..end);
         }
         let download = download
-            .connections(self.connections)
             .ready_timeout(Duration::from_millis(1500))
-            .read_timeout(Duration::from_millis(300));
-        Ok(download.to_file(&self.path).await?.transferred)
+            .read_timeout(Duration::from_millis(300))
+            .to_file(&self.path)
+            .connections(self.connections);
+        Ok(download.await?.transferred)
     }
 
     fn spawn(&self) -> Child {

@@ -104,13 +104,13 @@ async fn a_resumed_download_does_not_go_on_with_another_version() {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("a.wav");
             let client = storage.client().build().unwrap();
-            let download = client.download(&storage.location()).connections(1);
-            let error = download.to_file(&path).await.unwrap_err();
+            let download = client.download(&storage.location());
+            let error = download.to_file(&path).connections(1).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
 
             let client = storage.client().retry_policy(NeverRetry).build().unwrap();
-            let download = client.download(&storage.location()).connections(1);
-            let saved = download.to_file(&path).await.unwrap();
+            let download = client.download(&storage.location());
+            let saved = download.to_file(&path).connections(1).await.unwrap();
             assert!(std::fs::read(&path).unwrap() == expected);
             let ranges = storage.ranges();
             assert_eq!(saved.transferred < 2 * MIB as u64, !changes, "{ranges:?}");
@@ -142,12 +142,12 @@ async fn what_is_there_is_compared_wherever_it_is() {
         let client = storage.client().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.wav");
-        let download = client.download(&storage.location()).connections(2);
+        let download = client.download(&storage.location());
         let impatient = download.clone();
         let impatient = impatient.read_timeout(std::time::Duration::from_millis(700));
-        let error = impatient.to_file(&path).await.unwrap_err();
+        let error = impatient.to_file(&path).connections(2).await.unwrap_err();
         later.store(true, Ordering::SeqCst);
-        let saved = download.to_file(&path).await.unwrap();
+        let saved = download.to_file(&path).connections(2).await.unwrap();
         assert!(std::fs::read(&path).unwrap() == expected, "{error}");
         let ranges = storage.ranges();
         assert_eq!(

@@ -154,13 +154,17 @@ async fn files(client: &RecordingClient, options: &Download, out: &Output) -> Re
     let (all, several) = (&Count::files(out, targets.len()), targets.len() > 1);
     let downloads = targets.iter().map(|(path, url)| async move {
         let bar = Bar::new(out, &name(path));
-        let mut download = client.download(url);
+        let settings = &options.settings;
+        let mut download = client.download(url).on_progress(bar.listener());
+        if let Some(timeout) = settings.ready_timeout(default_ready_timeout(None)) {
+            download = download.ready_timeout(timeout);
+        }
+        let mut download = download.to_file(path);
         if options.dir.is_some() {
             download = download.overwrite(Overwrite::Skip);
         }
-        let download = apply!(&options.settings, download, default_ready_timeout(None));
-        let download = download.on_progress(bar.listener());
-        let saved = with_waiting_note(download.to_file(path), &bar, &name(path), out).await;
+        let download = apply!(settings, download).into_future();
+        let saved = with_waiting_note(download, &bar, &name(path), out).await;
         drop(bar);
         all.next();
         let saved = saved.map_err(|error| {

@@ -30,11 +30,11 @@ fn client(url: &str) -> RecordingClient {
 }
 
 async fn ours(url: &str, connections: usize) {
-    let mut download = client(url).download(&url.parse().unwrap());
+    let mut download = client(url).download(&url.parse().unwrap()).to_file("out");
     if connections > 0 {
         download = download.connections(connections);
     }
-    download.to_file("out").await.unwrap();
+    download.await.unwrap();
 }
 
 /// The least that can be done: no retry, no resume, no check.

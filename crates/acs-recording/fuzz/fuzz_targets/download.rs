@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use acs_recording::{ContentUrl, Overwrite, RecordingClient};
+use acs_recording::{ContentUrl, Download, DownloadToFile, Overwrite, RecordingClient};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
@@ -120,9 +120,9 @@ async fn run(world: &World, conversation: &Conversation) {
         .parse()
         .unwrap();
     if let (Some(answers), How::File) = (before.dropped_after, &asked.how) {
-        let first = asked.apply(world.client.download(&location)).to_file(&path);
+        let first = asked.to_file(asked.request(world.client.download(&location)), &path);
         tokio::select! {
-            _ = Box::pin(first) => {}
+            _ = first.into_future() => {}
             () = world.server.answered(usize::from(answers % 8)) => {}
         }
         // The clock does not move on before files are left alone.
@@ -133,18 +133,18 @@ async fn run(world: &World, conversation: &Conversation) {
     }
     let there_before = std::fs::read(&path).ok();
 
-    let download = asked.apply(world.client.download(&location));
+    let download = asked.request(world.client.download(&location));
     let got = match asked.how {
-        How::Bytes => Box::pin(download.into_bytes()).await.ok(),
+        How::Bytes => download.into_bytes().await.ok(),
         How::Writer => {
             let mut bytes = Vec::new();
-            let written = Box::pin(download.to_writer(&mut bytes)).await;
+            let written = download.to_writer(&mut bytes).await;
             written.ok().map(|written| {
                 assert_eq!(written.bytes, bytes.len() as u64);
                 bytes
             })
         }
-        How::File => match Box::pin(download.to_file(&path)).await {
+        How::File => match asked.to_file(download, &path).await {
             Ok(saved) => {
                 let bytes = std::fs::read(&path).expect("a saved file is there");
                 assert_eq!(saved.bytes, bytes.len() as u64);
@@ -177,7 +177,7 @@ async fn run(world: &World, conversation: &Conversation) {
 }
 
 impl Asked {
-    fn apply(&self, mut download: acs_recording::Download) -> acs_recording::Download {
+    fn request(&self, mut download: Download) -> Download {
         if let Some((start, end)) = self.range {
             let start = u64::from(start);
             download = match end {
@@ -185,14 +185,19 @@ impl Asked {
                 None => download.range(start..),
             };
         }
+        if let Some(seconds) = self.ready_timeout {
+            download = download.ready_timeout(Duration::from_secs(u64::from(seconds)));
+        }
+        download
+    }
+
+    fn to_file(&self, download: Download, path: &Path) -> DownloadToFile {
+        let mut download = download.to_file(path);
         if self.connections > 0 {
             download = download.connections(usize::from(self.connections % 5));
         }
         if self.sha256 {
             download = download.sha256();
-        }
-        if let Some(seconds) = self.ready_timeout {
-            download = download.ready_timeout(Duration::from_secs(u64::from(seconds)));
         }
         download.overwrite(match self.overwrite % 3 {
             0 => Overwrite::Replace,

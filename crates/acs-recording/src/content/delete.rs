@@ -2,8 +2,9 @@
 
 use http::{HeaderMap, Method};
 
-use super::{ContentUrl, refused};
+use super::content_error::storage_error;
 use crate::client_core::ClientCore;
+use crate::content_url::ContentUrl;
 use crate::error::{Error, ErrorKind, Hint, Result};
 use crate::event::RecordingChunk;
 use crate::operation::into_future;
@@ -64,8 +65,8 @@ impl DeleteContent {
         let is_other = |content: &&ContentUrl| !location.is_same_object(content);
         if let Some(other) = self.belongs_to.iter().find(is_other) {
             let message = format!(
-                "nothing was deleted: the event's delete location {location} is another object \
-                 than its content, {other}"
+                "nothing was deleted: the event's delete location {location} is not the object of \
+                 its content, {other}"
             );
             let error = Error::new(ErrorKind::ForbiddenHost, message);
             return Err(error.with_hint(Hint::CheckLocation));
@@ -77,12 +78,12 @@ impl DeleteContent {
             .await?;
         match response.status().as_u16() {
             200 | 202 | 204 => Ok(()),
-            404 | 410 => match refused(response).await {
-                // Something on the way says that, and the content may still be there.
+            404 | 410 => match storage_error(response).await {
+                // A gateway responded, and the content may still exist.
                 error if error.hint() == Some(Hint::CheckGateway) => Err(error),
                 _ => Ok(()),
             },
-            _ => Err(refused(response).await),
+            _ => Err(storage_error(response).await),
         }
     }
 }

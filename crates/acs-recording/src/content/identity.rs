@@ -1,75 +1,74 @@
-//! What tells one version of content from another.
+//! What identifies one version of content.
 
 use http::HeaderValue;
 
-/// What tells content from other content at the same place.
+/// The size and the validators of one version of content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Identity {
-    /// Its size in bytes.
+pub(super) struct EntityIdentity {
+    /// The size in bytes.
     pub(super) total: Option<u64>,
-    /// Its entity tag.
-    pub(super) tag: Option<String>,
-    /// When it was last modified, in seconds since 1970.
-    pub(super) modified: Option<u64>,
+    pub(super) etag: Option<String>,
+    /// `Last-Modified`, in seconds since 1970.
+    pub(super) last_modified: Option<u64>,
 }
 
-/// What another answer says about being about the same content.
+/// Whether a later response is about the same version of the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Likeness {
+pub(super) enum IdentityMatch {
     Same,
-    Other,
-    /// Too little to tell.
-    Unsaid,
+    Different,
+    /// The response does not say enough.
+    Unknown,
 }
 
-impl Identity {
-    /// Compares validators if the first answer had one, and sizes otherwise.
+impl EntityIdentity {
+    /// Compares validators if the first response had one, and sizes otherwise.
     ///
-    /// Equal strong tags prove that it is the same. Weak ones and times do not contradict it, which
-    /// has to do where there is nothing better.
-    pub(super) fn likeness(&self, other: &Self) -> Likeness {
+    /// Equal strong entity tags prove that the version is the same. Weak ones and times only do not
+    /// contradict it, which has to suffice where nothing better exists.
+    pub(super) fn compare(&self, other: &Self) -> IdentityMatch {
         if differ(self.total.as_ref(), other.total.as_ref())
-            || differ(self.tag.as_ref(), other.tag.as_ref())
+            || differ(self.etag.as_ref(), other.etag.as_ref())
         {
-            return Likeness::Other;
+            return IdentityMatch::Different;
         }
-        let is_proven = self.strong_tag().is_some() && other.tag.is_some();
-        if !is_proven && differ(self.modified.as_ref(), other.modified.as_ref()) {
-            return Likeness::Other;
+        let is_proven = self.if_range().is_some() && other.etag.is_some();
+        if !is_proven && differ(self.last_modified.as_ref(), other.last_modified.as_ref()) {
+            return IdentityMatch::Different;
         }
-        let is_repeated = match (&self.tag, self.modified) {
-            (Some(_), _) => other.tag.is_some(),
+        let is_repeated = match (&self.etag, self.last_modified) {
+            (Some(_), _) => other.etag.is_some(),
             // A time is too weak to do without the size.
             (None, Some(_)) => {
-                other.modified.is_some() && self.total.is_some() == other.total.is_some()
+                other.last_modified.is_some() && self.total.is_some() == other.total.is_some()
             }
             (None, None) => self.total.is_some() && other.total.is_some(),
         };
         if is_repeated {
-            Likeness::Same
+            IdentityMatch::Same
         } else {
-            Likeness::Unsaid
+            IdentityMatch::Unknown
         }
     }
 
-    /// Whether another answer can be told from one about other content.
+    /// Whether a later response can be compared at all.
     pub(super) fn is_known(&self) -> bool {
         self.total.is_some() || self.has_validator()
     }
 
-    /// Whether there is more than the size, so that content need not be compared.
+    /// Whether there is an entity tag or a time. Without either, content itself must be compared.
     pub(super) fn has_validator(&self) -> bool {
-        self.tag.is_some() || self.modified.is_some()
+        self.etag.is_some() || self.last_modified.is_some()
     }
 
-    /// The tag for `If-Range`, which only takes strong validators.
-    pub(super) fn strong_tag(&self) -> Option<HeaderValue> {
-        let tag = self.tag.as_deref().filter(|tag| tag.starts_with('"'))?;
-        HeaderValue::try_from(tag).ok()
+    /// The value of `If-Range`, which only accepts strong validators.
+    pub(super) fn if_range(&self) -> Option<HeaderValue> {
+        let etag = self.etag.as_deref().filter(|etag| etag.starts_with('"'))?;
+        HeaderValue::try_from(etag).ok()
     }
 }
 
-/// Whether both are known and are not the same.
+/// Whether both are known and differ.
 fn differ<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
     one.zip(other).is_some_and(|(one, other)| one != other)
 }
@@ -78,97 +77,109 @@ fn differ<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
 mod tests {
     use super::*;
 
-    fn of(total: Option<u64>, tag: Option<&str>, modified: Option<u64>) -> Identity {
-        Identity {
+    fn identity(total: Option<u64>, tag: Option<&str>, modified: Option<u64>) -> EntityIdentity {
+        EntityIdentity {
             total,
-            tag: tag.map(str::to_owned),
-            modified,
+            etag: tag.map(str::to_owned),
+            last_modified: modified,
         }
     }
 
     #[test]
-    fn validators_decide_and_then_sizes() {
+    fn validators_take_precedence_over_sizes() {
         let (strong, weak) = (Some("\"1\""), Some("W/\"1\""));
         let all = Some(9);
-        for (pinned, other, expected) in [
-            (of(all, strong, None), of(all, strong, None), Likeness::Same),
+        for (first, other, expected) in [
             (
-                of(all, strong, Some(1)),
-                of(None, strong, Some(2)),
-                Likeness::Same,
+                identity(all, strong, None),
+                identity(all, strong, None),
+                IdentityMatch::Same,
             ),
             (
-                of(all, strong, None),
-                of(all, Some("\"2\""), None),
-                Likeness::Other,
+                identity(all, strong, Some(1)),
+                identity(None, strong, Some(2)),
+                IdentityMatch::Same,
             ),
             (
-                of(all, strong, Some(1)),
-                of(all, None, Some(1)),
-                Likeness::Unsaid,
+                identity(all, strong, None),
+                identity(all, Some("\"2\""), None),
+                IdentityMatch::Different,
             ),
             (
-                of(all, weak, Some(1)),
-                of(all, weak, Some(2)),
-                Likeness::Other,
+                identity(all, strong, Some(1)),
+                identity(all, None, Some(1)),
+                IdentityMatch::Unknown,
             ),
             (
-                of(all, weak, Some(1)),
-                of(all, weak, Some(1)),
-                Likeness::Same,
+                identity(all, weak, Some(1)),
+                identity(all, weak, Some(2)),
+                IdentityMatch::Different,
             ),
             (
-                of(all, None, Some(1)),
-                of(all, None, Some(2)),
-                Likeness::Other,
+                identity(all, weak, Some(1)),
+                identity(all, weak, Some(1)),
+                IdentityMatch::Same,
             ),
             (
-                of(all, None, Some(1)),
-                of(all, None, Some(1)),
-                Likeness::Same,
+                identity(all, None, Some(1)),
+                identity(all, None, Some(2)),
+                IdentityMatch::Different,
             ),
             (
-                of(all, None, Some(1)),
-                of(all, strong, None),
-                Likeness::Unsaid,
+                identity(all, None, Some(1)),
+                identity(all, None, Some(1)),
+                IdentityMatch::Same,
             ),
             (
-                of(all, None, Some(1)),
-                of(None, None, Some(1)),
-                Likeness::Unsaid,
+                identity(all, None, Some(1)),
+                identity(all, strong, None),
+                IdentityMatch::Unknown,
             ),
             (
-                of(None, None, Some(1)),
-                of(None, None, Some(1)),
-                Likeness::Same,
+                identity(all, None, Some(1)),
+                identity(None, None, Some(1)),
+                IdentityMatch::Unknown,
             ),
             (
-                of(all, None, None),
-                of(all, strong, Some(1)),
-                Likeness::Same,
+                identity(None, None, Some(1)),
+                identity(None, None, Some(1)),
+                IdentityMatch::Same,
             ),
             (
-                of(all, None, None),
-                of(Some(8), None, None),
-                Likeness::Other,
+                identity(all, None, None),
+                identity(all, strong, Some(1)),
+                IdentityMatch::Same,
             ),
             (
-                of(all, strong, None),
-                of(Some(8), strong, None),
-                Likeness::Other,
+                identity(all, None, None),
+                identity(Some(8), None, None),
+                IdentityMatch::Different,
             ),
-            (of(all, None, None), of(None, None, None), Likeness::Unsaid),
-            (of(None, None, None), of(None, None, None), Likeness::Unsaid),
+            (
+                identity(all, strong, None),
+                identity(Some(8), strong, None),
+                IdentityMatch::Different,
+            ),
+            (
+                identity(all, None, None),
+                identity(None, None, None),
+                IdentityMatch::Unknown,
+            ),
+            (
+                identity(None, None, None),
+                identity(None, None, None),
+                IdentityMatch::Unknown,
+            ),
         ] {
-            assert_eq!(pinned.likeness(&other), expected, "{pinned:?} {other:?}");
+            assert_eq!(first.compare(&other), expected, "{first:?} {other:?}");
         }
     }
 
     #[test]
-    fn only_a_strong_tag_is_asked_with() {
-        assert!(of(None, Some("\"1\""), None).strong_tag().is_some());
+    fn only_a_strong_etag_is_sent_in_if_range() {
+        assert!(identity(None, Some("\"1\""), None).if_range().is_some());
         for tag in [Some("W/\"1\""), Some("1"), None] {
-            assert_eq!(of(None, tag, Some(1)).strong_tag(), None, "{tag:?}");
+            assert_eq!(identity(None, tag, Some(1)).if_range(), None, "{tag:?}");
         }
     }
 }

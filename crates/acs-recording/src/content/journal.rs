@@ -1,111 +1,117 @@
-//! What is known about a part file: of which content it is, and which of its bytes are on the
-//! disk for certain.
+//! The journal of a part file: which content it belongs to, and which of its bytes are durable.
 //!
-//! Lines of text, of which each carries its own checksum: a line that was cut short or never
-//! reached the disk does not count, and neither does anything behind it. The first names the
-//! content, every other a range and the checksum of its bytes. A range is written down only after
-//! its bytes were synced.
+//! It consists of lines of text with a checksum each. A line that is incomplete or damaged does not
+//! count, and neither do the lines after it. The first line identifies the content. Every other one
+//! has a range and the checksum of its bytes, and is written only after these bytes were synced.
 
 use std::ops::Range;
 
 use url::{Url, form_urlencoded};
 
-use super::identity::Identity;
-use super::range::{Wanted, number};
-use super::verify::{Announced, Hasher};
+use super::content_hash::ContentHash;
+use super::digest::Hasher;
+use super::identity::EntityIdentity;
+use super::range::{RequestedRange, parse_number};
 
-/// The name of the form, which changes with it: what another version began is started over.
-const FORMAT: &str = "acs-recording-download-3";
+/// The name of the format. A part file with a journal of another format is restarted.
+const FORMAT: &str = "acs-recording-download-4";
 
-/// What stands for a time that is not known.
-const NONE: &str = "-";
+/// The word for an unknown value.
+const UNKNOWN: &str = "-";
 
-/// What a shared access signature adds to a location, another each time.
+/// The query parameters of a shared access signature, which differ each time.
 const SIGNATURE: &[&str] = &[
     "sig", "se", "st", "sp", "sv", "sr", "spr", "sip", "si", "ss", "srt", "sdd", "ses", "ske",
     "skt", "sks", "skv", "skoid", "sktid", "saoid", "suoid", "scid", "skdutid", "sduoid",
 ];
 
-/// What a journal must have been written for: a location, however it is signed, and a range.
-pub(super) fn key(location: &Url, wanted: Wanted) -> String {
+/// The key of a journal: a hash of the location without its signature, and of the range.
+pub(super) fn journal_key(location: &Url, range: RequestedRange) -> String {
     let mut url = location.clone();
     url.set_fragment(None);
     let mut query = form_urlencoded::Serializer::new(String::new());
-    let telling = location
+    let parameters = location
         .query_pairs()
         .filter(|(name, _)| !SIGNATURE.contains(&name.as_ref()));
-    let query = query.extend_pairs(telling).finish();
+    let query = query.extend_pairs(parameters).finish();
     url.set_query(Some(query.as_str()).filter(|query| !query.is_empty()));
-    let Wanted { start, end } = wanted;
+    let RequestedRange { start, end } = range;
     let end = end.map_or("end".to_owned(), |end| end.to_string());
-    let mut hasher = Hasher::for_comparison();
-    hasher.update(format!("{url} {start} {end}").as_bytes());
-    let hash = hasher.finish().ok().flatten();
-    hash.map_or_else(String::new, |hash| hash.to_string())
+    Hasher::of_text(&format!("{url} {start} {end}")).to_string()
 }
 
-/// What a journal says.
+/// The contents of a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Journal {
-    /// What was asked for; content of another location has another.
+    /// Identifies the location and the range.
     pub(super) key: String,
-    /// The content as its first answer described it, its size included.
-    pub(super) identity: Identity,
-    /// Checksums of it that the server announced.
-    pub(super) announced: Announced,
+    /// The version of the content, including its size.
+    pub(super) identity: EntityIdentity,
+    /// The SHA-256 that the server announced for the complete content.
+    pub(super) expected_sha256: Option<ContentHash>,
     pub(super) records: Vec<Record>,
 }
 
-/// Bytes on the disk.
+/// Durable bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
-    /// Where in the content they are.
+    /// Their offsets in the content.
     pub(super) range: Range<u64>,
-    /// CRC-32 of them.
+    /// Their CRC-32.
     pub(super) checksum: u32,
 }
 
 impl Journal {
-    /// Reads as much as is sound; none if that does not even tell of which content it is.
+    /// Reads all intact lines. None if the first line is not intact.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut lines = bytes
             .split_inclusive(|byte| *byte == b'\n')
-            .map_while(unseal);
-        let mut journal = Self::parse_head(lines.next()?)?;
+            .map_while(verify_line);
+        let mut journal = Self::parse_header(lines.next()?)?;
         journal.records = lines.map_while(Record::parse).collect();
         Some(journal)
     }
 
-    fn parse_head(line: &str) -> Option<Self> {
+    fn parse_header(line: &str) -> Option<Self> {
         let line = line.strip_prefix(FORMAT)?.strip_prefix(' ')?;
         let (key, line) = line.split_once(' ')?;
         let (total, line) = line.split_once(' ')?;
-        let (announced, line) = Announced::parse(line)?;
-        let (modified, tag) = line.split_once(' ')?;
-        let modified = match modified {
-            NONE => None,
-            modified => Some(number(modified)?),
+        let (sha256, line) = line.split_once(' ')?;
+        let (last_modified, etag) = line.split_once(' ')?;
+        let expected_sha256 = match sha256 {
+            UNKNOWN => None,
+            sha256 => Some(sha256.parse().ok()?),
+        };
+        let last_modified = match last_modified {
+            UNKNOWN => None,
+            seconds => Some(parse_number(seconds)?),
         };
         Some(Self {
             key: key.to_owned(),
-            identity: Identity {
-                total: Some(number(total)?),
-                tag: (!tag.is_empty()).then(|| tag.to_owned()),
-                modified,
+            identity: EntityIdentity {
+                total: Some(parse_number(total)?),
+                etag: (!etag.is_empty()).then(|| etag.to_owned()),
+                last_modified,
             },
-            announced,
+            expected_sha256,
             records: Vec::new(),
         })
     }
 
     /// The first line.
-    pub(super) fn head(key: &str, identity: &Identity, announced: Announced) -> String {
+    pub(super) fn header(
+        key: &str,
+        identity: &EntityIdentity,
+        expected_sha256: Option<ContentHash>,
+    ) -> String {
         let total = identity.total.unwrap_or_default();
-        let tag = identity.tag.as_deref().unwrap_or_default();
-        let modified = identity.modified;
-        let modified = modified.map_or_else(|| NONE.to_owned(), |modified| modified.to_string());
-        seal(&format!(
-            "{FORMAT} {key} {total} {announced} {modified} {tag}"
+        let etag = identity.etag.as_deref().unwrap_or_default();
+        let sha256 = expected_sha256.map_or(UNKNOWN.to_owned(), |sha256| sha256.to_string());
+        let last_modified = identity
+            .last_modified
+            .map_or(UNKNOWN.to_owned(), |seconds| seconds.to_string());
+        checksummed_line(&format!(
+            "{FORMAT} {key} {total} {sha256} {last_modified} {etag}"
         ))
     }
 }
@@ -113,7 +119,7 @@ impl Journal {
 impl Record {
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
-        let (start, end) = (number(words.next()?)?, number(words.next()?)?);
+        let (start, end) = (parse_number(words.next()?)?, parse_number(words.next()?)?);
         let checksum = u32::from_str_radix(words.next()?, 16).ok()?;
         (start < end && words.next().is_none()).then_some(Self {
             range: start..end,
@@ -124,29 +130,30 @@ impl Record {
     /// The line of a record.
     pub(super) fn line(&self) -> String {
         let Self { range, checksum } = self;
-        seal(&format!("{} {} {checksum:08x}", range.start, range.end))
+        checksummed_line(&format!("{} {} {checksum:08x}", range.start, range.end))
     }
 }
 
-fn seal(content: &str) -> String {
+fn checksummed_line(content: &str) -> String {
     format!("{:08x} {content}\n", crc32fast::hash(content.as_bytes()))
 }
 
-fn unseal(line: &[u8]) -> Option<&str> {
+/// The content of a line, if its checksum is right.
+fn verify_line(line: &[u8]) -> Option<&str> {
     let line = str::from_utf8(line.strip_suffix(b"\n")?).ok()?;
     let (checksum, content) = line.split_once(' ')?;
-    let sound = checksum == format!("{:08x}", crc32fast::hash(content.as_bytes()));
-    sound.then_some(content)
+    let is_intact = checksum == format!("{:08x}", crc32fast::hash(content.as_bytes()));
+    is_intact.then_some(content)
 }
 
-/// Checks what holds of any bytes: as they are, and as lines with the checksums that no mutation
-/// finds.
+/// Checks the properties of any bytes: as they are, and as lines with valid checksums, which no
+/// mutation finds.
 #[cfg(fuzzing)]
 pub fn fuzz(bytes: &[u8]) {
     fuzz_as_is(bytes);
     let text = String::from_utf8_lossy(bytes);
-    let sealed: String = text.split('\n').map(seal).collect();
-    fuzz_as_is(sealed.as_bytes());
+    let lines: String = text.split('\n').map(checksummed_line).collect();
+    fuzz_as_is(lines.as_bytes());
 }
 
 #[cfg(fuzzing)]
@@ -157,11 +164,13 @@ fn fuzz_as_is(bytes: &[u8]) {
     for record in &journal.records {
         let line = record.line();
         assert_eq!(
-            unseal(line.as_bytes()).and_then(Record::parse).as_ref(),
+            verify_line(line.as_bytes())
+                .and_then(Record::parse)
+                .as_ref(),
             Some(record)
         );
     }
-    // What was cut short says less, and nothing else.
+    // A truncated journal says less, and nothing else.
     let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
     if let Some(less) = Journal::parse(half) {
         assert_eq!(
@@ -170,7 +179,7 @@ fn fuzz_as_is(bytes: &[u8]) {
         );
         assert!(journal.records.starts_with(&less.records));
     }
-    // What was torn says no more.
+    // A damaged line adds nothing.
     let torn = [bytes, b"\nffffffff 0 1 00000000"].concat();
     assert_eq!(Journal::parse(&torn), Some(journal));
 }
@@ -181,8 +190,8 @@ mod tests {
 
     use super::*;
 
-    fn written(journal: &Journal) -> String {
-        let mut text = Journal::head(&journal.key, &journal.identity, journal.announced);
+    fn to_text(journal: &Journal) -> String {
+        let mut text = Journal::header(&journal.key, &journal.identity, journal.expected_sha256);
         for record in &journal.records {
             text += &record.line();
         }
@@ -196,35 +205,34 @@ mod tests {
                 checksum,
             },
         );
-        let tags = proptest::option::of("(W/)?\"[!#-~ ]{0,20}\"");
+        let etags = proptest::option::of("(W/)?\"[!#-~ ]{0,20}\"");
         (
             "[0-9a-f]{8}",
             any::<u64>(),
-            tags,
+            etags,
             proptest::option::of(any::<u64>()),
             proptest::option::of(any::<[u8; 32]>()),
-            proptest::option::of(any::<[u8; 16]>()),
             proptest::collection::vec(records, 0..8),
         )
             .prop_map(
-                |(key, total, tag, modified, sha256, md5, records)| Journal {
+                |(key, total, etag, last_modified, sha256, records)| Journal {
                     key,
-                    identity: Identity {
+                    identity: EntityIdentity {
                         total: Some(total),
-                        tag,
-                        modified,
+                        etag,
+                        last_modified,
                     },
-                    announced: Announced { sha256, md5 },
+                    expected_sha256: sha256.map(ContentHash::from_bytes),
                     records,
                 },
             )
     }
 
     #[test]
-    fn another_location_has_another_key_and_another_signature_has_not() {
+    fn the_key_depends_on_the_location_and_not_on_its_signature() {
         let key = |query: &str| {
             let url = format!("https://a.asm.skype.com/v1/o{query}");
-            key(&url.parse().unwrap(), Wanted::default())
+            journal_key(&url.parse().unwrap(), RequestedRange::default())
         };
         for same in ["?sig=1&se=2", "?skoid=1&sig=%2F#x", "?", "#x"] {
             assert_eq!(key(same), key(""), "{same}");
@@ -236,28 +244,28 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_of_another_version_is_none() {
-        for format in ["acs-recording-download-1", "acs-recording-download-30"] {
-            let line = seal(&format!("{format} key 100 - - - \"a tag\""));
+    fn a_journal_of_another_format_is_ignored() {
+        for format in ["acs-recording-download-3", "acs-recording-download-40"] {
+            let line = checksummed_line(&format!("{format} key 100 - - \"a tag\""));
             assert_eq!(Journal::parse(line.as_bytes()), None, "{format}");
         }
     }
 
     proptest! {
         #[test]
-        fn a_journal_is_read_as_written(journal in journals()) {
-            prop_assert_eq!(Journal::parse(written(&journal).as_bytes()), Some(journal));
+        fn a_journal_round_trips(journal in journals()) {
+            prop_assert_eq!(Journal::parse(to_text(&journal).as_bytes()), Some(journal));
         }
 
-        /// After a kill or a power failure the end may be anything; what is believed was written.
+        /// After a crash, the end may be anything. Only what was written is accepted.
         #[test]
-        fn a_broken_journal_claims_nothing_that_was_not_written(
+        fn a_damaged_journal_has_no_record_that_was_not_written(
             journal in journals(),
             at: proptest::sample::Index,
             garbage in proptest::collection::vec(any::<u8>(), 0..60),
             cut: bool,
         ) {
-            let mut bytes = written(&journal).into_bytes();
+            let mut bytes = to_text(&journal).into_bytes();
             let at = at.index(bytes.len());
             if cut {
                 bytes.truncate(at);
@@ -268,13 +276,13 @@ mod tests {
             if let Some(read) = Journal::parse(&bytes) {
                 prop_assert_eq!(read.key, journal.key);
                 prop_assert_eq!(read.identity, journal.identity);
-                prop_assert_eq!(read.announced, journal.announced);
+                prop_assert_eq!(read.expected_sha256, journal.expected_sha256);
                 prop_assert!(journal.records.starts_with(&read.records));
             }
         }
 
         #[test]
-        fn no_journal_is_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn parsing_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             prop_assert_eq!(Journal::parse(&bytes), None);
         }
     }

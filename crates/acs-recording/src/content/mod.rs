@@ -1,76 +1,67 @@
 //! Recorded content: downloading it and deleting it.
 //!
-//! A download into a file is a [`file::Job`]. It opens the file and its journal (`sink`), finds out
-//! what the content is (`answer`), shares out what is missing (`plan`), fetches it on several
-//! connections (`transfer`, `reader`, `batch`), and gives the file its name. Streams use a `reader`
-//! alone.
+//! Files depend on those further down:
 //!
-//! A whole recording (`folder`) is `saving`: its chunks get their `numbers`, each file is downloaded
-//! unless there is a proof that it is there (`proofs`), and what was verified is written down.
+//! - [`recording`]: a whole recording into a folder, with its manifest
+//! - [`download`] and the destinations [`to_file`], [`to_writer`], [`stream`] and [`bytes`]
+//! - [`file_download`]: one file, with [`fetch`] and [`existing_file`]; it opens the [`part_file`]
+//!   with its [`journal`], and runs a [`transfer`] of several connections, to which the
+//!   [`scheduler`] assigns ranges
+//! - [`content_reader`]: content in order, for everything but files
+//! - [`range_reader`]: one connection, which resumes after an interruption
+//! - [`source`]: requests, and the [`response`] to each
 
-mod answer;
-mod batch;
-mod budget;
+mod bytes;
+mod content_error;
+mod content_hash;
+mod content_reader;
 mod delete;
-mod disk;
+mod digest;
 mod download;
-mod earlier;
-mod existing;
-mod file;
-mod finishing;
-mod folder;
-mod head;
+mod error_page;
+mod existing_file;
+mod fetch;
+mod file_download;
 mod identity;
 mod journal;
-mod lock;
-mod media;
-mod names;
-mod numbers;
+mod journal_sync;
+mod leftovers;
+mod manifest_store;
+mod metadata;
 mod options;
 mod overlap;
-mod piece;
-mod plan;
+mod part_file;
+mod permits;
 mod progress;
-mod proofs;
 mod range;
-mod read_metadata;
-mod reader;
-mod saving;
-mod sink;
-mod sniff;
+mod range_reader;
+mod range_set;
+mod readiness;
+mod recording;
+mod request;
+mod response;
+mod response_head;
+mod retry_budget;
+mod scheduler;
+mod source;
 mod stream;
 mod throughput;
+mod to_file;
+mod to_writer;
 mod transfer;
-mod url;
-mod verify;
+mod write_buffer;
 
-pub use self::url::{ContentUrl, InvalidContentUrl};
+pub use bytes::DownloadBytes;
+pub use content_hash::{ContentHash, InvalidContentHash};
 pub use delete::DeleteContent;
-#[cfg(feature = "webhook")]
-pub(crate) use disk::{is_ours, no_links};
-pub use download::{CopiedContent, Download};
-pub use file::SavedFile;
-pub use folder::{DownloadRecording, MissingChunk, SaveRecording, SavedChunk, SavedRecording};
+pub use download::Download;
+pub use file_download::SavedFile;
 #[cfg(fuzzing)]
 pub use journal::fuzz as fuzz_journal;
+pub use metadata::ReadMetadata;
 pub use options::Overwrite;
 pub use progress::Progress;
-pub use read_metadata::ReadMetadata;
-pub use stream::ContentStream;
-pub use verify::{ContentHash, InvalidContentHash};
-
-use crate::error::{Error, ErrorKind, Hint};
-use crate::transport::{Response, error_from_response};
-
-/// The error for an answer of a storage host, whose own body is empty as a rule.
-async fn refused(response: Response) -> Error {
-    let error = error_from_response(response).await;
-    match error.kind() {
-        // What is missing is the way to the storage, and not the content.
-        ErrorKind::NotFound if error.hint() == Some(Hint::CheckGateway) => {
-            error.with_kind(ErrorKind::InvalidResponse)
-        }
-        ErrorKind::NotFound => error.with_hint(Hint::ContentIsGone),
-        _ => error,
-    }
-}
+pub use recording::{DownloadRecording, DownloadToDir, MissingChunk, SavedChunk, SavedRecording};
+pub use stream::{ContentStream, DownloadStream};
+pub use to_file::DownloadToFile;
+pub use to_writer::{CopiedContent, DownloadToWriter};

@@ -1,17 +1,17 @@
-//! Byte ranges: what is asked for, and what an answer says that it holds.
+//! Byte ranges in requests and responses.
 
 use std::ops::{Bound, Range, RangeBounds};
 
 use http::HeaderValue;
 
-/// The bytes of content that are wanted: from `start`, to before `end` or to where content ends.
+/// The requested bytes of content: from `start` to before `end`, or to the end of the content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct RequestedRange {
     pub(super) start: u64,
     pub(super) end: Option<u64>,
 }
 
-impl Wanted {
+impl RequestedRange {
     /// None if the range ends before it begins.
     pub(super) fn new(bounds: &impl RangeBounds<u64>) -> Option<Self> {
         let start = match bounds.start_bound() {
@@ -20,7 +20,7 @@ impl Wanted {
             Bound::Unbounded => 0,
         };
         let end = match bounds.end_bound() {
-            // The last byte that a number can name is followed by nothing.
+            // No byte can follow the last position of a u64.
             Bound::Included(last) => last.checked_add(1),
             Bound::Excluded(end) => Some(*end),
             Bound::Unbounded => None,
@@ -39,13 +39,13 @@ impl Wanted {
         self.end == Some(self.start)
     }
 
-    /// The part of it that content of `total` bytes has.
-    pub(super) fn timeout(self, total: u64) -> Range<u64> {
+    /// The part of the range that exists in content of `total` bytes.
+    pub(super) fn clamp_to(self, total: u64) -> Range<u64> {
         let end = self.end.map_or(total, |end| end.min(total));
         self.start..end.max(self.start)
     }
 
-    /// The header that asks for it; none for all, so that a server without ranges sees none.
+    /// The `Range` header. None for the whole content, so that servers without ranges get no header.
     pub(super) fn header(self) -> Option<HeaderValue> {
         let text = match self.end {
             None if self.start == 0 => return None,
@@ -59,14 +59,14 @@ impl Wanted {
 /// The header `Content-Range`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ContentRange {
-    /// `bytes 0-9/100`: from the first to before the second, of all if that is known.
+    /// `bytes 0-9/100`: start, exclusive end, and the total size if it is known.
     Part(u64, u64, Option<u64>),
-    /// `bytes */100`: nothing of the range that was asked for exists.
-    Nothing(Option<u64>),
+    /// `bytes */100`: the requested range lies outside the content.
+    Unsatisfied(Option<u64>),
 }
 
 impl ContentRange {
-    /// None if it is not one.
+    /// None if the text is not a valid `Content-Range`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (unit, rest) = text.trim().split_once(' ')?;
         if !unit.eq_ignore_ascii_case("bytes") {
@@ -75,22 +75,22 @@ impl ContentRange {
         let (range, total) = rest.trim().split_once('/')?;
         let total = match total.trim() {
             "*" => None,
-            total => Some(number(total)?),
+            total => Some(parse_number(total)?),
         };
         let range = range.trim();
         if range == "*" {
-            return Some(Self::Nothing(total));
+            return Some(Self::Unsatisfied(total));
         }
         let (first, last) = range.split_once('-')?;
-        let (first, last) = (number(first.trim())?, number(last.trim())?);
+        let (first, last) = (parse_number(first.trim())?, parse_number(last.trim())?);
         let end = last.checked_add(1)?;
-        let sound = first <= last && total.is_none_or(|total| end <= total);
-        sound.then_some(Self::Part(first, end, total))
+        let is_valid = first <= last && total.is_none_or(|total| end <= total);
+        is_valid.then_some(Self::Part(first, end, total))
     }
 }
 
-/// Digits and nothing else: `parse` alone would take a sign.
-pub(super) fn number(text: &str) -> Option<u64> {
+/// A number of digits only: `parse` alone would accept a sign.
+pub(super) fn parse_number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
@@ -102,34 +102,34 @@ mod tests {
     use super::*;
 
     #[test]
-    #[allow(clippy::reversed_empty_ranges, reason = "that is what is refused")]
-    fn bounds_become_headers() {
-        let header = |wanted: Option<Wanted>| {
-            let header = wanted?.header()?;
+    #[allow(clippy::reversed_empty_ranges, reason = "reversed ranges are rejected")]
+    fn bounds_become_range_headers() {
+        let header = |range: Option<RequestedRange>| {
+            let header = range?.header()?;
             Some(header.to_str().unwrap().to_owned())
         };
-        for (wanted, expected) in [
-            (Wanted::new(&(..)), None),
-            (Wanted::new(&(0..)), None),
-            (Wanted::new(&(0..1)), Some("bytes=0-0")),
-            (Wanted::new(&(0..=0)), Some("bytes=0-0")),
-            (Wanted::new(&(..10)), Some("bytes=0-9")),
-            (Wanted::new(&(5..)), Some("bytes=5-")),
-            (Wanted::new(&(5..8)), Some("bytes=5-7")),
-            (Wanted::new(&(5..=u64::MAX)), Some("bytes=5-")),
+        for (range, expected) in [
+            (RequestedRange::new(&(..)), None),
+            (RequestedRange::new(&(0..)), None),
+            (RequestedRange::new(&(0..1)), Some("bytes=0-0")),
+            (RequestedRange::new(&(0..=0)), Some("bytes=0-0")),
+            (RequestedRange::new(&(..10)), Some("bytes=0-9")),
+            (RequestedRange::new(&(5..)), Some("bytes=5-")),
+            (RequestedRange::new(&(5..8)), Some("bytes=5-7")),
+            (RequestedRange::new(&(5..=u64::MAX)), Some("bytes=5-")),
         ] {
-            assert_eq!(header(wanted).as_deref(), expected, "{wanted:?}");
+            assert_eq!(header(range).as_deref(), expected, "{range:?}");
         }
-        assert!(Wanted::new(&(0..0)).unwrap().is_empty());
-        assert!(Wanted::new(&(7..7)).unwrap().is_empty());
-        assert!(!Wanted::new(&(..)).unwrap().is_empty());
-        assert_eq!(Wanted::new(&(8..5)), None);
+        assert!(RequestedRange::new(&(0..0)).unwrap().is_empty());
+        assert!(RequestedRange::new(&(7..7)).unwrap().is_empty());
+        assert!(!RequestedRange::new(&(..)).unwrap().is_empty());
+        assert_eq!(RequestedRange::new(&(8..5)), None);
         let beyond = (Bound::Excluded(u64::MAX), Bound::Unbounded);
-        assert_eq!(Wanted::new(&beyond), None);
+        assert_eq!(RequestedRange::new(&beyond), None);
     }
 
     #[test]
-    fn what_is_no_content_range_is_none() {
+    fn an_invalid_content_range_is_rejected() {
         for text in [
             "",
             "bytes",
@@ -150,17 +150,17 @@ mod tests {
         }
         assert_eq!(
             ContentRange::parse(" BYTES  */7 "),
-            Some(ContentRange::Nothing(Some(7)))
+            Some(ContentRange::Unsatisfied(Some(7)))
         );
         assert_eq!(
             ContentRange::parse("bytes */*"),
-            Some(ContentRange::Nothing(None))
+            Some(ContentRange::Unsatisfied(None))
         );
     }
 
     proptest! {
         #[test]
-        fn a_content_range_is_read_as_written(first in 0..u64::MAX / 2, length in 1..1_u64 << 40,
+        fn a_content_range_round_trips(first in 0..u64::MAX / 2, length in 1..1_u64 << 40,
                                               after in proptest::option::of(0..1_u64 << 40)) {
             let total = after.map(|after| first + length + after);
             let shown = total.map_or("*".to_owned(), |total| total.to_string());
@@ -172,15 +172,15 @@ mod tests {
         }
 
         #[test]
-        fn no_text_is_too_strange(text in ".{0,40}") {
+        fn parsing_never_panics(text in ".{0,40}") {
             let _ = ContentRange::parse(&text);
             let _ = ContentRange::parse(&format!("bytes {text}"));
         }
 
         #[test]
-        fn what_is_within_never_lies_outside(start: u64, length: u32, total: u64) {
+        fn a_clamped_range_lies_within_the_content(start: u64, length: u32, total: u64) {
             let end = start.saturating_add(u64::from(length));
-            let range = Wanted::new(&(start..end)).unwrap().timeout(total);
+            let range = RequestedRange::new(&(start..end)).unwrap().clamp_to(total);
             prop_assert!(range.start <= range.end);
             prop_assert!(range.is_empty() || range.end <= total);
         }

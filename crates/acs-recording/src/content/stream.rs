@@ -1,9 +1,8 @@
-//! Content as it comes in.
+//! Downloading content as a stream.
 
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -11,43 +10,66 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::answer::{Readiness, Source};
-use super::progress::Meter;
-use super::range::Wanted;
-use super::reader::Reader;
-use super::sniff;
-use super::verify::{Announced, ContentHash, Hasher};
-use crate::error::{Error, Result};
+use super::content_reader::ContentReader;
+use super::request::{ContentRequest, DOWNLOAD};
+use crate::error::Result;
+use crate::operation::into_future;
 
-/// Content as it comes in, in order and on one connection: a [`Stream`] of [`Bytes`], and an
+/// A download as a stream; made by [`Download::stream`](super::Download::stream). Awaiting it sends
+/// the first request and returns the stream.
+///
+/// # Errors
+/// As [`DownloadToFile`](super::DownloadToFile), except for files. Items of the stream have the same
+/// errors.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is downloaded before it is awaited"]
+pub struct DownloadStream {
+    request: ContentRequest,
+}
+
+impl DownloadStream {
+    pub(super) fn new(request: ContentRequest) -> Self {
+        Self { request }
+    }
+
+    async fn send(self) -> Result<ContentStream> {
+        let reader = ContentReader::open(&self.request, false).await?;
+        Ok(ContentStream::new(reader))
+    }
+}
+
+into_future!(DownloadStream -> ContentStream, DOWNLOAD);
+
+/// Content while it is received, in order and on one connection: a [`Stream`] of [`Bytes`], and an
 /// [`AsyncRead`].
 ///
-/// An interruption is taken up at the same byte, and shows only when that fails too often. The
-/// stream ends when all of the content came; anything else is an error.
-#[must_use = "nothing comes in before it is read"]
+/// After an interruption it resumes at the same byte. It fails only when the resume policy gives up.
+/// It ends after all content; everything else is an error.
+#[must_use = "nothing is received before it is read"]
 pub struct ContentStream {
     length: Option<u64>,
-    operation: &'static str,
     stream: BoxStream<'static, Result<Bytes>>,
-    /// What a read left over.
-    rest: Bytes,
+    /// The bytes that the last read had no room for.
+    unread: Bytes,
 }
 
 impl ContentStream {
-    pub(super) fn new(flow: Flow, operation: &'static str) -> Self {
-        let length = flow.length;
-        let stream = futures_util::stream::try_unfold(flow, |mut flow| async move {
-            Ok(flow.next().await?.map(|bytes| (bytes, flow)))
+    fn new(reader: ContentReader) -> Self {
+        let length = reader.length();
+        let stream = futures_util::stream::try_unfold(reader, |mut reader| async move {
+            match reader.next().await {
+                Ok(next) => Ok(next.map(|bytes| (bytes, reader))),
+                Err(error) => Err(error.with_operation(DOWNLOAD)),
+            }
         });
         Self {
             length,
-            operation,
             stream: stream.boxed(),
-            rest: Bytes::new(),
+            unread: Bytes::new(),
         }
     }
 
-    /// How many bytes will come in all, if the server told.
+    /// The size in bytes, if the server announced it.
     pub fn length(&self) -> Option<u64> {
         self.length
     }
@@ -57,12 +79,10 @@ impl Stream for ContentStream {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if !self.rest.is_empty() {
-            return Poll::Ready(Some(Ok(std::mem::take(&mut self.rest))));
+        if !self.unread.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.unread))));
         }
-        let operation = self.operation;
-        let item = ready!(self.stream.poll_next_unpin(context));
-        Poll::Ready(item.map(|item| item.map_err(|error| error.with_operation(operation))))
+        self.stream.poll_next_unpin(context)
     }
 }
 
@@ -72,15 +92,15 @@ impl AsyncRead for ContentStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        while self.rest.is_empty() {
+        while self.unread.is_empty() {
             match ready!(self.as_mut().poll_next(context)) {
-                Some(Ok(bytes)) => self.rest = bytes,
+                Some(Ok(bytes)) => self.unread = bytes,
                 Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
                 None => return Poll::Ready(Ok(())),
             }
         }
-        let count = self.rest.len().min(buffer.remaining());
-        buffer.put_slice(&self.rest.split_to(count));
+        let count = self.unread.len().min(buffer.remaining());
+        buffer.put_slice(&self.unread.split_to(count));
         Poll::Ready(Ok(()))
     }
 }
@@ -91,104 +111,4 @@ impl fmt::Debug for ContentStream {
             .field("length", &self.length)
             .finish_non_exhaustive()
     }
-}
-
-/// Content in order, counted and checked.
-pub(super) struct Flow {
-    reader: Option<Reader>,
-    meter: Arc<Meter>,
-    hasher: Hasher,
-    pub(super) length: Option<u64>,
-    pub(super) hash: Option<ContentHash>,
-    /// Whether what comes next is the beginning of the content.
-    is_first: bool,
-}
-
-impl Flow {
-    pub(super) async fn begin(
-        source: &Arc<Source>,
-        meter: &Arc<Meter>,
-        wanted: Wanted,
-        sha256: bool,
-    ) -> Result<Self> {
-        let mut announced = Announced::default();
-        let mut length = Some(0);
-        let mut reader = None;
-        if !wanted.is_empty() {
-            let begun = Reader::begin(source, meter, wanted).await?;
-            length = begun.end().filter(|_| begun.identity().total.is_some());
-            length = length.map(|end| end - wanted.start);
-            if wanted.is_whole() {
-                announced = begun.announced();
-            }
-            reader = Some(begun);
-        }
-        meter.set_base(0, length);
-        meter.set_parts(1);
-        Ok(Self {
-            reader,
-            meter: Arc::clone(meter),
-            hasher: Hasher::new(announced, sha256),
-            length,
-            hash: None,
-            is_first: wanted.start == 0,
-        })
-    }
-
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>> {
-        let bytes = match &mut self.reader {
-            Some(reader) => next(reader).await?,
-            None => None,
-        };
-        if let Some(bytes) = bytes {
-            if std::mem::take(&mut self.is_first) {
-                sniff::refuse(&bytes)?;
-            }
-            self.meter.pace(bytes.len()).await;
-            self.hasher.update(&bytes);
-            self.meter.tell(false);
-            return Ok(Some(bytes));
-        }
-        // Once; nothing follows the end.
-        if self.hash.is_none() {
-            self.hash = std::mem::take(&mut self.hasher).finish()?;
-        }
-        self.meter.set_parts(0);
-        self.meter.tell(true);
-        Ok(None)
-    }
-}
-
-/// The next bytes, after waiting for content that is not ready any more when it is asked for again.
-async fn next(reader: &mut Reader) -> Result<Option<Bytes>> {
-    let mut readiness = Readiness::default();
-    loop {
-        match reader.next().await {
-            Ok(next) => return Ok(next),
-            Err(error) => {
-                let not_ready = reader.not_ready(error)?;
-                tokio::time::sleep(readiness.pause(not_ready)?).await;
-                reader.renew();
-            }
-        }
-    }
-}
-
-/// Copies all of it; tells how much that was.
-pub(super) async fn copy<W>(flow: &mut Flow, writer: &mut W) -> Result<u64>
-where
-    W: tokio::io::AsyncWrite + Unpin + Send + ?Sized,
-{
-    use tokio::io::AsyncWriteExt as _;
-    let failed = |error: io::Error| {
-        let text = format!("the content cannot be handed on: {error}");
-        Error::new(crate::error::ErrorKind::Io, text).with_source(error)
-    };
-    let mut copied = 0;
-    while let Some(bytes) = flow.next().await? {
-        writer.write_all(&bytes).await.map_err(failed)?;
-        copied += bytes.len() as u64;
-    }
-    writer.flush().await.map_err(failed)?;
-    Ok(copied)
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::data::{CommonFields, EventData};
 use super::subject::Subject;
 use super::wire::or_none;
-use crate::content::ContentUrl;
+use crate::content_url::ContentUrl;
 use crate::ids::{DocumentId, RecordingId, ServerCallId};
 use crate::lenient;
 use crate::models::{RecordingChannelType, RecordingContentType, RecordingFormatType};
@@ -90,7 +90,10 @@ impl RecordingChunk {
             &chunk.delete_location,
             &chunk.metadata_location,
         ];
-        let id = locations.into_iter().flatten().find_map(ContentUrl::object);
+        let id = locations
+            .into_iter()
+            .flatten()
+            .find_map(ContentUrl::object_id);
         let id = lenient::parse(id);
         chunk.document_id = chunk.document_id.or(id);
         chunk

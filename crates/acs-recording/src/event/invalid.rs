@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::error::{Error, ErrorKind};
+use crate::format::shorten;
 
 /// Longer texts are shortened in errors.
 const MAX_TEXT: usize = 300;
@@ -29,7 +30,7 @@ impl InvalidEvent {
             index: None,
             id: None,
             event_type: None,
-            reason: shorten(&reason.to_string()),
+            reason: shorten(&reason.to_string(), MAX_TEXT),
             raw: Vec::new(),
         }
     }
@@ -43,8 +44,8 @@ impl InvalidEvent {
     ) -> Self {
         Self {
             index: Some(index),
-            id: id.map(shorten),
-            event_type: event_type.map(shorten),
+            id: id.map(|text| shorten(text, MAX_TEXT)),
+            event_type: event_type.map(|text| shorten(text, MAX_TEXT)),
             ..Self::of_body(reason)
         }
     }
@@ -89,12 +90,5 @@ impl fmt::Debug for InvalidEvent {
 impl From<InvalidEvent> for Error {
     fn from(error: InvalidEvent) -> Self {
         Error::new(ErrorKind::InvalidInput, error.to_string()).with_source(error)
-    }
-}
-
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(MAX_TEXT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }

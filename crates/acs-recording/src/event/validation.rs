@@ -8,7 +8,7 @@ use super::data::EventData;
 use super::redacted::Redacted;
 use super::subject::Subject;
 use super::wire::or_none;
-use crate::content::ContentUrl;
+use crate::content_url::ContentUrl;
 
 /// The handshake of Event Grid. It sends this event before all others, and whenever the event
 /// subscription changes.

@@ -1,16 +1,16 @@
 //! The folder of a spool. Everything here blocks.
 
-use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::content::{is_ours, no_links};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::Hex;
+use crate::fs::{PRIVATE, create_new, is_trusted, open_locked, sync_dir};
 
 /// Events that are still to be handled.
 const PENDING: &str = "pending";
@@ -25,7 +25,7 @@ const TEMPORARY: &str = "tmp";
 const LOCK: &str = "lock";
 
 /// How long the lock of a spool that was just dropped is waited for.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Event Grid repeats what is at most 24 hours old.
 const KEEP_DONE: Duration = Duration::from_secs(25 * 60 * 60);
@@ -122,11 +122,7 @@ impl Store {
     /// Keeps what is no event, once for each content; tells where.
     pub(super) fn put_unreadable(&self, raw: &[u8]) -> Result<PathBuf> {
         let folder = self.folder.join(UNREADABLE);
-        let mut name = String::new();
-        for byte in Sha256::digest(raw) {
-            // Writing to a string does not fail.
-            let _ = write!(name, "{byte:02x}");
-        }
+        let name = Hex(&Sha256::digest(raw)).to_string();
         let path = folder.join(name).with_extension("raw");
         let (mut count, mut bytes) = (1, raw.len() as u64);
         for (known, metadata) in list(&folder)? {
@@ -228,7 +224,7 @@ impl Store {
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
         let temporary = self.folder.join(TEMPORARY).join(number.to_string());
         let written = || {
-            let mut file = private().create_new(true).open(&temporary)?;
+            let mut file = create_new(&temporary, PRIVATE)?;
             file.write_all(content)?;
             file.sync_all()?;
             fs::rename(&temporary, path)
@@ -247,30 +243,16 @@ impl Store {
 
 fn lock(folder: &Path) -> Result<File> {
     let path = folder.join(LOCK);
-    let mut options = private();
-    no_links(options.create(true));
-    let file = options.open(&path).map_err(|error| failed(&path, error))?;
-    let begun = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            // Some network file systems have none.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                return Ok(file);
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(&path, error)),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            Err(TryLockError::WouldBlock) => {
-                let text = format!(
-                    "another process uses the spool {}: stop it, or choose another folder",
-                    folder.display()
-                );
-                return Err(Error::new(ErrorKind::Io, text));
-            }
+    open_locked(&path, PRIVATE, LOCK_TIMEOUT).map_err(|error| {
+        if error.kind() != io::ErrorKind::WouldBlock {
+            return failed(&path, error);
         }
-    }
+        let text = format!(
+            "another process uses the spool {}; stop it, or choose another folder",
+            folder.display()
+        );
+        Error::new(ErrorKind::Io, text)
+    })
 }
 
 /// The files in a folder.
@@ -312,7 +294,7 @@ fn make_folder(path: &Path, may_be_link: bool) -> Result<()> {
         if !found.is_dir() || named.is_symlink() && !may_be_link {
             return Ok(Some("it is not a plain folder"));
         }
-        let ours = is_ours(&named, path)? && is_ours(&found, path)?;
+        let ours = is_trusted(&named, path)? && is_trusted(&found, path)?;
         Ok((!ours).then_some("it belongs to another user"))
     };
     match look().map_err(|error| failed(path, error))? {
@@ -325,26 +307,9 @@ fn make_folder(path: &Path, may_be_link: bool) -> Result<()> {
     }
 }
 
-/// Opens files for writing that only their owner can read: events lead to what people said.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// Gets names that were given or taken onto the disk.
-#[cfg(unix)]
+/// Makes the names in a folder durable.
 fn sync(folder: &Path) -> Result<()> {
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(|error| failed(folder, error))
-}
-
-#[cfg(not(unix))]
-#[allow(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
-fn sync(_folder: &Path) -> Result<()> {
-    Ok(())
+    sync_dir(folder).map_err(|error| failed(folder, error))
 }
 
 fn failed(path: &Path, error: io::Error) -> Error {

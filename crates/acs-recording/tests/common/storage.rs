@@ -331,10 +331,10 @@ pub async fn expect_whole(
         .build()
         .unwrap()
         .download(&storage.location())
-        .connections(4)
         .read_timeout(Duration::from_millis(300))
-        .sha256()
         .to_file(&path)
+        .connections(4)
+        .sha256()
         .await
         .unwrap();
     assert_eq!(saved.bytes, bytes.len() as u64);
