@@ -24,7 +24,7 @@ const MAX_PAGES: usize = 350;
 const MAX_PARTICIPANTS: usize = 10_000;
 
 /// The properties of a call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct CallProperties {
     /// The id of the call as a whole, which a recording starts from. A call that was made has none
@@ -50,6 +50,17 @@ pub struct Participant {
     pub is_muted: bool,
     /// Whether they are on hold.
     pub is_on_hold: bool,
+}
+
+impl Participant {
+    /// A participant who is neither muted nor on hold, for tests of code that gets one.
+    pub fn new(id: CommunicationIdentifier) -> Self {
+        Self {
+            id,
+            is_muted: false,
+            is_on_hold: false,
+        }
+    }
 }
 
 operation! {

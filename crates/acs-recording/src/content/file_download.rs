@@ -39,6 +39,18 @@ pub struct SavedFile {
     pub transferred: u64,
 }
 
+impl SavedFile {
+    /// A file that was received as a whole, for tests of code that gets one.
+    pub fn new(path: impl Into<PathBuf>, bytes: u64) -> Self {
+        Self {
+            path: path.into(),
+            bytes,
+            sha256: None,
+            transferred: bytes,
+        }
+    }
+}
+
 /// A download into a file.
 pub(super) struct FileDownload {
     pub(super) source: Arc<ContentSource>,

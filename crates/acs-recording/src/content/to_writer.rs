@@ -23,6 +23,16 @@ pub struct CopiedContent {
     pub sha256: Option<ContentHash>,
 }
 
+impl CopiedContent {
+    /// Content of this size in bytes, for tests of code that gets it.
+    pub fn new(bytes: u64) -> Self {
+        Self {
+            bytes,
+            sha256: None,
+        }
+    }
+}
+
 /// A download into a writer; made by [`Download::to_writer`](super::Download::to_writer).
 ///
 /// # Errors

@@ -191,6 +191,24 @@ fn location<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Content
 }
 
 impl RecordingFileStatusUpdated {
+    /// An event about these chunks that says nothing else, for tests of code that gets one. Set its
+    /// fields, or [parse](crate::Events::parse) a whole event.
+    pub fn new(chunks: Vec<RecordingChunk>) -> Self {
+        Self {
+            recording_id: None,
+            server_call_id: None,
+            call_id: None,
+            chunks,
+            start: None,
+            duration: None,
+            session_end_reason: None,
+            content: None,
+            channel: None,
+            format: None,
+            storage_type: None,
+        }
+    }
+
     /// Whether the recording was to be written to a storage account of your own.
     ///
     /// If the service could not write it there, the locations are those of the service, and it can be

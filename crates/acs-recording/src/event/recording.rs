@@ -12,7 +12,7 @@ use crate::models::{RecordingKind, RecordingState, ResultInformation};
 /// A recording became active or inactive.
 ///
 /// It is sent to the [`state_callback`](crate::StartRecording::state_callback) of the start.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -127,6 +127,13 @@ pub struct RecordedParticipant {
     pub channel: Option<u64>,
 }
 
+impl RecordedParticipant {
+    /// A participant without a channel, for tests of code that gets one.
+    pub fn new(id: CommunicationIdentifier) -> Self {
+        Self { id, channel: None }
+    }
+}
+
 /// A document is not a metadata document.
 #[derive(Debug, thiserror::Error)]
 #[error("not a metadata document of a recording: {0}")]

@@ -32,7 +32,7 @@ pub(crate) struct Started {
 }
 
 /// The service's response to a start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StartResponse {
     /// Whether the service only accepted the start (202), as it does for a call connection id.

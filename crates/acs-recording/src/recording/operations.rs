@@ -18,6 +18,13 @@ pub struct RecordingProperties {
     pub kind: Option<RecordingKind>,
 }
 
+impl RecordingProperties {
+    /// The properties of a recording in this state, for tests of code that gets them.
+    pub fn new(state: RecordingState) -> Self {
+        Self { state, kind: None }
+    }
+}
+
 operation! {
     /// Gets the state of a recording; made by [`Recording::state`](crate::Recording::state).
     GetRecordingState(RecordingId) -> RecordingState, "get recording state"

@@ -40,6 +40,29 @@ pub struct SavedChunk {
     pub document: Option<RecordingMetadata>,
 }
 
+impl SavedChunk {
+    /// A chunk without metadata, for tests of code that gets one.
+    pub fn new(index: u64, media: SavedFile) -> Self {
+        Self {
+            index,
+            media,
+            metadata: None,
+            document: None,
+        }
+    }
+}
+
+impl MissingChunk {
+    /// A chunk of which nothing is known, for tests of code that gets one.
+    pub fn new(index: u64) -> Self {
+        Self {
+            index,
+            document_id: None,
+            end_reason: None,
+        }
+    }
+}
+
 /// A chunk of a recording whose media are not saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -72,6 +95,19 @@ impl MissingChunk {
 }
 
 impl SavedRecording {
+    /// A complete recording that is not deleted, for tests of code that gets one.
+    pub fn new(chunks: Vec<SavedChunk>, manifest: impl Into<PathBuf>) -> Self {
+        Self {
+            chunks,
+            missing: Vec::new(),
+            warnings: Vec::new(),
+            manifest: manifest.into(),
+            deleted: false,
+            complete: true,
+            lacks_metadata: false,
+        }
+    }
+
     /// The total size of the media files in bytes.
     pub fn bytes(&self) -> u64 {
         self.chunks.iter().map(|chunk| chunk.media.bytes).sum()
@@ -83,7 +119,7 @@ impl SavedRecording {
     /// An incomplete recording is deleted from the service only with
     /// [`delete_incomplete`](super::DownloadToDir::delete_incomplete).
     pub fn is_complete(&self) -> bool {
-        self.complete
+        self.complete && self.missing.is_empty()
     }
 
     /// Whether the same download may complete the recording later: all media are saved, and only a

@@ -81,7 +81,7 @@ impl DownloadToDir {
         }
         match (run(self.request, self.files, self.dir).await, recording_id) {
             (Ok(saved), _) => {
-                telemetry::record_bytes(saved.chunks.iter().map(|chunk| chunk.media.bytes).sum());
+                telemetry::record_bytes(saved.bytes());
                 Ok(saved)
             }
             (Err(error), Some(id)) => Err(error.with_recording_id(id)),
