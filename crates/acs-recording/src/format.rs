@@ -43,6 +43,6 @@ mod tests {
         assert_eq!(shorten("äöü", 3), "äöü");
         assert_eq!(shorten("äöü", 2), "äö…");
         assert_eq!(one_line(" a\n\n b\u{7}c ", 10), "a b c");
-        assert_eq!(one_line("a b c", 2), "a…");
+        assert_eq!(one_line("abc def", 4), "abc …");
     }
 }
