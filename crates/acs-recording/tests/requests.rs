@@ -42,6 +42,11 @@ fn shown(request: &str, server: &Server) -> String {
                     Uuid::try_parse(value).unwrap();
                     "[uuid]".to_owned()
                 }
+                "user-agent" => {
+                    let platform =
+                        format!(" ({}; {})", std::env::consts::OS, std::env::consts::ARCH);
+                    value.strip_suffix(&platform).unwrap().to_owned() + " ([os]; [arch])"
+                }
                 _ => value.replace(authority, "[endpoint]"),
             };
             format!("{name}: {value}\n")
