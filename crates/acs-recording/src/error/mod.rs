@@ -57,7 +57,7 @@ pub enum ErrorKind {
     ExpiredContent,
     /// The content was not there within the limit, or was empty. Try again some minutes later.
     ContentNotReady,
-    /// Each time, the content changed while it was downloaded.
+    /// The content changed repeatedly during the download.
     ContentChanged,
     /// A location leads to a place that gets no credentials: another host than the service's, or
     /// a path that is not one of recorded content. Nothing was sent there.

@@ -1,4 +1,4 @@
-//! Downloading recordings as their events come.
+//! Downloads recordings when their events arrive.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -34,12 +34,13 @@ impl DownloadHandler {
 }
 
 impl SpoolWorker<DownloadHandler> {
-    /// Deletes a recording from the service once all of it is on disk and verified.
+    /// Deletes each recording from the service once all of it is on disk and verified.
     pub fn delete_after(self) -> Self {
         self.map_handler(|handler| handler.deletes = true)
     }
 
-    /// Tells of every recording that was saved. After a crash the same recording may be told again.
+    /// Calls this function after each recording is saved. After a crash, it may be called again for
+    /// the same recording.
     pub fn on_saved(self, listener: impl Fn(&SavedRecording) + Send + Sync + 'static) -> Self {
         self.map_handler(|handler| handler.listener = Some(Arc::new(listener)))
     }
@@ -57,10 +58,10 @@ impl EventHandler for DownloadHandler {
         }
         let saved = download.await?;
         if saved.may_be_completed() {
-            let text = "a metadata document of the recording is not there yet";
+            let text = "a metadata document of the recording is not ready yet";
             return Err(Error::new(ErrorKind::ContentNotReady, text).into());
         }
-        tracing::info!(%event, bytes = saved.bytes(), "a recording was saved");
+        tracing::info!(%event, bytes = saved.bytes(), "saved a recording");
         if let Some(listener) = &self.listener {
             listener(&saved);
         }
