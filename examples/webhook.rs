@@ -78,7 +78,7 @@ async fn main() -> Result<()> {
 
     // An event is acknowledged when it is on disk, and its recording is downloaded after that.
     let spool = Spool::open(options.out.join(".spool")).await?;
-    let webhook = Webhook::builder(Authenticator::secret("code", &secret)?)
+    let webhook = Webhook::builder(Authenticator::query_secret("code", &secret)?)
         .allow_origin("eventgrid.azure.net")
         .build(spool.clone());
     let saved = Arc::new(Notify::new());

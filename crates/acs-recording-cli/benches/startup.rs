@@ -19,10 +19,12 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use acs_recording::AccessKey;
 use axum::Router;
 use axum::routing::post;
 use uuid::Uuid;
+
+#[path = "../../acs-recording/tests/common/signature.rs"]
+mod signature;
 
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const CALL: &str = "aHR0cHM6Ly9jb252LmV4YW1wbGUvY29udi9hYmM";
@@ -55,13 +57,12 @@ async fn serve() {
 /// What somebody writes who wants this one request and nothing else.
 async fn start() {
     let url = std::env::var(URL).unwrap();
-    let key: AccessKey = KEY.parse().unwrap();
     let path = "/calling/recordings?api-version=2026-03-12";
     let body = format!(
         r#"{{"callLocator":{{"kind":"serverCallLocator","serverCallId":"{CALL}"}},"recordingChannelType":"mixed","recordingContentType":"audioVideo","recordingFormatType":"mp4"}}"#
     );
     let host = url.trim_start_matches("http://");
-    let signed = key.sign_request("POST", path, host, SystemTime::now(), body.as_bytes());
+    let signed = signature::sign(KEY, "POST", path, host, SystemTime::now(), body.as_bytes());
     let answer = reqwest::Client::builder()
         .build()
         .unwrap()

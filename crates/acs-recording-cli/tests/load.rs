@@ -120,7 +120,7 @@ async fn server() {
     let client = RecordingClient::from_connection_string(&connection_string).unwrap();
     let spool = Spool::open(folder.join("spool")).await.unwrap();
     let webhook =
-        Webhook::builder(Authenticator::secret("code", SECRET).unwrap()).build(spool.clone());
+        Webhook::builder(Authenticator::query_secret("code", SECRET).unwrap()).build(spool.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     eprintln!(
         "listening on http://{}/events",

@@ -7,7 +7,7 @@
 //! A server in another process answers starts and stops. The client does both; beside it, in turns,
 //! two bare reqwest loops send the same two requests and read the answers: one replays requests
 //! that were built and signed beforehand, one dates, signs and builds each anew, as whoever writes
-//! the loop by hand must. Signing is measured by itself. Rounds are short and many, and rates are
+//! the loop by hand must. Rounds are short and many, and rates are
 //! compared within each: what else the machine does then hits all three alike. The median counts.
 
 #![allow(
@@ -24,11 +24,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use acs_recording::{AccessKey, Media, RecordingClient, ServerCallId};
+use acs_recording::{Media, RecordingClient, ServerCallId};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{delete, post};
 use uuid::Uuid;
+
+#[path = "../tests/common/signature.rs"]
+mod signature;
 
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const CALL: &str = "aHR0cHM6Ly9jb252LmV4YW1wbGUvY29udi9hYmM";
@@ -45,7 +48,6 @@ fn main() {
         runtime.block_on(serve());
         return;
     }
-    signing();
     let (mut server, url) = start_server();
     for concurrency in [1, 32] {
         runtime.block_on(compare(&url, concurrency));
@@ -79,31 +81,9 @@ fn start_server() -> (Child, String) {
     (server, line.trim().to_owned())
 }
 
-fn signing() {
-    let key: AccessKey = KEY.parse().unwrap();
-    let body = [b'x'; 500];
-    let path = "/calling/recordings?api-version=2026-03-12";
-    let now = SystemTime::now();
-    let best = (0..ROUNDS)
-        .map(|_| {
-            let started = Instant::now();
-            for _ in 0..20_000 {
-                black_box(key.sign_request("POST", path, "contoso.example", now, black_box(&body)));
-            }
-            started.elapsed() / 20_000
-        })
-        .min()
-        .unwrap();
-    println!(
-        "signing: {:.0} requests/s (body of 500 bytes)",
-        1.0 / best.as_secs_f64()
-    );
-}
-
 /// The two requests, as a bare loop sends them.
 struct Bare {
     http: reqwest::Client,
-    key: AccessKey,
     url: String,
     body: String,
     replayed: [reqwest::Request; 2],
@@ -115,14 +95,12 @@ impl Bare {
             .user_agent("bare")
             .build()
             .unwrap();
-        let key = KEY.parse().unwrap();
         let body = format!(
             r#"{{"callLocator":{{"kind":"serverCallLocator","serverCallId":"{CALL}"}},"recordingChannelType":"mixed","recordingContentType":"audio","recordingFormatType":"wav"}}"#
         );
-        let replayed = [start(&http, &key, url, &body), stop(&http, &key, url)];
+        let replayed = [start(&http, url, &body), stop(&http, url)];
         Self {
             http,
-            key,
             url: url.to_owned(),
             body,
             replayed,
@@ -136,9 +114,8 @@ impl Bare {
     }
 
     async fn sign(&self) {
-        self.send(start(&self.http, &self.key, &self.url, &self.body))
-            .await;
-        self.send(stop(&self.http, &self.key, &self.url)).await;
+        self.send(start(&self.http, &self.url, &self.body)).await;
+        self.send(stop(&self.http, &self.url)).await;
     }
 
     async fn send(&self, request: reqwest::Request) {
@@ -148,9 +125,9 @@ impl Bare {
     }
 }
 
-fn start(http: &reqwest::Client, key: &AccessKey, url: &str, body: &str) -> reqwest::Request {
+fn start(http: &reqwest::Client, url: &str, body: &str) -> reqwest::Request {
     let path = "/calling/recordings?api-version=2026-03-12";
-    signed(http, key, "POST", url, path, body)
+    signed(http, "POST", url, path, body)
         .header("content-type", "application/json")
         .header("repeatability-request-id", Uuid::new_v4().to_string())
         .header(
@@ -162,21 +139,20 @@ fn start(http: &reqwest::Client, key: &AccessKey, url: &str, body: &str) -> reqw
         .unwrap()
 }
 
-fn stop(http: &reqwest::Client, key: &AccessKey, url: &str) -> reqwest::Request {
+fn stop(http: &reqwest::Client, url: &str) -> reqwest::Request {
     let path = "/calling/recordings/rid?api-version=2026-03-12";
-    signed(http, key, "DELETE", url, path, "").build().unwrap()
+    signed(http, "DELETE", url, path, "").build().unwrap()
 }
 
 fn signed(
     http: &reqwest::Client,
-    key: &AccessKey,
     method: &str,
     url: &str,
     path: &str,
     body: &str,
 ) -> reqwest::RequestBuilder {
     let host = url.trim_start_matches("http://");
-    let headers = key.sign_request(method, path, host, SystemTime::now(), body.as_bytes());
+    let headers = signature::sign(KEY, method, path, host, SystemTime::now(), body.as_bytes());
     http.request(method.parse().unwrap(), format!("{url}{path}"))
         .header("x-ms-date", headers.date)
         .header("x-ms-content-sha256", headers.content_hash)

@@ -93,7 +93,7 @@ fn webhook(url: &str, handled: &Arc<AtomicU64>) -> Webhook {
     let check =
         TokenAuthenticator::new(&format!("{url}/configuration"), [ISSUER], AUDIENCE).unwrap();
     let handled = Arc::clone(handled);
-    Webhook::builder(Authenticator::from(check)).build(move |_: Event| {
+    Webhook::builder(check).build(move |_: Event| {
         handled.fetch_add(1, Ordering::Relaxed);
         std::future::ready(Ok(()))
     })

@@ -16,7 +16,11 @@ use crate::event::{RecordingChunk, RecordingFileStatusUpdated};
 use crate::ids::RecordingId;
 use crate::recording::Recording;
 use crate::start::{RecordingTarget, StartRecording};
-use crate::transport::{AllowedHost, Limits, Pipeline, RetryPolicy, default_retry_policy};
+use crate::telemetry::{TraceContext, TraceContextHook};
+use crate::transport::{
+    AllowedHost, ApplicationId, HttpClients, HttpOptions, Limits, MAX_DOWNLOADS, Pipeline,
+    RetryPolicy, Settings, Transport, default_retry_policy, request_builder, user_agent,
+};
 
 /// A client for the recordings of one Communication Services resource.
 ///
@@ -108,7 +112,7 @@ impl RecordingClient {
         StartRecording::new(self.core.clone(), call.into())
     }
 
-    /// Makes, answers and joins calls, which is where the ids of calls come from.
+    /// Makes, answers and joins calls, to get the ids that recordings start from.
     pub fn calls(&self) -> Calls {
         Calls::new(self.core.clone())
     }
@@ -147,40 +151,40 @@ impl RecordingClient {
         DownloadRecording::new(core, file)
     }
 
-    /// Reads the metadata document of a chunk: who is on which channel, and when it was paused;
-    /// `await` the result.
+    /// Reads the metadata document of a chunk. It tells who is on which channel, and when the recording
+    /// was paused.
     pub fn metadata(&self, chunk: &RecordingChunk) -> ReadMetadata {
         ReadMetadata::new(self.core.clone(), chunk.metadata_location.clone())
     }
 
     /// Deletes the media and the metadata of a chunk from the service.
     ///
-    /// Content that is gone already counts as deleted. Without this, the service keeps content for
-    /// 24 hours. It looks at no local file:
-    /// [`delete_after`](crate::DownloadToDir::delete_after) deletes what is saved for certain.
+    /// It is a success if the content is gone already. Otherwise the service keeps content for 24
+    /// hours. Local files are not checked;
+    /// [`delete_after`](crate::DownloadToDir::delete_after) only deletes what was saved and verified.
     ///
-    /// What is deleted is the object that the chunk's media and metadata are in, and no other one,
-    /// whatever the event says.
+    /// Only the object that contains the chunk's media and metadata is deleted, whatever the event
+    /// says.
     pub fn delete(&self, chunk: &RecordingChunk) -> DeleteContent {
         DeleteContent::of(self.core.clone(), chunk)
     }
 
-    /// Deletes what a `delete_location` names that the caller vouches for, as
-    /// [`delete`](Self::delete) does for whoever holds the chunk.
+    /// Deletes the object at a `delete_location`, without a chunk to compare it with. The caller
+    /// vouches for it.
     ///
-    /// Objects on hosts of the service are all that can be deleted: no location stops a recording
-    /// or does anything else.
+    /// Only objects on the service's hosts can be deleted. No location stops a recording or does
+    /// anything else.
     pub fn delete_at(&self, location: &ContentUrl) -> DeleteContent {
         DeleteContent::at(self.core.clone(), location.clone())
     }
 
-    /// Signs with another access key from now on, in all clones of this client.
+    /// Replaces the access key, in all clones of this client.
     ///
-    /// For rotation: switch to the resource's other key first, then regenerate the one that was in
+    /// To rotate keys, switch to the resource's other key first, then regenerate the one that was in
     /// use.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when this client uses Entra ID, which has no keys.
+    /// [`ErrorKind::InvalidInput`] if this client uses Microsoft Entra ID, which has no keys.
     pub fn set_access_key(&self, access_key: AccessKey) -> Result<()> {
         if self.core.pipeline().credential.set_key(access_key) {
             return Ok(());
@@ -194,6 +198,12 @@ impl RecordingClient {
     /// The resource's address.
     pub fn endpoint(&self) -> &Endpoint {
         &self.core.pipeline().endpoint
+    }
+
+    /// The transport that sends the requests of this client, for other requests with its root
+    /// certificates and its proxy. It adds no credentials.
+    pub fn transport(&self) -> Arc<dyn Transport> {
+        Arc::clone(&self.core.pipeline().transport)
     }
 
     /// The rest of Call Automation: every operation of the service as a method, with this client's
@@ -214,8 +224,13 @@ pub struct RecordingClientBuilder {
     allowed_hosts: Vec<AllowedHost>,
     retry: Arc<dyn RetryPolicy>,
     limits: Limits,
-    /// Trusted beside the system's.
-    roots: Vec<reqwest::Certificate>,
+    http: HttpOptions,
+    transport: Option<Arc<dyn Transport>>,
+    #[cfg(feature = "unstable-reqwest")]
+    reqwest_client: Option<reqwest::Client>,
+    application_id: Option<ApplicationId>,
+    trace_context: Option<TraceContextHook>,
+    max_download_connections: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -239,7 +254,13 @@ impl RecordingClientBuilder {
             allowed_hosts: Vec::new(),
             retry: default_retry_policy(),
             limits: Limits::default(),
-            roots: Vec::new(),
+            http: HttpOptions::default(),
+            transport: None,
+            #[cfg(feature = "unstable-reqwest")]
+            reqwest_client: None,
+            application_id: None,
+            trace_context: None,
+            max_download_connections: MAX_DOWNLOADS,
         }
     }
 
@@ -342,37 +363,150 @@ impl RecordingClientBuilder {
         self
     }
 
-    /// Trusts the certificate authorities of this PEM bundle too, beside the system's: those of a
-    /// proxy that looks into TLS, or of the emulator. It counts for requests to the resource and
+    /// Trusts the certificate authorities of a PEM bundle, in addition to those of the system: for
+    /// a proxy that inspects TLS, or for the emulator. It applies to requests to the resource and
     /// for content.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when there is no certificate in it, or one that cannot be read.
+    /// [`ErrorKind::InvalidInput`] if it contains no certificate, or one that cannot be read.
     pub fn add_root_certificate(mut self, pem: &[u8]) -> Result<Self> {
-        let unreadable = |error: reqwest::Error| {
-            let text = "a root certificate cannot be read; give certificates in PEM";
-            Error::new(ErrorKind::InvalidInput, text).with_source(error)
-        };
-        let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(unreadable)?;
-        if roots.is_empty() {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "there is no root certificate in it; PEM has a line `-----BEGIN CERTIFICATE-----`",
-            ));
-        }
-        // What is between the lines of PEM is looked at only here.
-        let trial = reqwest::Client::builder().tls_certs_only(roots.clone());
-        trial.build().map_err(unreadable)?;
-        self.roots.extend(roots);
+        self.http.add_root_certificates(pem)?;
         Ok(self)
+    }
+
+    /// Authenticates to servers and proxies with a client certificate: a private key and its
+    /// certificate chain, all in PEM.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if key or certificate is missing, or cannot be read.
+    pub fn client_certificate(mut self, pem: &[u8]) -> Result<Self> {
+        self.http.set_client_certificate(pem)?;
+        Ok(self)
+    }
+
+    /// The HTTP proxy for all requests, such as `http://user:password@proxy.example:3128` (default:
+    /// the one that the environment or the system names). Requests to this machine go through no
+    /// proxy.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is not an `http` or `https` URL.
+    pub fn proxy(mut self, url: &str) -> Result<Self> {
+        self.http.set_proxy(url)?;
+        Ok(self)
+    }
+
+    /// Uses no proxy, whatever the environment or the system names.
+    pub fn no_proxy(mut self) -> Self {
+        self.http.set_no_proxy();
+        self
+    }
+
+    /// Time limit for connecting, TLS included (default: 10 seconds). It counts towards the
+    /// [`attempt_timeout`](Self::attempt_timeout).
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.http.set_connect_timeout(limit);
+        self
+    }
+
+    /// How long an idle connection is kept (default: 90 seconds).
+    pub fn pool_idle_timeout(mut self, limit: Duration) -> Self {
+        self.http.set_pool_idle_timeout(limit);
+        self
+    }
+
+    /// The number of idle connections that are kept per host (default: no limit).
+    pub fn pool_max_idle_per_host(mut self, connections: usize) -> Self {
+        self.http.set_pool_max_idle_per_host(connections);
+        self
+    }
+
+    /// The number of connections that downloads into files share, over all clones of the client
+    /// (default: 32). It bounds memory and open files; further downloads wait.
+    pub fn max_download_connections(mut self, connections: usize) -> Self {
+        self.max_download_connections = connections;
+        self
+    }
+
+    /// An id of your application in the `User-Agent` header, such as `contoso-archive/1.2`: 1 to 24
+    /// characters without spaces.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is empty, too long, or contains a character that a user
+    /// agent cannot have.
+    pub fn application_id(mut self, id: &str) -> Result<Self> {
+        self.application_id = Some(ApplicationId::new(id)?);
+        Ok(self)
+    }
+
+    /// Sends the headers `traceparent` and `tracestate` with each attempt of a request, so that a
+    /// distributed trace includes it. The function is called in the span of the attempt; see
+    /// [`telemetry`](crate::telemetry).
+    ///
+    /// With `tracing-opentelemetry`:
+    ///
+    /// ```ignore
+    /// use opentelemetry::trace::TraceContextExt as _;
+    /// use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+    ///
+    /// let builder = builder.trace_context(|| {
+    ///     let context = tracing::Span::current().context();
+    ///     let span = context.span().span_context().clone();
+    ///     let traceparent = format!(
+    ///         "00-{}-{}-{:02x}",
+    ///         span.trace_id(),
+    ///         span.span_id(),
+    ///         span.trace_flags(),
+    ///     );
+    ///     TraceContext::new(&traceparent).ok()
+    /// });
+    /// ```
+    pub fn trace_context(
+        mut self,
+        context: impl Fn() -> Option<TraceContext> + Send + Sync + 'static,
+    ) -> Self {
+        self.trace_context = Some(TraceContextHook::new(context));
+        self
+    }
+
+    /// Sends requests with a transport of your own: a fake in a unit test, or another HTTP client.
+    /// See [`Transport`] for an example.
+    ///
+    /// Settings of the built-in transport, such as [`proxy`](Self::proxy), do not apply to it, and
+    /// [`build`](Self::build) fails if one of them is set.
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Sends requests with this `reqwest::Client`. Needs the feature `unstable-reqwest`, which may
+    /// take a newer major version of reqwest in any release of this crate.
+    ///
+    /// The client must not follow redirects (`redirect::Policy::none()`), must not decompress
+    /// bodies (`no_gzip()` and its like), and should speak HTTP/1.1 only (`http1_only()`), because
+    /// parts of a download share one connection otherwise. Set no total timeout on it, which would
+    /// end downloads; a connect timeout is a good idea. It is used for all requests, including those
+    /// to this machine, so that a proxy of its applies to them.
+    ///
+    /// Settings of the built-in transport, such as [`proxy`](Self::proxy), do not apply to it, and
+    /// [`build`](Self::build) fails if one of them is set.
+    #[cfg(feature = "unstable-reqwest")]
+    pub fn reqwest_client(mut self, client: reqwest::Client) -> Self {
+        self.reqwest_client = Some(client);
+        self
     }
 
     /// Makes the client. Sends nothing.
     ///
     /// # Errors
-    /// A time limit is zero, or the system's TLS certificates cannot be read.
+    /// [`ErrorKind::InvalidInput`] if a timeout or a number of connections is zero, if settings
+    /// exclude each other, or if the system's TLS certificates cannot be read.
     pub fn build(self) -> Result<RecordingClient> {
         self.limits.check()?;
+        if self.max_download_connections == 0 {
+            let text = "max_download_connections of zero is out of range; give 1 or more";
+            return Err(Error::new(ErrorKind::InvalidInput, text));
+        }
+        let (transport, request_builder) = self.http_transport()?;
         let credential = match self.identity {
             Identity::Key(key) => Credential::key(key),
             #[cfg(feature = "entra")]
@@ -383,17 +517,52 @@ impl RecordingClientBuilder {
                 Credential::Entra(EntraCredential::new(credential, scope))
             }
         };
-        let pipeline = Pipeline::new(
-            self.endpoint,
-            self.address,
+        let pipeline = Pipeline::new(Settings {
+            transport,
+            request_builder,
+            endpoint: self.endpoint,
+            address: self.address,
             credential,
-            self.allowed_hosts,
-            self.retry,
-            self.limits,
-            self.roots,
-        )?;
+            allowed_hosts: self.allowed_hosts,
+            retry: self.retry,
+            limits: self.limits,
+            user_agent: user_agent(self.application_id.as_ref()),
+            trace_context: self.trace_context,
+            max_download_connections: self.max_download_connections,
+        });
         Ok(RecordingClient {
             core: ClientCore::new(pipeline),
         })
+    }
+
+    /// What sends requests, and what makes those of the generated client.
+    fn http_transport(&self) -> Result<(Arc<dyn Transport>, reqwest::Client)> {
+        let check = |replaced_by: &str| match self.http.first_set() {
+            None => Ok(()),
+            Some(name) => {
+                let text = format!(
+                    "the setting {name} has no effect on a client with {replaced_by}; set one of \
+                     the two"
+                );
+                Err(Error::new(ErrorKind::InvalidInput, text))
+            }
+        };
+        #[cfg(feature = "unstable-reqwest")]
+        if let Some(client) = &self.reqwest_client {
+            check("reqwest_client")?;
+            if self.transport.is_some() {
+                let text = "reqwest_client and transport exclude each other; set one of the two";
+                return Err(Error::new(ErrorKind::InvalidInput, text));
+            }
+            return Ok((Arc::new(HttpClients::with_client(client)), client.clone()));
+        }
+        if let Some(transport) = &self.transport {
+            check("transport")?;
+            return Ok((Arc::clone(transport), request_builder()?));
+        }
+        let first = self.address.as_ref().unwrap_or(&self.endpoint).url();
+        let clients = HttpClients::new(self.http.clone(), first)?;
+        let request_builder = clients.request_builder(first)?;
+        Ok((Arc::new(clients), request_builder))
     }
 }

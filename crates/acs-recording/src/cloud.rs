@@ -1,14 +1,14 @@
-//! The clouds of Azure, and what differs between them.
+//! The Azure clouds, and the values that differ between them.
 
 use crate::credential::Endpoint;
 
-/// A cloud of Azure: where tokens come from, what they are for, and who sends events.
+/// An Azure cloud, which determines the issuers and scopes of tokens, and the senders of events.
 ///
-/// It follows from the endpoint where that ends in `.communication.azure.com`,
-/// `.communication.azure.us` or `.communication.azure.cn`; it is the public one otherwise, unless
-/// [`RecordingClientBuilder::cloud`](crate::RecordingClientBuilder::cloud) says which it is.
+/// The endpoint determines it if it ends in `.communication.azure.com`, `.communication.azure.us` or
+/// `.communication.azure.cn`. Otherwise it is the public cloud, unless
+/// [`RecordingClientBuilder::cloud`](crate::RecordingClientBuilder::cloud) sets another.
 ///
-/// What differs:
+/// The clouds differ in these values:
 ///
 /// | | `Public` | `UsGov` | `China` |
 /// |---|---|---|---|
@@ -18,14 +18,12 @@ use crate::credential::Endpoint;
 /// | [application of Event Grid](Self::event_grid_application) | `4962773b-…` | `54316b56-…` | not documented |
 /// | [issuer of callbacks](Self::callback_issuer) | `acscallautomation.communication.azure.com` | `….communication.azure.us` (inferred) | `….communication.azure.cn` (inferred) |
 ///
-/// The values without a remark are documented, or in the code of Microsoft's own clients. Those
-/// that are inferred follow from the domain of the cloud and from the documented value of the
-/// public one. Where one is wrong, set it:
-/// [`token_scope`](crate::RecordingClientBuilder::token_scope) for tokens, and
+/// Values without a remark are documented, or are in the code of Microsoft's own clients. Inferred values
+/// follow from the domain of the cloud and the documented value of the public cloud. If one is wrong,
+/// set it: [`token_scope`](crate::RecordingClientBuilder::token_scope) for tokens, and
 /// `webhook::TokenAuthenticator::new` for the issuer of callbacks.
 ///
-/// It is not the cloud that a participant belongs to, which is
-/// [`CloudEnvironment`](crate::CloudEnvironment).
+/// The cloud of a participant is a [`CloudEnvironment`](crate::CloudEnvironment) instead.
 #[cfg_attr(
     not(feature = "entra"),
     allow(rustdoc::broken_intra_doc_links, reason = "Entra ID is a feature")
@@ -33,10 +31,10 @@ use crate::credential::Endpoint;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cloud {
-    /// Azure for everybody.
+    /// The public cloud.
     #[default]
     Public,
-    /// Azure Government of the United States.
+    /// Azure Government in the United States.
     UsGov,
     /// Azure in China, operated by 21Vianet.
     China,
@@ -46,7 +44,7 @@ impl Cloud {
     /// Every cloud.
     pub const ALL: &'static [Self] = &[Self::Public, Self::UsGov, Self::China];
 
-    /// The cloud of a resource, where its address tells.
+    /// The cloud of a resource, if its endpoint determines it.
     pub fn of_endpoint(endpoint: &Endpoint) -> Option<Self> {
         let host = endpoint.url().host_str().unwrap_or_default();
         let mut clouds = Self::ALL.iter().copied();
@@ -56,7 +54,7 @@ impl Cloud {
         })
     }
 
-    /// The domain of the resources.
+    /// The domain of resources.
     fn domain(self) -> &'static str {
         match self {
             Self::Public => "communication.azure.com",
@@ -65,7 +63,7 @@ impl Cloud {
         }
     }
 
-    /// Where Entra ID gives tokens, such as `https://login.microsoftonline.com`.
+    /// The URL of Microsoft Entra ID, such as `https://login.microsoftonline.com`.
     pub fn authority_host(self) -> &'static str {
         match self {
             Self::Public => "https://login.microsoftonline.com",
@@ -76,7 +74,7 @@ impl Cloud {
 
     /// What tokens of Entra ID are asked for. Inferred but for the public cloud.
     pub fn token_scope(self) -> &'static str {
-        // The two slashes are the service's own.
+        // The service expects two slashes.
         match self {
             Self::Public => "https://communication.azure.com//.default",
             Self::UsGov => "https://communication.azure.us//.default",
@@ -84,7 +82,7 @@ impl Cloud {
         }
     }
 
-    /// The origin in the handshake of Event Grid for `CloudEvents`.
+    /// The origin in the `CloudEvents` handshake of Event Grid.
     pub fn event_grid_origin(self) -> &'static str {
         match self {
             Self::Public => "eventgrid.azure.net",
@@ -93,8 +91,8 @@ impl Cloud {
         }
     }
 
-    /// The application that asks for the tokens of Event Grid's deliveries; none where that is not
-    /// documented.
+    /// The client id of the application that Event Grid's delivery tokens are issued to. `None` if it is
+    /// not documented.
     pub fn event_grid_application(self) -> Option<&'static str> {
         match self {
             Self::Public => Some("4962773b-9cdb-44cf-a8bf-237846a00ab7"),
@@ -103,7 +101,7 @@ impl Cloud {
         }
     }
 
-    /// Who signs the tokens of Call Automation's callbacks. Inferred but for the public cloud.
+    /// The issuer of the tokens of Call Automation callbacks. It is inferred except for the public cloud.
     pub fn callback_issuer(self) -> &'static str {
         match self {
             Self::Public => "https://acscallautomation.communication.azure.com",
@@ -112,12 +110,12 @@ impl Cloud {
         }
     }
 
-    /// The issuers that tokens of a tenant name, in both versions of Entra's tokens.
+    /// The issuers of a tenant's tokens, in both versions of Entra ID tokens.
     #[cfg(feature = "webhook")]
     pub(crate) fn entra_issuers(self, tenant: &str) -> Vec<String> {
         let mut issuers = vec![format!("{}/{tenant}/v2.0", self.authority_host())];
         match self {
-            // Azure Government has the same name in version 1.
+            // Azure Government has the same issuer in version 1.
             Self::Public | Self::UsGov => {
                 issuers.push(format!("https://sts.windows.net/{tenant}/"));
             }
@@ -137,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_endpoint_tells_the_cloud() {
+    fn the_endpoint_determines_the_cloud() {
         for (endpoint, cloud) in [
             (
                 "https://contoso.communication.azure.com",

@@ -88,7 +88,7 @@ impl From<ContentUrl> for String {
 
 impl From<InvalidContentUrl> for Error {
     fn from(error: InvalidContentUrl) -> Self {
-        Error::new(ErrorKind::InvalidInput, error.to_string())
+        Error::new(ErrorKind::InvalidInput, error.to_string()).with_source(error)
     }
 }
 

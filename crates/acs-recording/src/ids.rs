@@ -1,4 +1,4 @@
-//! The ids of the service, each a type of its own, because mixing them up is the usual mistake.
+//! The ids of the service. Each is a type of its own, because mixing them up is a common mistake.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,14 +8,16 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind};
+use crate::format::shorten;
 use crate::lenient::Received;
-use crate::mistaken::{Mistaken, recognize};
+use crate::value_kind::{ValueKind, detect_kind};
 
-/// Why text is no id of the kind that was asked for.
+/// A text is not an id of the requested kind.
 ///
-/// It names what the text is where that is certain, and repeats it unless it may hold a secret.
+/// The message says what the text is, if that is certain, and repeats it unless it may contain a
+/// secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{id} is no {kind}: it {reason}")]
+#[error("{id} is not a {kind}: it {reason}")]
 pub struct InvalidId {
     kind: &'static str,
     /// The text in quotes, shortened.
@@ -25,24 +27,25 @@ pub struct InvalidId {
 
 impl From<InvalidId> for Error {
     fn from(error: InvalidId) -> Self {
-        Error::new(ErrorKind::InvalidInput, error.to_string())
+        Error::new(ErrorKind::InvalidInput, error.to_string()).with_source(error)
     }
 }
 
-/// Longer than every id of the service, which are below 400 bytes.
+/// The ids of the service have fewer than 400 bytes.
 const MAX_LENGTH: usize = 2048;
 
-/// A kind of ids: its name, and where such ids are found.
-struct Kind {
+/// The rules for one kind of id.
+struct IdKind {
     name: &'static str,
+    /// Where to find such an id.
     found: &'static str,
-    /// What certainly is such an id, of all that can be recognized.
-    own: Option<Mistaken>,
-    /// Whether such ids are GUIDs: always, never, or sometimes.
+    /// The kind of value that certainly is such an id.
+    own: Option<ValueKind>,
+    /// Whether these ids are GUIDs: always, never, or sometimes.
     guid: Option<bool>,
 }
 
-/// What every id of the service is: visible ASCII without spaces.
+/// Checks what all ids have in common: visible ASCII without spaces.
 fn check_text(id: &str) -> Result<(), &'static str> {
     if id.is_empty() {
         return Err("is empty");
@@ -50,57 +53,57 @@ fn check_text(id: &str) -> Result<(), &'static str> {
     if id.len() > MAX_LENGTH {
         return Err("is longer than 2048 bytes");
     }
-    // Without an end on the way, many bytes are looked at together.
+    // Without an early exit, this is vectorized.
     let graphic = id
         .bytes()
         .fold(true, |all, byte| all & byte.is_ascii_graphic());
     if !graphic {
-        return Err("has spaces or characters that no id has");
+        return Err("contains spaces or characters that no id contains");
     }
     Ok(())
 }
 
-impl Kind {
-    /// Checks an id that the service sends, whose form is the service's to choose.
+impl IdKind {
+    /// Checks an id from the service, which may change the form of its ids.
     fn check_received(&self, id: &str) -> Result<(), &'static str> {
         check_text(id)?;
         let is_guid = id.len() == 36 && Uuid::try_parse(id).is_ok();
         match self.guid {
-            Some(true) if !is_guid => Err("is no GUID"),
-            // Old events have the id of the call in logs in its place.
+            Some(true) if !is_guid => Err("is not a GUID"),
+            // Old events have the id of the call in logs in this place.
             Some(false) if is_guid => Err("is a GUID"),
             _ => Ok(()),
         }
     }
 
-    /// Checks an id that somebody gives, which is refused if it certainly is something else.
+    /// Checks an id from the caller, which is rejected if it certainly is something else.
     fn check(&self, id: &str) -> Result<(), InvalidId> {
         let invalid = |reason: String, is_secret: bool| InvalidId {
             kind: self.name,
             id: if is_secret {
-                "the text that was given".to_owned()
+                "the text".to_owned()
             } else {
-                format!("{:?}", shorten(id))
+                format!("{:?}", shorten(id, 80))
             },
             reason,
         };
-        let recognized = recognize(id);
-        if let Some(is) = recognized
-            && recognized != self.own
+        let detected = detect_kind(id);
+        if let Some(kind) = detected
+            && detected != self.own
         {
-            let reason = match is {
-                _ if is.says_what_to_do() => is.is().to_owned(),
-                Mistaken::Guid => format!(
-                    "is a GUID, as call connection ids, group call ids and correlation ids are; {}",
+            let reason = match kind {
+                _ if kind.has_advice() => kind.description().to_owned(),
+                ValueKind::Guid => format!(
+                    "is a GUID, like call connection ids, group call ids and correlation ids; {}",
                     self.found
                 ),
-                _ => format!("{}; {}", is.is(), self.found),
+                _ => format!("{}; {}", kind.description(), self.found),
             };
-            return Err(invalid(reason, is.is_secret()));
+            return Err(invalid(reason, kind.may_be_secret()));
         }
         check_text(id).map_err(|reason| invalid(reason.to_owned(), false))?;
-        if self.guid == Some(true) && recognized.is_none() {
-            let reason = format!("is no GUID; {}", self.found);
+        if self.guid == Some(true) && detected.is_none() {
+            let reason = format!("is not a GUID; {}", self.found);
             return Err(invalid(reason, false));
         }
         Ok(())
@@ -111,20 +114,20 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $kind:expr) => {
         $(#[$doc])*
         ///
-        /// [`new`](Self::new) refuses text that certainly is something else. `Deserialize` takes
-        /// what the service sends and refuses only what cannot be any id.
+        /// [`new`](Self::new) rejects text that certainly is something else. `Deserialize` accepts
+        /// what the service sends, and rejects only what cannot be an id.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(into = "String")]
         pub struct $name(String);
 
         impl $name {
-            const KIND: Kind = $kind;
+            const KIND: IdKind = $kind;
 
-            /// Checks the text of an id.
+            /// An id from its text.
             ///
             /// # Errors
-            /// The text cannot be such an id. The error says what it is, where that can be told,
-            /// and what to give instead.
+            /// The text cannot be such an id. If possible, the error says what it is, and what to
+            /// pass instead.
             pub fn new(id: impl Into<String>) -> Result<Self, InvalidId> {
                 let id = id.into();
                 Self::KIND.check(&id)?;
@@ -196,35 +199,35 @@ macro_rules! id {
 }
 
 id! {
-    /// The id of a call as a whole, which all participants share.
+    /// The id of a call, which all its participants share.
     ///
-    /// It comes in the `CallConnected` event, in the answer to answering a call, in `IncomingCall`
-    /// and from the calling SDK of a browser or phone. It is base64 text of about 180 characters;
-    /// the answer to *creating* a call has none yet while the call connects.
-    ServerCallId, Kind {
+    /// It is in the `CallConnected` and `IncomingCall` events, in the response to answering a call, and
+    /// in the calling SDK of a browser or phone. It is base64 text of about 180 characters. The response
+    /// to *creating* a call does not have it while the call connects.
+    ServerCallId, IdKind {
         name: "server call id",
-        found: "a server call id is a longer base64 text, found as `serverCallId` in \
-                CallConnected and in the answer to answering a call",
-        own: Some(Mistaken::ServerCallId),
+        found: "a server call id is a longer base64 text, the `serverCallId` of CallConnected and of \
+                the response to answering a call",
+        own: Some(ValueKind::ServerCallId),
         guid: Some(false),
     }
 }
 
 id! {
     /// The id of a group call, a GUID that the application chose.
-    GroupCallId, Kind {
+    GroupCallId, IdKind {
         name: "group call id",
-        found: "a group call id is the GUID that the application chose for the call",
-        own: Some(Mistaken::Guid),
+        found: "a group call id is the GUID that the application has chosen for the call",
+        own: Some(ValueKind::Guid),
         guid: Some(true),
     }
 }
 
 id! {
     /// The id of a room.
-    RoomId, Kind {
+    RoomId, IdKind {
         name: "room id",
-        found: "a room id is what making the room returned, such as 99400535222211121",
+        found: "a room id is in the response to creating the room, such as 99400535222211121",
         own: None,
         guid: None,
     }
@@ -232,41 +235,33 @@ id! {
 
 id! {
     /// The id of the application's own leg of a call, from creating, answering or joining it.
-    CallConnectionId, Kind {
+    CallConnectionId, IdKind {
         name: "call connection id",
         found: "a call connection id is the GUID `callConnectionId` of CallConnected and of the \
-                answer to creating or answering a call",
-        own: Some(Mistaken::Guid),
+                response to creating or answering a call",
+        own: Some(ValueKind::Guid),
         guid: None,
     }
 }
 
 id! {
-    /// The id of a recording, from starting it. Recordings cannot be listed, so keep it.
-    RecordingId, Kind {
+    /// The id of a recording, from its start. Store it, because recordings cannot be listed.
+    RecordingId, IdKind {
         name: "recording id",
-        found: "a recording id is what starting the recording returned, and `recordingId` in its \
-                events",
-        own: Some(Mistaken::RecordingId),
+        found: "a recording id is in the response to the start of the recording, and `recordingId` in \
+                its events",
+        own: Some(ValueKind::RecordingId),
         guid: None,
     }
 }
 
 id! {
-    /// The id of one stored chunk of a recording.
-    DocumentId, Kind {
+    /// The id of a stored chunk of a recording.
+    DocumentId, IdKind {
         name: "document id",
-        found: "a document id is `documentId` of a chunk in RecordingFileStatusUpdated",
-        own: Some(Mistaken::DocumentId),
+        found: "a document id is the `documentId` of a chunk in RecordingFileStatusUpdated",
+        own: Some(ValueKind::DocumentId),
         guid: None,
-    }
-}
-
-/// The beginning of text that is too long for an error.
-fn shorten(id: &str) -> String {
-    match id.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", &id[..end]),
-        None => id.to_owned(),
     }
 }
 
@@ -275,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guid_is_no_server_call_id() {
+    fn a_guid_is_not_a_server_call_id() {
         let error = ServerCallId::new("03009180-1d91-4ed5-9d5a-991a2f4f5e03").unwrap_err();
         let error = error.to_string();
         assert!(
@@ -285,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_checked_and_kept_as_they_are() {
+    fn ids_are_checked_and_unchanged() {
         assert_eq!(RecordingId::new("eyJQ_-").unwrap().to_string(), "eyJQ_-");
         assert!(ServerCallId::new("aHR0cHM6Ly9h=").is_ok());
         assert!(GroupCallId::new("29228d3e-040e-4656-a70e-890ab4e173e5").is_ok());
@@ -304,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_certainly_wrong_is_named() {
+    fn errors_describe_the_wrong_value() {
         let guid = "29228d3e-040e-4656-a70e-890ab4e173e5";
         let recording = "eyJQbGF0Zm9ybUVuZHBvaW50SWQiOiIwMzAwIn0";
         let call = "aHR0cHM6Ly9hcGkuZmxpZ2h0cHJveHkuZXhhbXBsZS9jb252L3h5eg==";
@@ -322,7 +317,7 @@ mod tests {
             ("aHR0 cHM6", "spaces"),
         ] {
             let error = ServerCallId::new(id).unwrap_err().to_string();
-            assert!(error.contains("no server call id"), "{error}");
+            assert!(error.contains("not a server call id"), "{error}");
             assert!(error.contains(said), "{id}: {error}");
         }
         for (id, said) in [
@@ -349,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn no_error_repeats_a_secret() {
+    fn errors_repeat_no_secrets() {
         let secret = "endpoint=https://a.example/;accesskey=c2VjcmV0";
         let error = RecordingId::new(secret).unwrap_err();
         let shown = format!("{error} {error:?}");
@@ -360,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_sends_is_taken() {
+    fn ids_of_the_service_are_accepted() {
         let guid = "\"29228d3e-040e-4656-a70e-890ab4e173e5\"";
         assert!(serde_json::from_str::<ServerCallId>(guid).is_err());
         assert!(serde_json::from_str::<RecordingId>(guid).is_ok());
@@ -369,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn serde_checks_too() {
+    fn deserializing_checks_ids() {
         assert!(serde_json::from_str::<RecordingId>("\"\"").is_err());
         let id: RecordingId = serde_json::from_str("\"abc\"").unwrap();
         assert_eq!(serde_json::to_string(&id).unwrap(), "\"abc\"");

@@ -1,4 +1,4 @@
-//! Reading what the service writes in more than one way.
+//! Deserializers for values that the service writes in several forms.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use serde::Deserialize as _;
 use serde::de::{self, Deserializer, Unexpected, Visitor};
 use serde_json::Value;
 
-/// An optional number that may come as text (`"16000"`) or with a fraction (`5580.0`).
+/// An optional number, which may be text (`"16000"`) or have a fraction (`5580.0`).
 pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     deserializer.deserialize_any(NumberVisitor)
 }
 
-/// As [`number`], for what is counted: a fraction, a sign or an overflow is an error.
+/// Like [`number`], for counts: a fraction, a sign or an overflow is an error.
 pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let Some(number) = number(deserializer)? else {
         return Ok(None);
     };
-    // 2^53: up to here every whole number is itself.
+    // Up to 2^53, every whole number is exact.
     if number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number) {
         #[allow(
             clippy::cast_possible_truncation,
@@ -49,14 +49,14 @@ pub(crate) fn seconds<'de, D: Deserializer<'de>>(
     Ok(number(deserializer)?.and_then(|value| Duration::try_from_secs_f64(value).ok()))
 }
 
-/// What the service may write in another form than people are allowed to.
+/// A value whose form is checked less strictly when it comes from the service.
 pub(crate) trait Received: Sized {
-    /// The value, unless the text cannot be one at all.
+    /// The value, unless the text cannot be one.
     fn received(text: String) -> Option<Self>;
 }
 
-/// An optional id. A number counts as its text; what cannot be an id counts as none, because an
-/// event is worth more than an id in it.
+/// An optional id. A number counts as its text. Anything that cannot be an id counts as missing, because
+/// it is no reason to lose an event.
 pub(crate) fn id<'de, D: Deserializer<'de>, T: Received>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -68,7 +68,7 @@ pub(crate) fn id<'de, D: Deserializer<'de>, T: Received>(
     Ok(text.and_then(T::received))
 }
 
-/// Optional text, or what is made of text. Whatever else is there counts as its JSON text.
+/// Optional text, or a type that is made from text. Any other value counts as its JSON text.
 pub(crate) fn text<'de, D: Deserializer<'de>, T: From<String>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -80,7 +80,7 @@ pub(crate) fn text<'de, D: Deserializer<'de>, T: From<String>>(
     Ok(text.map(T::from))
 }
 
-/// What can be read, or what stands for nothing.
+/// A value, or the default if it cannot be read.
 pub(crate) fn or_default<'de, D: Deserializer<'de>, T: de::DeserializeOwned + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -88,7 +88,7 @@ pub(crate) fn or_default<'de, D: Deserializer<'de>, T: de::DeserializeOwned + De
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
-/// The elements of a list that can be read.
+/// The readable elements of a list.
 pub(crate) fn list<'de, D: Deserializer<'de>, T: de::DeserializeOwned>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
@@ -97,7 +97,7 @@ pub(crate) fn list<'de, D: Deserializer<'de>, T: de::DeserializeOwned>(
     Ok(read.filter_map(Result::ok).collect())
 }
 
-/// As [`id`], from text.
+/// Like [`id`], from text.
 pub(crate) fn parse<T: Received>(text: Option<&str>) -> Option<T> {
     T::received(text?.to_owned())
 }
@@ -108,7 +108,7 @@ impl Visitor<'_> for NumberVisitor {
     type Value = Option<f64>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, or text that is one")
+        f.write_str("a number, or text that is a number")
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
@@ -143,9 +143,9 @@ impl Visitor<'_> for NumberVisitor {
     }
 }
 
-/// An optional instant: with 6 or 7 fraction digits, with `Z`, an offset or neither (then UTC).
+/// An optional instant, with 6 or 7 fraction digits, and with `Z`, an offset or neither (then UTC).
 ///
-/// The year 1 is how the service writes that there is none.
+/// The service writes a missing instant as the year 1.
 pub(crate) fn timestamp<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Timestamp>, D::Error> {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_come_in_every_dress() {
+    fn numbers_are_read_in_every_form() {
         for (json, number, count) in [
             ("5580.0", 5580.0, 5580),
             ("19320", 19320.0, 19320),
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn times_come_in_every_dress() {
+    fn times_are_read_in_every_form() {
         let expected: Timestamp = "2025-09-01T08:51:55.3582173Z".parse().unwrap();
         for text in [
             "2025-09-01T08:51:55.3582173Z",

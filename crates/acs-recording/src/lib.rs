@@ -30,7 +30,7 @@
 //!
 //! # async fn run(client: RecordingClient, secret: &str) -> Result<(), Box<dyn std::error::Error>> {
 //! let spool = Spool::open("spool").await?;
-//! let webhook = Webhook::builder(Authenticator::secret("code", secret)?).build(spool.clone());
+//! let webhook = Webhook::builder(Authenticator::query_secret("code", secret)?).build(spool.clone());
 //! let worker = spool.download_to(&client, "recordings").delete_after();
 //!
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
@@ -69,6 +69,7 @@ mod content_url;
 mod credential;
 mod error;
 mod event;
+mod format;
 mod fs;
 mod identifier;
 mod ids;
@@ -77,9 +78,9 @@ mod lenient;
 mod locator;
 mod manifest;
 mod metadata;
-mod mistaken;
 mod operation;
 mod panic;
+mod poller;
 mod recording;
 #[cfg(feature = "schemars")]
 pub mod schema;
@@ -90,6 +91,7 @@ mod start;
 pub mod telemetry;
 pub mod text;
 mod transport;
+mod value_kind;
 mod web_url;
 #[cfg(feature = "webhook")]
 pub mod webhook;
@@ -127,24 +129,22 @@ pub use content::{
     SavedRecording,
 };
 pub use content_url::{ContentUrl, InvalidContentUrl};
-#[cfg(feature = "entra")]
-pub use credential::ClaimsChallenge;
 pub use credential::{
     AccessKey, ConnectionString, Endpoint, InvalidAccessKey, InvalidConnectionString,
-    InvalidEndpoint, SignedHeaders,
+    InvalidEndpoint,
 };
 pub use error::{Disposition, Error, ErrorKind, Hint, Result, ServiceCode};
 pub use event::{
     CallDetails, CallEndReason, CallEnded, CallParticipantAdded, CallParticipantRemoved, CallParty,
-    CallStarted, Delivery, DialogUpdate, Event, EventPayload, EventSchema, Events, IncomingCall,
-    InvalidEvent, RecordingChunk, RecordingFileStatusUpdated, RecordingStateChanged,
-    SubscriptionDeleted, SubscriptionValidation,
+    CallStarted, Delivery, Event, EventPayload, EventSchema, Events, IncomingCall, InvalidEvent,
+    RecordingChunk, RecordingFileStatusUpdated, RecordingStateChanged, SubscriptionDeleted,
+    SubscriptionValidation,
 };
 pub use identifier::{CloudEnvironment, CommunicationIdentifier, IdentifierKind};
 pub use ids::{
     CallConnectionId, DocumentId, GroupCallId, InvalidId, RecordingId, RoomId, ServerCallId,
 };
-pub use inbox::{AwaitedRecording, EventStream, Inbox, Wait};
+pub use inbox::{EventStream, Inbox, RecordingFilter, Wait};
 pub use locator::CallLocator;
 pub use manifest::{ManifestChunk, ManifestFile, RecordingManifest};
 pub use metadata::{
@@ -157,6 +157,6 @@ pub use recording::{
 };
 pub use start::{Media, RecordingTarget, StartRecording, UnmixedWav};
 pub use transport::{
-    AttemptLimit, ExponentialBackoff, FailedAttempt, NeverRetry, RequestOptions, RetryPolicy,
-    RetryPolicyExt, TimeLimit,
+    AttemptLimit, Body, ExponentialBackoff, FailedAttempt, NeverRetry, RequestOptions, RetryPolicy,
+    RetryPolicyExt, TimeLimit, Transport, TransportError, TransportErrorKind, TransportFuture,
 };

@@ -24,15 +24,17 @@
 //!
 //! | metric | type | labels |
 //! |---|---|---|
-//! | [`REQUEST_DURATION`] | histogram of attempts, in seconds | `acs.operation`, `http.request.method`, `http.response.status_code`, `error.type` |
+//! | [`REQUEST_DURATION`] | histogram of attempts, in seconds | `http.request.method`; `url.template`, where it is known; `http.response.status_code`; `error.type` |
 //! | [`REQUESTS`] | counter of attempts | the same |
-//! | [`RETRIES`] | counter of attempts after the first | `acs.operation` |
+//! | [`RETRIES`] | counter of attempts after the first | `http.request.method`, `url.template` |
 //! | [`DOWNLOADED_BYTES`] | counter of bytes of content received | |
 //! | [`ACTIVE_DOWNLOADS`] | gauge of downloads that run | |
 //! | [`CONNECTION_WAIT`] | histogram of waits for a download connection, in seconds | |
 //! | [`EVENTS`] | counter of events handled | `messaging.system`, `messaging.operation.name`, `acs.event.type`, `error.type` |
 //! | [`EVENT_DURATION`] | histogram of the time that handling took, in seconds | the same |
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -58,6 +60,9 @@ pub const CONNECTION_WAIT: &str = "acs.download.connection.wait";
 pub const EVENTS: &str = "messaging.client.consumed.messages";
 /// How long an event was handled.
 pub const EVENT_DURATION: &str = "messaging.process.duration";
+
+/// The name of the spans of operations.
+const OPERATION_SPAN: &str = "acs.operation";
 
 /// Tells the installed recorder of the crate `metrics` what each metric is, with its unit.
 #[cfg(feature = "metrics")]
@@ -145,59 +150,90 @@ impl TraceContext {
     }
 }
 
-/// Runs an operation of the public API in its span, and records how it ends.
-pub(crate) async fn operation<T>(
-    name: &'static str,
-    recording_id: Option<&str>,
-    future: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let span = operation_span(name, recording_id);
-    let outcome = future.instrument(span.clone()).await;
-    if let Err(error) = &outcome {
-        record_error(&span, error);
+/// Returns the trace context of the current span.
+#[derive(Clone)]
+pub(crate) struct TraceContextHook(Arc<dyn Fn() -> Option<TraceContext> + Send + Sync>);
+
+impl TraceContextHook {
+    pub(crate) fn new(hook: impl Fn() -> Option<TraceContext> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hook))
     }
-    outcome
+
+    /// The trace context of a span.
+    pub(crate) fn context_of(&self, span: &Span) -> Option<TraceContext> {
+        span.in_scope(|| (self.0)())
+    }
 }
 
-/// The span of an operation.
-pub(crate) fn operation_span(operation: &str, recording_id: Option<&str>) -> Span {
-    info_span!(
-        "acs.operation",
-        otel.name = operation,
+impl fmt::Debug for TraceContextHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TraceContextHook")
+    }
+}
+
+/// Runs an operation of the public API in its span, and records how it ends.
+pub(crate) async fn operation<T>(name: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
+    let span = info_span!(
+        OPERATION_SPAN,
+        otel.name = name,
         otel.status_code = Empty,
-        acs.operation = operation,
-        acs.recording_id = recording_id,
+        acs.operation = name,
+        acs.recording_id = Empty,
         acs.client_request_id = Empty,
         acs.attempts = Empty,
         acs.bytes = Empty,
         http.response.status_code = Empty,
         error.r#type = Empty,
-    )
-}
-
-/// Records the error that an operation ends with in its span.
-pub(crate) fn record_error(span: &Span, error: &Error) {
-    span.record("acs.attempts", error.attempts());
-    if let Some(status) = error.status() {
-        span.record("http.response.status_code", status);
+    );
+    let outcome = future.instrument(span.clone()).await;
+    if let Err(error) = &outcome {
+        span.record("acs.attempts", error.attempts());
+        if let Some(id) = error.recording_id() {
+            span.record("acs.recording_id", id);
+        }
+        if let Some(status) = error.status() {
+            span.record("http.response.status_code", status);
+            span.record("error.type", tracing::field::display(status));
+        } else {
+            span.record("error.type", error.kind().name());
+        }
+        span.record("otel.status_code", "ERROR");
     }
-    span.record("error.type", error.kind().name());
-    span.record("otel.status_code", "ERROR");
+    outcome
 }
 
-/// Records the response that an operation of one request ends with in its span.
+/// Whether the current span is that of an operation.
+pub(crate) fn is_in_operation() -> bool {
+    Span::current()
+        .metadata()
+        .is_some_and(|span| span.name() == OPERATION_SPAN)
+}
+
+/// Records a request in the span of its operation.
+pub(crate) fn record_request(
+    span: &Span,
+    client_request_id: &HeaderValue,
+    recording_id: Option<&str>,
+) {
+    if span.is_disabled() {
+        return;
+    }
+    if let Ok(id) = client_request_id.to_str() {
+        span.record("acs.client_request_id", id);
+    }
+    if let Some(id) = recording_id {
+        span.record("acs.recording_id", id);
+    }
+}
+
+/// Records the response to a request in the span of its operation.
 pub(crate) fn record_response(span: &Span, status: u16, attempts: u32) {
     span.record("acs.attempts", attempts);
     span.record("http.response.status_code", status);
-    if status >= 400 {
-        span.record("error.type", status);
-        span.record("otel.status_code", "ERROR");
-    }
 }
 
 /// One attempt of a request.
 pub(crate) struct Attempt<'a> {
-    pub(crate) operation: &'a str,
     pub(crate) method: &'a Method,
     pub(crate) scheme: &'a str,
     pub(crate) address: &'a str,
@@ -237,7 +273,7 @@ impl Attempt<'_> {
             Ok(status) => {
                 span.record("http.response.status_code", status);
                 if status >= 400 {
-                    span.record("error.type", status);
+                    span.record("error.type", tracing::field::display(status));
                     span.record("otel.status_code", "ERROR");
                 }
             }
@@ -253,11 +289,16 @@ impl Attempt<'_> {
     fn count(&self, outcome: AttemptOutcome, elapsed: Duration) {
         use metrics::{Label, SharedString, counter, histogram};
 
-        let operation = || Label::new("acs.operation", self.operation.to_owned());
-        let mut labels = vec![
-            operation(),
-            Label::new("http.request.method", self.method.as_str().to_owned()),
-        ];
+        let mut labels = vec![Label::new(
+            "http.request.method",
+            self.method.as_str().to_owned(),
+        )];
+        if let Some(template) = self.template {
+            labels.push(Label::from_static_parts("url.template", template));
+        }
+        if self.resend_count > 0 {
+            counter!(RETRIES, labels.clone()).increment(1);
+        }
         match outcome {
             Ok(status) => {
                 let status = SharedString::from(status.to_string());
@@ -267,9 +308,6 @@ impl Attempt<'_> {
                 }
             }
             Err(kind) => labels.push(Label::from_static_parts("error.type", kind.name())),
-        }
-        if self.resend_count > 0 {
-            counter!(RETRIES, vec![operation()]).increment(1);
         }
         counter!(REQUESTS, labels.clone()).increment(1);
         histogram!(REQUEST_DURATION, labels).record(elapsed.as_secs_f64());

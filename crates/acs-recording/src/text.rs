@@ -1,35 +1,36 @@
-//! Text files in the encodings that people's tools write.
+//! Decoding text files in the encodings that common tools write.
 
 use std::borrow::Cow;
+use std::str::Utf8Error;
 
 use crate::error::{Error, ErrorKind};
 
-/// Bytes that are not text in any supported encoding. The error does not repeat them.
+/// Bytes are not text in a supported encoding. The error does not repeat them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidText {
-    /// There is no byte order mark of another encoding, and it is not UTF-8.
+    /// The bytes have no byte order mark of another encoding, and are not UTF-8.
     #[error("the text is not UTF-8; save it as UTF-8, or as UTF-16 with a byte order mark")]
-    Utf8,
-    /// It is marked as UTF-16 and contains something else, or ends within a character.
-    #[error("the text is not valid UTF-16, although it begins as such; save it as UTF-8")]
+    Utf8(#[source] Utf8Error),
+    /// The bytes are marked as UTF-16 and are not, or end within a character.
+    #[error("the text begins as UTF-16 but is not valid UTF-16; save it as UTF-8")]
     Utf16,
-    /// It is marked as UTF-32 and contains something else, or ends within a character.
-    #[error("the text is not valid UTF-32, although it begins as such; save it as UTF-8")]
+    /// The bytes are marked as UTF-32 and are not, or end within a character.
+    #[error("the text begins as UTF-32 but is not valid UTF-32; save it as UTF-8")]
     Utf32,
 }
 
 impl From<InvalidText> for Error {
     fn from(error: InvalidText) -> Self {
-        Error::new(ErrorKind::InvalidInput, error.to_string())
+        Error::new(ErrorKind::InvalidInput, error.to_string()).with_source(error)
     }
 }
 
 /// Decodes the contents of a text file by its byte order mark, which is removed.
 ///
-/// The encodings are UTF-8 (also the default without a mark), UTF-16 and UTF-32 in both byte
-/// orders. Windows PowerShell writes UTF-16 with `>`. UTF-16 without a mark is recognized if the
-/// text begins with two ASCII characters, as JSON does.
+/// The encodings are UTF-8 (the default without a mark), UTF-16 and UTF-32 in both byte orders. Windows
+/// PowerShell writes UTF-16 with `>`. UTF-16 without a mark is recognized if the text begins with two
+/// ASCII characters, as JSON does.
 ///
 /// ```
 /// use acs_recording::text;
@@ -41,13 +42,13 @@ impl From<InvalidText> for Error {
 /// ```
 ///
 /// # Errors
-/// The bytes are not text in the encoding that they begin with.
+/// The bytes are not text in the detected encoding.
 pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, InvalidText> {
     let (encoding, bytes) = detect(bytes);
     match encoding {
         Encoding::Utf8 => std::str::from_utf8(bytes)
             .map(Cow::Borrowed)
-            .map_err(|_| InvalidText::Utf8),
+            .map_err(InvalidText::Utf8),
         Encoding::Utf16(unit) => utf16(bytes, unit)
             .collect::<Option<String>>()
             .map(Cow::Owned)
@@ -59,13 +60,12 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, InvalidText> {
     }
 }
 
-/// As [`decode`], with U+FFFD in place of what is not text, for input of which the rest is worth
-/// more than a character.
+/// Like [`decode`], with U+FFFD in place of invalid characters, which are no reason to lose the rest.
 pub(crate) fn decode_lossy(bytes: &[u8]) -> Cow<'_, str> {
     const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
     let (encoding, bytes) = detect(bytes);
     match encoding {
-        // The check alone is quicker than a replacement that finds nothing.
+        // Checking is faster than a replacement that finds nothing.
         Encoding::Utf8 => std::str::from_utf8(bytes)
             .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed),
         Encoding::Utf16(unit) => utf16(bytes, unit)
@@ -77,11 +77,11 @@ pub(crate) fn decode_lossy(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Which bytes the parts of a text were before [`decode_lossy`] replaced what is not UTF-8.
+/// Maps parts of a text to the bytes from which [`decode_lossy`] has made them.
 pub(crate) struct Origin<'a> {
     bytes: &'a [u8],
     text: &'a str,
-    /// Where a replacement ends: in the text, and in the bytes.
+    /// The end of each replacement, in the text and in the bytes.
     replaced: Vec<(usize, usize)>,
 }
 
@@ -106,7 +106,7 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// The bytes of a part of the text. Those of anything else are its own.
+    /// The bytes of a part of the text. Another text has its own bytes.
     pub(crate) fn of<'p>(&self, part: &'p str) -> &'p [u8]
     where
         'a: 'p,
@@ -126,7 +126,7 @@ impl<'a> Origin<'a> {
         if end > self.text.len() {
             return None;
         }
-        let place = |at: usize| {
+        let byte_offset = |at: usize| {
             let before = self.replaced.partition_point(|(end, _)| *end <= at);
             let last = before
                 .checked_sub(1)
@@ -134,7 +134,7 @@ impl<'a> Origin<'a> {
             let (end, from) = last.copied().unwrap_or_default();
             from + (at - end)
         };
-        self.bytes.get(place(start)..place(end))
+        self.bytes.get(byte_offset(start)..byte_offset(end))
     }
 }
 
@@ -148,7 +148,7 @@ enum Encoding {
 fn detect(bytes: &[u8]) -> (Encoding, &[u8]) {
     match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => (Encoding::Utf8, rest),
-        // It begins as UTF-16 does, but a text with a NUL in front is none.
+        // UTF-16 begins like this, but no text begins with NUL.
         [0xff, 0xfe, 0, 0, rest @ ..] => (Encoding::Utf32(u32::from_le_bytes), rest),
         [0, 0, 0xfe, 0xff, rest @ ..] => (Encoding::Utf32(u32::from_be_bytes), rest),
         [0xff, 0xfe, rest @ ..] => (Encoding::Utf16(u16::from_le_bytes), rest),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn every_encoding_is_read_with_its_mark() {
+    fn every_encoding_is_decoded_by_its_mark() {
         let text = "{\"name\": \"Zoë 🙂\"}\r\n";
         let marked = format!("\u{feff}{text}");
         let long = |bytes: fn(u32) -> [u8; 4]| -> Vec<u8> {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_before_a_replacement_are_known() {
+    fn the_original_bytes_of_replacements_are_known() {
         for bytes in [
             &b"\xef\xbb\xbfa\xffb\xf0\x9fcd"[..],
             b"\xff\xff",
@@ -230,9 +230,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_named_or_replaced() {
+    fn invalid_text_is_an_error_or_replaced() {
+        let invalid = Vec::from(b"a\xe9b");
+        let utf8 = InvalidText::Utf8(std::str::from_utf8(&invalid).unwrap_err());
         for (bytes, error, lossy) in [
-            (&b"a\xe9b"[..], InvalidText::Utf8, "a\u{fffd}b"),
+            (&b"a\xe9b"[..], utf8, "a\u{fffd}b"),
             (b"\xff\xfea\0b", InvalidText::Utf16, "a\u{fffd}"),
             (b"\xff\xfe\0\xd8a\0", InvalidText::Utf16, "\u{fffd}a"),
             (
@@ -249,7 +251,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+        fn no_bytes_lead_to_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             let lossy = decode_lossy(&bytes);
             if let Ok(text) = decode(&bytes) {
                 prop_assert_eq!(text, lossy);

@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::credential::is_secure;
 use crate::error::{Error, ErrorKind, Result};
-use crate::mistaken::{Mistaken, recognize};
+use crate::value_kind::{ValueKind, detect_kind};
 
 /// Parses an address that the service sends requests to; `name` says in errors what it is.
 pub(crate) fn parse_web_url(text: &str, name: &str) -> Result<Url> {
@@ -12,9 +12,9 @@ pub(crate) fn parse_web_url(text: &str, name: &str) -> Result<Url> {
         let message = format!("the {name} {reason}");
         Err(Error::new(ErrorKind::InvalidInput, message))
     };
-    match recognize(text) {
-        Some(Mistaken::HostName) => return reject("is a host name: put https:// before it"),
-        Some(is) if !is.is_any_url() => return reject(is.is()),
+    match detect_kind(text) {
+        Some(ValueKind::HostName) => return reject("is a host name: put https:// before it"),
+        Some(is) if !is.is_any_url() => return reject(is.description()),
         _ => {}
     }
     match Url::parse(text) {

@@ -38,7 +38,7 @@ async fn no_provider_is_installed() {
     let key = Key::new("k");
     let issuer = Issuer::start(&[&key]).await;
     let check = TokenAuthenticator::new(&issuer.configuration, [ISSUER], AUDIENCE).unwrap();
-    let webhook = Webhook::builder(check.into()).build(async |_: Event| Ok(()));
+    let webhook = Webhook::builder(check).build(async |_: Event| Ok(()));
     let request = http::Request::post("https://app.example/events")
         .header("authorization", format!("Bearer {}", key.sign(&claims())))
         .header("content-type", "application/json")

@@ -170,7 +170,7 @@ async fn the_operation_timeout_covers_all_attempts() {
 
 /// A server that always sends some bytes, but too few.
 async fn slow_server() -> Raw {
-    Raw::start(|_, _| Script::slow_server(HEAD, Duration::from_millis(10))).await
+    Raw::start(|_, _| Script::slow(HEAD, Duration::from_millis(10))).await
 }
 
 /// A download whose minimum rate is far above the rate of the slow server.

@@ -434,6 +434,14 @@ async fn missing_content_never_counts_as_saved() {
 }
 
 #[tokio::test]
+async fn errors_contain_the_recording_id() {
+    let scene = Scene::with(&["a"]).await;
+    scene.delete("a");
+    let error = scene.save().await.unwrap_err();
+    assert_eq!(error.recording_id(), Some("rid"), "{error}");
+}
+
+#[tokio::test]
 async fn a_missing_chunk_does_not_stop_the_others() {
     let scene = Scene::with(&["a", "b"]).await;
     scene.delete("a");

@@ -14,15 +14,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use acs_recording::{
-    ClaimsChallenge, ErrorKind, ExponentialBackoff, RecordingClient, RecordingId,
-    RetryPolicyExt as _,
+    ErrorKind, ExponentialBackoff, RecordingClient, RecordingId, RetryPolicyExt as _,
 };
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::error::ErrorKind as AzureErrorKind;
 use azure_core::time::OffsetDateTime;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use common::{Server, answer, state};
+use common::{Answer, Server, answer, state};
 
 /// Gives tokens that are numbered, and remembers what it was asked for.
 #[derive(Debug, Default)]
@@ -37,7 +34,6 @@ struct Numbered {
     /// Whether all its tokens are the first, as those of a cache.
     same: bool,
     scopes: Mutex<Vec<String>>,
-    claims: Mutex<Vec<String>>,
 }
 
 impl Numbered {
@@ -53,7 +49,7 @@ impl TokenCredential for Numbered {
     async fn get_token(
         &self,
         scopes: &[&str],
-        options: Option<TokenRequestOptions<'_>>,
+        _: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.hangs.load(Ordering::SeqCst) {
@@ -70,11 +66,6 @@ impl TokenCredential for Numbered {
             .lock()
             .unwrap()
             .extend(scopes.iter().map(ToString::to_string));
-        if let Some(options) = &options
-            && let Some(ClaimsChallenge(claims)) = options.method_options.context.value()
-        {
-            self.claims.lock().unwrap().push(claims.clone());
-        }
         let given = self.given.fetch_add(1, Ordering::SeqCst);
         let number = if self.same { 0 } else { given };
         let end = OffsetDateTime::now_utc()
@@ -221,44 +212,40 @@ async fn an_expired_token_is_not_sent() {
     assert_eq!(server.requests().len(), 1);
 }
 
+fn unauthorized() -> Answer {
+    answer("401 Unauthorized", &[], "")
+}
+
 #[tokio::test]
-async fn a_claims_challenge_is_answered_once() {
-    let claims = r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#;
-    let header = format!(
-        r#"Bearer realm="", error="insufficient_claims", claims="{}""#,
-        BASE64_STANDARD.encode(claims)
-    );
-    let challenge = || answer("401 Unauthorized", &[("WWW-Authenticate", &header)], "");
-    let server = Server::start([challenge(), state("active"), challenge(), challenge()]).await;
+async fn a_rejected_token_is_replaced_once() {
+    let answers = [
+        unauthorized(),
+        state("active"),
+        unauthorized(),
+        unauthorized(),
+    ];
+    let server = Server::start(answers).await;
     let credential = Numbered::lasting(3600);
     let recording = client(&server, &credential).recording(rid());
     recording.state().await.unwrap();
     assert_eq!(tokens(&server), ["token-0", "token-1"]);
-    assert_eq!(*credential.claims.lock().unwrap(), [claims]);
 
     let error = recording.state().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Authentication);
-    assert_eq!(
-        server.requests().len(),
-        4,
-        "no second answer to a second challenge"
-    );
+    assert_eq!(server.requests().len(), 4, "no third attempt");
 }
 
-/// Requests whose token is refused at the same time need one new token.
+/// Requests whose token is rejected at the same time need one new token.
 #[tokio::test]
-async fn one_new_token_answers_many_challenges() {
+async fn one_new_token_replaces_a_token_that_many_requests_had() {
     const AT_ONCE: usize = 5;
-    let claims = BASE64_STANDARD.encode(r#"{"access_token":{}}"#);
-    let header = format!(r#"Bearer error="insufficient_claims", claims="{claims}""#);
-    let challenge = answer("401 Unauthorized", &[("WWW-Authenticate", &header)], "");
     let mut answers = vec![state("active")];
-    answers.extend(vec![challenge; AT_ONCE]);
+    answers.extend(vec![unauthorized(); AT_ONCE]);
     answers.extend(vec![state("active"); AT_ONCE]);
     let server = Server::start(answers).await;
     let credential = Arc::new(Numbered {
         lasts: AtomicU32::new(3600),
-        // Long enough for all to be refused meanwhile.
+        // Long enough for all to be rejected meanwhile.
         slow: Duration::from_secs(1),
         ..Numbered::default()
     });
@@ -277,11 +264,8 @@ async fn one_new_token_answers_many_challenges() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_refused_is_not_sent_again() {
-    let claims = BASE64_STANDARD.encode(r#"{"access_token":{}}"#);
-    let header = format!(r#"Bearer error="insufficient_claims", claims="{claims}""#);
-    let challenge = || answer("401 Unauthorized", &[("WWW-Authenticate", &header)], "");
-    let server = Server::start([challenge(), challenge()]).await;
+async fn a_rejected_token_is_not_sent_again() {
+    let server = Server::start([unauthorized(), unauthorized()]).await;
     let credential = Arc::new(Numbered {
         same: true,
         ..Numbered::default()

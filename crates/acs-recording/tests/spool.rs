@@ -296,7 +296,7 @@ async fn two_events_about_one_recording_do_not_meet() {
         .download_to(&client(&acs), place.path("rec"))
         .delete_after();
     let worker = worker.on_outcome(|event, outcome| {
-        assert!(matches!(outcome, Outcome::Done), "{event}: {outcome:?}");
+        assert!(matches!(outcome, Outcome::Handled), "{event}: {outcome:?}");
     });
     timeout(PATIENCE, worker.run_until(spool.drained()))
         .await

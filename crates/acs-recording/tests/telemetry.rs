@@ -1,4 +1,4 @@
-//! What a program's log shows, and what it must not.
+//! Logs, spans, metrics and trace contexts of requests.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,12 +8,21 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use acs_recording::telemetry::TraceContext;
 use acs_recording::{NeverRetry, RecordingId, ServerCallId};
 use common::{Answer, KEY, Server, answer, state};
+use tracing::Subscriber;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -76,13 +85,13 @@ async fn a_log_tells_every_attempt_and_no_secret() {
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for told in [
-        "call_recording_start_recording",
-        "call_recording_get_recording_properties",
+        "start recording",
+        "get recording state",
         "status=503",
         "status=200",
-        "sending again",
-        "no answer",
-        "request_id=",
+        "sending the request again",
+        "no response",
+        "acs.client_request_id=",
     ] {
         assert!(text.contains(told), "no {told:?} in\n{text}");
     }
@@ -95,5 +104,400 @@ async fn a_log_tells_every_attempt_and_no_secret() {
         "url-secret",
     ] {
         assert!(!text.contains(secret), "{secret:?} in\n{text}");
+    }
+}
+
+/// Spans with their fields, in the order in which they were made.
+#[derive(Clone, Default)]
+struct Spans(Arc<Mutex<Vec<RecordedSpan>>>);
+
+#[derive(Clone, Debug)]
+struct RecordedSpan {
+    id: u64,
+    parent: Option<u64>,
+    name: &'static str,
+    fields: BTreeMap<&'static str, String>,
+}
+
+struct Fields<'a>(&'a mut BTreeMap<&'static str, String>);
+
+impl Visit for Fields<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let span = context.span(id).unwrap();
+        let mut fields = BTreeMap::new();
+        attributes.record(&mut Fields(&mut fields));
+        self.0.lock().unwrap().push(RecordedSpan {
+            id: id.into_u64(),
+            parent: span.parent().map(|parent| parent.id().into_u64()),
+            name: span.name(),
+            fields,
+        });
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, _context: Context<'_, S>) {
+        let mut spans = self.0.lock().unwrap();
+        let span = spans.iter_mut().rev().find(|span| span.id == id.into_u64());
+        values.record(&mut Fields(&mut span.unwrap().fields));
+    }
+}
+
+impl Spans {
+    fn named(&self, name: &str) -> Vec<RecordedSpan> {
+        let spans = self.0.lock().unwrap();
+        spans.iter().filter(|s| s.name == name).cloned().collect()
+    }
+}
+
+impl RecordedSpan {
+    fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(String::as_str)
+    }
+}
+
+#[tokio::test]
+async fn an_operation_is_a_span_and_each_attempt_a_span_in_it() {
+    let spans = Spans::default();
+    let subscriber = tracing_subscriber::registry().with(spans.clone());
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let answers = [
+        answer("503 Service Unavailable", &[], ""),
+        state("active"),
+        answer("404 Not Found", &[], r#"{"error":{"code":"8522"}}"#),
+        Answer::Close,
+    ];
+    let server = Server::start(answers).await;
+    let client = server.client().build().unwrap();
+    let recording = client.recording(RecordingId::new("rid=").unwrap());
+    recording
+        .state()
+        .client_request_id("order-7")
+        .await
+        .unwrap();
+    recording.stop().await.unwrap_err();
+    let paused = recording.pause().retry_policy(NeverRetry).await;
+    paused.unwrap_err();
+
+    let operations = spans.named("acs.operation");
+    let [state, stop, pause] = operations.as_slice() else {
+        panic!("{operations:?}");
+    };
+    for (span, expected) in [
+        (
+            state,
+            [
+                ("otel.name", Some("get recording state")),
+                ("acs.operation", Some("get recording state")),
+                ("acs.recording_id", Some("rid=")),
+                ("acs.client_request_id", Some("order-7")),
+                ("acs.attempts", Some("2")),
+                ("http.response.status_code", Some("200")),
+                ("error.type", None),
+                ("otel.status_code", None),
+            ],
+        ),
+        (
+            stop,
+            [
+                ("otel.name", Some("stop recording")),
+                ("acs.operation", Some("stop recording")),
+                ("acs.recording_id", Some("rid=")),
+                ("acs.client_request_id", stop.field("acs.client_request_id")),
+                ("acs.attempts", Some("1")),
+                ("http.response.status_code", Some("404")),
+                ("error.type", Some("404")),
+                ("otel.status_code", Some("ERROR")),
+            ],
+        ),
+        (
+            pause,
+            [
+                ("otel.name", Some("pause recording")),
+                ("acs.operation", Some("pause recording")),
+                ("acs.recording_id", Some("rid=")),
+                (
+                    "acs.client_request_id",
+                    pause.field("acs.client_request_id"),
+                ),
+                ("acs.attempts", Some("1")),
+                ("http.response.status_code", None),
+                ("error.type", Some("connection")),
+                ("otel.status_code", Some("ERROR")),
+            ],
+        ),
+    ] {
+        for (name, value) in expected {
+            assert_eq!(span.field(name), value, "{name} of {span:?}");
+        }
+    }
+
+    let attempts = spans.named("acs.attempt");
+    let parents: Vec<_> = attempts.iter().map(|span| span.parent.unwrap()).collect();
+    assert_eq!(parents, [state.id, state.id, stop.id, pause.id]);
+    let port = server.url.rsplit_once(':').unwrap().1;
+    for (span, method, template, status, resend_count) in [
+        (
+            &attempts[0],
+            "GET",
+            "/calling/recordings/{recordingId}",
+            "503",
+            None,
+        ),
+        (
+            &attempts[1],
+            "GET",
+            "/calling/recordings/{recordingId}",
+            "200",
+            Some("1"),
+        ),
+        (
+            &attempts[2],
+            "DELETE",
+            "/calling/recordings/{recordingId}",
+            "404",
+            None,
+        ),
+    ] {
+        assert_eq!(span.field("otel.kind"), Some("client"));
+        assert_eq!(span.field("http.request.method"), Some(method));
+        assert_eq!(span.field("url.template"), Some(template));
+        assert_eq!(span.field("server.address"), Some("127.0.0.1"));
+        assert_eq!(span.field("server.port"), Some(port));
+        assert_eq!(span.field("http.response.status_code"), Some(status));
+        assert_eq!(span.field("http.request.resend_count"), resend_count);
+    }
+    assert_eq!(attempts[0].field("error.type"), Some("503"));
+    assert_eq!(attempts[1].field("error.type"), None);
+    assert_eq!(attempts[3].field("error.type"), Some("connection"));
+}
+
+#[tokio::test]
+async fn each_attempt_carries_the_trace_context_of_its_span() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736";
+    let subscriber = tracing_subscriber::registry();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let answers = [answer("503 Service Unavailable", &[], ""), state("active")];
+    let server = Server::start(answers).await;
+    let client = server
+        .client()
+        .trace_context(|| {
+            let span = tracing::Span::current();
+            assert_eq!(span.metadata().unwrap().name(), "acs.attempt");
+            let id = span.id().unwrap().into_u64();
+            let context = TraceContext::new(&format!("{TRACE}-{id:016x}-01")).unwrap();
+            Some(context.tracestate("vendor=1").unwrap())
+        })
+        .build()
+        .unwrap();
+    let recording = client.recording(RecordingId::new("rid").unwrap());
+    recording.state().await.unwrap();
+    let parents: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|request| {
+            assert!(
+                request.contains("\r\ntracestate: vendor=1\r\n"),
+                "{request}"
+            );
+            let (_, rest) = request.split_once("\r\ntraceparent: ").unwrap();
+            rest.lines().next().unwrap().to_owned()
+        })
+        .collect();
+    assert!(parents.iter().all(|parent| parent.starts_with(TRACE)));
+    assert_ne!(parents[0], parents[1]);
+}
+
+#[cfg(feature = "metrics")]
+mod metered {
+    use std::collections::BTreeMap;
+    use std::sync::{Arc, Mutex};
+
+    use acs_recording::{NeverRetry, RecordingId, telemetry};
+    use metrics::{
+        Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata,
+        Recorder, SharedString, Unit,
+    };
+
+    use tokio::io::AsyncReadExt as _;
+
+    use super::common::{Answer, Server, answer, state};
+
+    /// Sums of counters and gauges, and the number of values in histograms.
+    #[derive(Clone, Default)]
+    struct Sums(Arc<Mutex<BTreeMap<String, f64>>>);
+
+    struct Sum {
+        sums: Sums,
+        key: String,
+    }
+
+    impl Sum {
+        fn add(&self, value: f64) {
+            *self
+                .sums
+                .0
+                .lock()
+                .unwrap()
+                .entry(self.key.clone())
+                .or_default() += value;
+        }
+    }
+
+    impl CounterFn for Sum {
+        fn increment(&self, value: u64) {
+            self.add(f64::from(u32::try_from(value).unwrap()));
+        }
+        fn absolute(&self, _value: u64) {
+            panic!("no counter is set");
+        }
+    }
+
+    impl GaugeFn for Sum {
+        fn increment(&self, value: f64) {
+            self.add(value);
+        }
+        fn decrement(&self, value: f64) {
+            self.add(-value);
+        }
+        fn set(&self, _value: f64) {
+            panic!("no gauge is set");
+        }
+    }
+
+    impl HistogramFn for Sum {
+        fn record(&self, value: f64) {
+            assert!((0.0..60.0).contains(&value), "seconds: {value}");
+            self.add(1.0);
+        }
+    }
+
+    impl Sums {
+        fn sum(&self, key: &Key) -> Arc<Sum> {
+            let labels: Vec<_> = key
+                .labels()
+                .map(|label| format!("{}={}", label.key(), label.value()))
+                .collect();
+            let key = format!("{} {}", key.name(), labels.join(" "));
+            let sums = self.clone();
+            Arc::new(Sum { sums, key })
+        }
+
+        fn get(&self, key: &str) -> Option<f64> {
+            self.0.lock().unwrap().get(key).copied()
+        }
+    }
+
+    impl Recorder for Sums {
+        fn describe_counter(&self, key: KeyName, _: Option<Unit>, _: SharedString) {
+            self.0
+                .lock()
+                .unwrap()
+                .insert(format!("described {}", key.as_str()), 1.0);
+        }
+        fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, text: SharedString) {
+            self.describe_counter(key, unit, text);
+        }
+        fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, text: SharedString) {
+            self.describe_counter(key, unit, text);
+        }
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::from_arc(self.sum(key))
+        }
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::from_arc(self.sum(key))
+        }
+        fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::from_arc(self.sum(key))
+        }
+    }
+
+    #[tokio::test]
+    async fn downloads_are_counted() {
+        let sums = Sums::default();
+        let _guard = metrics::set_default_local_recorder(&sums);
+        let content = || answer("200 OK", &[("content-length", "7")], "content");
+        let server = Server::start([content(), content()]).await;
+        let client = server.client().build().unwrap();
+        let location = format!("{}/v1/objects/o/content/audiowav", server.url);
+        let download = client.download(&location.parse().unwrap());
+        let active = format!("{} ", telemetry::ACTIVE_DOWNLOADS);
+        let mut stream = download.clone().stream().await.unwrap();
+        assert_eq!(sums.get(&active), Some(1.0));
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).await.unwrap();
+        drop(stream);
+        assert_eq!(sums.get(&active), Some(0.0));
+        let folder = tempfile::tempdir().unwrap();
+        download.to_file(folder.path().join("a")).await.unwrap();
+        assert_eq!(sums.get(&active), Some(0.0));
+        for (name, expected) in [
+            (telemetry::DOWNLOADED_BYTES, 14.0),
+            (telemetry::CONNECTION_WAIT, 1.0),
+        ] {
+            assert_eq!(sums.get(&format!("{name} ")), Some(expected), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn attempts_and_retries_are_counted() {
+        let sums = Sums::default();
+        let _guard = metrics::set_default_local_recorder(&sums);
+        telemetry::describe_metrics();
+        for name in [
+            telemetry::REQUESTS,
+            telemetry::ACTIVE_DOWNLOADS,
+            telemetry::EVENT_DURATION,
+        ] {
+            assert_eq!(sums.get(&format!("described {name}")), Some(1.0), "{name}");
+        }
+
+        let busy = || answer("503 Service Unavailable", &[], "");
+        let server = Server::start([busy(), busy(), state("active"), Answer::Close]).await;
+        let client = server.client().build().unwrap();
+        let recording = client.recording(RecordingId::new("rid").unwrap());
+        recording.state().await.unwrap();
+        recording
+            .state()
+            .retry_policy(NeverRetry)
+            .await
+            .unwrap_err();
+
+        let get = "http.request.method=GET url.template=/calling/recordings/{recordingId}";
+        for (key, expected) in [
+            (format!("acs.client.retries {get}"), 2.0),
+            (
+                format!("acs.client.requests {get} http.response.status_code=503 error.type=503"),
+                2.0,
+            ),
+            (
+                format!("acs.client.requests {get} http.response.status_code=200"),
+                1.0,
+            ),
+            (
+                format!("acs.client.requests {get} error.type=connection"),
+                1.0,
+            ),
+            (
+                format!("http.client.request.duration {get} http.response.status_code=200"),
+                1.0,
+            ),
+        ] {
+            assert_eq!(
+                sums.get(&key),
+                Some(expected),
+                "{key}: {:?}",
+                sums.0.lock().unwrap()
+            );
+        }
     }
 }

@@ -92,6 +92,27 @@ async fn a_webhook_authenticates_deliveries() {
     assert_eq!(listening.end(&program).code, Some(0));
 }
 
+#[test]
+fn a_webhook_accepts_its_secret_in_a_header() {
+    let program = Program::with_connection_string("");
+    let listen = ["events", "listen", "--port", "0", "--secret-header"];
+    let failure = program.run(&[&listen[..], &["x-key"]].concat()).failure(2);
+    assert!(failure.contains("ACS_WEBHOOK_SECRET"), "{failure}");
+    let mut command = program.command(&[&listen[..], &["x-key"]].concat());
+    let listening = Listening::start(command.env("ACS_WEBHOOK_SECRET", SECRET));
+    let body = r#"[{"id": "1", "topic": "/t", "eventType": "Contoso.Test"}]"#;
+    let json = "content-type: application/json\r\n";
+    let refused = post(&listening.with_secret(), body);
+    assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");
+    let headers = format!("{json}x-key: {SECRET}\r\n");
+    let accepted = post_as(&listening.url, "", &headers, body).unwrap();
+    assert!(accepted.starts_with("HTTP/1.1 200"), "{accepted}");
+    interrupt(&listening.child);
+    let run = listening.end(&program);
+    assert_eq!(run.code, Some(0));
+    assert_eq!(run.text().lines().count(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_deletes_after_downloading() {
     let acs = Emulator::start().await.unwrap();

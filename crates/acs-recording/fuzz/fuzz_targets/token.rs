@@ -92,7 +92,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let check = TokenAuthenticator::new(&configuration, [ISSUER], AUDIENCE).unwrap();
     let check = Authenticator::token(check.application(APPLICATION));
     let webhook = Webhook::builder(check)
-        .keep_duplicates()
+        .allow_duplicates()
         .build(async |_: Event| Ok(()));
     World {
         runtime,

@@ -1,4 +1,4 @@
-//! Calls, as far as recording needs them: making, answering and joining one gives the ids that a
+//! Calls, as far as recordings need them: making, answering or joining one gives the ids that a
 //! recording starts from.
 
 mod connection;

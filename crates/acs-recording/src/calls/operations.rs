@@ -167,9 +167,8 @@ async fn next_page(
     link: &str,
     deadline: Instant,
 ) -> Result<GetParticipantsResponse> {
-    let operation = "call_connection_get_participants";
     let pipeline = client.pipeline();
-    let sent = pipeline.resource(Method::GET, link, operation, deadline);
+    let sent = pipeline.resource(Method::GET, link, deadline);
     let response = sent.await?;
     if !response.status().is_success() {
         return Err(Failure::Status(Box::new(response)).into());

@@ -7,7 +7,8 @@ use crate::client_core::ClientCore;
 use crate::error::Result;
 use crate::ids::CallConnectionId;
 use crate::models::CallConnectionStateModel as CallConnectionState;
-use crate::operation::{Polled, Poller, into_future};
+use crate::operation::into_future;
+use crate::poller::{Polled, Poller};
 use crate::transport::{RequestOptions, request_options};
 
 const TIMEOUT: Duration = Duration::from_secs(2 * 60);

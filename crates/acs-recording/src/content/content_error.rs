@@ -1,12 +1,11 @@
 //! Errors about content.
 
-use reqwest::Response;
-
-use crate::error::{Error, ErrorKind, Hint, from_response};
+use crate::error::{Error, ErrorKind, Hint};
+use crate::transport::{Response, error_from_response};
 
 /// The error for an error response of a storage host, whose body is usually empty.
 pub(super) async fn storage_error(response: Response) -> Error {
-    let error = from_response(response).await;
+    let error = error_from_response(response).await;
     match error.kind() {
         // What is missing is the route to the storage, not the content.
         ErrorKind::NotFound if error.hint() == Some(Hint::CheckGateway) => {

@@ -74,12 +74,7 @@ impl DeleteContent {
         let client = self.client.with_options(&self.options)?;
         let response = client
             .pipeline()
-            .content(
-                Method::DELETE,
-                location.as_url(),
-                HeaderMap::new(),
-                OPERATION,
-            )
+            .content(Method::DELETE, location.as_url(), HeaderMap::new())
             .await?;
         match response.status().as_u16() {
             200 | 202 | 204 => Ok(()),

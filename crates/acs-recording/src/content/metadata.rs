@@ -50,7 +50,6 @@ impl ReadMetadata {
             return Err(Error::new(ErrorKind::InvalidInput, text));
         };
         let request = ContentRequest {
-            operation: OPERATION,
             options: self.options,
             ..ContentRequest::new(self.client, location)
         };

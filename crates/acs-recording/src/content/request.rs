@@ -34,7 +34,6 @@ const EMPTY_READY_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct ContentRequest {
     pub(super) client: ClientCore,
     pub(super) location: ContentUrl,
-    pub(super) operation: &'static str,
     /// None if the range is invalid.
     pub(super) range: Option<RequestedRange>,
     pub(super) recorded_until: Option<Timestamp>,
@@ -53,7 +52,6 @@ impl ContentRequest {
         Self {
             client,
             location,
-            operation: DOWNLOAD,
             range: Some(RequestedRange::default()),
             recorded_until: None,
             transfer: TransferOptions::default(),
@@ -81,7 +79,6 @@ impl ContentRequest {
         let age = self.recorded_until.map(age);
         let source = ContentSource {
             location: self.location.clone(),
-            operation: self.operation,
             read_timeout: self.transfer.read_timeout,
             minimum_rate: self.transfer.minimum_rate,
             budget: RetryBudget::new(client.pipeline(), self.transfer.resume_policy.clone()),

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use reqwest::Response;
 use tokio::time::timeout;
 
 use super::content_error::out_of_range;
@@ -13,13 +12,14 @@ use super::identity::{EntityIdentity, IdentityMatch};
 use super::range::RequestedRange;
 use super::response_head::ResponseHead;
 use crate::error::{Error, ErrorKind, Result};
+use crate::transport::{ByteStream, Response, TransportErrorKind};
 
 /// A response with content, with its head parsed.
 pub(super) struct ContentResponse {
     pub(super) head: ResponseHead,
     /// The offset in the content of the next byte of the body.
     position: u64,
-    body: BoxStream<'static, reqwest::Result<Bytes>>,
+    body: ByteStream,
 }
 
 impl ContentResponse {
@@ -29,7 +29,7 @@ impl ContentResponse {
         Ok(Self {
             position: head.start,
             head,
-            body: response.bytes_stream().boxed(),
+            body: response.into_body().into_stream(),
         })
     }
 
@@ -102,13 +102,13 @@ impl ContentResponse {
             }
             Ok(Ok(None)) => Ok(None),
             Ok(Err(error)) => {
-                let kind = if error.is_timeout() {
+                let kind = if error.kind() == TransportErrorKind::Timeout {
                     ErrorKind::Timeout
                 } else {
                     ErrorKind::Connection
                 };
                 let text = "the connection broke while content was received";
-                Err(Error::new(kind, text).with_source(error.without_url()))
+                Err(Error::new(kind, text).with_source(error))
             }
             Err(_) => Err(Error::new(
                 ErrorKind::Timeout,

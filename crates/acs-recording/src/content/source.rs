@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, Method};
-use reqwest::Response;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tracing::debug;
@@ -20,15 +19,14 @@ use super::response_head::content_range;
 use super::retry_budget::RetryBudget;
 use crate::client_core::ClientCore;
 use crate::content_url::ContentUrl;
-use crate::error::{Error, ErrorKind, Hint, Result};
-use crate::transport::Trace;
+use crate::error::{Error, ErrorKind, Hint, RequestInfo, Result};
+use crate::transport::Response;
 
 /// Where content comes from, and how it is requested.
 #[derive(Debug)]
 pub(super) struct ContentSource {
     pub(super) client: ClientCore,
     pub(super) location: ContentUrl,
-    pub(super) operation: &'static str,
     /// How long a connection may deliver nothing.
     pub(super) read_timeout: Duration,
     /// Bytes per second, on average over `read_timeout`.
@@ -186,13 +184,11 @@ impl ContentSource {
         }
         let pipeline = budget.limit(self.client.pipeline(), expected.is_some());
         let url = self.location.as_url();
-        let sent = pipeline
-            .content(Method::GET, url, headers, self.operation)
-            .await;
+        let sent = pipeline.content(Method::GET, url, headers).await;
         match sent {
             Ok(response) => {
-                let trace = response.extensions().get::<Trace>();
-                budget.spend(trace.map_or(0, |trace| trace.tries.attempts.saturating_sub(1)));
+                let info = response.extensions().get::<RequestInfo>();
+                budget.spend(info.map_or(0, |info| info.attempts.count.saturating_sub(1)));
                 Ok(response)
             }
             Err(error) if error.attempts() == 0 => Err(error),

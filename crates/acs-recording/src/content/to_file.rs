@@ -9,6 +9,7 @@ use super::options::{FileOptions, file_options};
 use super::request::{ContentRequest, DOWNLOAD, PreparedRequest};
 use crate::error::Result;
 use crate::operation::into_future;
+use crate::telemetry::record_bytes;
 
 /// A download into a file; made by [`Download::to_file`](super::Download::to_file).
 ///
@@ -56,7 +57,9 @@ impl DownloadToFile {
             check: Some(check).filter(|_| range.start == 0),
             requires_proof: false,
         };
-        Box::pin(download.run()).await
+        let saved = Box::pin(download.run()).await?;
+        record_bytes(saved.transferred);
+        Ok(saved)
     }
 }
 

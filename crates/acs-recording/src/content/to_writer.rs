@@ -11,6 +11,7 @@ use super::content_hash::ContentHash;
 use super::content_reader::ContentReader;
 use super::request::{ContentRequest, DOWNLOAD};
 use crate::error::{Error, ErrorKind, Result};
+use crate::telemetry;
 
 /// The content that was written to a writer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,7 @@ impl<'w> DownloadToWriter<'w> {
             copied += bytes.len() as u64;
         }
         self.writer.flush().await.map_err(failed)?;
+        telemetry::record_bytes(copied);
         Ok(CopiedContent {
             bytes: copied,
             sha256: reader.sha256().filter(|_| self.sha256),
@@ -80,7 +82,7 @@ impl<'w> IntoFuture for DownloadToWriter<'w> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let sent = self.send().await;
+            let sent = telemetry::operation(DOWNLOAD, self.send()).await;
             sent.map_err(|error| error.with_operation(DOWNLOAD))
         })
     }

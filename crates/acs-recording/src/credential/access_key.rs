@@ -1,8 +1,7 @@
-//! An access key and what it signs.
+//! An access key.
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -10,8 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::error::{Error, ErrorKind};
-use crate::mistaken::{Mistaken, recognize};
-use crate::transport::{Signable, base64_of_hash, content_hash};
+use crate::value_kind::{ValueKind, detect_kind};
 
 /// One of the two access keys of a Communication Services resource.
 ///
@@ -25,73 +23,7 @@ use crate::transport::{Signable, base64_of_hash, content_hash};
 #[derive(Clone)]
 pub struct AccessKey(Hmac<Sha256>);
 
-/// The headers that authenticate a request, by [`AccessKey::sign_request`].
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SignedHeaders {
-    /// `x-ms-date`.
-    pub date: String,
-    /// `x-ms-content-sha256`.
-    pub content_hash: String,
-    /// `Authorization`.
-    pub authorization: String,
-}
-
-impl fmt::Debug for SignedHeaders {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignedHeaders")
-            .field("date", &self.date)
-            .field("content_hash", &self.content_hash)
-            .finish_non_exhaustive()
-    }
-}
-
 impl AccessKey {
-    /// Signs a request that another HTTP client sends, such as a player or a copy tool. This
-    /// crate's own clients sign by themselves.
-    ///
-    /// `host` is the resource's, with its port unless that is 443. For recorded content, which is
-    /// on other hosts, it is the resource's all the same and goes into the header `x-ms-host`; and
-    /// the query of the content's URL stays out. The service refuses a `time` that differs from
-    /// its own by more than 5 minutes.
-    ///
-    /// ```
-    /// use std::time::{Duration, UNIX_EPOCH};
-    /// use acs_recording::AccessKey;
-    ///
-    /// let key: AccessKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".parse()?;
-    /// let time = UNIX_EPOCH + Duration::from_secs(1_751_373_296);
-    /// let path = "/v1/objects/0-eus-d1-abc/content/video";
-    /// let headers = key.sign_request("GET", path, "contoso.communication.azure.com", time, b"");
-    /// assert_eq!(headers.date, "Tue, 01 Jul 2025 12:34:56 GMT");
-    /// assert!(headers.authorization.ends_with("&Signature=d1Gq7GH0a4qAus589+rAsna2fFNIFfGAORZkUfjvRoc="));
-    /// # Ok::<(), acs_recording::InvalidAccessKey>(())
-    /// ```
-    pub fn sign_request(
-        &self,
-        method: &str,
-        path_and_query: &str,
-        host: &str,
-        time: SystemTime,
-        body: &[u8],
-    ) -> SignedHeaders {
-        let date = httpdate::fmt_http_date(time);
-        let content_hash = content_hash(body);
-        let authorization = Signable {
-            method,
-            path_and_query,
-            host,
-            date: &date,
-            content_hash: &content_hash,
-        }
-        .authorization(self);
-        SignedHeaders {
-            date,
-            content_hash: content_hash.into_owned(),
-            authorization,
-        }
-    }
-
     /// The base64 of the HMAC-SHA256 of a text in parts.
     pub(crate) fn sign(&self, parts: &[&str]) -> String {
         let mut mac = self.0.clone();
@@ -102,7 +34,15 @@ impl AccessKey {
     }
 }
 
-/// Why text is no access key. The error does not repeat it.
+/// The base64 of a hash, as `encode` returns it; that asks for zeroed memory, for which threads wait
+/// for each other at a high rate.
+pub(super) fn base64_of_hash(hash: &[u8]) -> String {
+    let mut text = String::with_capacity(44);
+    BASE64_STANDARD.encode_string(hash, &mut text);
+    text
+}
+
+/// Why text is not an access key. The error does not repeat it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidAccessKey {
@@ -125,7 +65,7 @@ pub enum InvalidAccessKey {
     PercentEncoded,
     /// It is something else.
     #[error("the access key {0}: copy the key from the resource's page \"Keys\"")]
-    Mistaken(&'static str),
+    OtherValue(&'static str),
 }
 
 impl FromStr for AccessKey {
@@ -135,19 +75,22 @@ impl FromStr for AccessKey {
         let text = text.trim();
         match BASE64_STANDARD.decode(text) {
             // A server call id would be a key by its form.
-            Ok(_) if let Some(is) = recognize(text) => Err(InvalidAccessKey::Mistaken(is.is())),
+            Ok(_) if let Some(is) = detect_kind(text) => {
+                Err(InvalidAccessKey::OtherValue(is.description()))
+            }
             Ok(key) if !key.is_empty() => Hmac::new_from_slice(&key)
                 .map(Self)
                 .map_err(|_| InvalidAccessKey::NotBase64),
-            _ => Err(match recognize(text) {
-                Some(Mistaken::ConnectionString) => InvalidAccessKey::Mistaken(
+            // The source would show a part of the key.
+            _ => Err(match detect_kind(text) {
+                Some(ValueKind::ConnectionString) => InvalidAccessKey::OtherValue(
                     "is a whole connection string, of which it is the part behind `accesskey=`",
                 ),
-                Some(Mistaken::Token) => {
-                    InvalidAccessKey::Mistaken("is a token, which takes an Entra ID credential")
+                Some(ValueKind::Token) => {
+                    InvalidAccessKey::OtherValue("is a token, which takes an Entra ID credential")
                 }
-                Some(Mistaken::PercentEncoded) => InvalidAccessKey::PercentEncoded,
-                Some(is) => InvalidAccessKey::Mistaken(is.is()),
+                Some(ValueKind::PercentEncoded) => InvalidAccessKey::PercentEncoded,
+                Some(is) => InvalidAccessKey::OtherValue(is.description()),
                 None if text.contains(' ') => InvalidAccessKey::Space,
                 None if text.contains('%') => InvalidAccessKey::PercentEncoded,
                 None => InvalidAccessKey::NotBase64,
@@ -164,7 +107,7 @@ impl fmt::Debug for AccessKey {
 
 impl From<InvalidAccessKey> for Error {
     fn from(error: InvalidAccessKey) -> Self {
-        Error::new(ErrorKind::InvalidInput, error.to_string())
+        Error::new(ErrorKind::InvalidInput, error.to_string()).with_source(error)
     }
 }
 

@@ -214,7 +214,7 @@ fn is_quote(letter: char) -> bool {
 
 impl From<InvalidConnectionString> for Error {
     fn from(error: InvalidConnectionString) -> Self {
-        Error::new(ErrorKind::InvalidInput, error.to_string())
+        Error::new(ErrorKind::InvalidInput, error.to_string()).with_source(error)
     }
 }
 
@@ -317,7 +317,9 @@ mod tests {
             ),
             (
                 "endpoint=h.example;accesskey=c2VjcmV0IQ==",
-                Invalid::Endpoint(InvalidEndpoint::NoUrl),
+                Invalid::Endpoint(InvalidEndpoint::NotAUrl(
+                    url::ParseError::RelativeUrlWithoutBase,
+                )),
             ),
         ] {
             let error = text.parse::<ConnectionString>().unwrap_err();

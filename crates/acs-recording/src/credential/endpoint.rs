@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use crate::error::{Error, ErrorKind};
-use crate::mistaken::{Mistaken, recognize};
+use crate::value_kind::{ValueKind, detect_kind};
 
 /// The address of a Communication Services resource, such as
 /// `https://contoso.communication.azure.com/`.
@@ -42,9 +42,9 @@ impl Endpoint {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidEndpoint {
-    /// It is no URL.
-    #[error("the endpoint is no URL; it looks like https://<resource>.communication.azure.com/")]
-    NoUrl,
+    /// It is not a URL.
+    #[error("the endpoint is not a URL; it looks like https://<resource>.communication.azure.com/")]
+    NotAUrl(#[source] ParseError),
     /// It would send requests in the clear.
     #[error("the endpoint is not https, which only an address on loopback may be")]
     NotHttps,
@@ -56,7 +56,7 @@ pub enum InvalidEndpoint {
         "the endpoint {0}; the resource's page \"Keys\" shows the endpoint, such as \
          https://<resource>.communication.azure.com/"
     )]
-    Mistaken(&'static str),
+    OtherValue(&'static str),
 }
 
 impl TryFrom<Url> for Endpoint {
@@ -64,10 +64,10 @@ impl TryFrom<Url> for Endpoint {
 
     fn try_from(url: Url) -> Result<Self, Self::Error> {
         if let Some(is) = other_address(&url) {
-            return Err(InvalidEndpoint::Mistaken(is));
+            return Err(InvalidEndpoint::OtherValue(is));
         }
         if url.host().is_none() {
-            return Err(InvalidEndpoint::NoUrl);
+            return Err(InvalidEndpoint::NotAUrl(ParseError::EmptyHost));
         }
         if !is_secure(&url) {
             return Err(InvalidEndpoint::NotHttps);
@@ -89,25 +89,27 @@ impl FromStr for Endpoint {
     type Err = InvalidEndpoint;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match recognize(text) {
-            Some(Mistaken::Url) if !text.contains("://") => {
-                return Err(InvalidEndpoint::Mistaken(Mistaken::PercentEncoded.is()));
+        match detect_kind(text) {
+            Some(ValueKind::Url) if !text.contains("://") => {
+                return Err(InvalidEndpoint::OtherValue(
+                    ValueKind::PercentEncoded.description(),
+                ));
             }
             // A name alone only lacks its scheme, which the error for no URL shows.
-            None | Some(Mistaken::Url | Mistaken::HostName) => {}
-            Some(is) => return Err(InvalidEndpoint::Mistaken(is.is())),
+            None | Some(ValueKind::Url | ValueKind::HostName) => {}
+            Some(is) => return Err(InvalidEndpoint::OtherValue(is.description())),
         }
-        let url = Url::parse(text.trim()).map_err(|_| InvalidEndpoint::NoUrl)?;
+        let url = Url::parse(text.trim()).map_err(InvalidEndpoint::NotAUrl)?;
         url.try_into()
     }
 }
 
 /// What an address is that belongs to no resource of Communication Services; none if it may be one.
 fn other_address(url: &Url) -> Option<&'static str> {
-    if let Some(is) = recognize(url.as_str())
-        && is != Mistaken::Url
+    if let Some(is) = detect_kind(url.as_str())
+        && is != ValueKind::Url
     {
-        return Some(is.is());
+        return Some(is.description());
     }
     let host = url.host_str().unwrap_or_default();
     let is_below = |domains: &[&str]| domains.iter().any(|domain| host.ends_with(domain));
@@ -146,7 +148,7 @@ impl fmt::Display for Endpoint {
 
 impl From<InvalidEndpoint> for Error {
     fn from(error: InvalidEndpoint) -> Self {
-        Error::new(ErrorKind::InvalidInput, error.to_string())
+        Error::new(ErrorKind::InvalidInput, error.to_string()).with_source(error)
     }
 }
 
@@ -301,9 +303,18 @@ mod tests {
     #[test]
     fn refuses_what_cannot_be() {
         for (text, error) in [
-            ("contoso.communication.azure.com", InvalidEndpoint::NoUrl),
-            ("", InvalidEndpoint::NoUrl),
-            ("mailto:a@b.example", InvalidEndpoint::NoUrl),
+            (
+                "contoso.communication.azure.com",
+                InvalidEndpoint::NotAUrl(ParseError::RelativeUrlWithoutBase),
+            ),
+            (
+                "",
+                InvalidEndpoint::NotAUrl(ParseError::RelativeUrlWithoutBase),
+            ),
+            (
+                "mailto:a@b.example",
+                InvalidEndpoint::NotAUrl(ParseError::EmptyHost),
+            ),
             (
                 "http://contoso.communication.azure.com",
                 InvalidEndpoint::NotHttps,

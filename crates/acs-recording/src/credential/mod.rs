@@ -1,21 +1,21 @@
-//! Who the client is to the service.
+//! What a client proves its identity with, and the hosts that it trusts.
 
 mod access_key;
 mod connection_string;
 mod endpoint;
 #[cfg(feature = "entra")]
 mod entra;
+mod signature;
 
 use parking_lot::RwLock;
 
-pub use access_key::{AccessKey, InvalidAccessKey, SignedHeaders};
+pub use access_key::{AccessKey, InvalidAccessKey};
 pub use connection_string::{ConnectionString, InvalidConnectionString};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub(crate) use endpoint::{is_azure_storage, is_loopback, is_secure, is_service_host};
 #[cfg(feature = "entra")]
-pub use entra::ClaimsChallenge;
-#[cfg(feature = "entra")]
 pub(crate) use entra::EntraCredential;
+pub(crate) use signature::{Signable, content_hash};
 
 /// What a client proves its identity with.
 #[derive(Debug)]

@@ -1,12 +1,14 @@
-//! What the body of an answer says that is not a success, and whose words these are.
+//! What the body of an error response says, and what sent it.
 
 use serde_json::Value;
+
+use crate::format::one_line;
 
 /// How many characters of a body that is not understood are shown.
 pub(super) const SNIPPET: usize = 120;
 
 /// How many characters of what the service says are shown.
-const LONGEST_MESSAGE: usize = 1000;
+const MAX_MESSAGE: usize = 1000;
 
 /// What the body says, in any of the forms that the service and its storage use.
 #[derive(Debug, Default, PartialEq)]
@@ -18,28 +20,28 @@ pub(crate) struct Detail {
     pub(crate) target: Option<String>,
 }
 
-/// Who answered, by what the body is.
+/// What sent a response, by its body.
 #[derive(Debug, PartialEq)]
-pub(super) enum Answerer {
+pub(super) enum Sender {
     /// The service, in a form of its own.
     Service,
-    /// The storage front end as a rule: its refusals have no body.
-    Nobody,
-    /// Something on the way, which said this.
+    /// Probably the storage front end, whose errors have no body.
+    Unknown,
+    /// A gateway or proxy, with this text.
     Other(String),
 }
 
 impl Detail {
-    pub(super) fn read(body: &[u8]) -> (Self, Answerer) {
+    pub(super) fn read(body: &[u8]) -> (Self, Sender) {
         let other = || {
             let said = String::from_utf8_lossy(body).trim().to_owned();
-            let nobody = said.chars().all(char::is_control);
-            let by_whom = if nobody {
-                Answerer::Nobody
+            let is_empty = said.chars().all(char::is_control);
+            let sender = if is_empty {
+                Sender::Unknown
             } else {
-                Answerer::Other(said)
+                Sender::Other(said)
             };
-            (Self::default(), by_whom)
+            (Self::default(), sender)
         };
         // Member by member: one that is missing or of another type takes no other with it.
         let Ok(value) = serde_json::from_slice::<Value>(body) else {
@@ -57,10 +59,10 @@ impl Detail {
         let detail = Self {
             inner_error_code: innermost_code(error).filter(|inner| Some(inner) != code.as_ref()),
             code,
-            message: one_line(&message.unwrap_or_default(), LONGEST_MESSAGE),
-            target: member(error, "target").map(|target| one_line(&target, LONGEST_MESSAGE)),
+            message: one_line(&message.unwrap_or_default(), MAX_MESSAGE),
+            target: member(error, "target").map(|target| one_line(&target, MAX_MESSAGE)),
         };
-        (detail, Answerer::Service)
+        (detail, Sender::Service)
     }
 }
 
@@ -83,16 +85,4 @@ fn innermost_code(error: &Value) -> Option<String> {
         at = inner;
     }
     code
-}
-
-/// The beginning of a text as one line that is safe to print.
-pub(super) fn one_line(text: &str, limit: usize) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    let words = words.filter(|word| !word.is_empty());
-    // Enough words for the limit, however long the text is.
-    let line = words.take(limit).collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
 }

@@ -3,7 +3,9 @@
 mod code;
 mod detail;
 mod disposition;
+mod headers;
 mod hint;
+mod request;
 mod response;
 
 use std::fmt;
@@ -11,10 +13,11 @@ use std::time::Duration;
 
 pub use code::ServiceCode;
 pub use disposition::Disposition;
+pub(crate) use headers::retry_after;
 pub use hint::Hint;
-pub(crate) use response::{from_response, kind_of_status, read_error_body, retry_after};
+pub(crate) use request::{Attempts, RequestInfo, RetryAfterTooLong};
+pub(crate) use response::{from_response, kind_of_status};
 
-use crate::transport::{Trace, Tries};
 use detail::Detail;
 
 /// The result of everything that talks to the service.
@@ -29,7 +32,7 @@ pub enum ErrorKind {
     /// The client was given something that cannot be right: an endpoint, a connection string, an
     /// id, a URL. Nothing was sent. Fix the value.
     InvalidInput,
-    /// The service did not accept the credential (401). Authenticator key, endpoint and clock.
+    /// The service did not accept the credential (401). Check key, endpoint and clock.
     Authentication,
     /// The credential is good, but not for this (403).
     PermissionDenied,
@@ -39,28 +42,28 @@ pub enum ErrorKind {
     /// The request contradicts the state of the call or recording (409, 412, or a 400 with a code
     /// that says so, such as a second recording of one call).
     Conflict,
-    /// The service refused the request as wrong (other 4xx).
+    /// The service rejected the request as invalid (other 4xx).
     InvalidRequest,
     /// Too many requests (429). Try again after [`Error::retry_after`].
     Throttled,
     /// The service failed (5xx). Try again later.
     Service,
-    /// No answer within the time limit. Whether the service acted on the request is unknown.
+    /// No response in time. Whether the service acted on the request is unknown.
     Timeout,
     /// The service could not be reached, or the connection broke.
     Connection,
-    /// The service answered something that is not an answer to the request.
+    /// The service's response is not one to the request.
     InvalidResponse,
-    /// Content came in incomplete or altered; no file was left under its final name.
+    /// Content arrived incomplete or altered; no file was left under its final name.
     CorruptContent,
     /// The service no longer keeps the content: it was recorded over 24 hours ago.
     ExpiredContent,
-    /// The content was not there within the limit, or was empty. Try again some minutes later.
+    /// The content was not ready in time, or was empty. Try again some minutes later.
     ContentNotReady,
     /// The content changed repeatedly during the download.
     ContentChanged,
-    /// A location leads to a place that gets no credentials: another host than the service's, or
-    /// a path that is not one of recorded content. Nothing was sent there.
+    /// A location gets no credentials: its host is not one of the service's, or its path is not one
+    /// of recorded content. Nothing was sent there.
     ForbiddenHost,
     /// The content is in a storage account of the caller's own, which takes other credentials.
     OwnStorage,
@@ -73,8 +76,8 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// A name for programs, such as `not-found`: in logs, metrics and JSON.
     ///
-    /// It is in lower case with hyphens, and stays the same in later versions, other than the text
-    /// for people, which `Display` gives.
+    /// It is in lower case with hyphens, and stays the same in later versions, unlike the text for
+    /// people, which `Display` returns.
     pub fn name(self) -> &'static str {
         match self {
             Self::InvalidInput => "invalid-input",
@@ -111,7 +114,7 @@ impl ErrorKind {
             Self::Service => "the service failed",
             Self::Timeout => "timed out",
             Self::Connection => "connection failed",
-            Self::InvalidResponse => "unexpected answer",
+            Self::InvalidResponse => "invalid response",
             Self::CorruptContent => "corrupt content",
             Self::ExpiredContent => "expired content",
             Self::ContentNotReady => "content not ready",
@@ -156,8 +159,11 @@ struct Inner {
     status: Option<u16>,
     detail: Detail,
     request_id: Option<String>,
+    chain_id: Option<String>,
+    correlation_vector: Option<String>,
+    recording_id: Option<String>,
     retry_after: Option<Duration>,
-    tries: Tries,
+    attempts: Attempts,
     /// Whether the same request may succeed later, where the kind does not tell.
     retryable: Option<bool>,
     hint: Option<Hint>,
@@ -174,15 +180,18 @@ impl Error {
             status: None,
             detail: Detail::default(),
             request_id: None,
+            chain_id: None,
+            correlation_vector: None,
+            recording_id: None,
             retry_after: None,
-            tries: Tries::default(),
+            attempts: Attempts::default(),
             retryable: None,
             hint: None,
             source: None,
         }))
     }
 
-    /// Adds the HTTP status of the service's answer.
+    /// Adds the HTTP status of the response.
     pub fn with_status(mut self, status: u16) -> Self {
         self.0.status = Some(status);
         self
@@ -197,6 +206,12 @@ impl Error {
     /// Adds the id under which the service knows the request.
     pub fn with_request_id(mut self, id: impl fmt::Display) -> Self {
         self.0.request_id = Some(id.to_string());
+        self
+    }
+
+    /// Adds the id of the recording that the operation is about.
+    pub fn with_recording_id(mut self, id: impl fmt::Display) -> Self {
+        self.0.recording_id = Some(id.to_string());
         self
     }
 
@@ -218,17 +233,28 @@ impl Error {
     }
 
     pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
-        self.0.tries.attempts = attempts;
+        self.0.attempts.count = attempts;
         self
     }
 
-    pub(crate) fn with_trace(mut self, trace: &Trace) -> Self {
-        self.0.tries = trace.tries;
+    pub(crate) fn with_request_info(mut self, info: &RequestInfo) -> Self {
+        self.0.attempts = info.attempts;
+        self.0.recording_id.clone_from(&info.recording_id);
         // Request ids are visible ASCII.
-        match trace.request_id.to_str() {
+        match info.client_request_id.to_str() {
             Ok(id) => self.with_request_id(id),
             Err(_) => self,
         }
+    }
+
+    fn with_chain_id(mut self, id: Option<&str>) -> Self {
+        self.0.chain_id = id.map(str::to_owned);
+        self
+    }
+
+    fn with_correlation_vector(mut self, vector: Option<&str>) -> Self {
+        self.0.correlation_vector = vector.map(str::to_owned);
+        self
     }
 
     /// Sets whether the same request may succeed later, where the kind does not decide it.
@@ -239,7 +265,7 @@ impl Error {
 
     /// Whether the service may have acted on the request although its response was lost.
     pub(crate) fn may_have_acted(&self) -> bool {
-        self.0.tries.may_have_acted
+        self.0.attempts.may_have_acted
     }
 
     /// Changes the kind.
@@ -291,25 +317,27 @@ impl Error {
         }
     }
 
-    /// The HTTP status, if the service answered.
+    /// The HTTP status, if there was a response.
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
 
-    /// The service's error code, such as `8522`, if its answer had one.
+    /// The service's error code, such as `8522`, if its response had one.
     ///
-    /// For calls and recordings it is what the service's documents call the sub-code; their code
-    /// is the [`status`](Self::status).
+    /// For calls and recordings it is what the service's documentation calls the sub-code; what it
+    /// calls the code is the [`status`](Self::status).
     pub fn code(&self) -> Option<&str> {
         self.0.detail.code.as_deref()
     }
 
-    /// The code of the error behind this one, if the answer had one and it is another.
+    /// The code of the innermost error of the response, if it has one that differs from
+    /// [`code`](Self::code).
     pub fn inner_error_code(&self) -> Option<&str> {
         self.0.detail.inner_error_code.as_deref()
     }
 
-    /// The service's error code by name, if it has one; else that of its sub-code.
+    /// The service's error code by name: that of [`code`](Self::code), or else of
+    /// [`inner_error_code`](Self::inner_error_code).
     pub fn service_code(&self) -> Option<ServiceCode> {
         let status = self.status().unwrap_or_default();
         let codes = [self.code(), self.inner_error_code()];
@@ -317,12 +345,12 @@ impl Error {
         codes.find_map(|code| ServiceCode::find(status, code))
     }
 
-    /// What the service said, in its own words and shortened to one line of 1,000 characters.
+    /// The message of the service, shortened to one line of 1,000 characters.
     pub fn service_message(&self) -> Option<&str> {
         Some(self.0.detail.message.as_str()).filter(|message| !message.is_empty())
     }
 
-    /// What the service says that the error is about, as a rule a path.
+    /// The subject of the error according to the service, usually a path.
     pub fn target(&self) -> Option<&str> {
         self.0.detail.target.as_deref()
     }
@@ -332,6 +360,23 @@ impl Error {
         self.0.request_id.as_deref()
     }
 
+    /// The `X-Microsoft-Skype-Chain-ID` of the response, which support asks for: the id under which
+    /// the service knows a call and what belongs to it.
+    pub fn chain_id(&self) -> Option<&str> {
+        self.0.chain_id.as_deref()
+    }
+
+    /// The `MS-CV` of the response, which support asks for: the id under which the storage of
+    /// recordings knows a request.
+    pub fn correlation_vector(&self) -> Option<&str> {
+        self.0.correlation_vector.as_deref()
+    }
+
+    /// The id of the recording that the operation is about, where that is known.
+    pub fn recording_id(&self) -> Option<&str> {
+        self.0.recording_id.as_deref()
+    }
+
     /// How long the service asks to wait before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -339,7 +384,7 @@ impl Error {
 
     /// How often the request was sent; 0 when it was not sent at all.
     pub fn attempts(&self) -> u32 {
-        self.0.tries.attempts
+        self.0.attempts.count
     }
 
     /// Whether the same request may succeed later.
@@ -393,8 +438,11 @@ impl fmt::Debug for Error {
             .field("inner_error_code", &inner.detail.inner_error_code)
             .field("target", &inner.detail.target)
             .field("request_id", &inner.request_id)
+            .field("chain_id", &inner.chain_id)
+            .field("correlation_vector", &inner.correlation_vector)
+            .field("recording_id", &inner.recording_id)
             .field("retry_after", &inner.retry_after)
-            .field("attempts", &inner.tries.attempts)
+            .field("attempts", &inner.attempts.count)
             .field("hint", &inner.hint)
             .field("source", &inner.source)
             .finish()

@@ -1,4 +1,4 @@
-//! `CloudEvents` in binary mode: the attributes are headers and the data is the body.
+//! `CloudEvents` in binary mode: the headers are the attributes, and the body is the data.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,9 +12,9 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::wire::Envelope;
 use crate::lenient;
 
-/// The event of a request in binary mode; none if it is in another.
+/// The event of a request in binary mode. None if the request is in another mode.
 ///
-/// A body that is no JSON becomes `data_base64`, which is what it would be in the other modes.
+/// A body that is not JSON becomes `data_base64`, as in the other modes.
 pub(super) fn envelope<'a>(
     headers: &HeaderMap,
     body: &'a [u8],
@@ -23,7 +23,7 @@ pub(super) fn envelope<'a>(
         return None;
     }
     let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    // Headers may repeat the attributes of an event in the body.
+    // In structured mode, headers may repeat attributes of the body.
     if content_type.is_some_and(is_structured) {
         return None;
     }
@@ -79,8 +79,7 @@ fn read_time(text: &str) -> Option<Timestamp> {
     lenient::timestamp(text).unwrap_or_default()
 }
 
-/// The text in a header, which may be in quotes, and has everything but visible ASCII
-/// percent-encoded.
+/// The text of a header. It may be in quotes, and everything but visible ASCII is percent-encoded.
 fn attribute(value: &HeaderValue) -> Option<String> {
     let value = value.as_bytes();
     let quoted = value
@@ -90,7 +89,10 @@ fn attribute(value: &HeaderValue) -> Option<String> {
         Some(quoted) => unescape(quoted),
         None => value.to_vec(),
     };
-    String::from_utf8(percent_decode(&value)).ok()
+    let text = percent_encoding::percent_decode(&value)
+        .decode_utf8()
+        .ok()?;
+    Some(text.into_owned())
 }
 
 fn unescape(quoted: &[u8]) -> Vec<u8> {
@@ -99,21 +101,6 @@ fn unescape(quoted: &[u8]) -> Vec<u8> {
     while let Some(byte) = bytes.next() {
         let escaped = (byte == b'\\').then(|| bytes.next()).flatten();
         plain.push(escaped.unwrap_or(byte));
-    }
-    plain
-}
-
-fn percent_decode(text: &[u8]) -> Vec<u8> {
-    let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
-    let mut plain = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while at < text.len() {
-        let byte = match (text[at], digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => u8::try_from(high * 16 + low).ok(),
-            _ => None,
-        };
-        at += if byte.is_some() { 3 } else { 1 };
-        plain.push(byte.unwrap_or(text[at - 1]));
     }
     plain
 }

@@ -1,14 +1,14 @@
-//! Events about calls as Event Grid sends them, whoever makes the calls.
+//! The data of call events from Event Grid.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use super::Subject;
-use super::hidden::Hidden;
+use super::data::{CommonFields, EventData};
 use super::party::{self, CallParty};
-use super::payload::{Common, Data};
+use super::redacted::Redacted;
+use super::subject::Subject;
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::{GroupCallId, RoomId, ServerCallId};
 use crate::lenient;
@@ -20,23 +20,23 @@ use crate::models::CustomCallingContext;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CallDetails {
-    /// The call, from the data or else from the subject.
+    /// The call's id, from the data or else from the subject.
     #[serde(default, deserialize_with = "lenient::id")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub server_call_id: Option<ServerCallId>,
-    /// Who began the call.
+    /// The participant who started the call.
     #[serde(default, deserialize_with = "party::party")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<party::Wire>"))]
     pub started_by: Option<CallParty>,
-    /// The group call that it is, if it is one.
+    /// The id of the group call, if it is one.
     #[serde(default, rename = "group", deserialize_with = "nested")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Nested>"))]
     pub group_call_id: Option<GroupCallId>,
-    /// The room that the call is in, if it is in one.
+    /// The id of the call's room, if it is in one.
     #[serde(default, rename = "room", deserialize_with = "nested")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<Nested>"))]
     pub room_id: Option<RoomId>,
-    /// Whether it is a call between two.
+    /// Whether it is a call between two participants.
     pub is_two_party: Option<bool>,
     /// Whether the call is in a room.
     pub is_rooms_call: Option<bool>,
@@ -44,7 +44,7 @@ pub struct CallDetails {
     pub correlation_id: Option<String>,
 }
 
-/// A call began.
+/// A call started.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -55,7 +55,7 @@ pub struct CallStarted {
     pub call: CallDetails,
 }
 
-/// A call is over. The file of its recording may be announced before or after this.
+/// A call ended. `RecordingFileStatusUpdated` may arrive before or after this event.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -64,24 +64,27 @@ pub struct CallEnded {
     /// The call.
     #[serde(flatten)]
     pub call: CallDetails,
-    /// Who ended it.
+    /// The participant who ended the call.
     #[serde(default, deserialize_with = "party::party")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<party::Wire>"))]
     pub ended_by: Option<CallParty>,
-    /// Why it ended.
+    /// The reason.
     pub reason: Option<CallEndReason>,
-    /// How long it lasted.
+    /// The length of the call.
     #[serde(
         default,
         rename = "callDurationInSeconds",
         alias = "durationOfCall",
         deserialize_with = "lenient::seconds"
     )]
-    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
+    #[cfg_attr(
+        feature = "schemars",
+        schemars(with = "Option<crate::schema::types::Number>")
+    )]
     pub duration: Option<Duration>,
 }
 
-/// Why a call ended, or a participant left it.
+/// The reason why a call ended, or a participant left it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -89,13 +92,13 @@ pub struct CallEnded {
 pub struct CallEndReason {
     /// The code, in the style of an HTTP status.
     pub code: Option<i64>,
-    /// The code in detail.
+    /// The detailed code of the service.
     pub sub_code: Option<i64>,
     /// The reason in words.
     pub phrase: Option<String>,
 }
 
-/// Somebody joined a call.
+/// A participant joined a call.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -104,48 +107,49 @@ pub struct CallParticipantAdded {
     /// The call.
     #[serde(flatten)]
     pub call: CallDetails,
-    /// Who it is.
+    /// The participant.
     #[serde(default, deserialize_with = "party::party")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<party::Wire>"))]
     pub user: Option<CallParty>,
-    /// The name that others see.
+    /// The display name.
     pub display_name: Option<String>,
-    /// The id of this participation, which is another one after leaving and joining again.
+    /// The id of this participation. Joining again leads to a new one.
     pub participant_id: Option<String>,
-    /// The program that the participant uses.
+    /// The client that the participant uses.
     pub user_agent: Option<String>,
 }
 
-/// Somebody left a call.
+/// A participant left a call.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CallParticipantRemoved {
-    /// Who left, and which call.
+    /// The participant and the call.
     #[serde(flatten)]
     pub participant: CallParticipantAdded,
-    /// Why.
+    /// The reason.
     pub reason: Option<CallEndReason>,
 }
 
-/// Somebody calls a user or a number of the resource.
+/// An incoming call for a user or a phone number of the resource.
 ///
-/// `Debug` does not show the context, with which anybody who may use the resource can take the call.
+/// `Debug` does not show the context, with which everybody who may use the resource can answer the
+/// call.
 #[derive(Clone, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct IncomingCall {
-    /// Who is called.
+    /// The callee.
     #[serde(default, deserialize_with = "party::identifier")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<party::Wire>"))]
     pub to: Option<CommunicationIdentifier>,
-    /// Who calls.
+    /// The caller.
     #[serde(default, deserialize_with = "party::identifier")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<party::Wire>"))]
     pub from: Option<CommunicationIdentifier>,
-    /// For whom the call was meant, if it was forwarded.
+    /// The original callee, if the call was forwarded.
     #[serde(default, deserialize_with = "party::identifier")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<party::Wire>"))]
     pub on_behalf_of_callee: Option<CommunicationIdentifier>,
@@ -153,11 +157,12 @@ pub struct IncomingCall {
     #[serde(default, deserialize_with = "lenient::id")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub server_call_id: Option<ServerCallId>,
-    /// The name that the caller shows.
+    /// The display name of the caller.
     pub caller_display_name: Option<String>,
-    /// What answering, redirecting or rejecting the call takes: a signed text of some kilobytes.
+    /// The context that answering, redirecting or rejecting the call requires: a signed text of a few
+    /// kilobytes.
     pub incoming_call_context: Option<String>,
-    /// Headers that the calling side attached.
+    /// The custom headers of the caller.
     #[cfg_attr(feature = "schemars", schemars(with = "Option<serde_json::Value>"))]
     pub custom_context: Option<CustomCallingContext>,
     /// The id of the call in logs, a GUID.
@@ -166,7 +171,7 @@ pub struct IncomingCall {
 
 impl fmt::Debug for IncomingCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let context = self.incoming_call_context.as_deref().map(Hidden::text);
+        let context = self.incoming_call_context.as_deref().map(Redacted::text);
         f.debug_struct("IncomingCall")
             .field("to", &self.to)
             .field("from", &self.from)
@@ -187,7 +192,7 @@ pub(super) struct Nested {
     id: Option<String>,
 }
 
-/// An id that is the only member of an object.
+/// Reads an id that is the only member of an object.
 fn nested<'de, D: Deserializer<'de>, T: lenient::Received>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -197,7 +202,7 @@ fn nested<'de, D: Deserializer<'de>, T: lenient::Received>(
 
 macro_rules! of_call {
     ($($type:ty: $($path:ident).+;)*) => {
-        $(impl Data for $type {
+        $(impl EventData for $type {
             fn read(data: &str, subject: &Subject<'_>) -> Result<Self, serde_json::Error> {
                 let mut data: Self = serde_json::from_str(data)?;
                 let call = &mut data.$($path).+;
@@ -207,7 +212,7 @@ macro_rules! of_call {
                 Ok(data)
             }
 
-            fn common(&self) -> Common<'_> {
+            fn common(&self) -> CommonFields<'_> {
                 let call = &self.$($path).+;
                 common(call.server_call_id.as_ref(), call.correlation_id.as_deref())
             }
@@ -222,20 +227,20 @@ of_call! {
     CallParticipantRemoved: participant.call;
 }
 
-impl Data for IncomingCall {
+impl EventData for IncomingCall {
     fn read(data: &str, _: &Subject<'_>) -> Result<Self, serde_json::Error> {
         serde_json::from_str(data)
     }
 
-    fn common(&self) -> Common<'_> {
+    fn common(&self) -> CommonFields<'_> {
         common(self.server_call_id.as_ref(), self.correlation_id.as_deref())
     }
 }
 
-fn common<'a>(call: Option<&'a ServerCallId>, correlation_id: Option<&'a str>) -> Common<'a> {
-    Common {
+fn common<'a>(call: Option<&'a ServerCallId>, correlation_id: Option<&'a str>) -> CommonFields<'a> {
+    CommonFields {
         server_call_id: call.map(ServerCallId::as_str),
         correlation_id,
-        ..Common::default()
+        ..CommonFields::default()
     }
 }

@@ -1,4 +1,4 @@
-//! What the headers of a delivery say.
+//! The delivery of an event, from the headers of the request.
 
 use http::HeaderMap;
 
@@ -10,14 +10,14 @@ pub struct Delivery {
     pub event_type: Option<String>,
     /// The name of the event subscription, in upper case.
     pub subscription: Option<String>,
-    /// How often it was tried before: 0 the first time.
+    /// The number of earlier attempts: 0 for the first.
     pub count: Option<u32>,
-    /// The id of what was delivered.
+    /// The id of the delivered event.
     pub output_event_id: Option<String>,
 }
 
 impl Delivery {
-    /// Reads the headers; none if they are not Event Grid's.
+    /// Reads the headers. `None` if they are not those of Event Grid.
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let get = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
         let delivery = Self {

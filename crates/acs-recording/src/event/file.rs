@@ -1,4 +1,4 @@
-//! `RecordingFileStatusUpdated`: a recording can be downloaded.
+//! The data of `RecordingFileStatusUpdated`.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::Subject;
-use super::payload::{Common, Data as EventData};
+use super::data::{CommonFields, EventData};
+use super::subject::Subject;
 use super::wire::or_none;
 use crate::content_url::ContentUrl;
 use crate::ids::{DocumentId, RecordingId, ServerCallId};
@@ -18,19 +18,19 @@ use crate::models::{RecordingChannelType, RecordingContentType, RecordingFormatT
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RecordingFileStatusUpdated {
-    /// The recording. The service writes it into the subject, and older versions not at all.
+    /// The recording's id. The service writes it into the subject, and older versions not at all.
     pub recording_id: Option<RecordingId>,
-    /// The call that was recorded, if the event tells.
+    /// The id of the recorded call, if the event has it.
     pub server_call_id: Option<ServerCallId>,
     /// The id of the call in logs and metadata, a GUID.
     pub call_id: Option<String>,
-    /// The parts of the recording, in order. Long recordings have several.
+    /// The chunks of the recording, in order. Long recordings have several.
     pub chunks: Vec<RecordingChunk>,
-    /// When recording began.
+    /// The start of the recording.
     pub start: Option<Timestamp>,
-    /// How long the recording is.
+    /// The length of the recording.
     pub duration: Option<Duration>,
-    /// Why it ended, such as `CallEnded` or `InitiatorLeft`.
+    /// The reason for its end, such as `CallEnded` or `InitiatorLeft`.
     pub session_end_reason: Option<String>,
     /// Audio, or audio and video.
     pub content: Option<RecordingContentType>,
@@ -38,39 +38,45 @@ pub struct RecordingFileStatusUpdated {
     pub channel: Option<RecordingChannelType>,
     /// The format of the files.
     pub format: Option<RecordingFormatType>,
-    /// Where the files are, for recordings into storage of your own, such as `AzureBlob`.
+    /// The kind of storage that the files are in, such as `AzureBlob` for a storage account of your
+    /// own.
     pub storage_type: Option<String>,
 }
 
-/// One part of a recording: a media file and its metadata document.
+/// A chunk of a recording: a media file and its metadata document.
 ///
-/// Every member may be missing. An entry of the event that cannot be read at all is a chunk in
-/// which all of them are.
+/// Every field may be missing. An entry of the event that cannot be read becomes a chunk without any
+/// of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct RecordingChunk {
-    /// The part's id in the service's storage; taken from a location if the event names none.
+    /// The id of the chunk in the service's storage, taken from a location if the event does not have
+    /// it.
     #[serde(deserialize_with = "lenient::id")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub document_id: Option<DocumentId>,
-    /// The part's number, from 0.
+    /// The number of the chunk, from 0.
     #[serde(deserialize_with = "count")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
+    #[cfg_attr(
+        feature = "schemars",
+        schemars(with = "Option<crate::schema::types::Number>")
+    )]
     pub index: Option<u64>,
-    /// Why the part ended, such as `SessionEnded` or `ChunkMaximumTimeExceeded`.
+    /// The reason for the end of the chunk, such as `SessionEnded` or `ChunkMaximumTimeExceeded`.
     #[serde(deserialize_with = "lenient::text")]
     pub end_reason: Option<String>,
-    /// The media file; none for a part that could not be uploaded, and in the first events of 2021.
+    /// The URL of the media file. `None` for a chunk that could not be uploaded, and in the first events
+    /// of 2021.
     #[serde(deserialize_with = "location")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub content_location: Option<ContentUrl>,
-    /// The metadata document; missing in older events.
+    /// The URL of the metadata document. Older events do not have it.
     #[serde(deserialize_with = "location")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub metadata_location: Option<ContentUrl>,
-    /// What to delete to remove both; missing in events before 2022.
+    /// The URL that deletes both. Events before 2022 do not have it.
     #[serde(deserialize_with = "location")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub delete_location: Option<ContentUrl>,
@@ -99,14 +105,17 @@ impl RecordingChunk {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schemars", schemars(rename = "RecordingFileStatusUpdated"))]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Data {
+pub(super) struct WireData {
     #[cfg_attr(feature = "schemars", schemars(with = "Option<StorageInfo>"))]
     recording_storage_info: Option<Value>,
     #[serde(default, deserialize_with = "timestamp")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     recording_start_time: Option<Timestamp>,
     #[serde(default, deserialize_with = "milliseconds")]
-    #[cfg_attr(feature = "schemars", schemars(with = "Option<crate::schema::Number>"))]
+    #[cfg_attr(
+        feature = "schemars",
+        schemars(with = "Option<crate::schema::types::Number>")
+    )]
     recording_duration_ms: Option<Duration>,
     #[serde(default, deserialize_with = "lenient::text")]
     session_end_reason: Option<String>,
@@ -134,9 +143,9 @@ struct StorageInfo {
     recording_chunks: Option<Vec<RecordingChunk>>,
 }
 
-impl Data {
+impl WireData {
     fn parse(data: &str) -> serde_json::Result<Self> {
-        // A member that is there twice is no reason to lose a recording.
+        // A duplicate member is no reason to lose a recording.
         serde_json::from_str(data).or_else(|error| match serde_json::from_str(data) {
             Ok(value @ Value::Object(_)) => serde_json::from_value(value),
             _ => Err(error),
@@ -144,8 +153,8 @@ impl Data {
     }
 }
 
-/// The chunks that an event announces. What should be some and cannot be read is one without a
-/// location, so that nobody takes the event for one that announces nothing.
+/// The chunks that an event lists. A list that cannot be read becomes a chunk without a location, so
+/// that the event is not mistaken for one without chunks.
 fn chunks(storage_info: Option<Value>) -> Vec<RecordingChunk> {
     let list = match storage_info {
         Some(Value::Object(mut info)) => info.remove("recordingChunks"),
@@ -156,14 +165,14 @@ fn chunks(storage_info: Option<Value>) -> Vec<RecordingChunk> {
         Some(Value::Array(list)) => list.into_iter().map(RecordingChunk::read).collect(),
         Some(entry) => vec![RecordingChunk::read(entry)],
     };
-    // With a number missing, the order in which they came says more.
+    // If a number is missing, the order of the event is kept.
     if chunks.iter().all(|chunk| chunk.index.is_some()) {
         chunks.sort_by_key(|chunk| chunk.index);
     }
     chunks
 }
 
-// What the files can be had without must not cost them.
+// A member that is not needed for a download must not prevent it.
 
 fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     or_none(deserializer, lenient::count)
@@ -182,10 +191,10 @@ fn location<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Content
 }
 
 impl RecordingFileStatusUpdated {
-    /// Whether the recording was meant for a storage account of your own, in whatever cloud.
+    /// Whether the recording was to be written to a storage account of your own.
     ///
-    /// Where the service could not write it there, the locations are the service's nonetheless,
-    /// and it can be downloaded as any other.
+    /// If the service could not write it there, the locations are those of the service, and it can be
+    /// downloaded like every other recording.
     pub fn is_for_own_storage(&self) -> bool {
         const SERVICE: &[&str] = &["acs", "azurecommunicationservices"];
         let storage = self.storage_type.as_deref().map(str::trim);
@@ -197,7 +206,7 @@ impl RecordingFileStatusUpdated {
 
 impl EventData for RecordingFileStatusUpdated {
     fn read(data: &str, subject: &Subject<'_>) -> Result<Self, serde_json::Error> {
-        let data = Data::parse(data)?;
+        let data = WireData::parse(data)?;
         Ok(Self {
             recording_id: data
                 .recording_id
@@ -215,11 +224,11 @@ impl EventData for RecordingFileStatusUpdated {
         })
     }
 
-    fn common(&self) -> Common<'_> {
-        Common {
+    fn common(&self) -> CommonFields<'_> {
+        CommonFields {
             recording_id: self.recording_id.as_ref().map(RecordingId::as_str),
             server_call_id: self.server_call_id.as_ref().map(ServerCallId::as_str),
-            ..Common::default()
+            ..CommonFields::default()
         }
     }
 }
@@ -237,7 +246,7 @@ mod tests {
         "contentLocation": "https://eu-storage.asm.skype.com/v1/objects/0-weu-d1-aa/content/audiowav"}"#;
 
     #[test]
-    fn a_chunk_that_cannot_be_read_takes_no_other_with_it() {
+    fn an_unreadable_chunk_does_not_affect_others() {
         for entry in [
             "null",
             "7",
@@ -258,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_should_announce_something_never_announces_nothing() {
+    fn an_unreadable_list_of_chunks_is_not_empty() {
         for (info, count) in [
             ("null", 0),
             (r#"{"recordingChunks": null}"#, 0),
@@ -275,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn members_of_other_types_cost_nothing() {
+    fn members_of_unexpected_types_do_not_prevent_a_download() {
         let file = read(&format!(
             r#"{{"recordingStorageInfo": {{"recordingChunks": [{GOOD}]}}, "recordingFormatType": 2,
                 "recordingContentType": {{"x": 1}}, "recordingChannelType": true, "recordingId": 5,
@@ -290,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_without_an_id_has_that_of_its_location() {
+    fn a_missing_document_id_is_taken_from_a_location() {
         let file = read(
             r#"{"recordingStorageInfo": {"recordingChunks": [{"deleteLocation":
                 "https://eu-storage.asm.skype.com/v1/objects/0-weu-d1-aa"}]}}"#,

@@ -1,23 +1,23 @@
-//! Who an event is about: identifiers alone, or wrapped together with a role.
+//! The participants in call events: an identifier alone, or together with a role.
 
 use serde::{Deserialize, Deserializer};
 
 use crate::identifier::CommunicationIdentifier;
 use crate::models::CommunicationIdentifierModel;
 
-/// Someone in a call.
+/// A participant in a call event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallParty {
-    /// Who it is.
+    /// The participant.
     pub id: CommunicationIdentifier,
-    /// The role in the call, if the event tells.
+    /// The role in the call, if the event has it.
     pub role: Option<String>,
-    /// The name, if the event tells.
+    /// The name, if the event has it.
     pub name: Option<String>,
 }
 
-/// Both forms: the identifier's members right here, or one level deeper.
+/// Both forms: the members of the identifier, or one member that contains them.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schemars", schemars(rename = "CallParty"))]
@@ -27,17 +27,20 @@ pub(super) struct Wire {
     #[serde(alias = "communicationidentifier")]
     #[cfg_attr(
         feature = "schemars",
-        schemars(with = "Option<crate::schema::Identifier>")
+        schemars(with = "Option<crate::schema::types::Identifier>")
     )]
     communication_identifier: Option<CommunicationIdentifierModel>,
     role: Option<String>,
     name: Option<String>,
     #[serde(flatten)]
-    #[cfg_attr(feature = "schemars", schemars(with = "crate::schema::Identifier"))]
+    #[cfg_attr(
+        feature = "schemars",
+        schemars(with = "crate::schema::types::Identifier")
+    )]
     inline: CommunicationIdentifierModel,
 }
 
-/// A party, if there is one and anything says who it is.
+/// A participant; none if nothing identifies it.
 pub(super) fn party<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<CallParty>, D::Error> {
@@ -53,7 +56,7 @@ pub(super) fn party<'de, D: Deserializer<'de>>(
     }))
 }
 
-/// The identifier of a party.
+/// The identifier of a participant.
 pub(super) fn identifier<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<CommunicationIdentifier>, D::Error> {

@@ -1,30 +1,31 @@
-//! `RecordingStateChanged`: a recording became active or inactive.
+//! The data of `RecordingStateChanged`.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::Subject;
-use super::payload::{Common, Data};
+use super::data::{CommonFields, EventData};
+use super::subject::Subject;
 use crate::ids::{CallConnectionId, RecordingId, ServerCallId};
 use crate::lenient;
 use crate::models::{RecordingKind, RecordingState, ResultInformation};
 
 /// A recording became active or inactive.
 ///
-/// It is sent to [`state_callback`](crate::StartRecording::state_callback) of the start.
+/// It is sent to the [`state_callback`](crate::StartRecording::state_callback) of the start.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RecordingStateChanged {
-    /// The recording, from the data or else from the subject.
+    /// The recording's id, from the data or else from the subject.
     #[serde(default, deserialize_with = "lenient::id")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub recording_id: Option<RecordingId>,
-    /// The state now. Inactive is a recording that has not begun, that is paused, or that is over.
+    /// The new state. A recording is inactive before it starts, while it is paused, and after it has
+    /// ended.
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub state: Option<RecordingState>,
-    /// When recording began; none if it has not.
+    /// The start of the recording. `None` if it has not started.
     #[serde(
         default,
         rename = "startDateTime",
@@ -32,31 +33,31 @@ pub struct RecordingStateChanged {
     )]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub start: Option<Timestamp>,
-    /// Which product records.
+    /// The product that records.
     #[serde(rename = "recordingKind")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub kind: Option<RecordingKind>,
-    /// The connection of the recorder, which is as a rule none of the application.
+    /// The id of the recorder's connection, which usually does not belong to the application.
     #[serde(default, deserialize_with = "lenient::id")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub call_connection_id: Option<CallConnectionId>,
-    /// The call.
+    /// The call's id.
     #[serde(default, deserialize_with = "lenient::id")]
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub server_call_id: Option<ServerCallId>,
     /// The id of the call in logs, a GUID.
     pub correlation_id: Option<String>,
-    /// Text of the application's choice; so far the service writes none.
+    /// The operation context of the request. So far the service does not send it.
     pub operation_context: Option<String>,
-    /// Why it happened.
+    /// The reason for the change.
     #[cfg_attr(
         feature = "schemars",
-        schemars(with = "Option<crate::schema::ResultInformation>")
+        schemars(with = "Option<crate::schema::types::ResultInformation>")
     )]
     pub result_information: Option<ResultInformation>,
 }
 
-impl Data for RecordingStateChanged {
+impl EventData for RecordingStateChanged {
     fn read(data: &str, subject: &Subject<'_>) -> Result<Self, serde_json::Error> {
         let mut data: Self = serde_json::from_str(data)?;
         data.recording_id = data
@@ -68,8 +69,8 @@ impl Data for RecordingStateChanged {
         Ok(data)
     }
 
-    fn common(&self) -> Common<'_> {
-        Common {
+    fn common(&self) -> CommonFields<'_> {
+        CommonFields {
             call_connection_id: self
                 .call_connection_id
                 .as_ref()
@@ -78,7 +79,7 @@ impl Data for RecordingStateChanged {
             recording_id: self.recording_id.as_ref().map(RecordingId::as_str),
             correlation_id: self.correlation_id.as_deref(),
             operation_context: self.operation_context.as_deref(),
-            result: self.result_information.as_ref(),
+            result_information: self.result_information.as_ref(),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! The schemas of event data.
 
-use super::{
-    CallEnded, CallParticipantAdded, CallParticipantRemoved, CallStarted, DialogUpdate,
-    IncomingCall, RecordingStateChanged, SubscriptionDeleted, SubscriptionValidation, file,
+use super::call::{
+    CallEnded, CallParticipantAdded, CallParticipantRemoved, CallStarted, IncomingCall,
 };
-use crate::schema::{Named, named};
+use super::file::WireData;
+use super::recording::RecordingStateChanged;
+use super::validation::{SubscriptionDeleted, SubscriptionValidation};
+use crate::schema::types::{NamedSchema, named};
 
-pub(crate) fn all() -> Vec<Named> {
+pub(crate) fn all() -> Vec<NamedSchema> {
     vec![
-        named::<file::Data>("RecordingFileStatusUpdated"),
+        named::<WireData>("RecordingFileStatusUpdated"),
         named::<RecordingStateChanged>("RecordingStateChanged"),
         named::<RecordingStateChanged>("TeamsRecordingStateChanged"),
         named::<RecordingStateChanged>("TeamsComplianceRecordingStateChanged"),
@@ -19,13 +21,5 @@ pub(crate) fn all() -> Vec<Named> {
         named::<CallParticipantRemoved>("CallParticipantRemoved"),
         named::<SubscriptionValidation>("SubscriptionValidationEvent"),
         named::<SubscriptionDeleted>("SubscriptionDeletedEvent"),
-        named::<DialogUpdate>("DialogStarted"),
-        named::<DialogUpdate>("DialogCompleted"),
-        named::<DialogUpdate>("DialogFailed"),
-        named::<DialogUpdate>("DialogConsent"),
-        named::<DialogUpdate>("DialogHangup"),
-        named::<DialogUpdate>("DialogLanguageChange"),
-        named::<DialogUpdate>("DialogTransfer"),
-        named::<DialogUpdate>("DialogSensitivityUpdate"),
     ]
 }

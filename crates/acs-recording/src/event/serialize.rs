@@ -1,28 +1,28 @@
-//! Writing an event down again, for whoever keeps events.
+//! Serializing an event, to store it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Event, EventSchema};
+use super::envelope::{Event, EventSchema};
 
-/// An event is written in the schema in which it came, and
-/// [`Events::parse`](super::Events::parse) reads it back. How it was delivered is not part of it.
+/// An event is written in its own schema, and [`Events::parse`](crate::Events::parse) reads it back.
+/// Its delivery is not part of it.
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        let [kind, source, time, version] = match self.schema {
+        let [event_type, source, time, version] = match self.schema {
             EventSchema::EventGrid => ["eventType", "topic", "eventTime", "metadataVersion"],
             EventSchema::CloudEvents => ["type", "source", "time", "specversion"],
         };
         map.serialize_entry("id", &self.id)?;
-        map.serialize_entry(kind, &self.event_type)?;
-        let time_of = self.time.map(|time| time.to_string());
+        map.serialize_entry(event_type, &self.event_type)?;
+        let time_text = self.time.map(|time| time.to_string());
         for (name, value) in [
             (source, &self.source),
             ("subject", &self.subject),
-            (time, &time_of),
+            (time, &time_text),
             (version, &self.version),
             ("dataVersion", &self.data_version),
             ("datacontenttype", &self.data_content_type),
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_read_back_as_it_was() {
+    fn a_serialized_event_is_read_back_unchanged() {
         round_trip(
             r#"{"id": "1", "eventType": "Microsoft.Communication.RecordingFileStatusUpdated",
                 "topic": "/t", "subject": "/recording/call/c/recordingId/r", "dataVersion": "1.0",

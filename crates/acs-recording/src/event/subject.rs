@@ -1,9 +1,9 @@
-//! Subjects of events, which repeat ids of the data and have some that the data lacks.
+//! The ids in the subject of an event. Some of them are not in the data.
 
 /// The ids in a subject, as text.
 ///
-/// Ids are inserted as they are. The base64 of a server call id may contain `/`, so a value goes on
-/// to the next known key.
+/// Ids are not encoded. The base64 of a server call id may contain `/`, so a value extends to the next
+/// known key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Subject<'a> {
     /// The id of the call in logs and metadata.
@@ -14,10 +14,10 @@ pub(super) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// Reads the subjects of the service: four layouts of files (`/recording/` and then some of
-    /// `call/{id}`, `serverCallId/{id}` and `recordingId/{id}`), two of recording states
-    /// (`calling/recordings/{server call}/{recording}`, with and without `recordingId/` between
-    /// them and the event's name behind), one of callbacks, one of calls.
+    /// Reads the subjects of the service: four layouts for files (`/recording/` and then some of
+    /// `call/{id}`, `serverCallId/{id}` and `recordingId/{id}`), two for recording states
+    /// (`calling/recordings/{server call}/{recording}`, with and without `recordingId/` between the
+    /// ids and the event's name at the end), one for callbacks, and one for calls.
     pub(super) fn parse(subject: &'a str) -> Self {
         let subject = subject.trim_start_matches('/');
         if let Some(rest) = subject.strip_prefix("recording/") {
@@ -26,7 +26,7 @@ impl<'a> Subject<'a> {
             Self::of_state(rest)
         } else if let Some(rest) = subject.strip_prefix("calling/callConnections/") {
             Self {
-                call_connection_id: filled(rest.split('/').next().unwrap_or_default()),
+                call_connection_id: non_empty(rest.split('/').next().unwrap_or_default()),
                 ..Self::default()
             }
         } else if let Some(rest) = subject.strip_prefix("call/") {
@@ -35,7 +35,7 @@ impl<'a> Subject<'a> {
                 .filter_map(|key| rest.find(key))
                 .min();
             Self {
-                server_call_id: filled(&rest[..end.unwrap_or(rest.len())]),
+                server_call_id: non_empty(&rest[..end.unwrap_or(rest.len())]),
                 ..Self::default()
             }
         } else {
@@ -43,10 +43,10 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Every file has such a subject, so it is read in one go: keys, and what is between them.
+    /// Reads keys and the values between them, in one pass because every file event has this subject.
     fn of_file(path: &'a str) -> Self {
         let mut found = [None; 3];
-        // The key whose value is being read, and where that begins.
+        // The key whose value is being read, and its start.
         let mut open: Option<(usize, usize)> = None;
         let mut at = 0;
         for part in path.split('/') {
@@ -63,7 +63,7 @@ impl<'a> Subject<'a> {
         if let Some((key, begin)) = open {
             found[key].get_or_insert(path.get(begin..).unwrap_or_default());
         }
-        let [call, server_call_id, recording_id] = found.map(|value| value.and_then(filled));
+        let [call, server_call_id, recording_id] = found.map(|value| value.and_then(non_empty));
         Self {
             call,
             server_call_id,
@@ -77,18 +77,18 @@ impl<'a> Subject<'a> {
         // A recording id is base64url and has no `/`.
         let (server_call, recording) = rest.rsplit_once('/').unwrap_or((rest, ""));
         Self {
-            server_call_id: filled(
+            server_call_id: non_empty(
                 server_call
                     .strip_suffix("/recordingId")
                     .unwrap_or(server_call),
             ),
-            recording_id: filled(recording),
+            recording_id: non_empty(recording),
             ..Self::default()
         }
     }
 }
 
-fn filled(text: &str) -> Option<&str> {
+fn non_empty(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_ids_in_every_layout() {
+    fn ids_are_found_in_every_layout() {
         for (subject, call, server, recording, connection) in [
             ("/recording/call/c", "c", "", "", ""),
             ("/recording/call/c/recordingId/r", "c", "", "r", ""),
@@ -145,10 +145,10 @@ mod tests {
             assert_eq!(
                 Subject::parse(subject),
                 Subject {
-                    call: filled(call),
-                    server_call_id: filled(server),
-                    recording_id: filled(recording),
-                    call_connection_id: filled(connection),
+                    call: non_empty(call),
+                    server_call_id: non_empty(server),
+                    recording_id: non_empty(recording),
+                    call_connection_id: non_empty(connection),
                 },
                 "{subject}"
             );

@@ -1,4 +1,4 @@
-//! The members of an envelope, in whichever schema it is written.
+//! The members of an envelope, in either schema.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,10 +11,10 @@ use serde_json::value::RawValue;
 
 use crate::lenient;
 
-/// More events than one delivery holds: Event Grid's batches end at 5000.
+/// A batch of Event Grid has at most 5000 events.
 pub(super) const MAX_EVENTS: usize = 10_000;
 
-/// Both envelopes at once; which one it is shows in the members that are there.
+/// The members of both schemas. Those that exist tell which one it is.
 #[derive(Default)]
 pub(super) struct Envelope<'a> {
     pub id: Option<String>,
@@ -81,12 +81,12 @@ impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <&RawValue>::deserialize(deserializer)?.get();
         let time = lenient::timestamp(&mut serde_json::Deserializer::from_str(text));
-        // An event is worth more than its time.
+        // An invalid time is no reason to lose an event.
         Ok(Self(time.unwrap_or_default()))
     }
 }
 
-/// Text that an event can do without. Numbers are text, too, and anything else counts as missing.
+/// Optional text. A number counts as text, and anything else as missing.
 struct Text(Option<String>);
 
 impl<'de> Deserialize<'de> for Text {
@@ -121,7 +121,7 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
-        // Versions are the only fractions here: 1.0 is not 1.
+        // Only versions have fractions: 1.0 is not 1.
         Ok(Some(format!("{number:?}")))
     }
 
@@ -144,8 +144,8 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
-/// What `read` makes of a member; one that it cannot read counts as missing, because an event is
-/// worth more.
+/// Reads a member. One that cannot be read counts as missing, because it is no reason to lose an
+/// event.
 pub(super) fn or_none<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     read: impl FnOnce(Value) -> serde_json::Result<Option<T>>,
@@ -165,7 +165,7 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
     type Value = Envelope<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event, which is an object")
+        f.write_str("an event object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -215,7 +215,7 @@ fn text<'de, A: MapAccess<'de>>(
     set(slot, name, text)
 }
 
-/// Two values under one name: whoever reads the other one sees another event.
+/// Rejects two values under one name, because another reader may take the other one.
 fn set<T, E: de::Error>(
     slot: &mut Option<T>,
     name: &'static str,
@@ -228,7 +228,7 @@ fn set<T, E: de::Error>(
     Ok(())
 }
 
-/// What a body holds, up to [`MAX_EVENTS`], with what becomes of each element.
+/// Reads an array of up to [`MAX_EVENTS`] elements, and converts each of them.
 pub(super) struct Batch<F>(pub F);
 
 impl<F> Batch<F> {

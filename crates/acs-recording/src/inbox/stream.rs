@@ -1,4 +1,4 @@
-//! All events, one after the other.
+//! Streams of all events.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,106 +14,106 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::event::Event;
 
-/// How many events a stream holds that were not read.
+/// The maximum number of unread events in a stream.
 pub(super) const CAPACITY: u16 = 1000;
-/// How many bytes these may have in all, about.
+/// Their approximate maximum size in total.
 const CAPACITY_BYTES: usize = 16 * 1024 * 1024;
-/// What a small event takes of them; a larger one counts as several.
+/// The size of a small event. A larger one counts as several.
 const UNIT: usize = CAPACITY_BYTES / CAPACITY as usize;
 
-/// How long a delivery waits for a stream that is full. Event Grid waits 30 s for an answer to all
-/// events of a delivery together.
+/// How long a delivery waits for a full stream. Event Grid waits 30 s for the response to all events
+/// of a delivery.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
-/// A stream that was full for this long without being read is closed.
+/// A full stream that is not read for this long is closed.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The events of an [`Inbox`](super::Inbox): those that are kept, and then every one that comes in.
+/// The recent events of an [`Inbox`](crate::Inbox), and then every later one.
 ///
-/// It ends with the last clone of the inbox, or when it is closed because it was not read: see
-/// [`has_lagged`](Self::has_lagged). Events may come twice.
-#[must_use = "a stream that is not read fills up, and makes deliveries wait"]
+/// It ends when the last clone of the inbox is dropped, or when it is closed because it was not read:
+/// see [`has_lagged`](Self::has_lagged). An event may be in it twice.
+#[must_use = "a stream that is not read fills up and delays deliveries"]
 pub struct EventStream {
-    kept: VecDeque<Arc<Event>>,
-    coming: mpsc::UnboundedReceiver<Queued>,
-    room: Arc<Semaphore>,
+    recent: VecDeque<Arc<Event>>,
+    receiver: mpsc::UnboundedReceiver<Queued>,
+    capacity: Arc<Semaphore>,
     lagged: Arc<AtomicBool>,
 }
 
-/// An event in a stream's queue, and the room that it takes.
+/// An event in the queue of a stream, and the capacity that it uses.
 struct Queued {
     event: Arc<Event>,
-    _room: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-/// The end of a stream that events go into.
+/// The sending side of a stream.
 pub(super) struct Subscriber {
     pub(super) id: u64,
     sender: mpsc::UnboundedSender<Queued>,
-    room: Arc<Semaphore>,
+    capacity: Arc<Semaphore>,
     lagged: Arc<AtomicBool>,
     full: Option<Full>,
 }
 
-/// There is an event that a stream has no room for.
+/// A stream has no capacity for an event.
 #[derive(Clone, Copy)]
 struct Full {
     since: Instant,
-    /// How much room it has all the same. More of it later means that somebody reads.
-    room: usize,
+    /// The remaining capacity. If it grows, the stream is being read.
+    available: usize,
 }
 
-/// A delivery to a stream that is full.
-pub(super) struct Pending {
+/// A send to a full stream.
+pub(super) struct PendingSend {
     pub(super) id: u64,
     event: Arc<Event>,
     sender: mpsc::UnboundedSender<Queued>,
-    room: Arc<Semaphore>,
+    capacity: Arc<Semaphore>,
     deadline: Instant,
 }
 
-/// What became of an event for one stream.
-pub(super) enum Sent {
+/// The outcome of sending an event to a stream.
+pub(super) enum SendOutcome {
     /// It is in the queue.
     Queued,
-    /// Nobody wants it any more.
-    Gone,
-    /// There is no room yet.
-    Full(Pending),
+    /// The stream was dropped.
+    Closed,
+    /// The stream is full.
+    Full(PendingSend),
 }
 
 impl EventStream {
-    /// A stream that begins with the events that are kept, and what the others go into.
-    pub(super) fn new(id: u64, kept: VecDeque<Arc<Event>>) -> (Self, Subscriber) {
-        let (sender, coming) = mpsc::unbounded_channel();
-        let room = Arc::new(Semaphore::new(CAPACITY.into()));
+    /// A stream that begins with the recent events, and its sending side.
+    pub(super) fn new(id: u64, recent: VecDeque<Arc<Event>>) -> (Self, Subscriber) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let capacity = Arc::new(Semaphore::new(CAPACITY.into()));
         let lagged = Arc::new(AtomicBool::new(false));
         let stream = Self {
-            kept,
-            coming,
-            room: Arc::clone(&room),
+            recent,
+            receiver,
+            capacity: Arc::clone(&capacity),
             lagged: Arc::clone(&lagged),
         };
         let subscriber = Subscriber {
             id,
             sender,
-            room,
+            capacity,
             lagged,
             full: None,
         };
         (stream, subscriber)
     }
 
-    /// The next event; none after the inbox is gone or the stream was closed. Dropping the future
+    /// The next event. `None` after the inbox was dropped or the stream was closed. Dropping the future
     /// loses no event.
     pub async fn next(&mut self) -> Option<Arc<Event>> {
-        match self.kept.pop_front() {
+        match self.recent.pop_front() {
             Some(event) => Some(event),
-            None => Some(self.coming.recv().await?.event),
+            None => Some(self.receiver.recv().await?.event),
         }
     }
 
-    /// Whether the inbox closed this stream because it was full and not read for a minute. Events
-    /// are missing behind its end.
+    /// Whether the inbox closed this stream because it was full and not read for a minute. Events after
+    /// its end are missing.
     pub fn has_lagged(&self) -> bool {
         self.lagged.load(Ordering::Acquire)
     }
@@ -121,8 +121,8 @@ impl EventStream {
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        // Deliveries that wait for room need not any more.
-        self.room.close();
+        // Sends that wait for capacity end.
+        self.capacity.close();
     }
 }
 
@@ -131,44 +131,44 @@ impl Subscriber {
         self.sender.is_closed()
     }
 
-    /// Whether nobody reads the stream, which is full.
+    /// Whether the stream has been full for too long.
     pub(super) fn is_stalled(&self) -> bool {
         self.full
             .is_some_and(|full| full.since.elapsed() >= STALL_TIMEOUT)
     }
 
-    /// An event that had to wait is in the queue now.
-    pub(super) fn has_room(&mut self) {
+    /// Notes that the stream was read, and is not full any more.
+    pub(super) fn mark_read(&mut self) {
         self.full = None;
     }
 
-    /// Says to the stream that it lost events.
-    pub(super) fn lag(&self) {
+    /// Notes that the stream lost events.
+    pub(super) fn mark_lagged(&self) {
         self.lagged.store(true, Ordering::Release);
     }
 
-    /// Puts an event into the queue, if there is room.
-    pub(super) fn send(&mut self, event: &Arc<Event>) -> Sent {
-        match Arc::clone(&self.room).try_acquire_many_owned(units(event)) {
-            Ok(room) => {
+    /// Puts an event into the queue, if there is capacity.
+    pub(super) fn send(&mut self, event: &Arc<Event>) -> SendOutcome {
+        match Arc::clone(&self.capacity).try_acquire_many_owned(units(event)) {
+            Ok(permit) => {
                 self.full = None;
-                queue(&self.sender, event, room)
+                queue(&self.sender, event, permit)
             }
-            Err(tokio::sync::TryAcquireError::Closed) => Sent::Gone,
+            Err(tokio::sync::TryAcquireError::Closed) => SendOutcome::Closed,
             Err(tokio::sync::TryAcquireError::NoPermits) => {
-                let room = self.room.available_permits();
-                let known = self.full.filter(|full| room <= full.room);
+                let available = self.capacity.available_permits();
+                let known = self.full.filter(|full| available <= full.available);
                 let full = known.unwrap_or_else(|| Full {
                     since: Instant::now(),
-                    room,
+                    available,
                 });
                 self.full = Some(full);
-                Sent::Full(Pending {
+                SendOutcome::Full(PendingSend {
                     id: self.id,
                     event: Arc::clone(event),
                     sender: self.sender.clone(),
-                    room: Arc::clone(&self.room),
-                    // One stream costs a delivery of many events this time once.
+                    capacity: Arc::clone(&self.capacity),
+                    // A delivery of many events waits for one stream only once.
                     deadline: full.since + DELIVERY_TIMEOUT,
                 })
             }
@@ -176,16 +176,17 @@ impl Subscriber {
     }
 }
 
-impl Pending {
-    /// Waits until the stream has room, for a limited time; whether the matter is done.
+impl PendingSend {
+    /// Waits for capacity, up to the deadline. Returns the stream's id, and whether it needs the event
+    /// no more.
     pub(super) async fn send(self) -> (u64, bool) {
-        let room = self.room.acquire_many_owned(units(&self.event));
-        let done = match timeout_at(self.deadline, room).await {
-            Ok(Ok(room)) => {
-                let _ = queue(&self.sender, &self.event, room);
+        let permit = self.capacity.acquire_many_owned(units(&self.event));
+        let done = match timeout_at(self.deadline, permit).await {
+            Ok(Ok(permit)) => {
+                let _ = queue(&self.sender, &self.event, permit);
                 true
             }
-            // Nobody reads it any more.
+            // The stream was dropped.
             Ok(Err(_)) => true,
             Err(_) => false,
         };
@@ -196,16 +197,20 @@ impl Pending {
 fn queue(
     sender: &mpsc::UnboundedSender<Queued>,
     event: &Arc<Event>,
-    room: OwnedSemaphorePermit,
-) -> Sent {
+    permit: OwnedSemaphorePermit,
+) -> SendOutcome {
     let event = Arc::clone(event);
-    match sender.send(Queued { event, _room: room }) {
-        Ok(()) => Sent::Queued,
-        Err(_) => Sent::Gone,
+    let queued = Queued {
+        event,
+        _permit: permit,
+    };
+    match sender.send(queued) {
+        Ok(()) => SendOutcome::Queued,
+        Err(_) => SendOutcome::Closed,
     }
 }
 
-/// How much room an event takes; the largest takes all there is.
+/// The capacity that an event uses, at most that of the whole stream.
 fn units(event: &Event) -> u32 {
     let units = 1 + event.size() / UNIT;
     u32::try_from(units).map_or(u32::from(CAPACITY), |units| units.min(CAPACITY.into()))
@@ -215,9 +220,12 @@ impl Stream for EventStream {
     type Item = Arc<Event>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.kept.pop_front() {
+        match self.recent.pop_front() {
             Some(event) => Poll::Ready(Some(event)),
-            None => self.coming.poll_recv(cx).map(|queued| Some(queued?.event)),
+            None => self
+                .receiver
+                .poll_recv(cx)
+                .map(|queued| Some(queued?.event)),
         }
     }
 }
@@ -225,7 +233,7 @@ impl Stream for EventStream {
 impl fmt::Debug for EventStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStream")
-            .field("ready", &(self.kept.len() + self.coming.len()))
+            .field("ready", &(self.recent.len() + self.receiver.len()))
             .field("has_lagged", &self.has_lagged())
             .finish_non_exhaustive()
     }

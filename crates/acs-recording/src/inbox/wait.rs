@@ -1,4 +1,4 @@
-//! One wait for one event.
+//! A wait for one event.
 
 use std::any::Any;
 use std::fmt;
@@ -11,95 +11,88 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::Inbox;
+use super::dispatcher::{Dispatcher, Replay};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::panic::panic_message;
 
-/// A wait for an event of an [`Inbox`]; `await` it.
+/// A wait for an event of an [`Inbox`](crate::Inbox); `await` it.
 ///
-/// It sees the events that are kept and every one that comes from its making on. Dropping it,
-/// before it is awaited or meanwhile, loses nothing: the events stay for other waits.
+/// It considers recent events, and every event that arrives after it was created. Dropping it loses
+/// nothing: the events remain for other waits.
 ///
 /// # Errors
-/// [`ErrorKind::Timeout`] when nothing has come [within](Self::timeout) the limit, and
-/// [`ErrorKind::InvalidInput`] when the function of a [`wait_for`](Inbox::wait_for) panicked.
-#[must_use = "it is for awaiting"]
+/// [`ErrorKind::Timeout`] if no event has arrived within the [`timeout`](Self::timeout), and
+/// [`ErrorKind::InvalidInput`] if the function of a [`wait_for`](crate::Inbox::wait_for) panicked.
+#[must_use = "a wait does nothing unless it is awaited"]
 pub struct Wait<T> {
-    what: &'static str,
-    /// Such as a recording with its id; empty if that is not known here.
-    about: String,
-    limit: Duration,
+    operation: &'static str,
+    /// The subject of errors, such as a recording with its id. It may be empty.
+    subject: String,
+    timeout: Duration,
     found: oneshot::Receiver<Result<T>>,
     _watch: Watch,
 }
 
-/// Which of the kept events a wait looks at.
-pub(super) enum Kept<'a> {
-    All,
-    /// The latest of those that it is about.
-    Latest(&'a dyn Fn(&Event) -> bool),
-}
-
-/// A watcher in the inbox, as long as this lives.
+/// Removes the watcher when it is dropped.
 struct Watch {
-    inbox: Inbox,
+    dispatcher: Dispatcher,
     id: Option<u64>,
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.inbox.unwatch(id);
+            self.dispatcher.unwatch(id);
         }
     }
 }
 
 impl<T: Send + 'static> Wait<T> {
     pub(super) fn new(
-        inbox: Inbox,
-        what: &'static str,
-        kept: &Kept<'_>,
+        dispatcher: Dispatcher,
+        operation: &'static str,
+        replay: &Replay<'_>,
         mut matches: impl FnMut(&Arc<Event>) -> Option<Result<T>> + Send + 'static,
     ) -> Self {
         let (sender, found) = oneshot::channel();
         let mut sender = Some(sender);
         let watcher = Box::new(move |event: &Arc<Event>| {
-            // The caller's code must not end more than this wait: other waits and the streams get
-            // the event too, whoever delivers it.
-            let seen = catch_unwind(AssertUnwindSafe(|| matches(event)));
-            let result = match seen {
+            // A panic of the caller's code ends this wait only. Other waits and the streams still get
+            // the event.
+            let matched = catch_unwind(AssertUnwindSafe(|| matches(event)));
+            let result = match matched {
                 Ok(None) => return false,
                 Ok(Some(result)) => result,
                 Err(panic) => Err(panicked(panic.as_ref())),
             };
             if let Some(sender) = sender.take() {
-                // Whoever waited may be gone.
+                // The wait may have been dropped.
                 let _ = sender.send(result);
             }
             true
         });
-        let id = inbox.watch(kept, watcher);
+        let id = dispatcher.watch(replay, watcher);
         Self {
-            what,
-            about: String::new(),
-            limit: Duration::from_secs(60),
+            operation,
+            subject: String::new(),
+            timeout: Duration::from_secs(60),
             found,
-            _watch: Watch { inbox, id },
+            _watch: Watch { dispatcher, id },
         }
     }
 
-    /// What errors say that it is about.
-    pub(super) fn about(mut self, about: String) -> Self {
-        self.about = about;
+    /// Sets the subject of errors.
+    pub(super) fn with_subject(mut self, subject: String) -> Self {
+        self.subject = subject;
         self
     }
 }
 
-/// The error of a wait whose function panicked. It is not called again.
+/// The error of a wait whose function panicked. The function is not called again.
 fn panicked(panic: &(dyn Any + Send)) -> Error {
     let message = format!(
-        "the function that looks at events panicked: {}",
+        "the function that matches events panicked: {}",
         panic_message(panic)
     );
     Error::new(ErrorKind::InvalidInput, message)
@@ -107,25 +100,27 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
 
 impl<T> Wait<T> {
     async fn wait(mut self) -> Result<T> {
-        let outcome = match timeout(self.limit, &mut self.found).await {
+        let outcome = match timeout(self.timeout, &mut self.found).await {
             Ok(Ok(outcome)) => outcome,
-            // The sender lives in the inbox, which lives in `self`.
-            Ok(Err(_)) => Err(Error::new(ErrorKind::Timeout, "the inbox is gone")),
+            // The sender is in the dispatcher, which is in `self`.
+            Ok(Err(_)) => Err(Error::new(ErrorKind::Timeout, "the inbox was dropped")),
             Err(_) => Err(Error::new(
                 ErrorKind::Timeout,
-                format!("no event came within {:?}", self.limit),
+                format!("no event arrived within {:?}", self.timeout),
             )),
         };
-        let about = |error: Error| match &*self.about {
-            "" => error,
-            about => error.with_context(about),
-        };
-        outcome.map_err(|error| about(error).with_operation(self.what))
+        outcome.map_err(|error| {
+            let error = match self.subject.as_str() {
+                "" => error,
+                subject => error.with_context(subject),
+            };
+            error.with_operation(self.operation)
+        })
     }
 
-    /// How long to wait at the most, from the `await` on.
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.limit = limit;
+    /// How long to wait after the `await` (default: 1 minute, or 15 minutes for a file).
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 }
@@ -142,9 +137,9 @@ impl<T: Send + 'static> IntoFuture for Wait<T> {
 impl<T> fmt::Debug for Wait<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wait")
-            .field("what", &self.what)
-            .field("about", &self.about)
-            .field("limit", &self.limit)
+            .field("operation", &self.operation)
+            .field("subject", &self.subject)
+            .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
 }

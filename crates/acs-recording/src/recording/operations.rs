@@ -1,5 +1,7 @@
 //! Requests about one recording.
 
+use acs_call_automation::{Failure, ResponseValue};
+
 use crate::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
@@ -49,16 +51,9 @@ operation! {
 impl PauseRecording {
     async fn send(self) -> Result<()> {
         let client = self.client.with_options(&self.options)?;
-        let deadline = client.pipeline().deadline();
         let low_level = client.low_level();
-        let sent = low_level.call_recording_pause_recording(self.id.as_str());
-        match value(sent.await) {
-            Err(error) if may_have_changed_state(&error) => {
-                let client = client.with_deadline(deadline);
-                confirm(&client, &self.id, RecordingState::Inactive, error).await
-            }
-            result => result,
-        }
+        let request = low_level.call_recording_pause_recording(self.id.as_str());
+        change_state(&client, &self.id, RecordingState::Inactive, request).await
     }
 }
 
@@ -70,16 +65,9 @@ operation! {
 impl ResumeRecording {
     async fn send(self) -> Result<()> {
         let client = self.client.with_options(&self.options)?;
-        let deadline = client.pipeline().deadline();
         let low_level = client.low_level();
-        let sent = low_level.call_recording_resume_recording(self.id.as_str());
-        match value(sent.await) {
-            Err(error) if may_have_changed_state(&error) => {
-                let client = client.with_deadline(deadline);
-                confirm(&client, &self.id, RecordingState::Active, error).await
-            }
-            result => result,
-        }
+        let request = low_level.call_recording_resume_recording(self.id.as_str());
+        change_state(&client, &self.id, RecordingState::Active, request).await
     }
 }
 
@@ -116,20 +104,24 @@ pub(super) async fn properties(
     })
 }
 
-/// Whether a retry found a conflict that an earlier attempt may have caused, whose response was lost.
-fn may_have_changed_state(error: &Error) -> bool {
-    error.kind() == ErrorKind::Conflict && error.may_have_acted()
-}
-
-/// A success after all if the recording has the state that the request was to bring about.
-async fn confirm(
+/// Sends a request that changes the recording's state.
+///
+/// An earlier attempt whose response was lost may be why a retry finds a conflict. If the recording
+/// has the wanted state then, it is a success.
+async fn change_state(
     client: &ClientCore,
     id: &RecordingId,
     wanted: RecordingState,
-    conflict: Error,
+    request: impl Future<Output = Result<ResponseValue<()>, Failure>>,
 ) -> Result<()> {
-    match properties(client, id).await {
-        Ok(properties) if properties.state == wanted => Ok(()),
-        _ => Err(conflict),
+    let deadline = client.pipeline().deadline();
+    match value(request.await) {
+        Err(conflict) if conflict.kind() == ErrorKind::Conflict && conflict.may_have_acted() => {
+            match properties(&client.with_deadline(deadline), id).await {
+                Ok(properties) if properties.state == wanted => Ok(()),
+                _ => Err(conflict),
+            }
+        }
+        result => result,
     }
 }

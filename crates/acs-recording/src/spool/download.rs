@@ -1,9 +1,10 @@
-//! Downloads recordings when their events arrive.
+//! Downloading the recordings of events.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::queue::Spool;
 use super::worker::SpoolWorker;
 use crate::client::RecordingClient;
 use crate::content::SavedRecording;
@@ -13,7 +14,7 @@ use crate::webhook::{EventHandler, HandlerError};
 
 type Listener = Arc<dyn Fn(&SavedRecording) + Send + Sync>;
 
-/// Downloads the recording of an event; made by [`Spool::download_to`](super::Spool::download_to).
+/// Downloads the recording of an event. [`Spool::download_to`] makes it.
 #[derive(Clone)]
 pub struct DownloadHandler {
     client: RecordingClient,
@@ -22,25 +23,30 @@ pub struct DownloadHandler {
     listener: Option<Listener>,
 }
 
-impl DownloadHandler {
-    pub(super) fn new(client: RecordingClient, folder: PathBuf) -> Self {
-        Self {
-            client,
-            folder,
+impl Spool {
+    /// A worker that downloads every recording into this folder, like
+    /// [`RecordingClient::download_recording`], and ignores other events.
+    pub fn download_to(
+        &self,
+        client: &RecordingClient,
+        folder: impl Into<PathBuf>,
+    ) -> SpoolWorker<DownloadHandler> {
+        self.process(DownloadHandler {
+            client: client.clone(),
+            folder: folder.into(),
             deletes: false,
             listener: None,
-        }
+        })
     }
 }
 
 impl SpoolWorker<DownloadHandler> {
-    /// Deletes each recording from the service once all of it is on disk and verified.
+    /// Deletes a recording from the service when all of it is on disk and verified.
     pub fn delete_after(self) -> Self {
         self.map_handler(|handler| handler.deletes = true)
     }
 
-    /// Calls this function after each recording is saved. After a crash, it may be called again for
-    /// the same recording.
+    /// Calls this for every saved recording. After a crash it may be called twice for one recording.
     pub fn on_saved(self, listener: impl Fn(&SavedRecording) + Send + Sync + 'static) -> Self {
         self.map_handler(|handler| handler.listener = Some(Arc::new(listener)))
     }
@@ -58,10 +64,10 @@ impl EventHandler for DownloadHandler {
         }
         let saved = download.await?;
         if saved.may_be_completed() {
-            let text = "a metadata document of the recording is not ready yet";
+            let text = "a metadata document of the recording is not available yet";
             return Err(Error::new(ErrorKind::ContentNotReady, text).into());
         }
-        tracing::info!(%event, bytes = saved.bytes(), "saved a recording");
+        tracing::info!(%event, bytes = saved.bytes(), "a recording was saved");
         if let Some(listener) = &self.listener {
             listener(&saved);
         }

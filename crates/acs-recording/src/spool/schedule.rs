@@ -1,4 +1,4 @@
-//! Which event is next: in memory, as the folder knows all else.
+//! The schedule of pending events, in memory. Everything else is in the folder.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -7,32 +7,32 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// The events that are not finished, and when each is next.
+/// The pending events, and when each of them is due.
 #[derive(Debug)]
 pub(super) struct Schedule {
     inner: Mutex<Inner>,
-    /// Tells that something may be due, or that nothing is left.
+    /// Signals that an event may be due, or that none is left.
     changed: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// How often each event has failed.
+    /// The number of failures of each event.
     failures: HashMap<String, u32>,
     due: BTreeMap<(Instant, u64), String>,
-    /// What events are being handled about.
-    busy: HashSet<String>,
-    /// Events that wait until something is no longer busy.
+    /// The keys of events that are being handled.
+    locked: HashSet<String>,
+    /// Events that wait for a key.
     waiting: HashMap<String, Vec<String>>,
     next_number: u64,
 }
 
-/// An event that is being handled. When it is dropped the event is due again.
+/// An event that is being handled. When this is dropped, the event is due again.
 #[derive(Debug)]
 pub(super) struct Lease {
     schedule: Arc<Schedule>,
     name: String,
-    topics: Vec<String>,
+    keys: Vec<String>,
     is_settled: bool,
 }
 
@@ -42,7 +42,7 @@ impl Schedule {
         let now = Instant::now();
         for name in names {
             inner.failures.insert(name.clone(), 0);
-            inner.at(now, name);
+            inner.schedule(now, name);
         }
         Self {
             inner: Mutex::new(inner),
@@ -50,19 +50,19 @@ impl Schedule {
         }
     }
 
-    /// An event is due, unless it is known.
+    /// Adds an event that is due now, unless it is known.
     pub(super) fn add(&self, name: String) {
         let mut inner = self.lock();
         if inner.failures.contains_key(&name) {
             return;
         }
         inner.failures.insert(name.clone(), 0);
-        inner.at(Instant::now(), name);
+        inner.schedule(Instant::now(), name);
         drop(inner);
         self.changed.send_replace(());
     }
 
-    /// How many events are not finished.
+    /// The number of pending events.
     pub(super) fn len(&self) -> usize {
         self.lock().failures.len()
     }
@@ -71,7 +71,7 @@ impl Schedule {
         self.changed.subscribe()
     }
 
-    /// The next event, if it is due.
+    /// Takes the next event, if it is due.
     pub(super) fn take(self: &Arc<Self>) -> Option<Lease> {
         let mut inner = self.lock();
         let next = inner.due.first_entry()?;
@@ -81,7 +81,7 @@ impl Schedule {
         Some(Lease {
             name: next.remove(),
             schedule: Arc::clone(self),
-            topics: Vec::new(),
+            keys: Vec::new(),
             is_settled: false,
         })
     }
@@ -98,7 +98,7 @@ impl Schedule {
 }
 
 impl Inner {
-    fn at(&mut self, time: Instant, name: String) {
+    fn schedule(&mut self, time: Instant, name: String) {
         self.due.insert((time, self.next_number), name);
         self.next_number += 1;
     }
@@ -109,29 +109,29 @@ impl Lease {
         &self.name
     }
 
-    /// How often the event has failed.
+    /// The number of failures of the event.
     pub(super) fn failures(&self) -> u32 {
         let inner = self.schedule.lock();
         inner.failures.get(&self.name).copied().unwrap_or_default()
     }
 
-    /// Has these topics for itself, or else waits for its turn and gives nothing.
-    pub(super) fn claim(mut self, topics: Vec<String>) -> Option<Self> {
+    /// Locks these keys. If one of them is locked, the event waits for it, and this returns nothing.
+    pub(super) fn lock(mut self, keys: Vec<String>) -> Option<Self> {
         let schedule = Arc::clone(&self.schedule);
         let mut inner = schedule.lock();
-        if let Some(topic) = topics.iter().find(|topic| inner.busy.contains(*topic)) {
+        if let Some(key) = keys.iter().find(|key| inner.locked.contains(*key)) {
             self.is_settled = true;
             let name = std::mem::take(&mut self.name);
-            inner.waiting.entry(topic.clone()).or_default().push(name);
+            inner.waiting.entry(key.clone()).or_default().push(name);
             return None;
         }
-        inner.busy.extend(topics.iter().cloned());
+        inner.locked.extend(keys.iter().cloned());
         drop(inner);
-        self.topics = topics;
+        self.keys = keys;
         Some(self)
     }
 
-    /// Nothing is left to do.
+    /// The event was handled, or is given up.
     pub(super) fn finish(mut self) {
         self.settle(|inner, name| {
             inner.failures.remove(&name);
@@ -142,7 +142,7 @@ impl Lease {
     pub(super) fn defer(mut self, time: Instant) {
         self.settle(|inner, name| {
             *inner.failures.entry(name.clone()).or_default() += 1;
-            inner.at(time, name);
+            inner.schedule(time, name);
         });
     }
 
@@ -150,10 +150,10 @@ impl Lease {
         self.is_settled = true;
         let mut inner = self.schedule.lock();
         change(&mut inner, std::mem::take(&mut self.name));
-        for topic in self.topics.drain(..) {
-            inner.busy.remove(&topic);
-            for name in inner.waiting.remove(&topic).unwrap_or_default() {
-                inner.at(Instant::now(), name);
+        for key in self.keys.drain(..) {
+            inner.locked.remove(&key);
+            for name in inner.waiting.remove(&key).unwrap_or_default() {
+                inner.schedule(Instant::now(), name);
             }
         }
         drop(inner);
@@ -164,7 +164,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if !self.is_settled {
-            self.settle(|inner, name| inner.at(Instant::now(), name));
+            self.settle(|inner, name| inner.schedule(Instant::now(), name));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Handling what is in a spool.
+//! Handling the events of a spool.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::Spool;
+use super::queue::Spool;
 use super::schedule::Lease;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, EventPayload, Events};
@@ -21,22 +21,22 @@ use crate::webhook::{EventHandler, HandlerError, unless_panicked};
 const CONCURRENCY: usize = 4;
 const INITIAL_DELAY: Duration = Duration::from_secs(5);
 const MAX_DELAY: Duration = Duration::from_secs(10 * 60);
-/// The service keeps content for so long.
+/// The service keeps content for 24 hours.
 const EXPIRE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-/// The longest wait that a server can ask for.
+/// A longer `Retry-After` is shortened to this.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(6 * 60 * 60);
-/// Content that is not found may still come, as long as its event is no older.
-const NOT_READY: Duration = Duration::from_secs(15 * 60);
-const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
+/// Content that is not found may become available until its event is this old.
+const NOT_FOUND_GRACE: Duration = Duration::from_secs(15 * 60);
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// Handles the events of a [`Spool`]; made by [`Spool::process`] or [`Spool::download_to`].
+/// Handles the events of a [`Spool`]. [`Spool::process`] and [`Spool::download_to`] make it.
 ///
-/// A few events are handled at the same time (default: 4). One that fails is tried again after a
-/// delay with jitter that doubles from 5 s to 10 min, and is at least what the service asks for;
-/// it keeps no other event waiting. Content that is not found is tried until its event is 15 minutes
-/// old, because it may come late. After a restart every event is due at once. Events about the
-/// same recording are handled one after the other. Dropping the worker is safe at any time.
-#[must_use = "nothing is handled before the worker runs"]
+/// Several events are handled at the same time (default: 4). One that fails is retried after a delay
+/// that doubles from 5 s to 10 min, with jitter, and is at least the `Retry-After` of the service. It
+/// does not delay other events. Content that is not found is retried until its event is 15 minutes
+/// old, because it may become available late. After a restart every event is due immediately. Events
+/// about the same recording are handled one after the other. Dropping the worker is safe at any time.
+#[must_use = "a worker does nothing unless it runs"]
 pub struct SpoolWorker<H> {
     spool: Spool,
     handler: H,
@@ -53,35 +53,49 @@ struct Settings {
 
 type Listener = Box<dyn Fn(&Event, Outcome) + Send + Sync>;
 
-/// What an attempt to handle an event led to.
+/// The outcome of an attempt to handle an event.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It was handled.
-    Done,
-    /// It is tried again after the delay.
+    /// The event was handled.
+    Handled,
+    /// The event is retried after the delay.
     #[non_exhaustive]
     Deferred {
-        /// What went wrong.
+        /// The error of the attempt.
         error: HandlerError,
-        /// How long the event waits at least.
+        /// The minimum delay before the next attempt.
         delay: Duration,
     },
-    /// It is not tried again, and kept in the folder `noted` of the spool.
+    /// The event is not retried, and is kept in the folder `noted` of the spool.
     #[non_exhaustive]
     Noted {
-        /// What went wrong, in the last attempt if there were several.
+        /// The error of the last attempt.
         error: HandlerError,
-        /// Whether it was tried for as long as the content is kept, and might have succeeded at
-        /// another time.
+        /// Whether the event was given up only because of its age.
         expired: bool,
     },
 }
 
-impl<H: EventHandler> SpoolWorker<H> {
-    pub(super) fn new(spool: Spool, handler: H) -> Self {
-        Self {
-            spool,
+impl Spool {
+    /// A worker that passes every event to a handler, until the handler succeeds or its error is one
+    /// to [note](crate::Disposition::Note). The handler may take as long as it needs.
+    ///
+    /// The process may crash after the handler has succeeded and before that is recorded, so a handler
+    /// may get an event twice.
+    ///
+    /// ```
+    /// # use acs_recording::{Event, spool::Spool};
+    /// # fn run(spool: &Spool) {
+    /// let worker = spool.process(async |event: Event| {
+    ///     println!("{event}");
+    ///     Ok(())
+    /// });
+    /// # }
+    /// ```
+    pub fn process<H: EventHandler>(&self, handler: H) -> SpoolWorker<H> {
+        SpoolWorker {
+            spool: self.clone(),
             handler,
             settings: Settings {
                 concurrency: CONCURRENCY,
@@ -92,13 +106,15 @@ impl<H: EventHandler> SpoolWorker<H> {
             },
         }
     }
+}
 
+impl<H: EventHandler> SpoolWorker<H> {
     pub(super) fn map_handler(mut self, change: impl FnOnce(&mut H)) -> Self {
         change(&mut self.handler);
         self
     }
 
-    /// How many events are handled at the same time (default: 4); at least one.
+    /// How many events are handled at the same time (default: 4, at least 1).
     pub fn concurrency(mut self, events: usize) -> Self {
         self.settings.concurrency = events.max(1);
         self
@@ -110,20 +126,21 @@ impl<H: EventHandler> SpoolWorker<H> {
         self
     }
 
-    /// The longest delay that is not asked for by the service (default: 10 min).
+    /// The longest delay, unless `Retry-After` of the service is longer (default: 10 min).
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.settings.max_delay = delay;
         self
     }
 
-    /// How long after its arrival an event is tried (default: 24 h, for which the service keeps
-    /// content). When it fails after that it is noted as expired.
+    /// How long after its arrival an event is retried (default: 24 h, for which the service keeps
+    /// content). If it fails after that, it is noted as expired.
     pub fn expire_after(mut self, age: Duration) -> Self {
         self.settings.expire_after = age;
         self
     }
 
-    /// Tells of the outcome of every attempt. Without a listener, failures are logged as warnings.
+    /// Calls this with the outcome of every attempt. Without a listener, failures are logged as
+    /// warnings.
     pub fn on_outcome(
         mut self,
         listener: impl Fn(&Event, Outcome) + Send + Sync + 'static,
@@ -143,9 +160,9 @@ impl<H: EventHandler> SpoolWorker<H> {
         let schedule = &this.spool.inner.schedule;
         let mut stop = pin!(stop);
         let mut changes = schedule.changes();
-        let mut prune = interval(PRUNE_EVERY);
+        let mut prune = interval(PRUNE_INTERVAL);
         prune.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // Dropped with this future, it ends its tasks.
+        // Dropping it with this future aborts its tasks.
         let mut tasks = JoinSet::new();
         loop {
             while tasks.len() < this.settings.concurrency
@@ -174,13 +191,13 @@ impl<H: EventHandler> SpoolWorker<H> {
 
     async fn prune(&self) {
         if let Err(error) = self.spool.on_disk(|inner| inner.store.prune()).await {
-            tracing::warn!(%error, "events that were handled could not be forgotten");
+            tracing::warn!(%error, "handled events could not be removed from the spool");
         }
     }
 
-    /// Handles one event and settles what becomes of it.
+    /// Handles one event and records the outcome.
     async fn work(self: Arc<Self>, lease: Lease) {
-        let begun = Instant::now();
+        let start = Instant::now();
         let name = lease.name().to_owned();
         let stored = self.spool.on_disk(move |inner| inner.store.read(&name));
         let stored = match stored.await {
@@ -190,19 +207,19 @@ impl<H: EventHandler> SpoolWorker<H> {
         };
         let event = match only_event(&stored.text) {
             Ok(event) => event,
-            Err(reason) => return self.set_aside(lease, &reason).await,
+            Err(reason) => return self.move_to_unreadable(lease, &reason).await,
         };
-        let Some(lease) = lease.claim(topics(&event)) else {
+        let Some(lease) = lease.lock(lock_keys(&event)) else {
             return;
         };
         let handled = async { self.handler.handle(event.clone()).await };
         let handled = unless_panicked(handled).await;
-        let is_old = || stored.age + begun.elapsed() >= self.settings.expire_after;
+        let is_old = || stored.age + start.elapsed() >= self.settings.expire_after;
         let outcome = match handled {
-            Ok(()) => Outcome::Done,
+            Ok(()) => Outcome::Handled,
             Err(error)
                 if error.disposition() == Disposition::Note
-                    && !may_come(&error, &event, stored.age) =>
+                    && !may_become_available(&error, &event, stored.age) =>
             {
                 Outcome::Noted {
                     error,
@@ -214,14 +231,14 @@ impl<H: EventHandler> SpoolWorker<H> {
                 expired: true,
             },
             Err(error) => {
-                let asked = own_error(&error).and_then(Error::retry_after);
-                let delay = self.settings.delay(lease.failures(), asked);
-                self.tell(&event, Outcome::Deferred { error, delay });
+                let retry_after = own_error(&error).and_then(Error::retry_after);
+                let delay = self.settings.delay(lease.failures(), retry_after);
+                self.report(&event, Outcome::Deferred { error, delay });
                 return lease.defer(Instant::now() + delay);
             }
         };
         let name = lease.name().to_owned();
-        let settled = match &outcome {
+        let recorded = match &outcome {
             Outcome::Noted { error, expired } => {
                 let reason = reason(error, *expired, lease.failures() + 1);
                 let noted = self
@@ -235,12 +252,12 @@ impl<H: EventHandler> SpoolWorker<H> {
                     .await
             }
         };
-        match settled {
+        match recorded {
             Ok(()) => {
                 lease.finish();
-                self.tell(&event, outcome);
+                self.report(&event, outcome);
             }
-            // What was handled is handled again then.
+            // The event is handled again then.
             Err(error) => self.storage_failed(lease, &error),
         }
     }
@@ -251,8 +268,8 @@ impl<H: EventHandler> SpoolWorker<H> {
         lease.defer(Instant::now() + delay);
     }
 
-    /// A file that is no event is never tried again, and never deleted.
-    async fn set_aside(&self, lease: Lease, reason: &str) {
+    /// A file that is not an event is never retried, and never deleted.
+    async fn move_to_unreadable(&self, lease: Lease, reason: &str) {
         let name = lease.name().to_owned();
         let kept = self
             .spool
@@ -260,44 +277,44 @@ impl<H: EventHandler> SpoolWorker<H> {
         match kept.await {
             Ok(kept) => {
                 let (file, kept) = (lease.name(), kept.display());
-                tracing::error!(file, %kept, reason, "a file in the spool is no event");
+                tracing::error!(file, %kept, reason, "a file in the spool is not an event");
                 lease.finish();
             }
             Err(error) => self.storage_failed(lease, &error),
         }
     }
 
-    fn tell(&self, event: &Event, outcome: Outcome) {
+    fn report(&self, event: &Event, outcome: Outcome) {
         match (&self.settings.listener, &outcome) {
             (Some(listener), _) => {
-                // What became of the event does not depend on who is told of it.
-                let told = catch_unwind(AssertUnwindSafe(|| listener(event, outcome)));
-                if let Err(panic) = told {
+                // A panic of the listener does not change the outcome.
+                let called = catch_unwind(AssertUnwindSafe(|| listener(event, outcome)));
+                if let Err(panic) = called {
                     let panic = panic_message(panic.as_ref());
-                    tracing::error!(%event, panic, "the listener for outcomes panicked");
+                    tracing::error!(%event, panic, "the outcome listener panicked");
                 }
             }
-            (None, Outcome::Done) => tracing::debug!(%event, "an event was handled"),
+            (None, Outcome::Handled) => tracing::debug!(%event, "an event was handled"),
             (None, Outcome::Deferred { error, delay }) => {
-                tracing::warn!(%event, %error, ?delay, "an event is tried again later");
+                tracing::warn!(%event, %error, ?delay, "an event is retried later");
             }
             (None, Outcome::Noted { error, expired }) => {
-                tracing::warn!(%event, %error, expired, "an event was noted and is not tried again");
+                tracing::warn!(%event, %error, expired, "an event was noted and is not retried");
             }
         }
     }
 }
 
 impl Settings {
-    /// How long an event waits after one more failure.
-    fn delay(&self, failures: u32, asked: Option<Duration>) -> Duration {
+    /// The delay after one more failure.
+    fn delay(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
         let doubled = self
             .initial_delay
             .saturating_mul(2_u32.saturating_pow(failures))
             .min(self.max_delay);
-        // Half of it is certain.
+        // At least half of it.
         let delay = doubled.mul_f64(0.5 + 0.5 * fastrand::f64());
-        delay.max(asked.unwrap_or_default().min(MAX_RETRY_AFTER))
+        delay.max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER))
     }
 }
 
@@ -305,30 +322,31 @@ fn own_error(error: &HandlerError) -> Option<&Error> {
     error.source().downcast_ref()
 }
 
-/// Whether content that was not found may be there later: by when the event happened, or else came.
-fn may_come(error: &HandlerError, event: &Event, age: Duration) -> bool {
+/// Whether content that was not found may become available, by the time of the event or else of its
+/// arrival.
+fn may_become_available(error: &HandlerError, event: &Event, age: Duration) -> bool {
     let is_missing = own_error(error).is_some_and(|error| error.kind() == ErrorKind::NotFound);
     let age = event.time.map_or(age, |time| {
         let age = Timestamp::now().duration_since(time);
-        // It may be from the future, by another clock.
+        // By another clock, it may be in the future.
         Duration::try_from(age).unwrap_or_default()
     });
-    is_missing && age < NOT_READY
+    is_missing && age < NOT_FOUND_GRACE
 }
 
-/// The event in a file, which has only one.
+/// The event in a file, which must contain exactly one.
 fn only_event(text: &[u8]) -> Result<Event, String> {
     let mut events = Events::parse(text);
     match (events.next(), events.next()) {
         (Some(Ok(event)), None) => Ok(event),
         (Some(Err(error)), _) => Err(error.to_string()),
-        _ => Err("it is not one event".to_owned()),
+        _ => Err("it does not contain exactly one event".to_owned()),
     }
 }
 
-/// What two events must not be handled about at the same time: the recording, and each of its
-/// documents, after which files are called.
-fn topics(event: &Event) -> Vec<String> {
+/// The keys that two events must not have in common to be handled at the same time: the recording,
+/// and each of its documents, by which files are named.
+fn lock_keys(event: &Event) -> Vec<String> {
     let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
         return Vec::new();
     };

@@ -1,4 +1,4 @@
-//! Which places get credentials: hosts of the service, and there the paths of content alone.
+//! Which URLs get credentials: hosts of the service, and there only the paths of content.
 
 use http::Method;
 use url::Url;
@@ -52,9 +52,9 @@ impl AllowedHost {
     }
 }
 
-/// Why a place gets no credentials.
+/// Why a URL gets no credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum Denial {
     NotHttp,
     InTheClear,
     UserName,
@@ -92,28 +92,28 @@ impl ContentHosts {
     }
 
     /// Whether credentials may be sent to the URL with this method.
-    pub(crate) fn judge(&self, method: &Method, url: &Url) -> Result<(), Refusal> {
+    pub(crate) fn allows(&self, method: &Method, url: &Url) -> Result<(), Denial> {
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(Refusal::NotHttp);
+            return Err(Denial::NotHttp);
         }
         if is_azure_storage(url) {
-            return Err(Refusal::OwnStorage);
+            return Err(Denial::OwnStorage);
         }
         if !is_secure(url) {
-            return Err(Refusal::InTheClear);
+            return Err(Denial::InTheClear);
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Refusal::UserName);
+            return Err(Denial::UserName);
         }
-        self.judge_host(url)?;
+        self.allows_host(url)?;
         match ObjectPath::of(url) {
             Some(path) if path.suits(method) => Ok(()),
-            _ if self.own_storage && !is_service_host(url) => Err(Refusal::OwnStorage),
-            _ => Err(Refusal::Path),
+            _ if self.own_storage && !is_service_host(url) => Err(Denial::OwnStorage),
+            _ => Err(Denial::Path),
         }
     }
 
-    fn judge_host(&self, url: &Url) -> Result<(), Refusal> {
+    fn allows_host(&self, url: &Url) -> Result<(), Denial> {
         let host = url.host_str().unwrap_or_default();
         let mut allowed = self.allowed.iter().filter(|allowed| allowed.names(host));
         let mut is_named = false;
@@ -129,35 +129,35 @@ impl ContentHosts {
         }
         let addresses = [Some(&self.endpoint), self.address.as_ref()];
         if addresses.into_iter().flatten().any(|own| own.is_at(url)) {
-            return Err(Refusal::Resource);
+            return Err(Denial::Resource);
         }
         if is_service_host(url) {
             return match url.port() {
-                Some(_) => Err(Refusal::Port),
+                Some(_) => Err(Denial::Port),
                 None => Ok(()),
             };
         }
         Err(match (self.own_storage, is_named) {
-            (true, _) => Refusal::OwnStorage,
-            (false, true) => Refusal::Port,
-            (false, false) => Refusal::Host,
+            (true, _) => Denial::OwnStorage,
+            (false, true) => Denial::Port,
+            (false, false) => Denial::Host,
         })
     }
 
     /// Fails unless credentials may be sent to the URL with this method.
     pub(crate) fn check(&self, method: &Method, url: &Url) -> Result<(), Error> {
-        self.judge(method, url)
-            .map_err(|refusal| refusal.into_error(method, url))
+        self.allows(method, url)
+            .map_err(|denial| denial.into_error(method, url))
     }
 }
 
-impl Refusal {
+impl Denial {
     /// What is refused, and why. There is no advice to allow a host: a location comes from outside,
     /// and credentials must not follow it there.
     pub(crate) fn into_error(self, method: &Method, url: &Url) -> Error {
-        let place = super::place(url);
+        let host = super::authority(url);
         let refused = |why: &str| {
-            let message = format!("no credentials are sent to {place}: {why}");
+            let message = format!("no credentials are sent to {host}: {why}");
             Error::new(ErrorKind::ForbiddenHost, message).with_hint(Hint::CheckLocation)
         };
         match self {
@@ -170,7 +170,7 @@ impl Refusal {
             Self::OwnStorage => Error::new(
                 ErrorKind::OwnStorage,
                 format!(
-                    "the recording is in a storage account of your own, at {place}, where the \
+                    "the recording is in a storage account of your own, at {host}, where the \
                      credentials of Communication Services open nothing"
                 ),
             )
@@ -206,17 +206,17 @@ mod tests {
         )
     }
 
-    fn judged(method: &Method, url: &str) -> Result<(), Refusal> {
+    fn allowed(method: &Method, url: &str) -> Result<(), Denial> {
         let hosts = hosts(
             "https://contoso.communication.azure.com/",
             Some("https://front.example"),
         );
-        hosts.judge(method, &url.parse().unwrap())
+        hosts.allows(method, &url.parse().unwrap())
     }
 
     #[test]
     fn credentials_stay_with_the_service() {
-        use Refusal as R;
+        use Denial as R;
         for (origin, expected) in [
             ("https://us-storage.asm.skype.com", Ok(())),
             ("https://storage.ASM.skype.com", Ok(())),
@@ -277,16 +277,16 @@ mod tests {
                 assert_ne!(expected, Ok(()), "{url}");
                 continue;
             };
-            let judged = hosts(
+            let outcome = hosts(
                 "https://contoso.communication.azure.com/",
                 Some("https://front.example"),
             )
-            .judge(&Method::GET, &parsed);
+            .allows(&Method::GET, &parsed);
             // A backslash or a look-alike may make it another path or host, but no good one.
             if expected.is_ok() || origin.is_ascii() && !origin.contains('\\') {
-                assert_eq!(judged, expected, "{url}");
+                assert_eq!(outcome, expected, "{url}");
             } else {
-                assert!(judged.is_err(), "{url}");
+                assert!(outcome.is_err(), "{url}");
             }
         }
     }
@@ -354,10 +354,10 @@ mod tests {
         ] {
             for origin in ["https://us-storage.asm.skype.com", "https://media.example"] {
                 let url = format!("{origin}{path}");
-                let judged = |method| judged(method, &url) == Ok(());
-                assert_eq!(judged(&Method::GET), read, "GET {url}");
-                assert_eq!(judged(&Method::DELETE), deleted, "DELETE {url}");
-                assert!(!judged(&Method::POST), "POST {url}");
+                let is_allowed = |method| allowed(method, &url) == Ok(());
+                assert_eq!(is_allowed(&Method::GET), read, "GET {url}");
+                assert_eq!(is_allowed(&Method::DELETE), deleted, "DELETE {url}");
+                assert!(!is_allowed(&Method::POST), "POST {url}");
             }
         }
     }
@@ -372,36 +372,36 @@ mod tests {
             ("http://[::1]:9000/v1/objects/x", Ok(())),
             (
                 "http://127.0.0.1:9000/calling/recordings/x",
-                Err(Refusal::Path),
+                Err(Denial::Path),
             ),
-            ("http://10.0.0.1/v1/objects/x", Err(Refusal::InTheClear)),
+            ("http://10.0.0.1/v1/objects/x", Err(Denial::InTheClear)),
             (
                 "http://127.0.0.1:10000/devstoreaccount1/c/x",
-                Err(Refusal::OwnStorage),
+                Err(Denial::OwnStorage),
             ),
         ] {
-            let judged = hosts.judge(&Method::DELETE, &url.parse().unwrap());
-            assert_eq!(judged, expected, "{url}");
+            let outcome = hosts.allows(&Method::DELETE, &url.parse().unwrap());
+            assert_eq!(outcome, expected, "{url}");
         }
     }
 
     #[test]
     fn storage_is_own_if_the_event_says_so_and_the_host_is_not_the_services() {
         let hosts = hosts("https://contoso.communication.azure.com/", None).for_own_storage();
-        let judged = |url: &str| hosts.judge(&Method::GET, &url.parse().unwrap());
+        let allows = |url: &str| hosts.allows(&Method::GET, &url.parse().unwrap());
         let path = "v1/objects/x/content/video";
         // An export that failed leaves the recording with the service.
-        assert_eq!(judged(&format!("https://eu.asm.skype.com/{path}")), Ok(()));
+        assert_eq!(allows(&format!("https://eu.asm.skype.com/{path}")), Ok(()));
         for url in [
             "https://media.contoso.example/c/x.wav",
             "https://media.example/c/x.wav",
         ] {
-            assert_eq!(judged(url), Err(Refusal::OwnStorage), "{url}");
+            assert_eq!(allows(url), Err(Denial::OwnStorage), "{url}");
         }
     }
 
     #[test]
-    fn no_refusal_leads_credentials_away() {
+    fn no_denial_leads_credentials_away() {
         for url in [
             "https://evil.example/v1/objects/x/content/video",
             "https://media.example:8443/v1/objects/x/content/video",

@@ -1,239 +1,224 @@
-//! Who may post.
+//! Who may deliver events.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use http::request::Parts;
-use sha2::{Digest as _, Sha256};
-use subtle::{Choice, ConstantTimeEq as _};
 
+use super::authenticate::{AuthDecision, AuthFuture, Authenticate, InvalidAuthenticator};
+use super::secret::SharedSecret;
 use super::token::TokenAuthenticator;
-use crate::error::{Error, ErrorKind};
+use crate::panic::panic_message;
 
-/// What a request must have for its events to be believed.
+/// What a request must carry for a [`Webhook`](super::Webhook) to accept its events.
 ///
-/// Callbacks of Call Automation carry a token of the service ([`TokenAuthenticator::callbacks`]). Event
-/// Grid's deliveries carry what the subscription is set up for: a token of Entra ID
-/// ([`TokenAuthenticator::entra`]) or a [secret](Self::secret) in the URL. Join what comes to one address
-/// with [`or`](Self::or).
+/// Which one to use depends on the sender:
 ///
-/// The handshake of `CloudEvents`, which comes once when a subscription is made, has the URL's secret
-/// and never a token. So where a secret is among what is checked, the handshake needs it too, and
-/// where there are tokens only, the handshake is open to all: it gives nothing away, and deliveries
-/// are checked all the same. The validation event of the Event Grid schema is checked as any other.
+/// - Callbacks of Call Automation carry a token of the service:
+///   [`TokenAuthenticator::callbacks`].
+/// - Event Grid sends what its event subscription is configured with: a token of Microsoft Entra ID
+///   ([`TokenAuthenticator::entra`]), a secret in a header ([`header_secret`](Self::header_secret)),
+///   or a secret in the URL ([`query_secret`](Self::query_secret)).
+/// - Everything else is an implementation of [`Authenticate`].
+///
+/// Combine several with [`and`](Self::and) and [`or`](Self::or), for example when callbacks and
+/// Event Grid use the same address.
+///
+/// # Handshakes
+/// Event Grid sends a handshake when an event subscription is created or changed. In the Event Grid
+/// schema it is an event, and it is authenticated like every other event. With `CloudEvents` it is an
+/// `OPTIONS` request, which never carries a token. It needs the secret if there is one among the
+/// authenticators, and is open to everybody if there are only tokens: it reveals nothing, and the
+/// deliveries are authenticated.
 #[derive(Clone)]
 pub struct Authenticator(Rule);
 
 #[derive(Clone)]
 enum Rule {
-    Anybody,
-    Secret(Secret),
-    Token(TokenAuthenticator),
+    Single(Arc<dyn Authenticate>),
     All(Arc<[Authenticator; 2]>),
     Any(Arc<[Authenticator; 2]>),
 }
 
-#[derive(Clone)]
-struct Secret {
-    parameter: String,
-    hashes: Vec<[u8; 32]>,
-}
-
-/// A check that would let everybody in, or nobody.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidAuthenticator(pub(super) &'static str);
-
-impl From<InvalidAuthenticator> for Error {
-    fn from(error: InvalidAuthenticator) -> Self {
-        Error::new(ErrorKind::InvalidInput, error.to_string())
-    }
-}
-
-/// What a check says about a request.
+/// Which kind of request is to be authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Pass,
-    Refuse(&'static str),
-    /// Nobody can tell right now, such as without the keys for a token.
-    Unavailable(&'static str),
+pub(super) enum RequestKind {
+    Delivery,
+    /// The `OPTIONS` request of `CloudEvents`.
+    Handshake,
 }
 
 impl Authenticator {
-    /// Anybody may post. For tests, and behind a gateway that checks.
-    pub fn allow_unauthenticated() -> Self {
-        Self(Rule::Anybody)
+    /// An authenticator of your own. Wherever an authenticator is expected, the implementation can
+    /// be passed as well.
+    pub fn new(authenticate: impl Authenticate) -> Self {
+        Self(Rule::Single(Arc::new(authenticate)))
     }
 
-    /// A secret in the query of the URL that events are posted to, as in `?code=…`.
+    /// Accepts every request. Only for tests, and behind a gateway that authenticates.
+    pub fn allow_unauthenticated() -> Self {
+        Self::new(Anyone)
+    }
+
+    /// A secret in a header.
+    ///
+    /// Event Grid sends it when the event subscription has a *delivery property* of this name: a
+    /// static value that is marked as secret. Microsoft documents these headers for delivered
+    /// events and does not mention handshakes. If creating the subscription fails because the
+    /// webhook answers the handshake with 401, allow a [`query_secret`](Self::query_secret) as well.
+    ///
+    /// Prefer this to a secret in the URL, which proxies and servers write to their access logs.
+    ///
+    /// The comparison takes the same time whatever the request contains.
+    ///
+    /// ```
+    /// # use acs_recording::webhook::Authenticator;
+    /// # fn run(secret: &str) -> acs_recording::Result<()> {
+    /// let authenticator = Authenticator::header_secret("x-webhook-key", secret)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// The secret is shorter than 16 bytes, or has characters that mean something else in a query:
-    /// a `+` arrives as a space, `&` and `#` end the secret, and `%41` arrives as `A`. All
-    /// deliveries would be refused, and their events lost.
-    pub fn secret(
+    /// The name is not a header name. Or the secret is shorter than 16 bytes, or contains anything
+    /// but visible ASCII characters.
+    pub fn header_secret(name: &str, secret: &str) -> Result<Self, InvalidAuthenticator> {
+        Self::header_secrets(name, [secret])
+    }
+
+    /// Like [`header_secret`](Self::header_secret), with several valid secrets.
+    ///
+    /// To rotate a secret without a gap, accept the new one beside the old one, change the event
+    /// subscription, then remove the old one.
+    ///
+    /// # Errors
+    /// There is no secret, or [`header_secret`](Self::header_secret) rejects one.
+    pub fn header_secrets<'a>(
+        name: &str,
+        secrets: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, InvalidAuthenticator> {
+        Ok(Self::new(SharedSecret::in_header(name, secrets)?))
+    }
+
+    /// A secret in the query of the webhook's URL, as in `?code=…`.
+    ///
+    /// A URL ends up in the access logs of every proxy and server on the way, and is shown to
+    /// whoever may read the event subscription. Prefer a [`header_secret`](Self::header_secret) or a
+    /// token where the sender supports it.
+    ///
+    /// The comparison takes the same time whatever the request contains.
+    ///
+    /// # Errors
+    /// The secret is shorter than 16 bytes, or contains characters that have another meaning in a
+    /// query: `+` arrives as a space, `&` and `#` end the secret, and `%41` arrives as `A`. Every
+    /// delivery would be rejected, and its events lost.
+    pub fn query_secret(
         parameter: impl Into<String>,
         secret: &str,
     ) -> Result<Self, InvalidAuthenticator> {
-        Self::secrets(parameter, [secret])
+        Self::query_secrets(parameter, [secret])
     }
 
-    /// As [`secret`](Self::secret), with more than one that is good, so that it can be changed
-    /// without a gap.
+    /// Like [`query_secret`](Self::query_secret), with several valid secrets, for
+    /// [rotation](Self::header_secrets).
     ///
     /// # Errors
-    /// There is no secret, or one cannot be used; see [`secret`](Self::secret).
-    pub fn secrets<'a>(
+    /// There is no secret, or [`query_secret`](Self::query_secret) rejects one.
+    pub fn query_secrets<'a>(
         parameter: impl Into<String>,
         secrets: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, InvalidAuthenticator> {
-        let mut hashes = Vec::new();
-        for secret in secrets {
-            if secret.len() < 16 {
-                return Err(InvalidAuthenticator(
-                    "a secret of a webhook needs 16 bytes or more",
-                ));
-            }
-            if let Some(reason) = changed_in_query(secret) {
-                return Err(InvalidAuthenticator(reason));
-            }
-            hashes.push(hash(secret));
-        }
-        if hashes.is_empty() {
-            return Err(InvalidAuthenticator("there is no secret to check"));
-        }
-        Ok(Self(Rule::Secret(Secret {
-            parameter: parameter.into(),
-            hashes,
-        })))
+        let secret = SharedSecret::in_query(parameter.into(), secrets)?;
+        Ok(Self::new(secret))
     }
 
     /// A bearer token in the header `Authorization`.
     pub fn token(token: TokenAuthenticator) -> Self {
-        Self(Rule::Token(token))
+        Self::new(token)
     }
 
-    /// Both checks must pass.
-    pub fn and(self, other: Self) -> Self {
-        Self(Rule::All(Arc::new([self, other])))
+    /// Accepts what both accept.
+    pub fn and(self, other: impl Into<Self>) -> Self {
+        Self(Rule::All(Arc::new([self, other.into()])))
     }
 
-    /// One of the checks must pass.
-    pub fn or(self, other: Self) -> Self {
-        Self(Rule::Any(Arc::new([self, other])))
+    /// Accepts what at least one of them accepts.
+    pub fn or(self, other: impl Into<Self>) -> Self {
+        Self(Rule::Any(Arc::new([self, other.into()])))
     }
 
-    /// What there is to say about a handshake of `CloudEvents`, which can have a secret but never has
-    /// a token; `None` if the check knows tokens only.
-    pub(super) fn handshake_verdict(&self, request: &Parts) -> Option<Verdict> {
-        let verdicts = |both: &[Self; 2]| both.each_ref().map(|one| one.handshake_verdict(request));
+    /// The decision on a request; none on a handshake without a credential that could be checked.
+    pub(super) async fn decide(&self, request: &Parts, kind: RequestKind) -> Option<AuthDecision> {
+        use AuthDecision::{Allow, Deny, Unavailable};
+
         match &self.0 {
-            Rule::Anybody => Some(Verdict::Pass),
-            Rule::Secret(secret) => Some(secret.verdict(request)),
-            Rule::Token(_) => None,
-            Rule::All(both) => match verdicts(both) {
-                [Some(Verdict::Pass), second @ Some(_)] => second,
-                [first, second] => first.or(second),
-            },
-            Rule::Any(either) => match verdicts(either) {
-                [pass @ Some(Verdict::Pass), _] => pass,
-                [first, second] => second.or(first),
-            },
-        }
-    }
-
-    pub(super) async fn verdict(&self, request: &Parts) -> Verdict {
-        match &self.0 {
-            Rule::Anybody => Verdict::Pass,
-            Rule::Secret(secret) => secret.verdict(request),
-            Rule::Token(token) => token.verdict(&request.headers).await,
-            Rule::All(both) => match Box::pin(both[0].verdict(request)).await {
-                Verdict::Pass => Box::pin(both[1].verdict(request)).await,
-                verdict => verdict,
-            },
-            Rule::Any(either) => {
-                let first = Box::pin(either[0].verdict(request)).await;
-                if first == Verdict::Pass {
+            Rule::Single(single) => {
+                if kind == RequestKind::Handshake && !single.authenticates_handshake() {
+                    return None;
+                }
+                Some(unless_panicked(single.as_ref(), request).await)
+            }
+            Rule::All(both) => {
+                let [first, second] = both.as_ref();
+                let first = Box::pin(first.decide(request, kind)).await;
+                if matches!(first, Some(Deny(_) | Unavailable(_))) {
                     return first;
                 }
-                match Box::pin(either[1].verdict(request)).await {
-                    // As long as the first might have passed, this is no refusal.
-                    Verdict::Refuse(_) if matches!(first, Verdict::Unavailable(_)) => first,
-                    verdict => verdict,
+                Box::pin(second.decide(request, kind)).await.or(first)
+            }
+            Rule::Any(either) => {
+                let [first, second] = either.as_ref();
+                let first = Box::pin(first.decide(request, kind)).await;
+                if first == Some(Allow) {
+                    return first;
+                }
+                let second = Box::pin(second.decide(request, kind)).await;
+                match (&first, &second) {
+                    // The first one may accept it later, so it must not be rejected.
+                    (Some(Unavailable(_)), Some(Deny(_))) => first,
+                    _ => second.or(first),
                 }
             }
         }
     }
 }
 
-impl From<TokenAuthenticator> for Authenticator {
-    fn from(token: TokenAuthenticator) -> Self {
-        Self::token(token)
+async fn unless_panicked(single: &dyn Authenticate, request: &Parts) -> AuthDecision {
+    // The call itself may panic as well, not only its future.
+    let decision = async { single.authenticate(request).await };
+    match AssertUnwindSafe(decision).catch_unwind().await {
+        Ok(decision) => decision,
+        Err(panic) => AuthDecision::unavailable(format!(
+            "the authenticator panicked: {}",
+            panic_message(panic.as_ref())
+        )),
+    }
+}
+
+impl<T: Authenticate> From<T> for Authenticator {
+    fn from(authenticate: T) -> Self {
+        Self::new(authenticate)
     }
 }
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Rule::Anybody => f.write_str("Authenticator(none)"),
-            Rule::Secret(secret) => write!(f, "Authenticator(secret in {:?})", secret.parameter),
-            Rule::Token(token) => write!(f, "Authenticator({token:?})"),
+            Rule::Single(single) => fmt::Debug::fmt(single, f),
             Rule::All(both) => write!(f, "({:?} and {:?})", both[0], both[1]),
             Rule::Any(either) => write!(f, "({:?} or {:?})", either[0], either[1]),
         }
     }
 }
 
-impl Secret {
-    fn verdict(&self, request: &Parts) -> Verdict {
-        let query = request.uri.query().unwrap_or_default();
-        let mut given = url::form_urlencoded::parse(query.as_bytes())
-            .filter(|(name, _)| *name == self.parameter)
-            .map(|(_, value)| value);
-        let (Some(given), None) = (given.next(), given.next()) else {
-            return Verdict::Refuse("the secret is missing, or there are several");
-        };
-        // Hashes have one length, and comparing all of them takes one time.
-        let given = hash(&given);
-        let equal = self
-            .hashes
-            .iter()
-            .map(|known| known.ct_eq(&given))
-            .fold(Choice::from(0), |any, equal| any | equal);
-        if bool::from(equal) {
-            Verdict::Pass
-        } else {
-            Verdict::Refuse("the secret is wrong")
-        }
-    }
-}
+/// Accepts every request.
+#[derive(Debug)]
+struct Anyone;
 
-/// Why a secret does not arrive as it is, if it does not. Spaces are left out: nobody can write one
-/// into a URL without noticing.
-fn changed_in_query(secret: &str) -> Option<&'static str> {
-    if secret.contains('+') {
-        return Some(
-            "a secret of a webhook with a raw `+` never matches: in a URL it becomes a space; use a \
-             secret of letters, digits, `-` and `_`, such as base64url",
-        );
+impl Authenticate for Anyone {
+    fn authenticate<'a>(&'a self, _: &'a Parts) -> AuthFuture<'a> {
+        Box::pin(std::future::ready(AuthDecision::Allow))
     }
-    if secret.contains(['&', '#']) {
-        return Some(
-            "a secret of a webhook with `&` or `#` never matches: in a URL it ends there; use a secret \
-             of letters, digits, `-` and `_`, such as base64url",
-        );
-    }
-    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
-    let bytes = secret.as_bytes();
-    let mut percents = secret.match_indices('%').map(|(at, _)| at);
-    percents
-        .any(|at| is_digit(bytes.get(at + 1)) && is_digit(bytes.get(at + 2)))
-        .then_some(
-            "a percent-encoded secret of a webhook never matches: in a URL it is decoded; give the \
-             secret itself, best of letters, digits, `-` and `_`",
-        )
-}
-
-fn hash(text: &str) -> [u8; 32] {
-    Sha256::digest(text).into()
 }

@@ -1,18 +1,18 @@
-//! The webhook as a router of axum.
+//! The webhook as an axum router.
 
 use axum::Router;
 
 use super::Webhook;
 
 impl Webhook {
-    /// A router with the webhook at `path`; merge it into your own or serve it.
+    /// A router with the webhook at `path`. Merge it into your own router, or serve it.
     ///
-    /// A delivery has its time limit from when its headers are there. `axum::serve` bounds neither
-    /// how long a client may take for its headers nor how many connections are open. Where anybody
-    /// can connect, put the webhook behind a proxy that does, or set both yourself: serve it with
-    /// hyper, whose `http1::Builder` has `timer` and `header_read_timeout`, and accept a connection
-    /// only when a `tokio::sync::Semaphore` has room. `acs-recording events listen` does so, with 15
-    /// seconds and 256 connections.
+    /// The timeout of a delivery starts when its headers have arrived. `axum::serve` limits neither
+    /// the time that a client takes for its headers nor the number of open connections. If the
+    /// webhook can be reached from the internet, put it behind a proxy that limits both, or serve it
+    /// with hyper: `http1::Builder` has `timer` and `header_read_timeout`, and a
+    /// `tokio::sync::Semaphore` bounds the connections. `acs-recording events listen` does this, with
+    /// 15 seconds and 256 connections.
     ///
     /// ```no_run
     /// use acs_recording::webhook::Webhook;

@@ -1,30 +1,33 @@
-//! What the host of Azure Functions wants to hear from a custom handler.
+//! Responses of a custom handler to the host of Azure Functions.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 use serde_json::{Value, json};
 
-use crate::event::Invocation;
+use crate::event::FunctionTrigger;
 
-/// Makes a response one to the Functions host, if the request was an invocation by it.
+/// Wraps a response for the Functions host if the request was an invocation by it.
 ///
-/// A status that is no success stays: the host counts the invocation as failed, and what triggered
-/// it tries again. The answer to an HTTP request goes into the output `res`, and into the return
-/// value for an output that is called `$return`.
+/// An error status is kept: the host counts the invocation as failed, and the trigger retries it.
+/// The response to an HTTP trigger goes into the output `res`, and into the return value for an
+/// output named `$return`.
 pub(super) fn response(
-    invocation: Option<Invocation>,
+    trigger: Option<FunctionTrigger>,
     response: Response<Bytes>,
 ) -> Response<Bytes> {
-    let Some(invocation) = invocation.filter(|_| response.status().is_success()) else {
+    let Some(trigger) = trigger.filter(|_| response.status().is_success()) else {
         return response;
     };
     let (mut parts, body) = response.into_parts();
     let mut outputs = json!({});
     let mut value = Value::Null;
-    if invocation == Invocation::Http {
-        let kind = parts.headers.get(CONTENT_TYPE);
-        let headers = kind.and_then(|kind| Some(json!({"Content-Type": kind.to_str().ok()?})));
+    if trigger == FunctionTrigger::Http {
+        let content_type = parts
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|it| it.to_str().ok());
+        let headers = content_type.map(|it| json!({"Content-Type": it}));
         value = json!({
             "statusCode": parts.status.as_u16(),
             "headers": headers.unwrap_or_else(|| json!({})),

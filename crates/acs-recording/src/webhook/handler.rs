@@ -1,4 +1,4 @@
-//! What is done with events.
+//! What a webhook or a spool does with events.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -12,45 +12,51 @@ use crate::panic::panic_message;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Handles events; with `Ok` an event is acknowledged, and nobody delivers it again.
+/// Handles events. `Ok` acknowledges an event, and it is not delivered again.
 ///
-/// So return `Ok` only when what the event is about is safe: in a [`Spool`](crate::spool::Spool), in
-/// a database, in a queue that survives this process. Any closure from an [`Event`] to a future is a
-/// handler, and so is a pair of handlers, of which the second gets what the first one has
-/// acknowledged:
+/// Return `Ok` only when what the event announces is safe: in a [`Spool`](crate::spool::Spool), in a
+/// database, or in a queue that survives this process. Every closure from an [`Event`] to a future is
+/// a handler. A pair of handlers is one, too: the second gets the events that the first has
+/// acknowledged.
 ///
 /// ```
 /// use acs_recording::Inbox;
 /// use acs_recording::spool::Spool;
 /// use acs_recording::webhook::{Authenticator, Webhook};
 ///
-/// # async fn run(check: Authenticator) -> acs_recording::Result<()> {
+/// # async fn run(authenticator: Authenticator) -> acs_recording::Result<()> {
 /// let (spool, inbox) = (Spool::open("spool").await?, Inbox::new());
-/// // First on disk, then to whoever waits for it.
-/// let webhook = Webhook::builder(check).build((spool.clone(), inbox.clone()));
+/// // An event is written to disk first, and then ends the waits for it.
+/// let webhook = Webhook::builder(authenticator).build((spool.clone(), inbox.clone()));
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// Events come at least once and in no order. One delivery's events are handled one after the
-/// other, several deliveries at the same time. A delivery has 25 seconds, so do nothing in it that
-/// takes long, such as a download. A handler that panics has failed: the event comes again, and the
-/// others of the delivery are handled.
+/// Events arrive at least once and in any order. The events of one delivery are handled one after the
+/// other, and several deliveries at the same time. A delivery has 25 seconds by default, so do
+/// nothing in a handler that takes long, such as a download. A panic counts as a failure: the event
+/// is delivered again, and the other events of the delivery are handled.
 pub trait EventHandler: Send + Sync + 'static {
-    /// Handles one event. What becomes of it after an error is up to the error's
-    /// [disposition](HandlerError::disposition).
+    /// Handles one event.
+    ///
+    /// # Errors
+    /// The [disposition](HandlerError::disposition) of the error decides whether the event is
+    /// delivered again.
     fn handle(&self, event: Event) -> impl Future<Output = Result<(), HandlerError>> + Send;
 
-    /// Learns of an event that cannot be read, before its delivery is refused with 400. Event Grid
-    /// does not send it again then; it is lost unless it is kept here, or the subscription has a
-    /// dead-letter container. An error asks for the delivery again instead.
+    /// Handles an event that cannot be read, before its delivery is rejected with 400. Event Grid
+    /// does not deliver it again then. It is lost unless it is kept here, or the event subscription
+    /// has a dead-letter container.
     ///
-    /// By default it is logged as a warning.
-    fn invalid(
+    /// The default implementation logs a warning.
+    ///
+    /// # Errors
+    /// The delivery is answered with 503 instead, so that it is repeated.
+    fn handle_invalid(
         &self,
         error: &InvalidEvent,
     ) -> impl Future<Output = Result<(), HandlerError>> + Send {
-        tracing::warn!(%error, "an event was refused");
+        tracing::warn!(%error, "an event was rejected");
         std::future::ready(Ok(()))
     }
 }
@@ -71,16 +77,16 @@ impl<A: EventHandler, B: EventHandler> EventHandler for (A, B) {
         self.1.handle(event).await
     }
 
-    async fn invalid(&self, error: &InvalidEvent) -> Result<(), HandlerError> {
-        self.0.invalid(error).await?;
-        self.1.invalid(error).await
+    async fn handle_invalid(&self, error: &InvalidEvent) -> Result<(), HandlerError> {
+        self.0.handle_invalid(error).await?;
+        self.1.handle_invalid(error).await
     }
 }
 
 /// Why an event was not handled.
 ///
-/// Every error becomes one with `?`. For an error of this crate, the table of [`Disposition`] says
-/// what becomes of the event; after any other it is delivered again later.
+/// `?` converts every error. After an error of this crate, the table of [`Disposition`] says whether
+/// the event is delivered again. After any other error it is.
 ///
 /// ```
 /// # use acs_recording::webhook::HandlerError;
@@ -99,8 +105,8 @@ pub struct HandlerError {
 }
 
 impl HandlerError {
-    /// The event may be handled later: it is delivered again, unless the error is one of this crate
-    /// that no later delivery can change. This is what `?` makes, too.
+    /// The event can be handled later. It is delivered again, unless the error is one of this crate
+    /// that no other delivery can avoid. `?` has the same meaning.
     pub fn retry(error: impl Into<BoxError>) -> Self {
         Self {
             permanent: false,
@@ -108,8 +114,8 @@ impl HandlerError {
         }
     }
 
-    /// The event can never be handled: its delivery is refused with 400, and Event Grid gives it up
-    /// or puts it into the dead-letter container of the subscription.
+    /// The event can never be handled. Its delivery is rejected with 400, and Event Grid drops it, or
+    /// moves it to the dead-letter container of the event subscription.
     pub fn permanent(error: impl Into<BoxError>) -> Self {
         Self {
             permanent: true,
@@ -122,8 +128,8 @@ impl HandlerError {
         self.permanent
     }
 
-    /// Whether the event must come again: by the table of [`Disposition`] if this is an error of
-    /// this crate, or else as it was made.
+    /// Whether the event must be delivered again: by the table of [`Disposition`] for an error of this
+    /// crate, or else by the constructor.
     pub fn disposition(&self) -> Disposition {
         match self.source.downcast_ref::<Error>() {
             _ if self.permanent => Disposition::Note,
@@ -132,18 +138,18 @@ impl HandlerError {
         }
     }
 
-    /// What went wrong, to keep.
+    /// Converts into the underlying error.
     pub fn into_source(self) -> BoxError {
         self.source
     }
 
-    /// What went wrong.
+    /// The underlying error.
     pub fn source(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
         self.source.as_ref()
     }
 }
 
-// As this is no `Error` itself, every error can become one.
+// `HandlerError` is not an `Error` itself, so that this does not overlap with `From<Self>`.
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for HandlerError {
     fn from(error: E) -> Self {
         Self::retry(error)
@@ -167,11 +173,11 @@ impl fmt::Display for HandlerError {
 
 type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Send + 'a>>;
 
-/// A handler behind a pointer.
+/// An object-safe [`EventHandler`].
 pub(super) trait DynHandler: Send + Sync {
     fn handle(&self, event: Event) -> HandlerFuture<'_>;
 
-    fn invalid<'a>(&'a self, error: &'a InvalidEvent) -> HandlerFuture<'a>;
+    fn handle_invalid<'a>(&'a self, error: &'a InvalidEvent) -> HandlerFuture<'a>;
 }
 
 impl<T: EventHandler> DynHandler for T {
@@ -181,14 +187,14 @@ impl<T: EventHandler> DynHandler for T {
         }))
     }
 
-    fn invalid<'a>(&'a self, error: &'a InvalidEvent) -> HandlerFuture<'a> {
+    fn handle_invalid<'a>(&'a self, error: &'a InvalidEvent) -> HandlerFuture<'a> {
         Box::pin(unless_panicked(async move {
-            EventHandler::invalid(self, error).await
+            EventHandler::handle_invalid(self, error).await
         }))
     }
 }
 
-/// A handler that panics has failed, and takes no other event with it.
+/// Converts a panic into an error, so that it does not affect other events.
 pub(crate) async fn unless_panicked(
     handling: impl Future<Output = Result<(), HandlerError>>,
 ) -> Result<(), HandlerError> {

@@ -1,4 +1,4 @@
-//! How Event Grid asks whether a webhook wants events.
+//! The handshakes by which Event Grid asks whether a webhook accepts events.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -6,7 +6,6 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::WebhookBuilder;
-use super::authenticator::Verdict;
 use crate::event::SubscriptionValidation;
 
 const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
@@ -14,19 +13,15 @@ const REQUEST_RATE: HeaderName = HeaderName::from_static("webhook-request-rate")
 const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
 const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
 
-/// The answer to `OPTIONS`, the handshake of `CloudEvents`. Consent is in the headers.
+/// The response to `OPTIONS`, the handshake of `CloudEvents`, after it was authenticated. Consent is
+/// in the headers.
 ///
-/// The origin is no credential, only a name that anybody can write. So the secret is asked for, where
-/// one is set, and every delivery is checked all the same.
+/// The origin is not a credential: anybody can send the header.
 pub(super) fn options(settings: &WebhookBuilder, request: &Parts) -> Response<Bytes> {
-    if let Some(Verdict::Refuse(reason)) = settings.check.handshake_verdict(request) {
-        tracing::warn!(reason, "a handshake was refused");
-        return empty(StatusCode::UNAUTHORIZED);
-    }
     let headers = &request.headers;
     let mut response = empty(StatusCode::OK);
-    let answer = response.headers_mut();
-    answer.insert(ALLOW, HeaderValue::from_static("OPTIONS, POST"));
+    let consent = response.headers_mut();
+    consent.insert(ALLOW, HeaderValue::from_static("OPTIONS, POST"));
     let Some(origin) = headers.get(REQUEST_ORIGIN) else {
         return response;
     };
@@ -36,21 +31,21 @@ pub(super) fn options(settings: &WebhookBuilder, request: &Parts) -> Response<By
     if !allowed {
         tracing::warn!(
             ?origin,
-            "a handshake was refused: its origin is not allowed"
+            "a handshake was rejected: its origin is not allowed"
         );
         *response.status_mut() = StatusCode::FORBIDDEN;
         return response;
     }
-    answer.insert(ALLOWED_ORIGIN, origin.clone());
+    consent.insert(ALLOWED_ORIGIN, origin.clone());
     if headers.contains_key(REQUEST_RATE) {
-        answer.insert(ALLOWED_RATE, HeaderValue::from_static("*"));
+        consent.insert(ALLOWED_RATE, HeaderValue::from_static("*"));
     }
     response
 }
 
-/// The answer to the validation event of the Event Grid schema; it must be 200.
-pub(super) fn validation(question: &SubscriptionValidation) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(question.response_body()));
+/// The response to the validation event of the Event Grid schema. Its status must be 200.
+pub(super) fn validation(event: &SubscriptionValidation) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(event.response_body()));
     response.headers_mut().insert(
         CONTENT_TYPE,
         HeaderValue::from_static("application/json; charset=utf-8"),

@@ -1,5 +1,5 @@
-//! Checking a JSON Web Token with a provider of cryptography that is chosen here: `jsonwebtoken`
-//! alone takes one for the whole process, which is the application's to choose.
+//! Verifying a JSON Web Token with a cryptography provider that is chosen here. `jsonwebtoken` alone
+//! uses the one of the process, which is the application's choice.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, get_current_timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// The claims that every token is checked by. A token without one of the first three is refused.
+/// The claims that every token is verified by. The first three are required.
 #[derive(Deserialize)]
 struct Claims {
     exp: f64,
@@ -24,8 +24,7 @@ enum Audience {
     Several(Vec<String>),
 }
 
-/// The claims of a token signed with RS256, or nothing if its signature, issuer, audience or time is
-/// wrong.
+/// The claims of a token signed with RS256; none if its signature, issuer, audience or time is wrong.
 pub(super) fn verify<T: DeserializeOwned>(
     token: &str,
     key: &DecodingKey,
@@ -39,32 +38,32 @@ pub(super) fn verify<T: DeserializeOwned>(
 
     let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
     let claims: Claims = serde_json::from_slice(&payload).ok()?;
-    (claims.is_timely(validation.leeway) && claims.is_for(validation)).then_some(())?;
+    (claims.is_valid_now(validation.leeway) && claims.is_for(validation)).then_some(())?;
     serde_json::from_slice(&payload).ok()
 }
 
 impl Claims {
     #[allow(
         clippy::cast_precision_loss,
-        reason = "times of tokens may have fractions, and are far below 2^53 seconds"
+        reason = "times in tokens may have fractions and are far below 2^53 seconds"
     )]
-    fn is_timely(&self, leeway: u64) -> bool {
+    fn is_valid_now(&self, leeway: u64) -> bool {
         let (now, leeway) = (get_current_timestamp() as f64, leeway as f64);
-        // Written so that what is no number is not in time.
+        // NaN is not valid at any time.
         self.exp >= now - leeway && self.nbf.is_none_or(|begin| begin <= now + leeway)
     }
 
     fn is_for(&self, validation: &Validation) -> bool {
-        let is_wanted = |audience: &String| {
-            let wanted = validation.aud.as_ref();
-            wanted.is_some_and(|wanted| wanted.contains(audience))
+        let is_accepted = |audience: &String| {
+            let accepted = validation.aud.as_ref();
+            accepted.is_some_and(|accepted| accepted.contains(audience))
         };
         let issuers = validation.iss.as_ref();
         let is_known = issuers.is_some_and(|issuers| issuers.contains(&self.iss));
         is_known
             && match &self.aud {
-                Audience::One(audience) => is_wanted(audience),
-                Audience::Several(audiences) => audiences.iter().any(is_wanted),
+                Audience::One(audience) => is_accepted(audience),
+                Audience::Several(audiences) => audiences.iter().any(is_accepted),
             }
     }
 }

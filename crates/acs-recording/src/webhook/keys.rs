@@ -1,12 +1,12 @@
-//! The keys that an issuer signs its tokens with.
+//! The public keys of a token issuer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acs_call_automation::read_body;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use jsonwebtoken::DecodingKey;
@@ -14,24 +14,24 @@ use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use url::{Position, Url};
 
-use super::authenticator::InvalidAuthenticator;
+use super::authenticate::InvalidAuthenticator;
 use crate::credential::is_secure;
-use crate::transport::HttpClients;
+use crate::transport::{HttpClients, HttpOptions, Transport};
 
-/// Keys that are older than this are fetched again before they are used, if that works.
-const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
-/// However many tokens have unknown keys, the issuer is asked this often.
-const PAUSE: Duration = Duration::from_secs(60);
-/// As long as it does not answer, deliveries wait for it, so it is asked sooner.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
-/// A configuration or a key set that takes longer is no use to a delivery that waits.
-const FETCH_LIMIT: Duration = Duration::from_secs(5);
-const MAX_DOCUMENT: usize = 256 * 1024;
+/// Older keys are fetched again before they are used, if the issuer can be reached.
+const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The shortest time between two fetches, however many tokens name unknown keys.
+const MIN_INTERVAL: Duration = Duration::from_secs(60);
+/// The same after a failed fetch. It is shorter because deliveries are waiting for the keys.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+/// A delivery that waits for keys cannot wait longer for one document.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_DOCUMENT_SIZE: usize = 256 * 1024;
 /// RSA keys below 2048 bits can be broken.
-const MIN_MODULUS: usize = 256;
+const MIN_MODULUS_BYTES: usize = 256;
 
 /// The keys of one issuer, fetched when they are needed and shared by all clones.
 #[derive(Clone)]
@@ -41,35 +41,34 @@ pub(super) struct Keys {
 
 struct Inner {
     configuration: Url,
-    http: HttpClients,
-    known: RwLock<Known>,
-    /// The latest fetch, for whoever needs a key while it goes on.
+    transport: Arc<dyn Transport>,
+    cache: RwLock<Cache>,
+    /// The latest fetch, which everybody who needs a key waits for.
     fetch: Mutex<Option<Fetch>>,
 }
 
-/// A fetch in a task of its own, which goes on when nobody waits for it any more.
+/// A fetch in a task of its own, so that it continues when a waiting delivery is dropped.
 struct Fetch {
     task: AbortHandle,
-    /// Whether it worked.
+    /// Whether it succeeded.
     outcome: Outcome,
 }
 
 type Outcome = Shared<BoxFuture<'static, bool>>;
 
 #[derive(Default)]
-struct Known {
+struct Cache {
     keys: HashMap<String, Arc<DecodingKey>>,
-    /// When they were fetched.
-    fetched: Option<Instant>,
-    /// Until when the issuer is left alone.
-    pause: Option<Instant>,
+    fetched_at: Option<Instant>,
+    /// No fetch starts before this time.
+    next_fetch: Option<Instant>,
 }
 
-pub(super) enum Found {
-    Key(Arc<DecodingKey>),
+pub(super) enum KeyLookup {
+    Found(Arc<DecodingKey>),
     /// The issuer has no such key.
     Unknown,
-    /// It may have it, but cannot be asked, or not yet again.
+    /// The issuer may have it, but cannot be reached, or not yet again.
     Unavailable,
 }
 
@@ -95,141 +94,164 @@ struct Key {
 }
 
 impl Keys {
+    /// Keys from an `OpenID` configuration, fetched with the system's certificates and proxy.
     pub(super) fn new(configuration: Url) -> Result<Self, InvalidAuthenticator> {
-        let settings = || {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .timeout(FETCH_LIMIT)
-        };
-        let http = HttpClients::new(settings, &configuration)
-            .map_err(|_| InvalidAuthenticator("the HTTP client for keys cannot be made"))?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                configuration,
-                http,
-                known: RwLock::default(),
-                fetch: Mutex::default(),
-            }),
-        })
+        let http = HttpClients::new(HttpOptions::default(), &configuration)
+            .map_err(|_| InvalidAuthenticator("the HTTP client for keys cannot be created"))?;
+        Ok(Self::with_transport(configuration, Arc::new(http)))
     }
 
-    pub(super) async fn find(&self, kid: &str) -> Found {
-        if let Some((key, true)) = self.known(kid) {
-            return Found::Key(key);
+    fn with_transport(configuration: Url, transport: Arc<dyn Transport>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                configuration,
+                transport,
+                cache: RwLock::default(),
+                fetch: Mutex::default(),
+            }),
         }
-        let asked = match self.fetch() {
+    }
+
+    /// The same keys, fetched through another transport.
+    pub(super) fn fetched_through(&self, transport: Arc<dyn Transport>) -> Self {
+        Self::with_transport(self.inner.configuration.clone(), transport)
+    }
+
+    pub(super) async fn find(&self, kid: &str) -> KeyLookup {
+        if let Some((key, true)) = self.cached(kid) {
+            return KeyLookup::Found(key);
+        }
+        let is_current = match self.fetch() {
             Some(outcome) => outcome.await,
             None => false,
         };
-        match self.known(kid) {
-            // An old key is better than none while the issuer cannot be asked.
-            Some((key, _)) => Found::Key(key),
-            // Whoever is told so is refused for good, so an answer of before will not do.
-            None if asked => Found::Unknown,
-            None => Found::Unavailable,
+        match self.cached(kid) {
+            // An old key is better than none while the issuer cannot be reached.
+            Some((key, _)) => KeyLookup::Found(key),
+            // The event of a rejected request is lost, so an older key set is no reason to reject.
+            None if is_current => KeyLookup::Unknown,
+            None => KeyLookup::Unavailable,
         }
     }
 
-    /// A known key, and whether it is fresh.
-    fn known(&self, kid: &str) -> Option<(Arc<DecodingKey>, bool)> {
-        self.read(|known| {
-            let fresh = known.fetched.is_some_and(|at| at.elapsed() < FRESH);
-            Some((Arc::clone(known.keys.get(kid)?), fresh))
+    /// A key from the cache, and whether it is fresh.
+    fn cached(&self, kid: &str) -> Option<(Arc<DecodingKey>, bool)> {
+        self.read(|cache| {
+            let is_fresh = cache.fetched_at.is_some_and(|at| at.elapsed() < MAX_AGE);
+            Some((Arc::clone(cache.keys.get(kid)?), is_fresh))
         })
     }
 
-    /// The fetch that goes on, or a new one unless the issuer is to be left alone.
+    /// The running fetch, or a new one if enough time has passed since the last.
     fn fetch(&self) -> Option<Outcome> {
         let mut latest = self.inner.fetch.lock();
         if let Some(fetch) = latest.as_ref().filter(|fetch| !fetch.task.is_finished()) {
             return Some(fetch.outcome.clone());
         }
-        if self.read(|known| known.pause.is_some_and(|end| Instant::now() < end)) {
+        if self.read(|cache| cache.next_fetch.is_some_and(|time| Instant::now() < time)) {
             return None;
         }
-        let task = tokio::spawn(self.clone().renew());
+        let task = tokio::spawn(self.clone().refresh());
         let fetch = Fetch {
             task: task.abort_handle(),
-            outcome: task.map(|worked| worked.unwrap_or(false)).boxed().shared(),
+            outcome: task
+                .map(|succeeded| succeeded.unwrap_or(false))
+                .boxed()
+                .shared(),
         };
         let outcome = fetch.outcome.clone();
         *latest = Some(fetch);
         Some(outcome)
     }
 
-    fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
-        look(&self.inner.known.read())
+    fn read<T>(&self, read: impl FnOnce(&Cache) -> T) -> T {
+        read(&self.inner.cache.read())
     }
 
-    async fn renew(self) -> bool {
+    async fn refresh(self) -> bool {
         let outcome = self.download().await;
         let now = Instant::now();
         match outcome {
             Ok(keys) => {
-                self.write(|known| {
-                    *known = Known {
+                self.write(|cache| {
+                    *cache = Cache {
                         keys,
-                        fetched: Some(now),
-                        pause: Some(now + PAUSE),
+                        fetched_at: Some(now),
+                        next_fetch: Some(now + MIN_INTERVAL),
                     };
                 });
                 true
             }
             Err(error) => {
-                self.write(|known| known.pause = Some(now + PAUSE_AFTER_FAILURE));
-                let url = shown(&self.inner.configuration);
-                tracing::warn!(url, %error, "the keys for tokens cannot be fetched");
+                self.write(|cache| cache.next_fetch = Some(now + RETRY_INTERVAL));
+                let url = loggable(&self.inner.configuration);
+                tracing::warn!(url, %error, "the signing keys of a token issuer cannot be fetched");
                 false
             }
         }
     }
 
-    fn write(&self, change: impl FnOnce(&mut Known)) {
-        change(&mut self.inner.known.write());
+    fn write(&self, change: impl FnOnce(&mut Cache)) {
+        change(&mut self.inner.cache.write());
     }
 
     async fn download(&self) -> Result<HashMap<String, Arc<DecodingKey>>, String> {
         let configuration: Configuration = self.document(&self.inner.configuration).await?;
-        let address = Url::parse(&configuration.jwks_uri)
+        let key_set = Url::parse(&configuration.jwks_uri)
             .ok()
             .filter(|url| is_secure(url) && url.scheme() == self.inner.configuration.scheme())
-            .ok_or("the configuration has no safe address of keys")?;
-        let set: KeySet = self.document(&address).await?;
+            .ok_or("the OpenID configuration has no secure `jwks_uri`")?;
+        let set: KeySet = self.document(&key_set).await?;
         let keys: HashMap<_, _> = set.keys.into_iter().filter_map(usable).collect();
         if keys.is_empty() {
-            return Err(format!("{} has no RSA key", shown(&address)));
+            return Err(format!("{} contains no usable RSA key", loggable(&key_set)));
         }
         Ok(keys)
     }
 
     async fn document<T: DeserializeOwned>(&self, url: &Url) -> Result<T, String> {
-        let place = shown(url);
-        let broken = |error: reqwest::Error| format!("{place}: {}", error.without_url());
-        let client = self.inner.http.to(url).map_err(broken)?;
-        let request = client.get(url.clone()).send().await;
-        let response = request.and_then(reqwest::Response::error_for_status);
-        let (mut response, mut body) = (response.map_err(broken)?, Vec::new());
-        let read = read_body(&mut response, MAX_DOCUMENT, &mut body).await;
-        if !read.map_err(broken)? {
-            return Err(format!("{place} is too large"));
+        let address = loggable(url);
+        let body = match timeout(FETCH_TIMEOUT, self.body(url)).await {
+            Ok(body) => body.map_err(|error| format!("{address}: {error}"))?,
+            Err(_) => return Err(format!("{address}: there was no response in time")),
+        };
+        serde_json::from_slice(&body).map_err(|error| format!("{address}: {error}"))
+    }
+
+    async fn body(&self, url: &Url) -> Result<Vec<u8>, String> {
+        let request = http::Request::get(url.as_str()).body(Bytes::new());
+        let request = request.map_err(|error| error.to_string())?;
+        let response = self.inner.transport.send(request).await;
+        let response = response.map_err(|error| error.to_string())?;
+        if !response.status().is_success() {
+            return Err(format!("the response is {}", response.status()));
         }
-        serde_json::from_slice(&body).map_err(|error| format!("{place}: {error}"))
+        let mut body = Vec::new();
+        match response
+            .into_body()
+            .read_into(&mut body, MAX_DOCUMENT_SIZE)
+            .await
+        {
+            Ok(true) => Ok(body),
+            Ok(false) => Err(format!("it is longer than {MAX_DOCUMENT_SIZE} bytes")),
+            Err(error) => Err(error.to_string()),
+        }
     }
 }
 
-/// An address as logs may show it: without what may be a secret.
-fn shown(url: &Url) -> &str {
+/// The part of a URL that contains no credentials.
+fn loggable(url: &Url) -> &str {
     &url[Position::BeforeHost..Position::AfterPath]
 }
 
-/// A key that may sign tokens with RS256. Others in the set are no mistake, and no use.
+/// A key that can verify RS256. A key set may contain others, which are skipped.
 fn usable(key: serde_json::Value) -> Option<(String, Arc<DecodingKey>)> {
     let key: Key = serde_json::from_value(key).ok()?;
     let modulus = URL_SAFE_NO_PAD.decode(&key.n).ok()?;
-    let suits = key.kty == "RSA"
+    let is_usable = key.kty == "RSA"
         && key.purpose.is_none_or(|purpose| purpose == "sig")
         && key.alg.is_none_or(|alg| alg == "RS256")
-        && modulus.len() >= MIN_MODULUS;
+        && modulus.len() >= MIN_MODULUS_BYTES;
     let decoding = DecodingKey::from_rsa_components(&key.n, &key.e).ok()?;
-    suits.then(|| (key.kid, Arc::new(decoding)))
+    is_usable.then(|| (key.kid, Arc::new(decoding)))
 }

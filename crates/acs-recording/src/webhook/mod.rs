@@ -1,5 +1,6 @@
-//! Answering deliveries of events: from a request to handled events and a status.
+//! An HTTP endpoint for events: handshakes, authentication, deduplication, handling.
 
+mod authenticate;
 mod authenticator;
 #[cfg(feature = "axum")]
 mod axum;
@@ -10,6 +11,7 @@ mod handshake;
 mod jwt;
 mod keys;
 mod respond;
+mod secret;
 mod token;
 #[cfg(feature = "tower")]
 mod tower;
@@ -19,7 +21,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use authenticator::{Authenticator, InvalidAuthenticator};
+pub use authenticate::{AuthDecision, AuthFuture, Authenticate, InvalidAuthenticator};
+pub use authenticator::Authenticator;
 pub use dedup::{Claim, ClaimToken, DeduplicationStore, EventKey, MemoryStore, StoreFuture};
 pub use handler::{EventHandler, HandlerError};
 pub use token::TokenAuthenticator;
@@ -27,30 +30,32 @@ pub use token::TokenAuthenticator;
 use handler::DynHandler;
 pub(crate) use handler::unless_panicked;
 
-/// A batch of Event Grid is at most 1 MB, unless a single event is larger.
+/// A batch of Event Grid has at most 1 MB, unless a single event is larger.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
-/// Event Grid gives up on an answer after 30 s.
+/// Event Grid waits 30 s for a response.
 const TIMEOUT: Duration = Duration::from_secs(25);
 
-/// An endpoint for events: it answers handshakes, checks who posts, and gives events to a handler.
+/// An endpoint for events. It responds to handshakes, authenticates deliveries, recognizes repeated
+/// ones, and passes events to a handler.
 ///
-/// [`respond`](Self::respond) works with any HTTP server on the types of `http`. With the feature
-/// `tower` it is a `tower::Service`, and with the feature `axum` it makes a router.
+/// [`respond`](Self::respond) works with every HTTP server that uses the types of the crate `http`.
+/// With the feature `tower` a webhook is a `tower::Service`, and with the feature `axum` it has a
+/// router.
 ///
-/// The status of its answer decides what becomes of the events, because Event Grid sends again what
-/// was answered with 5xx, and gives up what was answered with 400, 401, 403 or 413: it goes to the
-/// dead-letter container of the subscription if there is one, and is dropped otherwise. There is one
-/// status for a whole batch, so every other event of it is handled before the batch is refused:
+/// The status of the response decides what happens to the events. After 5xx, Event Grid delivers
+/// them again. After 400, 401, 403 or 413 it gives up: it moves them to the dead-letter container of
+/// the event subscription, or drops them if there is none. A batch has one status, so all its other
+/// events are handled before it is rejected:
 ///
-/// | answer | when |
+/// | status | reason |
 /// |---|---|
 /// | 200 | every event was handled, now or before, or can only be [noted](crate::Disposition) |
-/// | 503 | a handler failed or took too long, an event that cannot be read could not be kept, another delivery of the event is still being handled, or the keys for a token cannot be fetched, or not yet again |
-/// | 400 | everything else was handled, but an event cannot be read or its handler [refused](HandlerError::permanent) it |
-/// | 401 | the request, be it a handshake, did not pass the [check](Authenticator) |
-/// | 403 | a delivery of a subscription, or a handshake of an origin, that is not allowed |
-/// | 405, 413, 415 | not a method, size or content type of deliveries |
+/// | 503 | a handler failed or took too long; an event that cannot be read could not be kept; another delivery of the event is still being handled; or the request cannot be [authenticated](AuthDecision::Unavailable) at the moment |
+/// | 400 | everything else was handled, but an event cannot be read, or the handler [rejected](HandlerError::permanent) it |
+/// | 401 | the [authenticator](Authenticator) denied the request, which may be a handshake |
+/// | 403 | the event subscription, or the origin of a handshake, is not allowed |
+/// | 405, 413, 415 | the method, size or content type is not that of a delivery |
 ///
 /// ```
 /// use acs_recording::spool::Spool;
@@ -58,9 +63,9 @@ const TIMEOUT: Duration = Duration::from_secs(25);
 ///
 /// # async fn run(secret: &str) -> acs_recording::Result<()> {
 /// let spool = Spool::open("spool").await?;
-/// let webhook = Webhook::builder(Authenticator::secret("code", secret)?)
+/// let webhook = Webhook::builder(Authenticator::header_secret("x-webhook-key", secret)?)
 ///     .allow_origin("eventgrid.azure.net")
-///     // Answers 200 when the event is on disk; see `Spool` for what is done with it then.
+///     // The response is 200 when the event is on disk. `Spool` describes what follows.
 ///     .build(spool.clone());
 /// # Ok(())
 /// # }
@@ -77,9 +82,9 @@ struct Inner {
 
 /// Settings of a [`Webhook`].
 #[derive(Clone)]
-#[must_use = "a webhook is made by `build`"]
+#[must_use = "`build` makes the webhook"]
 pub struct WebhookBuilder {
-    check: Authenticator,
+    authenticator: Authenticator,
     store: Option<Arc<dyn DeduplicationStore>>,
     origins: HashSet<String>,
     subscriptions: Option<HashSet<String>>,
@@ -88,12 +93,13 @@ pub struct WebhookBuilder {
 }
 
 impl Webhook {
-    /// Begins a webhook that takes events from whoever passes the check.
+    /// Settings of a webhook that accepts events from requests that pass the authenticator: an
+    /// [`Authenticator`], a [`TokenAuthenticator`], or an [`Authenticate`] implementation.
     ///
-    /// There is no default: [`Authenticator::allow_unauthenticated`] says that anybody may post.
-    pub fn builder(check: Authenticator) -> WebhookBuilder {
+    /// There is no default. [`Authenticator::allow_unauthenticated`] accepts every request.
+    pub fn builder(authenticator: impl Into<Authenticator>) -> WebhookBuilder {
         WebhookBuilder {
-            check,
+            authenticator: authenticator.into(),
             store: Some(Arc::new(MemoryStore::default())),
             origins: HashSet::new(),
             subscriptions: None,
@@ -104,18 +110,17 @@ impl Webhook {
 }
 
 impl WebhookBuilder {
-    /// Allows an origin to deliver `CloudEvents`: it is Event Grid's handshake for these, and none
-    /// is allowed at first. Event Grid's origin is `eventgrid.azure.net`, and in
-    /// other clouds [another one](crate::Cloud::event_grid_origin).
+    /// Allows an origin to deliver `CloudEvents` (default: none). Event Grid names it in the handshake:
+    /// `eventgrid.azure.net`, or in other clouds [another one](crate::Cloud::event_grid_origin).
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.insert(origin.into().to_ascii_lowercase());
         self
     }
 
-    /// Allows a subscription by its name; others are refused then. All are allowed at first.
+    /// Allows an event subscription by its name, and rejects others (default: all are allowed).
     ///
-    /// Callbacks of Call Automation belong to no subscription and are taken all the same. The name
-    /// is in a header that anybody can write, so this is no check of who posts.
+    /// Callbacks of Call Automation belong to no event subscription and are always accepted. The name
+    /// is in a header that every client can send, so this is not authentication.
     pub fn allow_subscription(mut self, name: impl Into<String>) -> Self {
         self.subscriptions
             .get_or_insert_default()
@@ -123,35 +128,36 @@ impl WebhookBuilder {
         self
     }
 
-    /// Remembers handled events elsewhere than in a [`MemoryStore`] of its own.
-    pub fn deduplicate(mut self, store: impl DeduplicationStore) -> Self {
+    /// Where handled events are remembered (default: a [`MemoryStore`]).
+    pub fn deduplication_store(mut self, store: impl DeduplicationStore) -> Self {
         self.store = Some(Arc::new(store));
         self
     }
 
-    /// Gives the handler an event as often as it is delivered.
-    pub fn keep_duplicates(mut self) -> Self {
+    /// Passes an event to the handler as often as it is delivered.
+    pub fn allow_duplicates(mut self) -> Self {
         self.store = None;
         self
     }
 
-    /// The largest body (default: 2 MiB); larger ones are answered with 413, which loses them.
+    /// The largest accepted body in bytes (default: 2 MiB). A larger one is rejected with 413, after
+    /// which Event Grid does not deliver its events again.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
     }
 
-    /// How long an answer may take (default: 25 s), and 28 s at the most, as Event Grid waits 30 and
-    /// the store of handled events may take another.
+    /// How long a response may take (default: 25 s, at most 28 s). Event Grid waits 30 s, and the
+    /// deduplication store may take another.
     ///
-    /// A handler that takes longer is dropped at its next `await`. What was handled by then is
-    /// remembered, so that the next delivery goes on after it.
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.timeout = limit.min(Duration::from_secs(28));
+    /// A handler that takes longer is dropped at its next `await`. Events that were handled by then
+    /// are remembered, so that the next delivery continues after them.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout.min(Duration::from_secs(28));
         self
     }
 
-    /// The webhook, with what it does with events: a function or an [`EventHandler`].
+    /// Makes the webhook, with a function or another [`EventHandler`] for its events.
     pub fn build(self, handler: impl EventHandler) -> Webhook {
         Webhook {
             inner: Arc::new(Inner {
@@ -173,7 +179,7 @@ impl fmt::Debug for Webhook {
 impl fmt::Debug for WebhookBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookBuilder")
-            .field("check", &self.check)
+            .field("authenticator", &self.authenticator)
             .field("deduplicates", &self.store.is_some())
             .field("origins", &self.origins)
             .field("subscriptions", &self.subscriptions)

@@ -1,4 +1,4 @@
-//! From a request to an answer.
+//! From a request to a response.
 
 use std::time::Duration;
 
@@ -9,42 +9,43 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Webhook;
-use super::authenticator::Verdict;
+use super::authenticate::AuthDecision;
+use super::authenticator::RequestKind;
 use super::dedup::{Claim, EventKey};
 use super::functions;
 use super::handshake::{self, empty};
 use crate::error::Disposition;
 use crate::event::{Delivery, Event, EventPayload, Events, InvalidEvent};
 
-/// How long the store may take to note what became of an event, be it after the deadline.
-const NOTE_LIMIT: Duration = Duration::from_secs(1);
+/// How long the store may take to record an outcome, even after the deadline of the delivery.
+const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What became of an event, from good to bad.
+/// The outcome of an event, from best to worst.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
-    Done,
+    Handled,
     /// It can never be handled.
-    Refused,
-    /// It may be handled later.
-    Again,
+    Rejected,
+    /// It can be handled later.
+    Retry,
 }
 
 impl Webhook {
-    /// Answers a request whose body has been read.
+    /// Responds to a request whose body has been read, at most
+    /// [`body_limit`](Self::body_limit) bytes of it.
     ///
-    /// Whoever reads it should stop after [`max_body`](Self::max_body) bytes. The request may be
-    /// dropped at any time: events that were not handled are delivered again.
+    /// The future may be dropped at any time. Events that were not handled are delivered again.
     pub async fn respond(&self, request: Request<Bytes>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
         let deadline = self.deadline();
-        match self.admit(&parts, deadline).await {
+        match self.check_head(&parts, deadline).await {
             Err(response) => response,
-            Ok(()) => self.deliver(&parts, &body, deadline).await,
+            Ok(()) => self.handle_body(&parts, &body, deadline).await,
         }
     }
 
-    /// The largest body that is taken.
-    pub fn max_body(&self) -> usize {
+    /// The largest accepted body, in bytes.
+    pub fn body_limit(&self) -> usize {
         self.inner.settings.body_limit
     }
 
@@ -52,14 +53,17 @@ impl Webhook {
         Instant::now() + self.inner.settings.timeout
     }
 
-    /// Everything that can be decided before the body is read; an error is the answer.
-    pub(super) async fn admit(
+    /// Checks everything that does not need the body. An error is the response, which for a
+    /// handshake may well be a success.
+    pub(super) async fn check_head(
         &self,
         request: &Parts,
         deadline: Instant,
     ) -> Result<(), Response<Bytes>> {
         let settings = &self.inner.settings;
         if request.method == Method::OPTIONS {
+            self.authenticate(request, RequestKind::Handshake, deadline)
+                .await?;
             return Err(handshake::options(settings, request));
         }
         if request.method != Method::POST {
@@ -68,43 +72,57 @@ impl Webhook {
             response.headers_mut().insert(ALLOW, allow);
             return Err(response);
         }
-        match timeout_at(deadline, settings.check.verdict(request)).await {
-            Ok(Verdict::Pass) => {}
-            Ok(Verdict::Refuse(reason)) => {
-                tracing::warn!(reason, "a delivery was refused");
-                return Err(empty(StatusCode::UNAUTHORIZED));
-            }
-            Ok(Verdict::Unavailable(reason)) => {
-                tracing::error!(reason, "a delivery could not be checked");
-                return Err(again());
-            }
-            Err(_) => return Err(again()),
-        }
+        self.authenticate(request, RequestKind::Delivery, deadline)
+            .await?;
         if let Some(allowed) = &settings.subscriptions {
             let name = Delivery::from_headers(&request.headers).and_then(|d| d.subscription);
             let is_allowed = match name {
                 Some(name) => allowed.contains(&name.to_ascii_uppercase()),
-                // Callbacks of Call Automation do not come from Event Grid.
+                // Callbacks of Call Automation belong to no subscription.
                 None => !is_event_grid(&request.headers),
             };
             if !is_allowed {
-                tracing::warn!("a delivery of another subscription was refused");
+                tracing::warn!("a delivery was rejected: its event subscription is not allowed");
                 return Err(empty(StatusCode::FORBIDDEN));
             }
         }
         if !is_json(request) {
             return Err(empty(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
-        let announced = request.headers.get(CONTENT_LENGTH);
-        let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if announced.is_some_and(|length| length > settings.body_limit as u64) {
+        let length = request.headers.get(CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if length.is_some_and(|length| length > settings.body_limit as u64) {
             return Err(too_large());
         }
         Ok(())
     }
 
+    async fn authenticate(
+        &self,
+        request: &Parts,
+        kind: RequestKind,
+        deadline: Instant,
+    ) -> Result<(), Response<Bytes>> {
+        let decision = self.inner.settings.authenticator.decide(request, kind);
+        match timeout_at(deadline, decision).await {
+            Ok(None | Some(AuthDecision::Allow)) => Ok(()),
+            Ok(Some(AuthDecision::Deny(reason))) => {
+                tracing::warn!(%reason, ?kind, "a request was rejected");
+                Err(empty(StatusCode::UNAUTHORIZED))
+            }
+            Ok(Some(AuthDecision::Unavailable(reason))) => {
+                tracing::error!(%reason, ?kind, "a request could not be authenticated");
+                Err(retry_later())
+            }
+            Err(_) => {
+                tracing::error!(?kind, "a request could not be authenticated in time");
+                Err(retry_later())
+            }
+        }
+    }
+
     /// Handles the events in a body.
-    pub(super) async fn deliver(
+    pub(super) async fn handle_body(
         &self,
         request: &Parts,
         body: &[u8],
@@ -113,118 +131,120 @@ impl Webhook {
         if body.len() > self.inner.settings.body_limit {
             return too_large();
         }
-        let mut worst = Outcome::Done;
+        let mut worst = Outcome::Handled;
         let events = Events::from_request(&request.headers, body);
-        let alone = events.len() == 1;
-        let invocation = events.invocation();
+        let is_single = events.len() == 1;
+        let trigger = events.function_trigger();
         for event in events {
             if Instant::now() >= deadline {
-                worst = Outcome::Again;
+                worst = Outcome::Retry;
                 break;
             }
             let outcome = match event {
                 Ok(event) => {
-                    // It comes alone. An answer to it says nothing of other events, which would be
-                    // lost.
-                    if let (true, EventPayload::SubscriptionValidation(question)) =
-                        (alone, event.payload())
+                    // Event Grid sends it alone. Among other events, the response to it would
+                    // acknowledge them unhandled.
+                    if let (true, EventPayload::SubscriptionValidation(validation)) =
+                        (is_single, event.payload())
                     {
-                        return functions::response(invocation, handshake::validation(question));
+                        return functions::response(trigger, handshake::validation(validation));
                     }
                     self.handle(event, deadline).await
                 }
-                Err(error) => self.refuse(&error, deadline).await,
+                Err(error) => self.reject(&error, deadline).await,
             };
             worst = worst.max(outcome);
         }
         match worst {
-            Outcome::Done => functions::response(invocation, empty(StatusCode::OK)),
-            Outcome::Refused => empty(StatusCode::BAD_REQUEST),
-            Outcome::Again => again(),
+            Outcome::Handled => functions::response(trigger, empty(StatusCode::OK)),
+            Outcome::Rejected => empty(StatusCode::BAD_REQUEST),
+            Outcome::Retry => retry_later(),
         }
     }
 
-    /// Handles one event, unless that was done before.
+    /// Handles one event, unless it was handled before.
     async fn handle(&self, event: Event, deadline: Instant) -> Outcome {
         let name = event.to_string();
         let Some(store) = &self.inner.settings.store else {
             return self.call_handler(event, &name, deadline).await;
         };
         let key = EventKey::of(&event);
-        // Until the deadline this delivery has the event for itself; after it, it has given up.
+        // This delivery holds the event until its deadline.
         let lease = deadline.saturating_duration_since(Instant::now()) + Duration::from_secs(1);
         let token = match timeout_at(deadline, store.claim(&key, lease)).await {
-            Ok(Ok(Claim::Mine(token))) => token,
-            Ok(Ok(Claim::Done)) => return Outcome::Done,
-            // Of a busy event the outcome is not known yet, and this delivery must not stand for
-            // it.
-            Ok(Ok(Claim::Busy)) | Err(_) => return Outcome::Again,
+            Ok(Ok(Claim::Acquired(token))) => token,
+            Ok(Ok(Claim::Completed)) => return Outcome::Handled,
+            // The other delivery may still fail, so this one must not acknowledge the event.
+            Ok(Ok(Claim::InProgress)) | Err(_) => return Outcome::Retry,
             Ok(Err(error)) => {
-                tracing::error!(%error, event = name, "the store of handled events failed");
-                return Outcome::Again;
+                tracing::error!(%error, event = name, "the deduplication store failed");
+                return Outcome::Retry;
             }
         };
         let outcome = self.call_handler(event, &name, deadline).await;
-        let noted = match outcome {
-            Outcome::Done => store.done(&key, token),
-            // Refused events must be refused each time they come: if they counted as done, a
-            // batch that comes again for another event would succeed without them.
-            Outcome::Refused | Outcome::Again => store.release(&key, token),
+        let recorded = match outcome {
+            Outcome::Handled => store.complete(&key, token),
+            // A rejected event must be rejected in every delivery. If it counted as completed, a
+            // batch that is delivered again for another event would succeed without it.
+            Outcome::Rejected | Outcome::Retry => store.release(&key, token),
         };
-        // If that fails, the event is handled twice at worst, or a little later.
-        match timeout(NOTE_LIMIT, noted).await {
+        // If this fails, the event is handled twice at worst, or a little later.
+        match timeout(STORE_TIMEOUT, recorded).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::error!(%error, event = name, "the store of handled events failed");
+                tracing::error!(%error, event = name, "the deduplication store failed");
             }
-            Err(_) => tracing::error!(event = name, "the store of handled events is slow"),
+            Err(_) => tracing::error!(
+                event = name,
+                "the deduplication store did not respond in time"
+            ),
         }
         outcome
     }
 
-    /// Lets the handler keep an event that cannot be read, before it is refused.
-    async fn refuse(&self, event: &InvalidEvent, deadline: Instant) -> Outcome {
-        match timeout_at(deadline, self.inner.handler.invalid(event)).await {
-            Ok(Ok(())) => Outcome::Refused,
+    /// Lets the handler keep an event that cannot be read before it is rejected.
+    async fn reject(&self, event: &InvalidEvent, deadline: Instant) -> Outcome {
+        match timeout_at(deadline, self.inner.handler.handle_invalid(event)).await {
+            Ok(Ok(())) => Outcome::Rejected,
             Ok(Err(error)) => {
                 tracing::warn!(%error, %event, "an event that cannot be read was not kept");
-                Outcome::Again
+                Outcome::Retry
             }
-            Err(_) => Outcome::Again,
+            Err(_) => Outcome::Retry,
         }
     }
 
     async fn call_handler(&self, event: Event, name: &str, deadline: Instant) -> Outcome {
         let id = event.id.clone();
         match timeout_at(deadline, self.inner.handler.handle(event)).await {
-            Ok(Ok(())) => Outcome::Done,
+            Ok(Ok(())) => Outcome::Handled,
             Ok(Err(error)) if error.is_permanent() => {
-                tracing::warn!(%error, event = name, "an event was refused");
-                Outcome::Refused
+                tracing::warn!(%error, event = name, "an event was rejected");
+                Outcome::Rejected
             }
             Ok(Err(error)) if error.disposition() == Disposition::Note => {
                 let id = id.as_str();
-                tracing::warn!(%error, event = name, id, "there is nothing to do for an event");
-                Outcome::Done
+                tracing::warn!(%error, event = name, id, "an event was acknowledged that cannot be handled");
+                Outcome::Handled
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, event = name, "an event was not handled");
-                Outcome::Again
+                Outcome::Retry
             }
             Err(_) => {
                 tracing::warn!(event = name, "an event was not handled in time");
-                Outcome::Again
+                Outcome::Retry
             }
         }
     }
 }
 
-/// Whether Event Grid delivers, to believe the headers.
+/// Whether the headers are those of Event Grid.
 fn is_event_grid(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| name.as_str().starts_with("aeg-"))
 }
 
-/// Whether the body claims to be what deliveries are. Without a content type it may be.
+/// Whether the content type is that of a delivery, or missing.
 fn is_json(request: &Parts) -> bool {
     let Some(value) = request.headers.get(CONTENT_TYPE) else {
         return true;
@@ -243,12 +263,12 @@ fn is_json(request: &Parts) -> bool {
 }
 
 pub(super) fn too_large() -> Response<Bytes> {
-    tracing::warn!("a delivery was refused: it is too large");
+    tracing::warn!("a delivery was rejected: it is too large");
     empty(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
-/// "Send it again": of all statuses this one makes Event Grid wait longest, 30 seconds.
-pub(super) fn again() -> Response<Bytes> {
+/// The response after which Event Grid delivers the events again, after 30 seconds or more.
+pub(super) fn retry_later() -> Response<Bytes> {
     let mut response = empty(StatusCode::SERVICE_UNAVAILABLE);
     let seconds = HeaderValue::from_static("30");
     response.headers_mut().insert(RETRY_AFTER, seconds);

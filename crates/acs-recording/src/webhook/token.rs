@@ -5,32 +5,34 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
 use jsonwebtoken::{Algorithm, Validation, decode_header};
 use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
 
-use super::authenticator::{InvalidAuthenticator, Verdict};
+use super::authenticate::{AuthDecision, AuthFuture, Authenticate, InvalidAuthenticator};
 use super::jwt;
-use super::keys::{Found, Keys};
+use super::keys::{KeyLookup, Keys};
 use crate::cloud::Cloud;
 use crate::credential::is_secure;
-use crate::mistaken::{Mistaken, recognize};
+use crate::transport::Transport;
+use crate::value_kind::{ValueKind, detect_kind};
 
-/// Where an issuer of callbacks says which keys its tokens are signed with.
+/// The path of the `OpenID` configuration at an issuer of callbacks.
 const CALLBACK_CONFIGURATION: &str = "calling/.well-known/acsopenidconfiguration";
 
-/// Tokens are a few kilobytes; nobody has to parse more.
-const MAX_TOKEN: usize = 16 * 1024;
+/// Tokens have a few kilobytes.
+const MAX_TOKEN_SIZE: usize = 16 * 1024;
 
-/// How far clocks may be apart, in seconds.
+/// The accepted difference between clocks, in seconds.
 const LEEWAY: u64 = 60;
 
-/// Checks bearer tokens: signature (RS256 only), issuer, audience and time.
+/// Authenticates requests by their bearer token: signature (RS256 only), issuer, audience and time.
 ///
-/// The keys come from the issuer's `OpenID` configuration, are kept for a day, and are fetched again
-/// when a token has an unknown key, though not more than once a minute. In between, what has an
-/// unknown key is put off and not refused, because the key may be new.
+/// The signing keys come from the issuer's `OpenID` configuration and are cached for a day. They are
+/// fetched again when a token names an unknown key, at most once a minute. In between, a request
+/// with an unknown key is answered with 503 and not with 401, because the key may be new.
 #[derive(Clone)]
 pub struct TokenAuthenticator {
     inner: Arc<Inner>,
@@ -38,42 +40,42 @@ pub struct TokenAuthenticator {
 
 struct Inner {
     validation: Validation,
-    /// The application that must have asked for the token.
+    /// The application that the token must have been issued to.
     application: Option<String>,
     keys: Keys,
 }
 
-/// What else than the standard claims is looked at.
+/// The claims beside those that every token is verified by.
 #[derive(Deserialize)]
 struct Claims {
-    /// One, of which `Validation` would take a list, too.
+    /// `Validation` alone would accept a list as well.
     #[serde(rename = "iss")]
     _issuer: String,
-    /// The application, in version 1 of Entra's tokens.
+    /// The application, in version 1 of Entra ID tokens.
     appid: Option<String>,
     /// The application, in version 2.
     azp: Option<String>,
 }
 
 impl TokenAuthenticator {
-    /// Tokens of Call Automation's callbacks, in the public cloud.
+    /// Tokens of Call Automation callbacks, in the public cloud.
     ///
     /// `resource_id` is the immutable id of the Communication Services resource, a GUID that the
-    /// portal shows as `immutableResourceId` in the resource's JSON view; it is the tokens'
-    /// audience.
+    /// portal shows as `immutableResourceId` in the resource's JSON view. It is the audience of the
+    /// tokens.
     ///
     /// # Errors
-    /// The resource id is no GUID. The error says what it is, such as the resource's path in Azure
-    /// Resource Manager, and what to give.
+    /// The resource id is not a GUID. The error says what it is, such as the resource's path in Azure
+    /// Resource Manager, and what to pass instead.
     pub fn callbacks(resource_id: impl AsRef<str>) -> Result<Self, InvalidAuthenticator> {
         Self::callbacks_in(Cloud::Public, resource_id)
     }
 
-    /// As [`callbacks`](Self::callbacks), in another cloud. Its issuer is inferred, not documented:
-    /// see [`Cloud`]. If it is another one, use [`new`](Self::new).
+    /// Like [`callbacks`](Self::callbacks), in another cloud. The issuer there is inferred and not
+    /// documented; see [`Cloud`]. If it is a different one, use [`new`](Self::new).
     ///
     /// # Errors
-    /// As [`callbacks`](Self::callbacks).
+    /// Those of [`callbacks`](Self::callbacks).
     pub fn callbacks_in(
         cloud: Cloud,
         resource_id: impl AsRef<str>,
@@ -84,16 +86,15 @@ impl TokenAuthenticator {
         Self::with_audiences(&configuration, [issuer], &audiences)
     }
 
-    /// Tokens of an Event Grid subscription that delivers to a webhook protected by Entra ID, in
-    /// the public cloud.
+    /// Tokens of an event subscription that delivers to a webhook protected by Microsoft Entra ID,
+    /// in the public cloud.
     ///
-    /// `audience` is the application id or URI that the subscription is set up with. Only tokens
-    /// that Event Grid asked for pass.
-    ///
-    /// The tenant is given by its id, a GUID, because that is what its tokens say; not by a domain.
+    /// `tenant_id` is the GUID of the tenant, not one of its domains. `audience` is the application
+    /// id or URI that the event subscription is configured with. Only tokens that were issued to
+    /// Event Grid are accepted.
     ///
     /// # Errors
-    /// The tenant is no GUID, or the audience is empty.
+    /// The tenant id is not a GUID, or the audience is empty.
     pub fn entra(
         tenant_id: &str,
         audience: impl Into<String>,
@@ -101,44 +102,43 @@ impl TokenAuthenticator {
         Self::entra_in(Cloud::Public, tenant_id, audience, None)
     }
 
-    /// As [`entra`](Self::entra), in another cloud.
+    /// Like [`entra`](Self::entra), in another cloud.
     ///
-    /// `application` is that of Event Grid, by its client id. None takes the
-    /// [documented one](Cloud::event_grid_application) of the cloud.
+    /// `application` is the client id of Event Grid's application (default: the
+    /// [documented one](Cloud::event_grid_application) of the cloud).
     ///
     /// # Errors
-    /// As [`entra`](Self::entra); or the cloud has no documented application, and none is given.
+    /// Those of [`entra`](Self::entra). Or the cloud has no documented application, and none is given.
     pub fn entra_in(
         cloud: Cloud,
         tenant_id: &str,
         audience: impl Into<String>,
         application: Option<&str>,
     ) -> Result<Self, InvalidAuthenticator> {
-        // In tokens it is in lower case, with hyphens.
+        // Tokens have it in lower case, with hyphens.
         let tenant_id = Uuid::try_parse(tenant_id)
-            .map_err(|_| InvalidAuthenticator("a tenant is given by its id, a GUID"))?
+            .map_err(|_| InvalidAuthenticator("the tenant id is not a GUID"))?
             .hyphenated()
             .to_string();
         let application = application
             .or_else(|| cloud.event_grid_application())
             .ok_or(InvalidAuthenticator(
-                "the application of Event Grid is not documented for this cloud: give its client \
-                 id, which Entra ID lists as Microsoft.EventGrid",
+                "the application of Event Grid is not documented for this cloud; pass the client id \
+                 of the application that Entra ID lists as Microsoft.EventGrid",
             ))?;
         let login = format!("{}/{tenant_id}/v2.0", cloud.authority_host());
-        let check = Self::new(
+        let authenticator = Self::new(
             &format!("{login}/.well-known/openid-configuration"),
             cloud.entra_issuers(&tenant_id),
             audience,
         )?;
-        Ok(check.application(application))
+        Ok(authenticator.application(application))
     }
 
-    /// Tokens of another issuer, by the address of its `OpenID` configuration.
+    /// Tokens of another issuer. `configuration` is the URL of its `OpenID` configuration.
     ///
     /// # Errors
-    /// The address is not `https` (or `http` on this machine), or the audience or all issuers are
-    /// empty.
+    /// The URL is not `https` (or `http` on loopback), or the audience or an issuer is missing.
     pub fn new<I: Into<String>>(
         configuration: &str,
         issuers: impl IntoIterator<Item = I>,
@@ -147,7 +147,7 @@ impl TokenAuthenticator {
         Self::with_audiences(configuration, issuers, &[audience.into()])
     }
 
-    /// As [`new`](Self::new), for tokens with any of these audiences.
+    /// Like [`new`](Self::new), for tokens with any of these audiences.
     fn with_audiences<I: Into<String>>(
         configuration: &str,
         issuers: impl IntoIterator<Item = I>,
@@ -158,7 +158,7 @@ impl TokenAuthenticator {
                 .ok()
                 .filter(is_secure)
                 .ok_or(InvalidAuthenticator(
-                    "an OpenID configuration is at an https address",
+                    "the URL of an OpenID configuration must be https",
                 ))?;
         let issuers: Vec<String> = issuers.into_iter().map(Into::into).collect();
         if audiences.iter().any(String::is_empty)
@@ -166,7 +166,7 @@ impl TokenAuthenticator {
             || issuers.iter().any(String::is_empty)
         {
             return Err(InvalidAuthenticator(
-                "tokens are checked for an issuer and an audience",
+                "tokens cannot be verified without an issuer and an audience",
             ));
         }
         let mut validation = Validation::new(Algorithm::RS256);
@@ -182,7 +182,8 @@ impl TokenAuthenticator {
         })
     }
 
-    /// Takes only tokens that this application asked for.
+    /// Accepts only tokens that were issued to the application with this client id (default: every
+    /// application).
     pub fn application(self, id: impl Into<String>) -> Self {
         let inner = &self.inner;
         Self {
@@ -194,52 +195,89 @@ impl TokenAuthenticator {
         }
     }
 
-    pub(super) async fn verdict(&self, headers: &HeaderMap) -> Verdict {
+    /// Fetches the signing keys through this transport (default: HTTPS with the certificates and the
+    /// proxy of the system).
+    ///
+    /// The [transport of a client](crate::RecordingClient::transport) has the client's root
+    /// certificates and proxy. The requests carry no credentials, and each of them may take 5 seconds.
+    ///
+    /// ```
+    /// # use acs_recording::{RecordingClient, webhook::TokenAuthenticator};
+    /// # fn run(client: &RecordingClient, resource_id: &str) -> acs_recording::Result<()> {
+    /// let callbacks = TokenAuthenticator::callbacks(resource_id)?.transport(client.transport());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn transport(self, transport: Arc<dyn Transport>) -> Self {
+        let inner = &self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                validation: inner.validation.clone(),
+                application: inner.application.clone(),
+                keys: inner.keys.fetched_through(transport),
+            }),
+        }
+    }
+
+    async fn decide(&self, headers: &HeaderMap) -> AuthDecision {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
-            return Verdict::Refuse("there is no token, or there are several");
+            return AuthDecision::deny("the bearer token is missing, or there are several");
         };
         let Some(token) = value.to_str().ok().and_then(bearer) else {
-            return Verdict::Refuse("the authorization is no bearer token");
+            return AuthDecision::deny("the authorization is not a bearer token");
         };
-        if token.len() > MAX_TOKEN {
-            return Verdict::Refuse("the token is too long");
+        if token.len() > MAX_TOKEN_SIZE {
+            return AuthDecision::deny("the token is too long");
         }
         let Ok(header) = decode_header(token) else {
-            return Verdict::Refuse("the token's header cannot be read");
+            return AuthDecision::deny("the header of the token cannot be read");
         };
         if header.alg != Algorithm::RS256 {
-            return Verdict::Refuse("the token is not signed with RS256");
+            return AuthDecision::deny("the token is not signed with RS256");
         }
-        // What is listed there has to be understood, and no extension is.
+        // An extension that is listed there must be understood, and none is.
         if header.crit.is_some() {
-            return Verdict::Refuse("the token requires an extension");
+            return AuthDecision::deny("the token requires an extension");
         }
         let Some(kid) = header.kid else {
-            return Verdict::Refuse("the token names no key");
+            return AuthDecision::deny("the token names no key");
         };
         let key = match self.inner.keys.find(&kid).await {
-            Found::Key(key) => key,
-            Found::Unknown => return Verdict::Refuse("the token's key is none of the issuer's"),
-            Found::Unavailable => {
-                return Verdict::Unavailable("the issuer's keys cannot be fetched");
+            KeyLookup::Found(key) => key,
+            KeyLookup::Unknown => {
+                return AuthDecision::deny("the issuer has no key of the token's key id");
+            }
+            KeyLookup::Unavailable => {
+                return AuthDecision::unavailable("the keys of the issuer cannot be fetched");
             }
         };
         let Some(claims) = jwt::verify::<Claims>(token, &key, &self.inner.validation) else {
-            return Verdict::Refuse("the token's signature, issuer, audience or time is wrong");
+            return AuthDecision::deny("the token's signature, issuer, audience or time is wrong");
         };
-        let Some(wanted) = &self.inner.application else {
-            return Verdict::Pass;
+        let Some(application) = &self.inner.application else {
+            return AuthDecision::Allow;
         };
-        if claims.appid.or(claims.azp).as_ref() == Some(wanted) {
-            Verdict::Pass
+        if claims.appid.or(claims.azp).as_ref() == Some(application) {
+            AuthDecision::Allow
         } else {
-            Verdict::Refuse("the token is another application's")
+            AuthDecision::deny("the token was issued to another application")
         }
     }
 }
 
-/// The immutable id of a resource, as it was given and as the service writes GUIDs.
+impl Authenticate for TokenAuthenticator {
+    fn authenticate<'a>(&'a self, request: &'a Parts) -> AuthFuture<'a> {
+        Box::pin(self.decide(&request.headers))
+    }
+
+    /// No sender puts a token into a handshake.
+    fn authenticates_handshake(&self) -> bool {
+        false
+    }
+}
+
+/// The immutable id of a resource, as it was passed and as the service writes GUIDs.
 fn immutable_id(text: &str) -> Result<Vec<String>, InvalidAuthenticator> {
     let text = text.trim();
     if let Some(id) = Uuid::try_parse(text).ok().filter(|_| text.len() == 36) {
@@ -247,25 +285,25 @@ fn immutable_id(text: &str) -> Result<Vec<String>, InvalidAuthenticator> {
         audiences.dedup();
         return Ok(audiences);
     }
-    Err(InvalidAuthenticator(match recognize(text) {
-        Some(Mistaken::ArmPath) => {
+    Err(InvalidAuthenticator(match detect_kind(text) {
+        Some(ValueKind::ArmPath) => {
             "this is the resource's path in Azure Resource Manager; the immutable resource id is \
              the GUID that the portal shows as `immutableResourceId` in the resource's JSON view"
         }
-        Some(Mistaken::HostName | Mistaken::Url) => {
-            "this is the resource's address; the immutable resource id is the GUID that the portal \
+        Some(ValueKind::HostName | ValueKind::Url) => {
+            "this is the resource's endpoint; the immutable resource id is the GUID that the portal \
              shows as `immutableResourceId` in the resource's JSON view"
         }
-        Some(Mistaken::PortalUrl) => {
-            "this is an address of the Azure portal; the immutable resource id is the GUID that it \
+        Some(ValueKind::PortalUrl) => {
+            "this is a URL of the Azure portal; the immutable resource id is the GUID that it \
              shows as `immutableResourceId` in the resource's JSON view"
         }
-        Some(Mistaken::ConnectionString) => {
+        Some(ValueKind::ConnectionString) => {
             "this is a connection string; the immutable resource id is the GUID that the portal \
              shows as `immutableResourceId` in the resource's JSON view"
         }
-        Some(Mistaken::Quoted | Mistaken::Braced) => {
-            "the immutable resource id stands in quotes or braces: leave them away"
+        Some(ValueKind::Quoted | ValueKind::Braced) => {
+            "the immutable resource id is in quotes or braces; pass it without them"
         }
         _ => {
             "the immutable resource id is a GUID, which the portal shows as `immutableResourceId` \
@@ -296,14 +334,14 @@ mod tests {
     const RESOURCE: &str = "631fa8d8-aab5-4ac5-8e15-261aa2590750";
 
     #[test]
-    fn the_resource_id_is_the_immutable_one() {
+    fn callbacks_require_the_immutable_resource_id() {
         let path = "/subscriptions/1/resourceGroups/r/providers/Microsoft.Communication/x/acs";
-        for (id, said) in [
+        for (id, expected) in [
             (path, "Azure Resource Manager"),
-            ("contoso.communication.azure.com", "the resource's address"),
+            ("contoso.communication.azure.com", "the resource's endpoint"),
             (
                 "https://contoso.communication.azure.com/",
-                "the resource's address",
+                "the resource's endpoint",
             ),
             ("https://portal.azure.com/#@t/resource/x", "Azure portal"),
             (
@@ -316,17 +354,17 @@ mod tests {
             ("", "is a GUID"),
         ] {
             let error = TokenAuthenticator::callbacks(id).unwrap_err().to_string();
-            assert!(error.contains(said), "{id}: {error}");
+            assert!(error.contains(expected), "{id}: {error}");
         }
-        let check = TokenAuthenticator::callbacks(RESOURCE.to_uppercase()).unwrap();
-        let audiences = check.inner.validation.aud.as_ref().unwrap();
+        let authenticator = TokenAuthenticator::callbacks(RESOURCE.to_uppercase()).unwrap();
+        let audiences = authenticator.inner.validation.aud.as_ref().unwrap();
         assert!(audiences.contains(RESOURCE) && audiences.len() == 2);
     }
 
     #[test]
-    fn clouds_have_issuers_of_their_own() {
-        let issuers = |check: &TokenAuthenticator| {
-            let mut issuers: Vec<_> = check
+    fn issuers_depend_on_the_cloud() {
+        let issuers = |authenticator: &TokenAuthenticator| {
+            let mut issuers: Vec<_> = authenticator
                 .inner
                 .validation
                 .iss

@@ -1,4 +1,4 @@
-//! The webhook as a service of tower.
+//! The webhook as a `tower::Service`.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::Webhook;
 use super::handshake::empty;
-use super::respond::{again, too_large};
+use super::respond::{retry_later, too_large};
 
 type ServiceFuture =
     Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send>>;
@@ -39,8 +39,7 @@ where
 }
 
 impl Webhook {
-    /// As [`respond`](Self::respond), and reads the body, of which nothing is read before the
-    /// request has passed the check.
+    /// Like [`respond`](Self::respond). The body is read only after the request was authenticated.
     async fn serve<B>(&self, request: Request<B>) -> Response<Bytes>
     where
         B: Body + Send,
@@ -49,19 +48,19 @@ impl Webhook {
     {
         let deadline = self.deadline();
         let (parts, body) = request.into_parts();
-        if let Err(response) = self.admit(&parts, deadline).await {
+        if let Err(response) = self.check_head(&parts, deadline).await {
             return response;
         }
-        let body = Limited::new(body, self.max_body()).collect();
+        let body = Limited::new(body, self.body_limit()).collect();
         let body = match timeout_at(deadline, Box::pin(body)).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) if error.is::<LengthLimitError>() => return too_large(),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the body of a delivery broke off");
-                return again();
+                tracing::warn!(%error, "the body of a delivery could not be read");
+                return retry_later();
             }
             Err(_) => return empty(StatusCode::REQUEST_TIMEOUT),
         };
-        self.deliver(&parts, &body, deadline).await
+        self.handle_body(&parts, &body, deadline).await
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub mod signature;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

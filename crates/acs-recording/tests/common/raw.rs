@@ -16,7 +16,7 @@ pub struct Script {
     /// Sent at once; line ends of the head become `\r\n`.
     pub text: String,
     /// Sent one by one, with this pause between them, until the client closes the connection.
-    pub drips: Option<Duration>,
+    pub byte_interval: Option<Duration>,
     /// Keeps the connection open and sends nothing more.
     pub hangs: bool,
 }
@@ -36,9 +36,9 @@ impl Script {
         }
     }
 
-    pub fn slow_server(text: impl Into<String>, pause: Duration) -> Self {
+    pub fn slow(text: impl Into<String>, pause: Duration) -> Self {
         Self {
-            drips: Some(pause),
+            byte_interval: Some(pause),
             ..Self::new(text)
         }
     }
@@ -125,7 +125,7 @@ async fn play(stream: &mut TcpStream, script: Script) -> std::io::Result<()> {
         None => script.text,
     };
     stream.write_all(text.as_bytes()).await?;
-    if let Some(pause) = script.drips {
+    if let Some(pause) = script.byte_interval {
         loop {
             stream.write_all(b"x").await?;
             tokio::time::sleep(pause).await;

@@ -1,4 +1,4 @@
-//! What becomes of events.
+//! Handling of events: statuses, repeated deliveries, timeouts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 use super::{SECRET, Seen, event, post, status};
 
 #[tokio::test]
-async fn a_handler_that_panics_has_failed_and_takes_no_other_event_with_it() {
+async fn a_panicking_handler_does_not_affect_other_events() {
     let seen = Seen::default();
     let (log, calm) = (seen.clone(), Arc::new(AtomicUsize::new(0)));
     let panics = Arc::clone(&calm);
@@ -33,14 +33,14 @@ async fn a_handler_that_panics_has_failed_and_takes_no_other_event_with_it() {
     let batch = || post("/e", format!("[{}, {}]", event("bad"), event("good")));
     assert_eq!(status(&webhook, batch()).await, 503);
     assert_eq!(seen.ids(), ["good"]);
-    // It is not taken for one that is being handled.
+    // The claim on it was released.
     calm.store(1, Ordering::Relaxed);
     assert_eq!(status(&webhook, batch()).await, 200);
     assert_eq!(seen.ids(), ["bad"]);
 }
 
 #[tokio::test]
-async fn statuses_lose_no_event() {
+async fn the_status_of_a_batch_loses_no_event() {
     let seen = Seen::default();
     let webhook = seen.webhook(Webhook::builder(Authenticator::allow_unauthenticated()));
     seen.fail
@@ -51,7 +51,7 @@ async fn statuses_lose_no_event() {
         let events: Vec<_> = ids.iter().map(|id| event(id)).collect();
         post("/e", format!("[{}]", events.join(",")))
     };
-    // One has to come again: so does the delivery, and what was handled is not handled twice.
+    // One event must be delivered again, so the batch must. Handled events are not handled twice.
     assert_eq!(
         status(&webhook, batch(&["a", "later", "b", "never"])).await,
         503
@@ -68,14 +68,14 @@ async fn statuses_lose_no_event() {
         200
     );
     assert_eq!(seen.ids(), ["later"]);
-    // What can never be handled is refused each time, or it would never be given up.
+    // An event that can never be handled is rejected in every delivery.
     seen.fail.lock().unwrap().push(("never".into(), true));
     assert_eq!(
         status(&webhook, batch(&["a", "later", "b", "never"])).await,
         400
     );
     assert_eq!(seen.ids(), ["never"]);
-    // It is given up only after the rest was handled.
+    // The batch is rejected only after the rest was handled.
     seen.fail.lock().unwrap().push(("no use".into(), true));
     assert_eq!(status(&webhook, batch(&["no use", "d"])).await, 400);
     assert_eq!(seen.ids(), ["no use", "d"]);
@@ -91,9 +91,9 @@ async fn statuses_lose_no_event() {
     assert_eq!(seen.ids(), ["a"]);
 }
 
-/// The Functions host wants JSON for an answer, and what triggered it stays if it gets an error.
+/// The Functions host expects a JSON response, and retries after an error.
 #[tokio::test]
-async fn a_functions_host_gets_the_answer_that_it_wants() {
+async fn a_functions_host_gets_its_own_response_format() {
     let done = serde_json::json!({"Outputs": {}, "Logs": [], "ReturnValue": null});
     let seen = Seen::default();
     let webhook = seen.webhook(Webhook::builder(Authenticator::allow_unauthenticated()));
@@ -108,8 +108,8 @@ async fn a_functions_host_gets_the_answer_that_it_wants() {
         let response = webhook.respond(post("/files", body)).await;
         assert_eq!(response.status(), 200, "{id}");
         assert_eq!(response.headers()["content-type"], "application/json");
-        let answer: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
-        assert_eq!(answer, done);
+        let output: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(output, done);
         assert_eq!(seen.ids(), [id]);
     }
 
@@ -122,27 +122,27 @@ async fn a_functions_host_gets_the_answer_that_it_wants() {
     let body = r#"{"Data": {"in": "hello"}, "Metadata": {}}"#;
     assert_eq!(status(&webhook, post("/files", body)).await, 400);
 
-    // A request that is passed on is answered through an output.
-    let question = r#"[{"id": "1", "data": {"validationCode": "c-1"},
+    // The response to an HTTP trigger is an output.
+    let validation = r#"[{"id": "1", "data": {"validationCode": "c-1"},
         "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent"}]"#;
-    let request = serde_json::json!({"Data": {"req": {"Method": "POST", "Body": question,
+    let request = serde_json::json!({"Data": {"req": {"Method": "POST", "Body": validation,
         "Headers": {"aeg-event-type": ["SubscriptionValidation"]}}}, "Metadata": {}});
     let response = webhook.respond(post("/files", request.to_string())).await;
     assert_eq!(response.status(), 200);
-    let answer: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
-    assert_eq!(answer["Outputs"]["res"], answer["ReturnValue"]);
+    let output: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(output["Outputs"]["res"], output["ReturnValue"]);
     assert_eq!(
-        answer["Outputs"]["res"],
+        output["Outputs"]["res"],
         serde_json::json!({"statusCode": 200, "body": r#"{"validationResponse":"c-1"}"#,
             "headers": {"Content-Type": "application/json; charset=utf-8"}})
     );
 }
 
 #[tokio::test]
-async fn duplicates_can_be_wanted() {
+async fn duplicates_can_be_allowed() {
     let seen = Seen::default();
     let webhook =
-        seen.webhook(Webhook::builder(Authenticator::allow_unauthenticated()).keep_duplicates());
+        seen.webhook(Webhook::builder(Authenticator::allow_unauthenticated()).allow_duplicates());
     for _ in 0..3 {
         assert_eq!(status(&webhook, post("/e", event("a"))).await, 200);
     }
@@ -150,7 +150,7 @@ async fn duplicates_can_be_wanted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_handler_is_asked_again_and_in_time() {
+async fn a_slow_handler_times_out_and_gets_the_event_again() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);
     let webhook =
@@ -171,11 +171,11 @@ async fn a_slow_handler_is_asked_again_and_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_deadline_no_event_is_begun() {
+async fn no_event_is_handled_after_the_deadline() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);
     let webhook = Webhook::builder(Authenticator::allow_unauthenticated())
-        .keep_duplicates()
+        .allow_duplicates()
         .build(move |_: Event| {
             counter.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_secs(20)).map(Ok)
@@ -190,7 +190,7 @@ async fn after_the_deadline_no_event_is_begun() {
     assert_eq!(calls.load(Ordering::Relaxed), 2);
 }
 
-/// A store that has forgotten how to note.
+/// A store that records nothing and never responds.
 struct Stuck(MemoryStore);
 
 impl DeduplicationStore for Stuck {
@@ -198,7 +198,7 @@ impl DeduplicationStore for Stuck {
         self.0.claim(event, lease)
     }
 
-    fn done<'a>(&'a self, _: &'a EventKey, _: ClaimToken) -> StoreFuture<'a, ()> {
+    fn complete<'a>(&'a self, _: &'a EventKey, _: ClaimToken) -> StoreFuture<'a, ()> {
         Box::pin(std::future::pending())
     }
 
@@ -208,23 +208,26 @@ impl DeduplicationStore for Stuck {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stuck_store_does_not_keep_the_answer() {
+async fn a_stuck_store_does_not_delay_the_response() {
     let seen = Seen::default();
     let builder = Webhook::builder(Authenticator::allow_unauthenticated())
-        .deduplicate(Stuck(MemoryStore::default()));
+        .deduplication_store(Stuck(MemoryStore::default()));
     let webhook = seen.webhook(builder);
     seen.fail.lock().unwrap().push(("later".into(), false));
     for (id, expected) in [("a", 200), ("later", 503)] {
         let begin = Instant::now();
-        let answer = status(&webhook, post("/e", event(id)));
-        assert_eq!(timeout(Duration::from_secs(30), answer).await, Ok(expected));
+        let response = status(&webhook, post("/e", event(id)));
+        assert_eq!(
+            timeout(Duration::from_secs(30), response).await,
+            Ok(expected)
+        );
         assert_eq!(begin.elapsed().as_secs(), 1, "{id}");
     }
     assert_eq!(seen.ids(), ["a", "later"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_deliveries_at_once_one_is_handled() {
+async fn an_event_in_two_simultaneous_deliveries_is_handled_once() {
     let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let calls = Arc::new(AtomicUsize::new(0));
     let webhook = Webhook::builder(Authenticator::allow_unauthenticated()).build({
@@ -253,7 +256,7 @@ async fn of_two_deliveries_at_once_one_is_handled() {
     assert_eq!(status(&webhook, post("/e", event("a"))).await, 200);
     assert_eq!(calls.load(Ordering::Relaxed), 1);
 
-    // A delivery that is dropped leaves a claim behind, which runs out.
+    // A delivery that is dropped leaves a claim behind, which expires.
     let dropped = tokio::spawn({
         let webhook = webhook.clone();
         async move { status(&webhook, post("/e", event("b"))).await }
@@ -267,7 +270,7 @@ async fn of_two_deliveries_at_once_one_is_handled() {
     assert_eq!(calls.load(Ordering::Relaxed), 3);
 }
 
-/// Records a call of a second and stops; its file is announced by the emulator then.
+/// Records a short call. The emulator then sends the event about its file.
 async fn record(emulator: &Emulator, client: &RecordingClient, clock: &Clock) {
     let call = emulator.call(["ann", "ben"]).await;
     let id = ServerCallId::new(call.server_call_id()).unwrap();
@@ -301,8 +304,8 @@ async fn the_emulator_delivers_until_the_handler_succeeds() {
     let log = Arc::clone(&handled);
     let failures = AtomicUsize::new(0);
     let store = MemoryStore::new(1000, Duration::from_secs(25 * 60 * 60));
-    let webhook = Webhook::builder(Authenticator::secret("code", SECRET).unwrap())
-        .deduplicate(store)
+    let webhook = Webhook::builder(Authenticator::query_secret("code", SECRET).unwrap())
+        .deduplication_store(store)
         .build(move |event: Event| {
             // Two of three attempts fail.
             let fails = failures.fetch_add(1, Ordering::Relaxed) % 3 != 2;
@@ -322,7 +325,7 @@ async fn the_emulator_delivers_until_the_handler_succeeds() {
             }
         });
     let url = listen(webhook).await;
-    // Everything comes twice from each of two subscriptions, and not in its order.
+    // Each of two subscriptions delivers every event twice, and out of order.
     for _ in 0..2 {
         let subscription = emulator.subscribe(&url).duplicates(1).reordered();
         subscription.await.unwrap();
@@ -337,7 +340,7 @@ async fn the_emulator_delivers_until_the_handler_succeeds() {
             if let Ok(fails) = attempted.try_recv() {
                 successes += usize::from(!fails);
             } else {
-                // Whatever waits for its next attempt gets it.
+                // Retries become due.
                 clock.advance(Duration::from_secs(30));
                 tokio::task::yield_now().await;
             }

@@ -1,4 +1,4 @@
-//! The webhook: handshakes, checks, statuses, repeated deliveries.
+//! The webhook: handshakes, authentication, statuses, repeated deliveries.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod authenticate;
 mod delivery;
 mod issuer;
 mod tokens;
@@ -30,7 +31,7 @@ pub(crate) fn event(id: &str) -> String {
     format!(r#"{{"id": "{id}", "topic": "/t", "eventType": "Contoso.Test", "data": {{}}}}"#)
 }
 
-/// What the handler saw, and what it shall answer: `Err(permanent)` for an id in the list.
+/// The events that the handler got, and the ids for which it fails (`true`: permanently).
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) ids: Arc<Mutex<Vec<String>>>,
@@ -53,8 +54,8 @@ impl Seen {
             .cloned();
         self.ids.lock().unwrap().push(event.id);
         match failure {
-            Some((id, true)) => Err(HandlerError::permanent(format!("{id} is no use"))),
-            Some((id, false)) => Err(HandlerError::retry(format!("{id} has to wait"))),
+            Some((id, true)) => Err(HandlerError::permanent(format!("{id} is useless"))),
+            Some((id, false)) => Err(HandlerError::retry(format!("{id} must wait"))),
             None => Ok(()),
         }
     }
@@ -73,7 +74,7 @@ fn header<'a>(response: &'a Response<Bytes>, name: &str) -> Option<&'a str> {
 }
 
 #[tokio::test]
-async fn event_grid_gets_its_validation_code_back() {
+async fn the_validation_event_is_responded_to_with_its_code() {
     let webhook = Seen::default().webhook(Webhook::builder(Authenticator::allow_unauthenticated()));
     let body = r#"[{"id": "1", "topic": "/subscriptions/s", "subject": "", "dataVersion": "1",
         "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
@@ -86,7 +87,7 @@ async fn event_grid_gets_its_validation_code_back() {
         Some("application/json; charset=utf-8")
     );
 
-    // Among others it is no handshake, and the others are not lost to it.
+    // Among other events it is an ordinary event, so that the others are not lost.
     let seen = Seen::default();
     let webhook = seen.webhook(Webhook::builder(Authenticator::allow_unauthenticated()));
     let mixed = body.replace("[{", &format!("[{}, {{", event("a")));
@@ -95,9 +96,9 @@ async fn event_grid_gets_its_validation_code_back() {
     assert_eq!(response.body(), "");
     assert_eq!(seen.ids(), ["a", "1"]);
 
-    // It is checked as any other event.
+    // It is authenticated like every other event.
     let closed = Seen::default().webhook(Webhook::builder(
-        Authenticator::secret("code", SECRET).unwrap(),
+        Authenticator::query_secret("code", SECRET).unwrap(),
     ));
     for uri in ["/events", "/events?code=wrong"] {
         let response = closed.respond(post(uri, body)).await;
@@ -118,12 +119,12 @@ fn handshake(uri: &str, origin: &str) -> Request<Bytes> {
 }
 
 #[tokio::test]
-async fn cloud_events_are_agreed_on_with_known_origins_only() {
+async fn the_handshake_succeeds_for_allowed_origins_only() {
     let builder = Webhook::builder(Authenticator::allow_unauthenticated())
         .allow_origin("EventGrid.azure.net");
     let webhook = Seen::default().webhook(builder);
-    let ask = |origin| handshake("/events", origin);
-    let response = webhook.respond(ask("eventgrid.azure.net")).await;
+    let request = |origin| handshake("/events", origin);
+    let response = webhook.respond(request("eventgrid.azure.net")).await;
     assert_eq!(response.status(), 200);
     assert_eq!(
         header(&response, "webhook-allowed-origin"),
@@ -132,7 +133,7 @@ async fn cloud_events_are_agreed_on_with_known_origins_only() {
     assert_eq!(header(&response, "webhook-allowed-rate"), Some("*"));
     assert_eq!(header(&response, "allow"), Some("OPTIONS, POST"));
     for origin in ["evil.example", "eventgrid.azure.net.evil.example", "", "*"] {
-        let response = webhook.respond(ask(origin)).await;
+        let response = webhook.respond(request(origin)).await;
         assert_eq!(response.status(), 403, "{origin}");
         assert_eq!(
             header(&response, "webhook-allowed-origin"),
@@ -148,10 +149,10 @@ async fn cloud_events_are_agreed_on_with_known_origins_only() {
 }
 
 #[tokio::test]
-async fn a_handshake_needs_the_secret_where_there_is_one() {
+async fn the_handshake_requires_the_secret_if_there_is_one() {
     const ORIGIN: &str = "eventgrid.azure.net";
     const OTHER: &str = "battery horse correct";
-    let secret = |text| Authenticator::secret("code", text).unwrap();
+    let secret = |text| Authenticator::query_secret("code", text).unwrap();
     let token = || {
         Authenticator::token(
             TokenAuthenticator::callbacks("4a1b2c3d-0000-4000-8000-000000000001").unwrap(),
@@ -247,16 +248,17 @@ async fn a_handshake_needs_the_secret_where_there_is_one() {
         assert_eq!(allowed, passes.then_some(ORIGIN), "{what}");
         let rate = header(&response, "webhook-allowed-rate");
         assert_eq!(rate, passes.then_some("*"), "{what}");
-        // Who does not know the secret does not learn which origins are allowed either.
+        // Without the secret, the response does not reveal which origins are allowed.
         let foreign = webhook.respond(handshake(uri, "evil.example")).await;
         assert_eq!(foreign.status(), if passes { 403 } else { 401 }, "{what}");
     }
 }
 
 #[tokio::test]
-async fn the_secret_in_the_url_is_checked() {
-    let check = Authenticator::secrets("code", [SECRET, "a second one, long"]).unwrap();
-    let webhook = Seen::default().webhook(Webhook::builder(check));
+async fn the_secret_in_the_url_is_required() {
+    let authenticator =
+        Authenticator::query_secrets("code", [SECRET, "a second one, long"]).unwrap();
+    let webhook = Seen::default().webhook(Webhook::builder(authenticator));
     for (uri, expected) in [
         ("/e?code=correct%20horse%20battery", 200),
         ("/e?x=1&code=correct+horse+battery", 200),
@@ -270,24 +272,24 @@ async fn the_secret_in_the_url_is_checked() {
     ] {
         assert_eq!(status(&webhook, post(uri, "[]")).await, expected, "{uri}");
     }
-    assert!(Authenticator::secret("code", "short").is_err());
-    assert!(Authenticator::secrets("code", []).is_err());
-    // What does not arrive as it is would never match.
+    assert!(Authenticator::query_secret("code", "short").is_err());
+    assert!(Authenticator::query_secrets("code", []).is_err());
+    // A URL would change these, so they would never match.
     for (secret, name) in [
         ("0123456789+abcdef", "raw `+`"),
         ("0123456789&abcdef", "`&` or `#`"),
         ("0123456789#abcdef", "`&` or `#`"),
         ("0123456789%2Babcdef", "percent-encoded"),
     ] {
-        let error = Authenticator::secrets("code", [SECRET, secret]).unwrap_err();
+        let error = Authenticator::query_secrets("code", [SECRET, secret]).unwrap_err();
         let text = format!("{error} {error:?}");
         assert!(text.contains(name) && !text.contains(secret), "{text}");
     }
-    assert!(Authenticator::secret("code", "50% of 01234/56789==").is_ok());
-    let check = Authenticator::secret("a", SECRET).unwrap();
+    assert!(Authenticator::query_secret("code", "50% of 01234/56789==").is_ok());
+    let check = Authenticator::query_secret("a", SECRET).unwrap();
     let debug = format!("{check:?}");
     assert!(!debug.contains("horse"), "{debug}");
-    let both = check.and(Authenticator::secret("b", "another one, long").unwrap());
+    let both = check.and(Authenticator::query_secret("b", "another one, long").unwrap());
     let webhook = Seen::default().webhook(Webhook::builder(both));
     assert_eq!(
         status(&webhook, post("/e?a=correct+horse+battery", "[]")).await,
@@ -298,7 +300,7 @@ async fn the_secret_in_the_url_is_checked() {
 }
 
 #[tokio::test]
-async fn only_deliveries_of_the_right_form_are_read() {
+async fn requests_that_are_no_deliveries_are_rejected() {
     let builder = Webhook::builder(Authenticator::allow_unauthenticated())
         .body_limit(200)
         .allow_subscription("Files");
@@ -327,11 +329,11 @@ async fn only_deliveries_of_the_right_form_are_read() {
         status(&webhook, request("application/json", " ".repeat(201))).await,
         413
     );
-    let mut announced = request("application/json", event("x"));
-    announced
+    let mut with_length = request("application/json", event("x"));
+    with_length
         .headers_mut()
         .insert("content-length", "201".parse().unwrap());
-    assert_eq!(status(&webhook, announced).await, 413);
+    assert_eq!(status(&webhook, with_length).await, 413);
     let mut other = post("/e", event("x"));
     let headers = other.headers_mut();
     headers.insert("aeg-event-type", "Notification".parse().unwrap());

@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 use super::issuer::{AUDIENCE, ISSUER, Issuer, Key, claims, now, unsigned};
 use super::{SECRET, Seen, post, status};
 
-fn check(issuer: &Issuer) -> TokenAuthenticator {
+fn authenticator(issuer: &Issuer) -> TokenAuthenticator {
     TokenAuthenticator::new(&issuer.configuration, [ISSUER], AUDIENCE).unwrap()
 }
 
-fn webhook(check: impl Into<Authenticator>) -> Webhook {
-    Seen::default().webhook(Webhook::builder(check.into()))
+fn webhook(authenticator: impl Into<Authenticator>) -> Webhook {
+    Seen::default().webhook(Webhook::builder(authenticator))
 }
 
-async fn with(webhook: &Webhook, authorization: &str) -> u16 {
+async fn with_authorization(webhook: &Webhook, authorization: &str) -> u16 {
     let mut request = post("/e", "[]");
     request
         .headers_mut()
@@ -27,8 +27,8 @@ async fn with(webhook: &Webhook, authorization: &str) -> u16 {
     status(webhook, request).await
 }
 
-async fn answer(webhook: &Webhook, token: &str) -> u16 {
-    with(webhook, &format!("Bearer {token}")).await
+async fn with_token(webhook: &Webhook, token: &str) -> u16 {
+    with_authorization(webhook, &format!("Bearer {token}")).await
 }
 
 fn changed(name: &str, value: Value) -> Value {
@@ -38,13 +38,16 @@ fn changed(name: &str, value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn only_good_tokens_pass() {
+async fn only_valid_tokens_are_accepted() {
     let (key, stranger) = (Key::new("k1"), Key::new("k1"));
     let issuer = Issuer::start(&[&key]).await;
-    let webhook = webhook(check(&issuer));
+    let webhook = webhook(authenticator(&issuer));
     let good = key.sign(&claims());
-    assert_eq!(answer(&webhook, &good).await, 200);
-    assert_eq!(with(&webhook, &format!("bearer  {good}")).await, 200);
+    assert_eq!(with_token(&webhook, &good).await, 200);
+    assert_eq!(
+        with_authorization(&webhook, &format!("bearer  {good}")).await,
+        200
+    );
     for (what, claims) in [
         ("a little late", changed("exp", json!(now() - 5))),
         ("a little early", changed("nbf", json!(now() + 5))),
@@ -53,7 +56,11 @@ async fn only_good_tokens_pass() {
             changed("aud", json!(["x", AUDIENCE])),
         ),
     ] {
-        assert_eq!(answer(&webhook, &key.sign(&claims)).await, 200, "{what}");
+        assert_eq!(
+            with_token(&webhook, &key.sign(&claims)).await,
+            200,
+            "{what}"
+        );
     }
     for (what, claims) in [
         ("expired", changed("exp", json!(now() - 3600))),
@@ -75,11 +82,15 @@ async fn only_good_tokens_pass() {
         ),
         ("a beginning that is text", changed("nbf", json!("0"))),
     ] {
-        assert_eq!(answer(&webhook, &key.sign(&claims)).await, 401, "{what}");
+        assert_eq!(
+            with_token(&webhook, &key.sign(&claims)).await,
+            401,
+            "{what}"
+        );
     }
     let none = unsigned(&json!({"alg": "none", "kid": "k1"}), &claims());
     let hmac = {
-        // The oldest trick: the public key as a secret.
+        // A known attack: the public key as the secret of an HMAC.
         use hmac::{Hmac, KeyInit as _, Mac as _};
         let text = unsigned(&json!({"alg": "HS256", "kid": "k1"}), &claims());
         let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&key.modulus()).unwrap();
@@ -110,10 +121,14 @@ async fn only_good_tokens_pass() {
         ("noise", "a.b.c".to_owned()),
         ("endless", "a".repeat(100_000)),
     ] {
-        assert_eq!(answer(&webhook, &token).await, 401, "{what}");
+        assert_eq!(with_token(&webhook, &token).await, 401, "{what}");
     }
     for authorization in [&good[..], "Bearer", "Basic dTpw", ""] {
-        assert_eq!(with(&webhook, authorization).await, 401, "{authorization}");
+        assert_eq!(
+            with_authorization(&webhook, authorization).await,
+            401,
+            "{authorization}"
+        );
     }
     assert_eq!(status(&webhook, post("/e", "[]")).await, 401);
     let mut twice = post("/e", "[]");
@@ -122,45 +137,45 @@ async fn only_good_tokens_pass() {
         twice.headers_mut().append("authorization", value);
     }
     assert_eq!(status(&webhook, twice).await, 401);
-    assert_eq!(issuer.fetches(), 1, "keys are kept");
+    assert_eq!(issuer.fetches(), 1, "keys are cached");
 }
 
 #[tokio::test]
-async fn new_keys_are_fetched_but_not_for_everybody() {
+async fn unknown_keys_lead_to_one_fetch_per_minute() {
     let (old, new, foreign) = (Key::new("old"), Key::new("new"), Key::new("foreign"));
     let issuer = Issuer::start(&[&old]).await;
-    let webhook = webhook(check(&issuer));
-    assert_eq!(answer(&webhook, &old.sign(&claims())).await, 200);
-    // The foreign key may be a new one of the issuer's, so nobody is refused without asking it.
+    let webhook = webhook(authenticator(&issuer));
+    assert_eq!(with_token(&webhook, &old.sign(&claims())).await, 200);
+    // The key may be a new one of the issuer, so no token is rejected without a fetch.
     for _ in 0..20 {
-        assert_eq!(answer(&webhook, &foreign.sign(&claims())).await, 503);
+        assert_eq!(with_token(&webhook, &foreign.sign(&claims())).await, 503);
     }
     assert_eq!(
         issuer.fetches(),
         1,
-        "unknown keys do not make it ask at once"
+        "unknown keys do not lead to a fetch at once"
     );
     issuer.keys.lock().unwrap().push(new.jwk());
     pass(Duration::from_secs(61)).await;
-    assert_eq!(answer(&webhook, &new.sign(&claims())).await, 200);
-    assert_eq!(answer(&webhook, &foreign.sign(&claims())).await, 503);
+    assert_eq!(with_token(&webhook, &new.sign(&claims())).await, 200);
+    assert_eq!(with_token(&webhook, &foreign.sign(&claims())).await, 503);
     assert_eq!(issuer.fetches(), 2);
     pass(Duration::from_secs(61)).await;
-    assert_eq!(answer(&webhook, &foreign.sign(&claims())).await, 401);
+    assert_eq!(with_token(&webhook, &foreign.sign(&claims())).await, 401);
     assert_eq!(issuer.fetches(), 3);
 
-    // Known keys do while the issuer is down, for whatever time; about others nobody can tell.
+    // Cached keys are used while the issuer is down, however old they are.
     issuer.broken.store(true, Ordering::Relaxed);
     pass(Duration::from_secs(25 * 60 * 60)).await;
-    assert_eq!(answer(&webhook, &old.sign(&claims())).await, 200);
-    assert_eq!(answer(&webhook, &foreign.sign(&claims())).await, 503);
+    assert_eq!(with_token(&webhook, &old.sign(&claims())).await, 200);
+    assert_eq!(with_token(&webhook, &foreign.sign(&claims())).await, 503);
     assert_eq!(issuer.fetches(), 4);
 
-    // What the issuer no longer has is no longer good.
+    // A key that the issuer has removed is not accepted.
     issuer.broken.store(false, Ordering::Relaxed);
     issuer.keys.lock().unwrap().remove(0);
     pass(Duration::from_secs(6)).await;
-    assert_eq!(answer(&webhook, &old.sign(&claims())).await, 401);
+    assert_eq!(with_token(&webhook, &old.sign(&claims())).await, 401);
 }
 
 /// Lets time pass without waiting.
@@ -171,45 +186,46 @@ async fn pass(time: Duration) {
 }
 
 #[tokio::test]
-async fn a_fetch_goes_on_without_the_delivery_that_began_it() {
+async fn a_fetch_continues_without_the_delivery_that_started_it() {
     let key = Key::new("k");
     let issuer = Issuer::start(&[&key]).await;
-    let hurry = Webhook::builder(check(&issuer).into()).timeout(Duration::from_millis(300));
+    let hurry = Webhook::builder(authenticator(&issuer)).timeout(Duration::from_millis(300));
     let webhook = Seen::default().webhook(hurry);
     let closed = issuer.gate.lock().await;
     for _ in 0..2 {
-        assert_eq!(answer(&webhook, &key.sign(&claims())).await, 503);
+        assert_eq!(with_token(&webhook, &key.sign(&claims())).await, 503);
     }
     drop(closed);
-    // The next one waits for the same fetch, or finds what that has brought.
-    assert_eq!(answer(&webhook, &key.sign(&claims())).await, 200);
+    // The next one waits for the same fetch, or finds its result.
+    assert_eq!(with_token(&webhook, &key.sign(&claims())).await, 200);
     assert_eq!(issuer.fetches(), 1);
 }
 
 #[tokio::test]
-async fn without_keys_deliveries_come_again() {
+async fn without_keys_the_delivery_is_to_be_repeated() {
     let key = Key::new("k");
     let issuer = Issuer::start(&[&key]).await;
     issuer.broken.store(true, Ordering::Relaxed);
-    let tokens = webhook(check(&issuer));
-    assert_eq!(answer(&tokens, &key.sign(&claims())).await, 503);
+    let tokens = webhook(authenticator(&issuer));
+    assert_eq!(with_token(&tokens, &key.sign(&claims())).await, 503);
     issuer.broken.store(false, Ordering::Relaxed);
-    assert_eq!(answer(&tokens, &key.sign(&claims())).await, 503);
+    assert_eq!(with_token(&tokens, &key.sign(&claims())).await, 503);
     pass(Duration::from_secs(6)).await;
-    assert_eq!(answer(&tokens, &key.sign(&claims())).await, 200);
+    assert_eq!(with_token(&tokens, &key.sign(&claims())).await, 200);
     issuer.broken.store(true, Ordering::Relaxed);
-    // Together with a secret: whoever has that passes, and the others may later.
+    // With a secret as an alternative: that is enough, and others may pass later.
     let either = webhook(
-        Authenticator::from(check(&issuer)).or(Authenticator::secret("code", SECRET).unwrap()),
+        Authenticator::from(authenticator(&issuer))
+            .or(Authenticator::query_secret("code", SECRET).unwrap()),
     );
-    assert_eq!(answer(&either, &key.sign(&claims())).await, 503);
+    assert_eq!(with_token(&either, &key.sign(&claims())).await, 503);
     let with_secret = post("/e?code=correct+horse+battery", "[]");
     assert_eq!(status(&either, with_secret).await, 200);
     assert_eq!(status(&either, post("/e", "[]")).await, 401);
 }
 
 #[tokio::test]
-async fn weak_and_odd_keys_are_no_keys() {
+async fn unusable_keys_are_skipped() {
     let key = Key::new("good");
     let issuer = Issuer::start(&[&key]).await;
     {
@@ -227,13 +243,13 @@ async fn weak_and_odd_keys_are_no_keys() {
             json!(7),
         ]);
     }
-    let webhook = webhook(check(&issuer));
-    assert_eq!(answer(&webhook, &key.sign(&claims())).await, 200);
+    let webhook = webhook(authenticator(&issuer));
+    assert_eq!(with_token(&webhook, &key.sign(&claims())).await, 200);
     for kid in ["enc", "short", "ec"] {
         pass(Duration::from_secs(61)).await;
         let token = unsigned(&json!({"alg": "RS256", "kid": kid}), &claims());
         assert_eq!(
-            answer(&webhook, &format!("{token}.AAAA")).await,
+            with_token(&webhook, &format!("{token}.AAAA")).await,
             401,
             "{kid}"
         );
@@ -241,26 +257,26 @@ async fn weak_and_odd_keys_are_no_keys() {
 }
 
 #[tokio::test]
-async fn tokens_of_other_applications_do_not_pass() {
+async fn tokens_of_other_applications_are_rejected() {
     let key = Key::new("k");
     let issuer = Issuer::start(&[&key]).await;
-    let webhook = webhook(check(&issuer).application("event-grid"));
+    let webhook = webhook(authenticator(&issuer).application("event-grid"));
     for claim in ["appid", "azp"] {
         let good = key.sign(&changed(claim, json!("event-grid")));
-        assert_eq!(answer(&webhook, &good).await, 200, "{claim}");
+        assert_eq!(with_token(&webhook, &good).await, 200, "{claim}");
         let other = key.sign(&changed(claim, json!("other")));
-        assert_eq!(answer(&webhook, &other).await, 401, "{claim}");
+        assert_eq!(with_token(&webhook, &other).await, 401, "{claim}");
     }
-    assert_eq!(answer(&webhook, &key.sign(&claims())).await, 401);
+    assert_eq!(with_token(&webhook, &key.sign(&claims())).await, 401);
 }
 
 #[test]
-fn checks_that_check_nothing_are_refused() {
+fn invalid_settings_are_rejected() {
     assert!(TokenAuthenticator::callbacks("").is_err());
     assert!(TokenAuthenticator::callbacks(AUDIENCE).is_ok());
     let tenant = "4A7D6C1E-0000-4000-8000-00000000ABCD";
-    let check = TokenAuthenticator::entra(tenant, "api://app").unwrap();
-    let debug = format!("{check:?}");
+    let authenticator = TokenAuthenticator::entra(tenant, "api://app").unwrap();
+    let debug = format!("{authenticator:?}");
     assert!(debug.contains(&tenant.to_lowercase()), "{debug}");
     assert!(!debug.contains(tenant), "{debug}");
     for tenant in ["contoso.onmicrosoft.com", "../common", "common", ""] {

@@ -136,7 +136,7 @@ impl EventHandler for Handler {
         Ok(())
     }
 
-    async fn invalid(&self, error: &InvalidEvent) -> Result<(), HandlerError> {
+    async fn handle_invalid(&self, error: &InvalidEvent) -> Result<(), HandlerError> {
         let out = &self.shared.out;
         let failure = Failure::usage(error.to_string());
         if let Some(spool) = &self.spool {

@@ -94,9 +94,20 @@ fn authenticator(options: &Listen, cloud: Cloud) -> Result<Authenticator, Failur
         Some(path) => Some(crate::files::read_text(path)?),
         None => std::env::var(SECRET).ok(),
     };
-    if let Some(secret) = secret {
-        authenticators
-            .push(Authenticator::secret("code", secret.trim()).map_err(|error| invalid(&error))?);
+    match (secret, &options.secret_header) {
+        (Some(secret), header) => {
+            let secret = secret.trim();
+            let authenticator = match header {
+                Some(name) => Authenticator::header_secret(name, secret),
+                None => Authenticator::query_secret("code", secret),
+            };
+            authenticators.push(authenticator.map_err(|error| invalid(&error))?);
+        }
+        (None, Some(_)) => {
+            return Err(Failure::usage("--secret-header needs a secret")
+                .hint("set ACS_WEBHOOK_SECRET or use --secret-file"));
+        }
+        (None, None) => {}
     }
     if let Some((tenant, audience)) = options
         .entra_tenant

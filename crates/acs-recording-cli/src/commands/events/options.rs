@@ -10,10 +10,10 @@ use crate::download_settings::Settings;
 
 /// Runs a webhook that prints every event and downloads recordings when they are ready
 ///
-/// The webhook completes the handshakes of Event Grid and authenticates deliveries: by a secret in the
-/// URL (`?code=…`, from ACS_WEBHOOK_SECRET or --secret-file), by a Microsoft Entra ID token, or by the
-/// token of Call Automation callbacks. If a secret is set, the CloudEvents handshake requires it too,
-/// because that handshake never has a token.
+/// The webhook completes the handshakes of Event Grid and authenticates deliveries: by a secret
+/// (ACS_WEBHOOK_SECRET or --secret-file) in the URL (`?code=…`) or in the header --secret-header, by a
+/// Microsoft Entra ID token, or by the token of Call Automation callbacks. If a secret is set, the
+/// CloudEvents handshake requires it too, because that handshake never has a token.
 ///
 /// An event is acknowledged after its line was written. With --download-to, the event of a recording
 /// is printed, written to the spool, and then acknowledged. Recordings are downloaded in the
@@ -48,6 +48,10 @@ pub(crate) struct Listen {
     /// File with the secret, to use instead of ACS_WEBHOOK_SECRET
     #[arg(long, value_name = "FILE")]
     pub(super) secret_file: Option<PathBuf>,
+    /// Header that contains the secret, as configured in the delivery properties of the event
+    /// subscription; the URL must contain it otherwise
+    #[arg(long, value_name = "NAME")]
+    pub(super) secret_header: Option<String>,
     /// Accepts deliveries of Event Grid with a Microsoft Entra ID token of this tenant
     #[arg(long, value_name = "TENANT", requires = "entra_audience")]
     pub(super) entra_tenant: Option<String>,
@@ -62,7 +66,7 @@ pub(crate) struct Listen {
     pub(super) callback_resource_id: Option<String>,
     /// Accepts events without authentication from programs on this machine, but not from web pages;
     /// the Host of a request must be localhost or the address that it was sent to
-    #[arg(long, conflicts_with_all = ["secret_file", "entra_tenant", "callback_resource_id", "delete_after"])]
+    #[arg(long, conflicts_with_all = ["secret_file", "secret_header", "entra_tenant", "callback_resource_id", "delete_after"])]
     pub(super) allow_unauthenticated: bool,
 
     /// Folder to download recordings to

@@ -1,9 +1,8 @@
 //! Names of files from the content of an event, which may be anything.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 
+use crate::format::Hex;
 use crate::models::RecordingFormatType;
 
 /// Longer stems are truncated, so that names with extensions stay within the limits of file systems.
@@ -26,11 +25,9 @@ pub(super) fn stem(id: &str) -> String {
         .take(MAX_STEM)
         .collect();
     if stem != id || stem.is_empty() || is_device(&stem) {
-        stem.push('_');
-        for byte in Sha256::digest(id).iter().take(4) {
-            // Writing to a string does not fail.
-            let _ = write!(stem, "{byte:02x}");
-        }
+        let hash = Sha256::digest(id);
+        let prefix = hash.get(..4).unwrap_or_default();
+        stem = format!("{stem}_{}", Hex(prefix));
     }
     stem
 }

@@ -74,7 +74,12 @@ impl DownloadToDir {
     }
 
     async fn send(self) -> Result<SavedRecording> {
-        run(self.request, self.files, self.dir).await
+        let recording_id = self.request.file.recording_id.clone();
+        let outcome = Box::pin(run(self.request, self.files, self.dir)).await;
+        outcome.map_err(|error| match recording_id {
+            Some(id) => error.with_recording_id(id),
+            None => error,
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Text that stands for other text.
+//! Text that encodes other text.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::MAX_DEPTH;
 
-/// Decodes with padding or without.
+/// Accepts missing padding.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -19,12 +19,12 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// The base64 of the shortest event is longer, and most words are shorter.
 const MIN_BASE64: usize = 16;
 
-/// Removes what surrounds text in files and buffers: blanks, byte order marks and NULs.
+/// Removes white space, byte order marks and NULs around text.
 pub(super) fn trim(text: &str) -> &str {
     text.trim_matches(|letter: char| letter.is_whitespace() || matches!(letter, '\u{feff}' | '\0'))
 }
 
-/// Whether text may have an event somewhere inside.
+/// Whether text may contain an event.
 pub(super) fn may_hold(text: &str) -> bool {
     let text = trim(text);
     let first_line = || text.lines().next().and_then(base64);
@@ -40,13 +40,13 @@ fn is_base64(text: &str) -> bool {
     text.len() >= MIN_BASE64 && text.bytes().all(is_known)
 }
 
-/// The text that base64 stands for, in either alphabet, possibly over several lines; none if it
-/// cannot be an event.
+/// Decodes base64 in either alphabet, possibly over several lines. None if the result cannot contain
+/// an event.
 pub(super) fn base64(text: &str) -> Option<String> {
     if !is_base64(text) {
         return None;
     }
-    // Several messages, one on each line, rather than a message in lines.
+    // Several messages, one per line, and not one message over several lines.
     if let Some((line, _)) = text.split_once('\n')
         && let Some(first) = base64(line.trim_end())
         && serde_json::from_str::<IgnoredAny>(&first).is_ok()
@@ -61,7 +61,7 @@ pub(super) fn base64(text: &str) -> Option<String> {
             byte => byte,
         })
         .collect();
-    // A single digit at the end stands for nothing: the message is cut off.
+    // A single digit at the end encodes nothing: the message is truncated.
     if digits.len() % 4 == 1 && !digits.ends_with(b"=") {
         digits.pop();
     }
@@ -71,15 +71,15 @@ pub(super) fn base64(text: &str) -> Option<String> {
     (begins_as_json(inner) || is_base64(inner)).then(|| text.into_owned())
 }
 
-/// What is in quotation marks of a shell, or of bytes in Python; neither can have them inside.
+/// The text in the quotation marks of a shell, or of a Python bytes literal.
 pub(super) fn unquote(text: &str) -> Option<String> {
     let text = text.strip_prefix('b').unwrap_or(text);
     let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
-    let is_one = !inner.contains('\'') && begins_as_json(trim(inner));
-    is_one.then(|| inner.to_owned())
+    let is_single = !inner.contains('\'') && begins_as_json(trim(inner));
+    is_single.then(|| inner.to_owned())
 }
 
-/// The JSON in text such as `{\"id\": 1}`, which lost the quotation marks around it.
+/// The JSON in text such as `{\"id\": 1}`, a JSON string without its quotation marks.
 pub(super) fn unescape(text: &str) -> Option<String> {
     let begin = text.find('"')?;
     let is_escaped = text.get(..begin)?.ends_with('\\');
@@ -89,7 +89,7 @@ pub(super) fn unescape(text: &str) -> Option<String> {
     serde_json::from_str(&format!("\"{text}\"")).ok()
 }
 
-/// The JSON that a JSON string holds, as it is or as base64.
+/// The JSON in a JSON string, plain or as base64.
 pub(in crate::event) fn json_in_text(json: &str) -> Option<Box<RawValue>> {
     let mut text: String = serde_json::from_str(json).ok()?;
     for _ in 0..MAX_DEPTH {
@@ -103,8 +103,8 @@ pub(in crate::event) fn json_in_text(json: &str) -> Option<Box<RawValue>> {
     None
 }
 
-/// Parts of text that is not JSON throughout. Each begins at a line of its own: with `{` or `[`
-/// and up to the next of that kind, or any line outside of these.
+/// The pieces of text that is only partly JSON. A piece begins at a line with `{` or `[` and extends
+/// to the next of these. Every line outside of them is a piece, too.
 pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut begin = 0;
     let mut is_json = text.starts_with(['{', '[']);
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base64_is_known_by_what_is_in_it() {
+    fn base64_is_recognized_by_its_contents() {
         let json = r#"{"id": "1", "type": "é?>"}"#;
         let standard = base64::prelude::BASE64_STANDARD.encode(json);
         let url = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(json);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_begin_at_lines_of_their_own() {
+    fn pieces_begin_at_new_lines() {
         let text = "WARNING: x\neyJ\n\n{\n  \"a\": 1\n}\n{\"b\":\n[2]\nx\n";
         let pieces: Vec<_> = pieces(text).collect();
         let expected = ["WARNING: x", "eyJ", "{\n  \"a\": 1\n}", "{\"b\":", "[2]\nx"];

@@ -1,90 +1,94 @@
-//! From what carries events to the events: queue messages, output of tools, base64, JSON in text.
+//! Finds events in what carries them: queue messages, the output of tools, base64, JSON in text.
 //!
-//! It knows the shape of an event and nothing of its contents. Every step goes from a value to
-//! parts of it that do not overlap, and there are at most [`MAX_DEPTH`] steps, so the work is
+//! It knows the shape of an event and nothing of its contents. Every step goes from a value to parts
+//! of it that do not overlap, and there are at most [`MAX_DEPTH`] steps. The work is therefore
 //! proportional to the input.
 
+mod diagnosis;
 mod encoded;
-mod naming;
 mod queue_xml;
 mod wrapper;
 
 use serde_json::value::RawValue;
 
+pub(super) use diagnosis::binary_format;
 pub(super) use encoded::json_in_text;
-pub(super) use naming::binary;
 pub(super) use wrapper::Attributes;
 
 use super::wire::{Batch, MAX_EVENTS};
 use wrapper::Object;
 
-/// How many wrappers may be around an event. Arrays, text and base64 count as well.
+/// The maximum number of wrappers around an event. Arrays, text and base64 count as well.
 pub(super) const MAX_DEPTH: usize = 16;
 
-/// Something that was found in a body.
+/// A value that was found in a body.
 pub(super) enum Found<'a> {
-    /// A JSON value that should be an event.
+    /// A JSON value that may be an event.
     Json {
         json: &'a str,
         attributes: &'a Attributes,
     },
-    /// Something else, with a name for what it is.
+    /// Anything else, with a description of it.
     Other {
         reason: &'a str,
         raw: &'a str,
-        /// It was posted like this, and not in something else.
+        /// Whether it is the body, and not a part of it.
         is_body: bool,
     },
 }
 
-/// An invocation of an Azure Functions custom handler, by what triggered it.
+/// What triggered the invocation of an Azure Functions custom handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Invocation {
-    /// An HTTP request, which the handler is to answer through an output.
+pub(crate) enum FunctionTrigger {
+    /// An HTTP request. An output of the invocation is the response to it.
     Http,
     /// Anything else.
-    Event,
+    Other,
 }
 
-/// Gives everything in a text to `found`, which returns whether it could be read.
-pub(super) fn unwrap(text: &str, found: &mut dyn FnMut(Found<'_>) -> bool) -> Option<Invocation> {
+/// Passes every value in a text to `found`, which returns whether it could be read. Returns the
+/// trigger if the text is the invocation of a function.
+pub(super) fn unwrap(
+    text: &str,
+    found: &mut dyn FnMut(Found<'_>) -> bool,
+) -> Option<FunctionTrigger> {
     let mut walker = Walker {
         found,
         failures: 0,
-        invocation: None,
+        function_trigger: None,
     };
     walker.text(text, 0, &Attributes::default());
-    if walker.is_over() {
-        let reason = "more than 10,000 elements cannot be read; the rest of it was not tried";
+    if walker.has_given_up() {
+        let reason = "more than 10,000 elements cannot be read; the rest was skipped";
         (walker.found)(Found::Other {
             reason,
             raw: text,
             is_body: true,
         });
     }
-    walker.invocation
+    walker.function_trigger
 }
 
 struct Walker<'f> {
     found: &'f mut dyn FnMut(Found<'_>) -> bool,
     failures: usize,
-    invocation: Option<Invocation>,
+    function_trigger: Option<FunctionTrigger>,
 }
 
 impl Walker<'_> {
-    /// Errors are larger than what they are about, so there is a limit to them.
-    fn is_over(&self) -> bool {
+    /// Errors are larger than the values they are about, so their number is limited.
+    fn has_given_up(&self) -> bool {
         self.failures > MAX_EVENTS
     }
 
     fn json(&mut self, json: &str, attributes: &Attributes) {
-        if !self.is_over() && !(self.found)(Found::Json { json, attributes }) {
+        if !self.has_given_up() && !(self.found)(Found::Json { json, attributes }) {
             self.failures += 1;
         }
     }
 
     fn other(&mut self, reason: &str, raw: &str, is_body: bool) {
-        if !self.is_over() {
+        if !self.has_given_up() {
             (self.found)(Found::Other {
                 reason,
                 raw,
@@ -94,9 +98,9 @@ impl Walker<'_> {
         }
     }
 
-    /// Text is JSON values one after another, or XML, or an encoding of these.
+    /// Walks text: concatenated JSON values, XML, or an encoding of these.
     ///
-    /// Where the JSON is broken, the next value begins at a line of its own.
+    /// Where the JSON is malformed, the next value begins at a new line.
     fn text(&mut self, text: &str, depth: usize, attributes: &Attributes) {
         let text = encoded::trim(text);
         let is_body = depth == 0;
@@ -111,27 +115,27 @@ impl Walker<'_> {
         }
         let mut rest = self.values(text, depth, attributes);
         if rest.starts_with('[') {
-            rest = self.broken_array(rest, depth, attributes);
+            rest = self.malformed_array(rest, depth, attributes);
         }
         if rest.is_empty() || self.encoded(rest, depth, attributes) {
             return;
         }
         let pieces: Vec<_> = encoded::pieces(rest).collect();
         for piece in &pieces {
-            if self.is_over() {
+            if self.has_given_up() {
                 return;
             }
             let rest = self.values(piece, depth, attributes);
-            // What is left of an array around other pieces.
+            // The remains of an array around other pieces.
             let is_punctuation = pieces.len() > 1 && rest.trim_matches(['[', ']', ',']).is_empty();
             if !is_punctuation && !rest.is_empty() && !self.encoded(rest, depth, attributes) {
                 let is_body = is_body && rest.len() == text.len();
-                self.other(&naming::text(rest), rest, is_body);
+                self.other(&diagnosis::text(rest), rest, is_body);
             }
         }
     }
 
-    /// Reads the whole values that a text begins with, and returns what follows.
+    /// Walks the complete values at the start of a text, and returns the rest.
     fn values<'t>(&mut self, text: &'t str, depth: usize, attributes: &Attributes) -> &'t str {
         let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
         let mut end = 0;
@@ -142,8 +146,8 @@ impl Walker<'_> {
         encoded::trim(text.get(end..).unwrap_or_default())
     }
 
-    /// Decodes base64, text in quotes, or JSON with escaped quotation marks; false if it is none of
-    /// these.
+    /// Decodes base64, text in quotes, or JSON with escaped quotation marks. Returns false if it is
+    /// none of these.
     fn encoded(&mut self, text: &str, depth: usize, attributes: &Attributes) -> bool {
         let decoded = encoded::base64(text)
             .or_else(|| encoded::unescape(text))
@@ -173,7 +177,7 @@ impl Walker<'_> {
         }
     }
 
-    /// Reads the elements of an array up to where it is broken, if it is.
+    /// Walks the elements of an array, up to where it is malformed.
     fn elements<'t>(
         &mut self,
         json: &'t str,
@@ -192,8 +196,8 @@ impl Walker<'_> {
         }
     }
 
-    /// Reads the whole elements of an array that has no good end, and returns what follows them.
-    fn broken_array<'t>(
+    /// Walks the complete elements of a malformed array, and returns the rest.
+    fn malformed_array<'t>(
         &mut self,
         json: &'t str,
         depth: usize,
@@ -202,14 +206,14 @@ impl Walker<'_> {
         let Err((_, rest)) = self.elements(json, depth, attributes) else {
             return "";
         };
-        // No element is whole.
+        // No element is complete.
         if rest.len() == json.len() {
             return json;
         }
         let rest = encoded::trim(rest);
         let rest = encoded::trim(rest.strip_prefix(',').unwrap_or(rest));
         if rest.is_empty() {
-            self.other(&naming::cut_off(json), json, depth == 0);
+            self.other(&diagnosis::truncated(json), json, depth == 0);
         }
         rest
     }
@@ -224,35 +228,35 @@ impl Walker<'_> {
         if let Some(bytes) = object.buffer() {
             return self.text(&crate::text::decode_lossy(&bytes), depth + 1, attributes);
         }
-        if let Some(reason) = naming::object(&object) {
+        if let Some(reason) = diagnosis::object(&object) {
             return self.other(&reason, json, false);
         }
         let merged = attributes.merged(&object);
         if let Some(inputs) = object.function_inputs() {
-            return self.invocation(json, &inputs, depth, &merged);
+            return self.function_invocation(json, &inputs, depth, &merged);
         }
         match object.payload() {
             Some(Ok(payload)) => self.value(payload, depth + 1, &merged),
             Some(Err(reason)) => self.other(&reason, json, false),
-            // What is missing is for the parser of events to say.
+            // The reader of events says what is missing.
             None => self.json(json, attributes),
         }
     }
 
-    fn invocation(
+    fn function_invocation(
         &mut self,
         json: &str,
         inputs: &Object<'_>,
         depth: usize,
         attributes: &Attributes,
     ) {
-        let kind = if inputs.has_http_request() {
-            Invocation::Http
+        let trigger = if inputs.has_http_request() {
+            FunctionTrigger::Http
         } else {
-            Invocation::Event
+            FunctionTrigger::Other
         };
         if depth == 0 {
-            self.invocation = Some(kind);
+            self.function_trigger = Some(trigger);
         }
         let mut is_empty = true;
         for input in inputs.values().filter(|input| wrapper::may_hold(input)) {
@@ -260,14 +264,14 @@ impl Walker<'_> {
             self.value(input, depth + 2, attributes);
         }
         if is_empty {
-            let reason = "it is an invocation of an Azure function without an event in its `Data`";
+            let reason = "it is an Azure Functions invocation without an event in its `Data`";
             self.other(reason, json, false);
         }
     }
 
     fn xml(&mut self, text: &str, depth: usize, attributes: &Attributes) {
         let Some(messages) = queue_xml::messages(text) else {
-            return self.other(&naming::text(text), text, depth == 0);
+            return self.other(&diagnosis::text(text), text, depth == 0);
         };
         for message in messages {
             let merged = attributes.with(message.attributes());
@@ -280,5 +284,5 @@ impl Walker<'_> {
 }
 
 fn too_deep() -> String {
-    format!("it is in more than {MAX_DEPTH} wrappers")
+    format!("it is inside of more than {MAX_DEPTH} wrappers")
 }

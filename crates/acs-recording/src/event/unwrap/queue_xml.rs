@@ -1,9 +1,9 @@
-//! What `Get Messages` and `Peek Messages` of Queue Storage return.
+//! The responses of `Get Messages` and `Peek Messages` of Queue Storage.
 
 /// A queue message in XML.
 pub(super) struct Message<'a>(&'a str);
 
-/// The messages in a document; none if it is another one.
+/// The messages in a document. None if it is another document.
 pub(super) fn messages(text: &str) -> Option<Vec<Message<'_>>> {
     const LIST: &str = "QueueMessagesList";
     let mut messages = Vec::new();
@@ -26,7 +26,7 @@ impl<'a> Message<'a> {
         leaf(self.0, "MessageText")
     }
 
-    /// The other members, with their names.
+    /// The other elements, with their names.
     pub(super) fn attributes(&self) -> Vec<(String, String)> {
         const NAMES: [&str; 6] = [
             "MessageId",
@@ -47,12 +47,12 @@ impl<'a> Message<'a> {
 /// documents have no attributes and never contain themselves.
 fn element<'a>(xml: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    // A document that is cut off still has what is there.
+    // A truncated document is read as far as it goes.
     let end = rest.split_once(&format!("</{name}>"));
     Some(end.unwrap_or((rest, "")))
 }
 
-/// The text in the first element of a name; an empty one may be a single tag.
+/// The text in the first element of a name. An empty one may be a single tag.
 fn leaf(xml: &str, name: &str) -> Option<String> {
     if let Some((text, _)) = element(xml, name) {
         return Some(unescape(text));
@@ -61,7 +61,7 @@ fn leaf(xml: &str, name: &str) -> Option<String> {
     is_empty.then(String::new)
 }
 
-/// Text without the entities and sections of XML.
+/// Decodes the entities and CDATA sections of XML.
 fn unescape(xml: &str) -> String {
     let xml = xml.trim();
     let section = xml
@@ -74,7 +74,7 @@ fn unescape(xml: &str) -> String {
     let mut rest = xml;
     while let Some((before, after)) = rest.split_once('&') {
         text.push_str(before);
-        // Entities are short; an `&` that begins none stands for itself.
+        // Entities are short. An `&` that begins none is kept.
         let entity = after
             .char_indices()
             .take(10)

@@ -1,4 +1,4 @@
-//! Objects that hold events: which member it is, and what the others say.
+//! Objects that wrap events: the member with the events, and the properties beside it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,13 +9,13 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::encoded;
 
-/// The members that hold events, the most certain first. Names count without case and marks.
+/// The members that contain events, the most specific first. Case and punctuation are ignored.
 const PAYLOADS: [&str; 12] = [
     // `az storage message`, and Logic Apps (`$content`).
     "content",
     "messagetext",
     "contentdata",
-    // Event Grid namespaces, around it a list in `value` or `details`.
+    // Event Grid namespaces, which have a list of them in `value` or `details`.
     "event",
     "events",
     "value",
@@ -37,7 +37,7 @@ const PROPERTIES: [&str; 5] = [
     "metadata",
 ];
 
-/// Where messages name a property, and as which attribute events have it.
+/// The properties of messages, and the attributes that events get.
 const ATTRIBUTES: [(&str, &str); 19] = [
     ("id", "messageId"),
     ("messageid", "messageId"),
@@ -60,11 +60,11 @@ const ATTRIBUTES: [(&str, &str); 19] = [
     ("deadlettersource", "deadLetterSource"),
 ];
 
-/// Every event in a wrapper gets its attributes, so they have to be short.
+/// Every event in a wrapper gets a copy of its attributes, so their size is limited.
 const MAX_VALUE: usize = 512;
 const MAX_ATTRIBUTES: usize = 2048;
 
-/// What the wrappers of an event say, the inner ones before the outer ones.
+/// The attributes from the wrappers of an event, those of inner ones first.
 #[derive(Clone, Debug, Default)]
 pub(in crate::event) struct Attributes(Vec<(&'static str, Box<RawValue>)>);
 
@@ -73,7 +73,7 @@ impl Attributes {
         self.0.iter().map(|(name, value)| (*name, value.as_ref()))
     }
 
-    /// These, and those of a wrapper further inside.
+    /// Adds those of a wrapper further inside.
     pub(super) fn merged(&self, wrapper: &Object<'_>) -> Self {
         let nested = PROPERTIES.iter().filter_map(|name| {
             let properties = wrapper.get(name)?;
@@ -91,7 +91,7 @@ impl Attributes {
         merged.and(self)
     }
 
-    /// These, and text from a wrapper further inside.
+    /// Adds texts from a wrapper further inside.
     pub(super) fn with(&self, texts: Vec<(String, String)>) -> Self {
         let mut merged = Self::default();
         for (name, text) in texts {
@@ -130,7 +130,7 @@ fn attribute(name: &str) -> Option<&'static str> {
     found.map(|(_, attribute)| *attribute)
 }
 
-/// Compares a name without its case and marks: `message_text`, `MessageText` and `messageText` are
+/// Compares names without case and punctuation: `message_text`, `MessageText` and `messageText` are
 /// `messagetext`.
 fn is_named(name: &str, plain: &str) -> bool {
     let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
@@ -139,7 +139,7 @@ fn is_named(name: &str, plain: &str) -> bool {
         .eq(plain.bytes())
 }
 
-/// Whether a JSON value may have an event somewhere inside.
+/// Whether a JSON value may contain an event.
 pub(super) fn may_hold(json: &str) -> bool {
     match json.as_bytes().first() {
         Some(b'{' | b'[') => true,
@@ -150,7 +150,7 @@ pub(super) fn may_hold(json: &str) -> bool {
     }
 }
 
-/// The members of a JSON object as they came.
+/// The members of a JSON object, unchanged and in order.
 pub(super) struct Object<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
@@ -163,7 +163,7 @@ impl<'a> Object<'a> {
         Some(value.get())
     }
 
-    /// A member by its name without case and marks.
+    /// A member by its name without case and punctuation.
     pub(super) fn get(&self, plain_name: &str) -> Option<&'a str> {
         let mut members = self.members.iter();
         let (_, value) = members.find(|(known, _)| is_named(known, plain_name))?;
@@ -178,8 +178,8 @@ impl<'a> Object<'a> {
         self.members.iter().map(|(name, _)| name.as_ref())
     }
 
-    /// Whether it has the shape of an event in either schema, and is no wrapper whatever else is
-    /// in it.
+    /// Whether it has the shape of an event in either schema. Then it is not a wrapper, whatever else
+    /// it contains.
     pub(super) fn is_event(&self) -> bool {
         let has = |names: &[&str]| names.iter().any(|name| self.exact(name).is_some());
         if has(&["cloudEventsVersion"]) || self.is_buffer() {
@@ -212,7 +212,7 @@ impl<'a> Object<'a> {
         serde_json::from_str(self.exact("data")?).ok()
     }
 
-    /// What the bindings of a custom handler of Azure Functions received.
+    /// The inputs of an Azure Functions custom handler.
     pub(super) fn function_inputs(&self) -> Option<Object<'a>> {
         self.exact("Metadata")
             .filter(|json| json.starts_with('{'))?;
@@ -227,10 +227,10 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// The member that holds events; an error if there are such members, and none of them can.
+    /// The member that contains events. An error if there are such members, and all of them are empty.
     pub(super) fn payload(&self) -> Option<Result<&'a str, String>> {
         let has_id = self.exact("id").is_some();
-        // Such an object is rather an event without a type.
+        // An object with an id and data is an event without a type.
         let payloads = PAYLOADS.iter().filter(|name| !(has_id && **name == "data"));
         let mut empty = None;
         for name in payloads {
@@ -247,7 +247,7 @@ impl<'a> Object<'a> {
             if may_hold(value.get()) {
                 return Some(Ok(value.get()));
             }
-            empty.get_or_insert_with(|| format!("there is no event in its `{known}`"));
+            empty.get_or_insert_with(|| format!("its `{known}` contains no event"));
         }
         empty.map(Err)
     }

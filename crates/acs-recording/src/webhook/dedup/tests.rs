@@ -12,46 +12,46 @@ async fn claim(store: &MemoryStore, number: u8) -> Claim {
     store.claim(&key(number), LEASE).await.unwrap()
 }
 
-async fn mine(store: &MemoryStore, number: u8) -> ClaimToken {
+async fn acquire(store: &MemoryStore, number: u8) -> ClaimToken {
     match claim(store, number).await {
-        Claim::Mine(token) => token,
+        Claim::Acquired(token) => token,
         other => panic!("{number}: {other:?}"),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_is_done_when_it_was_handled() {
+async fn an_event_is_complete_after_it_was_handled() {
     let store = MemoryStore::default();
-    let token = mine(&store, 1).await;
-    assert_eq!(claim(&store, 1).await, Claim::Busy);
+    let token = acquire(&store, 1).await;
+    assert_eq!(claim(&store, 1).await, Claim::InProgress);
     store.release(&key(1), token).await.unwrap();
-    let token = mine(&store, 1).await;
-    store.done(&key(1), token).await.unwrap();
-    store.done(&key(1), token).await.unwrap();
+    let token = acquire(&store, 1).await;
+    store.complete(&key(1), token).await.unwrap();
+    store.complete(&key(1), token).await.unwrap();
     store.release(&key(1), token).await.unwrap();
-    assert_eq!(claim(&store, 1).await, Claim::Done);
-    // A claim that nobody gave back expires.
-    mine(&store, 2).await;
+    assert_eq!(claim(&store, 1).await, Claim::Completed);
+    // A claim that is not released expires.
+    acquire(&store, 2).await;
     advance(LEASE).await;
-    mine(&store, 2).await;
+    acquire(&store, 2).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_claimant_cannot_touch_the_claim_of_another() {
+async fn an_expired_claim_cannot_change_a_newer_one() {
     let store = MemoryStore::default();
-    let late = mine(&store, 1).await;
+    let late = acquire(&store, 1).await;
     advance(LEASE).await;
-    let current = mine(&store, 1).await;
+    let current = acquire(&store, 1).await;
     store.release(&key(1), late).await.unwrap();
-    assert_eq!(claim(&store, 1).await, Claim::Busy);
-    store.done(&key(1), late).await.unwrap();
-    assert_eq!(claim(&store, 1).await, Claim::Busy);
+    assert_eq!(claim(&store, 1).await, Claim::InProgress);
+    store.complete(&key(1), late).await.unwrap();
+    assert_eq!(claim(&store, 1).await, Claim::InProgress);
     store.release(&key(1), current).await.unwrap();
-    // Where nobody else is at it, what was handled late was handled.
-    let late = mine(&store, 1).await;
+    // If nobody else has claimed the event, it can be completed late.
+    let late = acquire(&store, 1).await;
     advance(LEASE).await;
-    store.done(&key(1), late).await.unwrap();
-    assert_eq!(claim(&store, 1).await, Claim::Done);
+    store.complete(&key(1), late).await.unwrap();
+    assert_eq!(claim(&store, 1).await, Claim::Completed);
     assert_ne!(late.to_string(), current.to_string());
 }
 
@@ -59,36 +59,36 @@ async fn a_late_claimant_cannot_touch_the_claim_of_another() {
 async fn memory_and_time_are_bounded() {
     let store = MemoryStore::new(3, Duration::from_secs(100));
     for number in 0..200 {
-        let token = mine(&store, number).await;
-        store.done(&key(number), token).await.unwrap();
-        assert!(store.with(|seen| seen.states.len().max(seen.order.len())) <= 3);
+        let token = acquire(&store, number).await;
+        store.complete(&key(number), token).await.unwrap();
+        assert!(store.with(|entries| entries.states.len().max(entries.completed.len())) <= 3);
     }
-    assert_eq!(claim(&store, 199).await, Claim::Done);
+    assert_eq!(claim(&store, 199).await, Claim::Completed);
     advance(Duration::from_secs(100)).await;
-    mine(&store, 199).await;
-    assert!(store.with(|seen| seen.order.is_empty()));
-    // Events that are being handled keep their place.
-    mine(&store, 1).await;
-    mine(&store, 2).await;
-    assert_eq!(claim(&store, 3).await, Claim::Busy);
+    acquire(&store, 199).await;
+    assert!(store.with(|entries| entries.completed.is_empty()));
+    // Events that are being handled are not removed.
+    acquire(&store, 1).await;
+    acquire(&store, 2).await;
+    assert_eq!(claim(&store, 3).await, Claim::InProgress);
     advance(LEASE).await;
-    mine(&store, 3).await;
-    assert!(store.with(|seen| seen.claims.len() == 1 && seen.states.len() == 1));
+    acquire(&store, 3).await;
+    assert!(store.with(|entries| entries.claims.len() == 1 && entries.states.len() == 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn expired_claims_make_room_before_done_events() {
+async fn expired_claims_are_removed_before_completed_events() {
     let store = MemoryStore::new(3, Duration::from_secs(25 * 60 * 60));
-    let token = mine(&store, 1).await;
-    store.done(&key(1), token).await.unwrap();
+    let token = acquire(&store, 1).await;
+    store.complete(&key(1), token).await.unwrap();
     // Two deliveries that were dropped.
-    let late = mine(&store, 2).await;
-    mine(&store, 3).await;
+    let late = acquire(&store, 2).await;
+    acquire(&store, 3).await;
     advance(LEASE).await;
-    mine(&store, 4).await;
-    assert_eq!(claim(&store, 1).await, Claim::Done);
-    // Nor does an event that is done late take more room than there is.
-    mine(&store, 5).await;
-    store.done(&key(2), late).await.unwrap();
-    assert_eq!(store.with(|seen| seen.states.len()), 3);
+    acquire(&store, 4).await;
+    assert_eq!(claim(&store, 1).await, Claim::Completed);
+    // An event that is completed late does not exceed the capacity either.
+    acquire(&store, 5).await;
+    store.complete(&key(2), late).await.unwrap();
+    assert_eq!(store.with(|entries| entries.states.len()), 3);
 }

@@ -1,117 +1,14 @@
-//! Recognizes values that people give in place of others, by their form alone.
+//! The rules by which the kind of a text is detected.
 
 use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
 use url::Url;
 use uuid::Uuid;
 
-/// What a text certainly is, or what was done to it on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mistaken {
-    Quoted,
-    Braced,
-    PercentEncoded,
-    Escaped,
-    Base64Twice,
-    Placeholder,
-    Shortened,
-    Json,
-    ConnectionString,
-    Token,
-    ArmPath,
-    PortalUrl,
-    TeamsLink,
-    ContentLocation,
-    ConversationUrl,
-    Url,
-    Path,
-    HostName,
-    ThreadId,
-    ParticipantId,
-    PhoneNumber,
-    ServerCallId,
-    RecordingId,
-    DocumentId,
-    Guid,
-}
+use super::ValueKind;
 
-impl Mistaken {
-    /// What the text is, as the end of a sentence that begins with "it".
-    pub(crate) fn is(self) -> &'static str {
-        match self {
-            Self::Quoted => "stands in quotes: leave them away",
-            Self::Braced => "stands in braces: leave them away",
-            Self::PercentEncoded => {
-                "is percent-encoded, as in the path of a URL: give it decoded, with `=` for `%3D`"
-            }
-            Self::Escaped => {
-                "has the escapes of a JSON text: give it as a JSON parser reads it, without \
-                 backslashes"
-            }
-            Self::Base64Twice => "is encoded in base64 twice: decode it once",
-            Self::Placeholder => "is a placeholder: put the value in its place",
-            Self::Shortened => "was shortened: give all of it",
-            Self::Json => "is JSON: give the value of one member",
-            Self::ConnectionString => "is a connection string",
-            Self::Token => "is a signed token, such as an incoming call context",
-            Self::ArmPath => "is the resource's path in Azure Resource Manager",
-            Self::PortalUrl => "is an address of the Azure portal",
-            Self::TeamsLink => "is a link to a Teams meeting",
-            Self::ContentLocation => "is the location of recorded content",
-            Self::ConversationUrl => {
-                "is the URL that is inside a server call id, which is given in base64"
-            }
-            Self::Url => "is a URL",
-            Self::Path => "is a path, such as the subject of an event",
-            Self::HostName => "is a host name",
-            Self::ThreadId => "is the thread id of a Teams meeting",
-            Self::ParticipantId => "is the identifier of a participant",
-            Self::PhoneNumber => "is a telephone number",
-            Self::ServerCallId => "is a server call id",
-            Self::RecordingId => "is a recording id",
-            Self::DocumentId => "is the document id of a stored chunk",
-            Self::Guid => "is a GUID",
-        }
-    }
-
-    /// Whether the sentence of [`is`](Self::is) already says what to do.
-    pub(crate) fn says_what_to_do(self) -> bool {
-        matches!(
-            self,
-            Self::Quoted
-                | Self::Braced
-                | Self::PercentEncoded
-                | Self::Escaped
-                | Self::Base64Twice
-                | Self::Placeholder
-                | Self::Shortened
-        )
-    }
-
-    /// Whether it is a URL that anybody may have chosen.
-    pub(crate) fn is_any_url(self) -> bool {
-        matches!(
-            self,
-            Self::Url | Self::ContentLocation | Self::ConversationUrl
-        )
-    }
-
-    /// Whether the text may hold a secret, so that no error repeats it.
-    pub(crate) fn is_secret(self) -> bool {
-        matches!(
-            self,
-            Self::ConnectionString
-                | Self::Token
-                | Self::Json
-                | Self::Url
-                | Self::TeamsLink
-                | Self::ContentLocation
-        )
-    }
-}
-
-/// What the text certainly is; none if it may be anything.
-pub(crate) fn recognize(text: &str) -> Option<Mistaken> {
+/// The kind of a text. None if it may be anything.
+pub(crate) fn detect_kind(text: &str) -> Option<ValueKind> {
     let text = text.trim();
     let lower = text.to_ascii_lowercase();
     wrapped(text)
@@ -121,33 +18,33 @@ pub(crate) fn recognize(text: &str) -> Option<Mistaken> {
         .or_else(|| id(text, &lower))
 }
 
-/// Something around it, or something left out.
-fn wrapped(text: &str) -> Option<Mistaken> {
+/// A text in quotes or braces, JSON, a placeholder, or a shortened text.
+fn wrapped(text: &str) -> Option<ValueKind> {
     const QUOTES: &[char] = &['"', '\'', '`', '“', '”', '„', '‘', '’', '«', '»'];
     if text.starts_with(QUOTES) || text.ends_with(QUOTES) {
-        return Some(Mistaken::Quoted);
+        return Some(ValueKind::Quoted);
     }
     if text.starts_with(['{', '[']) {
         if serde_json::from_str::<Json>(text).is_ok() || text.contains('"') {
-            return Some(Mistaken::Json);
+            return Some(ValueKind::Json);
         }
         if Uuid::try_parse(text).is_ok() {
-            return Some(Mistaken::Braced);
+            return Some(ValueKind::Braced);
         }
     }
     if text.starts_with('<') && text.ends_with('>') || text.starts_with("{{") {
-        return Some(Mistaken::Placeholder);
+        return Some(ValueKind::Placeholder);
     }
     if text.ends_with('…') || text.ends_with("...") {
-        return Some(Mistaken::Shortened);
+        return Some(ValueKind::Shortened);
     }
     None
 }
 
-/// Written for another place than this.
-fn encoded(text: &str) -> Option<Mistaken> {
+/// A text that is encoded for another place.
+fn encoded(text: &str) -> Option<ValueKind> {
     if text.contains('\\') {
-        return Some(Mistaken::Escaped);
+        return Some(ValueKind::Escaped);
     }
     let is_encoded = text
         .as_bytes()
@@ -156,36 +53,36 @@ fn encoded(text: &str) -> Option<Mistaken> {
     if is_encoded {
         let plain = percent_decode_str(text).decode_utf8_lossy();
         let lower = plain.to_ascii_lowercase();
-        // What is wrong decoded, too, is named by what it is.
+        // If the decoded text is wrong as well, its own kind says more.
         let inner = address(&plain, &lower).or_else(|| id(&plain, &lower));
-        let fits = matches!(
+        let may_be_right = matches!(
             inner,
-            None | Some(Mistaken::ServerCallId | Mistaken::RecordingId | Mistaken::Guid)
+            None | Some(ValueKind::ServerCallId | ValueKind::RecordingId | ValueKind::Guid)
         );
-        return if fits {
-            Some(Mistaken::PercentEncoded)
+        return if may_be_right {
+            Some(ValueKind::PercentEncoded)
         } else {
             inner
         };
     }
-    // "aHR0c", which is "http", once more.
-    text.starts_with("YUhSMG").then_some(Mistaken::Base64Twice)
+    // "aHR0c", the base64 of "http", encoded again.
+    text.starts_with("YUhSMG").then_some(ValueKind::Base64Twice)
 }
 
-fn setting(text: &str, lower: &str) -> Option<Mistaken> {
+fn setting(text: &str, lower: &str) -> Option<ValueKind> {
     let names = [
         "accesskey=",
         "accountkey=",
         "endpoint=",
         "connectionstring=",
     ];
-    // In a URL they are parameters of whatever is there.
+    // In a URL they are parameters.
     let is_url = lower.starts_with("http://") || lower.starts_with("https://");
     if !is_url && names.iter().any(|name| lower.contains(name)) {
-        return Some(Mistaken::ConnectionString);
+        return Some(ValueKind::ConnectionString);
     }
     let is_token = text.starts_with("eyJ") && text.matches('.').count() == 2;
-    is_token.then_some(Mistaken::Token)
+    is_token.then_some(ValueKind::Token)
 }
 
 const TEAMS: &[&str] = &[
@@ -195,7 +92,7 @@ const TEAMS: &[&str] = &[
     "teams.cloud.microsoft",
 ];
 
-fn url(text: &str) -> Mistaken {
+fn url(text: &str) -> ValueKind {
     let url = Url::parse(text).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
     let path = url.as_ref().map(Url::path).unwrap_or_default();
@@ -203,23 +100,23 @@ fn url(text: &str) -> Mistaken {
         host.strip_suffix(teams)
             .is_some_and(|sub| sub.is_empty() || sub.ends_with('.'))
     });
-    // The service keeps recordings below a domain of Teams, too.
+    // The service also stores recordings below a domain of Teams.
     if path.starts_with("/v1/objects/") {
-        Mistaken::ContentLocation
+        ValueKind::ContentLocation
     } else if in_teams {
-        Mistaken::TeamsLink
+        ValueKind::TeamsLink
     } else if host.contains("portal.azure.") {
-        Mistaken::PortalUrl
+        ValueKind::PortalUrl
     } else if host.starts_with("management.") && path.starts_with("/subscriptions/") {
-        Mistaken::ArmPath
+        ValueKind::ArmPath
     } else if host.contains("flightproxy") || path.contains("/conv/") {
-        Mistaken::ConversationUrl
+        ValueKind::ConversationUrl
     } else {
-        Mistaken::Url
+        ValueKind::Url
     }
 }
 
-fn address(text: &str, lower: &str) -> Option<Mistaken> {
+fn address(text: &str, lower: &str) -> Option<ValueKind> {
     if lower.contains("://") {
         return Some(url(text));
     }
@@ -228,13 +125,13 @@ fn address(text: &str, lower: &str) -> Option<Mistaken> {
             .iter()
             .any(|teams| lower.starts_with(&format!("{teams}/")))
     {
-        return Some(Mistaken::TeamsLink);
+        return Some(ValueKind::TeamsLink);
     }
     if lower.starts_with("/subscriptions/")
         || lower.starts_with("subscriptions/")
         || lower.contains("/providers/microsoft.communication/")
     {
-        return Some(Mistaken::ArmPath);
+        return Some(ValueKind::ArmPath);
     }
     let paths = [
         "/recording/",
@@ -245,12 +142,12 @@ fn address(text: &str, lower: &str) -> Option<Mistaken> {
         "call/",
     ];
     if paths.iter().any(|path| lower.starts_with(path)) {
-        return Some(Mistaken::Path);
+        return Some(ValueKind::Path);
     }
-    is_host_name(lower).then_some(Mistaken::HostName)
+    is_host_name(lower).then_some(ValueKind::HostName)
 }
 
-/// Three labels or more, the last one of letters.
+/// Three labels or more, of which the last consists of letters.
 fn is_host_name(lower: &str) -> bool {
     let labels: Vec<_> = lower.trim_end_matches('.').split('.').collect();
     let plain = |label: &&str| {
@@ -266,35 +163,35 @@ fn is_host_name(lower: &str) -> bool {
             .is_some_and(|last| last.len() >= 2 && last.bytes().all(|b| b.is_ascii_alphabetic()))
 }
 
-fn id(text: &str, lower: &str) -> Option<Mistaken> {
+fn id(text: &str, lower: &str) -> Option<ValueKind> {
     if lower.starts_with("19:") || lower.contains("@thread.") {
-        return Some(Mistaken::ThreadId);
+        return Some(ValueKind::ThreadId);
     }
     if let Some((kind, rest)) = text.split_once(':')
         && (1..=2).contains(&kind.len())
         && kind.bytes().all(|b| b.is_ascii_digit())
         && !rest.is_empty()
     {
-        return Some(Mistaken::ParticipantId);
+        return Some(ValueKind::ParticipantId);
     }
     if let Some(number) = text.strip_prefix('+')
         && number.len() >= 5
         && number.bytes().all(|b| b.is_ascii_digit())
     {
-        return Some(Mistaken::PhoneNumber);
+        return Some(ValueKind::PhoneNumber);
     }
-    // `{"Plat`, as every recording id begins, in base64.
+    // Every recording id begins with the base64 of `{"Plat`.
     if text.starts_with("eyJQbGF0") {
-        return Some(Mistaken::RecordingId);
+        return Some(ValueKind::RecordingId);
     }
-    // `http`, as server call ids begin.
+    // Server call ids begin with the base64 of `http`.
     if text.starts_with("aHR0c") {
-        return Some(Mistaken::ServerCallId);
+        return Some(ValueKind::ServerCallId);
     }
     if is_document_id(text) {
-        return Some(Mistaken::DocumentId);
+        return Some(ValueKind::DocumentId);
     }
-    (text.len() == 36 && Uuid::try_parse(text).is_ok()).then_some(Mistaken::Guid)
+    (text.len() == 36 && Uuid::try_parse(text).is_ok()).then_some(ValueKind::Guid)
 }
 
 /// `0-weu-d1-` and 32 hexadecimal digits.
@@ -317,8 +214,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_recognized_by_their_form() {
-        use Mistaken as M;
+    fn values_are_detected_by_their_form() {
+        use ValueKind as M;
         for (text, expected) in [
             ("", None),
             ("abc", None),
@@ -395,8 +292,8 @@ mod tests {
             ),
             ("29228d3e-040e-4656-a70e-890ab4e173e5", Some(M::Guid)),
         ] {
-            assert_eq!(recognize(text), expected, "{text}");
-            assert_eq!(recognize(&format!(" {text}\n")), expected, "{text}");
+            assert_eq!(detect_kind(text), expected, "{text}");
+            assert_eq!(detect_kind(&format!(" {text}\n")), expected, "{text}");
         }
     }
 }

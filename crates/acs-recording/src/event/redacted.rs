@@ -1,17 +1,17 @@
-//! What `Debug` shows of something that may be a secret.
+//! What `Debug` shows in place of a possible secret.
 
 use std::fmt;
 
-/// Stands for so many bytes that are not shown.
-pub(super) struct Hidden(pub(super) usize);
+/// Stands for a number of bytes that are not shown.
+pub(super) struct Redacted(pub(super) usize);
 
-impl Hidden {
+impl Redacted {
     pub(super) fn text(text: &str) -> Self {
         Self(text.len())
     }
 }
 
-impl fmt::Debug for Hidden {
+impl fmt::Debug for Redacted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "({} bytes)", self.0)
     }

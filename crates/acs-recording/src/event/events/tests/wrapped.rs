@@ -1,23 +1,23 @@
-//! Events in what carries them, and what is no event.
+//! Events inside of wrappers, and input that is not an event.
 
 use super::*;
 
-/// The error that a body is, with its name.
-fn named(body: &str, name: &str) -> InvalidEvent {
+/// The error about a body, which contains a description of it.
+fn described(body: &str, name: &str) -> InvalidEvent {
     let error = one(body).unwrap_err();
     assert!(error.to_string().contains(name), "{body}: {error}");
     error
 }
 
 #[test]
-fn text_that_is_no_event_is_named() {
+fn text_that_is_not_an_event_is_described() {
     for (body, name) in [
         ("", "empty"),
         ("  \r\n", "empty"),
         ("\u{0}", "empty"),
-        ("{", "cut off after 1 bytes"),
-        ("[", "cut off after 1 bytes"),
-        ("{\"id\": \"1\", \"type\": \"a", "cut off after 22 bytes"),
+        ("{", "truncated after 1 bytes"),
+        ("[", "truncated after 1 bytes"),
+        ("{\"id\": \"1\", \"type\": \"a", "truncated after 22 bytes"),
         ("<html><body>Sign in</body></html>", "an HTML page"),
         ("<!DOCTYPE html>\n<title>502</title>", "an HTML page"),
         ("<?xml version=\"1.0\"?><html/>", "an HTML page"),
@@ -31,12 +31,12 @@ fn text_that_is_no_event_is_named() {
             "a connection string",
         ),
         ("https://contoso.example/v1/objects/1", "a URL"),
-        ("{'id': '1', 'eventType': 'x'}", "a literal of Python"),
+        ("{'id': '1', 'eventType': 'x'}", "a Python literal"),
         ("RecordingFileStatusUpdated", "neither JSON nor base64"),
         ("no events", "neither JSON nor base64"),
         ("RIFF\u{10}\u{0}\u{0}\u{0}WAVEfmt ", "a WAV file"),
     ] {
-        let error = named(body, name);
+        let error = described(body, name);
         assert_eq!(error.index, None, "{body:?}: {error}");
         assert_eq!(error.raw(), body.as_bytes());
         assert!(!error.to_string().contains("c2VjcmV0"));
@@ -44,18 +44,18 @@ fn text_that_is_no_event_is_named() {
 }
 
 #[test]
-fn json_that_is_no_event_is_named() {
+fn json_that_is_not_an_event_is_described() {
     let cloud_events = r#"{"cloudEventsVersion": "0.1", "eventType": "Microsoft.Communication.CallStarted",
         "eventID": "1", "source": "/s", "contentType": "application/json", "data": {"a": 1}}"#;
     for (body, name) in [
         (cloud_events, "CloudEvents 0.1"),
         (
             r#"{"schemaId": "azureMonitorCommonAlertSchema", "data": {"essentials": {}}}"#,
-            "an alert of Azure Monitor",
+            "an Azure Monitor alert",
         ),
         (
             r#"{"validationResponse": "c"}"#,
-            "the answer to a validation",
+            "the response to a validation",
         ),
         (
             r#"{"error": {"code": "Forbidden", "message": "no"}}"#,
@@ -63,7 +63,7 @@ fn json_that_is_no_event_is_named() {
         ),
         (
             r#"{"recordingStorageInfo": {"recordingChunks": []}}"#,
-            "the data of a RecordingFileStatusUpdated event without the event",
+            "the data of a RecordingFileStatusUpdated event without the envelope",
         ),
         (
             r#"{"resourceId": "r", "chunkDocumentId": "0-x"}"#,
@@ -71,13 +71,10 @@ fn json_that_is_no_event_is_named() {
         ),
         (
             r#"{"value": [{"subscriptionId": "s", "changeType": "created", "resource": "r"}]}"#,
-            "a change notification of Microsoft Graph",
+            "a Microsoft Graph change notification",
         ),
         ("{}", "an empty object"),
-        (
-            r#"{"content": "hello"}"#,
-            "there is no event in its `content`",
-        ),
+        (r#"{"content": "hello"}"#, "its `content` contains no event"),
         (r#"{"body": {}, "Body": {}}"#, "it has `body` twice"),
         (
             r#"{"Data": {"x": 1}, "Metadata": {}}"#,
@@ -94,27 +91,27 @@ fn json_that_is_no_event_is_named() {
             "`data` is text",
         ),
     ] {
-        let error = named(body, name);
+        let error = described(body, name);
         assert_eq!(error.index, Some(0), "{body:?}: {error}");
         assert!(!error.raw().is_empty() && body.contains(str::from_utf8(error.raw()).unwrap()));
     }
     for body in ["[]", " [ ] ", r#"{"value": []}"#, "<QueueMessagesList/>"] {
         assert_eq!(Events::parse(body.as_bytes()).len(), 0, "{body}");
     }
-    // What the parser does not know is an event all the same.
+    // An event of an unknown type is still an event.
     let blob =
         r#"{"id": "1", "eventType": "Microsoft.Storage.BlobCreated", "data": {"content": "eyJ9"}}"#;
     assert_eq!(one(blob).unwrap().payload(), &EventPayload::Unknown);
 }
 
-/// Ids of what could be read, and `!` for what could not.
+/// The ids of the events, and `!` for what cannot be read.
 fn ids(body: &str) -> Vec<String> {
     let id = |event: Result<Event, InvalidEvent>| event.map_or("!".to_owned(), |event| event.id);
     Events::parse(body.as_bytes()).map(id).collect()
 }
 
 #[test]
-fn whole_events_of_a_broken_body_are_read() {
+fn complete_events_of_a_malformed_body_are_read() {
     let event = |id: &str| format!(r#"{{"id": "{id}", "eventType": "x", "data": [1]}}"#);
     let (a, b, c) = (event("a"), event("b"), event("c"));
     let cut = &b[..20];
@@ -146,7 +143,7 @@ fn whole_events_of_a_broken_body_are_read() {
     for digits in [40, 41, 42, 43] {
         let base64 = &STANDARD.encode(&a)[..digits];
         let error = one(base64).unwrap_err();
-        assert!(error.to_string().contains("cut off after"), "{error}");
+        assert!(error.to_string().contains("truncated after"), "{error}");
     }
     let error = Events::parse(format!("[{a}, {cut}").as_bytes())
         .last()
@@ -155,13 +152,13 @@ fn whole_events_of_a_broken_body_are_read() {
     assert_eq!(error.raw(), cut.as_bytes(), "what is left can be kept");
     assert!(error.to_string().contains("event 1"), "{error}");
     assert!(
-        error.to_string().contains("cut off after 20 bytes"),
+        error.to_string().contains("truncated after 20 bytes"),
         "{error}"
     );
 }
 
 #[test]
-fn an_event_is_no_wrapper() {
+fn an_event_is_not_a_wrapper() {
     let inside = event_grid().replace("4b1c", "inside");
     for event in [
         format!(r#"{{"id": "1", "type": "x", "event": {inside}, "content": {inside}}}"#),
@@ -183,7 +180,7 @@ fn an_event_is_no_wrapper() {
 }
 
 #[test]
-fn attributes_of_wrappers_are_few_and_short() {
+fn the_attributes_of_wrappers_are_limited() {
     let long = "x".repeat(600);
     let event = r#"{"id": "1", "type": "x", "lockToken": "its own"}"#;
     let body = format!(
@@ -205,7 +202,7 @@ fn attributes_of_wrappers_are_few_and_short() {
 }
 
 #[test]
-fn only_so_many_errors_are_kept() {
+fn the_number_of_errors_is_limited() {
     for body in [format!("[{}1]", "1,".repeat(50_000)), "1\n".repeat(50_000)] {
         let events: Vec<_> = Events::parse(body.as_bytes()).collect();
         assert!((10_000..10_010).contains(&events.len()), "{}", events.len());
@@ -223,7 +220,7 @@ fn only_so_many_errors_are_kept() {
 
 /// Each would take minutes if a step looked at more than its own part.
 #[test]
-fn the_work_grows_with_the_input_alone() {
+fn the_work_is_proportional_to_the_input() {
     for piece in [
         "{\n",
         "[\n",
@@ -290,7 +287,7 @@ fn wrap_all(event: &str, wrappers: &[usize]) -> String {
 }
 
 #[test]
-fn there_is_an_end_to_unwrapping() {
+fn the_depth_of_wrappers_is_limited() {
     let event = r#"{"id": "1", "type": "x"}"#;
     // Each is two layers.
     assert_eq!(ids(&wrap_all(event, &[7; 8])), ["1"]);
@@ -310,7 +307,7 @@ fn there_is_an_end_to_unwrapping() {
 
 proptest! {
     #[test]
-    fn any_nesting_gives_the_same_event(wrappers in proptest::collection::vec(0..9_usize, 0..5)) {
+    fn every_nesting_leads_to_the_same_event(wrappers in proptest::collection::vec(0..9_usize, 0..5)) {
         let plain = one(&event_grid()).unwrap();
         let body = wrap_all(&event_grid(), &wrappers);
         let event = one(&body).unwrap();
@@ -323,7 +320,7 @@ proptest! {
     }
 
     #[test]
-    fn no_change_of_a_wrapper_makes_it_panic(
+    fn no_changed_wrapper_leads_to_a_panic(
         wrappers in proptest::collection::vec(0..9_usize, 0..4),
         at in any::<prop::sample::Index>(),
         byte in any::<u8>(),
@@ -337,7 +334,7 @@ proptest! {
 }
 
 #[test]
-fn what_cannot_be_read_is_kept_byte_for_byte() {
+fn the_raw_event_of_an_error_is_unchanged() {
     let good = r#"{"id": "1", "eventType": "x", "eventTime": "2025-07-01T12:00:00Z", "data": 1}"#;
     let bad: &[u8] = b"{\"id\": 5, \"sub\xffject\": \"caf\xe9\xe8 \xf0\x9f\"}";
     let cut: &[u8] = b"90b\": \"aHR\xff\xff";

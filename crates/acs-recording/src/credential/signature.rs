@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use crate::credential::AccessKey;
+use super::access_key::{AccessKey, base64_of_hash};
 
-/// Of most requests: they have no body.
-const HASH_OF_NOTHING: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+/// The hash of an empty body, which most requests have.
+const EMPTY_HASH: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
 /// What the service checks a signature over.
 #[derive(Debug)]
@@ -56,21 +54,16 @@ impl Signable<'_> {
 /// The value of `x-ms-content-sha256`; of a request without body, that of nothing.
 pub(crate) fn content_hash(body: &[u8]) -> Cow<'static, str> {
     if body.is_empty() {
-        return Cow::Borrowed(HASH_OF_NOTHING);
+        return Cow::Borrowed(EMPTY_HASH);
     }
     Cow::Owned(base64_of_hash(&Sha256::digest(body)))
 }
 
-/// The same as `encode`, which asks for zeroed memory: at a high rate, threads wait for each other
-/// to get that.
-pub(crate) fn base64_of_hash(hash: &[u8]) -> String {
-    let mut text = String::with_capacity(44);
-    BASE64_STANDARD.encode_string(hash, &mut text);
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+
     use super::*;
 
     const DATE: &str = "Tue, 01 Jul 2025 12:34:56 GMT";

@@ -1,11 +1,11 @@
-//! Names for what is no event, so that people see what they have in their hands.
+//! Describes input that is not an event, so that the error says what it is.
 
 use serde_json::value::RawValue;
 
 use super::wrapper::Object;
 
-/// A name for bytes of a known format that is not text.
-pub(in crate::event) fn binary(bytes: &[u8]) -> Option<&'static str> {
+/// Describes bytes in a known format that is not text.
+pub(in crate::event) fn binary_format(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [
             b'R',
@@ -33,7 +33,7 @@ pub(in crate::event) fn binary(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// A name for text that is not JSON, or not to its end.
+/// Describes text that is not JSON, or ends too early.
 pub(super) fn text(text: &str) -> String {
     let begin: String = text.chars().take(200).collect();
     let begin = begin.to_ascii_lowercase();
@@ -52,23 +52,23 @@ pub(super) fn text(text: &str) -> String {
         return "it is a URL".to_owned();
     }
     if starts(&["{'", "[{'", "['"]) {
-        return "it is a literal of Python and not JSON; print it with `json.dumps`".to_owned();
+        return "it is a Python literal and not JSON; print it with `json.dumps`".to_owned();
     }
     match serde_json::from_str::<&RawValue>(text) {
-        _ if !starts(&["{", "[", "\""]) => "it is neither JSON nor base64 of JSON".to_owned(),
-        Err(error) if error.is_eof() => cut_off(text),
+        _ if !starts(&["{", "[", "\""]) => "it is neither JSON nor base64-encoded JSON".to_owned(),
+        Err(error) if error.is_eof() => truncated(text),
         Err(error) => error.to_string(),
-        Ok(_) => "it is neither JSON nor base64 of JSON".to_owned(),
+        Ok(_) => "it is neither JSON nor base64-encoded JSON".to_owned(),
     }
 }
 
-pub(super) fn cut_off(text: &str) -> String {
-    format!("it is cut off after {} bytes", text.len())
+pub(super) fn truncated(text: &str) -> String {
+    format!("it is truncated after {} bytes", text.len())
 }
 
-/// A name for XML, by its first element.
-fn xml(after_first: &str) -> String {
-    let mut rest = after_first;
+/// Describes XML by its first element.
+fn xml(after_bracket: &str) -> String {
+    let mut rest = after_bracket;
     // Declarations and comments.
     while rest.starts_with(['?', '!']) {
         rest = rest.split_once('<').map_or("", |(_, rest)| rest);
@@ -76,7 +76,7 @@ fn xml(after_first: &str) -> String {
     let end = rest.find(|letter: char| !letter.is_alphanumeric() && !":_-.".contains(letter));
     let name: String = rest[..end.unwrap_or(rest.len())].chars().take(60).collect();
     let inner = |tag: &str| {
-        let (_, rest) = after_first.split_once(&format!("<{tag}>"))?;
+        let (_, rest) = after_bracket.split_once(&format!("<{tag}>"))?;
         let (text, _) = rest.split_once('<')?;
         Some(text.chars().take(60).collect::<String>())
     };
@@ -88,7 +88,7 @@ fn xml(after_first: &str) -> String {
     }
 }
 
-/// A name for an object that is neither an event nor holds one; none if it is not known.
+/// Describes a known object that is neither an event nor a wrapper of one.
 pub(super) fn object(object: &Object<'_>) -> Option<String> {
     let has = |name| object.exact(name).is_some();
     let text = |json: Option<&str>| serde_json::from_str::<String>(json?).ok();
@@ -96,16 +96,16 @@ pub(super) fn object(object: &Object<'_>) -> Option<String> {
     if has("cloudEventsVersion") {
         let version = text(object.exact("cloudEventsVersion")).map_or("0.1".to_owned(), short);
         return Some(format!(
-            "it is CloudEvents {version}; set the event subscription to CloudEvents 1.0 or to the \
-             Event Grid schema"
+            "it is CloudEvents {version}; configure the event subscription for CloudEvents 1.0 or \
+             the Event Grid schema"
         ));
     }
     let schema = text(object.exact("schemaId")).unwrap_or_default();
     if schema.contains("Alert") || schema.contains("Insights") {
-        return Some("it is an alert of Azure Monitor".to_owned());
+        return Some("it is an Azure Monitor alert".to_owned());
     }
     if has("validationResponse") {
-        return Some("it is the answer to a validation event, not the event".to_owned());
+        return Some("it is the response to a validation event, not the event".to_owned());
     }
     if let Some(error) = object.exact("error").filter(|error| error.starts_with('{')) {
         let code = serde_json::from_str::<Object<'_>>(error).ok();
@@ -115,21 +115,20 @@ pub(super) fn object(object: &Object<'_>) -> Option<String> {
     }
     if has("recordingStorageInfo") {
         return Some(
-            "it is the data of a RecordingFileStatusUpdated event without the event around it"
-                .to_owned(),
+            "it is the data of a RecordingFileStatusUpdated event without the envelope".to_owned(),
         );
     }
     if has("chunkDocumentId") || has("recordingInfo") {
         return Some("it is the metadata document of a recording".to_owned());
     }
     if has("validationCode") {
-        return Some("it is the data of a validation event without the event around it".to_owned());
+        return Some("it is the data of a validation event without the envelope".to_owned());
     }
     if has("subscriptionId") && has("changeType") {
-        return Some("it is a change notification of Microsoft Graph".to_owned());
+        return Some("it is a Microsoft Graph change notification".to_owned());
     }
     if has("Records") || has("detail-type") {
-        return Some("it is an event of AWS".to_owned());
+        return Some("it is an AWS event".to_owned());
     }
     if object.names().next().is_none() {
         return Some("it is an empty object".to_owned());

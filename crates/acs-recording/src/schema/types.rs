@@ -1,39 +1,19 @@
-//! JSON Schemas of what the service sends: the data of events, and metadata documents.
-//!
-//! They describe what this crate reads, which is more than one version of the service writes:
-//! members that it does not know are allowed, and hardly any is required.
+//! The parts that schemas of several documents have in common.
 
 use schemars::{JsonSchema, Schema, schema_for};
 
-use crate::event::schemas;
-use crate::metadata;
-
-/// A schema and what it is of.
+/// A schema and its name.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Named {
+pub struct NamedSchema {
     /// The last part of the event type, such as `CallEnded`; or `RecordingMetadata`.
     pub name: &'static str,
     /// The schema.
     pub schema: Schema,
 }
 
-/// Every schema that this crate has, in a fixed order.
-///
-/// The data of callbacks is described by the service's own interface description instead.
-///
-/// ```
-/// let schemas = acs_recording::schema::all();
-/// assert!(schemas.iter().any(|schema| schema.name == "RecordingFileStatusUpdated"));
-/// ```
-pub fn all() -> Vec<Named> {
-    let mut all = schemas::all();
-    all.push(named::<metadata::Document>("RecordingMetadata"));
-    all
-}
-
-pub(crate) fn named<T: JsonSchema>(name: &'static str) -> Named {
-    Named {
+pub(crate) fn named<T: JsonSchema>(name: &'static str) -> NamedSchema {
+    NamedSchema {
         name,
         schema: schema_for!(T),
     }
@@ -48,7 +28,7 @@ pub(crate) enum Number {
     Text(#[schemars(regex(pattern = r"^\s*[-+]?[0-9.]+([eE][-+]?[0-9]+)?\s*$"))] String),
 }
 
-/// Someone: the raw id, and what is known besides.
+/// A participant: the raw id, and what else is known.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase")]
 #[allow(dead_code, reason = "it only describes")]

@@ -1,0 +1,103 @@
+//! Credentials of a request.
+
+use std::time::SystemTime;
+
+use http::HeaderName;
+use http::header::{AUTHORIZATION, HeaderValue};
+#[cfg(feature = "entra")]
+use tokio::time::{Instant, timeout_at};
+use url::Position;
+
+#[cfg(feature = "entra")]
+use super::pipeline::deadline_after;
+use super::pipeline::{Authentication, Pipeline, RESOURCE_HOST, Request, set};
+use super::retry_loop::Call;
+use crate::credential::{AccessKey, Credential, Signable};
+use crate::error::{Error, ErrorKind, Result};
+
+const DATE: HeaderName = HeaderName::from_static("x-ms-date");
+const CONTENT_HASH: HeaderName = HeaderName::from_static("x-ms-content-sha256");
+
+impl Pipeline {
+    /// Dates and signs a request; done anew for every attempt, because dates expire.
+    #[cfg_attr(
+        not(feature = "entra"),
+        allow(
+            clippy::unused_async,
+            reason = "fetching a token waits, signing does not"
+        )
+    )]
+    pub(super) async fn authorize(&self, call: &mut Call) -> Result<()> {
+        if call.authentication == Authentication::Anonymous {
+            return Ok(());
+        }
+        let authorization = match self.credential.as_ref() {
+            Credential::Key(key) => self.sign(call, &key.read()),
+            #[cfg(feature = "entra")]
+            Credential::Entra(entra) => {
+                let limit = deadline_after(Instant::now(), self.limits.attempt).min(call.deadline);
+                let token = timeout_at(limit, entra.bearer()).await;
+                token.unwrap_or_else(|_| Err(entra.timed_out()))?
+            }
+        };
+        let headers = &mut call.request.headers;
+        let mut authorization = HeaderValue::try_from(authorization).map_err(|error| {
+            Error::new(ErrorKind::Authentication, "the token cannot be sent").with_source(error)
+        })?;
+        authorization.set_sensitive(true);
+        headers.insert(AUTHORIZATION, authorization);
+        if call.authentication == Authentication::Content {
+            set(headers, RESOURCE_HOST, self.endpoint.authority());
+        }
+        Ok(())
+    }
+
+    fn sign(&self, call: &mut Call, key: &AccessKey) -> String {
+        let url = &call.request.url;
+        let end = match call.authentication {
+            Authentication::Resource => Position::AfterQuery,
+            Authentication::Content | Authentication::Anonymous => Position::AfterPath,
+        };
+        let date = httpdate::fmt_http_date(SystemTime::now());
+        let authorization = Signable {
+            method: call.request.method.as_str(),
+            path_and_query: &url[Position::BeforePath..end],
+            host: self.endpoint.authority(),
+            date: &date,
+            content_hash: &call.content_hash,
+        }
+        .authorization(key);
+        let headers = &mut call.request.headers;
+        set(headers, DATE, date);
+        set(headers, CONTENT_HASH, &*call.content_hash);
+        authorization
+    }
+
+    /// Fetches another token than the one that a request was rejected with; returns whether there
+    /// is one.
+    #[cfg(feature = "entra")]
+    pub(super) async fn replace_token(&self, request: &Request) -> bool {
+        let Credential::Entra(entra) = self.credential.as_ref() else {
+            return false;
+        };
+        let rejected = request.headers.get(AUTHORIZATION);
+        let Some(rejected) = rejected.and_then(|rejected| rejected.to_str().ok()) else {
+            // A request without a token was not rejected for it.
+            return false;
+        };
+        match entra.replace(rejected).await {
+            Ok(is_new) => is_new,
+            Err(error) => {
+                tracing::warn!(%error, "no token could be fetched in place of the rejected one");
+                false
+            }
+        }
+    }
+
+    /// An access key is all that there is.
+    #[cfg(not(feature = "entra"))]
+    #[allow(clippy::unused_async, reason = "with the feature `entra` it waits")]
+    pub(super) async fn replace_token(&self, _request: &Request) -> bool {
+        false
+    }
+}

@@ -1,0 +1,109 @@
+//! Requests for content, and the redirects that they follow.
+
+use http::header::{HeaderMap, LOCATION};
+use http::{Method, StatusCode};
+use tracing::debug;
+use url::Url;
+
+use super::hosts::Denial;
+use super::pipeline::{Authentication, Request};
+use super::{Body, Pipeline, Response, authority};
+use crate::credential::is_loopback;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How many redirects a request for content follows.
+const MAX_REDIRECTS: usize = 5;
+
+impl Pipeline {
+    /// Sends a request for content, and follows redirects.
+    ///
+    /// Method, host and path must be those of content, here and wherever a redirect leads. A
+    /// redirect to another host is followed without credentials to read there, and not to delete.
+    pub(crate) async fn content(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+    ) -> Result<Response> {
+        self.hosts.check(&method, url)?;
+        let mut url = url.clone();
+        let mut authentication = Authentication::Content;
+        let deadline = self.deadline();
+        for _ in 0..=MAX_REDIRECTS {
+            let request = Request {
+                method: method.clone(),
+                url: url.clone(),
+                headers: headers.clone(),
+                body: bytes::Bytes::new(),
+            };
+            let response: http::Response<Body> =
+                self.run(request, authentication, deadline).await?;
+            let Some(target) = redirect_target(&response, &url)? else {
+                return Ok(response);
+            };
+            // A host that is not trusted with credentials does not decide where they go either.
+            let is_trusted = matches!(authentication, Authentication::Content);
+            authentication = match self.redirected(&method, &url, &target)? {
+                Authentication::Content if is_trusted => Authentication::Content,
+                _ => Authentication::Anonymous,
+            };
+            debug!(to = authority(&target), "redirected");
+            url = target;
+        }
+        let last = authority(&url);
+        let message = format!("more than {MAX_REDIRECTS} redirects, the last to {last}");
+        Err(Error::new(ErrorKind::InvalidResponse, message))
+    }
+
+    /// How the request that a redirect leads to authenticates; an error if it must not be sent.
+    fn redirected(&self, method: &Method, from: &Url, to: &Url) -> Result<Authentication> {
+        let refuse = |to: &str| {
+            let message = format!("{} redirects to {to}", authority(from));
+            Err(Error::new(ErrorKind::ForbiddenHost, message))
+        };
+        if !matches!(to.scheme(), "http" | "https") {
+            return refuse(&format!("a `{}:` URL, which is not https", to.scheme()));
+        }
+        if from.scheme() == "https" && to.scheme() != "https" {
+            return refuse("a URL that is not https");
+        }
+        match self.hosts.allows(method, to) {
+            Ok(()) => Ok(Authentication::Content),
+            // Storage may redirect to signed URLs on other hosts, which need no credentials.
+            Err(Denial::Host | Denial::OwnStorage | Denial::InTheClear)
+                if *method == Method::GET && (is_loopback(from) || !is_loopback(to)) =>
+            {
+                Ok(Authentication::Anonymous)
+            }
+            Err(denial) => {
+                let from = authority(from);
+                let refused = denial.into_error(method, to);
+                let message = format!("{from} redirects elsewhere: {}", refused.summary());
+                Err(Error::new(ErrorKind::ForbiddenHost, message).with_source(refused))
+            }
+        }
+    }
+}
+
+/// Where a redirect leads; none for any other response.
+fn redirect_target<B>(response: &http::Response<B>, from: &Url) -> Result<Option<Url>> {
+    let is_redirect = matches!(
+        response.status(),
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    );
+    if !is_redirect {
+        return Ok(None);
+    }
+    let target = response
+        .headers()
+        .get(LOCATION)
+        .and_then(|location| location.to_str().ok())
+        .and_then(|location| from.join(location).ok());
+    target.map(Some).ok_or_else(|| {
+        let message = format!("{} redirects without a valid location", authority(from));
+        Error::new(ErrorKind::InvalidResponse, message)
+    })
+}

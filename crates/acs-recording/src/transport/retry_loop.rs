@@ -1,0 +1,233 @@
+//! One request, sent until its response is final.
+
+use std::pin::pin;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::HeaderMap;
+use http::{Response, StatusCode};
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::debug;
+
+use super::attempt::AttemptError;
+use super::pipeline::{Authentication, Pipeline, Request, read_error_body};
+use super::retry::{is_idempotent, is_retryable_status, may_have_acted};
+use super::retry_policy::FailedAttempt;
+use super::{Body, TransportError};
+use crate::credential::content_hash;
+use crate::error::{Attempts, Result, RetryAfterTooLong, kind_of_status, retry_after};
+
+/// A request that is being sent, and what was tried for it.
+pub(super) struct Call {
+    pub(super) request: Request,
+    pub(super) authentication: Authentication,
+    /// Of the body, for the signature.
+    pub(super) content_hash: std::borrow::Cow<'static, str>,
+    pub(super) deadline: Instant,
+    started: Instant,
+    pub(super) attempts: Attempts,
+    /// Whether the token was replaced because the service rejected it.
+    token_replaced: bool,
+}
+
+/// What follows from an attempt that was not a success.
+enum Next<B> {
+    /// Another attempt, after this delay.
+    Retry(Duration),
+    /// The outcome is final.
+    Done(Box<Result<Response<B>>>),
+}
+
+/// Why a body could not be read.
+pub(super) enum BodyError {
+    Transport(TransportError),
+    TooLarge,
+}
+
+/// What the body of a response is read into before the response counts.
+pub(super) trait FromBody: Sized + Send + Sync {
+    /// Reads the body of a response with this status, at most `limit` bytes, until `until`.
+    fn from_body(
+        body: Body,
+        status: StatusCode,
+        limit: usize,
+        until: Instant,
+    ) -> impl Future<Output = Result<Self, BodyError>> + Send;
+}
+
+/// The whole body, which is short; the beginning of it if the response is an error.
+impl FromBody for Bytes {
+    async fn from_body(
+        body: Body,
+        status: StatusCode,
+        limit: usize,
+        until: Instant,
+    ) -> Result<Self, BodyError> {
+        if !status.is_success() {
+            return Ok(read_error_body(body, until).await.into());
+        }
+        let mut bytes = Vec::new();
+        match body.read_into(&mut bytes, limit).await {
+            Ok(true) => Ok(bytes.into()),
+            Ok(false) => Err(BodyError::TooLarge),
+            Err(error) => Err(BodyError::Transport(error)),
+        }
+    }
+}
+
+/// Content, which may be long and is read later.
+impl FromBody for Body {
+    async fn from_body(
+        body: Body,
+        _status: StatusCode,
+        _limit: usize,
+        _until: Instant,
+    ) -> Result<Self, BodyError> {
+        Ok(body)
+    }
+}
+
+impl Pipeline {
+    /// Sends the request until its response is final; also returns how often it was sent.
+    pub(super) async fn send_with_retries<B: FromBody>(
+        &self,
+        request: Request,
+        authentication: Authentication,
+        deadline: Instant,
+    ) -> (Attempts, Result<Response<B>>) {
+        let content_hash = content_hash(&request.body);
+        let mut call = Call {
+            request,
+            authentication,
+            content_hash,
+            deadline,
+            started: Instant::now(),
+            attempts: Attempts::default(),
+            token_replaced: false,
+        };
+        loop {
+            call.attempts.count += 1;
+            let next = {
+                // Pinned, because futures of this size should not move.
+                let outcome = pin!(self.attempt(&mut call)).await;
+                if matches!(&outcome, Ok(response) if response.status().is_success()) {
+                    return (call.attempts, outcome.map_err(AttemptError::into_error));
+                }
+                self.after_failure(&mut call, outcome)
+            };
+            match next.await {
+                Next::Retry(delay) => sleep(delay).await,
+                Next::Done(outcome) => return (call.attempts, *outcome),
+            }
+        }
+    }
+
+    /// Decides whether to send a request again that did not succeed.
+    #[allow(
+        clippy::manual_async_fn,
+        reason = "an async fn would hold the outcome twice"
+    )]
+    fn after_failure<B: FromBody>(
+        &self,
+        call: &mut Call,
+        mut outcome: Result<Response<B>, AttemptError>,
+    ) -> impl Future<Output = Next<B>> {
+        async move {
+            let (is_retryable, asked) = match &outcome {
+                Ok(response) if response.status() == StatusCode::UNAUTHORIZED => {
+                    if self.replace_rejected_token(call).await {
+                        return Next::Retry(Duration::ZERO);
+                    }
+                    (false, None)
+                }
+                Ok(response) => call.classify(response.status(), response.headers()),
+                Err(AttemptError::NotSent(_)) => {
+                    call.attempts.count -= 1;
+                    (false, None)
+                }
+                Err(AttemptError::NotConnected(_)) => (true, None),
+                Err(AttemptError::BodyTooLarge(_)) => {
+                    call.attempts.may_have_acted = true;
+                    (false, None)
+                }
+                Err(AttemptError::NoResponse(_)) => {
+                    call.attempts.may_have_acted = true;
+                    (call.is_idempotent(), None)
+                }
+            };
+            let attempt = call.attempts.count;
+            let delay = is_retryable
+                .then(|| {
+                    let (kind, status) = match &outcome {
+                        Ok(response) => {
+                            let status = response.status();
+                            (kind_of_status(status), Some(status.as_u16()))
+                        }
+                        Err(failed) => (failed.error().kind(), None),
+                    };
+                    self.retry.next_delay(&FailedAttempt {
+                        attempt,
+                        elapsed: call.started.elapsed(),
+                        kind,
+                        status,
+                        retry_after: asked,
+                    })
+                })
+                .flatten();
+            let left = call.deadline.saturating_duration_since(Instant::now());
+            // The jitter on top of `Retry-After` is no reason to give up.
+            let least = asked.filter(|asked| !asked.is_zero());
+            let delay = delay.map(|delay| {
+                if delay < left {
+                    delay
+                } else {
+                    least.unwrap_or(delay)
+                }
+            });
+            match (delay, &mut outcome) {
+                (Some(delay), _) if delay < left => {
+                    debug!(attempt, ?delay, "sending the request again");
+                    return Next::Retry(delay);
+                }
+                (Some(_), Ok(response)) if let Some(asked) = least => {
+                    let limit = self.limits.total;
+                    response
+                        .extensions_mut()
+                        .insert(RetryAfterTooLong { asked, limit });
+                }
+                _ => {}
+            }
+            Next::Done(Box::new(outcome.map_err(AttemptError::into_error)))
+        }
+    }
+
+    /// Fetches another token once, because the service rejected the one that was sent; returns
+    /// whether there is another one now.
+    async fn replace_rejected_token(&self, call: &mut Call) -> bool {
+        if std::mem::replace(&mut call.token_replaced, true) {
+            return false;
+        }
+        let replaced = self.replace_token(&call.request);
+        matches!(timeout_at(call.deadline, replaced).await, Ok(true))
+    }
+}
+
+impl Call {
+    fn is_idempotent(&self) -> bool {
+        let Request {
+            method,
+            url,
+            headers,
+            ..
+        } = &self.request;
+        is_idempotent(method, headers, url.path())
+    }
+
+    /// Whether a response is worth another attempt, and the delay that it asks for.
+    fn classify(&mut self, status: StatusCode, headers: &HeaderMap) -> (bool, Option<Duration>) {
+        let asked = retry_after(headers, SystemTime::now());
+        self.attempts.may_have_acted |= may_have_acted(status);
+        let is_retryable = is_retryable_status(status, self.is_idempotent(), asked.is_some());
+        (is_retryable, asked)
+    }
+}
