@@ -226,6 +226,11 @@ pub(crate) fn record_request(
     }
 }
 
+/// Records in the span of the current operation how many bytes of content it received.
+pub(crate) fn record_bytes(bytes: u64) {
+    Span::current().record("acs.bytes", bytes);
+}
+
 /// Records the response to a request in the span of its operation.
 pub(crate) fn record_response(span: &Span, status: u16, attempts: u32) {
     span.record("acs.attempts", attempts);
