@@ -1,4 +1,4 @@
-//! The record of a recording that was saved.
+//! The manifest of a saved recording.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,122 +13,121 @@ use crate::event::{RecordingChunk, RecordingFileStatusUpdated};
 use crate::ids::{DocumentId, RecordingId, ServerCallId};
 use crate::lenient;
 
-/// The form of a manifest that this version writes.
+/// The schema version that this crate writes.
 const SCHEMA: u32 = 1;
-/// Larger files are not manifests.
+/// The largest manifest to read, in bytes.
 pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What was saved of a recording, and what was verified about it.
+/// The files of a saved recording, and what was verified about them.
 ///
-/// A whole recording leaves one beside its files, as `ID.manifest.json`. It is written after
-/// everything else, and it is what later runs go by: a file is skipped, and the service's copy is
-/// deleted, only if the file has the SHA-256 that stands here. It holds no secrets: locations come
-/// without their queries.
+/// The download of a whole recording writes `ID.manifest.json` beside the files, after everything
+/// else. Later downloads depend on it: a file is skipped, and the service's copy is deleted, only if
+/// the file has the SHA-256 in the manifest. It contains no secrets: locations have no query.
 ///
-/// In JSON the members have the same names in camel case. Members that this version does not know
-/// are skipped when a manifest is read, and a member that cannot be read counts as missing.
+/// In JSON, the members have the same names in camel case. When a manifest is read, unknown members
+/// are ignored, and a member that cannot be read counts as missing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct RecordingManifest {
-    /// The version of this form, 1.
+    /// The schema version, 1.
     #[serde(deserialize_with = "lenient::or_default")]
     pub schema: u32,
-    /// The event that announced the recording, if it was
-    /// [given](crate::DownloadRecording::event).
+    /// The id of the event that announced the recording, if the download
+    /// [had it](crate::DownloadRecording::event).
     #[serde(deserialize_with = "lenient::or_default")]
     pub event_id: Option<String>,
-    /// When that happened.
+    /// The time of that event.
     #[serde(deserialize_with = "lenient::or_default")]
     pub event_time: Option<Timestamp>,
-    /// The recording.
+    /// The id of the recording.
     #[serde(deserialize_with = "lenient::or_default")]
     pub recording_id: Option<RecordingId>,
     /// The id of the call in logs and metadata, a GUID.
     #[serde(deserialize_with = "lenient::or_default")]
     pub call_id: Option<String>,
-    /// The call that was recorded.
+    /// The server call id of the recorded call.
     #[serde(deserialize_with = "lenient::or_default")]
     pub server_call_id: Option<ServerCallId>,
-    /// When recording began.
+    /// When the recording started.
     #[serde(deserialize_with = "lenient::or_default")]
     pub start: Option<Timestamp>,
-    /// How long the recording is, in milliseconds, as the event said.
+    /// The duration of the recording in milliseconds, according to the event.
     #[serde(deserialize_with = "lenient::or_default")]
     pub duration_ms: Option<u64>,
-    /// Why it ended.
+    /// Why the recording ended.
     #[serde(deserialize_with = "lenient::or_default")]
     pub session_end_reason: Option<String>,
-    /// Every chunk that an event announced, by its index. An event that names other chunks than an
-    /// earlier one adds them, and those of the earlier one stay.
+    /// All chunks that events announced, by their index. An event with other chunks than an earlier
+    /// one adds them, and removes none.
     #[serde(deserialize_with = "lenient::list")]
     pub chunks: Vec<ManifestChunk>,
-    /// The indices below the highest one that no chunk has.
+    /// The indices below the highest one without a chunk.
     #[serde(deserialize_with = "lenient::or_default")]
     pub gaps: Vec<u64>,
-    /// What is odd about the recording.
+    /// Inconsistencies of the recording, in words.
     #[serde(deserialize_with = "lenient::or_default")]
     pub warnings: Vec<String>,
-    /// Whether everything that was recorded is here: no gap, no chunk without its media, no
+    /// Whether everything that was recorded is saved: there is no gap, no chunk without media, and no
     /// metadata document that could not be fetched.
     #[serde(deserialize_with = "lenient::or_default")]
     pub complete: bool,
-    /// When the last of the files was saved.
+    /// When the last file was saved.
     #[serde(deserialize_with = "lenient::or_default")]
     pub saved_at: Option<Timestamp>,
-    /// When the last of the service's copies was deleted; none unless this program deleted those of
-    /// all chunks that are saved.
+    /// When the last of the service's copies was deleted. None unless downloads deleted the copies of
+    /// all saved chunks.
     #[serde(deserialize_with = "lenient::or_default")]
     pub deleted_at: Option<Timestamp>,
-    /// The program that wrote this, such as `acs-recording/0.1.0`.
+    /// The program that wrote the manifest, such as `acs-recording/0.1.0`.
     #[serde(deserialize_with = "lenient::or_default")]
     pub saved_by: Option<String>,
 }
 
-/// A chunk of a recording in its manifest.
+/// A chunk of a recording in the manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct ManifestChunk {
-    /// Its number, from 0: that of the event, or a free one if the event has none.
+    /// The number of the chunk, from 0: its index in the event, or a free number without one.
     #[serde(deserialize_with = "lenient::or_default")]
     pub index: u64,
-    /// Its id in the service's storage.
+    /// The id of the chunk in the service's storage.
     #[serde(deserialize_with = "lenient::or_default")]
     pub document_id: Option<DocumentId>,
-    /// Why it ended.
+    /// Why the chunk ended.
     #[serde(deserialize_with = "lenient::or_default")]
     pub end_reason: Option<String>,
-    /// Where the media came from, without a query.
+    /// The location of the media, without query.
     #[serde(deserialize_with = "lenient::or_default")]
     pub content_location: Option<ContentUrl>,
-    /// Where the metadata came from, without a query.
+    /// The location of the metadata, without query.
     #[serde(deserialize_with = "lenient::or_default")]
     pub metadata_location: Option<ContentUrl>,
-    /// What removes both, without a query.
+    /// The location that deletes both, without query.
     #[serde(deserialize_with = "lenient::or_default")]
     pub delete_location: Option<ContentUrl>,
-    /// The media file; none if it could not be had.
+    /// The media file. None if it is not saved.
     #[serde(deserialize_with = "lenient::or_default")]
     pub media: Option<ManifestFile>,
-    /// The file with the metadata document; none if there was none.
+    /// The file with the metadata document. None if the service had no document.
     #[serde(deserialize_with = "lenient::or_default")]
     pub metadata: Option<ManifestFile>,
-    /// When the service's copy was deleted; none if this program did not delete it.
+    /// When the service's copy was deleted. None if no download deleted it.
     #[serde(deserialize_with = "lenient::or_default")]
     pub deleted_at: Option<Timestamp>,
 }
 
-/// A file of a recording in its manifest.
+/// A file of a recording in the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ManifestFile {
-    /// Its name, in the folder of the manifest.
+    /// The name of the file, in the folder of the manifest.
     pub name: String,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub bytes: u64,
-    /// Its SHA-256, computed from what the service sent.
+    /// The SHA-256 of the content that the service sent.
     pub sha256: ContentHash,
 }
 
@@ -144,7 +143,7 @@ impl ManifestFile {
 }
 
 impl RecordingManifest {
-    /// A manifest with everything that the event says about the recording, and without its chunks.
+    /// A manifest with the values of the event, without chunks.
     pub fn new(file: &RecordingFileStatusUpdated) -> Self {
         let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).ok();
         Self {
@@ -160,7 +159,7 @@ impl RecordingManifest {
         }
     }
 
-    /// Reads the manifest in this file. It blocks.
+    /// Reads a manifest. This blocks.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the file cannot be read or is not a manifest.
@@ -181,17 +180,17 @@ impl RecordingManifest {
 }
 
 impl ManifestChunk {
-    /// A chunk of an event as number `index`, of which nothing is saved yet.
+    /// An entry for a chunk of an event with this number, without files.
     pub fn new(index: u64, chunk: &RecordingChunk) -> Self {
-        let plain =
+        let without_secrets =
             |location: &Option<ContentUrl>| location.as_ref().map(ContentUrl::without_secrets);
         Self {
             index,
             document_id: chunk.document_id.clone(),
             end_reason: chunk.end_reason.clone(),
-            content_location: plain(&chunk.content_location),
-            metadata_location: plain(&chunk.metadata_location),
-            delete_location: plain(&chunk.delete_location),
+            content_location: without_secrets(&chunk.content_location),
+            metadata_location: without_secrets(&chunk.metadata_location),
+            delete_location: without_secrets(&chunk.delete_location),
             media: None,
             metadata: None,
             deleted_at: None,
@@ -206,7 +205,7 @@ mod tests {
     const SHA: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     #[test]
-    fn a_manifest_is_read_as_it_was_written() {
+    fn a_manifest_round_trips() {
         let url = "https://eu-storage.asm.skype.com/v1/objects/a/content/audiowav?sig=s3cret";
         let chunk = RecordingChunk {
             content_location: Some(url.parse().unwrap()),
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_of_a_later_version_is_read_as_far_as_it_can_be() {
+    fn unknown_and_invalid_members_are_ignored() {
         let text = format!(
             r#"{{"schema": 9, "later": [1], "savedAt": 5, "complete": "yes", "warnings": {{}},
                 "recordingId": "two words",
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_manifest_is_an_error_that_names_it() {
+    fn an_invalid_manifest_is_an_error_with_its_path() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.manifest.json");
         assert!(RecordingManifest::load(&path).is_err());

@@ -1,10 +1,10 @@
-//! What a download brings, and what it says when it cannot.
+//! Downloads to all destinations, and their errors.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::cast_precision_loss,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -17,15 +17,15 @@ use std::time::Duration;
 use acs_recording::{Download, ErrorKind, NeverRetry, Overwrite};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use storage::{Habit, Storage, announced, content, expect_whole, hex, names};
+use storage::{Behavior, Storage, announced, content, expect_whole, hex, names};
 use tokio::io::AsyncReadExt as _;
 
 const MIB: usize = 1024 * 1024;
 
 #[tokio::test]
-async fn every_form_brings_the_same() {
+async fn all_destinations_receive_the_same_content() {
     let bytes = content(300_000, 1);
-    let storage = Storage::start(bytes.clone(), |_, _| Habit::default()).await;
+    let storage = Storage::start(bytes.clone(), |_, _| Behavior::default()).await;
     let client = storage.client().build().unwrap();
     let download = || client.download(&storage.location());
     assert_eq!(download().into_bytes().await.unwrap(), bytes);
@@ -51,15 +51,15 @@ async fn every_form_brings_the_same() {
 }
 
 #[tokio::test]
-#[allow(clippy::reversed_empty_ranges, reason = "that is what is refused")]
-async fn a_range_is_exactly_what_was_asked_for() {
+#[allow(clippy::reversed_empty_ranges, reason = "reversed ranges are rejected")]
+async fn a_range_has_exactly_the_requested_bytes() {
     let bytes = content(1000, 2);
     for ignores_range in [false, true] {
-        let habit = Habit {
+        let behavior = Behavior {
             ignores_range,
-            ..Habit::default()
+            ..Behavior::default()
         };
-        let storage = Storage::start(bytes.clone(), move |_, _| habit.clone()).await;
+        let storage = Storage::start(bytes.clone(), move |_, _| behavior.clone()).await;
         let client = storage.client().build().unwrap();
         let download = || client.download(&storage.location());
         for range in [0..1, 0..10, 5..6, 990..1000, 0..1000] {
@@ -93,7 +93,11 @@ async fn a_range_is_exactly_what_was_asked_for() {
         );
         let error = download().range(8..7).into_bytes().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert_eq!(storage.ranges().len(), sent, "nothing is asked for nothing");
+        assert_eq!(
+            storage.ranges().len(),
+            sent,
+            "an empty range sends no request"
+        );
         let error = download().range(1000..).into_bytes().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
 
@@ -109,11 +113,11 @@ async fn a_range_is_exactly_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_large_file_comes_in_parts() {
+async fn a_large_file_is_received_over_several_connections() {
     let bytes = content(9 * MIB + 7, 3);
-    let storage = expect_whole(&bytes, |_, _| Habit {
+    let storage = expect_whole(&bytes, |_, _| Behavior {
         tag: Some("\"1\""),
-        ..Habit::default()
+        ..Behavior::default()
     })
     .await;
     let ranges = storage.ranges();
@@ -123,9 +127,9 @@ async fn a_large_file_comes_in_parts() {
 }
 
 #[tokio::test]
-async fn a_file_that_exists_is_treated_as_told() {
+async fn an_existing_file_is_handled_by_the_overwrite_policy() {
     let bytes = content(1000, 12);
-    let storage = Storage::start(bytes.clone(), |_, _| Habit::default()).await;
+    let storage = Storage::start(bytes.clone(), |_, _| Behavior::default()).await;
     let client = storage.client().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
@@ -133,7 +137,7 @@ async fn a_file_that_exists_is_treated_as_told() {
     let download = || client.download(&storage.location());
     let error = download().to_file(&path).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
-    assert_eq!(storage.ranges().len(), 0, "nothing is asked for");
+    assert_eq!(storage.ranges().len(), 0, "no request was sent");
     let skip = || {
         let download = download().to_file(&path);
         download.overwrite(Overwrite::Skip).sha256()
@@ -156,17 +160,17 @@ async fn a_file_that_exists_is_treated_as_told() {
 }
 
 #[tokio::test]
-async fn announced_checksums_are_compared() {
+async fn the_announced_digest_is_compared() {
     let bytes = content(100_000, 13);
     for hides_length in [false, true] {
-        let habit = move |announced| Habit {
+        let behavior = move |announced| Behavior {
             headers: vec![announced],
             hides_length,
-            ..Habit::default()
+            ..Behavior::default()
         };
-        let right = habit(announced(&bytes));
+        let right = behavior(announced(&bytes));
         expect_whole(&bytes, move |_, _| right.clone()).await;
-        let wrong = habit(announced(b"x"));
+        let wrong = behavior(announced(b"x"));
         let storage = Storage::start(bytes.clone(), move |_, _| wrong.clone()).await;
         let client = storage.client().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -182,22 +186,22 @@ async fn announced_checksums_are_compared() {
 }
 
 #[tokio::test]
-async fn a_file_that_exists_is_compared_with_what_is_known() {
+async fn an_existing_file_is_compared_by_digest_or_size() {
     let bytes = content(1000, 26);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
     for hides_length in [false, true] {
         let header = announced(&bytes);
-        let storage = Storage::start(bytes.clone(), move |_, _| Habit {
+        let storage = Storage::start(bytes.clone(), move |_, _| Behavior {
             headers: vec![header.clone()],
             hides_length,
-            ..Habit::default()
+            ..Behavior::default()
         })
         .await;
         let client = storage.client().build().unwrap();
         let download = || client.download(&storage.location());
         let skip = |download: Download| download.to_file(&path).overwrite(Overwrite::Skip);
-        // The checksum is not that of a part.
+        // The digest is not that of a range.
         std::fs::write(&path, &bytes[..10]).unwrap();
         skip(download().range(..10)).await.unwrap();
         let asked = storage.ranges().len();
@@ -206,7 +210,7 @@ async fn a_file_that_exists_is_compared_with_what_is_known() {
         assert_eq!(
             storage.ranges().len(),
             asked,
-            "nothing is asked for nothing"
+            "an empty range sends no request"
         );
         std::fs::write(&path, content(1000, 27)).unwrap();
         let error = skip(download()).await.unwrap_err();
@@ -214,7 +218,7 @@ async fn a_file_that_exists_is_compared_with_what_is_known() {
         let text = error.to_string();
         assert!(text.contains(&path.display().to_string()), "{text}");
         assert_eq!(
-            text.contains("does not tell its size"),
+            text.contains("does not announce the size"),
             hides_length,
             "{text}"
         );
@@ -223,7 +227,7 @@ async fn a_file_that_exists_is_compared_with_what_is_known() {
 }
 
 #[tokio::test]
-async fn what_is_not_ready_is_waited_for_within_the_limit() {
+async fn a_download_waits_for_content_within_the_ready_timeout() {
     let bytes = content(1000, 14);
     for (status, early) in [
         (Some(404), None),
@@ -231,10 +235,10 @@ async fn what_is_not_ready_is_waited_for_within_the_limit() {
         (None, Some(Bytes::new())),
     ] {
         let served = early.clone();
-        let storage = Storage::start(bytes.clone(), move |number, _| Habit {
+        let storage = Storage::start(bytes.clone(), move |number, _| Behavior {
             status: status.filter(|_| number == 0),
             content: served.clone().filter(|_| number == 0),
-            ..Habit::default()
+            ..Behavior::default()
         })
         .await;
         let client = storage.client().retry_policy(NeverRetry).build().unwrap();
@@ -246,7 +250,7 @@ async fn what_is_not_ready_is_waited_for_within_the_limit() {
             .unwrap();
         assert_eq!(got, bytes);
     }
-    let storage = Storage::start(Bytes::new(), |_, _| Habit::default()).await;
+    let storage = Storage::start(Bytes::new(), |_, _| Behavior::default()).await;
     let client = storage.client().build().unwrap();
     let download = || client.download(&storage.location());
     let soon = download().ready_timeout(Duration::from_millis(100));
@@ -261,11 +265,11 @@ async fn what_is_not_ready_is_waited_for_within_the_limit() {
 }
 
 #[tokio::test]
-async fn what_expired_is_told_from_what_was_never_there() {
+async fn expired_content_is_distinguished_from_missing_content() {
     let gone = |status| {
-        Storage::start(Bytes::new(), move |_, _| Habit {
+        Storage::start(Bytes::new(), move |_, _| Behavior {
             status: Some(status),
-            ..Habit::default()
+            ..Behavior::default()
         })
     };
     let long_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(30 * 60 * 60);
@@ -291,9 +295,9 @@ async fn what_expired_is_told_from_what_was_never_there() {
 }
 
 #[tokio::test]
-async fn bandwidth_is_limited_over_all_connections() {
+async fn the_bandwidth_limit_covers_all_connections() {
     let bytes = content(MIB, 15);
-    let storage = Storage::start(bytes, |_, _| Habit::default()).await;
+    let storage = Storage::start(bytes, |_, _| Behavior::default()).await;
     let client = storage.client().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let started = std::time::Instant::now();
@@ -311,10 +315,10 @@ async fn bandwidth_is_limited_over_all_connections() {
 }
 
 #[tokio::test]
-async fn a_writer_that_fails_is_an_error_of_a_file() {
-    let storage = Storage::start(content(1000, 17), |_, _| Habit::default()).await;
+async fn a_failing_writer_is_an_io_error() {
+    let storage = Storage::start(content(1000, 17), |_, _| Behavior::default()).await;
     let client = storage.client().build().unwrap();
-    // A device that is always full.
+    // A device without space.
     if let Ok(mut full) = tokio::fs::OpenOptions::new()
         .write(true)
         .open("/dev/full")

@@ -1,8 +1,8 @@
-//! Two hundred downloads at once, in a process that may have 256 files open.
+//! Two hundred concurrent downloads, in a process with a limit of 256 open files.
 //!
 //! The short run is a test like any other. The full one downloads 200 recordings of 16 MB, or as
-//! many bytes as `ACS_DESCRIPTORS_BYTES` says, and prints what the process had open and how much
-//! memory it took:
+//! many bytes as `ACS_DESCRIPTORS_BYTES` says, and prints the number of open files and the
+//! memory of the process:
 //!
 //! ```text
 //! cargo test -p acs-recording --release --test download_descriptors -- --ignored --nocapture full
@@ -13,7 +13,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a test that cannot go on fails, and the long one says how it went"
+    reason = "a test may panic, and the long one reports its results"
 )]
 
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ async fn full() {
     run(bytes.map_or(16_000_000, |text| text.parse().unwrap())).await;
 }
 
-/// The emulator is here; the downloads are in a process of their own.
+/// The emulator runs in this process, the downloads in another one.
 async fn run(bytes: u64) {
     let acs = Emulator::builder().clock(Clock::manual()).start();
     let acs = acs.await.unwrap();
@@ -83,7 +83,7 @@ async fn run(bytes: u64) {
         }
     }
     let left = std::fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(left, stored.len() + 1, "nothing is left over");
+    assert_eq!(left, stored.len() + 1, "no part file is left behind");
 }
 
 fn path(folder: &Path, number: usize) -> PathBuf {
@@ -139,11 +139,11 @@ async fn child() {
         at(100),
     );
     assert!(files < LIMIT);
-    // Whatever the recordings are, no more of them than what is under way is in memory.
+    // Memory depends on the number of connections, not on the size of the recordings.
     assert!(peak < 128 * 1024, "{peak} KiB");
 }
 
-/// How many files this process may have open.
+/// The limit of open files of this process.
 fn limit() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
     let line = limits
@@ -154,11 +154,11 @@ fn limit() -> usize {
 }
 
 fn open_files() -> usize {
-    // As many as there may be, if it is too many to look.
+    // The limit, if no file is left for reading the folder.
     std::fs::read_dir("/proc/self/fd").map_or(LIMIT, Iterator::count)
 }
 
-/// What this process has in memory, in KiB.
+/// The memory of this process in KiB.
 fn memory() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

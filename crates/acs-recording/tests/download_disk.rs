@@ -1,8 +1,8 @@
-//! Downloads to disks that are full, and into folders that cannot be written to.
+//! Downloads to full disks and into unwritable folders.
 //!
-//! What binds the superuser too needs a namespace or fewer capabilities, which a test gets from
-//! `unshare` and `setpriv` by running itself again. Where these are missing or not allowed, it says
-//! so and does the rest.
+//! Limits that apply to the superuser too need a namespace or fewer capabilities. A test gets these from
+//! `unshare` and `setpriv` by running itself again. If they are missing or not allowed, it reports
+//! that and continues.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -10,7 +10,7 @@
     clippy::panic,
     clippy::cast_precision_loss,
     clippy::print_stdout,
-    reason = "a test that cannot go on fails, and what was left out is said"
+    reason = "a test may panic, and reports what it skips"
 )]
 
 mod common;
@@ -26,12 +26,12 @@ use std::time::Duration;
 use acs_recording::{Error, ErrorKind, Result, SavedFile};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use storage::{Habit, Storage, content};
+use storage::{Behavior, Storage, content};
 
 const MIB: usize = 1024 * 1024;
 const CHILD: &str = "ACS_DISK_CHILD";
 
-/// Content, somewhere to put it, and how it got there.
+/// Content on a server, and a folder for it.
 struct Scene {
     bytes: Bytes,
     storage: Storage,
@@ -39,15 +39,15 @@ struct Scene {
 }
 
 impl Scene {
-    /// The first `stalls` requests bring 1 MiB each, and the next is refused.
+    /// The first `stalls` responses deliver 1 MiB each, and the next is an error.
     async fn new(folder: &Path, stalls: usize) -> Self {
         let bytes = content(8 * MIB, 20);
-        let storage = Storage::start(bytes.clone(), move |number, _| Habit {
+        let storage = Storage::start(bytes.clone(), move |number, _| Behavior {
             stall_after: (number < stalls).then_some(MIB),
             status: (number == stalls && stalls > 0).then_some(403),
-            // Without one, each request would bring some of what is there again.
+            // Without one, each request would repeat some known bytes.
             tag: Some("\"1\""),
-            ..Habit::default()
+            ..Behavior::default()
         })
         .await;
         let folder = folder.to_owned();
@@ -73,14 +73,14 @@ impl Scene {
             .await
     }
 
-    /// The file cannot be had; the error says which and why, and what came before is kept.
+    /// The download fails with the path and the reason, and the part file is kept.
     async fn expect_kept(&self, connections: usize, says: &str) {
         let error = self.download(connections).await.unwrap_err();
         expect(&error, &self.path(), says);
         assert_eq!(self.names(), ["a.wav.part", "a.wav.part.journal"]);
     }
 
-    /// The download goes on after at least `before` bytes, and its file is the right one.
+    /// The download resumes after at least `before` bytes, and its file is correct.
     async fn expect_rest(&self, before: usize) {
         let saved = self.download(4).await.unwrap();
         let length = self.bytes.len();
@@ -104,7 +104,7 @@ impl Scene {
     }
 }
 
-/// The error names the file, and says one of what `|` separates.
+/// The error contains the path, and one of the texts separated by `|`.
 fn expect(error: &Error, path: &Path, says: &str) {
     let text = error.to_string();
     assert_eq!(error.kind(), ErrorKind::Io, "{text}");
@@ -114,8 +114,8 @@ fn expect(error: &Error, path: &Path, says: &str) {
     assert!(says && names, "{text}");
 }
 
-/// Runs one of the tests below as a process of its own, by way of another program; whether it
-/// could be.
+/// Runs one of the tests below in another process, started by another program. Returns whether that
+/// was possible.
 fn again(way: &[&str], test: &str, folder: &Path) -> bool {
     let works = Command::new(way[0])
         .args(&way[1..])
@@ -145,14 +145,14 @@ fn given_folder() -> Option<PathBuf> {
     std::env::var_os(CHILD).map(PathBuf::from)
 }
 
-/// Whether the system call succeeded, which it does only with the rights to it.
+/// Whether the system call succeeded, which requires privileges.
 fn mount(arguments: &[&str], folder: &Path) -> bool {
     let status = Command::new("mount").args(arguments).arg(folder).status();
     status.is_ok_and(|status| status.success())
 }
 
 #[tokio::test]
-async fn a_place_that_cannot_be_written_to_is_an_error_before_anything_is_asked_for() {
+async fn an_unwritable_path_is_an_error_before_any_request() {
     let folder = tempfile::tempdir().unwrap();
     let mut scene = Scene::new(folder.path(), 0).await;
     std::fs::write(folder.path().join("file"), "").unwrap();
@@ -162,10 +162,10 @@ async fn a_place_that_cannot_be_written_to_is_an_error_before_anything_is_asked_
     for (place, says) in [
         ("file", "its folder is a file"),
         ("nowhere", "its folder does not exist"),
-        // Nobody makes files there.
+        // No user can create files there.
         (
             "/sys",
-            "permission denied; give this user the right|file system is read-only",
+            "permission denied; give this user write access|file system is read-only",
         ),
         ("b", "a.wav.part is in the way"),
     ] {
@@ -173,17 +173,17 @@ async fn a_place_that_cannot_be_written_to_is_an_error_before_anything_is_asked_
         let error = scene.download(4).await.unwrap_err();
         expect(&error, &scene.path(), says);
     }
-    assert_eq!(scene.storage.ranges().len(), 0, "nothing was asked for");
+    assert_eq!(scene.storage.ranges().len(), 0, "no request was sent");
     assert!(!Path::new("/sys/a.wav.part").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_that_is_closed_meanwhile_keeps_what_came() {
+async fn a_folder_that_becomes_read_only_keeps_the_part_file() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, test) = (folder.path().to_owned(), "child_with_a_closed_folder");
+    let (path, test) = (folder.path().to_owned(), "child_with_a_read_only_folder");
     tokio::task::spawn_blocking(move || {
         let plain = ["env"];
-        // The superuser may write anywhere, unless this right is taken away.
+        // The superuser may write anywhere, unless this capability is dropped.
         let without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
         let _ = again(&without, test, &path) || again(&plain, test, &path);
     })
@@ -193,7 +193,7 @@ async fn a_folder_that_is_closed_meanwhile_keeps_what_came() {
 
 #[tokio::test]
 #[ignore = "only as a process of its own"]
-async fn child_with_a_closed_folder() {
+async fn child_with_a_read_only_folder() {
     let Some(folder) = given_folder() else {
         return;
     };
@@ -211,7 +211,7 @@ async fn child_with_a_closed_folder() {
     permit(0o755);
     scene.expect_rest(3 * MIB).await;
 
-    // Closed when all of it is there, before it has its name.
+    // Closed when the content is complete, before the file is renamed.
     std::fs::remove_file(scene.path()).unwrap();
     let scene = Scene::new(&folder, 3).await;
     scene.download(1).await.unwrap_err();
@@ -224,7 +224,7 @@ async fn child_with_a_closed_folder() {
                 std::fs::set_permissions(&closed, Permissions::from_mode(0o555)).unwrap();
             }
         });
-    // Slow enough for progress to be told before the end.
+    // Slow enough for progress to be reported before the end.
     let download = download.bandwidth_limit(10 * MIB as u64);
     let error = download.to_file(scene.path()).await.unwrap_err();
     expect(&error, &scene.path(), "permission denied");
@@ -237,12 +237,12 @@ async fn child_with_a_closed_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_keeps_what_came() {
+async fn a_full_disk_keeps_the_part_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
     tokio::task::spawn_blocking(move || {
         let way = ["unshare", "--map-root-user", "--mount"];
-        again(&way, "child_with_a_disk_of_its_own", &path);
+        again(&way, "child_with_a_small_disk", &path);
     })
     .await
     .unwrap();
@@ -250,7 +250,7 @@ async fn a_full_disk_keeps_what_came() {
 
 #[tokio::test]
 #[ignore = "only as a process of its own"]
-async fn child_with_a_disk_of_its_own() {
+async fn child_with_a_small_disk() {
     let Some(folder) = given_folder() else {
         return;
     };
@@ -260,28 +260,28 @@ async fn child_with_a_disk_of_its_own() {
         return;
     }
     for connections in [1, 4] {
-        // Room for less than half of it.
+        // Space for less than half of it.
         let scene = Scene::new(&folder, 0).await;
         let filler = folder.join("filler");
         std::fs::write(&filler, vec![0; 8 * MIB + MIB / 2]).unwrap();
-        scene.expect_kept(connections, "make room").await;
+        scene.expect_kept(connections, "free some space").await;
         scene.expect_kept(connections, "bytes are kept").await;
         std::fs::remove_file(&filler).unwrap();
         scene.expect_rest(2 * MIB).await;
         std::fs::remove_file(scene.path()).unwrap();
 
-        // No room for a byte, before and after some of it came.
+        // No space for a byte, before and after some bytes were received.
         let scene = Scene::new(&folder, 3).await;
         let fill = || std::fs::write(&filler, vec![0; 64 * MIB]).unwrap_err();
         fill();
         let error = scene.download(connections).await.unwrap_err();
-        expect(&error, &scene.path(), "make room");
-        assert!(scene.names().is_empty(), "there is nothing to keep");
+        expect(&error, &scene.path(), "free some space");
+        assert!(scene.names().is_empty(), "no part file is kept");
         std::fs::remove_file(&filler).unwrap();
         let scene = Scene::new(&folder, 3).await;
         scene.download(1).await.unwrap_err();
         fill();
-        scene.expect_kept(connections, "make room").await;
+        scene.expect_kept(connections, "free some space").await;
         std::fs::remove_file(&filler).unwrap();
         scene.expect_rest(3 * MIB).await;
         std::fs::remove_file(scene.path()).unwrap();
@@ -289,7 +289,7 @@ async fn child_with_a_disk_of_its_own() {
 
     let scene = Scene::new(&folder, 3).await;
     scene.download(1).await.unwrap_err();
-    // Of this mount alone, which is all that an ordinary user may change.
+    // Only this mount, which an ordinary user may change.
     assert!(mount(&["-o", "remount,bind,ro"], &folder));
     scene.expect_kept(4, "file system is read-only").await;
     assert!(mount(&["-o", "remount,bind,rw"], &folder));
@@ -297,18 +297,18 @@ async fn child_with_a_disk_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_on_file_sizes_keeps_what_came() {
+async fn a_file_size_limit_keeps_the_part_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
     let scene = Scene::new(&path, 3).await;
     scene.download(1).await.unwrap_err();
     let url = scene.storage.url.clone();
     tokio::task::spawn_blocking(move || {
-        // Blocks of 512 or 1024 bytes. The signal would end the process before the error shows.
+        // Blocks of 512 or 1024 bytes. The signal would end the process before the error occurs.
         let script = "trap '' XFSZ; ulimit -f 2048; export ACS_DISK_URL=\"$0\"; exec \"$@\"";
         assert!(again(
             &["sh", "-c", script, &url],
-            "child_with_a_limit",
+            "child_with_a_file_size_limit",
             &path
         ));
     })
@@ -320,7 +320,7 @@ async fn a_limit_on_file_sizes_keeps_what_came() {
 
 #[tokio::test]
 #[ignore = "only as a process of its own"]
-async fn child_with_a_limit() {
+async fn child_with_a_file_size_limit() {
     let (Some(folder), Ok(url)) = (given_folder(), std::env::var("ACS_DISK_URL")) else {
         return;
     };

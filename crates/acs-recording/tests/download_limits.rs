@@ -1,10 +1,10 @@
-//! Downloads end within their attempts, their time and their rate, whatever a server does.
+//! Limits of attempts, time and rate, whatever a server does.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::cast_precision_loss,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -19,17 +19,17 @@ use acs_recording::{Download, ErrorKind, EventPayload, Events, RecordingClient};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use raw::{Raw, Script};
-use storage::{Habit, Storage, content, names};
+use storage::{Behavior, Storage, content, names};
 use tokio::time::timeout;
 
 const MIB: usize = 1024 * 1024;
 
-/// Much longer than anything here takes, and much shorter than the client's limits.
+/// Much longer than any test here takes, and much shorter than the client's timeouts.
 const SOON: Duration = Duration::from_secs(20);
 
 const HEAD: &str = "HTTP/1.1 200 OK\nContent-Length: 100000\n\n";
 
-/// How a download to a file and one into memory fail, after how many requests.
+/// A download to a file and one into memory both fail after five requests.
 async fn failures(server: impl Fn(usize) -> Script + Clone + Send + Sync + 'static) {
     for to_file in [true, false] {
         let script = server.clone();
@@ -51,7 +51,7 @@ async fn failures(server: impl Fn(usize) -> Script + Clone + Send + Sync + 'stat
 }
 
 #[tokio::test]
-async fn attempts_without_a_response_are_those_of_the_policy() {
+async fn requests_without_a_response_are_retried_by_the_policy() {
     failures(|_| Script::default()).await;
     failures(|_| Script::hanging("")).await;
     failures(|_| Script::new("HTTP/1.1 500 Oops\nContent-Length: 0\n\n")).await;
@@ -59,14 +59,14 @@ async fn attempts_without_a_response_are_those_of_the_policy() {
 }
 
 #[tokio::test]
-async fn interruptions_and_requests_without_a_response_add_up() {
-    // Cut off, and then gone.
+async fn interruptions_and_failed_requests_share_one_budget() {
+    // Interrupted, and then unavailable.
     failures(|number| match number {
         0 => Script::new(format!("{HEAD}0123456789")),
         _ => Script::default(),
     })
     .await;
-    // A little each time.
+    // A few bytes each time.
     failures(|_| Script::new(format!("{HEAD}0123456789"))).await;
     // Every other time.
     failures(|number| match number % 2 {
@@ -76,11 +76,11 @@ async fn interruptions_and_requests_without_a_response_add_up() {
     .await;
 }
 
-/// Starting over is an attempt like any other.
+/// A restart counts as an attempt.
 #[tokio::test]
-async fn starting_over_adds_up_too() {
+async fn restarts_share_the_budget_too() {
     for text in [
-        // Nobody knows what follows.
+        // Without an identity, it cannot resume.
         "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n5\r\nabcde\r\n",
         // Another version each time.
         "HTTP/1.1 200 OK\nContent-Length: 9\nETag: \"NUMBER\"\n\nabcde",
@@ -105,14 +105,14 @@ async fn starting_over_adds_up_too() {
     }
 }
 
-/// What came in makes the next interruption the first.
+/// After received bytes, the next interruption counts as the first one.
 #[tokio::test]
-async fn attempts_begin_anew_after_progress() {
+async fn progress_resets_the_budget() {
     let bytes = content(MIB, 40);
-    let storage = Storage::start(bytes.clone(), |_, _| Habit {
+    let storage = Storage::start(bytes.clone(), |_, _| Behavior {
         cut_after: Some(40_000),
         tag: Some("\"1\""),
-        ..Habit::default()
+        ..Behavior::default()
     })
     .await;
     let client = storage.client().build().unwrap();
@@ -122,7 +122,7 @@ async fn attempts_begin_anew_after_progress() {
 }
 
 #[tokio::test]
-async fn the_time_of_an_operation_is_one_for_all_its_attempts() {
+async fn the_operation_timeout_covers_all_attempts() {
     let scripts: [fn(usize) -> Script; 5] = [
         |_| Script::hanging(""),
         |_| Script::hanging(HEAD),
@@ -149,7 +149,7 @@ async fn the_time_of_an_operation_is_one_for_all_its_attempts() {
         assert!(names(folder.path()).is_empty());
     }))
     .await;
-    // After content came, the time counts from the interruption.
+    // After received bytes, the timeout counts from the interruption.
     let server = Raw::start(|number, _| match number {
         0 => Script::hanging(format!("{HEAD}0123456789")),
         _ => Script::hanging(""),
@@ -168,24 +168,24 @@ async fn the_time_of_an_operation_is_one_for_all_its_attempts() {
     assert!(begun.elapsed() < SOON);
 }
 
-/// Some bytes come all the time, and never enough.
-async fn dripping() -> Raw {
-    Raw::start(|_, _| Script::dripping(HEAD, Duration::from_millis(10))).await
+/// A server that always sends some bytes, but too few.
+async fn slow_server() -> Raw {
+    Raw::start(|_, _| Script::slow(HEAD, Duration::from_millis(10))).await
 }
 
-/// The rate that is too low for this has to be over ten times as high.
-fn impatient(client: &RecordingClient, server: &Raw) -> Download {
+/// A download whose minimum rate is far above the rate of the slow server.
+fn download_with_minimum_rate(client: &RecordingClient, server: &Raw) -> Download {
     let download = client.download(&server.location());
     let download = download.read_timeout(Duration::from_millis(300));
     download.minimum_rate(10_000)
 }
 
 #[tokio::test]
-async fn a_connection_that_drips_is_given_up() {
-    let server = dripping().await;
+async fn a_connection_below_the_minimum_rate_is_closed() {
+    let server = slow_server().await;
     let client = server.client().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let saved = impatient(&client, &server).to_file(folder.path().join("a.wav"));
+    let saved = download_with_minimum_rate(&client, &server).to_file(folder.path().join("a.wav"));
     let error = timeout(SOON, saved).await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     let text = error.to_string();
@@ -194,14 +194,18 @@ async fn a_connection_that_drips_is_given_up() {
     assert_eq!(requests.len(), 5, "{requests:?}");
     assert!(requests[4].contains("\r\nrange: bytes="), "{requests:?}");
 
-    let got = timeout(SOON, impatient(&client, &server).into_bytes()).await;
+    let got = timeout(
+        SOON,
+        download_with_minimum_rate(&client, &server).into_bytes(),
+    )
+    .await;
     assert_eq!(got.unwrap().unwrap_err().kind(), ErrorKind::Timeout);
 }
 
-/// By default, too; the time is that of the stall limit.
+/// The time is the read timeout.
 #[tokio::test]
-async fn there_is_a_minimum_rate_by_default() {
-    let server = dripping().await;
+async fn a_minimum_rate_applies_by_default() {
+    let server = slow_server().await;
     let client = server.client().build().unwrap();
     let download = client.download(&server.location());
     let download = download.read_timeout(Duration::from_millis(200));
@@ -209,41 +213,46 @@ async fn there_is_a_minimum_rate_by_default() {
     let error = got.unwrap_err();
     assert!(error.to_string().contains("less than 256 bytes"), "{error}");
 
-    let server = dripping().await;
+    let server = slow_server().await;
     let download = client.download(&server.location()).minimum_rate(0);
     let download = download.read_timeout(Duration::from_millis(200));
     let waited = timeout(Duration::from_secs(2), download.into_bytes()).await;
-    assert!(waited.is_err(), "without a minimum it goes on: {waited:?}");
+    assert!(
+        waited.is_err(),
+        "without a minimum rate it continues: {waited:?}"
+    );
 }
 
-/// As many slow servers as there are connections keep nobody out.
+/// With a slow server on every connection, other downloads still get one.
 #[tokio::test]
-async fn slow_servers_do_not_take_all_connections() {
-    let slow = dripping().await;
+async fn slow_servers_do_not_occupy_all_connections() {
+    let slow = slow_server().await;
     let bytes = content(100_000, 41);
-    let quick = Storage::start(bytes, |_, _| Habit::default()).await;
+    let quick = Storage::start(bytes, |_, _| Behavior::default()).await;
     let client = quick.client().allow_content_host("127.0.0.1");
     let client = client.build().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let hoarders = (0..40).map(|number| {
+    let slow_downloads = (0..40).map(|number| {
         let path = folder.path().join(format!("{number}.slow"));
-        impatient(&client, &slow).to_file(path).into_future()
+        download_with_minimum_rate(&client, &slow)
+            .to_file(path)
+            .into_future()
     });
     let saved = client
         .download(&quick.location())
         .to_file(folder.path().join("a.wav"))
         .into_future();
-    let all = async { tokio::join!(join_all(hoarders), saved) };
-    let (hoarders, saved) = timeout(SOON, all).await.unwrap();
-    assert!(hoarders.iter().all(Result::is_err));
+    let all = async { tokio::join!(join_all(slow_downloads), saved) };
+    let (slow_downloads, saved) = timeout(SOON, all).await.unwrap();
+    assert!(slow_downloads.iter().all(Result::is_err));
     assert_eq!(saved.unwrap().bytes, 100_000);
 }
 
-/// Who reads slowly does not make the server slow.
+/// Only the time counts in which the network has nothing to read.
 #[tokio::test]
-async fn slowness_of_our_own_is_no_fault_of_the_server() {
+async fn a_slow_reader_or_limit_does_not_make_a_connection_too_slow() {
     let bytes = content(100_000, 42);
-    let storage = Storage::start(bytes.clone(), |_, _| Habit::default()).await;
+    let storage = Storage::start(bytes.clone(), |_, _| Behavior::default()).await;
     let client = storage.client().build().unwrap();
     let strict = || {
         let download = client.download(&storage.location());
@@ -266,11 +275,11 @@ async fn slowness_of_our_own_is_no_fault_of_the_server() {
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     assert!(got == bytes);
-    assert_eq!(storage.ranges().len(), 3, "nothing was asked for twice");
+    assert_eq!(storage.ranges().len(), 3, "no request was repeated");
 }
 
 #[tokio::test]
-async fn what_nobody_can_mean_is_refused_before_anything_is_sent() {
+async fn options_out_of_range_are_rejected_before_any_request() {
     let server = Raw::start(|_, _| Script::default()).await;
     let client = server.client().build().unwrap();
     let changes: [fn(Download) -> Download; 4] = [
@@ -324,6 +333,6 @@ async fn what_nobody_can_mean_is_refused_before_anything_is_sent() {
         .connections(0);
     let error = saved.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
-    assert!(names(folder.path()).is_empty(), "not even a folder is made");
+    assert!(names(folder.path()).is_empty(), "no folder is created");
     assert!(server.requests().is_empty());
 }

@@ -1,10 +1,10 @@
-//! Whole recordings: what is proven, what is written down, and what is deleted.
+//! Whole recordings: proof, manifests and deletion.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::cast_precision_loss,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -23,7 +23,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use storage::{Objects, announced, hex, names};
 
-/// A WAV file of so many seconds, each with other bytes.
+/// A WAV file of this duration with bytes that depend on the seed.
 fn wav(seconds: u32, seed: u8) -> Bytes {
     let length = seconds * 2000;
     let mut bytes = b"RIFF".to_vec();
@@ -71,7 +71,7 @@ impl Scene {
         }
     }
 
-    /// A scene with a chunk of each of these ids, in order.
+    /// A scene with a chunk for each of these ids, in order.
     async fn with(ids: &[&str]) -> Self {
         let mut scene = Self::new().await;
         for (index, id) in ids.iter().enumerate() {
@@ -142,7 +142,7 @@ impl Scene {
         !self.objects.has(&path(id, "audiowav"))
     }
 
-    /// What the service does when something is deleted.
+    /// Makes the service delete objects.
     fn delete(&self, id: &str) {
         for what in ["audiowav", "acsmetadata"] {
             self.objects.put(&path(id, what), 404, "");
@@ -156,12 +156,12 @@ fn kind<T: std::fmt::Debug>(outcome: Result<T>) -> ErrorKind {
     outcome.unwrap_err().kind()
 }
 
-fn told(saved: &SavedRecording) -> String {
+fn warnings_of(saved: &SavedRecording) -> String {
     saved.warnings.join("\n")
 }
 
 #[tokio::test]
-async fn a_recording_leaves_a_manifest_and_its_media_come_first() {
+async fn media_are_downloaded_before_metadata_and_the_manifest() {
     let scene = Scene::with(&["a", "b"]).await;
     let saved = scene.save().await.unwrap();
     let text = std::fs::read_to_string(&saved.manifest).unwrap();
@@ -209,11 +209,11 @@ async fn a_recording_leaves_a_manifest_and_its_media_come_first() {
 }
 
 #[tokio::test]
-async fn a_file_is_taken_for_the_content_only_on_proof() {
+async fn an_existing_file_is_accepted_only_on_proof() {
     let scene = Scene::with(&["a"]).await;
     let zeros = vec![0; wav(2, b'a').len()];
     scene.write("a.000.wav", &zeros);
-    // However often it is tried.
+    // Also at the second attempt.
     for _ in 0..2 {
         let error = scene.save().delete_after().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io, "{error}");
@@ -221,7 +221,7 @@ async fn a_file_is_taken_for_the_content_only_on_proof() {
         assert_eq!(std::fs::read(scene.file("a.000.wav")).unwrap(), zeros);
         assert!(!scene.is_deleted("a"));
     }
-    // A manifest that vouches for other bytes is no proof either.
+    // A manifest with another checksum is no proof either.
     let mut manifest = json!({"schema": 1, "complete": true, "deletedAt": null});
     manifest["chunks"] = json!([{
         "index": 0,
@@ -233,7 +233,7 @@ async fn a_file_is_taken_for_the_content_only_on_proof() {
     assert!(!scene.is_deleted("a"));
     std::fs::remove_file(scene.file("a.manifest.json")).unwrap();
 
-    // A file with another size is not even compared.
+    // A file of another size is not compared.
     scene.write("a.000.wav", b"short");
     scene.objects.requests();
     assert_eq!(kind(scene.save().delete_after().await), ErrorKind::Io);
@@ -248,7 +248,7 @@ async fn a_file_is_taken_for_the_content_only_on_proof() {
 }
 
 #[tokio::test]
-async fn an_announced_checksum_is_proof() {
+async fn an_announced_digest_is_proof() {
     let scene = Scene::with(&["a"]).await;
     let bytes = wav(2, b'a');
     let header = vec![announced(&bytes)];
@@ -268,7 +268,7 @@ async fn an_announced_checksum_is_proof() {
 }
 
 #[tokio::test]
-async fn what_the_manifest_vouches_for_takes_no_request() {
+async fn files_in_the_manifest_need_no_request() {
     let scene = Scene::with(&["a", "b"]).await;
     scene.save().await.unwrap();
     let first = std::fs::read(scene.file("a.manifest.json")).unwrap();
@@ -284,7 +284,7 @@ async fn what_the_manifest_vouches_for_takes_no_request() {
     assert_eq!(scene.objects.requests(), Vec::<String>::new());
     assert_eq!(std::fs::read(scene.file("a.manifest.json")).unwrap(), first);
 
-    // A file that was altered since is not what was verified.
+    // A file that was altered since is not accepted.
     let mut altered = wav(2, b'b').to_vec();
     altered[100] ^= 1;
     scene.write("a.001.wav", &altered);
@@ -303,12 +303,12 @@ async fn what_the_manifest_vouches_for_takes_no_request() {
     assert_eq!(scene.objects.requests(), Vec::<String>::new());
 }
 
-/// Leaves what a process that was killed leaves.
+/// Creates the files that a killed process leaves behind.
 type Crash<'a> = Box<dyn Fn(&Scene) + 'a>;
 
-/// What a process that was killed leaves, at each step; the same call comes to its end.
+/// After a kill at any step, the same call finishes.
 #[tokio::test]
-async fn a_run_that_was_killed_is_finished_by_the_next() {
+async fn a_killed_download_is_finished_by_the_next_one() {
     let saved = Scene::with(&["a", "b"]).await;
     saved.save().await.unwrap();
     let manifest = std::fs::read_to_string(saved.file("a.manifest.json")).unwrap();
@@ -406,7 +406,7 @@ async fn a_run_that_was_killed_is_finished_by_the_next() {
 }
 
 #[tokio::test]
-async fn content_that_is_gone_is_never_taken_for_saved() {
+async fn missing_content_never_counts_as_saved() {
     for age in [None, Some("2025-10-02T09:15:04Z")] {
         let mut scene = Scene::with(&["a"]).await;
         scene.data["recordingStartTime"] = json!(age);
@@ -434,7 +434,15 @@ async fn content_that_is_gone_is_never_taken_for_saved() {
 }
 
 #[tokio::test]
-async fn a_chunk_that_is_gone_stops_no_other() {
+async fn errors_contain_the_recording_id() {
+    let scene = Scene::with(&["a"]).await;
+    scene.delete("a");
+    let error = scene.save().await.unwrap_err();
+    assert_eq!(error.recording_id(), Some("rid"), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_chunk_does_not_stop_the_others() {
     let scene = Scene::with(&["a", "b"]).await;
     scene.delete("a");
     let error = scene.save().delete_after().await.unwrap_err();
@@ -447,7 +455,7 @@ async fn a_chunk_that_is_gone_stops_no_other() {
     );
     let manifest = scene.manifest();
     assert!(!manifest.complete && manifest.chunks[1].media.is_some());
-    // What was written down once stays when files are moved away and the event comes again.
+    // A manifest is kept when files are moved away and the event is delivered again.
     let scene = Scene::with(&["a"]).await;
     scene.save().delete_after().await.unwrap();
     let before = scene.manifest();
@@ -457,7 +465,7 @@ async fn a_chunk_that_is_gone_stops_no_other() {
 }
 
 #[tokio::test]
-async fn media_are_called_saved_only_if_all_are() {
+async fn errors_say_which_media_are_saved() {
     for is_gone in [false, true] {
         let scene = Scene::with(&["a", "b"]).await;
         if is_gone {
@@ -472,7 +480,7 @@ async fn media_are_called_saved_only_if_all_are() {
 }
 
 #[tokio::test]
-async fn metadata_are_saved_as_they_came_and_cost_no_media() {
+async fn metadata_are_saved_unchanged_and_never_cost_media() {
     let cases = [
         (200, r#"{"participants": null}"#, "", true),
         (200, "{}", "", true),
@@ -488,14 +496,14 @@ async fn metadata_are_saved_as_they_came_and_cost_no_media() {
         (200, r#"{"error": {"code": "x"}}"#, "", true),
         (404, "", "no metadata document", true),
         (410, "", "no metadata document", true),
-        (403, "", "could not be saved", false),
+        (403, "", "of chunk 0 is not saved", false),
     ];
     for (status, body, warning, complete) in cases {
         let scene = Scene::with(&["a"]).await;
         scene.objects.put(&path("a", "acsmetadata"), status, body);
         let saved = scene.save().delete_after().await.unwrap();
-        let case = format!("{status} {body}: {}", told(&saved));
-        assert!(told(&saved).contains(warning), "{case}");
+        let case = format!("{status} {body}: {}", warnings_of(&saved));
+        assert!(warnings_of(&saved).contains(warning), "{case}");
         assert_eq!(saved.warnings.is_empty(), warning.is_empty(), "{case}");
         assert_eq!(saved.is_complete(), complete, "{case}");
         assert_eq!(saved.deleted, complete, "{case}");
@@ -512,10 +520,10 @@ async fn metadata_are_saved_as_they_came_and_cost_no_media() {
             scene.manifest().warnings[..],
             saved.warnings[..scene.manifest().warnings.len()]
         );
-        // The next run says the same, and asks for nothing that is settled.
+        // The next run has the same warnings, and repeats no request for a known result.
         scene.objects.requests();
         let again = scene.save().delete_after().await.unwrap();
-        // A refusal has an id, another each time.
+        // An error response has a new id each time.
         if status == 403 {
             assert_eq!(again.warnings.len(), saved.warnings.len());
         } else {
@@ -523,11 +531,11 @@ async fn metadata_are_saved_as_they_came_and_cost_no_media() {
         }
         assert_eq!(scene.objects.requests().is_empty(), complete, "{case}");
     }
-    // Without a location, and while the service is down.
+    // Without a location, and while the service is unavailable.
     let mut scene = Scene::with(&["a"]).await;
     scene.chunks[0]["metadataLocation"] = Value::Null;
     let saved = scene.save().await.unwrap();
-    assert!(told(&saved).contains("names no metadata document"));
+    assert!(warnings_of(&saved).contains("has no metadata location"));
     assert!(saved.is_complete() && saved.chunks[0].metadata.is_none());
     let scene = Scene::with(&["a"]).await;
     scene.objects.put(&path("a", "acsmetadata"), 500, "");
@@ -557,7 +565,7 @@ async fn only_proof_rejects_a_file() {
         if !matches!(body.as_bytes(), [b'<' | b'{', ..]) {
             continue;
         }
-        // A single file is refused as well, whatever it is written to.
+        // A single file is rejected too, for all destinations.
         let location = format!("{}{}", scene.objects.url, path("a", "audiowav"));
         let location = location.parse().unwrap();
         let download = || scene.client.download(&location);
@@ -572,7 +580,7 @@ async fn only_proof_rejects_a_file() {
             ErrorKind::CorruptContent
         );
     }
-    // Heads that leave their sizes open, and lengths that differ, are fine.
+    // Headers without sizes, and different durations, are accepted.
     let open = |form: &[u8], size: u32| {
         let mut bytes = wav(2, 7).to_vec();
         bytes[..4].copy_from_slice(form);
@@ -593,7 +601,7 @@ async fn only_proof_rejects_a_file() {
 }
 
 #[tokio::test]
-async fn lengths_that_differ_are_warnings() {
+async fn different_durations_are_warnings() {
     for (document, event, warnings) in [(7220, 7220, 2), (2000, 7220, 1), (7220, 2000, 1)] {
         let mut scene = Scene::with(&["a"]).await;
         scene.data["recordingDurationMs"] = json!(event);
@@ -603,14 +611,14 @@ async fn lengths_that_differ_are_warnings() {
             .objects
             .put(&path("a", "acsmetadata"), 200, text.to_string());
         let saved = scene.save().delete_after().await.unwrap();
-        assert_eq!(saved.warnings.len(), warnings, "{}", told(&saved));
+        assert_eq!(saved.warnings.len(), warnings, "{}", warnings_of(&saved));
         assert!(saved.deleted && scene.file("a.000.wav").exists());
         assert_eq!(scene.manifest().warnings, saved.warnings);
     }
 }
 
 #[tokio::test]
-async fn an_incomplete_recording_is_told_and_kept_on_the_service() {
+async fn an_incomplete_recording_is_reported_and_not_deleted() {
     let mut gap = Scene::with(&["a"]).await;
     gap.add("c", 2);
     let mut no_location = Scene::with(&["a"]).await;
@@ -635,20 +643,28 @@ async fn an_incomplete_recording_is_told_and_kept_on_the_service() {
             panic!("{saved:?}");
         };
         assert_eq!(missing.index, 1);
-        assert!(told(&saved).contains("chunk 1"), "{}", told(&saved));
-        assert!(told(&saved).contains("not deleted"), "{}", told(&saved));
+        assert!(
+            warnings_of(&saved).contains("chunk 1"),
+            "{}",
+            warnings_of(&saved)
+        );
+        assert!(
+            warnings_of(&saved).contains("not deleted"),
+            "{}",
+            warnings_of(&saved)
+        );
         assert!(last.is_empty() || scene.file(last).exists());
         assert!(scene.file("a.000.wav").exists() && !scene.file("a.001.wav").exists());
         let manifest = scene.manifest();
         assert!(!manifest.complete);
         assert!(manifest.gaps == [1] || manifest.chunks[1].media.is_none());
-        // Unless the caller insists.
+        // Unless the caller requests it.
         let saved = scene.save().delete_incomplete().await.unwrap();
         assert!(saved.deleted && !saved.is_complete());
         assert!(scene.is_deleted("a"));
         assert!(scene.manifest().deleted_at.is_some());
     }
-    // The first events had no locations at all.
+    // The first events had no locations.
     let mut scene = Scene::new().await;
     scene
         .chunks
@@ -660,7 +676,7 @@ async fn an_incomplete_recording_is_told_and_kept_on_the_service() {
 }
 
 #[tokio::test]
-async fn chunks_never_share_a_name() {
+async fn file_names_of_chunks_are_unique() {
     for (one, other) in [
         (json!(0), json!(0)),
         (Value::Null, json!("x")),
@@ -676,14 +692,14 @@ async fn chunks_never_share_a_name() {
             assert!(std::fs::read(path).unwrap() == wav(2, seed));
         }
     }
-    // The same one twice.
+    // The same chunk twice.
     let mut scene = Scene::with(&["a"]).await;
     scene.chunks.push(scene.chunks[0].clone());
     assert_eq!(scene.save().await.unwrap().chunks.len(), 1);
 }
 
 #[tokio::test]
-async fn what_the_service_does_not_have_is_told_by_kind() {
+async fn missing_content_has_its_own_error_kind() {
     let scene = Scene::new().await;
     assert_eq!(kind(scene.save().await), ErrorKind::NothingToDownload);
     for (host, storage, expected) in [
@@ -721,14 +737,14 @@ async fn what_the_service_does_not_have_is_told_by_kind() {
         let advises = error.to_string().contains("allow_content_host");
         assert!(!advises || expected == ErrorKind::ForbiddenHost, "{error}");
     }
-    // When the export failed, the service has it all the same.
+    // If the export failed, the service still has the content.
     let mut scene = Scene::with(&["a"]).await;
     scene.data["storageType"] = json!("AzureBlob");
     assert!(scene.save().await.unwrap().is_complete());
 }
 
 #[tokio::test]
-async fn nothing_is_deleted_but_what_was_saved() {
+async fn only_saved_chunks_are_deleted() {
     let mut scene = Scene::with(&["a", "b"]).await;
     let other = scene.chunks[1]["deleteLocation"].clone();
     scene.chunks[0]["deleteLocation"] = other;
@@ -740,7 +756,7 @@ async fn nothing_is_deleted_but_what_was_saved() {
 }
 
 #[tokio::test]
-async fn downloads_of_the_same_recording_join() {
+async fn downloads_of_the_same_recording_wait_for_each_other() {
     let scene = Scene::with(&["a", "b"]).await;
     let saves = (0..5).map(|_| scene.save().delete_after().into_future());
     for saved in futures_util::future::join_all(saves).await {
@@ -752,7 +768,7 @@ async fn downloads_of_the_same_recording_join() {
 }
 
 #[tokio::test]
-async fn policies_hold_for_whole_recordings() {
+async fn overwrite_policies_apply_to_whole_recordings() {
     let scene = Scene::with(&["a"]).await;
     scene.write("a.000.wav", b"mine");
     let fail = scene.save().overwrite(Overwrite::Fail).delete_after();
@@ -765,7 +781,7 @@ async fn policies_hold_for_whole_recordings() {
 }
 
 #[tokio::test]
-async fn single_files_go_by_a_manifest_beside_them() {
+async fn a_single_file_is_verified_by_the_manifest_beside_it() {
     let scene = Scene::with(&["a", "b"]).await;
     scene.save().await.unwrap();
     let location = |id| format!("{}{}", scene.objects.url, path(id, "audiowav"));
@@ -781,14 +797,14 @@ async fn single_files_go_by_a_manifest_beside_them() {
     assert_eq!((saved.transferred, saved.bytes), (0, 4044));
     assert_eq!(saved.sha256.unwrap().to_string(), hex(&wav(2, b'a')));
     assert_eq!(scene.objects.requests(), Vec::<String>::new());
-    // The right size is not enough where there is a manifest.
+    // The right size does not suffice if there is a manifest.
     let zeros = vec![0; wav(2, b'a').len()];
     scene.write("a.000.wav", &zeros);
     let error = skip("a", "a.000.wav").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
     assert!(error.to_string().contains("a.manifest.json"), "{error}");
     assert_eq!(std::fs::read(scene.file("a.000.wav")).unwrap(), zeros);
-    // It says nothing about other content, nor about other files.
+    // It says nothing about other content or other files.
     scene.objects.requests();
     for (id, name) in [("b", "a.000.wav"), ("a", "other.wav")] {
         scene.write(name, b"short");
@@ -798,7 +814,7 @@ async fn single_files_go_by_a_manifest_beside_them() {
 }
 
 #[tokio::test]
-async fn what_is_read_into_memory_has_a_limit() {
+async fn content_in_memory_has_a_size_limit() {
     let scene = Scene::with(&["a"]).await;
     let event = scene.event();
     let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
@@ -841,7 +857,7 @@ mod unix {
     }
 
     #[tokio::test]
-    async fn files_are_private_unless_somebody_wants_them_otherwise() {
+    async fn files_are_private_by_default() {
         for (wanted, expected) in [(None, 0o600), (Some(0o644), 0o644), (Some(0o666), 0o666)] {
             let scene = Scene::with(&["a"]).await;
             let mut save = scene.save();
@@ -856,7 +872,7 @@ mod unix {
     }
 
     #[tokio::test]
-    async fn no_link_is_followed() {
+    async fn links_are_not_followed() {
         for name in [
             "a.lock",
             "a.000.wav.part",
@@ -874,12 +890,12 @@ mod unix {
                 "{name}: {error}"
             );
             assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
-            // Nor is what it would have been made.
+            // The target of the link is not created either.
             std::fs::remove_file(&victim).unwrap();
             assert!(scene.save().delete_after().await.is_err(), "{name}");
             assert!(!victim.exists() && !scene.is_deleted("a"), "{name}");
         }
-        // What is only ever made anew is made anew.
+        // Files that are always created are replaced.
         for name in [
             "a.000.wav.part.journal",
             "a.000.wav.part.journal.new",
@@ -892,7 +908,7 @@ mod unix {
             scene.save().await.unwrap();
             assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
         }
-        // Another name of a file is no file to write to.
+        // A file with another name is not written.
         let scene = Scene::with(&["a"]).await;
         let victim = scene.file("victim");
         std::fs::write(&victim, "precious").unwrap();

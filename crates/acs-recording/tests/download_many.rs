@@ -1,10 +1,10 @@
-//! Many downloads at once over one client.
+//! Many concurrent downloads of one client.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::cast_precision_loss,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -20,16 +20,16 @@ use acs_recording::RecordingClient;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
-use storage::{Habit, Storage, content};
+use storage::{Behavior, Storage, content};
 use tokio::time::timeout;
 
-/// Connections that one client opens for downloads into files, as documented.
+/// The documented limit of connections of one client for downloads into files.
 const CONNECTIONS: usize = 32;
 
-/// What takes longer than this waits for something that does not come.
+/// Much longer than any step here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Files below `folder` that this process has open; none where the system does not tell.
+/// The number of open files below `folder`; zero if the system does not list them.
 fn open_files(folder: &std::path::Path) -> usize {
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
         return 0;
@@ -38,10 +38,10 @@ fn open_files(folder: &std::path::Path) -> usize {
     files.filter(|file| file.starts_with(folder)).count()
 }
 
-/// The emulator has 200 recordings; all come at once, each by several connections if there are
-/// any.
+/// The emulator has 200 recordings. All are downloaded concurrently, each over several connections if
+/// possible.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_recordings_come_within_bounds() {
+async fn two_hundred_downloads_use_bounded_resources() {
     const COUNT: u64 = 200;
     let clock = Clock::manual();
     let acs = Emulator::builder().clock(clock).start().await.unwrap();
@@ -84,14 +84,14 @@ async fn two_hundred_recordings_come_within_bounds() {
     done.store(true, Ordering::Relaxed);
     watch.join().unwrap();
     let most = most.load(Ordering::Relaxed);
-    // For each connection a file and its journal, and for a moment the folder.
+    // For each connection a part file, its journal, and briefly the folder.
     assert!(most <= 3 * CONNECTIONS, "{most} files at once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_more_connections_than_promised() {
+async fn connections_stay_within_the_limit() {
     let bytes = content(5 << 20, 16);
-    let storage = Storage::start(bytes.clone(), |_, _| Habit::default()).await;
+    let storage = Storage::start(bytes.clone(), |_, _| Behavior::default()).await;
     let client = storage.client().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let downloads = (0..100).map(|number| {
@@ -102,29 +102,29 @@ async fn no_more_connections_than_promised() {
     let saved = join_all(downloads).await;
     assert!(saved.into_iter().all(|saved| saved == 5 << 20));
     let most = storage.most_at_once.load(Ordering::SeqCst);
-    // The server notices some time later that a connection was closed; each download would have
-    // had one at least.
+    // The server notices later that a connection was closed. Without a limit, each download would have
+    // at least one.
     assert!(most <= 3 * CONNECTIONS, "{most} at once");
 }
 
-/// Large downloads that take all connections, and never end unless they are let, give some up to
-/// small ones that come later, and keep one each.
+/// Large downloads that use all connections, and do not end by themselves, yield some to small ones
+/// that begin later, and keep one each.
 #[tokio::test(flavor = "multi_thread")]
 async fn large_downloads_do_not_hold_back_small_ones() {
     const LARGE: usize = 4;
     let large = content(16 << 20, 17);
     let small = content(100_000, 18);
     let slow = Arc::new(AtomicBool::new(true));
-    let habit = {
+    let behavior = {
         let slow = Arc::clone(&slow);
-        move |_: usize, _: Option<&str>| Habit {
-            // An hour for each part of it.
+        move |_: usize, _: Option<&str>| Behavior {
+            // An hour for each range.
             rate: slow.load(Ordering::SeqCst).then_some(600.0),
-            ..Habit::default()
+            ..Behavior::default()
         }
     };
-    let slow_storage = Storage::start(large.clone(), habit).await;
-    let quick_storage = Storage::start(small.clone(), |_, _| Habit::default()).await;
+    let slow_storage = Storage::start(large.clone(), behavior).await;
+    let quick_storage = Storage::start(small.clone(), |_, _| Behavior::default()).await;
     let client = quick_storage
         .client()
         .allow_content_host("127.0.0.1")
@@ -160,11 +160,11 @@ async fn large_downloads_do_not_hold_back_small_ones() {
     assert!(saved.into_iter().all(|saved| saved == 100_000));
     assert!(
         taken.borrow().iter().all(|open| *open >= 1),
-        "each keeps one"
+        "each download keeps one"
     );
     assert!(running.iter().all(|large| !large.is_finished()));
 
-    // They end when the server is quick again.
+    // They end when the server is fast again.
     slow.store(false, Ordering::SeqCst);
     let saved: Vec<_> = timeout(PATIENCE, running.collect()).await.unwrap();
     assert_eq!(saved.len(), LARGE);
@@ -173,17 +173,17 @@ async fn large_downloads_do_not_hold_back_small_ones() {
     }
 }
 
-/// However many connections downloads that come later need, each that had some keeps one.
+/// However many downloads begin later, each earlier one keeps a connection.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_download_gives_all_its_connections_up() {
+async fn every_download_keeps_one_connection() {
     const LARGE: usize = 4;
-    let habit = |rate| Habit {
+    let behavior = |rate| Behavior {
         rate: Some(rate),
-        ..Habit::default()
+        ..Behavior::default()
     };
-    // Something is always on its way to the disk.
-    let storage = Storage::start(content(48 << 20, 20), move |_, _| habit(100_000.0)).await;
-    let small = Storage::start(content(100_000, 21), move |_, _| habit(600.0)).await;
+    // There are always bytes to write.
+    let storage = Storage::start(content(48 << 20, 20), move |_, _| behavior(100_000.0)).await;
+    let small = Storage::start(content(100_000, 21), move |_, _| behavior(600.0)).await;
     let client = storage
         .client()
         .allow_content_host("127.0.0.1")
@@ -208,7 +208,7 @@ async fn no_download_gives_all_its_connections_up() {
         .collect();
     let all = |open: &[usize; LARGE]| open.iter().sum::<usize>() == CONNECTIONS;
     drop(timeout(PATIENCE, taken.wait_for(all)).await.unwrap());
-    // So many that whoever has none any more waits for longer than this takes.
+    // So many that a download without a connection would wait for longer than this test takes.
     running.extend((LARGE..2 * CONNECTIONS).map(|number| {
         let (download, path) = download(&small, format!("{number}.small"));
         let download = download.to_file(path).connections(8);
@@ -220,22 +220,22 @@ async fn no_download_gives_all_its_connections_up() {
     running.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
-/// Content that is announced and not there yet is asked for again and again, and in between takes
-/// neither a connection nor a file.
+/// Downloads of content that is not ready hold neither a connection nor a file between their
+/// requests.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_ready_holds_nothing_back() {
+async fn content_that_is_not_ready_holds_no_connection() {
     const WAITING: usize = 4 * CONNECTIONS;
     let bytes = content(100_000, 19);
     let ready = Arc::new(AtomicBool::new(false));
-    let habit = {
+    let behavior = {
         let ready = Arc::clone(&ready);
-        move |_: usize, _: Option<&str>| Habit {
+        move |_: usize, _: Option<&str>| Behavior {
             status: (!ready.load(Ordering::SeqCst)).then_some(404),
-            ..Habit::default()
+            ..Behavior::default()
         }
     };
-    let late = Storage::start(bytes.clone(), habit).await;
-    let there = Storage::start(bytes.clone(), |_, _| Habit::default()).await;
+    let late = Storage::start(bytes.clone(), behavior).await;
+    let there = Storage::start(bytes.clone(), |_, _| Behavior::default()).await;
     let client = there
         .client()
         .allow_content_host("127.0.0.1")

@@ -1,9 +1,9 @@
-//! Whole recordings into a folder, against the emulator.
+//! Downloads of whole recordings from the emulator.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 use std::path::Path;
@@ -36,7 +36,7 @@ fn client(emulator: &Emulator) -> RecordingClient {
         .unwrap()
 }
 
-/// The event of a recording, its chunks in disorder.
+/// The event of a recording, with its chunks out of order.
 fn event(recording: &StoredRecording, document_id: Option<&str>) -> RecordingFileStatusUpdated {
     let chunks = recording
         .chunks()
@@ -82,15 +82,15 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn all_chunks_come_in_order_with_their_metadata_and_are_deleted_after() {
+async fn all_chunks_are_saved_in_order_with_metadata_and_then_deleted() {
     let acs = emulator().await;
     let client = client(&acs);
     let stored = acs.add_recording(LargeRecording::new(700_000).chunk(500_000));
     let file = event(&stored, None);
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("new/recordings");
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&told);
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&reports);
     let save = client
         .download_recording(&file)
         .on_progress(move |progress| log.lock().unwrap().push(progress))
@@ -122,13 +122,13 @@ async fn all_chunks_come_in_order_with_their_metadata_and_are_deleted_after() {
         );
     }
     assert_eq!(saved.bytes(), 1_200_000);
-    let told = told.lock().unwrap().clone();
-    assert!(told.is_sorted_by_key(|progress| progress.chunk));
-    let (first, last) = (told[0], told[told.len() - 1]);
+    let reports = reports.lock().unwrap().clone();
+    assert!(reports.is_sorted_by_key(|progress| progress.chunk));
+    let (first, last) = (reports[0], reports[reports.len() - 1]);
     assert_eq!((first.chunk, last.chunk), (0, 1));
     assert_eq!((last.bytes, last.total), (1_200_000, Some(1_200_000)));
 
-    // The same again transfers nothing; then it is deleted.
+    // The same download again transfers nothing, and deletes the recording.
     let again = save.clone().delete_after().await.unwrap();
     assert!(
         again
@@ -142,8 +142,8 @@ async fn all_chunks_come_in_order_with_their_metadata_and_are_deleted_after() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
-    assert_eq!(names(&folder), expected, "what is there stays");
-    // It is done already.
+    assert_eq!(names(&folder), expected, "existing files are kept");
+    // It is deleted already.
     let again = save.clone().delete_after().await.unwrap();
     assert_eq!(again.bytes(), 1_200_000);
     assert!(
@@ -158,7 +158,7 @@ async fn all_chunks_come_in_order_with_their_metadata_and_are_deleted_after() {
 }
 
 #[tokio::test]
-async fn a_failed_recording_goes_on_where_it_was() {
+async fn a_failed_recording_resumes() {
     let acs = emulator().await;
     let client = client(&acs);
     let stored = acs.add_recording(LargeRecording::new(300_000).chunk(3_000_000));
@@ -188,7 +188,7 @@ async fn a_failed_recording_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn nothing_leaves_the_folder_and_what_is_odd_is_told() {
+async fn file_names_stay_in_the_folder_and_inconsistencies_are_warnings() {
     let acs = emulator().await;
     let client = client(&acs);
     let stored = acs.add_recording(LargeRecording::new(100_000));
@@ -203,7 +203,7 @@ async fn nothing_leaves_the_folder_and_what_is_odd_is_told() {
     assert_eq!(names(above.path()), ["folder"]);
     assert_eq!(names(&folder).len(), 3);
 
-    // Shorter than its head says, and the server says so: nobody can tell that it is wrong.
+    // Shorter than its header says, with a consistent Content-Length: that is no proof.
     let shorter = Fault::on(Operation::Content).shorten_to(50_000);
     acs.faults().add(shorter);
     let folder = above.path().join("other");
@@ -215,15 +215,15 @@ async fn nothing_leaves_the_folder_and_what_is_odd_is_told() {
         .await
         .unwrap();
     let warnings = saved.warnings.join("\n");
-    for part in ["its head tells of", "and the event says"] {
+    for part in ["its header announces", "but the event says"] {
         assert!(warnings.contains(part), "{warnings}");
     }
     assert!(saved.is_complete());
 }
 
-/// All that can be deleted is, and the rest is said.
+/// The other chunks are deleted, and then the download fails.
 #[tokio::test]
-async fn what_cannot_be_deleted_is_told() {
+async fn a_failed_deletion_is_an_error() {
     let acs = emulator().await;
     let client = client(&acs);
     for (refuse, expected) in [

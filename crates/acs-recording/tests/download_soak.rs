@@ -1,4 +1,4 @@
-//! Downloads under everything that goes wrong, by the hundred, from a seed.
+//! Hundreds of downloads with random faults, from a seed.
 //!
 //! The short run is a test like any other. The full one takes some minutes:
 //!
@@ -15,7 +15,7 @@
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a test that cannot go on fails, and the long one says how it went"
+    reason = "a test may panic, and the long one reports its results"
 )]
 
 mod common;
@@ -30,19 +30,19 @@ use std::time::{Duration, Instant};
 use acs_emulator::{Clock, Emulator, Fault, LargeRecording, Operation, StoredChunk};
 use acs_recording::{ContentUrl, ExponentialBackoff, RecordingClient, RetryPolicyExt as _};
 use fastrand::Rng;
-use storage::{Habit, Storage, content};
+use storage::{Behavior, Storage, content};
 
-/// No attempt may take longer; one that does hangs.
+/// An attempt that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 const CHILD: &str = "ACS_SOAK_CHILD";
-/// What costs bytes is measured without another test beside it.
+/// Tests that measure bytes run one at a time.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// One download, in this process or in another.
 struct Job {
     connection_string: String,
     location: String,
-    /// None for all of it without asking for a range.
+    /// None for the complete content without `Range`.
     range: Option<(u64, u64)>,
     path: PathBuf,
     connections: usize,
@@ -91,7 +91,7 @@ impl Job {
     }
 }
 
-/// What another process does until it is killed.
+/// The download of another process until it is killed.
 #[tokio::test]
 #[ignore = "only as a process of its own"]
 async fn child() {
@@ -116,11 +116,11 @@ async fn child() {
 enum End {
     Done,
     Failed,
-    /// Perhaps only after its file had got its name.
+    /// Possibly only after the file was renamed.
     Killed,
 }
 
-/// Kills a download after some time, unless it ended before.
+/// Kills a download after some time, unless it has ended.
 async fn kill_after(mut child: Child, time: Duration) -> End {
     let deadline = Instant::now() + time;
     while Instant::now() < deadline {
@@ -168,8 +168,8 @@ fn fault(random: &mut Rng, chunk: &StoredChunk, length: u64, acs: &Emulator) -> 
     }
 }
 
-/// Whether the file is what the store has, each byte changed by `alter`.
-fn is_right(path: &Path, chunk: &StoredChunk, (start, end): (u64, u64), alter: u8) -> bool {
+/// Whether the file equals the stored content, with each byte changed by `alter`.
+fn is_correct(path: &Path, chunk: &StoredChunk, (start, end): (u64, u64), alter: u8) -> bool {
     let file = std::fs::read(path).unwrap();
     let mut rest = file.as_slice();
     let mut at = start;
@@ -198,7 +198,7 @@ struct Tally {
     failures: usize,
     hangs: usize,
     corrupt: usize,
-    /// Downloads that came to no file, however often they were tried.
+    /// Downloads that failed at all attempts.
     missing: usize,
     leaked: usize,
     bytes: u64,
@@ -220,7 +220,7 @@ async fn soak(seed: u64, count: usize, max: u64, limit: Duration) -> Tally {
         let whole = LargeRecording::new(size(&mut random, max).max(80)).seed(number as u64);
         let stored = acs.add_recording(whole);
         let chunk = &stored.chunks()[0];
-        // Half of them whole, the others any part of it.
+        // Half of them complete, the others with a range.
         let range = if random.bool() {
             (0, chunk.len())
         } else {
@@ -231,7 +231,7 @@ async fn soak(seed: u64, count: usize, max: u64, limit: Duration) -> Tally {
         acs.faults().clear();
         let changes = random.u8(..5) == 0;
         if changes {
-            // Another content from some request on, which its tag tells.
+            // Another version from some request on, with another entity tag.
             let on = || Fault::on(Operation::Content).target(chunk.document_id());
             let first = on().times(random.u32(1..4)).etag("\"1\"");
             acs.faults().add(first.cut_after(random.u64(..=length)));
@@ -283,13 +283,13 @@ async fn soak(seed: u64, count: usize, max: u64, limit: Duration) -> Tally {
             tally.missing += 1;
             continue;
         }
-        let right = is_right(&job.path, chunk, range, 0)
-            || (changes && is_right(&job.path, chunk, range, 0x5a));
+        let right = is_correct(&job.path, chunk, range, 0)
+            || (changes && is_correct(&job.path, chunk, range, 0x5a));
         if !right {
             println!("download {number} of seed {seed}: {range:?} is not right");
             tally.corrupt += 1;
         }
-        // What a killed process left after naming the file, the next run tidies up.
+        // The next run removes files of a process that was killed after the rename.
         if kills > 0 {
             job.run().await.unwrap_err();
         }
@@ -314,7 +314,7 @@ async fn short() {
     let limit = Duration::from_secs(40);
     let tally = soak(number("ACS_SOAK_SEED", 7), 120, 2 << 20, limit).await;
     assert!(tally.downloads > 20 && tally.kills > 0, "{tally:?}");
-    // A machine that is busy enough makes any attempt too slow.
+    // On a busy machine, any attempt may be too slow.
     assert!(tally.missing * 10 < tally.downloads, "{tally:?}");
 }
 
@@ -333,14 +333,14 @@ async fn full() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killing_over_and_over_costs_little() {
+async fn repeated_kills_cost_little() {
     let _alone = ALONE.lock().await;
     let bytes = content(64 << 20, 99);
-    let habit = Habit {
+    let behavior = Behavior {
         rate: Some(6e6),
-        ..Habit::default()
+        ..Behavior::default()
     };
-    let storage = Storage::start(bytes.clone(), move |_, _| habit.clone()).await;
+    let storage = Storage::start(bytes.clone(), move |_, _| behavior.clone()).await;
     let folder = tempfile::tempdir().unwrap();
     let job = Job {
         connection_string: format!("endpoint={};accesskey={}", storage.url, common::KEY),
@@ -351,10 +351,10 @@ async fn killing_over_and_over_costs_little() {
     };
     let mut random = Rng::with_seed(5);
     let mut kills = 0;
-    // A process that is killed after it named the file is done, and the next would refuse to
-    // replace that.
+    // A process that is killed after the rename has finished, and the next one would not
+    // replace the file.
     while !job.path.exists() {
-        // On a machine that is slow, more often than not something has to be saved in between.
+        // On a slow machine, most runs must save something.
         let time = Duration::from_millis(random.u64(400..1000)) * (1 + kills / 10);
         match kill_after(job.spawn(), time).await {
             End::Done => break,
@@ -366,7 +366,7 @@ async fn killing_over_and_over_costs_little() {
     let ratio = storage.sent.load(Ordering::Relaxed) as f64 / bytes.len() as f64;
     println!("{kills} kills, {ratio:.3} times the bytes");
     assert!(std::fs::read(&job.path).unwrap() == *bytes);
-    // What the last one had no time to tidy up.
+    // Files that the last process had no time to remove.
     job.run().await.unwrap_err();
     assert_eq!(storage::names(folder.path()), ["a.wav"]);
     assert!(kills >= 2 && ratio < 1.2, "{kills} kills, {ratio}");

@@ -1,10 +1,10 @@
-//! A file is one version of its content, and a response that contradicts itself is none of it.
+//! A file has one version of the content, and responses that contradict themselves are rejected.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::cast_precision_loss,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -19,11 +19,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use acs_recording::{ErrorKind, NeverRetry};
 use bytes::Bytes;
 use raw::{Raw, Script};
-use storage::{Habit, Storage, content, expect_whole, names};
+use storage::{Behavior, Storage, content, expect_whole, names};
 
 const MIB: usize = 1024 * 1024;
 
-/// What a server tells of versions, for an old one and a new one of the same size.
+/// The validators of a server, for an old and a new version of the same size.
 type Validators = [(Option<&'static str>, Option<&'static str>); 2];
 
 const MONDAY: &str = "Mon, 05 Jan 2026 10:00:00 GMT";
@@ -38,19 +38,19 @@ const SERVERS: [Validators; 5] = [
         (Some("W/\"1\""), Some(MONDAY)),
         (Some("W/\"1\""), Some(TUESDAY)),
     ],
-    // Something at first and nothing later.
+    // A validator at first, and none later.
     [(None, Some(MONDAY)), (None, None)],
 ];
 
-/// The old version or the new one, as the server tells of it.
-fn version(number: usize, validators: &Validators, versions: &[Bytes; 2]) -> Habit {
+/// The old or the new version, with the validators of the server.
+fn version(number: usize, validators: &Validators, versions: &[Bytes; 2]) -> Behavior {
     let (tag, modified) = validators[number];
     let modified = modified.map(|modified| ("last-modified", modified.to_owned()));
-    Habit {
+    Behavior {
         tag,
         headers: Vec::from_iter(modified),
         content: Some(versions[number].clone()),
-        ..Habit::default()
+        ..Behavior::default()
     }
 }
 
@@ -59,11 +59,11 @@ fn versions() -> [Bytes; 2] {
 }
 
 #[tokio::test]
-async fn an_interrupted_download_does_not_go_on_with_another_version() {
+async fn an_interrupted_download_does_not_resume_another_version() {
     for validators in SERVERS {
         let versions = versions();
         let served = versions.clone();
-        expect_whole(&versions[1], move |number, _| Habit {
+        expect_whole(&versions[1], move |number, _| Behavior {
             cut_after: (number == 0).then_some(400_000),
             ..version(usize::from(number > 0), &validators, &served)
         })
@@ -72,10 +72,10 @@ async fn an_interrupted_download_does_not_go_on_with_another_version() {
 }
 
 #[tokio::test]
-async fn a_stream_does_not_go_on_with_another_version() {
+async fn a_stream_does_not_resume_another_version() {
     for validators in SERVERS {
         let versions = versions();
-        let storage = Storage::start(versions[0].clone(), move |number, _| Habit {
+        let storage = Storage::start(versions[0].clone(), move |number, _| Behavior {
             cut_after: (number == 0).then_some(400_000),
             ..version(usize::from(number > 0), &validators, &versions)
         })
@@ -87,15 +87,15 @@ async fn a_stream_does_not_go_on_with_another_version() {
     }
 }
 
-/// What an earlier run left is gone on with if it is of the same version, and only then. That
-/// counts as no attempt.
+/// A part file of an earlier run is resumed only if it is of the same version. A restart because of
+/// that does not count as an attempt.
 #[tokio::test]
-async fn a_resumed_download_does_not_go_on_with_another_version() {
+async fn a_resumed_download_does_not_continue_another_version() {
     for validators in SERVERS {
         for changes in [false, true] {
             let versions = versions();
             let expected = versions[usize::from(changes)].clone();
-            let storage = Storage::start(expected.clone(), move |number, _| Habit {
+            let storage = Storage::start(expected.clone(), move |number, _| Behavior {
                 cut_after: (number == 0).then_some(2 * MIB),
                 status: (number == 1).then_some(403),
                 ..version(usize::from(changes && number > 1), &validators, &versions)
@@ -119,9 +119,9 @@ async fn a_resumed_download_does_not_go_on_with_another_version() {
     }
 }
 
-/// The end is there and the beginning is not, so that there is nothing before what is missing.
+/// An earlier run received the end of the content but not its beginning.
 #[tokio::test]
-async fn what_is_there_is_compared_wherever_it_is() {
+async fn known_bytes_are_compared_at_any_position() {
     for changes in [false, true] {
         let versions = [content(8 * MIB, 52), content(8 * MIB, 53)];
         let expected = versions[usize::from(changes)].clone();
@@ -132,7 +132,7 @@ async fn what_is_there_is_compared_wherever_it_is() {
             let is_later = is_later.load(Ordering::SeqCst);
             let start = range.and_then(|range| range["bytes=".len()..].split('-').next());
             let start = start.map_or(0, |start| start.parse().unwrap());
-            Habit {
+            Behavior {
                 stall_after: (!is_later && range.is_none()).then_some(0),
                 status: (!is_later && range.is_some() && start < middle).then_some(403),
                 ..version(usize::from(changes && is_later), &SERVERS[0], &versions)
@@ -143,9 +143,14 @@ async fn what_is_there_is_compared_wherever_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.wav");
         let download = client.download(&storage.location());
-        let impatient = download.clone();
-        let impatient = impatient.read_timeout(std::time::Duration::from_millis(700));
-        let error = impatient.to_file(&path).connections(2).await.unwrap_err();
+        let download_with_minimum_rate = download.clone();
+        let download_with_minimum_rate =
+            download_with_minimum_rate.read_timeout(std::time::Duration::from_millis(700));
+        let error = download_with_minimum_rate
+            .to_file(&path)
+            .connections(2)
+            .await
+            .unwrap_err();
         later.store(true, Ordering::SeqCst);
         let saved = download.to_file(&path).connections(2).await.unwrap();
         assert!(std::fs::read(&path).unwrap() == expected, "{error}");
@@ -158,13 +163,13 @@ async fn what_is_there_is_compared_wherever_it_is() {
     }
 }
 
-/// Connections that break off after less than what would be compared come to their end.
+/// Connections that break before the compared bytes are complete still make progress.
 #[tokio::test]
-async fn comparing_does_not_stop_progress() {
+async fn comparing_does_not_prevent_progress() {
     let bytes = content(MIB, 54);
-    let storage = Storage::start(bytes.clone(), |_, _| Habit {
+    let storage = Storage::start(bytes.clone(), |_, _| Behavior {
         cut_after: Some(20_000),
-        ..Habit::default()
+        ..Behavior::default()
     })
     .await;
     let client = storage.client().build().unwrap();
@@ -173,7 +178,7 @@ async fn comparing_does_not_stop_progress() {
 }
 
 #[tokio::test]
-async fn a_strong_tag_is_asked_with_and_nothing_else() {
+async fn only_a_strong_etag_is_sent_in_if_range() {
     for (tag, expected) in [
         (Some("\"1\""), true),
         (Some("W/\"1\""), false),
@@ -203,13 +208,13 @@ async fn a_strong_tag_is_asked_with_and_nothing_else() {
     }
 }
 
-/// The service itself answers 200 with `Content-Range`.
+/// The service itself responds with status 200 and `Content-Range`.
 #[tokio::test]
-async fn content_range_with_status_200_is_believed_if_it_agrees() {
+async fn a_consistent_content_range_with_status_200_is_accepted() {
     let server = Raw::start(|number, _| {
         Script::new(match number {
             0 => "HTTP/1.1 200 OK\nContent-Length: 9\nContent-Range: bytes 0-8/9\n\nabcd",
-            // What came before the interruption comes once more, since there is no validator.
+            // Some known bytes are requested again, since there is no validator.
             _ => "HTTP/1.1 200 OK\nContent-Length: 9\nContent-Range: bytes 0-8/9\n\nabcdefghi",
         })
     })
@@ -238,7 +243,7 @@ const CONTRADICTIONS: &[&str] = &[
     "206 Part\nContent-Length: 9\n\nabcdefghi",
     "206 Part\nContent-Length: 9\nContent-Range: bytes 10-18/19\n\nabcdefghi",
     "206 Part\nContent-Type: multipart/byteranges; boundary=x\n\n--x\r\n\r\nabcdefghi\r\n--x--",
-    // More than was announced.
+    // More bytes than announced.
     "200 OK\nContent-Range: bytes 0-7/8\nTransfer-Encoding: chunked\n\n9\r\nabcdefghi\r\n0\r\n\r\n",
     "200 OK\nContent-Range: bytes 0-7/8\nTransfer-Encoding: chunked\n\n8\r\nabcdefgh\r\n1\r\ni\r\n0\r\n\r\n",
     "200 OK\nContent-Length: 8\nTransfer-Encoding: chunked\n\n8\r\nabcdefgh\r\n1\r\ni\r\n0\r\n\r\n",
@@ -246,7 +251,7 @@ const CONTRADICTIONS: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn a_response_that_contradicts_itself_is_not_the_content() {
+async fn a_response_that_contradicts_itself_is_rejected() {
     for text in CONTRADICTIONS {
         let server = Raw::start(move |_, _| Script::new(format!("HTTP/1.1 {text}"))).await;
         let client = server.client().build().unwrap();
@@ -258,7 +263,7 @@ async fn a_response_that_contradicts_itself_is_not_the_content() {
         let refused = [
             ErrorKind::InvalidResponse,
             ErrorKind::CorruptContent,
-            // What HTTP itself does not allow is no response.
+            // Not a valid HTTP response.
             ErrorKind::Connection,
         ];
         assert!(refused.contains(&error.kind()), "{text}: {error}");
@@ -267,9 +272,9 @@ async fn a_response_that_contradicts_itself_is_not_the_content() {
     }
 }
 
-/// The beginning came, and then the server goes on with something else.
+/// After the beginning, the server sends another range.
 #[tokio::test]
-async fn a_part_that_contradicts_the_request_is_not_the_content() {
+async fn a_range_that_contradicts_the_request_is_rejected() {
     for second in [
         "206 Part\nContent-Length: 5\nContent-Range: bytes 0-4/9\n\nabcde",
         "206 Part\nContent-Length: 4\nContent-Range: bytes 5-8/9\n\nfghi",

@@ -328,6 +328,8 @@ mod metered {
         Recorder, SharedString, Unit,
     };
 
+    use tokio::io::AsyncReadExt as _;
+
     use super::common::{Answer, Server, answer, state};
 
     /// Sums of counters and gauges, and the number of values in histograms.
@@ -416,6 +418,33 @@ mod metered {
         }
         fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
             Histogram::from_arc(self.sum(key))
+        }
+    }
+
+    #[tokio::test]
+    async fn downloads_are_counted() {
+        let sums = Sums::default();
+        let _guard = metrics::set_default_local_recorder(&sums);
+        let content = || answer("200 OK", &[("content-length", "7")], "content");
+        let server = Server::start([content(), content()]).await;
+        let client = server.client().build().unwrap();
+        let location = format!("{}/v1/objects/o/content/audiowav", server.url);
+        let download = client.download(&location.parse().unwrap());
+        let active = format!("{} ", telemetry::ACTIVE_DOWNLOADS);
+        let mut stream = download.clone().stream().await.unwrap();
+        assert_eq!(sums.get(&active), Some(1.0));
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).await.unwrap();
+        drop(stream);
+        assert_eq!(sums.get(&active), Some(0.0));
+        let folder = tempfile::tempdir().unwrap();
+        download.to_file(folder.path().join("a")).await.unwrap();
+        assert_eq!(sums.get(&active), Some(0.0));
+        for (name, expected) in [
+            (telemetry::DOWNLOADED_BYTES, 14.0),
+            (telemetry::CONNECTION_WAIT, 1.0),
+        ] {
+            assert_eq!(sums.get(&format!("{name} ")), Some(expected), "{name}");
         }
     }
 

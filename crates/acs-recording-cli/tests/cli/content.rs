@@ -21,7 +21,7 @@ async fn one_file_is_downloaded_and_deleted() {
     assert_eq!(file.len(), 3_000_000);
     assert!(file.starts_with(&chunk.read(0, 100)));
 
-    insta::assert_snapshot!(program.run(&download).failure(1), @"error: download recording: call.wav exists already; it was left as it is; use another name, or add --overwrite replace or --overwrite skip");
+    insta::assert_snapshot!(program.run(&download).failure(1), @"error: download recording: call.wav already exists and was left unchanged; use another name, or add --overwrite replace or --overwrite skip");
     let skip = [&download[..], &["--overwrite", "skip", "--output", "json"]].concat();
     assert_eq!(program.run(&skip).json()["transferred"], 0);
     let sum = [

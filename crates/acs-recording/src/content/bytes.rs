@@ -4,7 +4,7 @@ use super::content_reader::ContentReader;
 use super::request::{ContentRequest, DOWNLOAD};
 use crate::error::{Error, ErrorKind, Result};
 use crate::operation::into_future;
-use crate::telemetry;
+use crate::telemetry::record_bytes;
 
 /// The default of [`DownloadBytes::max_bytes`].
 const DEFAULT_MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -61,7 +61,7 @@ impl DownloadBytes {
             }
             bytes.extend_from_slice(&received);
         }
-        telemetry::record_bytes(bytes.len() as u64);
+        record_bytes(bytes.len() as u64);
         Ok(bytes)
     }
 }

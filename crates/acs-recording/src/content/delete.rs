@@ -65,8 +65,8 @@ impl DeleteContent {
         let is_other = |content: &&ContentUrl| !location.is_same_object(content);
         if let Some(other) = self.belongs_to.iter().find(is_other) {
             let message = format!(
-                "nothing was deleted: the event's delete location {location} is not the object of \
-                 its content, {other}"
+                "nothing was deleted: the event's delete location {location} is another object \
+                 than that of its content, {other}"
             );
             let error = Error::new(ErrorKind::ForbiddenHost, message);
             return Err(error.with_hint(Hint::CheckLocation));

@@ -9,7 +9,7 @@ use super::options::{FileOptions, file_options};
 use super::request::{ContentRequest, DOWNLOAD, PreparedRequest};
 use crate::error::Result;
 use crate::operation::into_future;
-use crate::telemetry;
+use crate::telemetry::record_bytes;
 
 /// A download into a file; made by [`Download::to_file`](super::Download::to_file).
 ///
@@ -58,7 +58,7 @@ impl DownloadToFile {
             requires_proof: false,
         };
         let saved = Box::pin(download.run()).await?;
-        telemetry::record_bytes(saved.bytes);
+        record_bytes(saved.transferred);
         Ok(saved)
     }
 }

@@ -60,7 +60,7 @@ pub enum ErrorKind {
     ExpiredContent,
     /// The content was not ready in time, or was empty. Try again some minutes later.
     ContentNotReady,
-    /// Each time, the content changed while it was downloaded.
+    /// The content changed repeatedly during the download.
     ContentChanged,
     /// A location gets no credentials: its host is not one of the service's, or its path is not one
     /// of recorded content. Nothing was sent there.

@@ -12,19 +12,19 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::Hex;
 use crate::fs::{PRIVATE, create_new, is_trusted, open_locked, sync_dir};
 
-/// Events that are still to be handled.
+/// Events to handle.
 const PENDING: &str = "pending";
-/// Events that were handled.
+/// Handled events.
 const DONE: &str = "done";
 /// Events that cannot be handled, with the reasons.
 const NOTED: &str = "noted";
 /// What was delivered and is no event.
 const UNREADABLE: &str = "unreadable";
-/// Files before they are whole.
+/// Incomplete files.
 const TEMPORARY: &str = "tmp";
 const LOCK: &str = "lock";
 
-/// How long the lock of a spool that was just dropped is waited for.
+/// How long to wait for the lock of a spool that was just dropped.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Event Grid repeats what is at most 24 hours old.
@@ -34,11 +34,11 @@ const MAX_DONE: usize = 100_000;
 const MAX_UNREADABLE: usize = 1000;
 const MAX_UNREADABLE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The folder, which is this process's alone.
+/// The folder, which only this process uses.
 #[derive(Debug)]
 pub(super) struct Store {
     folder: PathBuf,
-    /// Held as long as it is open.
+    /// The lock is held as long as the file is open.
     _lock: File,
     next_temporary: AtomicU64,
 }
@@ -59,7 +59,7 @@ pub(super) struct Put {
 }
 
 impl Store {
-    /// Opens the folder, makes it if need be, and removes what a crash left half written.
+    /// Opens the folder, creates it if necessary, and removes incomplete files of a crash.
     pub(super) fn open(folder: PathBuf) -> Result<Self> {
         if let Some(parent) = folder.parent().filter(|path| !path.as_os_str().is_empty()) {
             fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
@@ -79,7 +79,7 @@ impl Store {
             fs::remove_file(&path).map_err(|error| failed(&path, error))?;
         }
         sync(&store.folder)?;
-        // Files that a process named just before it crashed.
+        // A process may have crashed before it synced the names of events.
         sync(&store.folder.join(PENDING))?;
         Ok(store)
     }
@@ -219,7 +219,7 @@ impl Store {
         fs::rename(self.path(PENDING, name), &to).map_err(|error| failed(&to, error))
     }
 
-    /// A file is whole and on the disk before it gets its name.
+    /// A file appears under its final name only when it is complete and durable.
     fn write(&self, path: &Path, content: &[u8]) -> Result<()> {
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
         let temporary = self.folder.join(TEMPORARY).join(number.to_string());
@@ -230,7 +230,7 @@ impl Store {
             fs::rename(&temporary, path)
         };
         written().map_err(|error| {
-            // If this fails, the next start removes it.
+            // Otherwise the next start removes it.
             let _ = fs::remove_file(&temporary);
             failed(path, error)
         })
@@ -273,14 +273,15 @@ fn list(folder: &Path) -> Result<Vec<(PathBuf, fs::Metadata)>> {
     read().map_err(|error| failed(folder, error))
 }
 
-/// How old a file is. One from the future, by a clock that was set back, is new.
+/// The age of a file. After a clock was set back, a file from the future is new.
 fn age(metadata: &fs::Metadata) -> Duration {
     let modified = metadata.modified().unwrap_or_else(|_| SystemTime::now());
     modified.elapsed().unwrap_or_default()
 }
 
-/// A folder that somebody else made, or a link that leads elsewhere, could have events read by
-/// others, and files of others removed. Who chose the folder of the spool may have made that a link.
+/// Creates a folder, or checks the existing one. In a folder of another user, or behind a link, others
+/// could read events, and files of others could be removed. Only the folder of the spool itself may be
+/// a link.
 fn make_folder(path: &Path, may_be_link: bool) -> Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]

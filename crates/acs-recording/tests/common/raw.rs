@@ -1,4 +1,4 @@
-//! A server that sends the bytes that a test gives it, at the pace that it gives.
+//! A server that sends the given bytes at the given pace.
 
 #![allow(dead_code, reason = "each test uses its part")]
 
@@ -10,13 +10,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// What the server sends in response to one request, before it closes the connection.
+/// The bytes to send in response to one request, before the connection is closed.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    /// At once, line ends made `\r\n` in the head.
+    /// Sent at once; line ends of the head become `\r\n`.
     pub text: String,
-    /// One byte after another, with this pause between them, until the client leaves.
-    pub drips: Option<Duration>,
+    /// Sent one by one, with this pause between them, until the client closes the connection.
+    pub byte_interval: Option<Duration>,
     /// Keeps the connection open and sends nothing more.
     pub hangs: bool,
 }
@@ -36,15 +36,15 @@ impl Script {
         }
     }
 
-    pub fn dripping(text: impl Into<String>, pause: Duration) -> Self {
+    pub fn slow(text: impl Into<String>, pause: Duration) -> Self {
         Self {
-            drips: Some(pause),
+            byte_interval: Some(pause),
             ..Self::new(text)
         }
     }
 }
 
-/// Serves all connections at the same time, one request each, and keeps the requests.
+/// Serves all connections concurrently, one request each, and records the requests.
 pub struct Raw {
     pub url: String,
     requests: Arc<Mutex<Vec<String>>>,
@@ -52,7 +52,7 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// `script` tells what to send by a request's number and head.
+    /// `script` returns the response by the number and the head of a request.
     pub async fn start(script: impl Fn(usize, &str) -> Script + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -70,7 +70,7 @@ impl Raw {
                         log.push(request.clone());
                         log.len() - 1
                     };
-                    // Who does not want it leaves.
+                    // The client may close the connection.
                     let _ = play(&mut stream, script(number, &request)).await;
                 });
             }
@@ -88,7 +88,7 @@ impl Raw {
             .unwrap()
     }
 
-    /// Settings of a client of this server that wastes no time.
+    /// A builder of a client for this server with short delays.
     pub fn client(&self) -> RecordingClientBuilder {
         crate::common::client(&self.url).retry_policy(
             ExponentialBackoff::default()
@@ -125,7 +125,7 @@ async fn play(stream: &mut TcpStream, script: Script) -> std::io::Result<()> {
         None => script.text,
     };
     stream.write_all(text.as_bytes()).await?;
-    if let Some(pause) = script.drips {
+    if let Some(pause) = script.byte_interval {
         loop {
             stream.write_all(b"x").await?;
             tokio::time::sleep(pause).await;

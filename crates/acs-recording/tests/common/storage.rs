@@ -1,4 +1,4 @@
-//! A storage server over real HTTP, with the habits that a test gives it.
+//! A storage server over real HTTP, with the behaviors that a test gives it.
 
 #![allow(dead_code, reason = "each test uses its part")]
 
@@ -25,57 +25,57 @@ use tokio::task::JoinHandle;
 #[derive(Clone, Debug, Default)]
 #[allow(
     clippy::struct_excessive_bools,
-    reason = "habits come in any combination"
+    reason = "behaviors come in any combination"
 )]
-pub struct Habit {
-    /// Answers with this and nothing else.
+pub struct Behavior {
+    /// Responds with this status only.
     pub status: Option<u16>,
-    /// Does not see `Range`.
+    /// Ignores `Range`.
     pub ignores_range: bool,
-    /// Answers 400 to any `Range`.
+    /// Responds with 400 to any `Range`.
     pub refuses_range: bool,
-    /// Answers with this to any `Range`.
+    /// Responds with this status to any `Range`.
     pub range_status: Option<u16>,
-    /// Tells the entity tag with the whole content alone.
+    /// Sends the entity tag only with the complete content.
     pub tags_whole_only: bool,
-    /// Answers 200 to a range, with `Content-Range`.
+    /// Responds with status 200 to a range, with `Content-Range`.
     pub says_200: bool,
     /// Sends the body in chunks, without a length.
     pub hides_length: bool,
-    /// Ends the connection after so many bytes.
+    /// Closes the connection after this many bytes.
     pub cut_after: Option<usize>,
-    /// Sends nothing more after so many bytes.
+    /// Sends nothing more after this many bytes.
     pub stall_after: Option<usize>,
     /// The entity tag.
     pub tag: Option<&'static str>,
     /// Bytes per second.
     pub rate: Option<f64>,
-    /// What else it says.
+    /// Additional headers.
     pub headers: Vec<(&'static str, String)>,
-    /// Serves this instead.
+    /// Other content to serve.
     pub content: Option<Bytes>,
 }
 
-/// Serves one object, and notes who asks for what.
+/// Serves one object, and records the requests.
 pub struct Storage {
     pub url: String,
     /// The range of every request.
     pub requests: Arc<Mutex<Vec<Option<String>>>>,
-    /// Bytes that were handed to the network.
+    /// The number of bytes sent.
     pub sent: Arc<AtomicU64>,
     pub most_at_once: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
-type Habits = dyn Fn(usize, Option<&str>) -> Habit + Send + Sync;
+type Habits = dyn Fn(usize, Option<&str>) -> Behavior + Send + Sync;
 
 impl Storage {
-    /// `habits` tells what to do by a request's number and its range.
+    /// `behaviors` returns the behavior by the number and the range of a request.
     pub async fn start(
         content: Bytes,
-        habits: impl Fn(usize, Option<&str>) -> Habit + Send + Sync + 'static,
+        behaviors: impl Fn(usize, Option<&str>) -> Behavior + Send + Sync + 'static,
     ) -> Self {
-        let habits: Arc<Habits> = Arc::new(habits);
+        let behaviors: Arc<Habits> = Arc::new(behaviors);
         let requests = Arc::new(Mutex::new(Vec::new()));
         let sent = Arc::new(AtomicU64::new(0));
         let active = Arc::new(AtomicUsize::new(0));
@@ -92,12 +92,12 @@ impl Storage {
                 log.push(range.clone());
                 log.len() - 1
             };
-            let habit = habits(number, range.as_deref());
-            let content = habit.content.clone().unwrap_or_else(|| content.clone());
+            let behavior = behaviors(number, range.as_deref());
+            let content = behavior.content.clone().unwrap_or_else(|| content.clone());
             let active = Active::new(&active, &most);
             let if_range = header(&request, "if-range");
             let answer = answer(
-                &habit,
+                &behavior,
                 &content,
                 range,
                 if_range.as_deref(),
@@ -125,7 +125,7 @@ impl Storage {
             .unwrap()
     }
 
-    /// The same place with a query.
+    /// The same location with a query.
     pub fn location_with(&self, query: &str) -> ContentUrl {
         format!("{}?{query}", String::from(self.location()))
             .parse()
@@ -151,7 +151,7 @@ impl Drop for Storage {
     }
 }
 
-/// Content that is nowhere the same.
+/// Random content.
 pub fn content(length: usize, seed: u64) -> Bytes {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut bytes = vec![0; length];
@@ -180,7 +180,7 @@ fn header(request: &Request, name: &str) -> Option<String> {
 }
 
 fn answer(
-    habit: &Habit,
+    behavior: &Behavior,
     content: &Bytes,
     range: Option<String>,
     if_range: Option<&str>,
@@ -188,20 +188,20 @@ fn answer(
     active: Active,
 ) -> Response {
     let mut response = Response::builder();
-    for (name, value) in &habit.headers {
+    for (name, value) in &behavior.headers {
         response = response.header(*name, value);
     }
-    if let Some(status) = habit.status {
+    if let Some(status) = behavior.status {
         return response.status(status).body(Body::empty()).unwrap();
     }
-    if habit.refuses_range && range.is_some() {
+    if behavior.refuses_range && range.is_some() {
         return response.status(400).body(Body::empty()).unwrap();
     }
-    if let Some(status) = habit.range_status.filter(|_| range.is_some()) {
+    if let Some(status) = behavior.range_status.filter(|_| range.is_some()) {
         return response.status(status).body(Body::empty()).unwrap();
     }
-    let range = range.filter(|_| !habit.ignores_range);
-    let range = range.filter(|_| if_range.is_none() || if_range == habit.tag);
+    let range = range.filter(|_| !behavior.ignores_range);
+    let range = range.filter(|_| if_range.is_none() || if_range == behavior.tag);
     let (mut start, mut end, total) = (0, content.len(), content.len());
     let mut status = 200;
     if let Some(range) = range {
@@ -220,25 +220,25 @@ fn answer(
                 .header("content-range", format!("bytes */{total}"));
             return response.body(Body::empty()).unwrap();
         }
-        status = if habit.says_200 { 200 } else { 206 };
+        status = if behavior.says_200 { 200 } else { 206 };
         response = response.header(
             "content-range",
             format!("bytes {start}-{}/{total}", end - 1),
         );
     }
-    if let Some(tag) = habit
+    if let Some(tag) = behavior
         .tag
-        .filter(|_| status == 200 || !habit.tags_whole_only)
+        .filter(|_| status == 200 || !behavior.tags_whole_only)
     {
         response = response.header("etag", tag);
     }
-    if !habit.hides_length {
+    if !behavior.hides_length {
         response = response.header("content-length", end - start);
     }
     let flow = Flow {
         rest: content.slice(start..end),
         sent: 0,
-        habit: habit.clone(),
+        behavior: behavior.clone(),
         counter: Arc::clone(counter),
         started: tokio::time::Instant::now(),
         _active: active,
@@ -250,7 +250,7 @@ fn answer(
 struct Flow {
     rest: Bytes,
     sent: usize,
-    habit: Habit,
+    behavior: Behavior,
     counter: Arc<AtomicU64>,
     started: tokio::time::Instant,
     _active: Active,
@@ -259,27 +259,27 @@ struct Flow {
 impl Flow {
     async fn step(mut self) -> Option<(io::Result<Bytes>, Self)> {
         let mut size = self.rest.len().min(64 * 1024);
-        if let Some(rate) = self.habit.rate {
+        if let Some(rate) = self.behavior.rate {
             size = size.min(16 * 1024);
             let due = Duration::from_secs_f64(self.sent as f64 / rate);
             tokio::time::sleep_until(self.started + due).await;
         }
         if self
-            .habit
+            .behavior
             .stall_after
             .is_some_and(|after| after <= self.sent)
         {
             std::future::pending::<()>().await;
         }
-        if let Some(after) = self.habit.cut_after {
+        if let Some(after) = self.behavior.cut_after {
             if after <= self.sent {
-                // What was written before should get there first.
+                // Bytes written before should arrive first.
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 return Some((Err(io::Error::other("cut")), self));
             }
             size = size.min(after - self.sent);
         }
-        if let Some(after) = self.habit.stall_after {
+        if let Some(after) = self.behavior.stall_after {
             size = size.min(after - self.sent);
         }
         if self.rest.is_empty() {
@@ -292,13 +292,13 @@ impl Flow {
     }
 }
 
-/// The header that announces the SHA-256 of content.
+/// The digest header of content.
 pub fn announced(bytes: &[u8]) -> (&'static str, String) {
     let hash = BASE64_STANDARD.encode(Sha256::digest(bytes));
     ("repr-digest", format!("sha-256=:{hash}:"))
 }
 
-/// What a folder has in it.
+/// The names in a folder.
 pub fn names(folder: &std::path::Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<_> = entries
@@ -318,12 +318,12 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// Downloads to a file, on four connections, and checks that it is right.
+/// Downloads to a file on four connections, and checks it.
 pub async fn expect_whole(
     bytes: &Bytes,
-    habits: impl Fn(usize, Option<&str>) -> Habit + Send + Sync + 'static,
+    behaviors: impl Fn(usize, Option<&str>) -> Behavior + Send + Sync + 'static,
 ) -> Storage {
-    let storage = Storage::start(bytes.clone(), habits).await;
+    let storage = Storage::start(bytes.clone(), behaviors).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
     let saved = storage
@@ -347,7 +347,7 @@ pub async fn expect_whole(
     storage
 }
 
-/// Serves objects by their paths, and notes who asks for what.
+/// Serves objects by their paths, and records the requests.
 pub struct Objects {
     pub url: String,
     state: Arc<Mutex<ObjectsState>>,
@@ -364,7 +364,7 @@ struct ObjectsState {
 }
 
 impl Objects {
-    /// Serves nothing at first.
+    /// A server without objects.
     pub async fn start() -> Self {
         let state = Arc::new(Mutex::new(ObjectsState::default()));
         let shared = Arc::clone(&state);
@@ -397,7 +397,7 @@ impl Objects {
         Self { url, state, task }
     }
 
-    /// Answers requests for a path, or for `METHOD PATH`, from now on.
+    /// Sets the response to a path, or to `METHOD PATH`.
     pub fn put(&self, path: &str, status: u16, body: impl Into<Bytes>) {
         self.put_with(path, status, Vec::new(), body);
     }
@@ -414,12 +414,12 @@ impl Objects {
         state.answers.insert(path.to_owned(), answer);
     }
 
-    /// Whether something is there.
+    /// Whether the object exists.
     pub fn has(&self, path: &str) -> bool {
         self.state.lock().unwrap().answers.contains_key(path)
     }
 
-    /// What was asked for since the last time.
+    /// The requests since the last call.
     pub fn requests(&self) -> Vec<String> {
         std::mem::take(&mut self.state.lock().unwrap().requests)
     }

@@ -1,4 +1,4 @@
-//! Several events about the same recording: a later one forgets nothing that an earlier one saved.
+//! Several events about the same recording: a later one keeps everything that an earlier one saved.
 
 use serde_json::{Value, json};
 
@@ -12,14 +12,14 @@ fn recorded(scene: &Scene) -> Vec<(u64, Option<String>)> {
         .collect()
 }
 
-/// What is recorded of these chunks, all of which have their media.
+/// The expected chunks in the manifest, all with media.
 fn all(numbers: &[u64]) -> Vec<(u64, Option<String>)> {
     let name = |number: &u64| (*number, Some(format!("a.{number:03}.wav")));
     numbers.iter().map(name).collect()
 }
 
 #[tokio::test]
-async fn fewer_chunks_forget_none_of_those_that_are_saved() {
+async fn an_event_with_fewer_chunks_removes_none() {
     let mut scene = Scene::with(&["a", "b", "c"]).await;
     scene.save().await.unwrap();
     let before = scene.manifest();
@@ -28,7 +28,7 @@ async fn fewer_chunks_forget_none_of_those_that_are_saved() {
     assert!(saved.is_complete() && saved.missing.is_empty(), "{saved:?}");
     assert_eq!(scene.manifest().chunks, before.chunks);
 
-    // Only what the event names is deleted, and nothing else is said to be.
+    // Only chunks that the event names are deleted and reported as deleted.
     let saved = scene.save().delete_after().await.unwrap();
     assert!(saved.deleted && scene.is_deleted("a"));
     assert!(!scene.is_deleted("b") && !scene.is_deleted("c"));
@@ -38,7 +38,7 @@ async fn fewer_chunks_forget_none_of_those_that_are_saved() {
     let deleted: Vec<_> = manifest.chunks.iter().map(|one| one.deleted_at).collect();
     assert!(deleted[0].is_some() && deleted[1].is_none() && deleted[2].is_none());
 
-    // The first event comes again, and finishes it.
+    // The first event is delivered again and completes the recording.
     scene.add("b", 1);
     scene.add("c", 2);
     scene.objects.requests();
@@ -52,8 +52,8 @@ async fn fewer_chunks_forget_none_of_those_that_are_saved() {
 }
 
 #[tokio::test]
-async fn other_chunks_come_beside_those_that_are_saved() {
-    // With the next indices, with none, and with one that was another chunk's before.
+async fn an_event_with_other_chunks_adds_them() {
+    // With the next indices, without an index, and with the index of another chunk.
     for index in [json!(2), Value::Null, json!("1"), json!(1)] {
         for policy in [Overwrite::Skip, Overwrite::Replace] {
             let mut scene = Scene::with(&["a", "b"]).await;
@@ -74,7 +74,7 @@ async fn other_chunks_come_beside_those_that_are_saved() {
 }
 
 #[tokio::test]
-async fn a_gap_is_filled_by_whichever_event_fills_it() {
+async fn a_later_event_fills_a_gap() {
     let mut scene = Scene::with(&["a"]).await;
     scene.add("c", 2);
     let saved = scene.save().delete_after().await.unwrap();
@@ -84,26 +84,30 @@ async fn a_gap_is_filled_by_whichever_event_fills_it() {
     scene.add("b", 1);
     let saved = scene.save().delete_after().await.unwrap();
     assert!(saved.is_complete() && saved.deleted, "{saved:?}");
-    assert_eq!(told(&saved), "");
+    assert_eq!(warnings_of(&saved), "");
     let manifest = scene.manifest();
     assert_eq!(recorded(&scene), all(&[0, 1, 2]));
     assert_eq!((manifest.gaps, manifest.complete), (vec![], true));
-    assert!(!scene.is_deleted("c"), "this event does not name it");
+    assert!(!scene.is_deleted("c"), "the event does not name it");
 
-    // Fewer chunks leave the gap that there is.
+    // An event with fewer chunks keeps the gap.
     let mut scene = Scene::with(&["a"]).await;
     scene.add("c", 2);
     scene.save().await.unwrap();
     scene.chunks.truncate(1);
     let saved = scene.save().delete_after().await.unwrap();
     assert!(!saved.is_complete() && !scene.is_deleted("a"), "{saved:?}");
-    assert!(told(&saved).contains("chunk 1"), "{}", told(&saved));
+    assert!(
+        warnings_of(&saved).contains("chunk 1"),
+        "{}",
+        warnings_of(&saved)
+    );
     assert_eq!(saved.missing[0].index, 1);
     assert_eq!(scene.manifest().gaps, [1]);
 }
 
 #[tokio::test]
-async fn a_chunk_that_could_not_be_had_stays_told() {
+async fn a_chunk_that_failed_stays_in_the_manifest() {
     let mut scene = Scene::with(&["a"]).await;
     let reason = "ChunkUploadFailure";
     scene
@@ -115,7 +119,7 @@ async fn a_chunk_that_could_not_be_had_stays_told() {
     assert_eq!(saved.missing, first.missing);
     assert_eq!(scene.manifest().warnings, first.warnings);
     assert!(!saved.is_complete() && !scene.is_deleted("a"));
-    // A later event has it.
+    // A later event has the location.
     scene.add("b", 1);
     let saved = scene.save().await.unwrap();
     assert!(saved.is_complete() && saved.missing.is_empty());
@@ -123,7 +127,7 @@ async fn a_chunk_that_could_not_be_had_stays_told() {
 }
 
 #[tokio::test]
-async fn what_an_event_leaves_out_of_a_chunk_that_is_saved_is_not_forgotten() {
+async fn values_that_a_later_event_leaves_out_are_kept() {
     for left_out in [
         &["contentLocation"][..],
         &["metadataLocation"],
@@ -150,7 +154,7 @@ async fn what_an_event_leaves_out_of_a_chunk_that_is_saved_is_not_forgotten() {
         };
         assert_eq!(files(&after), files(&before), "{left_out:?}");
     }
-    // Where an earlier event said that it may be deleted counts for nothing.
+    // The delete location of an earlier event does not count.
     let mut scene = Scene::with(&["a"]).await;
     scene.save().await.unwrap();
     scene.chunks[0]["deleteLocation"] = Value::Null;
@@ -162,7 +166,7 @@ async fn what_an_event_leaves_out_of_a_chunk_that_is_saved_is_not_forgotten() {
 }
 
 #[tokio::test]
-async fn a_saved_file_that_is_not_here_any_more_is_told_and_not_forgotten() {
+async fn a_saved_file_that_is_missing_is_a_warning() {
     for altered in [false, true] {
         let mut scene = Scene::with(&["a", "b"]).await;
         scene.save().await.unwrap();
@@ -174,14 +178,18 @@ async fn a_saved_file_that_is_not_here_any_more_is_told_and_not_forgotten() {
         }
         scene.chunks.truncate(1);
         let saved = scene.save().delete_after().await.unwrap();
-        assert!(told(&saved).contains("a.001.wav"), "{}", told(&saved));
+        assert!(
+            warnings_of(&saved).contains("a.001.wav"),
+            "{}",
+            warnings_of(&saved)
+        );
         assert!(!saved.is_complete() && !scene.is_deleted("a"));
         assert_eq!(scene.manifest().chunks, before.chunks);
     }
 }
 
 #[tokio::test]
-async fn what_a_run_that_was_killed_had_saved_is_not_forgotten_either() {
+async fn chunks_saved_by_a_killed_download_are_kept() {
     let mut scene = Scene::with(&["a", "b"]).await;
     scene.save().await.unwrap();
     std::fs::rename(

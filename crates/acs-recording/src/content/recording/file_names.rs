@@ -3,7 +3,6 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::format::Hex;
-
 use crate::models::RecordingFormatType;
 
 /// Longer stems are truncated, so that names with extensions stay within the limits of file systems.
@@ -26,8 +25,9 @@ pub(super) fn stem(id: &str) -> String {
         .take(MAX_STEM)
         .collect();
     if stem != id || stem.is_empty() || is_device(&stem) {
-        stem.push('_');
-        stem.push_str(&Hex(&Sha256::digest(id)[..4]).to_string());
+        let hash = Sha256::digest(id);
+        let prefix = hash.get(..4).unwrap_or_default();
+        stem = format!("{stem}_{}", Hex(prefix));
     }
     stem
 }

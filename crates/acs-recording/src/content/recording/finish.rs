@@ -11,6 +11,7 @@ use super::saved::{MissingChunk, SavedChunk, SavedRecording};
 use crate::error::{Error, Result};
 use crate::fs::run_blocking;
 use crate::manifest::{ManifestChunk, RecordingManifest};
+use crate::telemetry::record_bytes;
 
 impl RecordingDownload {
     /// Writes the manifest, deletes the recording if requested, and returns the outcome.
@@ -54,6 +55,9 @@ impl RecordingDownload {
     }
 
     fn outcome(self, manifest: &RecordingManifest, warning: Option<String>) -> SavedRecording {
+        let files = self.chunks.iter();
+        let files = files.flat_map(|chunk| [&chunk.media, &chunk.metadata]);
+        record_bytes(files.flatten().map(|(saved, _)| saved.transferred).sum());
         let deleted = self.is_deleted(manifest);
         let gaps = self.gaps.iter();
         let gaps = gaps.map(|index| MissingChunk::unannounced(*index));

@@ -9,7 +9,7 @@ use super::run::run;
 use super::saved::SavedRecording;
 use crate::error::Result;
 use crate::operation::into_future;
-use crate::telemetry;
+use crate::telemetry::{record_bytes, record_recording_id};
 
 /// A download of a recording into a folder; made by
 /// [`DownloadRecording::to_dir`](super::DownloadRecording::to_dir).
@@ -77,11 +77,12 @@ impl DownloadToDir {
     async fn send(self) -> Result<SavedRecording> {
         let recording_id = self.request.file.recording_id.clone();
         if let Some(id) = &recording_id {
-            telemetry::record_recording_id(id.as_str());
+            record_recording_id(id.as_str());
         }
-        match (run(self.request, self.files, self.dir).await, recording_id) {
+        let outcome = Box::pin(run(self.request, self.files, self.dir)).await;
+        match (outcome, recording_id) {
             (Ok(saved), _) => {
-                telemetry::record_bytes(saved.bytes());
+                record_bytes(saved.bytes());
                 Ok(saved)
             }
             (Err(error), Some(id)) => Err(error.with_recording_id(id)),
