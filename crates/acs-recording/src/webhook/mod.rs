@@ -23,6 +23,8 @@ pub use check::{Check, InvalidCheck};
 pub use dedup::{Claim, ClaimToken, DeduplicationStore, EventKey, MemoryStore, StoreFuture};
 pub use handler::{EventHandler, HandlerError};
 pub use token::TokenCheck;
+#[cfg(feature = "tower")]
+pub use tower::ResponseBody;
 
 use handler::DynHandler;
 pub(crate) use handler::unless_panicked;
