@@ -7,6 +7,7 @@
 mod foreign;
 mod models;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
+use public_api::PublicItem;
 use serde_json::Value;
 
 /// The libraries whose interface people write code against. That of `acs-call-automation` follows
@@ -51,25 +53,15 @@ pub fn run(check: bool) -> Result<()> {
             ));
             return Ok(());
         }
-        let items = items(&json)?;
+        let items = items(&json, &described)?;
         let crates = foreign::crates(&described, &items);
-        let mut listing =
-            "# Written by `cargo xtask public-api`; do not edit by hand.\n".to_owned();
-        let names: Vec<_> = crates.keys().map(String::as_str).collect();
-        writeln!(
-            listing,
-            "# Crates whose items appear in it: {}\n",
-            names.join(", ")
-        )?;
-        for item in &items {
-            writeln!(listing, "{item}")?;
-        }
         problems.extend(foreign::check(library, &crates));
         if library == "acs-recording" {
             problems.extend(models::check(&described, &items)?);
         }
         let path = folder.join("public-api.txt");
-        if let Err(error) = crate::finish(&path, &listing, check, "cargo xtask public-api") {
+        let text = listing(&items, &crates)?;
+        if let Err(error) = crate::finish(&path, &text, check, "cargo xtask public-api") {
             problems.push(error.to_string());
         }
     }
@@ -79,14 +71,43 @@ pub fn run(check: bool) -> Result<()> {
     Ok(())
 }
 
-/// What a library offers, without what every type has: auto traits and blanket implementations.
-fn items(json: &Path) -> Result<Vec<public_api::PublicItem>> {
+fn listing(items: &[PublicItem], crates: &BTreeMap<String, String>) -> Result<String> {
+    let names: Vec<_> = crates.keys().map(String::as_str).collect();
+    let mut text = "# Written by `cargo xtask public-api`; do not edit by hand.\n".to_owned();
+    writeln!(text, "# Crates of others in it: {}\n", names.join(", "))?;
+    for item in items {
+        writeln!(text, "{item}")?;
+    }
+    Ok(text)
+}
+
+/// What a library offers, without what every type has, such as auto traits and blanket
+/// implementations, and without what follows from a line that is there.
+fn items(json: &Path, described: &Value) -> Result<Vec<PublicItem>> {
     let api = public_api::Builder::from_rustdoc_json(json)
         .omit_auto_trait_impls(true)
         .omit_blanket_impls(true)
         .build()
         .context("rustdoc's JSON")?;
-    Ok(api.into_items().collect())
+    let items = api.into_items();
+    Ok(items.filter(|item| !follows(described, item)).collect())
+}
+
+/// Whether an item is a method whose signature its trait gives, or a marker that `derive` adds.
+fn follows(described: &Value, item: &PublicItem) -> bool {
+    let of_trait = |id: u32, member: &str| {
+        described
+            .pointer(&format!("/index/{id}/inner/impl/trait{member}"))
+            .filter(|of| !of.is_null())
+    };
+    let is_function = described
+        .pointer(&format!("/index/{}/inner/function", item.id().0))
+        .is_some();
+    let is_in_trait = item
+        .parent_id()
+        .is_some_and(|parent| of_trait(parent.0, "").is_some());
+    let marker = of_trait(item.id().0, "/path").and_then(Value::as_str);
+    (is_function && is_in_trait) || marker == Some("StructuralPartialEq")
 }
 
 /// Has rustdoc describe a library with all its stable features, and returns the path of the JSON.
@@ -125,16 +146,11 @@ fn document(library: &str) -> Result<PathBuf> {
 /// When cargo runs this program as its rustdoc: runs the real one, with leave to use `-Z`.
 pub fn as_rustdoc() -> Option<ExitCode> {
     let rustdoc = env::var_os(RUSTDOC)?;
-    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
-    let is_describing = arguments
-        .iter()
-        .any(|argument| argument == "--output-format");
-    let mut command = Command::new(&rustdoc);
-    command.args(&arguments);
-    if is_describing {
-        command.env("RUSTC_BOOTSTRAP", "1");
-    }
-    let code = match command.status() {
+    let status = Command::new(rustdoc)
+        .args(env::args_os().skip(1))
+        .env("RUSTC_BOOTSTRAP", "1")
+        .status();
+    let code = match status {
         Ok(status) => status.code().and_then(|code| u8::try_from(code).ok()),
         Err(_) => None,
     };
