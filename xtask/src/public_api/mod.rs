@@ -44,13 +44,8 @@ pub fn run(check: bool) -> Result<()> {
         let text =
             fs::read_to_string(&json).with_context(|| format!("cannot read {}", json.display()))?;
         let described: Value = serde_json::from_str(&text).context("rustdoc's JSON")?;
-        let format = described.get("format_version").and_then(Value::as_u64);
-        if format != Some(FORMAT) {
-            say(&format!(
-                "skipped: this toolchain writes format {} of rustdoc's JSON, and {FORMAT} is what \
-                 can be read; take the version of the crate `public-api` that reads it",
-                format.map_or_else(|| "?".to_owned(), |format| format.to_string()),
-            ));
+        if let Some(why) = unreadable(&described) {
+            say(&format!("skipped: {why}"));
             return Ok(());
         }
         let items = items(&json, &described)?;
@@ -69,6 +64,17 @@ pub fn run(check: bool) -> Result<()> {
         bail!("{}", problems.join("\n"));
     }
     Ok(())
+}
+
+/// Why a description cannot be read, when it was written by another toolchain than ours.
+fn unreadable(described: &Value) -> Option<String> {
+    let format = described.get("format_version").and_then(Value::as_u64)?;
+    (format != FORMAT).then(|| {
+        format!(
+            "this toolchain writes format {format} of rustdoc's JSON, and the version of the crate \
+             `public-api` in Cargo.toml reads format {FORMAT}; change both there and here"
+        )
+    })
 }
 
 fn listing(items: &[PublicItem], crates: &BTreeMap<String, String>) -> Result<String> {
@@ -193,4 +199,26 @@ fn cargo() -> OsString {
 #[allow(clippy::print_stderr, reason = "a command line speaks on stderr")]
 fn say(text: &str) {
     eprintln!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_format_of_another_toolchain_is_skipped() {
+        assert_eq!(unreadable(&json!({"format_version": FORMAT})), None);
+        let why = unreadable(&json!({"format_version": FORMAT + 1})).unwrap();
+        assert!(why.contains("reads format"), "{why}");
+    }
+
+    #[test]
+    fn features_without_a_promise_are_left_out() {
+        let features = features("acs-recording").unwrap();
+        assert!(features.contains(&"webhook".to_owned()), "{features:?}");
+        assert!(!features.contains(&"unstable-low-level".to_owned()));
+        assert!(super::features("acs-unknown").is_err());
+    }
 }
