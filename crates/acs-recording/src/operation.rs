@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 use uuid::Uuid;
 
-use crate::error::{Error, ErrorKind, Result, ServiceCode};
+use crate::error::{Error, ErrorKind, Result, ServiceCode, from_failure};
 use crate::transport::later;
 
 /// How long the last question of a wait may take.
@@ -50,7 +50,7 @@ pub(crate) fn finish<T>(
 ) -> Result<T> {
     match answer {
         Ok(answer) => Ok(answer.into_inner()),
-        Err(failure) => Err(Error::from(failure).during(operation)),
+        Err(failure) => Err(from_failure(failure).during(operation)),
     }
 }
 

@@ -109,7 +109,7 @@ impl Recording {
         const OPERATION: &str = "get recording state";
         let answer = self
             .client
-            .call_automation()
+            .low_level()
             .call_recording_get_recording_properties(self.id.as_str())
             .await;
         let answer = finish(answer, OPERATION)?;
@@ -127,7 +127,7 @@ impl Recording {
     /// # Errors
     /// [`ErrorKind::NotFound`] once the recording was stopped or its call is over.
     pub async fn pause(&self) -> Result<()> {
-        let low_level = self.client.call_automation();
+        let low_level = self.client.low_level();
         let answer = low_level
             .call_recording_pause_recording(self.id.as_str())
             .await;
@@ -141,7 +141,7 @@ impl Recording {
     /// # Errors
     /// As [`pause`](Self::pause).
     pub async fn resume(&self) -> Result<()> {
-        let low_level = self.client.call_automation();
+        let low_level = self.client.low_level();
         let answer = low_level
             .call_recording_resume_recording(self.id.as_str())
             .await;
@@ -171,7 +171,7 @@ impl Recording {
     /// [`ErrorKind::NotFound`] if it was stopped before or its call is over. When the answer to a
     /// first attempt got lost and a retry finds the recording gone, that is a success.
     pub async fn stop(&self) -> Result<()> {
-        let low_level = self.client.call_automation();
+        let low_level = self.client.low_level();
         let answer = low_level
             .call_recording_stop_recording(self.id.as_str())
             .await;

@@ -6,20 +6,21 @@ use std::future::IntoFuture;
 use std::pin::Pin;
 use std::time::SystemTime;
 
+use acs_call_automation::types::{
+    CallLocator, CallLocatorKind, ChannelAffinity, ExternalStorage, RecordingStorageKind,
+    StartCallRecordingRequest,
+};
 use url::Url;
 use uuid::Uuid;
 
 use crate::client::RecordingClient;
 use crate::credential::{is_secure, is_service_host};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, from_failure};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::{CallConnectionId, GroupCallId, RecordingId, RoomId, ServerCallId};
 use crate::lenient;
 use crate::mistaken::{Mistaken, recognize};
-use crate::models::{
-    CallLocator, CallLocatorKind, ChannelAffinity, ExternalStorage, RecordingChannelType,
-    RecordingContentType, RecordingFormatType, RecordingStorageKind, StartCallRecordingRequest,
-};
+use crate::models::{RecordingChannelType, RecordingContentType, RecordingFormatType};
 use crate::operation::Repeatability;
 use crate::recording::{Recording, StartResponse, Started};
 
@@ -204,9 +205,8 @@ impl Media {
         request.channel_affinity = self
             .channels
             .iter()
-            .map(|(channel, participant)| ChannelAffinity {
-                channel: Some(i32::from(*channel)),
-                participant: participant.to_model(),
+            .map(|(channel, participant)| {
+                ChannelAffinity::new(participant.to_model()).channel(i32::from(*channel))
             })
             .collect();
         request.audio_channel_participant_ordering = self
@@ -349,12 +349,9 @@ impl StartRecording {
         if url.path().trim_matches('/').is_empty() {
             return refuse("the storage container's URL names no container");
         }
-        self.request.external_storage = Some(ExternalStorage {
-            recording_storage_kind: RecordingStorageKind::AzureBlobStorage,
-            recording_destination_container_url: Some(
-                url.as_str().trim_end_matches('/').to_owned(),
-            ),
-        });
+        let storage = ExternalStorage::new(RecordingStorageKind::AzureBlobStorage)
+            .recording_destination_container_url(url.as_str().trim_end_matches('/'));
+        self.request.external_storage = Some(storage);
         Ok(self)
     }
 
@@ -378,7 +375,9 @@ impl StartRecording {
     }
 
     /// Changes the request, as far as it is set by now: for values that this crate does not know.
-    /// What is set afterwards replaces what this changed.
+    /// What is set afterwards replaces what this changed. Needs the feature
+    /// `unstable-low-level`.
+    #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut StartCallRecordingRequest)) -> Self {
         if let Some(media) = self.media.take()
             && media.apply(&mut self.request).is_err()
@@ -406,10 +405,10 @@ async fn send(
 ) -> Result<(RecordingId, StartResponse)> {
     let first_sent = repeatability.first_sent();
     let answer = client
-        .call_automation()
+        .low_level()
         .call_recording_start_recording(Some(&first_sent), Some(&repeatability.id), request)
         .await;
-    let answer = answer?;
+    let answer = answer.map_err(from_failure)?;
     let accepted = answer.status().as_u16() == 202;
     let answer = answer.into_inner();
     let id = lenient::parse(answer.recording_id.as_deref());

@@ -4,19 +4,17 @@ use std::future::IntoFuture;
 use std::time::Duration;
 
 use acs_call_automation::Failure;
+use acs_call_automation::types::{CallConnectionProperties, GetParticipantsResponse};
 use http::Method;
 use tokio::time::Instant;
 
 use super::BoxFuture;
 use crate::client::RecordingClient;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, from_failure};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::{CallConnectionId, ServerCallId};
 use crate::lenient;
-use crate::models::{
-    CallConnectionProperties, CallConnectionStateModel as CallConnectionState, CallParticipant,
-    GetParticipantsResponse,
-};
+use crate::models::{CallConnectionStateModel as CallConnectionState, CallParticipant};
 use crate::operation::{Repeatability, Wait, finish, gone_is_done};
 use crate::transport::RetryPolicy;
 
@@ -85,7 +83,7 @@ impl CallConnection {
         Ok(Self {
             client,
             id,
-            answer: Some(answer.into()),
+            answer: Some(properties(answer)),
         })
     }
 
@@ -107,9 +105,9 @@ impl CallConnection {
     pub async fn properties(&self) -> Result<CallProperties> {
         let answer = self
             .client
-            .call_automation()
+            .low_level()
             .call_connection_get_call(self.id.as_str());
-        Ok(finish(answer.await, "get call")?.into())
+        Ok(properties(finish(answer.await, "get call")?))
     }
 
     /// Waits until the call is connected and has a server call id; `await` the result.
@@ -136,7 +134,7 @@ impl CallConnection {
     pub async fn hang_up(&self) -> Result<()> {
         let answer = self
             .client
-            .call_automation()
+            .low_level()
             .call_connection_hangup_call(self.id.as_str());
         gone_is_done(finish(answer.await, "hang up"))
     }
@@ -148,7 +146,7 @@ impl CallConnection {
     pub async fn terminate(&self) -> Result<()> {
         let repeatability = Repeatability::new();
         let first_sent = repeatability.first_sent();
-        let low_level = self.client.call_automation();
+        let low_level = self.client.low_level();
         let answer = low_level.call_connection_terminate_call(
             self.id.as_str(),
             Some(&first_sent),
@@ -164,7 +162,7 @@ impl CallConnection {
     pub async fn participants(&self) -> Result<Vec<Participant>> {
         const OPERATION: &str = "list participants";
         let deadline = self.client.pipeline().deadline();
-        let low_level = self.client.call_automation();
+        let low_level = self.client.low_level();
         let answer = low_level.call_connection_get_participants(self.id.as_str());
         let mut page = finish(answer.await, OPERATION)?;
         let mut participants = Vec::new();
@@ -199,31 +197,28 @@ impl CallConnection {
         let answer = pipeline.resource(Method::GET, link, operation, deadline);
         let answer = answer.await?;
         if !answer.status().is_success() {
-            return Err(Failure::Status(Box::new(answer)).into());
+            return Err(from_failure(Failure::Status(Box::new(answer))));
         }
         serde_json::from_slice(answer.body()).map_err(|source| {
             let answer = Box::new(answer);
-            Failure::Body { answer, source }.into()
+            from_failure(Failure::Body { answer, source })
         })
     }
 }
 
-impl From<CallConnectionProperties> for CallProperties {
-    fn from(answer: CallConnectionProperties) -> Self {
-        Self {
-            server_call_id: lenient::parse(answer.server_call_id.as_deref()),
-            state: answer.call_connection_state,
-            correlation_id: answer.correlation_id,
-            targets: answer
-                .targets
-                .iter()
-                .filter_map(CommunicationIdentifier::from_model)
-                .collect(),
-            source: answer
-                .source
-                .as_ref()
-                .and_then(CommunicationIdentifier::from_model),
-        }
+fn properties(model: CallConnectionProperties) -> CallProperties {
+    let targets = model.targets.iter();
+    CallProperties {
+        server_call_id: lenient::parse(model.server_call_id.as_deref()),
+        state: model.call_connection_state,
+        correlation_id: model.correlation_id,
+        targets: targets
+            .filter_map(CommunicationIdentifier::from_model)
+            .collect(),
+        source: model
+            .source
+            .as_ref()
+            .and_then(CommunicationIdentifier::from_model),
     }
 }
 

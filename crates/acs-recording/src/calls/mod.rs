@@ -8,16 +8,14 @@ use std::future::IntoFuture;
 use std::pin::Pin;
 use std::time::SystemTime;
 
+use acs_call_automation::types::{AnswerCallRequest, ConnectRequest, CreateCallRequest};
 use uuid::Uuid;
 
 use crate::client::RecordingClient;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::CallConnectionId;
-use crate::models::{
-    AnswerCallRequest, CommunicationUserIdentifierModel, ConnectRequest, CreateCallRequest,
-    PhoneNumberIdentifierModel,
-};
+use crate::models::{CommunicationUserIdentifierModel, PhoneNumberIdentifierModel};
 use crate::operation::{Repeatability, finish};
 use crate::start::{CallTarget, web_address};
 
@@ -65,19 +63,7 @@ impl<'a> Calls<'a> {
         Ok(CreateCall {
             client: self.client.clone(),
             repeatability: Repeatability::new(),
-            request: CreateCallRequest {
-                targets: targets.collect(),
-                callback_uri: callback.into(),
-                source: None,
-                source_caller_id_number: None,
-                source_display_name: None,
-                operation_context: None,
-                call_intelligence_options: None,
-                media_streaming_options: None,
-                transcription_options: None,
-                teams_app_source: None,
-                enable_loopback_audio: None,
-            },
+            request: CreateCallRequest::new(callback, targets),
         })
     }
 
@@ -90,16 +76,7 @@ impl<'a> Calls<'a> {
         Ok(AnswerCall {
             client: self.client.clone(),
             repeatability: Repeatability::new(),
-            request: AnswerCallRequest {
-                incoming_call_context: incoming_call_context.to_owned(),
-                callback_uri: callback.into(),
-                answered_by: None,
-                operation_context: None,
-                call_intelligence_options: None,
-                media_streaming_options: None,
-                transcription_options: None,
-                enable_loopback_audio: None,
-            },
+            request: AnswerCallRequest::new(callback, incoming_call_context),
         })
     }
 
@@ -114,15 +91,7 @@ impl<'a> Calls<'a> {
         Ok(ConnectCall {
             client: self.client.clone(),
             repeatability: Repeatability::new(),
-            request: ConnectRequest {
-                call_locator,
-                callback_uri: callback.into(),
-                operation_context: None,
-                call_intelligence_options: None,
-                media_streaming_options: None,
-                transcription_options: None,
-                enable_loopback_audio: None,
-            },
+            request: ConnectRequest::new(call_locator, callback),
         })
     }
 
@@ -154,12 +123,9 @@ impl CreateCall {
     pub fn caller(mut self, caller: impl Into<CommunicationIdentifier>) -> Result<Self> {
         let caller = caller.into();
         let model = caller.to_model();
-        if let Some(PhoneNumberIdentifierModel { value, .. }) = model.phone_number {
-            self.request.source_caller_id_number = Some(PhoneNumberIdentifierModel {
-                value,
-                is_anonymous: None,
-                asserted_id: None,
-            });
+        if let Some(phone) = model.phone_number {
+            let number = PhoneNumberIdentifierModel::new(phone.value);
+            self.request.source_caller_id_number = Some(number);
         } else if let Some(user) = model.communication_user {
             self.request.source = Some(user);
         } else if let Some(app) = model.microsoft_teams_app {
@@ -186,7 +152,9 @@ impl CreateCall {
         self
     }
 
-    /// Changes the request as it is sent: for everything else that it can hold.
+    /// Changes the request as it is sent: for everything else that it can hold. Needs the
+    /// feature `unstable-low-level`.
+    #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut CreateCallRequest)) -> Self {
         change(&mut self.request);
         self
@@ -205,8 +173,8 @@ pub struct AnswerCall {
 impl AnswerCall {
     /// The resource's user in whose name the call is answered.
     pub fn answered_by(mut self, user: impl Into<CommunicationIdentifier>) -> Self {
-        let id = user.into().raw_id().to_owned();
-        self.request.answered_by = Some(CommunicationUserIdentifierModel { id });
+        let user = CommunicationUserIdentifierModel::new(user.into().raw_id());
+        self.request.answered_by = Some(user);
         self
     }
 
@@ -216,7 +184,9 @@ impl AnswerCall {
         self
     }
 
-    /// Changes the request as it is sent: for everything else that it can hold.
+    /// Changes the request as it is sent: for everything else that it can hold. Needs the
+    /// feature `unstable-low-level`.
+    #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut AnswerCallRequest)) -> Self {
         change(&mut self.request);
         self
@@ -239,7 +209,9 @@ impl ConnectCall {
         self
     }
 
-    /// Changes the request as it is sent: for everything else that it can hold.
+    /// Changes the request as it is sent: for everything else that it can hold. Needs the
+    /// feature `unstable-low-level`.
+    #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut ConnectRequest)) -> Self {
         change(&mut self.request);
         self
@@ -282,7 +254,7 @@ macro_rules! call_future {
                 Box::pin(async move {
                     let first_sent = self.repeatability.first_sent();
                     let id = self.repeatability.id;
-                    let low_level = self.client.call_automation();
+                    let low_level = self.client.low_level();
                     let answer = low_level.$method(Some(&first_sent), Some(&id), &self.request);
                     let answer = finish(answer.await, $operation)?;
                     CallConnection::from_answer(self.client, answer)
