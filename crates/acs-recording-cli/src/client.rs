@@ -3,7 +3,9 @@
 #[cfg(feature = "entra")]
 use std::sync::Arc;
 
-use acs_recording::{Cloud, ConnectionString, Endpoint, RecordingClient, RetryPolicy};
+use acs_recording::{
+    Cloud, ConnectionString, Endpoint, ExponentialBackoff, RecordingClient, RetryPolicyExt as _,
+};
 #[cfg(feature = "entra")]
 use azure_core::cloud::CloudConfiguration;
 #[cfg(feature = "entra")]
@@ -49,7 +51,7 @@ pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
     }
     if let Some(retries) = global.max_retries {
         let attempts = retries.saturating_add(1);
-        builder = builder.retry(RetryPolicy::default().max_attempts(attempts));
+        builder = builder.retry_policy(ExponentialBackoff::default().with_attempt_limit(attempts));
     }
     for host in &global.allow_content_hosts {
         builder = builder.allow_content_host(host);

@@ -62,6 +62,7 @@
 
 mod calls;
 mod client;
+mod client_core;
 mod cloud;
 mod content;
 mod credential;
@@ -71,11 +72,13 @@ mod identifier;
 mod ids;
 mod inbox;
 mod lenient;
+mod locator;
 mod manifest;
 mod metadata;
 mod mistaken;
 mod operation;
 mod panic;
+mod poller;
 mod recording;
 #[cfg(feature = "schemars")]
 pub mod schema;
@@ -84,6 +87,7 @@ pub mod spool;
 mod start;
 pub mod text;
 mod transport;
+mod web_url;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 
@@ -110,8 +114,8 @@ pub mod models;
 pub use acs_call_automation as low_level;
 
 pub use calls::{
-    AnswerCall, CallConnection, CallProperties, Calls, ConnectCall, CreateCall, Participant,
-    WaitUntilConnected,
+    AnswerCall, CallConnection, CallProperties, Calls, ConnectCall, CreateCall, GetCallProperties,
+    HangUpCall, ListParticipants, Participant, TerminateCall, WaitUntilConnected,
 };
 pub use client::{RecordingClient, RecordingClientBuilder};
 pub use cloud::Cloud;
@@ -138,11 +142,18 @@ pub use ids::{
     CallConnectionId, DocumentId, GroupCallId, InvalidId, RecordingId, RoomId, ServerCallId,
 };
 pub use inbox::{AwaitedRecording, EventStream, Inbox, Wait};
+pub use locator::CallLocator;
 pub use manifest::{ManifestChunk, ManifestFile, RecordingManifest};
 pub use metadata::{
     AudioConfiguration, InvalidMetadata, Pause, RecordedParticipant, RecordingMetadata,
     VideoConfiguration,
 };
-pub use recording::{Recording, RecordingProperties, StartResponse, WaitUntil};
-pub use start::{CallTarget, Media, StartRecording, UnmixedWav};
-pub use transport::RetryPolicy;
+pub use recording::{
+    GetRecordingProperties, GetRecordingState, PauseRecording, Recording, RecordingProperties,
+    ResumeRecording, StartResponse, StopRecording, WaitUntil,
+};
+pub use start::{Media, RecordingTarget, StartRecording, UnmixedWav};
+pub use transport::{
+    AttemptLimit, ExponentialBackoff, FailedAttempt, NeverRetry, RequestOptions, RetryPolicy,
+    RetryPolicyExt, TimeLimit,
+};

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acs_recording::{ErrorKind, Overwrite, RetryPolicy};
+use acs_recording::{ErrorKind, NeverRetry, Overwrite};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use storage::{Habit, Storage, announced, content, expect_whole, hex, names};
@@ -269,7 +269,7 @@ async fn what_is_not_ready_is_waited_for_within_the_limit() {
             ..Habit::default()
         })
         .await;
-        let client = storage.client().retry(RetryPolicy::none()).build().unwrap();
+        let client = storage.client().retry_policy(NeverRetry).build().unwrap();
         let download = client.download(&storage.location());
         let got = download
             .ready_timeout(Duration::from_secs(5))

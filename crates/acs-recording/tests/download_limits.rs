@@ -34,8 +34,8 @@ async fn failures(server: impl Fn(usize) -> Script + Clone + Send + Sync + 'stat
     for to_file in [true, false] {
         let script = server.clone();
         let server = Raw::start(move |number, _| script(number)).await;
-        let client = server.client().build().unwrap();
-        let client = client.with_attempt_timeout(Duration::from_millis(50));
+        let client = server.client().attempt_timeout(Duration::from_millis(50));
+        let client = client.build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let download = client.download(&server.location());
         let error = if to_file {

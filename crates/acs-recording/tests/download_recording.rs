@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use acs_emulator::{Clock, Emulator, Fault, LargeRecording, Operation, StoredRecording};
 use acs_recording::{
-    ConnectionString, ErrorKind, EventPayload, Events, Overwrite, RecordingClient,
-    RecordingFileStatusUpdated, RetryPolicy,
+    ConnectionString, ErrorKind, EventPayload, Events, ExponentialBackoff, Overwrite,
+    RecordingClient, RecordingFileStatusUpdated, RetryPolicyExt as _,
 };
 use serde_json::json;
 
@@ -27,9 +27,11 @@ async fn emulator() -> Emulator {
 
 fn client(emulator: &Emulator) -> RecordingClient {
     let text: ConnectionString = emulator.connection_string().parse().unwrap();
-    let policy = RetryPolicy::default().initial_delay(Duration::from_millis(1));
+    let policy = ExponentialBackoff::default()
+        .initial_delay(Duration::from_millis(1))
+        .with_attempt_limit(5);
     RecordingClient::builder(text)
-        .retry(policy)
+        .retry_policy(policy)
         .build()
         .unwrap()
 }

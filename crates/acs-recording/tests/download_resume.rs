@@ -14,7 +14,7 @@ mod storage;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acs_recording::{ErrorKind, RetryPolicy};
+use acs_recording::{ErrorKind, ExponentialBackoff, RetryPolicy, RetryPolicyExt as _};
 use storage::{Habit, Storage, announced, content, names};
 
 const MIB: usize = 1024 * 1024;
@@ -206,7 +206,7 @@ async fn content_that_is_away_for_a_while_costs_nothing() {
             ..Habit::default()
         };
         let storage = Storage::start(bytes.clone(), move |number, _| habit(number)).await;
-        let client = storage.client().retry(one_try()).build().unwrap();
+        let client = storage.client().retry_policy(one_try()).build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.wav");
         let download = client.download(&storage.location()).connections(1);
@@ -227,7 +227,7 @@ async fn content_that_is_away_for_a_while_costs_nothing() {
 
         let storage = Storage::start(bytes.clone(), move |number, _| habit(number)).await;
         let path = folder.path().join("b.wav");
-        let client = storage.client().retry(one_try()).build().unwrap();
+        let client = storage.client().retry_policy(one_try()).build().unwrap();
         let download = client
             .download(&storage.location())
             .connections(1)
@@ -237,7 +237,7 @@ async fn content_that_is_away_for_a_while_costs_nothing() {
         assert_eq!(saved.transferred, 4 * MIB as u64);
 
         let storage = Storage::start(bytes.clone(), move |number, _| habit(number)).await;
-        let client = storage.client().retry(one_try()).build().unwrap();
+        let client = storage.client().retry_policy(one_try()).build().unwrap();
         let download = client.download(&storage.location());
         let download = download.ready_timeout(Duration::from_secs(20));
         assert!(download.into_bytes().await.unwrap() == bytes);
@@ -245,8 +245,8 @@ async fn content_that_is_away_for_a_while_costs_nothing() {
 }
 
 /// A cut is taken up, and an answer with an error is not asked for again.
-fn one_try() -> RetryPolicy {
-    RetryPolicy::default()
-        .max_attempts(2)
+fn one_try() -> impl RetryPolicy + use<> {
+    ExponentialBackoff::default()
         .initial_delay(Duration::from_millis(1))
+        .with_attempt_limit(2)
 }

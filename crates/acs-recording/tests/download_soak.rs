@@ -28,7 +28,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use acs_emulator::{Clock, Emulator, Fault, LargeRecording, Operation, StoredChunk};
-use acs_recording::{ContentUrl, RecordingClient, RetryPolicy};
+use acs_recording::{ContentUrl, ExponentialBackoff, RecordingClient, RetryPolicyExt as _};
 use fastrand::Rng;
 use storage::{Habit, Storage, content};
 
@@ -50,9 +50,11 @@ struct Job {
 
 impl Job {
     async fn run(&self) -> acs_recording::Result<u64> {
-        let policy = RetryPolicy::default().initial_delay(Duration::from_millis(1));
+        let policy = ExponentialBackoff::default()
+            .initial_delay(Duration::from_millis(1))
+            .with_attempt_limit(5);
         let client = RecordingClient::builder(self.connection_string.parse()?)
-            .retry(policy)
+            .retry_policy(policy)
             .attempt_timeout(Duration::from_millis(400))
             .build()?;
         let location: ContentUrl = self.location.parse()?;

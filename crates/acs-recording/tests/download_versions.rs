@@ -16,7 +16,7 @@ mod storage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use acs_recording::{ErrorKind, RetryPolicy};
+use acs_recording::{ErrorKind, NeverRetry};
 use bytes::Bytes;
 use raw::{Raw, Script};
 use storage::{Habit, Storage, content, expect_whole, names};
@@ -108,7 +108,7 @@ async fn a_resumed_download_does_not_go_on_with_another_version() {
             let error = download.to_file(&path).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
 
-            let client = storage.client().retry(RetryPolicy::none()).build().unwrap();
+            let client = storage.client().retry_policy(NeverRetry).build().unwrap();
             let download = client.download(&storage.location()).connections(1);
             let saved = download.to_file(&path).await.unwrap();
             assert!(std::fs::read(&path).unwrap() == expected);

@@ -13,7 +13,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use acs_recording::{ClaimsChallenge, ErrorKind, RecordingClient, RecordingId, RetryPolicy};
+use acs_recording::{
+    ClaimsChallenge, ErrorKind, ExponentialBackoff, RecordingClient, RecordingId,
+    RetryPolicyExt as _,
+};
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::error::ErrorKind as AzureErrorKind;
 use azure_core::time::OffsetDateTime;
@@ -83,7 +86,11 @@ impl TokenCredential for Numbered {
 fn client(server: &Server, credential: &Arc<Numbered>) -> RecordingClient {
     let credential: Arc<dyn TokenCredential> = Arc::clone(credential) as _;
     RecordingClient::with_token_credential(server.url.parse().unwrap(), credential)
-        .retry(RetryPolicy::default().initial_delay(Duration::from_millis(1)))
+        .retry_policy(
+            ExponentialBackoff::default()
+                .initial_delay(Duration::from_millis(1))
+                .with_attempt_limit(5),
+        )
         .build()
         .unwrap()
 }
@@ -293,8 +300,9 @@ async fn a_credential_that_gives_nothing_is_named() {
         slow: Duration::from_secs(60 * 60),
         ..Numbered::default()
     });
-    let client = client(&server, &credential).with_attempt_timeout(Duration::from_millis(50));
-    let error = client.recording(rid()).state().await.unwrap_err();
+    let recording = client(&server, &credential).recording(rid());
+    let state = recording.state().attempt_timeout(Duration::from_millis(50));
+    let error = state.await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 0));
     assert!(error.to_string().contains("the credential"), "{error}");
     assert_eq!(server.requests().len(), 0);

@@ -10,7 +10,9 @@ mod common;
 
 use std::time::{Duration, Instant, SystemTime};
 
-use acs_recording::{ErrorKind, Media, RecordingId, RetryPolicy, ServerCallId};
+use acs_recording::{
+    ErrorKind, ExponentialBackoff, Media, RecordingId, RetryPolicyExt as _, ServerCallId,
+};
 use common::{Answer, KEY, Server, answer, client, state};
 use tokio::net::TcpListener;
 
@@ -102,10 +104,10 @@ async fn lasting_trouble_is_told_with_all_that_is_known() {
         answer("429 Too Many Requests", &[("retry-after-ms", "2")], body)
     };
     let server = Server::start([busy(), busy(), busy()]).await;
-    let policy = RetryPolicy::default()
-        .max_attempts(3)
-        .initial_delay(Duration::from_millis(1));
-    let client = server.client().retry(policy).build().unwrap();
+    let policy = ExponentialBackoff::default()
+        .initial_delay(Duration::from_millis(1))
+        .with_attempt_limit(3);
+    let client = server.client().retry_policy(policy).build().unwrap();
     let error = client.recording(rid()).state().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Throttled);
     assert_eq!(
@@ -159,8 +161,10 @@ async fn a_wait_of_zero_or_of_the_past_is_a_usual_pause() {
     ] {
         let busy = answer("503 Service Unavailable", &[header], "");
         let server = Server::start([busy, state("active")]).await;
-        let policy = RetryPolicy::default().initial_delay(Duration::from_millis(400));
-        let client = server.client().retry(policy).build().unwrap();
+        let policy = ExponentialBackoff::default()
+            .initial_delay(Duration::from_millis(400))
+            .with_attempt_limit(5);
+        let client = server.client().retry_policy(policy).build().unwrap();
         let started = Instant::now();
         client.recording(rid()).state().await.unwrap();
         let took = started.elapsed();
@@ -207,8 +211,9 @@ async fn awaiting_a_clone_is_the_same_start() {
     start.await.unwrap();
     again.await.unwrap();
     let own = uuid::Uuid::new_v4();
-    let start = client.start(server_call_id()).repeatability_id(own);
-    start.first_sent(SystemTime::UNIX_EPOCH).await.unwrap();
+    let start = client.start(server_call_id());
+    let start = start.repeatability(own, SystemTime::UNIX_EPOCH);
+    start.await.unwrap();
     client.start(server_call_id()).await.unwrap();
     let requests = server.requests();
     let ids = ["repeatability-request-id", "repeatability-first-sent"].map(|name| {
@@ -368,9 +373,11 @@ async fn an_unreachable_endpoint_is_named_and_the_key_is_not() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let policy = RetryPolicy::default().initial_delay(Duration::from_millis(1));
+    let policy = ExponentialBackoff::default()
+        .initial_delay(Duration::from_millis(1))
+        .with_attempt_limit(5);
     let client = client(&format!("http://{address}"))
-        .retry(policy)
+        .retry_policy(policy)
         .build()
         .unwrap();
     let error = client.start(server_call_id()).await.unwrap_err();

@@ -13,7 +13,7 @@ mod common;
 use std::process::Command;
 use std::time::Duration;
 
-use acs_recording::{ErrorKind, Hint, RecordingId, RetryPolicy};
+use acs_recording::{ErrorKind, Hint, NeverRetry, RecordingId};
 use common::{Answer, Server, answer, client, state};
 
 /// Tells the process of its own what to ask.
@@ -63,10 +63,7 @@ async fn asks_what_is_on_this_machine() {
     let Ok(endpoint) = std::env::var(ENDPOINT) else {
         return;
     };
-    let client = client(&endpoint)
-        .retry(RetryPolicy::none())
-        .build()
-        .unwrap();
+    let client = client(&endpoint).retry_policy(NeverRetry).build().unwrap();
     let recording = client.recording(RecordingId::new("rid").unwrap());
     recording.state().await.unwrap();
     // By another name of this machine.
@@ -92,7 +89,7 @@ async fn asks_through_a_dead_proxy() {
     let Ok(endpoint) = std::env::var(ENDPOINT) else {
         return;
     };
-    let client = client(&endpoint).retry(RetryPolicy::none());
+    let client = client(&endpoint).retry_policy(NeverRetry);
     let client = client
         .operation_timeout(Duration::from_secs(20))
         .build()

@@ -96,11 +96,11 @@ async fn starts_with_every_option() {
                 Media::unmixed_wav()
                     .channel(0, ALICE)
                     .channel(4, "4:+14255550123")
-                    .order([ALICE]),
+                    .channel_order([ALICE]),
             )
             .state_callback("https://app.example/state?secret=1")
             .unwrap()
-            .storage("https://acme.blob.core.windows.net/calls/today/")
+            .storage_container("https://acme.blob.core.windows.net/calls/today/")
             .unwrap()
             .paused()
     })
@@ -151,7 +151,7 @@ async fn a_start_sends_what_was_asked_for_and_nothing_else() {
         (
             start(|c| {
                 c.start(server_call_id())
-                    .media(Media::unmixed_wav().order([ALICE]))
+                    .media(Media::unmixed_wav().channel_order([ALICE]))
             })
             .await,
             format!(

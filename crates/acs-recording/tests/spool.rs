@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use acs_emulator::{Emulator, Fault, LargeRecording, Operation, StoredRecording};
 use acs_recording::spool::{Outcome, Spool};
 use acs_recording::webhook::{Authenticator, EventHandler, Webhook};
-use acs_recording::{EventPayload, Inbox, RecordingClient, RetryPolicy};
+use acs_recording::{EventPayload, Inbox, NeverRetry, RecordingClient};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -82,7 +82,7 @@ impl Place {
 
 fn client(acs: &Emulator) -> RecordingClient {
     let builder = RecordingClient::builder(acs.connection_string().parse().unwrap());
-    builder.retry(RetryPolicy::none()).build().unwrap()
+    builder.retry_policy(NeverRetry).build().unwrap()
 }
 
 async fn serve(handler: impl EventHandler) -> String {

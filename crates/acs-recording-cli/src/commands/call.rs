@@ -148,7 +148,7 @@ pub(crate) async fn run(
 }
 
 async fn connected(call: &CallConnection, timeout: Duration, out: &Output) -> Result<(), Failure> {
-    let properties = match call.answer() {
+    let properties = match call.initial_properties() {
         Some(properties) if timeout.is_zero() => properties.clone(),
         _ => {
             // The id is needed to end the call if the wait is interrupted.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use acs_recording::models::RecordingState;
 use acs_recording::{
-    CallConnectionId, CallTarget, CommunicationIdentifier, GroupCallId, Media, Recording,
-    RecordingId, RoomId, ServerCallId, ServiceCode,
+    CallConnectionId, CommunicationIdentifier, GroupCallId, Media, Recording, RecordingId,
+    RecordingTarget, RoomId, ServerCallId, ServiceCode,
 };
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ Examples:
   acs-recording start --room-id 99486…  --media unmixed --channel 0=8:acs:… --channel 1=+14255550123
   id=$(acs-recording start --server-call-id ID --wait) && acs-recording stop \"$id\"
 
-JSON: {\"recording_id\", \"state\", \"kind\", \"outcome_follows\"}; outcome_follows is true when the
+JSON: {\"recording_id\", \"state\", \"kind\", \"outcome_pending\"}; outcome_pending is true when the
 service only accepted the start, as with --call-connection-id.")]
 pub(crate) struct Start {
     #[command(flatten)]
@@ -202,11 +202,11 @@ fn channel(text: &str) -> Result<(u8, CommunicationIdentifier), String> {
 }
 
 impl Call {
-    fn target(self) -> Result<CallTarget, Failure> {
-        let target = self.server_call_id.map(CallTarget::Server);
-        let target = target.or(self.group_call_id.map(CallTarget::Group));
-        let target = target.or(self.room_id.map(CallTarget::Room));
-        let target = target.or(self.call_connection_id.map(CallTarget::Connection));
+    fn target(self) -> Result<RecordingTarget, Failure> {
+        let target = self.server_call_id.map(RecordingTarget::from);
+        let target = target.or(self.group_call_id.map(Into::into));
+        let target = target.or(self.room_id.map(Into::into));
+        let target = target.or(self.call_connection_id.map(Into::into));
         target.ok_or_else(|| Failure::usage("no call is specified"))
     }
 }
@@ -222,7 +222,7 @@ pub(crate) async fn start(options: Start, global: &Global, out: &Output) -> Resu
         MediaOption::Wav => Media::mixed_wav(),
         MediaOption::Unmixed => {
             let order = options.channel_order.iter().map(|who| identifier(who));
-            let media = Media::unmixed_wav().order(order);
+            let media = Media::unmixed_wav().channel_order(order);
             let channels = options.channels.into_iter();
             channels
                 .fold(media, |media, (number, who)| media.channel(number, who))
@@ -237,13 +237,11 @@ pub(crate) async fn start(options: Start, global: &Global, out: &Output) -> Resu
         start = start.state_callback(url)?;
     }
     if let Some(url) = &options.storage_container_url {
-        start = start.storage(url)?;
+        start = start.storage_container(url)?;
     }
     if let Some(id) = options.repeatability_id {
-        start = start.repeatability_id(id);
-    }
-    if let Some(time) = options.first_sent {
-        start = start.first_sent(time.into());
+        let first_sent = options.first_sent.unwrap_or_else(Timestamp::now);
+        start = start.repeatability(id, first_sent.into());
     }
     let recording = start.await?;
     let response = recording.start_response();
@@ -266,7 +264,7 @@ pub(crate) async fn start(options: Start, global: &Global, out: &Output) -> Resu
         "recording_id": recording.id(),
         "state": state.map(|state| state.to_string()),
         "kind": response.and_then(|response| Some(response.kind.as_ref()?.to_string())),
-        "outcome_follows": response.is_some_and(|response| response.outcome_follows),
+        "outcome_pending": response.is_some_and(|response| response.outcome_pending),
     });
     out.result(recording.id().as_str(), &json)
 }

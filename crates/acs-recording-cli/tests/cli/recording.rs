@@ -66,7 +66,7 @@ async fn a_repeated_start_is_the_same_start() {
         "json",
     ];
     let started = program.run(&start).json();
-    assert_eq!(started["outcome_follows"], true);
+    assert_eq!(started["outcome_pending"], true);
     let again = program.run(&start).json();
     assert_eq!(again["recording_id"], started["recording_id"]);
 }

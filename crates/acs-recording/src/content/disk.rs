@@ -311,5 +311,9 @@ pub(super) fn file_error(error: io::Error, path: &Path) -> Error {
     };
     let is_busy = error.kind() == io::ErrorKind::WouldBlock;
     let error = Error::new(ErrorKind::Io, text).with_source(error);
-    if is_busy { error.passing() } else { error }
+    if is_busy {
+        error.with_retryable(true)
+    } else {
+        error
+    }
 }

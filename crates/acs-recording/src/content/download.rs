@@ -19,7 +19,7 @@ use super::range::Wanted;
 use super::sniff::refuse_page;
 use super::stream::{ContentStream, Flow, copy};
 use super::verify::ContentHash;
-use crate::client::RecordingClient;
+use crate::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long the service keeps content, as a rule.
@@ -53,7 +53,7 @@ const MAX_RESERVE: u64 = 1024 * 1024;
 #[derive(Clone, Debug)]
 #[must_use = "nothing is downloaded before it is told where to"]
 pub struct Download {
-    client: RecordingClient,
+    client: ClientCore,
     location: ContentUrl,
     operation: &'static str,
     /// None if it was no range.
@@ -83,7 +83,7 @@ pub struct CopiedContent {
 }
 
 impl Download {
-    pub(crate) fn new(client: RecordingClient, location: ContentUrl) -> Self {
+    pub(crate) fn new(client: ClientCore, location: ContentUrl) -> Self {
         Self {
             client,
             location,
@@ -168,7 +168,7 @@ impl Download {
             ..Extras::default()
         };
         let outcome = self.save(path.as_ref().to_owned(), extras).await;
-        outcome.map_err(|error| error.during(operation))
+        outcome.map_err(|error| error.with_operation(operation))
     }
 
     pub(super) async fn save(self, path: PathBuf, extras: Extras) -> Result<SavedFile> {
@@ -203,7 +203,7 @@ impl Download {
         };
         Box::pin(copied)
             .await
-            .map_err(|error: Error| error.during(operation))
+            .map_err(|error: Error| error.with_operation(operation))
     }
 
     /// Asks for the content, to be read as a stream of bytes or as an
@@ -215,7 +215,7 @@ impl Download {
         let operation = self.operation;
         match Box::pin(self.flow()).await {
             Ok(flow) => Ok(ContentStream::new(flow, operation)),
-            Err(error) => Err(error.during(operation)),
+            Err(error) => Err(error.with_operation(operation)),
         }
     }
 
@@ -251,7 +251,7 @@ impl Download {
         };
         Box::pin(collected)
             .await
-            .map_err(|error: Error| error.during(operation))
+            .map_err(|error: Error| error.with_operation(operation))
     }
 
     async fn flow(&self) -> Result<Flow> {

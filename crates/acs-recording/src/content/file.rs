@@ -431,5 +431,5 @@ fn with_kept(error: Error, kept: u64) -> Error {
     if kept == 0 {
         return error;
     }
-    error.advise(&format!("{kept} bytes are kept for the next attempt"))
+    error.with_note(&format!("{kept} bytes are kept for the next attempt"))
 }

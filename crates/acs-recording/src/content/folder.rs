@@ -11,7 +11,7 @@ use super::names;
 use super::numbers::{Numbered, number};
 use super::options::{Options, Overwrite, settings};
 use super::progress::Progress;
-use crate::client::RecordingClient;
+use crate::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Hint, Result};
 use crate::event::{Event, RecordingFileStatusUpdated};
 use crate::ids::DocumentId;
@@ -22,14 +22,14 @@ use crate::metadata::RecordingMetadata;
 #[derive(Clone, Debug)]
 #[must_use = "nothing is downloaded before it is told where to"]
 pub struct DownloadRecording {
-    pub(super) client: RecordingClient,
+    pub(super) client: ClientCore,
     pub(super) file: RecordingFileStatusUpdated,
     pub(super) event_id: Option<String>,
     pub(super) event_time: Option<Timestamp>,
 }
 
 impl DownloadRecording {
-    pub(crate) fn new(client: RecordingClient, file: &RecordingFileStatusUpdated) -> Self {
+    pub(crate) fn new(client: ClientCore, file: &RecordingFileStatusUpdated) -> Self {
         Self {
             client,
             file: file.clone(),

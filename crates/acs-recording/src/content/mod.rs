@@ -69,7 +69,7 @@ async fn refused(response: Response) -> Error {
     match error.kind() {
         // What is missing is the way to the storage, and not the content.
         ErrorKind::NotFound if error.hint() == Some(Hint::CheckGateway) => {
-            error.of_kind(ErrorKind::InvalidResponse)
+            error.with_kind(ErrorKind::InvalidResponse)
         }
         ErrorKind::NotFound => error.with_hint(Hint::ContentIsGone),
         _ => error,

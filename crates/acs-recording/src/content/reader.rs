@@ -353,9 +353,9 @@ impl Reader {
             self.overlap.shrink();
         }
         self.failed_at = self.position;
-        let pause = self.budget.fail(self.source.client.pipeline());
+        let pause = self.budget.fail(self.source.client.pipeline(), &error);
         let of = self.identity.total.map(|total| format!(" of {total}"));
-        let error = error.advise(&format!(
+        let error = error.with_note(&format!(
             "{}{} bytes had come",
             self.position,
             of.unwrap_or_default()

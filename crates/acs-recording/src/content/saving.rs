@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::ContentUrl;
 use super::disk::on_disk;
-use super::download::Extras;
+use super::download::{Download, Extras};
 use super::earlier::{look_for, warnings_about};
 use super::file::{Check, SavedFile};
 use super::folder::{SaveRecording, SavedRecording};
@@ -42,7 +42,7 @@ impl IntoFuture for SaveRecording {
     fn into_future(self) -> Self::IntoFuture {
         let saved = async move {
             let saved = run(&self).await;
-            saved.map_err(|error| error.during(OPERATION))
+            saved.map_err(|error| error.with_operation(OPERATION))
         };
         Box::pin(saved)
     }
@@ -243,7 +243,7 @@ impl<'a> Saving<'a> {
                     } else {
                         "not all media are saved, nor the metadata"
                     };
-                    return Err(error.advise(advice));
+                    return Err(error.with_note(advice));
                 }
                 Err(error) if is_gone(&error) => {
                     let text = format!("the service has no metadata document of chunk {number}");
@@ -298,7 +298,7 @@ impl<'a> Saving<'a> {
             sha256: true,
             ..options
         };
-        let mut download = self.save.what.client.download(location);
+        let mut download = Download::new(self.save.what.client.clone(), location.clone());
         if let Some(ended) = self.save.what.ended() {
             download = download.recorded_until(ended);
         }

@@ -62,7 +62,7 @@ impl Stream for ContentStream {
         }
         let operation = self.operation;
         let item = ready!(self.stream.poll_next_unpin(context));
-        Poll::Ready(item.map(|item| item.map_err(|error| error.during(operation))))
+        Poll::Ready(item.map(|item| item.map_err(|error| error.with_operation(operation))))
     }
 }
 

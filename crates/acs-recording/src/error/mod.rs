@@ -12,7 +12,9 @@ use std::time::Duration;
 pub use code::ServiceCode;
 pub use disposition::Disposition;
 pub use hint::Hint;
-pub(crate) use response::{from_failure, from_response, read_error_body, retry_after};
+pub(crate) use response::{
+    from_failure, from_response, kind_of_status, read_error_body, retry_after,
+};
 
 use crate::transport::{Trace, Tries};
 use detail::Detail;
@@ -224,52 +226,50 @@ impl Error {
 
     pub(crate) fn with_trace(mut self, trace: &Trace) -> Self {
         self.0.tries = trace.tries;
-        self.with_request_id(trace.request_id)
+        // Request ids are visible ASCII.
+        match trace.request_id.to_str() {
+            Ok(id) => self.with_request_id(id),
+            Err(_) => self,
+        }
     }
 
-    /// Says that the same request will fail again.
-    pub(crate) fn lasting(mut self) -> Self {
-        self.0.retryable = Some(false);
+    /// Sets whether the same request may succeed later, where the kind does not decide it.
+    pub(crate) fn with_retryable(mut self, retryable: bool) -> Self {
+        self.0.retryable = Some(retryable);
         self
     }
 
-    /// Says that the same request may succeed later.
-    pub(crate) fn passing(mut self) -> Self {
-        self.0.retryable = Some(true);
-        self
-    }
-
-    /// Whether the service may have done what was asked, and its answer got lost.
+    /// Whether the service may have acted on the request although its response was lost.
     pub(crate) fn may_have_acted(&self) -> bool {
         self.0.tries.may_have_acted
     }
 
-    /// The same error as one of another kind.
-    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
+    /// Changes the kind.
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
         self
     }
 
-    /// Says what to do about it.
+    /// Adds what to do about it.
     pub(crate) fn with_hint(mut self, hint: Hint) -> Self {
         self.0.hint = Some(hint);
         self
     }
 
-    /// Adds what else there is to know to the message.
-    pub(crate) fn advise(mut self, advice: &str) -> Self {
-        self.0.message = format!("{}; {advice}", self.0.message);
+    /// Appends a note to the message.
+    pub(crate) fn with_note(mut self, note: &str) -> Self {
+        self.0.message = format!("{}; {note}", self.0.message);
         self
     }
 
-    /// Puts what it is about in front of the message, such as a recording.
-    pub(crate) fn about(mut self, what: &str) -> Self {
-        self.0.message = format!("{what}: {}", self.0.message);
+    /// Prefixes the message with its subject, such as a recording.
+    pub(crate) fn with_context(mut self, subject: &str) -> Self {
+        self.0.message = format!("{subject}: {}", self.0.message);
         self
     }
 
-    /// Says during which operation it happened, unless that is known already.
-    pub(crate) fn during(mut self, operation: &'static str) -> Self {
+    /// Adds the operation that failed, unless there is one already.
+    pub(crate) fn with_operation(mut self, operation: &'static str) -> Self {
         self.0.operation.get_or_insert(operation);
         self
     }

@@ -119,12 +119,17 @@ fn from_answer(
         error = error.with_retry_after(wait);
     }
     if let Some(wait) = extensions.get::<WaitTooLong>() {
-        error = error.advise(&wait.to_string());
+        error = error.with_note(&wait.to_string());
     }
     match extensions.get() {
         Some(trace) => error.with_trace(trace),
         None => error,
     }
+}
+
+/// The kind of a response whose body was not read.
+pub(crate) fn kind_of_status(status: StatusCode) -> ErrorKind {
+    kind(status, None)
 }
 
 fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {
@@ -228,14 +233,15 @@ pub(crate) async fn read_error_body(response: &mut reqwest::Response, until: Ins
 #[cfg(test)]
 mod tests {
     use futures_util::StreamExt as _;
-    use uuid::Uuid;
 
     use super::*;
     use crate::transport::{Trace, Tries};
 
+    const REQUEST_ID: &str = "7d0f1e9c-1f0e-4d35-9a37-0f4b8d9a2c11";
+
     async fn error(status: u16, headers: &[(&str, &str)], body: &'static str) -> Error {
         let mut response = http::Response::builder().status(status).extension(Trace {
-            request_id: Uuid::nil(),
+            request_id: REQUEST_ID.parse().unwrap(),
             tries: Tries {
                 attempts: 2,
                 may_have_acted: false,
@@ -260,7 +266,6 @@ mod tests {
 
     #[tokio::test]
     async fn every_form_of_body_keeps_status_and_request_id() {
-        let id = Uuid::nil().to_string();
         for (status, body, code, kind) in [
             (
                 404,
@@ -319,7 +324,7 @@ mod tests {
             assert_eq!(error.code(), code);
             assert_eq!(
                 (error.request_id(), error.attempts()),
-                (Some(id.as_str()), 2)
+                (Some(REQUEST_ID), 2)
             );
             assert!(!error.to_string().contains(char::is_control), "{error}");
         }

@@ -246,7 +246,7 @@ pub(super) fn failed(event: &Event) -> Error {
         format!("{name}: {}", message.unwrap_or("no reason given")),
     );
     // Whatever the reason was, this one is not tried again.
-    let error = error.lasting();
+    let error = error.with_retryable(false);
     match result.and_then(|result| result.sub_code) {
         Some(code) => error.with_code(code.to_string()),
         None => error,

@@ -118,9 +118,9 @@ impl<T> Wait<T> {
         };
         let about = |error: Error| match &*self.about {
             "" => error,
-            about => error.about(about),
+            about => error.with_context(about),
         };
-        outcome.map_err(|error| about(error).during(self.what))
+        outcome.map_err(|error| about(error).with_operation(self.what))
     }
 
     /// How long to wait at the most, from the `await` on.
