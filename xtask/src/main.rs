@@ -2,6 +2,9 @@
 
 mod codegen;
 mod fuzz;
+mod metadata;
+mod msrv;
+mod packages;
 #[cfg(feature = "schemas")]
 mod schemas;
 mod spec;
@@ -16,6 +19,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use sha2::{Digest as _, Sha256};
 use similar::TextDiff;
+
+use crate::metadata::Metadata;
 
 const SPEC: &str = "spec/call-automation.json";
 const OVERLAY: &str = "spec/call-automation.overlay.yaml";
@@ -60,6 +65,10 @@ enum Command {
         cargo xtask fuzz download --seconds 1800\n  \
         cargo xtask fuzz events --input FILE         # what a finding does")]
     Fuzz(fuzz::Options),
+    /// Fails if a dependency needs a newer compiler than `rust-version` in Cargo.toml
+    Msrv,
+    /// Fails if a package is not what crates.io and its readers need
+    Packages,
     /// Runs all tests: unit, integration, examples and documentation
     Test {
         /// Arguments for `cargo test`, after `--`
@@ -129,6 +138,10 @@ fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }
 
+fn print(text: &str) -> Result<()> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
 fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Spec(SpecCommand::Diff { old, new, format }) => {
@@ -138,7 +151,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
                 Format::Markdown => spec::diff::markdown(&report),
                 Format::Json => spec::diff::json(&report)?,
             };
-            std::io::stdout().write_all(text.as_bytes())?;
+            print(&text)?;
             return Ok(ExitCode::from(u8::from(report.is_breaking())));
         }
         Command::Spec(SpecCommand::Import {
@@ -161,6 +174,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Codegen { check, spec, out } => codegen(check, spec, out)?,
         Command::Schemas { check } => write_schemas(check)?,
         Command::Fuzz(options) => fuzz::run(&options)?,
+        Command::Msrv => print(&msrv::check(&Metadata::read()?)?)?,
+        Command::Packages => print(&packages::check(&Metadata::read()?)?)?,
         Command::Test { args } => suite::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)
