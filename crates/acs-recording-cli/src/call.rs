@@ -155,8 +155,8 @@ async fn connected(call: &CallConnection, within: Duration, out: &Output) -> Res
             out.note(&format!("waiting until {} is connected", call.id()));
             let wait = call
                 .wait_until_connected()
-                .within(within)
-                .every(Duration::from_millis(500));
+                .timeout(within)
+                .poll_interval(Duration::from_millis(500));
             wait.await.map_err(|error| {
                 Failure::from(error).advise(format!("its connection is {}", call.id()))
             })?

@@ -29,7 +29,7 @@ pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
         Resource::Named(endpoint) => {
             let cloud = chosen_cloud(global)?.or_else(|| Cloud::of_endpoint(&endpoint));
             let credential = credential(global.credential, cloud)?;
-            RecordingClient::builder_with_token(endpoint, credential)
+            RecordingClient::with_token_credential(endpoint, credential)
         }
     };
     if let Some(cloud) = chosen_cloud(global)? {
@@ -44,7 +44,7 @@ pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
             builder.send_to(endpoint(address).map_err(|failure| failure.about(&"--send-to"))?);
     }
     if let Some(limit) = global.timeout {
-        builder = builder.time_limit(limit).attempt_time_limit(limit);
+        builder = builder.operation_timeout(limit).attempt_timeout(limit);
     }
     if let Some(retries) = global.retries {
         let attempts = retries.saturating_add(1);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use acs_recording::{
-    ContentUrl, Event, EventKind, Events, RecordingChunk, RecordingFileStatusUpdated,
+    ContentUrl, Event, EventPayload, Events, RecordingChunk, RecordingFileStatusUpdated,
 };
 use clap::Args;
 use serde_json::json;
@@ -95,7 +95,7 @@ pub(crate) async fn ready_files(
     for event in Events::parse(&body) {
         match event {
             Ok(event) => {
-                if let EventKind::RecordingFileStatusUpdated(file) = event.kind() {
+                if let EventPayload::RecordingFileStatusUpdated(file) = event.payload() {
                     let file = file.clone();
                     files.push(Announced { event, file });
                 }

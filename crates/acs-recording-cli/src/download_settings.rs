@@ -55,7 +55,7 @@ fn permissions(text: &str) -> Result<u32, String> {
 pub(crate) fn usual_patience(ended: Option<Timestamp>) -> Duration {
     let age = ended.map(|end| Timestamp::now().duration_since(end));
     match age {
-        Some(age) if age < SignedDuration::from_mins(15) => Duration::from_mins(2),
+        Some(age) if age < SignedDuration::from_secs(15 * 60) => Duration::from_secs(2 * 60),
         _ => Duration::from_secs(30),
     }
 }
@@ -96,7 +96,7 @@ macro_rules! apply {
             download = download.overwrite(policy.into());
         }
         if let Some(limit) = settings.patience($patience) {
-            download = download.ready_within(limit);
+            download = download.ready_timeout(limit);
         }
         if settings.sha256 {
             download = download.sha256();

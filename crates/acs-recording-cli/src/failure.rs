@@ -76,7 +76,7 @@ impl Failure {
     /// A local file could not be used.
     pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
         let text = format!("{}: {error}", path.display());
-        Self::new(OTHER, ErrorKind::File.name(), text).of_file(path)
+        Self::new(OTHER, ErrorKind::Io.name(), text).of_file(path)
     }
 
     /// A file has another format than those that can be read, or nothing of it can be.
@@ -192,7 +192,7 @@ fn causes(error: &dyn StdError) -> Vec<String> {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = error.kind();
-        let is_busy = kind == ErrorKind::File && error.is_retryable();
+        let is_busy = kind == ErrorKind::Io && error.is_retryable();
         let code = if is_busy { NOT_NOW } else { exit_code(kind) };
         let mut failure = Self::new(code, kind.name(), error.summary());
         let hinted = error.hint().map(in_options);
@@ -269,7 +269,7 @@ fn advice(error: &Error) -> Option<&'static str> {
         ErrorKind::CorruptContent | ErrorKind::ContentChanged => "download it again",
         ErrorKind::ExpiredContent => "the service keeps content for 24 hours",
         ErrorKind::ContentNotReady => "try again in some minutes",
-        ErrorKind::File if is_there(error) => {
+        ErrorKind::Io if is_there(error) => {
             "choose another name, or add --overwrite replace or skip"
         }
         _ => return None,

@@ -253,7 +253,7 @@ pub(crate) async fn start(options: Start, global: &Global, out: &Output) -> Resu
         start = start.first_sent(time.into());
     }
     let recording = start.await?;
-    let answer = recording.start_answer();
+    let answer = recording.start_response();
     let mut state = answer.and_then(|answer| answer.state.clone());
     if options.wait {
         // Whoever interrupts the wait needs the id to stop the recording.
@@ -263,7 +263,7 @@ pub(crate) async fn start(options: Start, global: &Global, out: &Output) -> Resu
         ));
         let wait = recording
             .wait_until(RecordingState::Active)
-            .every(Duration::from_millis(250));
+            .poll_interval(Duration::from_millis(250));
         wait.await.map_err(|error| {
             Failure::from(error).advise(format!(
                 "it was started all the same, as {}",
@@ -339,8 +339,8 @@ pub(crate) async fn wait(options: Wait, global: &Global, out: &Output) -> Result
     };
     let wait = recording
         .wait_until(state.clone())
-        .within(options.within)
-        .every(options.every);
+        .timeout(options.within)
+        .poll_interval(options.every);
     wait.await?;
     let state = state.to_string();
     let json = json!({"recording_id": recording.id(), "state": state});

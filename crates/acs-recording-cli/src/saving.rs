@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use acs_recording::{
-    DownloadRecording, Error, ErrorKind, Progress, RecordingFileStatusUpdated, Saved,
+    DownloadRecording, Error, ErrorKind, Progress, RecordingFileStatusUpdated, SavedFile,
     SavedRecording,
 };
 use serde_json::{Value, json};
@@ -110,7 +110,7 @@ pub(crate) fn tell(
 }
 
 /// Notes how much of a file was there before.
-pub(crate) fn note(saved: &Saved, out: &Output) {
+pub(crate) fn note(saved: &SavedFile, out: &Output) {
     let path = saved.path.display();
     match saved.bytes - saved.transferred.min(saved.bytes) {
         0 => {}
@@ -166,7 +166,7 @@ pub(crate) fn incomplete(saved: &SavedRecording) -> Option<Failure> {
 }
 
 /// As `sha256sum` writes it, if that is wanted and there is a checksum.
-pub(crate) fn line(saved: &Saved, sums: bool) -> String {
+pub(crate) fn line(saved: &SavedFile, sums: bool) -> String {
     match &saved.sha256 {
         Some(hash) if sums => format!("{hash}  {}", saved.path.display()),
         _ => saved.path.display().to_string(),
@@ -174,7 +174,7 @@ pub(crate) fn line(saved: &Saved, sums: bool) -> String {
 }
 
 /// A file as one object.
-pub(crate) fn file_json(saved: &Saved) -> Value {
+pub(crate) fn file_json(saved: &SavedFile) -> Value {
     let mut json = json!({
         "bytes": saved.bytes,
         "sha256": saved.sha256.as_ref().map(ToString::to_string),

@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 use acs_emulator::{Emulator, LargeRecording, StoredRecording};
 use acs_recording::RecordingClient;
 use acs_recording::spool::Spool;
-use acs_recording::webhook::{Check, Webhook};
+use acs_recording::webhook::{Authenticator, Webhook};
 use program::{Program, Running, event, spawn};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -119,7 +119,8 @@ async fn server() {
     let connection_string = std::env::var("ACS_CONNECTION_STRING").unwrap();
     let client = RecordingClient::from_connection_string(&connection_string).unwrap();
     let spool = Spool::open(folder.join("spool")).await.unwrap();
-    let webhook = Webhook::builder(Check::secret("code", SECRET).unwrap()).build(spool.clone());
+    let webhook =
+        Webhook::builder(Authenticator::secret("code", SECRET).unwrap()).build(spool.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     eprintln!(
         "listening on http://{}/events",
@@ -210,7 +211,7 @@ impl Load {
     /// Waits until every recording is on disk as the service had it.
     async fn assert_saved(&self, folder: &Path) {
         assert!(!self.recordings.is_empty());
-        let end = Instant::now() + Duration::from_mins(2);
+        let end = Instant::now() + Duration::from_secs(2 * 60);
         for recording in &self.recordings {
             let chunk = &recording.chunks()[0];
             let path = folder.join(format!("{}.000.wav", chunk.document_id()));

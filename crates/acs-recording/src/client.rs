@@ -56,11 +56,14 @@ impl RecordingClient {
     /// Settings for a client of the resource and access key of a connection string.
     pub fn builder(connection_string: ConnectionString) -> RecordingClientBuilder {
         let (endpoint, access_key) = connection_string.into_parts();
-        Self::builder_with_key(endpoint, access_key)
+        Self::with_key_credential(endpoint, access_key)
     }
 
     /// Settings for a client of the resource at `endpoint`.
-    pub fn builder_with_key(endpoint: Endpoint, access_key: AccessKey) -> RecordingClientBuilder {
+    pub fn with_key_credential(
+        endpoint: Endpoint,
+        access_key: AccessKey,
+    ) -> RecordingClientBuilder {
         RecordingClientBuilder::new(endpoint, Identity::Key(access_key))
     }
 
@@ -75,12 +78,12 @@ impl RecordingClient {
     /// # fn run(credential: Arc<dyn azure_core::credentials::TokenCredential>) -> Result<()> {
     /// // let credential = azure_identity::DeveloperToolsCredential::new(None)?;
     /// let endpoint = "https://contoso.communication.azure.com".parse()?;
-    /// let client = RecordingClient::builder_with_token(endpoint, credential).build()?;
+    /// let client = RecordingClient::with_token_credential(endpoint, credential).build()?;
     /// # Ok(())
     /// # }
     /// ```
     #[cfg(feature = "entra")]
-    pub fn builder_with_token(
+    pub fn with_token_credential(
         endpoint: Endpoint,
         credential: Arc<dyn azure_core::credentials::TokenCredential>,
     ) -> RecordingClientBuilder {
@@ -97,7 +100,7 @@ impl RecordingClient {
     /// response and nothing else: the service may have started the recording, which then goes on
     /// until the call ends or somebody stops it, and its id is in its events alone. So do not put a
     /// start into `select!` or under a timeout of your own; limit it with
-    /// [`with_time_limit`](Self::with_time_limit), or spawn it and wait for the task. Who has to
+    /// [`with_operation_timeout`](Self::with_operation_timeout), or spawn it and wait for the task. Who has to
     /// give up nonetheless can start again with the same
     /// [`repeatability_id`](StartRecording::repeatability_id) and learn the id of what was started.
     ///
@@ -196,7 +199,7 @@ impl RecordingClient {
     ///
     /// A download's limit counts until its content begins to come in, and after an interruption
     /// until more of it does.
-    pub fn with_time_limit(&self, limit: Duration) -> Self {
+    pub fn with_operation_timeout(&self, limit: Duration) -> Self {
         let mut pipeline = self.0.pipeline.clone();
         pipeline.limits.total = limit;
         Self::from_pipeline(pipeline)
@@ -204,7 +207,7 @@ impl RecordingClient {
 
     /// This client with another time limit per attempt, from sending a request to its answer
     /// (default: 30 seconds).
-    pub fn with_attempt_time_limit(&self, limit: Duration) -> Self {
+    pub fn with_attempt_timeout(&self, limit: Duration) -> Self {
         let mut pipeline = self.0.pipeline.clone();
         pipeline.limits.attempt = limit;
         Self::from_pipeline(pipeline)
@@ -341,13 +344,13 @@ impl RecordingClientBuilder {
     }
 
     /// How long the service has to answer one attempt (default: 30 seconds).
-    pub fn attempt_time_limit(mut self, limit: Duration) -> Self {
+    pub fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.limits.attempt = limit;
         self
     }
 
     /// How long one operation may take, with all retries (default: 2 minutes).
-    pub fn time_limit(mut self, limit: Duration) -> Self {
+    pub fn operation_timeout(mut self, limit: Duration) -> Self {
         self.limits.total = limit;
         self
     }
@@ -356,7 +359,7 @@ impl RecordingClientBuilder {
     /// count, and has limits of its own.
     ///
     /// Responses of the service have some kilobytes. A longer one ends in
-    /// [`ErrorKind::UnexpectedAnswer`], whatever sends it.
+    /// [`ErrorKind::InvalidResponse`], whatever sends it.
     pub fn max_response_size(mut self, bytes: usize) -> Self {
         self.limits.body = bytes;
         self

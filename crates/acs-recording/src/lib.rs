@@ -26,11 +26,11 @@
 //! # mod archive {
 //! use acs_recording::RecordingClient;
 //! use acs_recording::spool::Spool;
-//! use acs_recording::webhook::{Check, Webhook};
+//! use acs_recording::webhook::{Authenticator, Webhook};
 //!
 //! # async fn run(client: RecordingClient, secret: &str) -> Result<(), Box<dyn std::error::Error>> {
 //! let spool = Spool::open("spool").await?;
-//! let webhook = Webhook::builder(Check::secret("code", secret)?).build(spool.clone());
+//! let webhook = Webhook::builder(Authenticator::secret("code", secret)?).build(spool.clone());
 //! let worker = spool.download_to(&client, "recordings").delete_after();
 //!
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
@@ -116,9 +116,9 @@ pub use calls::{
 pub use client::{RecordingClient, RecordingClientBuilder};
 pub use cloud::Cloud;
 pub use content::{
-    ContentHash, ContentStream, ContentUrl, DeleteContent, Download, DownloadRecording,
-    InvalidContentHash, InvalidContentUrl, MissingChunk, Overwrite, Progress, ReadMetadata,
-    SaveRecording, Saved, SavedChunk, SavedRecording, Written,
+    ContentHash, ContentStream, ContentUrl, CopiedContent, DeleteContent, Download,
+    DownloadRecording, InvalidContentHash, InvalidContentUrl, MissingChunk, Overwrite, Progress,
+    ReadMetadata, SaveRecording, SavedChunk, SavedFile, SavedRecording,
 };
 #[cfg(feature = "entra")]
 pub use credential::ClaimsChallenge;
@@ -129,7 +129,7 @@ pub use credential::{
 pub use error::{Disposition, Error, ErrorKind, Hint, Result, ServiceCode};
 pub use event::{
     CallDetails, CallEndReason, CallEnded, CallParticipantAdded, CallParticipantRemoved, CallParty,
-    CallStarted, Delivery, DialogUpdate, Event, EventKind, EventSchema, Events, IncomingCall,
+    CallStarted, Delivery, DialogUpdate, Event, EventPayload, EventSchema, Events, IncomingCall,
     InvalidEvent, RecordingChunk, RecordingFileStatusUpdated, RecordingStateChanged,
     SubscriptionDeleted, SubscriptionValidation,
 };
@@ -143,6 +143,6 @@ pub use metadata::{
     AudioConfiguration, InvalidMetadata, Pause, RecordedParticipant, RecordingMetadata,
     VideoConfiguration,
 };
-pub use recording::{Recording, RecordingProperties, StartAnswer, WaitUntil};
+pub use recording::{Recording, RecordingProperties, StartResponse, WaitUntil};
 pub use start::{CallTarget, Media, StartRecording, UnmixedWav};
 pub use transport::RetryPolicy;

@@ -22,7 +22,7 @@ pub struct Recording {
 /// What is known of a recording that this program started.
 #[derive(Clone, Debug)]
 pub(crate) struct Started {
-    pub(crate) answer: StartAnswer,
+    pub(crate) answer: StartResponse,
     /// The call, if the start named it so.
     pub(crate) server_call_id: Option<ServerCallId>,
     /// The application's connection to the call, if the start named it so.
@@ -32,7 +32,7 @@ pub(crate) struct Started {
 /// What the service answered when the recording was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct StartAnswer {
+pub struct StartResponse {
     /// Whether the start was only accepted (202), and `RecordingStateChanged` or
     /// `StartRecordingFailed` at the state callback tells how it ended. So it is with a call
     /// connection id.
@@ -76,7 +76,7 @@ impl Recording {
     }
 
     /// The answer to the start; none if this handle was made from an id.
-    pub fn start_answer(&self) -> Option<&StartAnswer> {
+    pub fn start_response(&self) -> Option<&StartResponse> {
         self.started.as_ref().map(|started| &started.answer)
     }
 
@@ -114,7 +114,7 @@ impl Recording {
             .await;
         let answer = finish(answer, OPERATION)?;
         let state = answer.recording_state.ok_or_else(|| {
-            Error::new(ErrorKind::UnexpectedAnswer, "the service told no state").during(OPERATION)
+            Error::new(ErrorKind::InvalidResponse, "the service told no state").during(OPERATION)
         })?;
         Ok(RecordingProperties {
             state,
@@ -189,7 +189,7 @@ impl Recording {
     /// # async fn run(recording: Recording) -> acs_recording::Result<()> {
     /// recording
     ///     .wait_until(RecordingState::Active)
-    ///     .within(Duration::from_secs(30))
+    ///     .timeout(Duration::from_secs(30))
     ///     .await?;
     /// # Ok(())
     /// # }
@@ -203,7 +203,7 @@ impl Recording {
             recording: self.clone(),
             state,
             wait: Wait {
-                limit: Duration::from_mins(1),
+                limit: Duration::from_secs(60),
                 interval: Duration::from_secs(1),
             },
         }
@@ -221,13 +221,13 @@ pub struct WaitUntil {
 
 impl WaitUntil {
     /// How long to wait at the most (default: 1 minute); it is asked once more when that is over.
-    pub fn within(mut self, limit: Duration) -> Self {
+    pub fn timeout(mut self, limit: Duration) -> Self {
         self.wait.limit = limit;
         self
     }
 
     /// The pause between two questions (default: 1 second).
-    pub fn every(mut self, interval: Duration) -> Self {
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.wait.interval = interval;
         self
     }

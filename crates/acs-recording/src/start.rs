@@ -21,7 +21,7 @@ use crate::models::{
     RecordingContentType, RecordingFormatType, RecordingStorageKind, StartCallRecordingRequest,
 };
 use crate::operation::Repeatability;
-use crate::recording::{Recording, StartAnswer, Started};
+use crate::recording::{Recording, StartResponse, Started};
 
 const OPERATION: &str = "start recording";
 
@@ -403,7 +403,7 @@ async fn send(
     client: &RecordingClient,
     request: &StartCallRecordingRequest,
     repeatability: &Repeatability,
-) -> Result<(RecordingId, StartAnswer)> {
+) -> Result<(RecordingId, StartResponse)> {
     let first_sent = repeatability.first_sent();
     let answer = client
         .call_automation()
@@ -415,11 +415,11 @@ async fn send(
     let id = lenient::parse(answer.recording_id.as_deref());
     let Some(id) = id else {
         return Err(Error::new(
-            ErrorKind::UnexpectedAnswer,
+            ErrorKind::InvalidResponse,
             "the service started a recording without telling its id",
         ));
     };
-    let answer = StartAnswer {
+    let answer = StartResponse {
         outcome_follows: accepted,
         state: answer.recording_state,
         kind: answer.recording_kind,

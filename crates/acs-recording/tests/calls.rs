@@ -50,10 +50,12 @@ async fn a_call_that_is_made_can_be_recorded_once_it_is_connected() {
     );
     assert_eq!(answer.targets, [BOB.into()]);
 
-    let wait = call.wait_until_connected().every(Duration::from_millis(5));
+    let wait = call
+        .wait_until_connected()
+        .poll_interval(Duration::from_millis(5));
     let error = wait
         .clone()
-        .within(Duration::from_millis(20))
+        .timeout(Duration::from_millis(20))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
@@ -89,7 +91,7 @@ async fn a_call_that_is_answered_has_its_id_at_once() {
     let again = client.calls().connection(call.id().clone());
     let wait = again
         .wait_until_connected()
-        .every(Duration::from_millis(10));
+        .poll_interval(Duration::from_millis(10));
     assert_eq!(wait.await.unwrap().server_call_id, Some(id.clone()));
 
     let joined = client.calls().connect(id, CALLBACK).unwrap().await.unwrap();
@@ -165,7 +167,7 @@ async fn a_list_of_participants_has_an_end() {
         let call = client.calls();
         let call = call.connection(CallConnectionId::new("c").unwrap());
         let error = call.participants().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UnexpectedAnswer);
+        assert_eq!(error.kind(), ErrorKind::InvalidResponse);
         let text = error.to_string();
         assert!(text.contains(&format!("has no end: {came} came")), "{text}");
     }

@@ -260,7 +260,7 @@ async fn content_without_a_length_is_neither_empty_nor_beyond_its_end() {
     let storage = Storage::start(Bytes::new(), move |_, _| habit.clone()).await;
     let client = storage.client().build().unwrap();
     let download = client.download(&storage.location());
-    let now = download.ready_within(std::time::Duration::ZERO);
+    let now = download.ready_timeout(std::time::Duration::ZERO);
     assert!(now.into_bytes().await.unwrap().is_empty());
 }
 

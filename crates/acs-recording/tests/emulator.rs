@@ -13,7 +13,7 @@ use acs_recording::models::{
     RecordingChannelType, RecordingFormatType, RecordingKind, RecordingState,
 };
 use acs_recording::{
-    CallConnectionId, ConnectionString, ErrorKind, EventKind, Events, Media, RecordingClient,
+    CallConnectionId, ConnectionString, ErrorKind, EventPayload, Events, Media, RecordingClient,
     RecordingFileStatusUpdated, RecordingId, RetryPolicy, ServerCallId,
 };
 use axum::Router;
@@ -44,9 +44,9 @@ async fn webhook() -> (String, mpsc::UnboundedReceiver<RecordingFileStatusUpdate
     let handler = async move |body: Bytes| {
         let mut answer = String::new();
         for event in Events::parse(&body) {
-            match event.unwrap().into_kind() {
-                EventKind::SubscriptionValidation(question) => answer = question.response_body(),
-                EventKind::RecordingFileStatusUpdated(file) => sender.send(file).unwrap(),
+            match event.unwrap().into_payload() {
+                EventPayload::SubscriptionValidation(question) => answer = question.response_body(),
+                EventPayload::RecordingFileStatusUpdated(file) => sender.send(file).unwrap(),
                 _ => {}
             }
         }
@@ -76,7 +76,7 @@ async fn a_recording_from_start_to_deletion() {
         .media(Media::unmixed_wav().channel(1, alice).channel(0, bob))
         .await
         .unwrap();
-    let answer = recording.start_answer().unwrap();
+    let answer = recording.start_response().unwrap();
     assert!(!answer.outcome_follows);
     assert_eq!(answer.state, Some(RecordingState::Inactive));
     assert_eq!(answer.kind, Some(RecordingKind::AzureCommunicationServices));
@@ -96,7 +96,7 @@ async fn a_recording_from_start_to_deletion() {
         (ErrorKind::NotFound, Some("8522"))
     );
 
-    acs.clock().advance(Duration::from_mins(1));
+    acs.clock().advance(Duration::from_secs(60));
     let file = files.recv().await.unwrap();
     assert_eq!(file.recording_id.as_ref(), Some(recording.id()));
     assert_eq!(
@@ -142,7 +142,7 @@ async fn a_recording_by_call_connection_tells_its_outcome_later() {
         .media(Media::mixed_wav())
         .await
         .unwrap();
-    assert!(recording.start_answer().unwrap().outcome_follows);
+    assert!(recording.start_response().unwrap().outcome_follows);
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn the_same_repeatability_id_starts_once() {
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;
     let client = client(&acs);
-    let first_sent = SystemTime::now() - Duration::from_mins(1);
+    let first_sent = SystemTime::now() - Duration::from_secs(60);
     let start = || {
         let id = ServerCallId::new(call.server_call_id()).unwrap();
         let start = client.start(id).media(Media::mixed_wav());
@@ -176,8 +176,8 @@ async fn a_wait_for_a_state_ends() {
         .unwrap();
     let wait = recording
         .wait_until(RecordingState::Active)
-        .every(Duration::from_millis(5))
-        .within(Duration::from_millis(20));
+        .poll_interval(Duration::from_millis(5))
+        .timeout(Duration::from_millis(20));
     let error = wait.clone().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     acs.clock().advance(Duration::from_secs(1));

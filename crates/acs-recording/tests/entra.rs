@@ -82,7 +82,7 @@ impl TokenCredential for Numbered {
 
 fn client(server: &Server, credential: &Arc<Numbered>) -> RecordingClient {
     let credential: Arc<dyn TokenCredential> = Arc::clone(credential) as _;
-    RecordingClient::builder_with_token(server.url.parse().unwrap(), credential)
+    RecordingClient::with_token_credential(server.url.parse().unwrap(), credential)
         .retry(RetryPolicy::default().initial_delay(Duration::from_millis(1)))
         .build()
         .unwrap()
@@ -157,7 +157,7 @@ async fn a_renewal_that_hangs_delays_no_request_and_is_tried_again() {
     recording.state().await.unwrap();
 
     credential.hangs.store(true, Ordering::SeqCst);
-    pass(Duration::from_mins(56)).await;
+    pass(Duration::from_secs(56 * 60)).await;
     let begun = Instant::now();
     for _ in 0..3 {
         recording.state().await.unwrap();
@@ -290,10 +290,10 @@ async fn a_token_that_was_refused_is_not_sent_again() {
 async fn a_credential_that_gives_nothing_is_named() {
     let server = Server::start([state("active")]).await;
     let credential = Arc::new(Numbered {
-        slow: Duration::from_hours(1),
+        slow: Duration::from_secs(60 * 60),
         ..Numbered::default()
     });
-    let client = client(&server, &credential).with_attempt_time_limit(Duration::from_millis(50));
+    let client = client(&server, &credential).with_attempt_timeout(Duration::from_millis(50));
     let error = client.recording(rid()).state().await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 0));
     assert!(error.to_string().contains("the credential"), "{error}");
@@ -321,7 +321,7 @@ async fn content_is_read_with_the_token_and_the_resource() {
 async fn another_cloud_has_another_scope_and_no_key() {
     let server = Server::start([state("active")]).await;
     let credential = Numbered::lasting(3600);
-    let client = RecordingClient::builder_with_token(
+    let client = RecordingClient::with_token_credential(
         server.url.parse().unwrap(),
         Arc::clone(&credential) as Arc<dyn TokenCredential>,
     )

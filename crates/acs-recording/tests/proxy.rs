@@ -93,7 +93,10 @@ async fn asks_through_a_dead_proxy() {
         return;
     };
     let client = client(&endpoint).retry(RetryPolicy::none());
-    let client = client.time_limit(Duration::from_secs(20)).build().unwrap();
+    let client = client
+        .operation_timeout(Duration::from_secs(20))
+        .build()
+        .unwrap();
     let recording = client.recording(RecordingId::new("rid").unwrap());
     let error = recording.state().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
@@ -105,7 +108,7 @@ async fn asks_through_a_dead_proxy() {
 
 #[cfg(feature = "webhook")]
 mod keys {
-    use acs_recording::webhook::{Check, TokenCheck, Webhook};
+    use acs_recording::webhook::{Authenticator, TokenAuthenticator, Webhook};
     use http::Request;
 
     use super::*;
@@ -125,8 +128,9 @@ mod keys {
         let Ok(issuer) = std::env::var(ENDPOINT) else {
             return;
         };
-        let check = TokenCheck::new(&format!("{issuer}/configuration"), ["issuer"], "audience");
-        let webhook = Webhook::builder(Check::token(check.unwrap()));
+        let check =
+            TokenAuthenticator::new(&format!("{issuer}/configuration"), ["issuer"], "audience");
+        let webhook = Webhook::builder(Authenticator::token(check.unwrap()));
         let webhook = webhook.build(async |_| Ok(()));
         // `{"alg":"RS256","kid":"k"}`, and nothing that verifies.
         let token = "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.c2ln";

@@ -226,7 +226,8 @@ async fn reads_and_deletes_content() {
                 "deleteLocation":"{url}/v1/objects/0-eus-d1-abc"}}]}}}}}}"#
         );
         let event = Events::parse(body.as_bytes()).next().unwrap().unwrap();
-        let acs_recording::EventKind::RecordingFileStatusUpdated(file) = event.into_kind() else {
+        let acs_recording::EventPayload::RecordingFileStatusUpdated(file) = event.into_payload()
+        else {
             panic!("not a file event");
         };
         file.chunks[0].clone()

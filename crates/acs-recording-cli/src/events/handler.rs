@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use acs_recording::spool::{Outcome, Spool, SpoolWorker};
 use acs_recording::webhook::{EventHandler, HandlerError};
-use acs_recording::{Error, ErrorKind, Event, EventKind, InvalidEvent, RecordingClient};
+use acs_recording::{Error, ErrorKind, Event, EventPayload, InvalidEvent, RecordingClient};
 use tokio::sync::Notify;
 
 use super::event_json;
@@ -115,7 +115,7 @@ impl Handler {
 
 impl EventHandler for Handler {
     async fn handle(&self, event: Event) -> Result<(), HandlerError> {
-        let tells_of_files = matches!(event.kind(), EventKind::RecordingFileStatusUpdated(_));
+        let tells_of_files = matches!(event.payload(), EventPayload::RecordingFileStatusUpdated(_));
         let Some(spool) = self.spool.as_ref().filter(|_| tells_of_files) else {
             self.shared.print(&event)?;
             self.shared.count();
@@ -167,9 +167,9 @@ pub(super) fn download_worker(
                     return shared.out.failure(&failure(event, error).and_then(&next));
                 }
                 Outcome::Noted { error, expired, .. } => {
-                    if let (Some(own), EventKind::RecordingFileStatusUpdated(file)) = (
+                    if let (Some(own), EventPayload::RecordingFileStatusUpdated(file)) = (
                         error.source().downcast_ref().filter(|own| is_nothing(own)),
-                        event.kind(),
+                        event.payload(),
                     ) {
                         if let Err(failure) = skipped(file, own, &shared.out) {
                             shared.out.failure(&failure);
@@ -197,8 +197,8 @@ async fn download(
     event: &Event,
 ) -> Result<(), HandlerError> {
     let (options, out) = (&shared.options, &shared.out);
-    let (EventKind::RecordingFileStatusUpdated(file), Some(folder)) =
-        (event.kind(), &options.download_to)
+    let (EventPayload::RecordingFileStatusUpdated(file), Some(folder)) =
+        (event.payload(), &options.download_to)
     else {
         return Ok(());
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use acs_recording::Cloud;
 use acs_recording::spool::Spool;
-use acs_recording::webhook::{Check, TokenCheck, Webhook};
+use acs_recording::webhook::{Authenticator, TokenAuthenticator, Webhook};
 use clap::Args;
 use tokio::net::TcpListener;
 
@@ -159,10 +159,10 @@ pub(super) async fn run(
     shared.outcome()
 }
 
-fn check(options: &Listen, cloud: Cloud) -> Result<Check, Failure> {
+fn check(options: &Listen, cloud: Cloud) -> Result<Authenticator, Failure> {
     let invalid = |error: &dyn std::error::Error| Failure::usage(error.to_string());
     if options.no_check {
-        return Ok(Check::none());
+        return Ok(Authenticator::allow_unauthenticated());
     }
     let mut checks = Vec::new();
     let secret = match &options.secret_file {
@@ -170,7 +170,7 @@ fn check(options: &Listen, cloud: Cloud) -> Result<Check, Failure> {
         None => std::env::var(SECRET).ok(),
     };
     if let Some(secret) = secret {
-        checks.push(Check::secret("code", secret.trim()).map_err(|error| invalid(&error))?);
+        checks.push(Authenticator::secret("code", secret.trim()).map_err(|error| invalid(&error))?);
     }
     if let Some((tenant, audience)) = options
         .entra_tenant
@@ -178,15 +178,15 @@ fn check(options: &Listen, cloud: Cloud) -> Result<Check, Failure> {
         .zip(options.entra_audience.as_ref())
     {
         let application = options.entra_application.as_deref();
-        let token = TokenCheck::entra_in(cloud, tenant, audience, application)
+        let token = TokenAuthenticator::entra_in(cloud, tenant, audience, application)
             .map_err(|error| invalid(&error))?;
-        checks.push(Check::token(token));
+        checks.push(Authenticator::token(token));
     }
     if let Some(id) = &options.callbacks {
-        let token = TokenCheck::callbacks_in(cloud, id).map_err(|error| invalid(&error))?;
-        checks.push(Check::token(token));
+        let token = TokenAuthenticator::callbacks_in(cloud, id).map_err(|error| invalid(&error))?;
+        checks.push(Authenticator::token(token));
     }
-    checks.into_iter().reduce(Check::or).ok_or_else(|| {
+    checks.into_iter().reduce(Authenticator::or).ok_or_else(|| {
         Failure::usage("nothing tells who may post")
             .advise("set ACS_WEBHOOK_SECRET, or give --entra-tenant, --callbacks or --no-check")
     })

@@ -112,7 +112,7 @@ fn event_json(event: &Event) -> String {
         EventSchema::CloudEvents => "cloud-events",
         _ => "other",
     };
-    let known = acs_recording::EventKind::KNOWN_TYPES.contains(&event.event_type.as_str());
+    let known = acs_recording::EventPayload::KNOWN_TYPES.contains(&event.event_type.as_str());
     let members: [(&str, Value); 10] = [
         ("id", json!(event.id)),
         ("type", json!(event.event_type)),
@@ -130,8 +130,8 @@ fn event_json(event: &Event) -> String {
         .map(|(name, value)| (name, value.to_string()))
         .collect();
     members.push(("attributes", json_object(attributes)));
-    members.push(("data", compact_json(event.data())));
-    if let Some(binary) = event.binary_data().filter(|_| event.data() == "null") {
+    members.push(("data", compact_json(event.raw_data())));
+    if let Some(binary) = event.binary_data().filter(|_| event.raw_data() == "null") {
         let binary = base64::engine::general_purpose::STANDARD.encode(binary);
         members.push(("data_base64", json!(binary).to_string()));
     }

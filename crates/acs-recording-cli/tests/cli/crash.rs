@@ -207,7 +207,7 @@ impl Crash {
                 let location = chunk.metadata_location().parse().unwrap();
                 let download = self.client.download(&location);
                 let copy = folder.join("copy");
-                match download.ready_within(Duration::ZERO).to_file(&copy).await {
+                match download.ready_timeout(Duration::ZERO).to_file(&copy).await {
                     Ok(_) => std::fs::remove_file(copy).unwrap(),
                     Err(error) if error.kind() == ErrorKind::NotFound => gone += 1,
                     Err(error) => panic!("{error}"),

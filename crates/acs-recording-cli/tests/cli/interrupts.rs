@@ -42,7 +42,7 @@ async fn nothing_is_said_that_nobody_knows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_names_what_it_waits_for() {
     let acs = Emulator::builder()
-        .start_delay(Duration::from_mins(10))
+        .start_delay(Duration::from_secs(10 * 60))
         .start()
         .await
         .unwrap();

@@ -78,7 +78,7 @@ impl CallConnection {
         let id = lenient::parse(answer.call_connection_id.as_deref());
         let Some(id) = id else {
             return Err(Error::new(
-                ErrorKind::UnexpectedAnswer,
+                ErrorKind::InvalidResponse,
                 "the service told no call connection id",
             ));
         };
@@ -123,7 +123,7 @@ impl CallConnection {
         WaitUntilConnected {
             call: self.clone(),
             wait: Wait {
-                limit: Duration::from_mins(2),
+                limit: Duration::from_secs(2 * 60),
                 interval: Duration::from_secs(1),
             },
         }
@@ -182,7 +182,7 @@ impl CallConnection {
                 .map_err(|error| error.during(OPERATION))?;
         }
         Err(Error::new(
-            ErrorKind::UnexpectedAnswer,
+            ErrorKind::InvalidResponse,
             format!(
                 "the list of participants of call connection {} has no end: {} came, on up to \
                  {MAX_PAGES} pages",
@@ -245,13 +245,13 @@ pub struct WaitUntilConnected {
 
 impl WaitUntilConnected {
     /// How long to wait at the most (default: 2 minutes); it is asked once more when that is over.
-    pub fn within(mut self, limit: Duration) -> Self {
+    pub fn timeout(mut self, limit: Duration) -> Self {
         self.wait.limit = limit;
         self
     }
 
     /// The pause between two questions (default: 1 second).
-    pub fn every(mut self, interval: Duration) -> Self {
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.wait.interval = interval;
         self
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 
-use super::file::Saved;
+use super::file::SavedFile;
 use super::names;
 use super::numbers::{Numbered, number};
 use super::options::{Options, Overwrite, settings};
@@ -41,9 +41,9 @@ impl DownloadRecording {
     /// The event that announced the recording: its id and time go into the manifest.
     ///
     /// ```no_run
-    /// # use acs_recording::{Event, EventKind, RecordingClient, Result};
+    /// # use acs_recording::{Event, EventPayload, RecordingClient, Result};
     /// # async fn run(client: &RecordingClient, event: &Event) -> Result<()> {
-    /// if let EventKind::RecordingFileStatusUpdated(file) = event.kind() {
+    /// if let EventPayload::RecordingFileStatusUpdated(file) = event.payload() {
     ///     let download = client.download_recording(file).event(event);
     ///     download.to_dir("recordings").await?;
     /// }
@@ -200,9 +200,9 @@ pub struct SavedChunk {
     /// Its number, from 0, which is in the names of its files.
     pub index: u64,
     /// The media file.
-    pub media: Saved,
+    pub media: SavedFile,
     /// The file with the metadata document, as it came; none if there was none.
-    pub metadata: Option<Saved>,
+    pub metadata: Option<SavedFile>,
     /// The metadata document; none if it cannot be read.
     pub document: Option<RecordingMetadata>,
 }

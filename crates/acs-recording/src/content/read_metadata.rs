@@ -17,7 +17,7 @@ pub(super) const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// # Errors
 /// Those of a download; [`ErrorKind::InvalidInput`] when the event names no metadata location, or
 /// when the document is larger than [`max_bytes`](Self::max_bytes);
-/// [`ErrorKind::UnexpectedAnswer`] when the content is no such document.
+/// [`ErrorKind::InvalidResponse`] when the content is no such document.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is read before it is awaited"]
 pub struct ReadMetadata {

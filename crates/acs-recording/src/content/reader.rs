@@ -74,7 +74,7 @@ impl Reader {
             Some(total) if wanted.start > total || (wanted.start == total && total > 0) => {
                 return Err(beyond(wanted.start, total));
             }
-            Some(total) => Some(wanted.within(total).end),
+            Some(total) => Some(wanted.timeout(total).end),
             None => wanted.end,
         };
         Ok(Self {
@@ -304,7 +304,7 @@ impl Reader {
         let answer = opened.await?;
         if answer.head.start < wanted.start && !self.alone {
             return Err(Error::new(
-                ErrorKind::UnexpectedAnswer,
+                ErrorKind::InvalidResponse,
                 "the server does not do ranges",
             ));
         }

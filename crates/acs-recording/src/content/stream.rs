@@ -182,7 +182,7 @@ where
     use tokio::io::AsyncWriteExt as _;
     let failed = |error: io::Error| {
         let text = format!("the content cannot be handed on: {error}");
-        Error::new(crate::error::ErrorKind::File, text).with_source(error)
+        Error::new(crate::error::ErrorKind::Io, text).with_source(error)
     };
     let mut copied = 0;
     while let Some(bytes) = flow.next().await? {

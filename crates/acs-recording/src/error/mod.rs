@@ -29,7 +29,7 @@ pub enum ErrorKind {
     /// The client was given something that cannot be right: an endpoint, a connection string, an
     /// id, a URL. Nothing was sent. Fix the value.
     InvalidInput,
-    /// The service did not accept the credential (401). Check key, endpoint and clock.
+    /// The service did not accept the credential (401). Authenticator key, endpoint and clock.
     Authentication,
     /// The credential is good, but not for this (403).
     PermissionDenied,
@@ -50,7 +50,7 @@ pub enum ErrorKind {
     /// The service could not be reached, or the connection broke.
     Connection,
     /// The service answered something that is not an answer to the request.
-    UnexpectedAnswer,
+    InvalidResponse,
     /// Content came in incomplete or altered; no file was left under its final name.
     CorruptContent,
     /// The service no longer keeps the content: it was recorded over 24 hours ago.
@@ -67,7 +67,7 @@ pub enum ErrorKind {
     /// The event announces no content: there is nothing to download.
     NothingToDownload,
     /// A local file could not be written or read.
-    File,
+    Io,
 }
 
 impl ErrorKind {
@@ -87,7 +87,7 @@ impl ErrorKind {
             Self::Service => "service",
             Self::Timeout => "timeout",
             Self::Connection => "connection",
-            Self::UnexpectedAnswer => "unexpected-answer",
+            Self::InvalidResponse => "invalid-response",
             Self::CorruptContent => "corrupt-content",
             Self::ExpiredContent => "expired-content",
             Self::ContentNotReady => "content-not-ready",
@@ -95,7 +95,7 @@ impl ErrorKind {
             Self::ForbiddenHost => "forbidden-host",
             Self::OwnStorage => "own-storage",
             Self::NothingToDownload => "nothing-to-download",
-            Self::File => "file",
+            Self::Io => "io",
         }
     }
 
@@ -111,7 +111,7 @@ impl ErrorKind {
             Self::Service => "the service failed",
             Self::Timeout => "timed out",
             Self::Connection => "connection failed",
-            Self::UnexpectedAnswer => "unexpected answer",
+            Self::InvalidResponse => "unexpected answer",
             Self::CorruptContent => "corrupt content",
             Self::ExpiredContent => "expired content",
             Self::ContentNotReady => "content not ready",
@@ -119,7 +119,7 @@ impl ErrorKind {
             Self::ForbiddenHost => "forbidden host",
             Self::OwnStorage => "own storage",
             Self::NothingToDownload => "nothing to download",
-            Self::File => "file error",
+            Self::Io => "I/O error",
         }
     }
 }
@@ -307,14 +307,14 @@ impl Error {
     }
 
     /// The code of the error behind this one, if the answer had one and it is another.
-    pub fn sub_code(&self) -> Option<&str> {
-        self.0.detail.sub_code.as_deref()
+    pub fn inner_error_code(&self) -> Option<&str> {
+        self.0.detail.inner_error_code.as_deref()
     }
 
     /// The service's error code by name, if it has one; else that of its sub-code.
     pub fn service_code(&self) -> Option<ServiceCode> {
         let status = self.status().unwrap_or_default();
-        let codes = [self.code(), self.sub_code()];
+        let codes = [self.code(), self.inner_error_code()];
         let mut codes = codes.into_iter().flatten();
         codes.find_map(|code| ServiceCode::find(status, code))
     }
@@ -392,7 +392,7 @@ impl fmt::Debug for Error {
             .field("operation", &inner.operation)
             .field("status", &inner.status)
             .field("code", &inner.detail.code)
-            .field("sub_code", &inner.detail.sub_code)
+            .field("inner_error_code", &inner.detail.inner_error_code)
             .field("target", &inner.detail.target)
             .field("request_id", &inner.request_id)
             .field("retry_after", &inner.retry_after)
@@ -425,7 +425,7 @@ mod tests {
         (ErrorKind::Service, "service"),
         (ErrorKind::Timeout, "timeout"),
         (ErrorKind::Connection, "connection"),
-        (ErrorKind::UnexpectedAnswer, "unexpected-answer"),
+        (ErrorKind::InvalidResponse, "invalid-response"),
         (ErrorKind::CorruptContent, "corrupt-content"),
         (ErrorKind::ExpiredContent, "expired-content"),
         (ErrorKind::ContentNotReady, "content-not-ready"),
@@ -433,7 +433,7 @@ mod tests {
         (ErrorKind::ForbiddenHost, "forbidden-host"),
         (ErrorKind::OwnStorage, "own-storage"),
         (ErrorKind::NothingToDownload, "nothing-to-download"),
-        (ErrorKind::File, "file"),
+        (ErrorKind::Io, "file"),
     ];
 
     #[test]
@@ -442,6 +442,6 @@ mod tests {
             assert_eq!(kind.name(), *name);
             assert_eq!(*kind as usize, index, "a kind without a name here");
         }
-        assert_eq!(NAMES.len(), ErrorKind::File as usize + 1);
+        assert_eq!(NAMES.len(), ErrorKind::Io as usize + 1);
     }
 }

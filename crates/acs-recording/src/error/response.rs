@@ -18,7 +18,7 @@ const BODY_LIMIT: usize = 64 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Beyond this difference the service refuses a signature for its date.
-const CLOCK_MARGIN: Duration = Duration::from_mins(5);
+const CLOCK_MARGIN: Duration = Duration::from_secs(5 * 60);
 
 /// What the low-level client could not do, as an error of this crate.
 impl From<Failure> for Error {
@@ -38,7 +38,7 @@ impl From<Failure> for Error {
                     "the service's answer is not what this operation returns ({source}): {}",
                     one_line(&String::from_utf8_lossy(answer.body()), SNIPPET)
                 );
-                let error = Self::new(ErrorKind::UnexpectedAnswer, text)
+                let error = Self::new(ErrorKind::InvalidResponse, text)
                     .with_status(answer.status().as_u16())
                     .with_source(source);
                 match answer.extensions().get() {
@@ -51,7 +51,7 @@ impl From<Failure> for Error {
                 format!("the request cannot be built: {source}"),
             )
             .with_source(source),
-            other => Self::new(ErrorKind::UnexpectedAnswer, other.to_string()),
+            other => Self::new(ErrorKind::InvalidResponse, other.to_string()),
         }
     }
 }
@@ -131,7 +131,7 @@ fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {
         400..=499 if contradicts => ErrorKind::Conflict,
         400..=499 => ErrorKind::InvalidRequest,
         500..=599 => ErrorKind::Service,
-        _ => ErrorKind::UnexpectedAnswer,
+        _ => ErrorKind::InvalidResponse,
     }
 }
 
@@ -153,7 +153,7 @@ fn hint(
     {
         return Some(Hint::SetClock(skew));
     }
-    let codes = [&detail.code, &detail.sub_code];
+    let codes = [&detail.code, &detail.inner_error_code];
     let codes = codes.into_iter().flatten();
     let mut codes = codes.filter_map(|code| ServiceCode::find(status.as_u16(), code));
     advice(status.as_u16(), codes.next(), kind)
@@ -310,7 +310,7 @@ mod tests {
             "innererror": {"code": "8500", "innererror": {"code": "8501", "message": "m"}}}}"#;
         let error = error(400, &[], body).await;
         assert_eq!(
-            (error.code(), error.sub_code()),
+            (error.code(), error.inner_error_code()),
             (Some("BadRequest"), Some("8501"))
         );
         assert_eq!(error.service_message(), Some("No."));

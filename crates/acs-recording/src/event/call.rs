@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::Subject;
 use super::hidden::Hidden;
-use super::kind::{Common, Data};
 use super::party::{self, CallParty};
+use super::payload::{Common, Data};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::{GroupCallId, RoomId, ServerCallId};
 use crate::lenient;
@@ -90,7 +90,7 @@ pub struct CallEndReason {
     /// The code, in the style of an HTTP status.
     pub code: Option<i64>,
     /// The code in detail.
-    pub sub_code: Option<i64>,
+    pub inner_error_code: Option<i64>,
     /// The reason in words.
     pub phrase: Option<String>,
 }

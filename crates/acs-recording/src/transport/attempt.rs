@@ -393,7 +393,7 @@ fn too_large(error: BodyError, url: &Url) -> Failed {
          max_response_size of the client",
         place(url)
     );
-    Failed::TooLarge(Error::new(ErrorKind::UnexpectedAnswer, message).with_source(error))
+    Failed::TooLarge(Error::new(ErrorKind::InvalidResponse, message).with_source(error))
 }
 
 /// What a failure to send or receive is called, with the host and without the rest of the URL.

@@ -63,8 +63,8 @@ impl Limits {
     /// Refuses limits within which nothing can be done.
     pub(crate) fn check(&self) -> Result<()> {
         let limits = [
-            ("attempt_time_limit", self.attempt),
-            ("time_limit", self.total),
+            ("attempt_timeout", self.attempt),
+            ("operation_timeout", self.total),
         ];
         for (name, limit) in limits {
             if limit.is_zero() {
@@ -80,7 +80,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             attempt: Duration::from_secs(30),
-            total: Duration::from_mins(2),
+            total: Duration::from_secs(2 * 60),
             body: DEFAULT_BODY_LIMIT,
         }
     }
@@ -240,7 +240,7 @@ impl Pipeline {
             url = target;
         }
         Err(Error::new(
-            ErrorKind::UnexpectedAnswer,
+            ErrorKind::InvalidResponse,
             format!(
                 "more than {MAX_REDIRECTS} redirects, the last to {}",
                 place(&url)
@@ -341,7 +341,7 @@ impl Pipeline {
 
 /// A time from another on; limits without end are allowed.
 pub(crate) fn later(from: Instant, by: Duration) -> Instant {
-    const FOREVER: Duration = Duration::from_hours(24 * 365 * 30);
+    const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
     from.checked_add(by).unwrap_or_else(|| from + FOREVER)
 }
 
@@ -364,7 +364,7 @@ fn redirect_target<B>(response: &http::Response<B>, from: &Url) -> Result<Option
         .and_then(|location| from.join(location).ok());
     target.map(Some).ok_or_else(|| {
         Error::new(
-            ErrorKind::UnexpectedAnswer,
+            ErrorKind::InvalidResponse,
             format!("{} redirects to nowhere", place(from)),
         )
     })

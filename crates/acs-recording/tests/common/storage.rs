@@ -329,7 +329,7 @@ pub async fn expect_whole(
         .unwrap()
         .download(&storage.location())
         .connections(4)
-        .stall_limit(Duration::from_millis(300))
+        .read_timeout(Duration::from_millis(300))
         .sha256()
         .to_file(&path)
         .await

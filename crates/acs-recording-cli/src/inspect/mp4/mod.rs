@@ -206,7 +206,7 @@ fn sound(
     let mut meter = Meter::new(decoder.channels(), shown, sound.sample_rate, widths);
     let mut unit = Vec::new();
     let mut units = 0;
-    for sample in stream.samples.within(source.len) {
+    for sample in stream.samples.truncated_to(source.len) {
         source.seek(sample.offset)?;
         unit.resize(usize::try_from(sample.size).unwrap_or(0), 0);
         if source.read(&mut unit)? < unit.len() {

@@ -130,7 +130,7 @@ impl Samples {
                 ticks: self.ticks(),
             };
         }
-        let samples = self.within(len);
+        let samples = self.truncated_to(len);
         samples.fold(Present::default(), |present, sample| Present {
             count: present.count + 1,
             bytes: present.bytes + u64::from(sample.size),
@@ -175,7 +175,7 @@ impl Samples {
 
     /// The samples that a file of this length has. No more are told than the file can have, however
     /// large a table is.
-    pub(super) fn within(&self, len: u64) -> impl Iterator<Item = Sample> {
+    pub(super) fn truncated_to(&self, len: u64) -> impl Iterator<Item = Sample> {
         let mut chunks = self.chunks.iter();
         let mut chunk = Chunk {
             offset: 0,
@@ -278,7 +278,7 @@ mod tests {
             durations: vec![(u64::MAX, u32::MAX)],
             ..Samples::default()
         };
-        assert_eq!(samples.within(10).count(), 10);
+        assert_eq!(samples.truncated_to(10).count(), 10);
         assert_eq!(samples.ticks(), u64::MAX);
         assert_eq!(samples.bytes(), u64::MAX);
     }

@@ -29,7 +29,7 @@ pub(super) trait Data: Sized {
     }
 }
 
-/// Makes [`EventKind`] and everything that goes through all types.
+/// Makes [`EventPayload`] and everything that goes through all types.
 macro_rules! kinds {
     (
         own { $( $(#[$own_doc:meta])* $own:ident($own_type:ty) = $own_name:literal, )* }
@@ -40,16 +40,16 @@ macro_rules! kinds {
         /// Data that is large is boxed, so that moving an event is cheap.
         #[derive(Clone, Debug, PartialEq)]
         #[non_exhaustive]
-        pub enum EventKind {
+        pub enum EventPayload {
             $( $(#[$own_doc])* $own($own_type), )*
             $( $(#[$doc])* $name(Box<models::$name>), )*
             /// An event of a type that this version does not know; see
             /// [`Event::event_type`](super::Event::event_type) and
-            /// [`Event::data`](super::Event::data).
+            /// [`Event::raw_data`](super::Event::raw_data).
             Unknown,
         }
 
-        impl EventKind {
+        impl EventPayload {
             /// Every event type that this version reads into a type of its own.
             pub const KNOWN_TYPES: &'static [&'static str] = &[$($own_name,)* $($type_name,)*];
 

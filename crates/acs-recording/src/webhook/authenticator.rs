@@ -7,14 +7,14 @@ use http::request::Parts;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use super::token::TokenCheck;
+use super::token::TokenAuthenticator;
 use crate::error::{Error, ErrorKind};
 
 /// What a request must have for its events to be believed.
 ///
-/// Callbacks of Call Automation carry a token of the service ([`TokenCheck::callbacks`]). Event
+/// Callbacks of Call Automation carry a token of the service ([`TokenAuthenticator::callbacks`]). Event
 /// Grid's deliveries carry what the subscription is set up for: a token of Entra ID
-/// ([`TokenCheck::entra`]) or a [secret](Self::secret) in the URL. Join what comes to one address
+/// ([`TokenAuthenticator::entra`]) or a [secret](Self::secret) in the URL. Join what comes to one address
 /// with [`or`](Self::or).
 ///
 /// The handshake of `CloudEvents`, which comes once when a subscription is made, has the URL's secret
@@ -22,15 +22,15 @@ use crate::error::{Error, ErrorKind};
 /// where there are tokens only, the handshake is open to all: it gives nothing away, and deliveries
 /// are checked all the same. The validation event of the Event Grid schema is checked as any other.
 #[derive(Clone)]
-pub struct Check(Rule);
+pub struct Authenticator(Rule);
 
 #[derive(Clone)]
 enum Rule {
     Anybody,
     Secret(Secret),
-    Token(TokenCheck),
-    All(Arc<[Check; 2]>),
-    Any(Arc<[Check; 2]>),
+    Token(TokenAuthenticator),
+    All(Arc<[Authenticator; 2]>),
+    Any(Arc<[Authenticator; 2]>),
 }
 
 #[derive(Clone)]
@@ -42,10 +42,10 @@ struct Secret {
 /// A check that would let everybody in, or nobody.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct InvalidCheck(pub(super) &'static str);
+pub struct InvalidAuthenticator(pub(super) &'static str);
 
-impl From<InvalidCheck> for Error {
-    fn from(error: InvalidCheck) -> Self {
+impl From<InvalidAuthenticator> for Error {
+    fn from(error: InvalidAuthenticator) -> Self {
         Error::new(ErrorKind::InvalidInput, error.to_string())
     }
 }
@@ -59,9 +59,9 @@ pub(super) enum Verdict {
     Unavailable(&'static str),
 }
 
-impl Check {
+impl Authenticator {
     /// Anybody may post. For tests, and behind a gateway that checks.
-    pub fn none() -> Self {
+    pub fn allow_unauthenticated() -> Self {
         Self(Rule::Anybody)
     }
 
@@ -71,7 +71,10 @@ impl Check {
     /// The secret is shorter than 16 bytes, or has characters that mean something else in a query:
     /// a `+` arrives as a space, `&` and `#` end the secret, and `%41` arrives as `A`. All
     /// deliveries would be refused, and their events lost.
-    pub fn secret(parameter: impl Into<String>, secret: &str) -> Result<Self, InvalidCheck> {
+    pub fn secret(
+        parameter: impl Into<String>,
+        secret: &str,
+    ) -> Result<Self, InvalidAuthenticator> {
         Self::secrets(parameter, [secret])
     }
 
@@ -83,19 +86,21 @@ impl Check {
     pub fn secrets<'a>(
         parameter: impl Into<String>,
         secrets: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, InvalidCheck> {
+    ) -> Result<Self, InvalidAuthenticator> {
         let mut hashes = Vec::new();
         for secret in secrets {
             if secret.len() < 16 {
-                return Err(InvalidCheck("a secret of a webhook needs 16 bytes or more"));
+                return Err(InvalidAuthenticator(
+                    "a secret of a webhook needs 16 bytes or more",
+                ));
             }
             if let Some(reason) = changed_in_query(secret) {
-                return Err(InvalidCheck(reason));
+                return Err(InvalidAuthenticator(reason));
             }
             hashes.push(hash(secret));
         }
         if hashes.is_empty() {
-            return Err(InvalidCheck("there is no secret to check"));
+            return Err(InvalidAuthenticator("there is no secret to check"));
         }
         Ok(Self(Rule::Secret(Secret {
             parameter: parameter.into(),
@@ -104,7 +109,7 @@ impl Check {
     }
 
     /// A bearer token in the header `Authorization`.
-    pub fn token(token: TokenCheck) -> Self {
+    pub fn token(token: TokenAuthenticator) -> Self {
         Self(Rule::Token(token))
     }
 
@@ -161,18 +166,18 @@ impl Check {
     }
 }
 
-impl From<TokenCheck> for Check {
-    fn from(token: TokenCheck) -> Self {
+impl From<TokenAuthenticator> for Authenticator {
+    fn from(token: TokenAuthenticator) -> Self {
         Self::token(token)
     }
 }
 
-impl fmt::Debug for Check {
+impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Rule::Anybody => f.write_str("Check(none)"),
-            Rule::Secret(secret) => write!(f, "Check(secret in {:?})", secret.parameter),
-            Rule::Token(token) => write!(f, "Check({token:?})"),
+            Rule::Anybody => f.write_str("Authenticator(none)"),
+            Rule::Secret(secret) => write!(f, "Authenticator(secret in {:?})", secret.parameter),
+            Rule::Token(token) => write!(f, "Authenticator({token:?})"),
             Rule::All(both) => write!(f, "({:?} and {:?})", both[0], both[1]),
             Rule::Any(either) => write!(f, "({:?} or {:?})", either[0], either[1]),
         }
