@@ -2,6 +2,7 @@
 
 mod codegen;
 mod fuzz;
+mod lowest;
 mod metadata;
 mod msrv;
 mod packages;
@@ -68,7 +69,11 @@ enum Command {
     /// Fails if a dependency needs a newer compiler than `rust-version` in Cargo.toml
     Msrv,
     /// Fails if a package is not what crates.io and its readers need
-    Packages,
+    Packages {
+        /// Also builds each package by itself, with the lowest versions of dependencies that it allows
+        #[arg(long)]
+        build: bool,
+    },
     /// Runs all tests: unit, integration, examples and documentation
     Test {
         /// Arguments for `cargo test`, after `--`
@@ -175,7 +180,13 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Schemas { check } => write_schemas(check)?,
         Command::Fuzz(options) => fuzz::run(&options)?,
         Command::Msrv => print(&msrv::check(&Metadata::read()?)?)?,
-        Command::Packages => print(&packages::check(&Metadata::read()?)?)?,
+        Command::Packages { build } => {
+            let metadata = Metadata::read()?;
+            print(&packages::check(&metadata)?)?;
+            if build {
+                lowest::build_packages(&metadata)?;
+            }
+        }
         Command::Test { args } => suite::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)

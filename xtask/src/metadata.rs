@@ -1,6 +1,8 @@
 //! What `cargo metadata` says about the workspace and everything that it is built from.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -32,12 +34,23 @@ pub struct Package {
     pub publish: Option<Vec<String>>,
     pub targets: Vec<Target>,
     pub metadata: Value,
+    pub dependencies: Vec<Dependency>,
     pub manifest_path: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
 pub struct Target {
     pub kind: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct Dependency {
+    pub name: String,
+    pub req: String,
+    /// The registry; nothing for a member of the workspace.
+    pub source: Option<String>,
+    /// `dev`, `build`, or nothing.
+    pub kind: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -90,12 +103,21 @@ impl Package {
     }
 }
 
+/// The cargo that runs this command.
+pub fn program() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
 /// Runs cargo at the root of the workspace and returns what it prints.
 pub fn cargo(arguments: &[&str]) -> Result<String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    cargo_in(&crate::root(), arguments)
+}
+
+/// Runs cargo in a folder and returns what it prints.
+pub fn cargo_in(folder: &Path, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program())
         .args(arguments)
-        .current_dir(crate::root())
+        .current_dir(folder)
         .output()
         .context("cannot run cargo")?;
     if !output.status.success() {
