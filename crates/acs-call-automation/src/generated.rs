@@ -2153,7 +2153,7 @@ pub mod types {
         /// Fine code, such as 7000 when Call Automation ended the call or 8522 when something was not
         /// found.
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub inner_error_code: Option<i32>,
+        pub sub_code: Option<i32>,
     }
     /// Event data: all tones were played.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use acs_recording::{Error, ErrorKind, Hint};
 use serde_json::{Value, json};
 
-use crate::signal::Signal;
+use crate::stop::Signal;
 use crate::text::{one_line, put_path};
 
 const OTHER: u8 = 1;

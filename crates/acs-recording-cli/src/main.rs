@@ -5,26 +5,21 @@
     reason = "options are documented for a terminal, where backticks are in the way"
 )]
 
-mod call;
 mod cli;
-mod connect;
-mod content;
-mod download;
+mod client;
+mod commands;
 mod download_settings;
-#[cfg(feature = "emulator")]
-mod emulator;
-mod events;
+mod event_files;
 mod failure;
 mod files;
-mod inspect;
+mod identifier;
 mod log;
-mod metadata;
+mod metadata_document;
+mod options;
 mod output;
 mod progress;
-mod recording;
 mod saving;
-mod shell;
-mod signal;
+mod stop;
 mod text;
 
 use std::process::ExitCode;
@@ -33,9 +28,12 @@ use std::sync::{Arc, OnceLock};
 use clap::Parser as _;
 
 use cli::{Cli, Command};
+#[cfg(feature = "emulator")]
+use commands::emulator;
+use commands::{call, delete, download, events, inspect, metadata, recording, shell};
 use failure::Failure;
 use output::Output;
-use signal::{Signal, Stop};
+use stop::{Signal, Stop};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -63,7 +61,7 @@ fn start(cli: Cli, out: &Output) -> Result<ExitCode, Failure> {
     let runtime = runtime.enable_all().build().map_err(Failure::from)?;
     let advice = cli.command.when_interrupted();
     let outcome = runtime.block_on(async {
-        let stop = signal::asked_to_stop()?;
+        let stop = stop::asked_to_stop()?;
         if cli.command.ends_with_signal() {
             return run_until(stop, cli, out).await;
         }
@@ -109,7 +107,7 @@ async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
         Command::Stop(which) => recording::stop(which, global, out).await,
         Command::Wait(options) => recording::wait(options, global, out).await,
         Command::Download(options) => download::download(*options, global, out).await,
-        Command::Delete(options) => content::delete(options, global, out).await,
+        Command::Delete(options) => delete::delete(options, global, out).await,
         Command::Events(command) => events::run(command, global, out, stop).await,
         Command::Metadata(command) => metadata::run(&command, out),
         Command::Inspect(options) => inspect::run(options, out).await,

@@ -16,8 +16,8 @@ use std::process::ExitCode;
 use indicatif::MultiProgress;
 use serde_json::Value;
 
-use crate::cli::Format;
 use crate::failure::Failure;
+use crate::options::Format;
 use crate::text::{json_line, json_text, lines, one_line};
 
 /// Where results and notes go; cheap to clone.

@@ -111,7 +111,7 @@ struct TeamsExtensionUser {
 #[allow(dead_code, reason = "it only describes")]
 pub(crate) struct ResultInformation {
     code: Option<i32>,
-    inner_error_code: Option<i32>,
+    sub_code: Option<i32>,
     message: Option<String>,
     sip_details: Option<Diagnostics>,
     q850_details: Option<Diagnostics>,

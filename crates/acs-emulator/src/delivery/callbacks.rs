@@ -68,14 +68,14 @@ impl Callback {
             _ => Map::new(),
         };
         members.retain(|_, value| !value.is_null());
-        let Outcome(code, inner_error_code, message) = outcome;
+        let Outcome(code, sub_code, message) = outcome;
         for (member, value) in [
             ("callConnectionId", json!(about.connection)),
             ("serverCallId", json!(about.server_call)),
             ("correlationId", json!(about.correlation)),
             (
                 "resultInformation",
-                json!({"code": code, "subCode": inner_error_code, "message": message}),
+                json!({"code": code, "subCode": sub_code, "message": message}),
             ),
             ("version", json!(Client::API_VERSION)),
             ("publicEventType", json!(name)),

@@ -433,7 +433,7 @@ mod tests {
         (ErrorKind::ForbiddenHost, "forbidden-host"),
         (ErrorKind::OwnStorage, "own-storage"),
         (ErrorKind::NothingToDownload, "nothing-to-download"),
-        (ErrorKind::Io, "file"),
+        (ErrorKind::Io, "io"),
     ];
 
     #[test]

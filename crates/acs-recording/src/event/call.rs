@@ -90,7 +90,7 @@ pub struct CallEndReason {
     /// The code, in the style of an HTTP status.
     pub code: Option<i64>,
     /// The code in detail.
-    pub inner_error_code: Option<i64>,
+    pub sub_code: Option<i64>,
     /// The reason in words.
     pub phrase: Option<String>,
 }

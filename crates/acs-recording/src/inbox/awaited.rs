@@ -247,7 +247,7 @@ pub(super) fn failed(event: &Event) -> Error {
     );
     // Whatever the reason was, this one is not tried again.
     let error = error.lasting();
-    match result.and_then(|result| result.inner_error_code) {
+    match result.and_then(|result| result.sub_code) {
         Some(code) => error.with_code(code.to_string()),
         None => error,
     }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::measure::Meter;
+use super::levels::Meter;
 use super::media::{Format, Kind, MOST_CHANNELS, Media, Problem, Sound, Track, bit_rate};
 use super::pcm::{self, A_LAW, FLOAT, MU_LAW, PCM};
 use super::source::Source;
@@ -285,7 +285,7 @@ fn measure(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inspect::open::look_at;
+    use crate::commands::inspect::open::look_at;
 
     fn chunk(name: &str, content: &[u8]) -> Vec<u8> {
         let size = u32::try_from(content.len()).unwrap().to_le_bytes();

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::inspect::media::{Kind, Media, Picture};
-use crate::inspect::open::look_at;
-use crate::inspect::report::notes;
+use crate::commands::inspect::media::{Kind, Media, Picture};
+use crate::commands::inspect::open::look_at;
+use crate::commands::inspect::report::notes;
 
 fn boxed(name: &str, content: &[u8]) -> Vec<u8> {
     let size = u32::try_from(content.len() + 8).unwrap().to_be_bytes();

@@ -10,7 +10,7 @@ mod track;
 use std::time::Duration;
 
 use super::codec::Decoder;
-use super::measure::{Channel, Meter};
+use super::levels::{Channel, Meter};
 use super::media::{Format, MOST_CHANNELS, Media, Problem, Track};
 use super::source::Source;
 use boxes::{Content, header};

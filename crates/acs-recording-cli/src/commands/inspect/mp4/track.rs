@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::boxes::{Content, descriptor};
 use super::samples::{Present, Samples};
 use super::{time, timescale};
-use crate::inspect::media::{Kind, Picture, Sound, Track, bit_rate};
+use crate::commands::inspect::media::{Kind, Picture, Sound, Track, bit_rate};
 
 /// A track with its samples.
 pub(super) struct Stream {

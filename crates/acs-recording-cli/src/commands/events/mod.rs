@@ -14,9 +14,9 @@ use clap::{Args, Subcommand};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::cli::Global;
-use crate::content::read;
+use crate::event_files::read;
 use crate::failure::Failure;
+use crate::options::Global;
 use crate::output::Output;
 use crate::text::{compact_json, json_object};
 
@@ -55,7 +55,7 @@ pub(crate) async fn run(
     command: EventsCommand,
     global: &Global,
     out: &Output,
-    stop: crate::signal::Stop,
+    stop: crate::stop::Stop,
 ) -> Result<(), Failure> {
     match command {
         EventsCommand::Parse(options) => parse(&options, out).await,

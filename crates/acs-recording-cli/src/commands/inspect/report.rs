@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::measure::{self, Channel};
+use super::levels::{self, Channel};
 use super::media::{Kind, Media, Picture, Track};
-use crate::metadata::milliseconds;
+use crate::metadata_document::milliseconds;
 use crate::text::{clock, one_line, put_path};
 
 const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -186,7 +186,7 @@ pub(super) fn notes(media: &Media) -> Vec<String> {
 }
 
 fn is_silent(channel: &Channel) -> bool {
-    measure::decibels(channel.peak).is_none()
+    levels::decibels(channel.peak).is_none()
 }
 
 fn picture_hint(track: &Track, picture: &Picture) -> Option<String> {
@@ -230,7 +230,7 @@ pub(super) fn facts(channel: &Channel) -> String {
 }
 
 fn decibels(level: f64) -> String {
-    measure::decibels(level).map_or("silent".to_owned(), |level| format!("{level:.1} dBFS"))
+    levels::decibels(level).map_or("silent".to_owned(), |level| format!("{level:.1} dBFS"))
 }
 
 fn waveform(channel: &Channel) -> String {
@@ -238,7 +238,7 @@ fn waveform(channel: &Channel) -> String {
     let shown = |peak: f64| {
         let step = (1_u8..8).find(|&step| peak.sqrt() * 8.0 < f64::from(step) + 0.5);
         match step {
-            _ if measure::decibels(peak).is_none() => BLOCKS.first(),
+            _ if levels::decibels(peak).is_none() => BLOCKS.first(),
             step => BLOCKS.get(usize::from(step.unwrap_or(8))),
         }
     };
@@ -284,7 +284,7 @@ fn track_json((number, track): (usize, &Track)) -> Value {
 }
 
 fn channel_json((number, (channel, name)): (usize, (&Channel, &Option<String>))) -> Value {
-    let level = |level: f64| measure::decibels(level).map(|level| round(level, 10.0));
+    let level = |level: f64| levels::decibels(level).map(|level| round(level, 10.0));
     let columns = channel.waveforms.first().into_iter().flatten();
     json!({
         "channel": number,

@@ -13,10 +13,10 @@ use tokio::net::TcpListener;
 
 use super::handler::{Handler, Shared, download_worker};
 use super::serve::{Limits, Site, serve};
-use crate::cli::Global;
-use crate::connect::{client, cloud};
+use crate::client::{client, cloud};
 use crate::download_settings::Settings;
 use crate::failure::Failure;
+use crate::options::Global;
 use crate::output::Output;
 
 const SECRET: &str = "ACS_WEBHOOK_SECRET";
@@ -97,7 +97,7 @@ pub(super) async fn run(
     mut options: Listen,
     global: &Global,
     out: &Output,
-    stop: crate::signal::Stop,
+    stop: crate::stop::Stop,
 ) -> Result<(), Failure> {
     let cloud = cloud(global)?;
     let check = check(&options, cloud)?;

@@ -7,7 +7,7 @@ use symphonia_core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDec
 use symphonia_core::packet::PacketRef;
 use symphonia_core::units::{Duration, Timestamp};
 
-use super::measure::Meter;
+use super::levels::Meter;
 
 pub(super) struct Decoder {
     inner: Box<dyn AudioDecoder>,

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::measure::Channel;
+use super::levels::Channel;
 
 /// Files with more channels are absurd, and their levels would take much memory.
 pub(super) const MOST_CHANNELS: usize = 256;

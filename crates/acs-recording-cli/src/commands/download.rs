@@ -7,11 +7,11 @@ use acs_recording::{ContentUrl, Overwrite, RecordingClient, RecordingFileStatusU
 use clap::Args;
 use futures_util::{StreamExt as _, stream};
 
-use crate::cli::Global;
-use crate::connect::client;
-use crate::content::{Announced, ready_files};
+use crate::client::client;
 use crate::download_settings::{Settings, apply, usual_patience};
+use crate::event_files::{Announced, ready_files};
 use crate::failure::Failure;
+use crate::options::Global;
 use crate::output::Output;
 use crate::progress::{Bar, Count, patiently};
 use crate::saving::{

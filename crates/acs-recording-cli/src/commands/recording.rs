@@ -12,9 +12,10 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::cli::Global;
-use crate::connect::client;
+use crate::client::client;
 use crate::failure::Failure;
+use crate::identifier::identifier;
+use crate::options::Global;
 use crate::output::Output;
 
 /// Starts to record a call, and prints the recording's id
@@ -197,15 +198,6 @@ fn channel(text: &str) -> Result<(u8, CommunicationIdentifier), String> {
         .parse()
         .map_err(|_| format!("`{number}` is no channel; there are 0 to 4"))?;
     Ok((number, identifier(who)))
-}
-
-/// A raw id, or a telephone number as people write it.
-pub(crate) fn identifier(text: &str) -> CommunicationIdentifier {
-    if text.starts_with('+') {
-        CommunicationIdentifier::phone_number(text)
-    } else {
-        CommunicationIdentifier::new(text)
-    }
 }
 
 impl Call {

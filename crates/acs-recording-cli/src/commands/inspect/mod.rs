@@ -1,7 +1,7 @@
 //! `inspect`: a recording to look at.
 
 mod codec;
-mod measure;
+mod levels;
 mod media;
 mod mp3;
 mod mp4;

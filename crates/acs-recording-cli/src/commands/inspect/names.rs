@@ -9,7 +9,7 @@ use acs_recording::RecordingMetadata;
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::metadata::{is_empty, read};
+use crate::metadata_document::{is_empty, read};
 
 /// Manifests of a hundred thousand chunks are smaller.
 const LARGEST_MANIFEST: u64 = 64 << 20;

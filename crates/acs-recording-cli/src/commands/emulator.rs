@@ -32,7 +32,7 @@ pub(crate) struct EmulatorOptions {
 pub(crate) async fn run(
     options: EmulatorOptions,
     out: &Output,
-    mut stop: crate::signal::Stop,
+    mut stop: crate::stop::Stop,
 ) -> Result<(), Failure> {
     let options = options.options;
     let acs = options.start().await.map_err(failure)?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::codec::Decoder;
-use super::measure::Meter;
+use super::levels::Meter;
 use super::media::{Format, Kind, Media, Problem, Sound, Track, bit_rate};
 use super::source::Source;
 
@@ -268,7 +268,7 @@ fn measure(
     samples: u64,
     widths: &[usize],
     warnings: &mut Vec<String>,
-) -> Result<Vec<super::measure::Channel>, Problem> {
+) -> Result<Vec<super::levels::Channel>, Problem> {
     let first = walk.first;
     let Some(decoder) = Decoder::mp3(first.channels) else {
         return Ok(Vec::new());

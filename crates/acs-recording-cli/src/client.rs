@@ -14,10 +14,10 @@ use azure_core::http::{ClientOptions, Transport};
 use azure_identity as identity;
 use clap::ValueEnum as _;
 
-#[cfg(feature = "entra")]
-use crate::cli::EntraCredential;
-use crate::cli::{CloudName, Global};
 use crate::failure::Failure;
+#[cfg(feature = "entra")]
+use crate::options::EntraCredential;
+use crate::options::{CloudName, Global};
 
 const VARIABLE: &str = "ACS_CONNECTION_STRING";
 

@@ -6,11 +6,11 @@ use acs_recording::{CallConnection, CallConnectionId, CallProperties};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::cli::Global;
-use crate::connect::client;
+use crate::client::client;
 use crate::failure::Failure;
+use crate::identifier::identifier;
+use crate::options::Global;
 use crate::output::Output;
-use crate::recording::identifier;
 use crate::text::one_line;
 
 /// Makes and ends calls, which is where ids to record come from
@@ -124,7 +124,7 @@ pub(crate) async fn run(
             connected(&create.await?, options.common.within, out).await
         }
         CallCommand::Answer(options) => {
-            let context = crate::content::read(&options.context_file).await?;
+            let context = crate::event_files::read(&options.context_file).await?;
             let context = String::from_utf8_lossy(&context);
             let answer = calls.answer(context.trim(), &options.common.callback)?;
             connected(&answer.await?, options.common.within, out).await
