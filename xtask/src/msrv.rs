@@ -65,10 +65,7 @@ fn stated(metadata: &Metadata) -> Result<String> {
         .collect();
     match versions.iter().next() {
         Some(version) if versions.len() == 1 && !version.is_empty() => Ok(version.clone()),
-        _ => bail!(
-            "every package needs `rust-version.workspace = true`; there are {:?}",
-            versions
-        ),
+        _ => bail!("every package needs `rust-version.workspace = true`; there are {versions:?}"),
     }
 }
 
