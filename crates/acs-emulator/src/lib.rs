@@ -63,7 +63,7 @@
 //!
 //! ```text
 //! acs-emulator --https 127.0.0.1:0 --ca-out ca.pem \
-//!     --tls-name eu-storage.asm.skype.com --content-url https://eu-storage.asm.skype.com:0
+//!     --host-name eu-storage.asm.skype.com --content-origin https://eu-storage.asm.skype.com:0
 //! ```
 //!
 //! Clients have to trust `ca.pem` (`NODE_EXTRA_CA_CERTS`, or `connection_verify` in Python), and to

@@ -1,4 +1,4 @@
-//! What can be written on the command line.
+//! The command line: all commands with their options.
 
 use std::path::PathBuf;
 
@@ -10,11 +10,11 @@ use crate::commands::{call, delete, download, events, inspect, metadata, recordi
 use crate::options::Global;
 use crate::output::Output;
 
-/// Records calls with Azure Communication Services: start, control, download, look at.
+/// Records calls with Azure Communication Services: start, control, download and inspect recordings
 ///
-/// The resource and its key come from ACS_CONNECTION_STRING or --connection-string-file, never from
-/// the command line, where other users of the machine could read them. With ACS_ENDPOINT instead,
-/// Entra ID is asked for a token.
+/// The connection string comes from ACS_CONNECTION_STRING or --connection-string-file. It is never an
+/// argument, because other users of the machine can read arguments. With ACS_ENDPOINT or --endpoint,
+/// the command signs in with Microsoft Entra ID.
 ///
 /// Results go to standard output, everything else to standard error.
 #[derive(Debug, Parser)]
@@ -27,18 +27,18 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// Whether the emulator says what it is doing.
-    pub(crate) fn tells_what_happens(&self, out: &Output) -> bool {
-        self.command.is_emulator() && (out.talks_to_people() || self.global.verbose > 0)
+    /// Whether the emulator's activity is shown line by line.
+    pub(crate) fn shows_activity(&self, out: &Output) -> bool {
+        self.command.is_emulator() && (out.is_interactive() || self.global.verbose > 0)
     }
 }
 
 #[cfg(feature = "emulator")]
 const EXAMPLE: &str = "\
-Example, with a service on this machine:
+Example, with the emulator on this machine:
   acs-recording emulator                       # prints a connection string
   export ACS_CONNECTION_STRING='endpoint=…'    # in another terminal
-  acs-recording call create 8:acs:alice --callback https://app.example/calls
+  acs-recording call create 8:acs:alice --callback-url https://app.example/calls
   acs-recording start --server-call-id ID
   acs-recording stop RECORDING_ID
 ";
@@ -47,7 +47,7 @@ Example, with a service on this machine:
 const EXAMPLE: &str = "\
 Example:
   export ACS_CONNECTION_STRING='endpoint=…;accesskey=…'
-  acs-recording call create 8:acs:alice --callback https://app.example/calls
+  acs-recording call create 8:acs:alice --callback-url https://app.example/calls
   acs-recording start --server-call-id ID
   acs-recording stop RECORDING_ID
 ";
@@ -55,22 +55,22 @@ Example:
 const EXIT_CODES: &str = "
 Exit codes:
     0  done
-    1  the service refused or failed in another way, or a local file could not be used
-    2  the command line or a value on it is wrong
-    3  not authenticated, or not allowed
+    1  failed: the service rejected the request, or a local file cannot be used
+    2  the command line, or a value on it, is invalid
+    3  not authenticated or not authorized
     4  not found: the recording, the call or the content
-    5  network: no connection, or no answer in time
-    6  content is corrupt, expired or kept changing
-    7  not now: too many requests, the service is down, the content is not ready, or another program
-       writes to the file; try again
-    8  incomplete: what could be saved of a recording is saved, and something is missing
-  130  interrupted; a listener or an emulator that Ctrl-C ends has done its work: 0
-  143  ended by SIGTERM, as gently as by Ctrl-C";
+    5  network: no connection, or no response in time
+    6  the content is corrupt, expired, unreadable or kept changing
+    7  try again later: too many requests, the service is unavailable, the content is not ready, or
+       another program is writing the file
+    8  incomplete: part of a recording was saved, and something is missing
+  130  interrupted by Ctrl-C; a listener and the emulator exit with 0 then
+  143  terminated by SIGTERM, which shuts down as cleanly as Ctrl-C";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Start(Box<recording::Start>),
-    Status(recording::Which),
+    Status(recording::Status),
     Pause(recording::Pause),
     Resume(recording::Resume),
     Stop(recording::Stop),
@@ -79,7 +79,7 @@ pub(crate) enum Command {
     Delete(delete::Delete),
     #[command(
         subcommand,
-        after_help = "Example:\n  acs-recording events listen --no-check --count 1 > event.json"
+        after_help = "Example:\n  acs-recording events listen --allow-unauthenticated --count 1 > event.json"
     )]
     Events(events::EventsCommand),
     #[command(
@@ -90,35 +90,35 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     #[command(
         subcommand,
-        after_help = "Example:\n  acs-recording call create 8:acs:… --callback https://app.example/calls"
+        after_help = "Example:\n  acs-recording call create 8:acs:… --callback-url https://app.example/calls"
     )]
     Call(call::CallCommand),
     #[cfg(feature = "emulator")]
     Emulator(emulator::EmulatorOptions),
-    /// Prints a script that completes commands and options in a shell
+    /// Prints a shell completion script
     #[command(
         after_help = "Example:\n  acs-recording completions bash > ~/.local/share/bash-completion/completions/acs-recording"
     )]
     Completions {
-        /// The shell
+        /// Shell to complete for
         shell: clap_complete::Shell,
     },
-    /// Prints the manual page, or writes one for every command into a folder
+    /// Prints the manual page, or writes one page for each command to a folder
     #[command(after_help = "Example:\n  acs-recording man | man -l -")]
     Man {
-        /// Folder for the pages
+        /// Folder to write the pages to
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
 }
 
 impl Command {
-    /// Servers, and downloads over several connections.
+    /// Servers and parallel downloads use several threads.
     pub(crate) fn needs_threads(&self) -> bool {
         matches!(self, Self::Download(_)) || self.ends_with_signal()
     }
 
-    /// Whether a signal is the usual way to end it.
+    /// Whether a signal is the usual way to end the command.
     pub(crate) fn ends_with_signal(&self) -> bool {
         matches!(self, Self::Events(events::EventsCommand::Listen(_))) || self.is_emulator()
     }
@@ -131,22 +131,22 @@ impl Command {
         }
     }
 
-    /// How to go on after Ctrl-C or SIGTERM.
+    /// The hint after Ctrl-C or SIGTERM.
     pub(crate) fn when_interrupted(&self) -> &'static str {
         match self {
             Self::Download(_) => {
-                "what came in is kept in a .part file: run the same command again to go on from there"
+                "the downloaded part is kept in a .part file; run the same command again to resume"
             }
-            Self::Start(_) => "the recording may have been started all the same",
+            Self::Start(_) => "the recording may have been started",
             Self::Pause(_) | Self::Resume(_) | Self::Stop(_) => {
-                "whether it was done, `acs-recording status` tells"
+                "run `acs-recording status` to see whether it took effect"
             }
             Self::Delete(_) => {
-                "some of it may be deleted all the same: run the same command again for the rest"
+                "some content may have been deleted; run the same command again to delete the rest"
             }
             Self::Call(command) => command.when_interrupted(),
             Self::Inspect(options) => options.when_interrupted(),
-            Self::Man { dir: Some(_) } => "some pages may be there already",
+            Self::Man { dir: Some(_) } => "some pages may have been written",
             _ => "nothing was changed",
         }
     }

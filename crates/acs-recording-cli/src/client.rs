@@ -1,4 +1,4 @@
-//! From options and environment to a client.
+//! Makes a client from options and the environment.
 
 #[cfg(feature = "entra")]
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::options::{CloudName, Global};
 
 const VARIABLE: &str = "ACS_CONNECTION_STRING";
 
-/// The client that the options ask for. Sends nothing.
+/// Makes a client from the options. Sends no request.
 pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
     let mut builder = match resource(global)? {
         Resource::Keyed(resource) => RecordingClient::builder(resource),
@@ -39,23 +39,24 @@ pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
     if let Some(scope) = &global.token_scope {
         builder = builder.token_scope(scope);
     }
-    if let Some(address) = &global.send_to {
-        builder =
-            builder.send_to(endpoint(address).map_err(|failure| failure.about(&"--send-to"))?);
+    if let Some(address) = &global.custom_endpoint {
+        let address = endpoint(address);
+        let address = address.map_err(|failure| failure.context(&"--custom-endpoint"))?;
+        builder = builder.send_to(address);
     }
-    if let Some(limit) = global.timeout {
-        builder = builder.operation_timeout(limit).attempt_timeout(limit);
+    if let Some(timeout) = global.operation_timeout {
+        builder = builder.operation_timeout(timeout).attempt_timeout(timeout);
     }
-    if let Some(retries) = global.retries {
+    if let Some(retries) = global.max_retries {
         let attempts = retries.saturating_add(1);
         builder = builder.retry(RetryPolicy::default().max_attempts(attempts));
     }
-    for host in &global.allow_hosts {
+    for host in &global.allow_content_hosts {
         builder = builder.allow_content_host(host);
     }
     for path in &global.ca_certs {
         let wrong = |error: &dyn std::fmt::Display| {
-            Failure::usage(format!("--ca-cert {}: {error}", path.display())).of_file(path)
+            Failure::usage(format!("--ca-cert {}: {error}", path.display())).with_path(path)
         };
         let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
         let text = acs_recording::text::decode(&pem);
@@ -67,8 +68,8 @@ pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
     Ok(builder.build()?)
 }
 
-/// The cloud that the options or the environment name, or else that of the resource, if one is
-/// given; and otherwise the public one.
+/// The cloud of the options or the environment, otherwise that of the resource, otherwise the public
+/// cloud.
 pub(crate) fn cloud(global: &Global) -> Result<Cloud, Failure> {
     if let Some(cloud) = chosen_cloud(global)? {
         return Ok(cloud);
@@ -86,40 +87,40 @@ fn chosen_cloud(global: &Global) -> Result<Option<Cloud>, Failure> {
     if let Some(cloud) = global.cloud {
         return Ok(Some(cloud.into()));
     }
-    // Not by clap, for which an empty variable is a wrong value.
+    // clap would reject an empty variable.
     let Some(name) = variable("ACS_CLOUD") else {
         return Ok(None);
     };
     let cloud = CloudName::from_str(name.trim(), true).map_err(|_| {
-        Failure::usage(format!("ACS_CLOUD: `{name}` is no cloud"))
-            .advise("give public, us-gov or china")
+        Failure::usage(format!("ACS_CLOUD: `{name}` is not a cloud"))
+            .hint("use public, us-gov or china")
     })?;
     Ok(Some(cloud.into()))
 }
 
-/// What the credentials are for.
+/// The resource, and how to authenticate with it.
 enum Resource {
     Keyed(ConnectionString),
     #[cfg(feature = "entra")]
     Named(Endpoint),
 }
 
-/// What the command line says takes precedence over the environment.
+/// Options take precedence over the environment.
 fn resource(global: &Global) -> Result<Resource, Failure> {
     #[cfg(feature = "entra")]
     if let Some(text) = &global.endpoint {
-        // Not by clap, which sees no conflict when one stands before the command and one behind.
+        // clap does not see a conflict between a global option before the command and one after it.
         if global.connection_string_file.is_some() {
             let text = "--connection-string-file and --endpoint name two resources";
-            return Err(Failure::usage(text).advise("give one of them"));
+            return Err(Failure::usage(text).hint("use only one of them"));
         }
         return endpoint(text).map(Resource::Named);
     }
     if let Some(path) = &global.connection_string_file {
         let text = crate::files::read_text(path)?;
-        return from_connection_string(&text).map_err(|failure| failure.about_file(path));
+        return from_connection_string(&text).map_err(|failure| failure.context_file(path));
     }
-    // Not by clap, which would offer it as an option, and show its value in messages.
+    // clap would make it an option and show its value in messages.
     if let Some(text) = variable(VARIABLE) {
         return from_connection_string(&text);
     }
@@ -128,11 +129,11 @@ fn resource(global: &Global) -> Result<Resource, Failure> {
         return endpoint(&text).map(Resource::Named);
     }
     let places = if cfg!(feature = "entra") {
-        "set ACS_CONNECTION_STRING, or give --connection-string-file FILE, or set ACS_ENDPOINT to use Entra ID"
+        "set ACS_CONNECTION_STRING, pass --connection-string-file FILE, or set ACS_ENDPOINT to use Microsoft Entra ID"
     } else {
-        "set ACS_CONNECTION_STRING, or give --connection-string-file FILE"
+        "set ACS_CONNECTION_STRING, or pass --connection-string-file FILE"
     };
-    Err(Failure::usage("no resource is given").advise(places))
+    Err(Failure::usage("no resource is given").hint(places))
 }
 
 /// A variable of the environment that says something.
@@ -152,7 +153,7 @@ fn from_connection_string(text: &str) -> Result<Resource, Failure> {
         .map(Resource::Keyed)
         .map_err(|error: acs_recording::InvalidConnectionString| {
             Failure::usage(error.to_string())
-                .advise("copy it from the resource's page \"Keys\" in the Azure portal")
+                .hint("copy it from the page \"Keys\" of the resource in the Azure portal")
         })
 }
 
@@ -185,11 +186,11 @@ fn credential(
             return credential(found, cloud);
         }
     };
-    made.map_err(|error| Failure::usage(format!("no credential for Entra ID: {error}")))
+    made.map_err(|error| Failure::usage(format!("no Microsoft Entra ID credential: {error}")))
 }
 
-/// Tokens come from the authority of the cloud. Without one AZURE_AUTHORITY_HOST counts, and
-/// otherwise it is the public cloud.
+/// Selects the token authority of a cloud. Without a cloud, azure_identity uses AZURE_AUTHORITY_HOST
+/// or the public cloud.
 #[cfg(feature = "entra")]
 fn in_cloud(cloud: Option<Cloud>) -> ClientOptions {
     let configuration = match cloud {
@@ -204,7 +205,7 @@ fn in_cloud(cloud: Option<Cloud>) -> ClientOptions {
     }
 }
 
-/// The identity that AZURE_CLIENT_ID names, or else the machine's own.
+/// The identity that AZURE_CLIENT_ID names, otherwise the system-assigned one.
 #[cfg(feature = "entra")]
 fn managed_identity() -> azure_core::Result<Arc<dyn TokenCredential>> {
     let options = identity::ManagedIdentityCredentialOptions {
@@ -214,7 +215,7 @@ fn managed_identity() -> azure_core::Result<Arc<dyn TokenCredential>> {
     identity::ManagedIdentityCredential::new(Some(options)).map(|credential| credential as _)
 }
 
-/// What gives tokens to managed identities is on this machine or its link, and no proxy has it.
+/// The token endpoint of managed identities is local, so a proxy must not be used.
 #[cfg(feature = "entra")]
 fn on_this_machine() -> azure_core::Result<ClientOptions> {
     let client = reqwest::Client::builder()

@@ -1,4 +1,4 @@
-//! Files with events, as people have them.
+//! Reads events from files and standard input.
 
 use std::path::Path;
 
@@ -6,18 +6,18 @@ use acs_recording::{Event, EventPayload, Events, RecordingFileStatusUpdated};
 
 use crate::failure::Failure;
 
-/// A recording that an event announces.
+/// A recording that an event announces, with its event.
 #[derive(Debug)]
-pub(crate) struct Announced {
+pub(crate) struct AnnouncedRecording {
     pub(crate) event: Event,
     pub(crate) file: RecordingFileStatusUpdated,
 }
 
-/// The recordings that the events in a file tell of, and what is wrong with the first event that
-/// cannot be read. It takes no other with it: the last line of a listener may be cut off.
-pub(crate) async fn ready_files(
+/// The recordings that the events in a file announce, and the error of the first event that cannot
+/// be read. Such an event does not affect the others: the last line of a listener may be cut off.
+pub(crate) async fn announced_recordings(
     source: &Path,
-) -> Result<(Vec<Announced>, Option<Failure>), Failure> {
+) -> Result<(Vec<AnnouncedRecording>, Option<Failure>), Failure> {
     let body = read(source).await?;
     let mut files = Vec::new();
     let mut bad = None;
@@ -26,12 +26,12 @@ pub(crate) async fn ready_files(
             Ok(event) => {
                 if let EventPayload::RecordingFileStatusUpdated(file) = event.payload() {
                     let file = file.clone();
-                    files.push(Announced { event, file });
+                    files.push(AnnouncedRecording { event, file });
                 }
             }
             Err(_) if bad.is_some() => {}
             Err(error) => {
-                bad = Some(Failure::usage(error.to_string()).about_file(source));
+                bad = Some(Failure::usage(error.to_string()).context_file(source));
             }
         }
     }
@@ -39,13 +39,16 @@ pub(crate) async fn ready_files(
         return Ok((files, bad));
     }
     Err(bad.unwrap_or_else(|| {
-        Failure::usage(format!("{}: no files are announced", source.display()))
-            .of_file(source)
-            .advise("give an event RecordingFileStatusUpdated as Event Grid posts it")
+        Failure::usage(format!(
+            "{}: no event announces a recording",
+            source.display()
+        ))
+        .with_path(source)
+        .hint("pass a RecordingFileStatusUpdated event as Event Grid posts it")
     }))
 }
 
-/// A file, or standard input for `-`.
+/// Reads a file, or standard input for `-`.
 pub(crate) async fn read(source: &Path) -> Result<Vec<u8>, Failure> {
     let path = source.to_owned();
     let read = tokio::task::spawn_blocking(move || {

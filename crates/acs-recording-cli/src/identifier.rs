@@ -1,8 +1,8 @@
-//! Identifiers as people write them.
+//! Participants as the command line names them.
 
 use acs_recording::CommunicationIdentifier;
 
-/// A raw id, or a telephone number as people write it.
+/// Parses a raw id, or a phone number that begins with `+`.
 pub(crate) fn identifier(text: &str) -> CommunicationIdentifier {
     if text.starts_with('+') {
         CommunicationIdentifier::phone_number(text)

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Err(error) => return output::usage(&error),
     };
     let out = Output::new(cli.global.output, cli.global.verbose > 0);
-    log::start(cli.global.verbose, cli.tells_what_happens(&out), &out);
+    log::start(cli.global.verbose, cli.shows_activity(&out), &out);
     match start(cli, &out) {
         Ok(code) => code,
         Err(failure) => {
@@ -52,16 +52,16 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli, out: &Output) -> Result<ExitCode, Failure> {
-    // Threads cost time at the start, and most commands are one request.
+    // Starting threads takes time, and most commands send a single request.
     let mut runtime = if cli.command.needs_threads() {
         tokio::runtime::Builder::new_multi_thread()
     } else {
         tokio::runtime::Builder::new_current_thread()
     };
     let runtime = runtime.enable_all().build().map_err(Failure::from)?;
-    let advice = cli.command.when_interrupted();
+    let hint = cli.command.when_interrupted();
     let outcome = runtime.block_on(async {
-        let stop = stop::asked_to_stop()?;
+        let stop = stop::stop_signal()?;
         if cli.command.ends_with_signal() {
             return run_until(stop, cli, out).await;
         }
@@ -69,15 +69,15 @@ fn start(cli: Cli, out: &Output) -> Result<ExitCode, Failure> {
             outcome = run(cli, out, Box::pin(std::future::pending())) => {
                 outcome.map(|()| ExitCode::SUCCESS)
             }
-            by = stop => Err(Failure::stopped(by, advice)),
+            by = stop => Err(Failure::stopped(by, hint)),
         }
     });
-    // A read of standard input cannot be stopped and would keep the program.
+    // A blocking read of standard input cannot be cancelled and would keep the program running.
     runtime.shutdown_background();
     outcome
 }
 
-/// Runs what a signal ends as a rule. Ctrl-C is how people are done with it, and no failure.
+/// Runs a command that a signal usually ends, so that Ctrl-C is not a failure.
 async fn run_until(
     stop: impl Future<Output = Signal> + Send + 'static,
     cli: Cli,

@@ -1,4 +1,4 @@
-//! Metadata documents of recordings, as files.
+//! Reads metadata documents of recordings from files.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// Documents with hundreds of participants have some dozens of kilobytes.
-const LARGEST: u64 = 16 << 20;
-/// By these a document is known that says nothing else.
+/// A document with hundreds of participants has some dozens of kilobytes.
+const MAX_SIZE: u64 = 16 << 20;
+/// Members that identify a metadata document.
 const MEMBERS: [&str; 9] = [
     "resourceId",
     "callId",
@@ -30,8 +30,10 @@ pub(crate) fn read(path: &Path) -> Result<RecordingMetadata, Failure> {
     let io = |error| Failure::file(path, &error);
     let file = File::open(path).map_err(io)?;
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > LARGEST {
+    file.take(MAX_SIZE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
+    if bytes.len() as u64 > MAX_SIZE {
         let error = io::Error::other("too large for a metadata document");
         return Err(Failure::corrupt(path, &error));
     }
@@ -44,7 +46,7 @@ pub(crate) fn read(path: &Path) -> Result<RecordingMetadata, Failure> {
     Ok(document)
 }
 
-/// Whether JSON has members, and none of those of a metadata document.
+/// Whether JSON is an object without any member of a metadata document, or no object.
 fn is_other(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match serde_json::from_slice(bytes) {
@@ -55,12 +57,12 @@ fn is_other(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether nothing is known of what a document says: all its members are optional.
+/// Whether a document has no known member. All of them are optional.
 pub(crate) fn is_empty(document: &RecordingMetadata) -> bool {
     RecordingMetadata::parse(b"{}").is_ok_and(|nothing| nothing == *document)
 }
 
-/// JSON numbers need no more.
+/// Whole milliseconds, which fit into a JSON number.
 pub(crate) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

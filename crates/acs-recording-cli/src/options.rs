@@ -1,4 +1,4 @@
-//! Options of every command.
+//! Options that every command accepts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use acs_recording::Cloud;
 use clap::{Args, ValueEnum};
 
-/// Options of every command.
+/// Options that every command accepts.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Reads the connection string from this file instead of ACS_CONNECTION_STRING
+    /// File with the connection string, to use instead of ACS_CONNECTION_STRING
     #[arg(
         long,
         global = true,
@@ -18,8 +18,8 @@ pub(crate) struct Global {
     )]
     pub(crate) connection_string_file: Option<PathBuf>,
 
-    /// The resource's address, to use with Entra ID in place of a key; it goes before
-    /// ACS_CONNECTION_STRING [default: ACS_ENDPOINT]
+    /// Endpoint of the resource, to sign in with Microsoft Entra ID instead of an access key; takes
+    /// precedence over ACS_CONNECTION_STRING [default: ACS_ENDPOINT]
     #[cfg(feature = "entra")]
     #[arg(
         long,
@@ -29,21 +29,21 @@ pub(crate) struct Global {
     )]
     pub(crate) endpoint: Option<String>,
 
-    /// Who to be for Entra ID
+    /// Microsoft Entra ID credential to use
     #[cfg(feature = "entra")]
     #[arg(
         long,
         global = true,
         value_enum,
         default_value_t,
-        value_name = "WHICH",
+        value_name = "CREDENTIAL",
         help_heading = "Global options"
     )]
     pub(crate) credential: EntraCredential,
 
-    /// The cloud of the resource, where its address does not tell: who gives tokens and for what,
-    /// who signs them, and where Event Grid's events come from [default: that of the endpoint, or
-    /// else public] [env: ACS_CLOUD]
+    /// Azure cloud of the resource, if its endpoint does not show it; selects the token authority,
+    /// the token scope and the origin of Event Grid deliveries [default: the cloud of the endpoint,
+    /// otherwise public] [env: ACS_CLOUD]
     #[arg(
         long,
         global = true,
@@ -53,7 +53,7 @@ pub(crate) struct Global {
     )]
     pub(crate) cloud: Option<CloudName>,
 
-    /// What tokens of Entra ID are asked for, if it is not what the cloud suggests
+    /// Scope of Microsoft Entra ID tokens [default: the scope of the cloud]
     #[cfg(feature = "entra")]
     #[arg(
         long,
@@ -63,17 +63,17 @@ pub(crate) struct Global {
     )]
     pub(crate) token_scope: Option<String>,
 
-    /// Sends requests for the resource to this address, such as that of a front door or a tunnel;
-    /// they stay signed for the resource
+    /// Address to send requests to instead of the resource's own, such as a front door, a tunnel or
+    /// a private link; requests are still signed for the resource
     #[arg(
         long,
         global = true,
         value_name = "URL",
         help_heading = "Global options"
     )]
-    pub(crate) send_to: Option<String>,
+    pub(crate) custom_endpoint: Option<String>,
 
-    /// How results and errors are written
+    /// Output format of results and errors
     #[arg(
         long,
         global = true,
@@ -84,28 +84,28 @@ pub(crate) struct Global {
     )]
     pub(crate) output: Format,
 
-    /// Tells what is done, and all that is known about an error; twice tells more
+    /// Logs what the command does, and shows all details of an error; repeat for more
     ///
-    /// RUST_LOG selects logs more finely.
+    /// RUST_LOG selects logs in more detail.
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     pub(crate) verbose: u8,
 
-    /// How long one operation may take with its retries, such as `30s` or `2m`
+    /// Timeout of one operation including its retries, such as `30s` or `2m` [default: 2m]
     ///
-    /// The default is two minutes. A download's limit counts until its content begins to come in,
-    /// and it bounds the wait for content that is not ready.
+    /// For a download, it is the time until content arrives, and the time to wait for content that
+    /// is not ready.
     #[arg(long, global = true, value_parser = crate::text::duration, value_name = "TIME", help_heading = "Global options")]
-    pub(crate) timeout: Option<Duration>,
+    pub(crate) operation_timeout: Option<Duration>,
 
-    /// How often a request is sent again at the most [default: 4]
+    /// Maximum number of retries per request [default: 4]
     #[arg(long, global = true, value_name = "N", help_heading = "Global options")]
-    pub(crate) retries: Option<u32>,
+    pub(crate) max_retries: Option<u32>,
 
-    /// Trusts the certificate authorities in this PEM file too, beside the system's
+    /// PEM file of certificate authorities to trust in addition to the system's
     ///
-    /// For a proxy that looks into TLS, or an emulator with --https. May be repeated. Requests for
-    /// tokens of Entra ID and keys for checking them do not go by it: for these, add the authority to
-    /// the system's, or name a file with SSL_CERT_FILE.
+    /// Use it for a proxy that inspects TLS, or for an emulator with --https. Can be repeated. It does
+    /// not apply to requests for Microsoft Entra ID tokens and their signing keys: for these, add the
+    /// authority to the system's store, or set SSL_CERT_FILE.
     #[arg(
         long = "ca-cert",
         global = true,
@@ -114,26 +114,26 @@ pub(crate) struct Global {
     )]
     pub(crate) ca_certs: Vec<PathBuf>,
 
-    /// Sends credentials for content also to this host, with its port if that is another than 443,
-    /// or with a leading dot to all below a domain
+    /// Additional host that may receive credentials for content; include the port if it is not 443
     ///
-    /// For a host that you run. Events come from outside: that one names a host is no reason.
+    /// A leading dot allows all hosts below a domain. Allow only hosts that you operate: events come
+    /// from outside, and a host that an event names is not trustworthy for that reason.
     #[arg(
-        long = "allow-host",
+        long = "allow-content-host",
         global = true,
         value_name = "HOST",
         help_heading = "Global options"
     )]
-    pub(crate) allow_hosts: Vec<String>,
+    pub(crate) allow_content_hosts: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CloudName {
-    /// Azure for everybody
+    /// The public Azure cloud
     Public,
-    /// Azure Government of the United States
+    /// Azure Government (United States)
     UsGov,
-    /// Azure in China, operated by 21Vianet
+    /// Azure operated by 21Vianet (China)
     China,
 }
 
@@ -149,24 +149,24 @@ impl From<CloudName> for Cloud {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people: the plain value, or a table
+    /// Plain values and tables, for people
     #[default]
     Text,
-    /// For programs: one JSON object per line
+    /// One JSON object per line, for programs
     Json,
 }
 
 #[cfg(feature = "entra")]
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(crate) enum EntraCredential {
-    /// By variables: AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE mean `environment`,
-    /// IDENTITY_ENDPOINT or MSI_ENDPOINT `managed-identity` (a virtual machine has neither: name it),
-    /// and without any of them it is `cli`
+    /// `environment` if AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE is set, `managed-identity`
+    /// if IDENTITY_ENDPOINT or MSI_ENDPOINT is set, and `cli` otherwise; a virtual machine sets none
+    /// of these, so select `managed-identity` there
     #[default]
     Auto,
-    /// Whoever is signed in with `az login` or `azd auth login`
+    /// The account that is signed in with `az login` or `azd auth login`
     Cli,
-    /// The managed identity of this machine, or the user-assigned one of AZURE_CLIENT_ID
+    /// The managed identity of this machine; AZURE_CLIENT_ID selects a user-assigned identity
     ManagedIdentity,
     /// AZURE_TENANT_ID, AZURE_CLIENT_ID, and AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE
     Environment,

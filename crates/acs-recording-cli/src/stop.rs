@@ -1,4 +1,4 @@
-//! Being asked to stop.
+//! Signals that ask the program to stop.
 
 use std::io;
 use std::pin::Pin;
@@ -6,17 +6,17 @@ use std::pin::Pin;
 /// Completes when the program is asked to stop.
 pub(crate) type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Who asks.
+/// The signal that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// Somebody at the keyboard, by Ctrl-C.
+    /// SIGINT, usually from Ctrl-C.
     Interrupt,
-    /// The system, a supervisor of services or containers: SIGTERM.
+    /// SIGTERM, from a supervisor of services or containers.
     Terminate,
 }
 
 impl Signal {
-    /// What a shell says of a program that such a signal has ended: 128 and its number.
+    /// The exit code that shells use for the signal: 128 plus its number.
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -25,8 +25,8 @@ impl Signal {
     }
 }
 
-/// Completes on Ctrl-C, and where there is such a thing on SIGTERM.
-pub(crate) fn asked_to_stop() -> io::Result<impl Future<Output = Signal> + Send> {
+/// Completes on Ctrl-C and, on Unix, on SIGTERM.
+pub(crate) fn stop_signal() -> io::Result<impl Future<Output = Signal> + Send> {
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     #[cfg(unix)]

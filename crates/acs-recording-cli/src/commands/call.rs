@@ -1,4 +1,4 @@
-//! `call create|answer|get|hang-up`: enough to obtain ids in a trial.
+//! `call create|answer|get|hang-up`: the calls that recording needs.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::options::Global;
 use crate::output::Output;
 use crate::text::one_line;
 
-/// Makes and ends calls, which is where ids to record come from
+/// Creates, answers and ends calls, to get the ids that recording needs
 #[derive(Debug, Subcommand)]
 pub(crate) enum CallCommand {
     Create(Create),
     Answer(Answer),
-    /// Prints a call's ids and state
+    /// Prints the ids and the state of a call
     #[command(after_help = "\
 Example:
   acs-recording call get CALL_CONNECTION_ID --output json
@@ -29,46 +29,46 @@ JSON: {\"call_connection_id\", \"server_call_id\", \"state\", \"correlation_id\"
 }
 
 impl CallCommand {
-    /// How to go on after Ctrl-C.
+    /// The hint after Ctrl-C.
     pub(crate) fn when_interrupted(&self) -> &'static str {
         match self {
-            Self::Create(_) => "the call may have been made all the same",
-            Self::Answer(_) => "the call may have been answered all the same",
+            Self::Create(_) => "the call may have been created",
+            Self::Answer(_) => "the call may have been answered",
             Self::Get(_) => "nothing was changed",
-            Self::HangUp(_) => "whether it was done, `acs-recording call get` tells",
+            Self::HangUp(_) => "run `acs-recording call get` to see whether it took effect",
         }
     }
 }
 
-/// Calls somebody, and prints the call's ids when it is connected
+/// Calls one or more participants, and prints the ids of the call when it is connected
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  acs-recording call create 8:acs:… --callback https://app.example/calls
-  acs-recording call create +14255550123 --caller +14255550100 --callback https://app.example/calls
+  acs-recording call create 8:acs:… --callback-url https://app.example/calls
+  acs-recording call create +14255550123 --caller +14255550100 --callback-url https://app.example/calls
 
-JSON as of `call get`.")]
+JSON as for `call get`.")]
 pub(crate) struct Create {
-    /// Who is called: raw ids, or telephone numbers beginning with +
+    /// Participants to call: raw ids, or phone numbers that begin with +
     #[arg(required = true, value_name = "ID")]
     targets: Vec<String>,
-    /// Who calls: a number of the resource, or a user
+    /// Caller: a phone number of the resource, a user or a Teams app
     #[arg(long, value_name = "ID")]
     caller: Option<String>,
     #[command(flatten)]
     common: Common,
 }
 
-/// Answers a call that rings, and prints its ids when it is connected
+/// Answers an incoming call, and prints its ids when it is connected
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   acs-recording events parse event.json | jq -r .data.incomingCallContext > context
-  acs-recording call answer --context-file context --callback https://app.example/calls
+  acs-recording call answer --context-file context --callback-url https://app.example/calls
 
-JSON as of `call get`.")]
+JSON as for `call get`.")]
 pub(crate) struct Answer {
-    /// A file with `incomingCallContext` of the event `IncomingCall`, or `-` for standard input
+    /// File with the `incomingCallContext` of the event `IncomingCall`, or `-` for standard input
     #[arg(long, value_name = "FILE")]
     context_file: std::path::PathBuf,
     #[command(flatten)]
@@ -77,22 +77,22 @@ pub(crate) struct Answer {
 
 #[derive(Debug, Args)]
 struct Common {
-    /// Where the service posts what happens in the call
+    /// URL to which the service posts the events of the call
     #[arg(long, value_name = "URL")]
-    callback: String,
-    /// How long to wait until it is connected; 0 does not wait
+    callback_url: String,
+    /// Maximum time to wait until the call is connected; 0 does not wait
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = crate::text::duration)]
-    within: Duration,
+    timeout: Duration,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Connection {
-    /// This application's connection to the call
+    /// Call connection id of this application
     #[arg(value_name = "CALL_CONNECTION_ID")]
     id: CallConnectionId,
 }
 
-/// Leaves a call
+/// Leaves a call, or ends it for everyone
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -117,17 +117,17 @@ pub(crate) async fn run(
     match command {
         CallCommand::Create(options) => {
             let targets = options.targets.iter().map(|target| identifier(target));
-            let mut create = calls.create(targets, &options.common.callback)?;
+            let mut create = calls.create(targets, &options.common.callback_url)?;
             if let Some(caller) = &options.caller {
                 create = create.caller(identifier(caller))?;
             }
-            connected(&create.await?, options.common.within, out).await
+            connected(&create.await?, options.common.timeout, out).await
         }
         CallCommand::Answer(options) => {
             let context = crate::event_files::read(&options.context_file).await?;
             let context = String::from_utf8_lossy(&context);
-            let answer = calls.answer(context.trim(), &options.common.callback)?;
-            connected(&answer.await?, options.common.within, out).await
+            let answer = calls.answer(context.trim(), &options.common.callback_url)?;
+            connected(&answer.await?, options.common.timeout, out).await
         }
         CallCommand::Get(connection) => {
             let call = calls.connection(connection.id);
@@ -147,18 +147,18 @@ pub(crate) async fn run(
     }
 }
 
-async fn connected(call: &CallConnection, within: Duration, out: &Output) -> Result<(), Failure> {
+async fn connected(call: &CallConnection, timeout: Duration, out: &Output) -> Result<(), Failure> {
     let properties = match call.answer() {
-        Some(answer) if within.is_zero() => answer.clone(),
+        Some(properties) if timeout.is_zero() => properties.clone(),
         _ => {
-            // Whoever interrupts the wait needs the id to end the call.
+            // The id is needed to end the call if the wait is interrupted.
             out.note(&format!("waiting until {} is connected", call.id()));
             let wait = call
                 .wait_until_connected()
-                .timeout(within)
+                .timeout(timeout)
                 .poll_interval(Duration::from_millis(500));
             wait.await.map_err(|error| {
-                Failure::from(error).advise(format!("its connection is {}", call.id()))
+                Failure::from(error).hint(format!("the call connection is {}", call.id()))
             })?
         }
     };

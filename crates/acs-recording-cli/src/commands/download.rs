@@ -8,20 +8,22 @@ use clap::Args;
 use futures_util::{StreamExt as _, stream};
 
 use crate::client::client;
-use crate::download_settings::{Settings, apply, usual_patience};
-use crate::event_files::{Announced, ready_files};
+use crate::download_settings::{Settings, apply, default_ready_timeout};
+use crate::event_files::{AnnouncedRecording, announced_recordings};
 use crate::failure::Failure;
 use crate::options::Global;
 use crate::output::Output;
-use crate::progress::{Bar, Count, patiently};
+use crate::progress::{Bar, Count, with_waiting_note};
 use crate::saving::{
-    AT_ONCE, Deletes, file_json, incomplete, is_nothing, line, note, save, skipped, tell,
+    CONCURRENCY, DeletePolicy, file_json, incomplete, is_nothing_to_save, line, note_resumed,
+    report_saved, report_skipped, save,
 };
 
-/// Downloads files, or all files of recordings
+/// Downloads single files, or all files of recordings
 ///
-/// Large files come in over several connections, and up to four files at the same time. Interrupt it
-/// at any time: the same command goes on where it was. A download that fails stops no other.
+/// Large files use several connections, and up to four downloads run at the same time. You can
+/// interrupt the command at any time: the same command resumes the downloads. A failure does not stop
+/// the other downloads.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -30,24 +32,24 @@ Examples:
   acs-recording download --event event.json --dir recordings --delete-after
   curl … | acs-recording download --event - --dir recordings
 
-A recording leaves ID.manifest.json beside its files, which says what was saved and verified. It is
-deleted from the service only if every file was verified by this run, or has the SHA-256 that an
-earlier run wrote into the manifest. A recording of which something is missing is saved as far as it
-can be, told with exit code 8, and not deleted. Recordings in storage of your own, and events that
-announce nothing, are noted and are no failure.
+ID.manifest.json beside the files of a recording lists what was saved and verified. With
+--delete-after, a recording is deleted from the service only if this run verified every file, or
+if every file has the SHA-256 that an earlier run wrote to the manifest. If something is missing,
+the rest is saved, the exit code is 8, and nothing is deleted. Recordings in your own storage, and
+events that announce no files, are skipped with a note and are not failures.
 
-JSON: {\"path\", \"bytes\", \"sha256\", \"transferred\"} for each file; for an event one line for each
+JSON: {\"path\", \"bytes\", \"sha256\", \"transferred\"} for each file. With --event, one line for each
 recording: {\"recording_id\", \"chunks\": [{\"index\", \"media\": FILE, \"metadata\": FILE}], \"missing\":
-[{\"index\", \"document_id\", \"end_reason\"}], \"warnings\", \"complete\", \"manifest\", \"deleted\"} with
-FILE as above, or {\"recording_id\", \"skipped\": \"own-storage\" or \"nothing-to-download\"}. Lines come
-in the order in which downloads are done.")]
+[{\"index\", \"document_id\", \"end_reason\"}], \"warnings\", \"complete\", \"manifest\", \"deleted\"}, where
+FILE is as above, or {\"recording_id\", \"skipped\": \"own-storage\" or \"nothing-to-download\"}. Lines
+appear in the order in which downloads complete.")]
 #[command(group = clap::ArgGroup::new("place").required(true).args(["file", "dir"]))]
 pub(crate) struct Download {
-    /// The `contentLocation` or `metadataLocation` of an event
+    /// `contentLocation` or `metadataLocation` of an event
     #[arg(value_name = "URL", required_unless_present = "event")]
     urls: Vec<ContentUrl>,
 
-    /// The file to write, for one URL
+    /// File to write, for a single URL
     #[arg(
         short = 'o',
         long = "to",
@@ -56,12 +58,12 @@ pub(crate) struct Download {
     )]
     file: Option<PathBuf>,
 
-    /// A file with events `RecordingFileStatusUpdated`, or `-` for standard input: downloads all
-    /// chunks and their metadata
+    /// File with RecordingFileStatusUpdated events, or `-` for standard input; downloads all chunks
+    /// and their metadata
     #[arg(long, value_name = "FILE", conflicts_with = "urls")]
     event: Option<PathBuf>,
 
-    /// The folder for the files, which is made if need be; they are called after their documents,
+    /// Folder for the files, created if it does not exist; files are named after their documents,
     /// such as `ID.wav`, and with --event `ID.000.wav` and `ID.000.json`
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -69,12 +71,12 @@ pub(crate) struct Download {
     #[command(flatten)]
     settings: Settings,
 
-    /// Deletes the recording from the service, once all of it is here and verified; only an event
-    /// says what is to be deleted
+    /// Deletes each recording from the service after all its files are saved and verified; requires
+    /// --event
     #[arg(long, requires = "event", conflicts_with = "urls")]
     delete_after: bool,
 
-    /// With --delete-after: deletes what is saved of a recording even if something is missing
+    /// With --delete-after, deletes the saved files from the service even if others are missing
     #[arg(long, requires = "delete_after")]
     delete_incomplete: bool,
 }
@@ -84,7 +86,7 @@ pub(crate) async fn download(
     global: &Global,
     out: &Output,
 ) -> Result<(), Failure> {
-    options.settings.time_limit(global.timeout);
+    options.settings.operation_timeout(global.operation_timeout);
     let client = client(global)?;
     match (&options.event, &options.dir) {
         (Some(source), Some(folder)) => recordings(&client, source, folder, &options, out).await,
@@ -99,10 +101,10 @@ async fn recordings(
     options: &Download,
     out: &Output,
 ) -> Result<(), Failure> {
-    let (mut announced, unreadable) = ready_files(source).await?;
-    // An event may have been delivered twice.
+    let (mut announced, unreadable) = announced_recordings(source).await?;
+    // Event Grid may have delivered an event twice.
     let mut seen: HashMap<String, Vec<RecordingFileStatusUpdated>> = HashMap::new();
-    announced.retain(|Announced { file, .. }| {
+    announced.retain(|AnnouncedRecording { file, .. }| {
         let same = seen.entry(client.download_recording(file).file_stem());
         let same = same.or_default();
         let is_new = same
@@ -115,10 +117,10 @@ async fn recordings(
     });
     let (all, several) = (&Count::files(out, announced.len()), announced.len() > 1);
     let downloads = announced.iter().map(|announced| async move {
-        let Announced { event, file } = announced;
+        let AnnouncedRecording { event, file } = announced;
         let download = client.download_recording(file).event(event);
         let name = download.file_stem();
-        let deletes = Deletes {
+        let deletes = DeletePolicy {
             complete: options.delete_after,
             incomplete: options.delete_incomplete,
         };
@@ -126,21 +128,21 @@ async fn recordings(
         all.next();
         let failed = |failure: Failure| {
             if several {
-                failure.about(&name)
+                failure.context(&name)
             } else {
                 failure
             }
         };
         match saved {
             Ok(saved) => {
-                tell(file, &saved, &options.settings, out)?;
+                report_saved(file, &saved, &options.settings, out)?;
                 incomplete(&saved).map_or(Ok(()), |failure| Err(failed(failure)))
             }
-            Err(error) if is_nothing(&error) => skipped(file, &error, out),
+            Err(error) if is_nothing_to_save(&error) => report_skipped(file, &error, out),
             Err(error) => Err(failed(error.into())),
         }
     });
-    some_at_a_time(downloads.collect(), out).await?;
+    run_concurrently(downloads.collect(), out).await?;
     unreadable.map_or(Ok(()), Err)
 }
 
@@ -156,45 +158,45 @@ async fn files(client: &RecordingClient, options: &Download, out: &Output) -> Re
         if options.dir.is_some() {
             download = download.overwrite(Overwrite::Skip);
         }
-        let download = apply!(&options.settings, download, usual_patience(None));
+        let download = apply!(&options.settings, download, default_ready_timeout(None));
         let download = download.on_progress(bar.listener());
-        let saved = patiently(download.to_file(path), &bar, &name(path), out).await;
+        let saved = with_waiting_note(download.to_file(path), &bar, &name(path), out).await;
         drop(bar);
         all.next();
         let saved = saved.map_err(|error| {
             let failure = Failure::from(error);
             if several {
-                failure.about_file(path)
+                failure.context_file(path)
             } else {
-                failure.of_file(path)
+                failure.with_path(path)
             }
         })?;
-        note(&saved, out);
+        note_resumed(&saved, out);
         let text = line(&saved, options.settings.sha256);
         out.result(&text, &file_json(&saved))
     });
-    some_at_a_time(downloads.collect(), out).await
+    run_concurrently(downloads.collect(), out).await
 }
 
-/// Which file each URL goes into.
+/// The file for each URL.
 fn targets(options: &Download) -> Result<BTreeMap<PathBuf, &ContentUrl>, Failure> {
     if let Some(file) = &options.file {
         if file.as_os_str() == "-" {
             return Err(Failure::usage(
-                "-o writes no standard output: what came in is checked first",
+                "-o cannot write to standard output, because content is verified first",
             )
-            .advise("give the name of a file"));
+            .hint("pass a file name"));
         }
         if file.is_dir() {
             let text = format!("-o {} is a folder", file.display());
-            let failure = Failure::usage(text).of_file(file);
-            return Err(failure.advise("give --dir to download into it"));
+            let failure = Failure::usage(text).with_path(file);
+            return Err(failure.hint("use --dir to download into a folder"));
         }
         return match options.urls.as_slice() {
             [url] => Ok(BTreeMap::from([(file.clone(), url)])),
             _ => Err(
-                Failure::usage("-o names one file, and there are several URLs")
-                    .advise("give --dir DIR instead"),
+                Failure::usage("-o names one file, but there are several URLs")
+                    .hint("use --dir DIR instead"),
             ),
         };
     }
@@ -205,15 +207,15 @@ fn targets(options: &Download) -> Result<BTreeMap<PathBuf, &ContentUrl>, Failure
         if let Some(other) = targets.insert(path.clone(), url)
             && other != url
         {
-            let text = format!("{} would be the file of two URLs", path.display());
-            let failure = Failure::usage(text).of_file(&path);
-            return Err(failure.advise("download one of them with -o"));
+            let text = format!("{} is the file name of two URLs", path.display());
+            let failure = Failure::usage(text).with_path(&path);
+            return Err(failure.hint("download one of them with -o"));
         }
     }
     Ok(targets)
 }
 
-/// What a file is called: after its document, or else after the last part of the URL.
+/// The file name for a URL: the document id, or else the last segment.
 fn file_name(url: &ContentUrl) -> String {
     let mut parts = url.as_url().path().rsplit('/');
     let last = parts.next().unwrap_or_default();
@@ -236,12 +238,12 @@ fn file_name(url: &ContentUrl) -> String {
     }
 }
 
-/// Runs some of them at the same time. A failure stops no other; the first is the outcome.
-async fn some_at_a_time<F>(downloads: Vec<F>, out: &Output) -> Result<(), Failure>
+/// Runs some downloads at a time. All of them run; the first failure is the result.
+async fn run_concurrently<F>(downloads: Vec<F>, out: &Output) -> Result<(), Failure>
 where
     F: Future<Output = Result<(), Failure>>,
 {
-    let mut downloads = stream::iter(downloads).buffer_unordered(AT_ONCE);
+    let mut downloads = stream::iter(downloads).buffer_unordered(CONCURRENCY);
     let mut first = None;
     while let Some(outcome) = downloads.next().await {
         match outcome {
@@ -265,7 +267,7 @@ mod tests {
     use super::file_name;
 
     #[test]
-    fn files_are_called_after_documents() {
+    fn files_are_named_after_documents() {
         for (url, name) in [
             ("v1/objects/0-weu-d1-5a/content/video", "0-weu-d1-5a.mp4"),
             (

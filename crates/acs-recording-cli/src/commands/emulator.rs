@@ -1,4 +1,4 @@
-//! `emulator`: the service on this machine.
+//! `emulator`: runs the service on this machine.
 
 use acs_emulator::Emulator;
 use acs_emulator::cli::Options;
@@ -7,13 +7,13 @@ use clap::Args;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Runs the service on this machine: calls, recordings, content and events
+/// Runs an emulator of the service on this machine: calls, recordings, content and events
 ///
-/// On a terminal it prints the connection string, and then what happens. Elsewhere, and with
-/// --output json, one line of JSON on standard output tells the addresses and connection strings
-/// when it is ready; -v adds what happens on standard error.
+/// On a terminal, it prints the connection string and then its activity. Otherwise, and with --output
+/// json, it prints one line of JSON with addresses and connection strings when it is ready; -v adds
+/// its activity on standard error.
 ///
-/// Ctrl-C or SIGTERM ends it. The key is made for this run and opens nothing else.
+/// Ctrl-C or SIGTERM ends it. The access key is generated for each run.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,8 +22,8 @@ Examples:
   acs-recording emulator --https 127.0.0.1:8443 --ca-out ca.pem    # for --ca-cert ca.pem
 
 JSON: {\"event\": \"ready\", \"connection_string\", \"endpoint\", \"https_connection_string\",
-\"https_endpoint\", \"admin\", \"ca_file\"}; a name of a file that is not UTF-8 has its bytes in
-ca_file_base64")]
+\"https_endpoint\", \"admin\", \"ca_file\"}; ca_file_base64 has the bytes of a file
+name that is not UTF-8.")]
 pub(crate) struct EmulatorOptions {
     #[command(flatten)]
     options: Options,
@@ -36,7 +36,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let options = options.options;
     let acs = options.start().await.map_err(failure)?;
-    if out.talks_to_people() {
+    if out.is_interactive() {
         out.line(&welcome(&acs, &options))?;
     } else {
         out.json(&options.ready(&acs))?;
@@ -70,20 +70,20 @@ fn failure(error: acs_emulator::Error) -> Failure {
     }
 }
 
-/// How to go on, for people.
+/// The text that a terminal shows first.
 fn welcome(acs: &Emulator, options: &Options) -> String {
     let endpoint = acs.http_endpoint().or(acs.https_endpoint());
     let endpoint = endpoint.unwrap_or_default();
     let (key, admin) = (acs.access_key(), acs.admin_url().unwrap_or_default());
-    // Only https needs one.
+    // Only HTTPS needs it.
     let trust = match options.ca_file() {
         Some(file) if acs.http_endpoint().is_none() => format!("--ca-cert {} ", file.display()),
         _ => String::new(),
     };
     format!(
-        "The service runs at {endpoint} until Ctrl-C; its admin interface is at {admin}.\n\
+        "The emulator runs at {endpoint}. Its admin interface is at {admin}. Press Ctrl-C to stop it.\n\
          In another terminal:\n\n  \
          export ACS_CONNECTION_STRING='endpoint={endpoint}/;accesskey={key}'\n  \
-         acs-recording {trust}call create 8:acs:alice 8:acs:bob --callback https://app.example/calls\n"
+         acs-recording {trust}call create 8:acs:alice 8:acs:bob --callback-url https://app.example/calls\n"
     )
 }

@@ -12,19 +12,19 @@ use crate::metadata_document::{is_empty, milliseconds, read};
 use crate::output::Output;
 use crate::text::{clock, one_line};
 
-/// Reads the metadata document of a recording
+/// Reads metadata documents of recordings
 #[derive(Debug, Subcommand)]
 pub(crate) enum MetadataCommand {
-    /// Prints what a metadata document says: when, how long, who is on which channel
+    /// Prints a metadata document: start, duration, format, and the participant of each channel
     #[command(after_help = "\
 Example:
   acs-recording metadata show recordings/0-weu-d1-….000.json
 
 JSON: {\"call_id\", \"document_id\", \"chunk_index\", \"start\", \"duration_ms\", \"content\", \"channel\",
-\"format\", \"participants\": [{\"id\", \"channel\"}], \"pauses\": [{\"start\", \"duration_ms\"}]}; what the
-document does not say is null.")]
+\"format\", \"participants\": [{\"id\", \"channel\"}], \"pauses\": [{\"start\", \"duration_ms\"}]}; a member
+is null if the document does not have it.")]
     Show {
-        /// The document, as `download` saved it
+        /// Metadata document, as `download` saves it
         file: PathBuf,
     },
 }
@@ -33,7 +33,7 @@ pub(crate) fn run(command: &MetadataCommand, out: &Output) -> Result<(), Failure
     let MetadataCommand::Show { file } = command;
     let document = read(file)?;
     let text = if is_empty(&document) {
-        "the document says nothing of a recording".to_owned()
+        "the document is empty".to_owned()
     } else {
         text(&document)
     };

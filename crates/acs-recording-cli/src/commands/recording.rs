@@ -18,7 +18,7 @@ use crate::identifier::identifier;
 use crate::options::Global;
 use crate::output::Output;
 
-/// Starts to record a call, and prints the recording's id
+/// Starts recording a call, and prints the id of the recording
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -32,35 +32,37 @@ pub(crate) struct Start {
     #[command(flatten)]
     call: Call,
 
-    /// What is recorded
+    /// Content and format of the recording
     #[arg(long, value_enum, default_value_t)]
-    media: Kind,
+    media: MediaOption,
 
-    /// Puts a participant on a channel of unmixed media: `0=8:acs:…`, `1=+14255550123`
+    /// Channel of a participant in unmixed media, such as `0=8:acs:…` or `1=+14255550123`; can be
+    /// repeated
     #[arg(long = "channel", value_name = "N=ID", value_parser = channel)]
     channels: Vec<(u8, CommunicationIdentifier)>,
 
-    /// Gives the first channels of unmixed media to these participants, in order
-    #[arg(long = "order", value_name = "ID")]
-    order: Vec<String>,
+    /// Participant for the next channel of unmixed media, beginning with channel 0; can be repeated
+    #[arg(long, value_name = "ID")]
+    channel_order: Vec<String>,
 
-    /// Begins paused
+    /// Starts the recording paused
     #[arg(long)]
     paused: bool,
 
-    /// Where the service posts changes of the recording's state
+    /// URL to which the service posts state changes of the recording
     #[arg(long, value_name = "URL")]
-    callback: Option<String>,
+    state_callback_url: Option<String>,
 
-    /// A container of Azure Blob Storage of your own for the files
+    /// Azure Blob Storage container of your own to which the service writes the files
     #[arg(long, value_name = "URL")]
-    storage: Option<String>,
+    storage_container_url: Option<String>,
 
-    /// Makes a repeated start the same start, when both have this id and time
+    /// Repeatability id: starts with the same id and --first-sent are one start
     #[arg(long, value_name = "UUID")]
     repeatability_id: Option<Uuid>,
 
-    /// When the start with this id was sent first, such as 2026-03-12T09:30:00Z [default: now]
+    /// Time when the start with this repeatability id was first sent, such as 2026-03-12T09:30:00Z
+    /// [default: now]
     #[arg(long, value_name = "TIME", requires = "repeatability_id")]
     first_sent: Option<Timestamp>,
 
@@ -69,61 +71,61 @@ pub(crate) struct Start {
     wait: bool,
 }
 
-/// Exactly one of them.
+/// Exactly one of these is required.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 #[allow(clippy::struct_field_names, reason = "they are the names of options")]
 struct Call {
-    /// The call, by `serverCallId` of `CallConnected`
+    /// Server call id, from the event `CallConnected`
     #[arg(long, value_name = "ID")]
     server_call_id: Option<ServerCallId>,
-    /// The group call, by its GUID
+    /// Group call id, a GUID
     #[arg(long, value_name = "GUID")]
     group_call_id: Option<GroupCallId>,
-    /// The call in a room
+    /// Room id
     #[arg(long, value_name = "ID")]
     room_id: Option<RoomId>,
-    /// The call, by this application's connection to it
+    /// Call connection id of this application
     #[arg(long, value_name = "ID")]
     call_connection_id: Option<CallConnectionId>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Kind {
-    /// Sound and pictures, all participants together
+enum MediaOption {
+    /// Mixed audio and video
     #[default]
     Mp4,
-    /// Sound, all participants together, compressed
+    /// Mixed audio, compressed
     Mp3,
-    /// Sound, all participants together
+    /// Mixed audio, uncompressed
     Wav,
-    /// Sound as WAV with up to five channels, one for each participant
+    /// Unmixed audio as WAV: up to five channels, one for each participant
     Unmixed,
 }
 
 #[derive(Debug, Args)]
 struct Id {
-    /// The recording's id, as `start` prints it
+    /// Id of the recording, as `start` prints it
     #[arg(value_name = "RECORDING_ID")]
     id: RecordingId,
 }
 
-/// Prints whether a recording is active
+/// Prints the state of a recording: active or inactive
 ///
-/// A paused recording is inactive, and so is one that has not begun yet. One that was stopped is not
-/// found (exit code 4).
+/// A recording is inactive while it is paused and before it begins. A stopped recording is not found
+/// (exit code 4).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   acs-recording status RECORDING_ID
 
 JSON: {\"recording_id\", \"state\", \"kind\"}")]
-pub(crate) struct Which {
+pub(crate) struct Status {
     #[command(flatten)]
     recording: Id,
 }
 
-/// Pauses a recording: what is said until `resume` is not in the file
+/// Pauses a recording; nothing is recorded until `resume`
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -135,7 +137,7 @@ pub(crate) struct Pause {
     recording: Id,
 }
 
-/// Goes on with a paused recording
+/// Resumes a paused recording
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -147,16 +149,15 @@ pub(crate) struct Resume {
     recording: Id,
 }
 
-/// Ends a recording; its files follow with an event some minutes later
+/// Stops a recording; an event announces its files a few minutes later
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   acs-recording stop RECORDING_ID
 
-One that is over already counts as stopped, which a note says.
+A recording that has already ended counts as stopped, with a note.
 
-JSON: {\"recording_id\", \"done\": \"stopped\", \"was_over\"}; was_over is true when there was nothing
-left to stop.")]
+JSON: {\"recording_id\", \"done\": \"stopped\", \"already_ended\"}")]
 pub(crate) struct Stop {
     #[command(flatten)]
     recording: Id,
@@ -166,21 +167,21 @@ pub(crate) struct Stop {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  acs-recording wait RECORDING_ID --until active --within 30s
+  acs-recording wait RECORDING_ID --until active --timeout 30s
 
-JSON: {\"recording_id\", \"state\"}. When it takes longer, the exit code is 5.")]
+JSON: {\"recording_id\", \"state\"}. The exit code is 5 if the timeout expires.")]
 pub(crate) struct Wait {
     #[command(flatten)]
     recording: Id,
-    /// The state
+    /// State to wait for
     #[arg(long, value_enum, default_value_t)]
     until: State,
-    /// How long to wait at the most
+    /// Maximum time to wait
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = crate::text::duration)]
-    within: Duration,
-    /// The pause between two questions
+    timeout: Duration,
+    /// Time between two requests for the state
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = crate::text::duration)]
-    every: Duration,
+    interval: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -196,7 +197,7 @@ fn channel(text: &str) -> Result<(u8, CommunicationIdentifier), String> {
         .ok_or("write NUMBER=ID, such as 0=8:acs:…")?;
     let number = number
         .parse()
-        .map_err(|_| format!("`{number}` is no channel; there are 0 to 4"))?;
+        .map_err(|_| format!("`{number}` is not a channel; use 0 to 4"))?;
     Ok((number, identifier(who)))
 }
 
@@ -206,21 +207,21 @@ impl Call {
         let target = target.or(self.group_call_id.map(CallTarget::Group));
         let target = target.or(self.room_id.map(CallTarget::Room));
         let target = target.or(self.call_connection_id.map(CallTarget::Connection));
-        target.ok_or_else(|| Failure::usage("no call is given"))
+        target.ok_or_else(|| Failure::usage("no call is specified"))
     }
 }
 
 pub(crate) async fn start(options: Start, global: &Global, out: &Output) -> Result<(), Failure> {
-    let has_channels = !options.channels.is_empty() || !options.order.is_empty();
-    if has_channels && options.media != Kind::Unmixed {
-        return Err(Failure::usage("only unmixed media has channels").advise("add --media unmixed"));
+    let has_channels = !options.channels.is_empty() || !options.channel_order.is_empty();
+    if has_channels && options.media != MediaOption::Unmixed {
+        return Err(Failure::usage("only unmixed media has channels").hint("add --media unmixed"));
     }
     let media = match options.media {
-        Kind::Mp4 => Media::mixed_mp4(),
-        Kind::Mp3 => Media::mixed_mp3(),
-        Kind::Wav => Media::mixed_wav(),
-        Kind::Unmixed => {
-            let order = options.order.iter().map(|who| identifier(who));
+        MediaOption::Mp4 => Media::mixed_mp4(),
+        MediaOption::Mp3 => Media::mixed_mp3(),
+        MediaOption::Wav => Media::mixed_wav(),
+        MediaOption::Unmixed => {
+            let order = options.channel_order.iter().map(|who| identifier(who));
             let media = Media::unmixed_wav().order(order);
             let channels = options.channels.into_iter();
             channels
@@ -232,10 +233,10 @@ pub(crate) async fn start(options: Start, global: &Global, out: &Output) -> Resu
     if options.paused {
         start = start.paused();
     }
-    if let Some(url) = &options.callback {
+    if let Some(url) = &options.state_callback_url {
         start = start.state_callback(url)?;
     }
-    if let Some(url) = &options.storage {
+    if let Some(url) = &options.storage_container_url {
         start = start.storage(url)?;
     }
     if let Some(id) = options.repeatability_id {
@@ -245,30 +246,27 @@ pub(crate) async fn start(options: Start, global: &Global, out: &Output) -> Resu
         start = start.first_sent(time.into());
     }
     let recording = start.await?;
-    let answer = recording.start_response();
-    let mut state = answer.and_then(|answer| answer.state.clone());
+    let response = recording.start_response();
+    let mut state = response.and_then(|response| response.state.clone());
     if options.wait {
-        // Whoever interrupts the wait needs the id to stop the recording.
+        // The id is needed to stop the recording if the wait is interrupted.
         out.note(&format!(
-            "started {}, waiting until it is active",
+            "started {}; waiting until it is active",
             recording.id()
         ));
         let wait = recording
             .wait_until(RecordingState::Active)
             .poll_interval(Duration::from_millis(250));
         wait.await.map_err(|error| {
-            Failure::from(error).advise(format!(
-                "it was started all the same, as {}",
-                recording.id()
-            ))
+            Failure::from(error).hint(format!("the recording was started as {}", recording.id()))
         })?;
         state = Some(RecordingState::Active);
     }
     let json = json!({
         "recording_id": recording.id(),
         "state": state.map(|state| state.to_string()),
-        "kind": answer.and_then(|answer| Some(answer.kind.as_ref()?.to_string())),
-        "outcome_follows": answer.is_some_and(|answer| answer.outcome_follows),
+        "kind": response.and_then(|response| Some(response.kind.as_ref()?.to_string())),
+        "outcome_follows": response.is_some_and(|response| response.outcome_follows),
     });
     out.result(recording.id().as_str(), &json)
 }
@@ -277,7 +275,7 @@ fn recording(id: Id, global: &Global) -> Result<Recording, Failure> {
     Ok(client(global)?.recording(id.id))
 }
 
-pub(crate) async fn status(which: Which, global: &Global, out: &Output) -> Result<(), Failure> {
+pub(crate) async fn status(which: Status, global: &Global, out: &Output) -> Result<(), Failure> {
     let recording = recording(which.recording, global)?;
     let properties = recording.properties().await?;
     let state = properties.state.to_string();
@@ -303,19 +301,20 @@ pub(crate) async fn resume(which: Resume, global: &Global, out: &Output) -> Resu
 
 pub(crate) async fn stop(which: Stop, global: &Global, out: &Output) -> Result<(), Failure> {
     let recording = recording(which.recording, global)?;
-    let was_over = match recording.stop().await {
+    let already_ended = match recording.stop().await {
         Ok(()) => false,
-        // The service itself says so: it is not what a gateway has no way to.
+        // The code shows that the response is the service's, not a gateway's.
         Err(error) if error.service_code() == Some(ServiceCode::NotFound) => true,
         Err(error) => return Err(error.into()),
     };
-    if was_over {
+    if already_ended {
         out.note(
-            "note: there is no such recording any more: it was stopped, its call is over, or the id \
-             is not of this resource",
+            "note: the recording was not found: it has already ended, or its id belongs to another \
+             resource",
         );
     }
-    let json = json!({"recording_id": recording.id(), "done": "stopped", "was_over": was_over});
+    let json =
+        json!({"recording_id": recording.id(), "done": "stopped", "already_ended": already_ended});
     out.result("stopped", &json)
 }
 
@@ -331,8 +330,8 @@ pub(crate) async fn wait(options: Wait, global: &Global, out: &Output) -> Result
     };
     let wait = recording
         .wait_until(state.clone())
-        .timeout(options.within)
-        .poll_interval(options.every);
+        .timeout(options.timeout)
+        .poll_interval(options.interval);
     wait.await?;
     let state = state.to_string();
     let json = json!({"recording_id": recording.id(), "state": state});

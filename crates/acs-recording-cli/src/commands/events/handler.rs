@@ -1,4 +1,4 @@
-//! What a listener does with events.
+//! Handles the events of the listener.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,23 +10,25 @@ use acs_recording::webhook::{EventHandler, HandlerError};
 use acs_recording::{Error, ErrorKind, Event, EventPayload, InvalidEvent, RecordingClient};
 use tokio::sync::Notify;
 
-use super::event_json;
-use super::listen::Listen;
+use super::event_json::event_json;
+use super::options::Listen;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::saving::{AT_ONCE, Deletes, incomplete, is_nothing, save, skipped, tell};
+use crate::saving::{
+    CONCURRENCY, DeletePolicy, incomplete, is_nothing_to_save, report_saved, report_skipped, save,
+};
 
-/// What the webhook and the downloads behind it have in common.
+/// State that the webhook and the downloads share.
 pub(super) struct Shared {
     options: Listen,
     out: Output,
     handled: AtomicUsize,
-    /// Why nothing more can be printed.
-    lost: Mutex<Option<io::Error>>,
-    enough: Notify,
+    /// Why standard output cannot be written any more.
+    output_error: Mutex<Option<io::Error>>,
+    done: Notify,
 }
 
-/// Prints events, and spools those that tell of recordings if these are to be downloaded.
+/// Prints events, and spools those that announce recordings if these are downloaded.
 pub(super) struct Handler {
     shared: Arc<Shared>,
     spool: Option<Spool>,
@@ -38,24 +40,27 @@ impl Shared {
             options,
             out,
             handled: AtomicUsize::new(0),
-            lost: Mutex::default(),
-            enough: Notify::new(),
+            output_error: Mutex::default(),
+            done: Notify::new(),
         }
     }
 
-    /// Waits until the listener has no reason to go on.
-    pub(super) async fn enough(&self) {
-        self.enough.notified().await;
+    /// Waits until the listener is to exit.
+    pub(super) async fn done(&self) {
+        self.done.notified().await;
     }
 
-    /// Prints an event. If that fails no event will do any better, and the listener ends.
+    /// Prints an event. If that fails, the listener exits.
     fn print(&self, event: &Event) -> Result<(), HandlerError> {
         let printed = self.out.delivered_json_text(&event_json(event));
         printed.map_err(|error| {
-            let refusal = HandlerError::retry(format!("the event was not printed: {error}"));
-            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            self.enough.notify_one();
-            refusal
+            let rejection = HandlerError::retry(format!("the event was not printed: {error}"));
+            *self
+                .output_error
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(error);
+            self.done.notify_one();
+            rejection
         })
     }
 
@@ -66,30 +71,30 @@ impl Shared {
             .count
             .is_some_and(|wanted| wanted.get() == count)
         {
-            self.enough.notify_one();
+            self.done.notify_one();
         }
     }
 
-    pub(super) fn tell_what_was_left(&self, spool: &Spool) {
+    pub(super) fn note_left_from_before(&self, spool: &Spool) {
         if let Some(events) = recordings(spool.pending()) {
-            let text = format!("{events} left from before: they are taken up again");
+            let text = format!("{events} left from an earlier run; resuming");
             self.out.note(&text);
         }
     }
 
-    pub(super) fn tell_what_is_left(&self, spool: &Spool) {
+    pub(super) fn note_left_for_later(&self, spool: &Spool) {
         if let Some(events) = recordings(spool.pending()) {
             let folder = spool.folder().display();
             self.out.note(&format!(
-                "{events} left in {folder}: the next start goes on from there"
+                "{events} left in {folder}; the next start resumes"
             ));
         }
     }
 
-    /// Whoever has read enough, as `head` does, has not made an error.
+    /// A reader that closed the pipe, as `head` does, is not an error.
     pub(super) fn outcome(&self) -> Result<(), Failure> {
-        let lost = self.lost.lock();
-        match lost.unwrap_or_else(PoisonError::into_inner).take() {
+        let error = self.output_error.lock();
+        match error.unwrap_or_else(PoisonError::into_inner).take() {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
             _ => Ok(()),
         }
@@ -115,14 +120,15 @@ impl Handler {
 
 impl EventHandler for Handler {
     async fn handle(&self, event: Event) -> Result<(), HandlerError> {
-        let tells_of_files = matches!(event.payload(), EventPayload::RecordingFileStatusUpdated(_));
-        let Some(spool) = self.spool.as_ref().filter(|_| tells_of_files) else {
+        let announces_files =
+            matches!(event.payload(), EventPayload::RecordingFileStatusUpdated(_));
+        let Some(spool) = self.spool.as_ref().filter(|_| announces_files) else {
             self.shared.print(&event)?;
             self.shared.count();
             return Ok(());
         };
-        // A repeated delivery is not told again. Should the spool fail after the line was written,
-        // the event comes again and so does the line, which is better than none.
+        // A repeated delivery is not printed again. If the spool fails after the line was written,
+        // the event is delivered and printed again, which is better than not at all.
         if !spool.contains(&event).await? {
             self.shared.print(&event)?;
         }
@@ -135,17 +141,17 @@ impl EventHandler for Handler {
         let failure = Failure::usage(error.to_string());
         if let Some(spool) = &self.spool {
             let kept = spool.put_unreadable(error).await?;
-            let advice = format!("it is kept in {}", kept.display());
-            out.failure(&failure.advise(advice));
+            let hint = format!("it is kept in {}", kept.display());
+            out.failure(&failure.hint(hint));
         } else {
-            out.failure(&failure.advise("this is what came:"));
+            out.failure(&failure.hint("the body follows"));
             out.note(&String::from_utf8_lossy(error.raw()));
         }
         Ok(())
     }
 }
 
-/// Downloads what is in the spool, and tells what became of it.
+/// Downloads the recordings of spooled events, and reports the outcomes.
 pub(super) fn download_worker(
     shared: &Arc<Shared>,
     spool: &Spool,
@@ -158,20 +164,23 @@ pub(super) fn download_worker(
     });
     let (shared, folder) = (Arc::clone(shared), spool.folder().to_owned());
     worker
-        .concurrency(AT_ONCE)
+        .concurrency(CONCURRENCY)
         .on_outcome(move |event, outcome| {
             match outcome {
                 Outcome::Deferred { error, delay, .. } => {
                     let seconds = delay.max(Duration::from_secs(1)).as_secs();
-                    let next = format!("it is tried again in {seconds} s");
-                    return shared.out.failure(&failure(event, error).and_then(&next));
+                    let next = format!("retrying in {seconds} s");
+                    return shared.out.failure(&failure(event, error).then_hint(&next));
                 }
                 Outcome::Noted { error, expired, .. } => {
                     if let (Some(own), EventPayload::RecordingFileStatusUpdated(file)) = (
-                        error.source().downcast_ref().filter(|own| is_nothing(own)),
+                        error
+                            .source()
+                            .downcast_ref()
+                            .filter(|own| is_nothing_to_save(own)),
                         event.payload(),
                     ) {
-                        if let Err(failure) = skipped(file, own, &shared.out) {
+                        if let Err(failure) = report_skipped(file, own, &shared.out) {
                             shared.out.failure(&failure);
                         }
                         return shared.count();
@@ -179,11 +188,11 @@ pub(super) fn download_worker(
                     let kept = folder.join("noted");
                     let kept = kept.display();
                     let next = if expired {
-                        format!("it was tried for 24 hours; the event is kept in {kept}")
+                        format!("gave up after 24 hours; the event is kept in {kept}")
                     } else {
-                        format!("it is not tried again; the event is kept in {kept}")
+                        format!("it will not be retried; the event is kept in {kept}")
                     };
-                    shared.out.failure(&failure(event, error).and_then(&next));
+                    shared.out.failure(&failure(event, error).then_hint(&next));
                 }
                 _ => {}
             }
@@ -203,17 +212,17 @@ async fn download(
         return Ok(());
     };
     let (settings, download) = (&options.settings, client.download_recording(file));
-    let deletes = Deletes {
+    let deletes = DeletePolicy {
         complete: options.delete_after,
         incomplete: false,
     };
     let saved = save(download.event(event), file, folder, settings, deletes, out).await?;
     if saved.may_be_completed() {
-        let text = "a metadata document of the recording is not there yet";
+        let text = "a metadata document of the recording does not exist yet";
         return Err(Error::new(ErrorKind::ContentNotReady, text).into());
     }
-    let told = tell(file, &saved, settings, out);
-    for failure in told.err().into_iter().chain(incomplete(&saved)) {
+    let reported = report_saved(file, &saved, settings, out);
+    for failure in reported.err().into_iter().chain(incomplete(&saved)) {
         out.failure(&failure);
     }
     Ok(())
@@ -224,5 +233,5 @@ fn failure(event: &Event, error: HandlerError) -> Failure {
         Ok(error) => Failure::from(*error),
         Err(error) => Failure::other(error.as_ref()),
     };
-    failure.about(&format_args!("event {}", event.id))
+    failure.context(&format_args!("event {}", event.id))
 }

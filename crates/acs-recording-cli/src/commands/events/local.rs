@@ -1,4 +1,4 @@
-//! Who may post where nothing else tells: programs of this machine, and no page in its browser.
+//! Without authentication, accepts programs of this machine, but not web pages in its browser.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,7 +14,7 @@ pub(super) fn refusal<B>(
     here: SocketAddr,
 ) -> Option<(StatusCode, &'static str)> {
     let headers = request.headers();
-    // Who sends a header twice means to be judged by one and understood by the other.
+    // A repeated header could be checked once and understood differently later.
     let text = |name: &HeaderName| {
         let mut values = headers.get_all(name).iter();
         let value = values.next()?;
@@ -26,22 +26,23 @@ pub(super) fn refusal<B>(
         None => text(&HOST),
     };
     let host = host.unwrap_or_default();
-    // A name of somebody else may lead here all the same.
+    // A foreign name can resolve to this machine (DNS rebinding).
     if !is_here(host, here.ip()) {
-        let reason = "without a check, the Host of a request must be this machine: set a secret, \
-                      or use localhost";
+        let reason = "without authentication, the Host header must name this machine; set a \
+                      secret, or use localhost";
         return Some((StatusCode::FORBIDDEN, reason));
     }
     let is_own = |origin: &str| origin.eq_ignore_ascii_case(&format!("http://{host}"));
     let is_foreign = text(&ORIGIN).is_some_and(|origin| !is_own(origin));
     let site = text(&SEC_FETCH_SITE);
     if is_foreign || site.is_some_and(|site| !["same-origin", "none"].contains(&site)) {
-        let reason = "without a check, web pages of other origins must not post: set a secret";
+        let reason = "without authentication, requests from web pages of other origins are rejected; set a \
+                      secret";
         return Some((StatusCode::FORBIDDEN, reason));
     }
-    // Whether it is JSON the webhook looks at itself.
+    // The webhook itself checks that the body is JSON.
     if request.method() == Method::POST && text(&CONTENT_TYPE).is_none_or(str::is_empty) {
-        let reason = "without a check, a Content-Type of JSON is needed";
+        let reason = "without authentication, the Content-Type must be JSON";
         return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
     }
     None

@@ -1,4 +1,4 @@
-//! Serving a webhook within limits.
+//! Serves the webhook with limits on connections and time.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,16 +23,16 @@ use tower_service::Service as _;
 
 use super::local;
 
-/// What clients may cost.
+/// Limits on what clients can use.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
-    /// How many connections are open at the same time; others wait until they are accepted.
+    /// Maximum number of open connections; others wait to be accepted.
     connections: usize,
-    /// How long a client may take for the headers of a request, and stay idle before the next one.
+    /// Time for the headers of a request, and idle time before the next request.
     headers: Duration,
-    /// How long a client may take for an answer, once it keeps the server waiting with it.
+    /// Time for a client to read a response once the connection is blocked.
     answer: Duration,
-    /// How long open requests may keep a listener that is to end.
+    /// Time for open requests to complete on shutdown.
     grace: Duration,
 }
 
@@ -47,19 +47,19 @@ impl Default for Limits {
     }
 }
 
-/// After a failure to accept, such as for want of file descriptors.
+/// Pause after a failure to accept, such as a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A service of HTTP with what it needs to know of whoever asks.
+/// The router, and which clients it accepts.
 #[derive(Clone)]
 pub(super) struct Site {
     pub(super) router: Router,
-    /// Whether only programs of this machine, and no web pages, may post.
+    /// Whether only programs of this machine, not web pages, may post.
     pub(super) is_local: bool,
     pub(super) limits: Limits,
 }
 
-/// Serves until `stop` completes, and then for as long as open requests need, within bounds.
+/// Serves until `stop` completes, and then until open requests complete or time out.
 pub(super) async fn serve(listener: TcpListener, site: Site, stop: impl Future<Output = ()>) {
     let slots = Arc::new(Semaphore::new(site.limits.connections));
     let (ending, end) = watch::channel(false);
@@ -73,7 +73,7 @@ pub(super) async fn serve(listener: TcpListener, site: Site, stop: impl Future<O
                     connections.spawn(connection(stream, slot, site.clone(), end.clone()));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a connection was not accepted");
+                    tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -83,7 +83,7 @@ pub(super) async fn serve(listener: TcpListener, site: Site, stop: impl Future<O
     drop(listener);
     ending.send_replace(true);
     let all = async { while connections.join_next().await.is_some() {} };
-    // Somebody may hold a connection for longer.
+    // A client may hold its connection for longer.
     let _ = tokio::time::timeout(site.limits.grace, all).await;
 }
 
@@ -124,15 +124,15 @@ async fn connection(
         }
     };
     if let Err(error) = served {
-        tracing::debug!(%error, "a connection broke off");
+        tracing::debug!(%error, "connection closed with an error");
     }
 }
 
-/// A connection that ends when its client does not take what it asked for.
+/// A connection that is closed when its client does not read the response.
 struct Taking {
     stream: TcpStream,
     patience: Duration,
-    /// Since the client had the server wait; none while everything is sent.
+    /// Deadline while a write is blocked.
     end: Option<Pin<Box<Sleep>>>,
 }
 
@@ -170,11 +170,11 @@ impl AsyncWrite for Taking {
             .end
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         ready!(end.as_mut().poll(context));
-        let text = "the client does not take its answer";
+        let text = "the client does not read the response";
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
     }
 
-    /// Follows when all is written, and not after every byte that a client takes.
+    /// Reset when everything is written, not after every byte that the client reads.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.end = None;
         Pin::new(&mut self.stream).poll_flush(context)
@@ -193,7 +193,7 @@ async fn respond(
     if site.is_local
         && let Some((status, reason)) = local::refusal(&request, here)
     {
-        tracing::warn!(reason, "a request was refused");
+        tracing::warn!(reason, "request rejected");
         let mut response = Response::new(Body::from(format!("{reason}\n")));
         *response.status_mut() = status;
         return Ok(response);

@@ -1,4 +1,4 @@
-//! `inspect`: a recording to look at.
+//! `inspect`: shows what is in a recording.
 
 mod codec;
 mod levels;
@@ -23,14 +23,14 @@ use crate::failure::Failure;
 use crate::output::Output;
 use report::Report;
 
-/// Shows what is in a recording: format, tracks, length, and for each channel a waveform and levels
+/// Shows format, tracks, duration, and a waveform with levels for each channel of a recording
 ///
-/// The file may be WAV, MP3 or MP4; its content tells which, not its name. A file that is cut off is
-/// reported as such, with what is there.
+/// The file is WAV, MP3 or MP4. The format is detected from the content, not from the name. A
+/// truncated file is reported as truncated, with its readable part.
 ///
 /// The level is the root mean square of all samples, relative to the loudest possible square wave.
-/// Speech is the share of moments of 20 ms that are louder than -45 dBFS. Pictures are not decoded:
-/// the sizes of coded frames only hint at a video that is black or still.
+/// Speech is the share of 20 ms windows that are louder than -45 dBFS. Video is not decoded: the sizes
+/// of its coded frames only suggest that it is black or still.
 ///
 /// Participants' names come from the metadata document beside the file: the one that
 /// `NAME.manifest.json` lists, `NAME.json` for `NAME.wav`, or `0-acsmetadata.json` and
@@ -46,41 +46,41 @@ Examples:
 JSON, for every format: {\"path\", \"format\", \"duration_ms\", \"truncated\", \"sample_rate\", \"bits\",
 \"metadata\", \"tracks\": [{\"track\", \"kind\", \"codec\", \"duration_ms\", \"bytes\", \"bit_rate\", …}],
 \"channels\": [{\"channel\", \"track\", \"participant\", \"rms_dbfs\", \"peak_dbfs\", \"speech\", \"silence\",
-\"waveform\"}], \"warnings\": [TEXT], \"notes\": [TEXT]}. format is wav, mp3 or mp4, kind is audio, video or other. Tracks
-with sound also have channels, sample_rate and bits; those with pictures have width, height,
-frame_rate, frames, key_frames, frame_bytes and key_frame_bytes, the last two on average. metadata
-is the document used for names. Levels are null for digital silence, speech and silence are shares
-of 1, and waveform has the peak of each of --width spans, from 0 to 1. channels is empty where
-levels are not known. warnings tell what is missing or wrong, notes what may well be intended, such
-as silence. A path that is not UTF-8 is also given as path_base64.
+\"waveform\"}], \"warnings\": [TEXT], \"notes\": [TEXT]}. format is wav, mp3 or mp4, kind is audio,
+video or other. Tracks with sound also have channels, sample_rate and bits; those with pictures
+have width, height, frame_rate, frames, key_frames, frame_bytes and key_frame_bytes, the last two
+on average. metadata is the document used for names. Levels are null for digital silence, speech
+and silence are shares of 1, and waveform has the peak of each of --width spans, from 0 to 1.
+channels is empty where levels are not known. warnings tell what is missing or wrong, notes what
+may well be intended, such as silence. A path that is not UTF-8 is also given as path_base64.
 
-Exit codes: 0 also for a file that is cut off; 6 if nothing in it can be read.")]
+Exit codes: 0 also for a truncated file; 6 if nothing in the file can be read.")]
 pub(crate) struct Inspect {
-    /// The files
+    /// Files to inspect
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The metadata document of a single file; takes precedence over one beside it
+    /// Metadata document of a single file; takes precedence over a document beside the file
     #[arg(long, value_name = "FILE")]
     metadata: Option<PathBuf>,
-    /// Also draws a single file as a PNG picture; replaces no file other than a PNG picture
+    /// Writes the waveforms of a single file to a PNG image; overwrites only PNG images
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
-    /// Width of waveforms, in characters
+    /// Width of the waveforms in characters
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u16).range(8..=1000))]
     width: u16,
 }
 
 impl Inspect {
-    /// How to go on after Ctrl-C.
+    /// The hint after Ctrl-C.
     pub(crate) fn when_interrupted(&self) -> &'static str {
         match self.png {
-            Some(_) => "the picture may be missing or incomplete",
+            Some(_) => "the image may be missing or incomplete",
             None => "nothing was changed",
         }
     }
 }
 
-/// On a thread of its own: a long file takes a while, and Ctrl-C does not wait for it.
+/// Runs on its own thread, so that Ctrl-C does not wait for a long file.
 pub(crate) async fn run(options: Inspect, out: &Output) -> Result<(), Failure> {
     let out = out.clone();
     let work = tokio::task::spawn_blocking(move || inspect_all(&options, &out));
@@ -91,7 +91,7 @@ fn inspect_all(options: &Inspect, out: &Output) -> Result<(), Failure> {
     let single = [("--metadata", &options.metadata), ("--png", &options.png)];
     for (name, value) in single {
         if value.is_some() && options.files.len() > 1 {
-            let text = format!("{name} goes with a single file");
+            let text = format!("{name} requires a single file");
             return Err(Failure::usage(text));
         }
     }
@@ -110,7 +110,7 @@ fn inspect(path: &Path, options: &Inspect, follows: bool, out: &Output) -> Resul
     if let Some(picture) = &options.png {
         picture::check(picture)?;
     }
-    // A picture has more columns than a terminal.
+    // An image has more columns than a terminal.
     let widths = [options.width.into(), picture::WIDTH];
     let widths = &widths[..if options.png.is_some() { 2 } else { 1 }];
     let media = open::look(path, widths)?;
@@ -135,7 +135,7 @@ fn inspect(path: &Path, options: &Inspect, follows: bool, out: &Output) -> Resul
         warnings: &warnings,
         notes: &report::notes(&media),
     };
-    // A line between two files.
+    // An empty line separates files.
     let space = if follows { "\n" } else { "" };
     out.result(&format!("{space}{}", report.text()), &report.json())
 }

@@ -212,11 +212,11 @@ pub(super) fn look(source: &mut Source, widths: &[usize]) -> Result<Media, Probl
     let start = after_tags(source)?;
     if start > source.len {
         return Err(Problem::content(
-            "an MP3 file that ends within its tag, before any sound",
+            "an MP3 file that ends within its tag, before any audio",
         ));
     }
     let Some((start, first)) = next_frame(source, start, None)? else {
-        return Err(Problem::content("an MP3 tag without any sound behind it"));
+        return Err(Problem::content("an MP3 tag without any audio after it"));
     };
     let walk = walk(source, start, first)?;
     let information = walk.information;
@@ -224,7 +224,10 @@ pub(super) fn look(source: &mut Source, widths: &[usize]) -> Result<Media, Probl
     let announced = information.frames.unwrap_or(0);
     let truncated = walk.is_cut || announced > walk.frames;
     if announced > walk.frames {
-        warnings.push(format!("{} of {announced} frames are there.", walk.frames));
+        warnings.push(format!(
+            "Only {} of {announced} frames are in the file.",
+            walk.frames
+        ));
     }
     if walk.foreign > 0 {
         let count = walk.foreign;

@@ -55,7 +55,7 @@ pub(super) fn beside(media: &Path) -> Document {
         };
         if let Some(other) = other_chunk(media, &content).filter(|_| !is_listed(&path)) {
             let path = path.display();
-            warning.get_or_insert(format!("No names from {path}: it is of {other}."));
+            warning.get_or_insert(format!("No names from {path}: it belongs to {other}."));
             continue;
         }
         if is_empty(&content) {
@@ -74,7 +74,7 @@ pub(super) fn beside(media: &Path) -> Document {
 }
 
 fn says_nothing(path: &Path) -> String {
-    format!("No names: {} says nothing of a recording.", path.display())
+    format!("No names: {} is empty.", path.display())
 }
 
 /// What a file of a recording is called.
@@ -329,9 +329,9 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_told() {
+    fn unusable_documents_are_reported() {
         let empty = found(&[("call.json", "{}")], "call.wav");
-        assert!(empty.warning.unwrap().contains("says nothing"));
+        assert!(empty.warning.unwrap().contains("is empty"));
         assert!(empty.path.is_some());
         let broken = found(&[("call.json", "no")], "call.wav");
         assert!(broken.warning.unwrap().contains("call.json"));

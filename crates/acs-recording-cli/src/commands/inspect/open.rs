@@ -15,7 +15,7 @@ pub(super) fn look(path: &Path, widths: &[usize]) -> Result<Media, Failure> {
     open(path, widths).map_err(|problem| match problem {
         Problem::Io(error) => Failure::file(path, &error),
         Problem::Content(what) => {
-            Failure::unreadable(path, &what).advise("`inspect` reads WAV, MP3 and MP4 files")
+            Failure::unreadable(path, &what).hint("`inspect` reads WAV, MP3 and MP4 files")
         }
     })
 }
@@ -29,7 +29,7 @@ fn open(path: &Path, widths: &[usize]) -> Result<Media, Problem> {
     let mut source = Source::new(file, metadata.len());
     let head = source.up_to(4096)?;
     if !metadata.is_file() {
-        let text = "not a file that can be read twice; save it to a file first";
+        let text = "it cannot be read twice; save it to a regular file first";
         return Err(io::Error::other(text).into());
     }
     source.seek(0)?;

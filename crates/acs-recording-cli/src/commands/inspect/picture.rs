@@ -70,8 +70,8 @@ pub(super) fn check(path: &Path) -> Result<(), Failure> {
     }
     let name = path.file_name().unwrap_or_default().display();
     let path = path.display();
-    let text = format!("--png {path} would replace {name}, which is no PNG picture");
-    Err(Failure::usage(text).advise("choose another name for the picture"))
+    let text = format!("--png {path} would replace {name}, which is not a PNG image");
+    Err(Failure::usage(text).hint("use another file name"))
 }
 
 /// The first bytes of a file; none of what only takes them, such as `/dev/stdout`.
@@ -88,9 +88,9 @@ pub(super) fn write(path: &Path, media: &Media, names: &[Option<String>]) -> Res
     let sounds = media.tracks.iter().filter_map(Track::sound);
     let count: usize = sounds.map(|sound| sound.channels).sum();
     if count > MOST_CHANNELS {
-        let text = format!("--png: {count} channels are more than a picture shows");
-        let advice = format!("a picture shows up to {MOST_CHANNELS} channels");
-        return Err(Failure::usage(text).advise(advice));
+        let text = format!("--png: {count} channels do not fit into an image");
+        let hint = format!("an image shows up to {MOST_CHANNELS} channels");
+        return Err(Failure::usage(text).hint(hint));
     }
     let (width, height) = (WIDTH + 2 * MARGIN, HEAD + media.channels.len() * STRIP);
     let mut canvas = Canvas {

@@ -135,7 +135,7 @@ fn kilobits(rate: u64) -> String {
 fn line(track: &Track) -> String {
     let mut facts = match &track.kind {
         Kind::Sound(_) => {
-            let mut facts = vec![format!("sound: {}", track.codec)];
+            let mut facts = vec![format!("audio: {}", track.codec)];
             facts.extend(sound_facts(track));
             facts
         }
@@ -178,9 +178,9 @@ pub(super) fn notes(media: &Media) -> Vec<String> {
     let has_sound = media.tracks.iter().any(|track| track.sound().is_some());
     let has_levels = !media.channels.is_empty() && media.duration.as_nanos() > 0;
     if has_levels && media.channels.iter().all(is_silent) {
-        notes.push("The sound is digital silence from beginning to end.".to_owned());
+        notes.push("The audio is digital silence from beginning to end.".to_owned());
     } else if !has_sound && !media.tracks.is_empty() {
-        notes.push("There is no track with sound.".to_owned());
+        notes.push("There is no audio track.".to_owned());
     }
     notes
 }
@@ -192,7 +192,7 @@ fn is_silent(channel: &Channel) -> bool {
 fn picture_hint(track: &Track, picture: &Picture) -> Option<String> {
     let blocks = u64::from(picture.width) * u64::from(picture.height) / MACROBLOCK;
     if picture.frames == 0 {
-        return Some("it has no frames, so there is no picture.".to_owned());
+        return Some("it has no frames.".to_owned());
     }
     if blocks == 0 || picture.key_frames == 0 {
         return None;

@@ -47,20 +47,20 @@ pub(super) fn look(source: &mut Source, widths: &[usize]) -> Result<Media, Probl
     let mut warnings = Vec::new();
     let (layout, data) = chunks(source, &mut warnings)?;
     let Some(layout) = layout else {
-        let text = "a WAV file that ends before its format; it was cut off";
+        let text = "a WAV file that is truncated before its format";
         return Err(Problem::content(if data.is_some() {
-            "a WAV file that does not tell its format"
+            "a WAV file without a format"
         } else {
             text
         }));
     };
     if layout.channels == 0 || layout.sample_rate == 0 {
         return Err(Problem::content(
-            "a WAV file that names no channels or no sample rate",
+            "a WAV file without channels or a sample rate",
         ));
     }
     if data.is_none() {
-        warnings.push("The file ends before its sound begins.".to_owned());
+        warnings.push("The file ends before its audio begins.".to_owned());
     }
     let data = data.unwrap_or(Data {
         start: source.len,
@@ -147,7 +147,10 @@ fn chunks(
                 let found = find_data(source, size, long_size)?;
                 if found.truncated {
                     let size = long_size.filter(|_| size == UNKNOWN).unwrap_or(size.into());
-                    warnings.push(format!("{} of {size} bytes of sound are there.", found.len));
+                    warnings.push(format!(
+                        "Only {} of {size} bytes of audio are in the file.",
+                        found.len
+                    ));
                 }
                 end = found.start + found.len + found.len % 2;
                 data = Some(found);
@@ -375,13 +378,16 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_file_tells_what_is_there() {
+    fn a_truncated_file_is_reported() {
         let whole = riff(&[chunk("fmt ", &format(1, 1, 16)), chunk("data", &sound())]);
         let media = look_at(&whole[..44 + 4001], &[2]).unwrap();
         assert!(media.truncated);
         assert_eq!(media.duration, Duration::from_millis(250));
         assert!((media.channels[0].rms - 0.5).abs() < 1e-9);
-        assert_eq!(media.warnings, ["4001 of 8000 bytes of sound are there."]);
+        assert_eq!(
+            media.warnings,
+            ["Only 4001 of 8000 bytes of audio are in the file."]
+        );
         // Without any sound there is a format.
         for end in 36..=44 {
             let media = look_at(&whole[..end], &[2]).unwrap();
@@ -390,7 +396,7 @@ mod tests {
         }
         for end in 5..20 {
             match look_at(&whole[..end], &[2]) {
-                Err(Problem::Content(what)) => assert!(what.contains("cut off"), "{end}: {what}"),
+                Err(Problem::Content(what)) => assert!(what.contains("truncated"), "{end}: {what}"),
                 _ => panic!("{end}"),
             }
         }

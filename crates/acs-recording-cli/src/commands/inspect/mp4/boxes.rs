@@ -1,6 +1,7 @@
 //! The boxes that MP4 files consist of, in memory. What is cut off is left out.
 
 use std::ops::Range;
+use std::time::Duration;
 
 /// The content of a box.
 #[derive(Clone, Copy)]
@@ -106,4 +107,15 @@ pub(super) fn descriptor(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     }
     let content: Range<usize> = 0..size.min(rest.len());
     rest.get(content).filter(|_| *found == tag)
+}
+
+/// The time scale of a movie or track header, in ticks per second.
+pub(super) fn timescale(header: Content<'_>) -> Option<u32> {
+    header.long(if header.version() == 1 { 20 } else { 12 })
+}
+
+/// Converts ticks of a time scale to a duration.
+pub(super) fn time(ticks: u64, scale: u32) -> Option<Duration> {
+    let nanos = (u128::from(ticks) * 1_000_000_000).checked_div(u128::from(scale))?;
+    u64::try_from(nanos).ok().map(Duration::from_nanos)
 }

@@ -13,7 +13,7 @@ use super::codec::Decoder;
 use super::levels::{Channel, Meter};
 use super::media::{Format, MOST_CHANNELS, Media, Problem, Track};
 use super::source::Source;
-use boxes::{Content, header};
+use boxes::{Content, header, time, timescale};
 use samples::Present;
 use track::{Coding, Stream};
 
@@ -53,7 +53,7 @@ pub(super) fn look(source: &mut Source, widths: &[usize]) -> Result<Media, Probl
         streams = track::streams(movie);
         fragments::add(movie, &layout.fragments, &mut streams);
         if streams.is_empty() {
-            warnings.push("There are no tracks: no picture and no sound.".to_owned());
+            warnings.push("There are no tracks.".to_owned());
         }
     } else {
         warnings.push(no_movie(&layout));
@@ -65,7 +65,8 @@ pub(super) fn look(source: &mut Source, widths: &[usize]) -> Result<Media, Probl
         let (there, count) = (present.count, stream.samples.count());
         if there < count {
             truncated = true;
-            let text = format!("{there} of {count} samples of track {number} are there.");
+            let text =
+                format!("Only {there} of {count} samples of track {number} are in the file.");
             warnings.push(text);
         }
         channels.extend(sound(
@@ -97,7 +98,7 @@ pub(super) fn look(source: &mut Source, widths: &[usize]) -> Result<Media, Probl
 fn no_movie(layout: &Layout) -> String {
     let data = layout.data;
     let why = if layout.is_cut {
-        "it was cut off before its list of tracks"
+        "it is truncated before its list of tracks"
     } else {
         "the program that wrote it did not finish it"
     };
@@ -157,17 +158,6 @@ fn duration(movie: Content<'_>) -> Option<Duration> {
         return None;
     }
     time(duration, timescale(header)?)
-}
-
-/// Ticks in a second, as a header of the movie or of a track says.
-fn timescale(header: Content<'_>) -> Option<u32> {
-    header.long(if header.version() == 1 { 20 } else { 12 })
-}
-
-/// So many ticks of which so many make a second.
-fn time(ticks: u64, scale: u32) -> Option<Duration> {
-    let nanos = (u128::from(ticks) * 1_000_000_000).checked_div(u128::from(scale))?;
-    u64::try_from(nanos).ok().map(Duration::from_nanos)
 }
 
 /// The levels of a track with sound.

@@ -93,18 +93,21 @@ fn frames_are_counted_and_measured() {
     assert_eq!(picture.frame_rate, Some(8.0));
     assert_eq!(media.tracks[0].bytes, 85_000);
     assert_eq!(media.tracks[0].bit_rate, Some(340_000));
-    assert_eq!(notes(&media), ["There is no track with sound."]);
+    assert_eq!(notes(&media), ["There is no audio track."]);
 }
 
 #[test]
-fn what_is_there_of_a_cut_video_is_told() {
+fn a_truncated_video_is_reported() {
     let whole = video(40_000, 3000);
     // One byte of the last frame but one.
     let media = look_at(&whole[..whole.len() - 5999], &[]).unwrap();
     assert!(media.truncated);
     assert_eq!(picture(&media).frames, 14);
     assert_eq!(media.duration, Duration::from_millis(1750));
-    assert_eq!(media.warnings, ["14 of 16 samples of track 0 are there."]);
+    assert_eq!(
+        media.warnings,
+        ["Only 14 of 16 samples of track 0 are in the file."]
+    );
 }
 
 #[test]

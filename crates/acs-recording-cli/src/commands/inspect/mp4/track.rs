@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::boxes::{Content, descriptor};
+use super::boxes::{Content, descriptor, time, timescale};
 use super::samples::{Present, Samples};
-use super::{time, timescale};
 use crate::commands::inspect::media::{Kind, Picture, Sound, Track, bit_rate};
 
 /// A track with its samples.
