@@ -60,6 +60,8 @@
 //! | `axum` | the webhook as a router of axum; with `tower` |
 //! | `schemars` | JSON Schemas of events and metadata |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod calls;
 mod client;
 mod client_core;
@@ -101,7 +103,7 @@ pub mod guide {}
 
 /// The examples in the README are compiled with those of the documentation.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;
 
 /// What the targets in `fuzz/` need beside the public interface.
@@ -111,10 +113,12 @@ pub mod fuzzing {
     pub use crate::content::fuzz_journal as journal;
 }
 
-/// The service's own types: states, kinds, formats, and the requests of the low-level client.
-pub mod models {
-    pub use acs_call_automation::types::*;
-}
+pub mod models;
+
+/// The low-level client of the service, with types for all of its operations. Needs the feature
+/// `unstable-low-level`, and may change in any release.
+#[cfg(feature = "unstable-low-level")]
+pub use acs_call_automation as low_level;
 
 pub use calls::{
     AnswerCall, CallConnection, CallProperties, Calls, ConnectCall, CreateCall, GetCallProperties,

@@ -234,42 +234,24 @@ async fn errors_say_what_happened_to_what_and_what_to_do() {
             .await
             .unwrap_err(),
     );
-    note(
-        "two on a channel",
-        good.start(id())
-            .media(Media::unmixed_wav().channel(1, "4:+1").channel(1, "4:+2"))
-            .await
-            .unwrap_err(),
-    );
-    note(
-        "channel and order",
-        good.start(id())
-            .media(
-                Media::unmixed_wav()
-                    .channel(0, "4:+1")
-                    .channel_order(["4:+2"]),
-            )
-            .await
-            .unwrap_err(),
-    );
-    note(
-        "order and channel",
-        good.start(id())
-            .media(
-                Media::unmixed_wav()
-                    .channel_order(["4:+2"])
-                    .channel(4, "4:+2"),
-            )
-            .await
-            .unwrap_err(),
-    );
-    note(
-        "channel 5",
-        good.start(id())
-            .media(Media::unmixed_wav().channel(5, "4:+1"))
-            .await
-            .unwrap_err(),
-    );
+    let unmixed = Media::unmixed_wav;
+    for (case, media) in [
+        (
+            "two on a channel",
+            unmixed().channel(1, "4:+1").channel(1, "4:+2"),
+        ),
+        (
+            "channel and order",
+            unmixed().channel(0, "4:+1").channel_order(["4:+2"]),
+        ),
+        (
+            "order and channel",
+            unmixed().channel_order(["4:+2"]).channel(4, "4:+2"),
+        ),
+        ("channel 5", unmixed().channel(5, "4:+1")),
+    ] {
+        note(case, good.start(id()).media(media).await.unwrap_err());
+    }
     note(
         "callback",
         good.start(id())

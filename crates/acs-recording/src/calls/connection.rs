@@ -1,5 +1,7 @@
 //! A handle to one call.
 
+use acs_call_automation::types::CallConnectionProperties;
+
 use super::operations::{
     CallProperties, GetCallProperties, HangUpCall, ListParticipants, TerminateCall,
 };
@@ -8,7 +10,6 @@ use crate::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::CallConnectionId;
 use crate::lenient;
-use crate::models::CallConnectionProperties;
 
 /// The application's own connection to a call. It is cheap to clone, and dropping it hangs nothing
 /// up.

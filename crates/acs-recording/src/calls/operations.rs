@@ -1,18 +1,16 @@
 //! Requests about one call.
 
 use acs_call_automation::Failure;
+use acs_call_automation::types::{CallConnectionProperties, GetParticipantsResponse};
 use http::Method;
 use tokio::time::Instant;
 
 use crate::client_core::ClientCore;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, from_failure};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::{CallConnectionId, ServerCallId};
 use crate::lenient;
-use crate::models::{
-    CallConnectionProperties, CallConnectionStateModel as CallConnectionState, CallParticipant,
-    GetParticipantsResponse,
-};
+use crate::models::{CallConnectionStateModel as CallConnectionState, CallParticipant};
 use crate::operation::{
     Repeatability, allow_not_found_after_retry, into_future, operation, repeatability, value,
 };
@@ -182,11 +180,11 @@ async fn next_page(
     let sent = pipeline.resource(Method::GET, link, deadline);
     let response = sent.await?;
     if !response.status().is_success() {
-        return Err(Failure::Status(Box::new(response)).into());
+        return Err(from_failure(Failure::Status(Box::new(response))));
     }
     serde_json::from_slice(response.body()).map_err(|source| {
         let answer = Box::new(response);
-        Failure::Body { answer, source }.into()
+        from_failure(Failure::Body { answer, source })
     })
 }
 

@@ -16,7 +16,7 @@ pub use disposition::Disposition;
 pub(crate) use headers::retry_after;
 pub use hint::Hint;
 pub(crate) use request::{Attempts, RequestInfo, RetryAfterTooLong};
-pub(crate) use response::{from_response, kind_of_status};
+pub(crate) use response::{from_failure, from_response, kind_of_status};
 
 use detail::Detail;
 
