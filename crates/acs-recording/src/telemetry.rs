@@ -30,8 +30,26 @@
 //! | [`DOWNLOADED_BYTES`] | counter of bytes of content received | |
 //! | [`ACTIVE_DOWNLOADS`] | gauge of downloads that run | |
 //! | [`CONNECTION_WAIT`] | histogram of waits for a download connection, in seconds | |
-//! | [`EVENTS`] | counter of events handled | `messaging.system`, `messaging.operation.name`, `acs.event.type`, `error.type` |
+//! | [`EVENTS`] | counter of events that a webhook received or a spool processed | `messaging.system`, `messaging.operation.name`, `acs.event.type`, `acs.event.outcome`, `error.type` |
 //! | [`EVENT_DURATION`] | histogram of the time that handling took, in seconds | the same |
+//! | [`SPOOL_EVENTS`] | gauge of pending events in open spools | |
+//!
+//! `messaging.operation.name` is `receive` for a webhook and `process` for the worker of a spool.
+//! `acs.event.type` is a type of [`EventPayload::KNOWN_TYPES`](crate::EventPayload::KNOWN_TYPES), or
+//! `unknown`. `acs.event.outcome` is one of:
+//!
+//! | outcome | meaning |
+//! |---|---|
+//! | `handled` | the handler succeeded |
+//! | `duplicate` | the event was handled before |
+//! | `noted` | no attempt can handle the event, as after its content has expired |
+//! | `rejected` | the handler rejected the event |
+//! | `invalid` | the event cannot be read |
+//! | `in_progress` | another delivery of the event is being handled, so it is delivered again |
+//! | `deferred` | the handler failed or took too long, so the event is delivered or tried again |
+//!
+//! `error.type` is the name of the error's kind, `timeout`, or `_OTHER` for an error of the handler
+//! that is not one of this crate.
 
 use std::fmt;
 use std::sync::Arc;
@@ -56,10 +74,12 @@ pub const DOWNLOADED_BYTES: &str = "acs.download.bytes";
 pub const ACTIVE_DOWNLOADS: &str = "acs.download.active";
 /// How long a download waited for one of the client's connections.
 pub const CONNECTION_WAIT: &str = "acs.download.connection.wait";
-/// Events that were handled.
+/// Events that a webhook received, or that the worker of a spool processed.
 pub const EVENTS: &str = "messaging.client.consumed.messages";
 /// How long an event was handled.
 pub const EVENT_DURATION: &str = "messaging.process.duration";
+/// Pending events in open spools.
+pub const SPOOL_EVENTS: &str = "acs.spool.events";
 
 /// The name of the spans of operations.
 const OPERATION_SPAN: &str = "acs.operation";
@@ -83,7 +103,8 @@ pub fn describe_metrics() {
         Unit::Seconds,
         "Wait for a download connection"
     );
-    describe_counter!(EVENTS, Unit::Count, "Events handled");
+    describe_counter!(EVENTS, Unit::Count, "Events received or processed");
+    describe_gauge!(SPOOL_EVENTS, Unit::Count, "Pending events in spools");
     describe_histogram!(
         EVENT_DURATION,
         Unit::Seconds,
@@ -379,31 +400,101 @@ pub(crate) fn waited_for_connection(wait: Duration) {
     let _ = wait;
 }
 
-/// Counts an event that was handled; `event_type` is one of the types that the crate knows, or
-/// `unknown`, so that nobody can make up labels.
+/// The outcome of an event, as a label of metrics.
 #[cfg(feature = "webhook")]
-pub(crate) fn event_handled(
-    event_type: &'static str,
-    outcome: Result<(), ErrorKind>,
-    elapsed: Duration,
-) {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventOutcome {
+    Handled,
+    /// It was handled before.
+    Duplicate,
+    /// No attempt can handle it.
+    Noted,
+    /// The handler rejected it.
+    Rejected,
+    /// It cannot be read.
+    Invalid,
+    /// Another delivery of it is being handled.
+    InProgress,
+    /// It is delivered or tried again.
+    Deferred,
+}
+
+#[cfg(feature = "webhook")]
+impl EventOutcome {
     #[cfg(feature = "metrics")]
-    {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Handled => "handled",
+            Self::Duplicate => "duplicate",
+            Self::Noted => "noted",
+            Self::Rejected => "rejected",
+            Self::Invalid => "invalid",
+            Self::InProgress => "in_progress",
+            Self::Deferred => "deferred",
+        }
+    }
+}
+
+/// An event that a webhook received, or that the worker of a spool processed.
+#[cfg(feature = "webhook")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EventMeasurement<'a> {
+    /// `receive` or `process`.
+    pub(crate) operation: &'static str,
+    pub(crate) event_type: &'a str,
+    pub(crate) outcome: EventOutcome,
+    pub(crate) error_type: Option<&'static str>,
+    pub(crate) elapsed: Duration,
+}
+
+#[cfg(feature = "webhook")]
+impl EventMeasurement<'_> {
+    /// Counts the event.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn record(self) {
         use metrics::{Label, counter, histogram};
 
+        // A sender must not be able to create any number of time series.
+        let known_types = crate::event::EventPayload::KNOWN_TYPES.iter();
+        let event_type = known_types
+            .copied()
+            .find(|known| *known == self.event_type)
+            .unwrap_or("unknown");
         let mut labels = vec![
             Label::from_static_parts("messaging.system", "eventgrid"),
-            Label::from_static_parts("messaging.operation.name", "process"),
+            Label::from_static_parts("messaging.operation.name", self.operation),
             Label::from_static_parts("acs.event.type", event_type),
+            Label::from_static_parts("acs.event.outcome", self.outcome.name()),
         ];
-        if let Err(kind) = outcome {
-            labels.push(Label::from_static_parts("error.type", kind.name()));
+        if let Some(error_type) = self.error_type {
+            labels.push(Label::from_static_parts("error.type", error_type));
         }
         counter!(EVENTS, labels.clone()).increment(1);
-        histogram!(EVENT_DURATION, labels).record(elapsed.as_secs_f64());
+        histogram!(EVENT_DURATION, labels).record(self.elapsed.as_secs_f64());
     }
+
     #[cfg(not(feature = "metrics"))]
-    let _ = (event_type, outcome, elapsed);
+    pub(crate) fn record(self) {
+        let _ = self;
+    }
+}
+
+/// Counts events that were added to a spool.
+#[cfg(feature = "webhook")]
+pub(crate) fn spool_events_added(events: usize) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(SPOOL_EVENTS).increment(u32::try_from(events).unwrap_or(u32::MAX));
+    #[cfg(not(feature = "metrics"))]
+    let _ = events;
+}
+
+/// Counts events that a spool has no more, or that are in a spool that was closed.
+#[cfg(feature = "webhook")]
+pub(crate) fn spool_events_removed(events: usize) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(SPOOL_EVENTS).decrement(u32::try_from(events).unwrap_or(u32::MAX));
+    #[cfg(not(feature = "metrics"))]
+    let _ = events;
 }
 
 #[cfg(test)]

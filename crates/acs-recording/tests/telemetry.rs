@@ -500,4 +500,122 @@ mod metered {
             );
         }
     }
+
+    #[cfg(feature = "webhook")]
+    mod events {
+        use std::sync::atomic::{AtomicBool, Ordering};
+
+        use acs_recording::spool::Spool;
+        use acs_recording::webhook::{Authenticator, HandlerError, Webhook};
+        use acs_recording::{Error, ErrorKind, Event, Events};
+
+        use super::{Sums, telemetry};
+
+        fn event(id: &str) -> String {
+            format!(
+                r#"{{"id": "{id}", "topic": "/t", "eventType": "Microsoft.Communication.CallEnded",
+                    "data": {{}}}}"#
+            )
+        }
+
+        fn assert_counts(sums: &Sums, operation: &str, expected: &[(&str, f64)]) {
+            for (labels, count) in expected {
+                let labels = format!(
+                    "messaging.system=eventgrid messaging.operation.name={operation} {labels}"
+                );
+                for metric in [telemetry::EVENTS, telemetry::EVENT_DURATION] {
+                    let found = sums.get(&format!("{metric} {labels}"));
+                    assert_eq!(found, Some(*count), "{metric} {labels}: {:?}", sums.0);
+                }
+            }
+        }
+
+        #[tokio::test]
+        async fn received_events_are_counted_by_outcome() {
+            let sums = Sums::default();
+            let _guard = metrics::set_default_local_recorder(&sums);
+            let webhook = Webhook::builder(Authenticator::allow_unauthenticated()).build(
+                async |event: Event| match event.id.as_str() {
+                    "later" => Err(Error::new(ErrorKind::Connection, "no network").into()),
+                    "useless" => Err(HandlerError::permanent("no use")),
+                    "expired" => Err(Error::new(ErrorKind::ExpiredContent, "it is gone").into()),
+                    _ => Ok(()),
+                },
+            );
+            let unknown = r#"{"id": "u", "type": "Contoso.Invented"}"#;
+            let batch = [
+                event("a"),
+                event("later"),
+                event("a"),
+                event("useless"),
+                event("expired"),
+                unknown.to_owned(),
+                "{}".to_owned(),
+            ];
+            let request = http::Request::post("/events")
+                .header("content-type", "application/json")
+                .body(format!("[{}]", batch.join(",")).into())
+                .unwrap();
+            assert_eq!(webhook.respond(request).await.status(), 503);
+            let ended = |labels| {
+                format!(
+                    "acs.event.type=Microsoft.Communication.CallEnded acs.event.outcome={labels}"
+                )
+            };
+            for (labels, count) in [
+                (ended("handled"), 1.0),
+                (ended("duplicate"), 1.0),
+                (ended("deferred error.type=connection"), 1.0),
+                (ended("rejected error.type=_OTHER"), 1.0),
+                (ended("noted error.type=expired-content"), 1.0),
+                // A sender cannot invent label values.
+                (
+                    "acs.event.type=unknown acs.event.outcome=handled".into(),
+                    1.0,
+                ),
+                (
+                    "acs.event.type=unknown acs.event.outcome=invalid".into(),
+                    1.0,
+                ),
+            ] {
+                assert_counts(&sums, "receive", &[(&labels, count)]);
+            }
+        }
+
+        #[tokio::test(start_paused = true)]
+        async fn the_events_of_a_spool_are_counted() {
+            // Events are written in other threads, which a local recorder does not see.
+            let sums = Sums::default();
+            metrics::set_global_recorder(sums.clone()).unwrap();
+            let pending = || sums.get(&format!("{} ", telemetry::SPOOL_EVENTS));
+            let folder = tempfile::tempdir().unwrap();
+            let spool = Spool::open(folder.path()).await.unwrap();
+            for id in ["a", "a", "b"] {
+                let body = event(id);
+                let event = Events::parse(body.as_bytes()).next().unwrap().unwrap();
+                spool.put(&event).await.unwrap();
+            }
+            assert_eq!(pending(), Some(2.0));
+            drop(spool);
+            assert_eq!(pending(), Some(0.0));
+
+            let spool = Spool::open(folder.path()).await.unwrap();
+            assert_eq!(pending(), Some(2.0));
+            let has_failed = AtomicBool::new(false);
+            let worker = spool.process(move |event: Event| {
+                let fails = event.id == "b" && !has_failed.swap(true, Ordering::Relaxed);
+                std::future::ready(if fails {
+                    Err(HandlerError::retry("no"))
+                } else {
+                    Ok(())
+                })
+            });
+            worker.run_until(spool.drained()).await;
+            assert_eq!(pending(), Some(0.0));
+            let ended = "acs.event.type=Microsoft.Communication.CallEnded acs.event.outcome=";
+            let handled = format!("{ended}handled");
+            let deferred = format!("{ended}deferred error.type=_OTHER");
+            assert_counts(&sums, "process", &[(&handled, 2.0), (&deferred, 1.0)]);
+        }
+    }
 }

@@ -7,6 +7,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::telemetry::{spool_events_added, spool_events_removed};
+
 /// The pending events, and when each of them is due.
 #[derive(Debug)]
 pub(super) struct Schedule {
@@ -40,6 +42,7 @@ impl Schedule {
     pub(super) fn new(names: Vec<String>) -> Self {
         let mut inner = Inner::default();
         let now = Instant::now();
+        spool_events_added(names.len());
         for name in names {
             inner.failures.insert(name.clone(), 0);
             inner.schedule(now, name);
@@ -59,6 +62,7 @@ impl Schedule {
         inner.failures.insert(name.clone(), 0);
         inner.schedule(Instant::now(), name);
         drop(inner);
+        spool_events_added(1);
         self.changed.send_replace(());
     }
 
@@ -94,6 +98,13 @@ impl Schedule {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock()
+    }
+}
+
+/// The events stay on disk, but no open spool has them.
+impl Drop for Schedule {
+    fn drop(&mut self) {
+        spool_events_removed(self.len());
     }
 }
 
@@ -136,6 +147,7 @@ impl Lease {
         self.settle(|inner, name| {
             inner.failures.remove(&name);
         });
+        spool_events_removed(1);
     }
 
     /// The event failed, and is due again at this time.

@@ -16,6 +16,7 @@ use super::schedule::Lease;
 use crate::error::{Disposition, Error, ErrorKind};
 use crate::event::{Event, EventPayload, Events};
 use crate::panic::panic_message;
+use crate::telemetry::{EventMeasurement, EventOutcome};
 use crate::webhook::{EventHandler, HandlerError, unless_panicked};
 
 const CONCURRENCY: usize = 4;
@@ -215,6 +216,7 @@ impl<H: EventHandler> SpoolWorker<H> {
         let handled = async { self.handler.handle(event.clone()).await };
         let handled = unless_panicked(handled).await;
         let is_old = || stored.age + start.elapsed() >= self.settings.expire_after;
+        let elapsed = start.elapsed();
         let outcome = match handled {
             Ok(()) => Outcome::Handled,
             Err(error)
@@ -233,7 +235,9 @@ impl<H: EventHandler> SpoolWorker<H> {
             Err(error) => {
                 let retry_after = own_error(&error).and_then(Error::retry_after);
                 let delay = self.settings.delay(lease.failures(), retry_after);
-                self.report(&event, Outcome::Deferred { error, delay });
+                let outcome = Outcome::Deferred { error, delay };
+                measure(&event, &outcome, elapsed);
+                self.report(&event, outcome);
                 return lease.defer(Instant::now() + delay);
             }
         };
@@ -255,6 +259,7 @@ impl<H: EventHandler> SpoolWorker<H> {
         match recorded {
             Ok(()) => {
                 lease.finish();
+                measure(&event, &outcome, elapsed);
                 self.report(&event, outcome);
             }
             // The event is handled again then.
@@ -316,6 +321,23 @@ impl Settings {
         let delay = doubled.mul_f64(0.5 + 0.5 * fastrand::f64());
         delay.max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER))
     }
+}
+
+/// Counts an event that was processed.
+fn measure(event: &Event, outcome: &Outcome, elapsed: Duration) {
+    let (outcome, error) = match outcome {
+        Outcome::Handled => (EventOutcome::Handled, None),
+        Outcome::Deferred { error, .. } => (EventOutcome::Deferred, Some(error)),
+        Outcome::Noted { error, .. } => (EventOutcome::Noted, Some(error)),
+    };
+    let measurement = EventMeasurement {
+        operation: "process",
+        event_type: &event.event_type,
+        outcome,
+        error_type: error.map(HandlerError::error_type),
+        elapsed,
+    };
+    measurement.record();
 }
 
 fn own_error(error: &HandlerError) -> Option<&Error> {

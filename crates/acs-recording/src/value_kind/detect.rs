@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use url::Url;
 use uuid::Uuid;
 
-use super::ValueKind;
+use super::kind::ValueKind;
 
 /// The kind of a text. None if it may be anything.
 pub(crate) fn detect_kind(text: &str) -> Option<ValueKind> {

@@ -138,6 +138,12 @@ impl HandlerError {
         }
     }
 
+    /// The type of the error, as a label of metrics.
+    pub(crate) fn error_type(&self) -> &'static str {
+        let own = self.source.downcast_ref::<Error>();
+        own.map_or("_OTHER", |error| error.kind().name())
+    }
+
     /// Converts into the underlying error.
     pub fn into_source(self) -> BoxError {
         self.source

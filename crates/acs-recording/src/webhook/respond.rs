@@ -16,19 +16,35 @@ use super::functions;
 use super::handshake::{self, empty};
 use crate::error::Disposition;
 use crate::event::{Delivery, Event, EventPayload, Events, InvalidEvent};
+use crate::telemetry::{EventMeasurement, EventOutcome};
 
 /// How long the store may take to record an outcome, even after the deadline of the delivery.
 const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The outcome of an event, from best to worst.
+/// What the events of a batch mean for its status, from best to worst.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Outcome {
+enum BatchOutcome {
     Handled,
-    /// It can never be handled.
+    /// An event can never be handled.
     Rejected,
-    /// It can be handled later.
+    /// An event must be delivered again.
     Retry,
 }
+
+impl From<EventOutcome> for BatchOutcome {
+    fn from(outcome: EventOutcome) -> Self {
+        match outcome {
+            EventOutcome::Handled | EventOutcome::Duplicate | EventOutcome::Noted => Self::Handled,
+            EventOutcome::Rejected | EventOutcome::Invalid => Self::Rejected,
+            EventOutcome::InProgress | EventOutcome::Deferred => Self::Retry,
+        }
+    }
+}
+
+/// The outcome of an event, with the type of the error that led to it.
+type Handled = (EventOutcome, Option<&'static str>);
+
+const TIMED_OUT: Handled = (EventOutcome::Deferred, Some("timeout"));
 
 impl Webhook {
     /// Responds to a request whose body has been read, at most
@@ -131,15 +147,16 @@ impl Webhook {
         if body.len() > self.inner.settings.body_limit {
             return too_large();
         }
-        let mut worst = Outcome::Handled;
+        let mut worst = BatchOutcome::Handled;
         let events = Events::from_request(&request.headers, body);
         let is_single = events.len() == 1;
         let trigger = events.function_trigger();
         for event in events {
             if Instant::now() >= deadline {
-                worst = Outcome::Retry;
+                worst = BatchOutcome::Retry;
                 break;
             }
+            let start = Instant::now();
             let outcome = match event {
                 Ok(event) => {
                     // Event Grid sends it alone. Among other events, the response to it would
@@ -149,21 +166,30 @@ impl Webhook {
                     {
                         return functions::response(trigger, handshake::validation(validation));
                     }
-                    self.handle(event, deadline).await
+                    let event_type = event.event_type.clone();
+                    let handled = self.handle(event, deadline).await;
+                    measure(&event_type, handled, start)
                 }
-                Err(error) => self.reject(&error, deadline).await,
+                Err(error) => {
+                    let handled = self.reject(&error, deadline).await;
+                    measure(
+                        error.event_type.as_deref().unwrap_or_default(),
+                        handled,
+                        start,
+                    )
+                }
             };
-            worst = worst.max(outcome);
+            worst = worst.max(outcome.into());
         }
         match worst {
-            Outcome::Handled => functions::response(trigger, empty(StatusCode::OK)),
-            Outcome::Rejected => empty(StatusCode::BAD_REQUEST),
-            Outcome::Retry => retry_later(),
+            BatchOutcome::Handled => functions::response(trigger, empty(StatusCode::OK)),
+            BatchOutcome::Rejected => empty(StatusCode::BAD_REQUEST),
+            BatchOutcome::Retry => retry_later(),
         }
     }
 
     /// Handles one event, unless it was handled before.
-    async fn handle(&self, event: Event, deadline: Instant) -> Outcome {
+    async fn handle(&self, event: Event, deadline: Instant) -> Handled {
         let name = event.to_string();
         let Some(store) = &self.inner.settings.store else {
             return self.call_handler(event, &name, deadline).await;
@@ -173,20 +199,22 @@ impl Webhook {
         let lease = deadline.saturating_duration_since(Instant::now()) + Duration::from_secs(1);
         let token = match timeout_at(deadline, store.claim(&key, lease)).await {
             Ok(Ok(Claim::Acquired(token))) => token,
-            Ok(Ok(Claim::Completed)) => return Outcome::Handled,
+            Ok(Ok(Claim::Completed)) => return (EventOutcome::Duplicate, None),
             // The other delivery may still fail, so this one must not acknowledge the event.
-            Ok(Ok(Claim::InProgress)) | Err(_) => return Outcome::Retry,
+            Ok(Ok(Claim::InProgress)) => return (EventOutcome::InProgress, None),
             Ok(Err(error)) => {
                 tracing::error!(%error, event = name, "the deduplication store failed");
-                return Outcome::Retry;
+                return (EventOutcome::Deferred, Some("_OTHER"));
             }
+            Err(_) => return TIMED_OUT,
         };
-        let outcome = self.call_handler(event, &name, deadline).await;
-        let recorded = match outcome {
-            Outcome::Handled => store.complete(&key, token),
+        let handled = self.call_handler(event, &name, deadline).await;
+        let recorded = if BatchOutcome::from(handled.0) == BatchOutcome::Handled {
+            store.complete(&key, token)
+        } else {
             // A rejected event must be rejected in every delivery. If it counted as completed, a
             // batch that is delivered again for another event would succeed without it.
-            Outcome::Rejected | Outcome::Retry => store.release(&key, token),
+            store.release(&key, token)
         };
         // If this fails, the event is handled twice at worst, or a little later.
         match timeout(STORE_TIMEOUT, recorded).await {
@@ -194,49 +222,64 @@ impl Webhook {
             Ok(Err(error)) => {
                 tracing::error!(%error, event = name, "the deduplication store failed");
             }
-            Err(_) => tracing::error!(
-                event = name,
-                "the deduplication store did not respond in time"
-            ),
+            Err(_) => {
+                tracing::error!(
+                    event = name,
+                    "the deduplication store did not respond in time"
+                );
+            }
         }
-        outcome
+        handled
     }
 
     /// Lets the handler keep an event that cannot be read before it is rejected.
-    async fn reject(&self, event: &InvalidEvent, deadline: Instant) -> Outcome {
+    async fn reject(&self, event: &InvalidEvent, deadline: Instant) -> Handled {
         match timeout_at(deadline, self.inner.handler.handle_invalid(event)).await {
-            Ok(Ok(())) => Outcome::Rejected,
+            Ok(Ok(())) => (EventOutcome::Invalid, None),
             Ok(Err(error)) => {
                 tracing::warn!(%error, %event, "an event that cannot be read was not kept");
-                Outcome::Retry
+                (EventOutcome::Deferred, Some(error.error_type()))
             }
-            Err(_) => Outcome::Retry,
+            Err(_) => TIMED_OUT,
         }
     }
 
-    async fn call_handler(&self, event: Event, name: &str, deadline: Instant) -> Outcome {
+    async fn call_handler(&self, event: Event, name: &str, deadline: Instant) -> Handled {
         let id = event.id.clone();
-        match timeout_at(deadline, self.inner.handler.handle(event)).await {
-            Ok(Ok(())) => Outcome::Handled,
-            Ok(Err(error)) if error.is_permanent() => {
-                tracing::warn!(%error, event = name, "an event was rejected");
-                Outcome::Rejected
-            }
-            Ok(Err(error)) if error.disposition() == Disposition::Note => {
-                let id = id.as_str();
-                tracing::warn!(%error, event = name, id, "an event was acknowledged that cannot be handled");
-                Outcome::Handled
-            }
-            Ok(Err(error)) => {
-                tracing::warn!(%error, event = name, "an event was not handled");
-                Outcome::Retry
-            }
+        let error = match timeout_at(deadline, self.inner.handler.handle(event)).await {
+            Ok(Ok(())) => return (EventOutcome::Handled, None),
+            Ok(Err(error)) => error,
             Err(_) => {
                 tracing::warn!(event = name, "an event was not handled in time");
-                Outcome::Retry
+                return TIMED_OUT;
             }
-        }
+        };
+        let outcome = if error.is_permanent() {
+            tracing::warn!(%error, event = name, "an event was rejected");
+            EventOutcome::Rejected
+        } else if error.disposition() == Disposition::Note {
+            let id = id.as_str();
+            tracing::warn!(%error, event = name, id, "an event was acknowledged that cannot be handled");
+            EventOutcome::Noted
+        } else {
+            tracing::warn!(%error, event = name, "an event was not handled");
+            EventOutcome::Deferred
+        };
+        (outcome, Some(error.error_type()))
     }
+}
+
+/// Counts an event that was received.
+fn measure(event_type: &str, (outcome, error_type): Handled, start: Instant) -> EventOutcome {
+    let measurement = EventMeasurement {
+        operation: "receive",
+        event_type,
+        outcome,
+        error_type,
+        elapsed: start.elapsed(),
+    };
+    measurement.record();
+    outcome
 }
 
 /// Whether the headers are those of Event Grid.

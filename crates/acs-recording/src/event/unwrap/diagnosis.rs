@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::wrapper::Object;
 
 /// Describes bytes in a known format that is not text.
-pub(in crate::event) fn binary_format(bytes: &[u8]) -> Option<&'static str> {
+pub(crate) fn binary_format(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [
             b'R',

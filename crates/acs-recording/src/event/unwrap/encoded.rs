@@ -6,7 +6,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::MAX_DEPTH;
+/// The maximum number of wrappers around an event. Arrays, text and base64 count as well.
+pub(super) const MAX_DEPTH: usize = 16;
 
 /// Accepts missing padding.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -90,7 +91,7 @@ pub(super) fn unescape(text: &str) -> Option<String> {
 }
 
 /// The JSON in a JSON string, plain or as base64.
-pub(in crate::event) fn json_in_text(json: &str) -> Option<Box<RawValue>> {
+pub(crate) fn json_in_text(json: &str) -> Option<Box<RawValue>> {
     let mut text: String = serde_json::from_str(json).ok()?;
     for _ in 0..MAX_DEPTH {
         let inner = trim(&text);

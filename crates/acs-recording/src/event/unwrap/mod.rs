@@ -16,10 +16,8 @@ pub(super) use encoded::json_in_text;
 pub(super) use wrapper::Attributes;
 
 use super::wire::{Batch, MAX_EVENTS};
+use encoded::MAX_DEPTH;
 use wrapper::Object;
-
-/// The maximum number of wrappers around an event. Arrays, text and base64 count as well.
-pub(super) const MAX_DEPTH: usize = 16;
 
 /// A value that was found in a body.
 pub(super) enum Found<'a> {

@@ -66,10 +66,10 @@ const MAX_ATTRIBUTES: usize = 2048;
 
 /// The attributes from the wrappers of an event, those of inner ones first.
 #[derive(Clone, Debug, Default)]
-pub(in crate::event) struct Attributes(Vec<(&'static str, Box<RawValue>)>);
+pub(crate) struct Attributes(Vec<(&'static str, Box<RawValue>)>);
 
 impl Attributes {
-    pub(in crate::event) fn iter(&self) -> impl Iterator<Item = (&'static str, &RawValue)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &RawValue)> {
         self.0.iter().map(|(name, value)| (*name, value.as_ref()))
     }
 
