@@ -427,7 +427,7 @@ impl Drop for PartFile {
         let is_done = self.is_done.load(Ordering::Relaxed);
         let is_ours = || is_same_file(&self.file, &self.part).unwrap_or(false);
         if !is_done && self.resumable_bytes() == 0 && is_ours() {
-            // An error could be reported to nobody.
+            // There is no caller to return an error to.
             let _ = self.discard();
         }
     }

@@ -154,7 +154,7 @@ fn a_sync_waits_for_a_running_one() {
     let other = file.syncing.lock();
     let waits = Arc::clone(&file);
     let waiting = std::thread::spawn(move || waits.sync().unwrap());
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    std::thread::sleep(Duration::from_millis(50));
     assert!(!waiting.is_finished());
     drop(other);
     waiting.join().unwrap();
