@@ -299,7 +299,7 @@ async fn options_out_of_range_are_rejected_before_any_request() {
                 .err(),
             download.clone().into_bytes().await.err(),
             download.clone().stream().await.err(),
-            download.to_writer(&mut Vec::new()).await.err(),
+            download.to_writer(Vec::new()).await.err(),
         ];
         for error in errors {
             let error = error.unwrap();

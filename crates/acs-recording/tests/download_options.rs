@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::cast_precision_loss,
     reason = "a failing test may panic"
 )]
 
@@ -24,7 +25,7 @@ use raw::{Raw, Script};
 use storage::{Behavior, Storage, content};
 
 /// A download can be cloned, shown, sent to another thread and spawned there.
-fn is_operation<T>(operation: T)
+fn is_operation<T>(operation: &T)
 where
     T: IntoFuture<IntoFuture: Send + 'static> + Clone + Debug + Send + Sync + 'static,
 {
@@ -37,9 +38,9 @@ async fn downloads_are_values() {
     let server = Raw::start(|_, _| Script::default()).await;
     let client = server.client().build().unwrap();
     let download = || client.download(&server.location());
-    is_operation(download().to_file("a.wav").sha256().connections(2));
-    is_operation(download().range(..10).stream());
-    is_operation(download().into_bytes().max_bytes(10));
+    is_operation(&download().to_file("a.wav").sha256().connections(2));
+    is_operation(&download().range(..10).stream());
+    is_operation(&download().into_bytes().max_bytes(10));
     let event = r#"{"id": "1", "subject": "/s", "data": {},
         "eventType": "Microsoft.Communication.RecordingFileStatusUpdated"}"#;
     let event = Events::parse(event.as_bytes()).next().unwrap().unwrap();
@@ -47,7 +48,7 @@ async fn downloads_are_values() {
         panic!("{event:?}");
     };
     let recording = client.download_recording(file).event(&event);
-    is_operation(recording.to_dir("a").sha256().delete_after());
+    is_operation(&recording.to_dir("a").sha256().delete_after());
     // With a writer of its own, it can be spawned too.
     let owned = download().to_writer(tokio::io::sink()).sha256();
     assert!(!format!("{owned:?}").contains(common::KEY));

@@ -3,15 +3,17 @@
 //! For `call.wav`, these are `call.wav.part` and `call.wav.part.journal`. A lock on the part file
 //! keeps other processes away.
 
+mod finish;
+mod hash;
+
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
-use tempfile::TempPath;
 
 use super::content_hash::ContentHash;
 use super::digest::Hasher;
@@ -20,8 +22,7 @@ use super::journal::{Journal, Record};
 use super::leftovers::{journal_path, new_journal_path, part_path};
 use super::range_set::RangeSet;
 use crate::fs::{
-    create_new, is_same_file, open_existing, open_locked, read_at, remove, sync_parent,
-    write_all_at,
+    create_new, open_existing, open_locked, read_at, remove, sync_parent, write_all_at,
 };
 
 /// Journals are far smaller. The rest of a larger file is ignored.
@@ -333,78 +334,9 @@ impl PartFile {
         }
     }
 
-    /// Starts to compute the checksum.
-    pub(super) fn set_hasher(&self, hasher: Hasher) {
-        let mut state = self.lock();
-        state.hasher = hasher;
-        state.hashed = self.base;
-    }
-
-    /// Updates the checksum with contiguous durable bytes, at most `limit` of them.
-    pub(super) fn hash_synced(&self, limit: u64) -> io::Result<()> {
-        let _generation = self.lock_generation();
-        let (mut hasher, start, synced_end) = {
-            let mut state = self.lock();
-            if state.hasher.is_idle() {
-                return Ok(());
-            }
-            let synced_end = state.synced.contiguous_end(state.hashed);
-            (std::mem::take(&mut state.hasher), state.hashed, synced_end)
-        };
-        let end = synced_end.min(start.saturating_add(limit));
-        let mut buffer = vec![0; READ_BUFFER];
-        let outcome = self.read(start..end, &mut buffer, |bytes| hasher.update(bytes));
-        let mut state = self.lock();
-        state.hasher = hasher;
-        state.hashed = end;
-        outcome
-    }
-
-    /// The checksum of all hashed bytes.
-    pub(super) fn take_hasher(&self) -> Hasher {
-        std::mem::take(&mut self.lock().hasher)
-    }
-
-    /// Renames the complete part file to its final name, over an existing file only with `replace`.
-    pub(super) fn persist(&self, length: u64, replace: bool) -> io::Result<()> {
-        let found = self.file.metadata()?.len();
-        if found != length {
-            let text = format!("the part file has {found} bytes instead of {length}");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-        }
-        // Only its length may not be durable yet.
-        self.file.sync_data()?;
-        if replace {
-            std::fs::rename(&self.part, &self.path)?;
-            self.is_done.store(true, Ordering::Relaxed);
-        } else {
-            let part = TempPath::try_from_path(&self.part)?;
-            if let Err(error) = part.persist_noclobber(&self.path) {
-                // It is complete, and kept until the existing file is moved away.
-                error.path.keep()?;
-                return Err(error.error);
-            }
-            self.is_done.store(true, Ordering::Relaxed);
-        }
-        self.remove_journal()?;
-        sync_parent(&self.path)
-    }
-
     fn remove_journal(&self) -> io::Result<()> {
         remove(&new_journal_path(&self.path))?;
         remove(&self.journal)
-    }
-
-    /// Truncates the file to the size of content that had no announced size.
-    pub(super) fn set_length(&self, length: u64) -> io::Result<()> {
-        self.file.set_len(length)
-    }
-
-    /// Removes the part file and its journal.
-    pub(super) fn discard(&self) -> io::Result<()> {
-        self.is_done.store(true, Ordering::Relaxed);
-        self.remove_journal()?;
-        remove(&self.part)
     }
 
     /// The argument of [`write`](Self::write).
@@ -421,18 +353,5 @@ impl PartFile {
     }
 }
 
-/// A dropped download leaves only a part file that a later run can resume.
-impl Drop for PartFile {
-    fn drop(&mut self) {
-        let is_done = self.is_done.load(Ordering::Relaxed);
-        let is_ours = || is_same_file(&self.file, &self.part).unwrap_or(false);
-        if !is_done && self.resumable_bytes() == 0 && is_ours() {
-            // An error could be reported to nobody.
-            let _ = self.discard();
-        }
-    }
-}
-
 #[cfg(test)]
-#[path = "part_file_tests.rs"]
 mod tests;

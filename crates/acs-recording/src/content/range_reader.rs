@@ -154,7 +154,7 @@ impl RangeReader {
         self.response.as_ref()?.head.expected_sha256
     }
 
-    /// Whether the end of the body can be told from an interruption.
+    /// Whether the end of the body can be distinguished from an interruption.
     pub(super) fn is_delimited(&self) -> bool {
         self.response
             .as_ref()

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// RangeSet in order, which neither overlap nor touch.
+/// Ranges in order, which neither overlap nor touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct RangeSet(Vec<Range<u64>>);
 

@@ -65,7 +65,7 @@ impl ContentResponse {
         })
     }
 
-    /// Whether the content is empty. Without a length, only the end of the body tells.
+    /// Whether the content is empty. Without a length, only the end of the body shows it.
     pub(super) async fn is_empty(&mut self, limit: Duration) -> bool {
         if self.head.identity.total.is_some() || self.head.end.is_some() {
             return self.head.identity.total == Some(0);

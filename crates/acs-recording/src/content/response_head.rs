@@ -23,7 +23,7 @@ pub(super) struct ResponseHead {
     pub(super) identity: EntityIdentity,
     /// The announced SHA-256 of the complete content.
     pub(super) expected_sha256: Option<ContentHash>,
-    /// Whether the end of the body can be told from an interruption.
+    /// Whether the end of the body can be distinguished from an interruption.
     pub(super) is_delimited: bool,
     /// Whether HTTP itself limits the body to its announced length.
     pub(super) has_length: bool,

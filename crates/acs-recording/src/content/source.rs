@@ -1,4 +1,4 @@
-//! Requests for one piece of content.
+//! The requests for content at one location.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -83,8 +83,8 @@ impl Transfer {
             }
             self.progress.set_connections(running.len());
             tokio::select! {
-                ended = running.next() => match ended {
-                    Some(Ended { connection, permit: mut last, outcome }) => {
+                ended = running.next() => {
+                    if let Some(Ended { connection, permit: mut last, outcome }) = ended {
                         if running.is_empty() {
                             *permit = last.take();
                         }
@@ -99,21 +99,20 @@ impl Transfer {
                             return Err(error);
                         }
                         debug!(%error, "continuing with one connection less");
+                        continue;
                     }
-                    None => {
-                        let Some(range) = self.scheduler().assign(0) else {
-                            return sync.wait().await;
-                        };
-                        // All connections yielded or failed. They return when permits are free.
-                        was_reread = !self.source.supports_ranges();
-                        idle = (1..connections).rev().collect();
-                        if !permit.is_held() {
-                            *permit = ConnectionPermit::first(self.source.permits()).await;
-                        }
-                        let reader = self.reader(range.clone(), true);
-                        running.push(Box::pin(self.receive(0, permit.take(), reader, range)));
+                    // All connections ended. Those that yielded return when permits are free.
+                    let Some(range) = self.scheduler().assign(0) else {
+                        return sync.wait().await;
+                    };
+                    was_reread = !self.source.supports_ranges();
+                    idle = (1..connections).rev().collect();
+                    if !permit.is_held() {
+                        *permit = ConnectionPermit::first(self.source.permits()).await;
                     }
-                },
+                    let reader = self.reader(range.clone(), true);
+                    running.push(Box::pin(self.receive(0, permit.take(), reader, range)));
+                }
                 _ = ticks.tick() => {
                     self.progress.report_if_due();
                     sync.poll().await?;

@@ -11,7 +11,7 @@ use super::super::metadata::MAX_METADATA_BYTES;
 use super::file_names;
 use crate::error::Result;
 use crate::event::RecordingChunk;
-use crate::fs::run_blocking;
+use crate::fs::{run_blocking, with_suffix};
 use crate::manifest::{ManifestChunk, ManifestFile};
 use crate::metadata::RecordingMetadata;
 use crate::models::RecordingFormatType;
@@ -54,6 +54,11 @@ impl ChunkDownload {
             duration: None,
             deleted_at: None,
         }
+    }
+
+    /// The path of a file of the chunk.
+    pub(super) fn file_path(&self, extension: &str) -> PathBuf {
+        with_suffix(&self.path, &format!(".{extension}"))
     }
 
     /// Which runs verified its files.

@@ -21,12 +21,12 @@ impl RecordingDownload {
             {
                 let paused = document.map(RecordingMetadata::paused);
                 let paused = paused.filter(|paused| !paused.is_zero());
-                let pauses = paused.map(|paused| format!(", with pauses of {paused:?}"));
+                let suffix = paused.map(|paused| format!(", with pauses of {paused:?}"));
                 self.warnings.push(format!(
                     "chunk {} has a duration of {duration:?}, but its metadata document says \
                      {announced:?}{}",
                     chunk.index,
-                    pauses.unwrap_or_default()
+                    suffix.unwrap_or_default()
                 ));
             }
         }

@@ -13,7 +13,7 @@ use super::super::manifest_store::{VerifiedBy, matches_manifest};
 use super::super::options::{Overwrite, TransferOptions};
 use super::super::progress::{ProgressListener, ProgressTracker};
 use super::super::request::{ContentRequest, PreparedRequest};
-use super::chunk::ChunkDownload;
+use super::chunk::{ChunkDownload, file_name};
 use super::file_names;
 use super::media::{MediaInfo, inspect, reject_other_format};
 use super::run::RecordingDownload;
@@ -34,7 +34,7 @@ impl RecordingDownload {
         location: &ContentUrl,
         listener: Option<ProgressListener>,
     ) -> Result<(SavedFile, VerifiedBy, MediaInfo)> {
-        let path = chunk.path.with_added_extension(chunk.extension);
+        let path = chunk.file_path(chunk.extension);
         let transfer = TransferOptions {
             listener,
             ..self.request.transfer.clone()
@@ -130,7 +130,7 @@ impl RecordingDownload {
         any_run: bool,
     ) -> Result<Option<(SavedFile, VerifiedBy)>> {
         let any_run = any_run || self.files.overwrite == Overwrite::Skip;
-        let name = super::chunk::file_name(path);
+        let name = file_name(path);
         for (verified_by, file) in self.earlier.find(&name, location) {
             if !any_run && verified_by == VerifiedBy::Manifest {
                 continue;

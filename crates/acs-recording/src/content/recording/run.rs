@@ -170,7 +170,7 @@ impl RecordingDownload {
                 continue;
             };
             let has_earlier_media = matches!(chunk.media, Some((_, VerifiedBy::Manifest)));
-            let path = chunk.path.with_added_extension("json");
+            let path = chunk.file_path("json");
             let outcome = match self.find_verified(&path, location, false).await? {
                 Some(verified) => Ok(verified),
                 None if was_complete && has_earlier_media => Err(no_document()),
