@@ -2,6 +2,7 @@
 
 mod codegen;
 mod fuzz;
+mod public_api;
 #[cfg(feature = "schemas")]
 mod schemas;
 mod spec;
@@ -51,6 +52,12 @@ enum Command {
     /// Writes JSON Schemas of events and metadata under spec/events
     Schemas {
         /// Writes nothing; fails with a diff when a schema is not what the types give
+        #[arg(long)]
+        check: bool,
+    },
+    /// Lists the public interface of each library in its public-api.txt
+    PublicApi {
+        /// Writes nothing; fails with a diff when a listing is not what the library offers
         #[arg(long)]
         check: bool,
     },
@@ -115,6 +122,9 @@ enum Format {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = public_api::as_rustdoc() {
+        return code;
+    }
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
@@ -160,6 +170,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Codegen { check, spec, out } => codegen(check, spec, out)?,
         Command::Schemas { check } => write_schemas(check)?,
+        Command::PublicApi { check } => public_api::run(check)?,
         Command::Fuzz(options) => fuzz::run(&options)?,
         Command::Test { args } => suite::run(&args)?,
     }

@@ -106,10 +106,12 @@ pub mod fuzzing {
     pub use crate::content::fuzz_journal as journal;
 }
 
-/// The service's own types: states, kinds, formats, and the requests of the low-level client.
-pub mod models {
-    pub use acs_call_automation::types::*;
-}
+pub mod models;
+
+/// The low-level client of the service, with types for all of its operations. Needs the feature
+/// `unstable-low-level`, and may change in any release.
+#[cfg(feature = "unstable-low-level")]
+pub use acs_call_automation as low_level;
 
 pub use calls::{
     AnswerCall, CallConnection, CallProperties, Calls, ConnectCall, CreateCall, GetCallProperties,

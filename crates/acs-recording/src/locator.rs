@@ -1,7 +1,8 @@
 //! The ids that a call can be located by.
 
+use acs_call_automation::types::{self, CallLocatorKind};
+
 use crate::ids::{GroupCallId, RoomId, ServerCallId};
-use crate::models;
 
 /// Locates a call by one of the ids that it has in the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,23 +18,17 @@ pub enum CallLocator {
 
 impl CallLocator {
     /// The locator as requests contain it.
-    pub(crate) fn into_model(self) -> models::CallLocator {
-        let mut locator = models::CallLocator::default();
-        locator.kind = Some(match self {
-            Self::Server(id) => {
-                locator.server_call_id = Some(id.into());
-                models::CallLocatorKind::ServerCallLocator
-            }
-            Self::Group(id) => {
-                locator.group_call_id = Some(id.into());
-                models::CallLocatorKind::GroupCallLocator
-            }
-            Self::Room(id) => {
-                locator.room_id = Some(id.into());
-                models::CallLocatorKind::RoomCallLocator
-            }
-        });
-        locator
+    pub(crate) fn into_model(self) -> types::CallLocator {
+        let locator = types::CallLocator::default();
+        match self {
+            Self::Server(id) => locator
+                .kind(CallLocatorKind::ServerCallLocator)
+                .server_call_id(id),
+            Self::Group(id) => locator
+                .kind(CallLocatorKind::GroupCallLocator)
+                .group_call_id(id),
+            Self::Room(id) => locator.kind(CallLocatorKind::RoomCallLocator).room_id(id),
+        }
     }
 }
 

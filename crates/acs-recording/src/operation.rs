@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use acs_call_automation::{Failure, ResponseValue};
 use uuid::Uuid;
 
-use crate::error::{Result, ServiceCode};
+use crate::error::{Result, ServiceCode, from_failure};
 
 /// What awaiting an operation becomes.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -108,7 +108,7 @@ fn http_date(time: SystemTime) -> String {
 
 /// The response of the generated client, or the error that its failure stands for.
 pub(crate) fn response<T>(result: Result<ResponseValue<T>, Failure>) -> Result<ResponseValue<T>> {
-    Ok(result?)
+    result.map_err(from_failure)
 }
 
 /// The value of a response, or the error that a failure stands for.

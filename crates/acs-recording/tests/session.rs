@@ -9,7 +9,7 @@
 
 mod common;
 
-use acs_recording::models::{
+use acs_call_automation::types::{
     CallConnectionProperties, CommunicationErrorResponse, RecordingStateResponse,
 };
 use acs_recording::{CallConnectionId, ServerCallId};

@@ -1,14 +1,15 @@
 //! A handle to one call.
 
+use acs_call_automation::types::CallConnectionProperties;
+
 use super::operations::{
-    CallProperties, GetCallProperties, HangUpCall, ListParticipants, TerminateCall,
+    CallProperties, GetCallProperties, HangUpCall, ListParticipants, TerminateCall, call_properties,
 };
 use super::wait::WaitUntilConnected;
 use crate::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::CallConnectionId;
 use crate::lenient;
-use crate::models::CallConnectionProperties;
 
 /// The application's own connection to a call. It is cheap to clone, and dropping it hangs nothing
 /// up.
@@ -42,7 +43,7 @@ impl CallConnection {
         Ok(Self {
             client,
             id,
-            initial_properties: Some(properties.into()),
+            initial_properties: Some(call_properties(properties)),
         })
     }
 

@@ -7,15 +7,14 @@ mod wait;
 
 use std::fmt;
 
+use acs_call_automation::types::{AnswerCallRequest, ConnectRequest, CreateCallRequest};
+
 use crate::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::CallConnectionId;
 use crate::locator::CallLocator;
-use crate::models::{
-    AnswerCallRequest, CommunicationUserIdentifierModel, ConnectRequest, CreateCallRequest,
-    PhoneNumberIdentifierModel,
-};
+use crate::models::{CommunicationUserIdentifierModel, PhoneNumberIdentifierModel};
 use crate::operation::{Repeatability, into_future, repeatability, value};
 use crate::transport::{RequestOptions, request_options};
 use crate::web_url::parse_web_url;
@@ -68,19 +67,7 @@ impl Calls {
             client: self.client.clone(),
             repeatability: Repeatability::new(),
             options: RequestOptions::new(),
-            request: CreateCallRequest {
-                targets: targets.collect(),
-                callback_uri: callback.into(),
-                source: None,
-                source_caller_id_number: None,
-                source_display_name: None,
-                operation_context: None,
-                call_intelligence_options: None,
-                media_streaming_options: None,
-                transcription_options: None,
-                teams_app_source: None,
-                enable_loopback_audio: None,
-            },
+            request: CreateCallRequest::new(callback, targets),
         })
     }
 
@@ -94,16 +81,7 @@ impl Calls {
             client: self.client.clone(),
             repeatability: Repeatability::new(),
             options: RequestOptions::new(),
-            request: AnswerCallRequest {
-                incoming_call_context: incoming_call_context.to_owned(),
-                callback_uri: callback.into(),
-                answered_by: None,
-                operation_context: None,
-                call_intelligence_options: None,
-                media_streaming_options: None,
-                transcription_options: None,
-                enable_loopback_audio: None,
-            },
+            request: AnswerCallRequest::new(callback, incoming_call_context),
         })
     }
 
@@ -127,15 +105,7 @@ impl Calls {
             client: self.client.clone(),
             repeatability: Repeatability::new(),
             options: RequestOptions::new(),
-            request: ConnectRequest {
-                call_locator: call.into().into_model(),
-                callback_uri: callback.into(),
-                operation_context: None,
-                call_intelligence_options: None,
-                media_streaming_options: None,
-                transcription_options: None,
-                enable_loopback_audio: None,
-            },
+            request: ConnectRequest::new(call.into().into_model(), callback),
         })
     }
 
@@ -168,12 +138,9 @@ impl CreateCall {
     pub fn caller(mut self, caller: impl Into<CommunicationIdentifier>) -> Result<Self> {
         let caller = caller.into();
         let model = caller.to_model();
-        if let Some(PhoneNumberIdentifierModel { value, .. }) = model.phone_number {
-            self.request.source_caller_id_number = Some(PhoneNumberIdentifierModel {
-                value,
-                is_anonymous: None,
-                asserted_id: None,
-            });
+        if let Some(phone) = model.phone_number {
+            let number = PhoneNumberIdentifierModel::new(phone.value);
+            self.request.source_caller_id_number = Some(number);
         } else if let Some(user) = model.communication_user {
             self.request.source = Some(user);
         } else if let Some(app) = model.microsoft_teams_app {
@@ -200,7 +167,9 @@ impl CreateCall {
         self
     }
 
-    /// Changes the request, for values that have no setter here.
+    /// Changes the request, for values that have no setter here. Needs the feature
+    /// `unstable-low-level`.
+    #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut CreateCallRequest)) -> Self {
         change(&mut self.request);
         self
@@ -220,8 +189,8 @@ pub struct AnswerCall {
 impl AnswerCall {
     /// Sets the resource's user who answers the call.
     pub fn answered_by(mut self, user: impl Into<CommunicationIdentifier>) -> Self {
-        let id = user.into().raw_id().to_owned();
-        self.request.answered_by = Some(CommunicationUserIdentifierModel { id });
+        let user = CommunicationUserIdentifierModel::new(user.into().raw_id());
+        self.request.answered_by = Some(user);
         self
     }
 
@@ -231,7 +200,9 @@ impl AnswerCall {
         self
     }
 
-    /// Changes the request, for values that have no setter here.
+    /// Changes the request, for values that have no setter here. Needs the feature
+    /// `unstable-low-level`.
+    #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut AnswerCallRequest)) -> Self {
         change(&mut self.request);
         self
@@ -255,7 +226,9 @@ impl ConnectCall {
         self
     }
 
-    /// Changes the request, for values that have no setter here.
+    /// Changes the request, for values that have no setter here. Needs the feature
+    /// `unstable-low-level`.
+    #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut ConnectRequest)) -> Self {
         change(&mut self.request);
         self

@@ -1,18 +1,16 @@
 //! Requests about one call.
 
 use acs_call_automation::Failure;
+use acs_call_automation::types::{CallConnectionProperties, GetParticipantsResponse};
 use http::Method;
 use tokio::time::Instant;
 
 use crate::client_core::ClientCore;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, from_failure};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::{CallConnectionId, ServerCallId};
 use crate::lenient;
-use crate::models::{
-    CallConnectionProperties, CallConnectionStateModel as CallConnectionState, CallParticipant,
-    GetParticipantsResponse,
-};
+use crate::models::{CallConnectionStateModel as CallConnectionState, CallParticipant};
 use crate::operation::{
     Repeatability, allow_not_found_after_retry, into_future, operation, repeatability, value,
 };
@@ -71,7 +69,7 @@ pub(super) async fn properties(
 ) -> Result<CallProperties> {
     let low_level = client.low_level();
     let sent = low_level.call_connection_get_call(id.as_str());
-    Ok(value(sent.await)?.into())
+    Ok(call_properties(value(sent.await)?))
 }
 
 operation! {
@@ -172,30 +170,28 @@ async fn next_page(
     let sent = pipeline.resource(Method::GET, link, operation, deadline);
     let response = sent.await?;
     if !response.status().is_success() {
-        return Err(Failure::Status(Box::new(response)).into());
+        return Err(from_failure(Failure::Status(Box::new(response))));
     }
     serde_json::from_slice(response.body()).map_err(|source| {
         let answer = Box::new(response);
-        Failure::Body { answer, source }.into()
+        from_failure(Failure::Body { answer, source })
     })
 }
 
-impl From<CallConnectionProperties> for CallProperties {
-    fn from(properties: CallConnectionProperties) -> Self {
-        Self {
-            server_call_id: lenient::parse(properties.server_call_id.as_deref()),
-            state: properties.call_connection_state,
-            correlation_id: properties.correlation_id,
-            targets: properties
-                .targets
-                .iter()
-                .filter_map(CommunicationIdentifier::from_model)
-                .collect(),
-            source: properties
-                .source
-                .as_ref()
-                .and_then(CommunicationIdentifier::from_model),
-        }
+/// The properties that a response contains. Not a conversion, which would be public.
+pub(super) fn call_properties(model: CallConnectionProperties) -> CallProperties {
+    let targets = model.targets.iter();
+    CallProperties {
+        server_call_id: lenient::parse(model.server_call_id.as_deref()),
+        state: model.call_connection_state,
+        correlation_id: model.correlation_id,
+        targets: targets
+            .filter_map(CommunicationIdentifier::from_model)
+            .collect(),
+        source: model
+            .source
+            .as_ref()
+            .and_then(CommunicationIdentifier::from_model),
     }
 }
 

@@ -12,7 +12,9 @@ use std::time::Duration;
 pub use code::ServiceCode;
 pub use disposition::Disposition;
 pub use hint::Hint;
-pub(crate) use response::{from_response, kind_of_status, read_error_body, retry_after};
+pub(crate) use response::{
+    from_failure, from_response, kind_of_status, read_error_body, retry_after,
+};
 
 use crate::transport::{Trace, Tries};
 use detail::Detail;

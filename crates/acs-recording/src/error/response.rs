@@ -21,38 +21,59 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 const CLOCK_MARGIN: Duration = Duration::from_secs(5 * 60);
 
 /// What the low-level client could not do, as an error of this crate.
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Transport(error) => match error.downcast::<Self>() {
-                Ok(error) => *error,
-                Err(error) => Self::new(ErrorKind::Connection, "the service gave no answer")
-                    .with_source(error),
-            },
-            Failure::Status(answer) => {
-                let (head, body) = answer.into_parts();
-                from_answer(head.status, &head.headers, &head.extensions, &body)
+// Not a conversion, which would make the low-level client part of the public interface.
+pub(crate) fn from_failure(failure: Failure) -> Error {
+    match failure {
+        Failure::Transport(error) => match error.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(error) => {
+                Error::new(ErrorKind::Connection, "the service gave no answer").with_source(error)
             }
-            Failure::Body { answer, source } => {
-                let text = format!(
-                    "the service's answer is not what this operation returns ({source}): {}",
-                    one_line(&String::from_utf8_lossy(answer.body()), SNIPPET)
-                );
-                let error = Self::new(ErrorKind::InvalidResponse, text)
-                    .with_status(answer.status().as_u16())
-                    .with_source(source);
-                match answer.extensions().get() {
-                    Some(trace) => error.with_trace(trace),
-                    None => error,
-                }
-            }
-            Failure::Request(source) => Self::new(
-                ErrorKind::InvalidInput,
-                format!("the request cannot be built: {source}"),
-            )
-            .with_source(source),
-            other => Self::new(ErrorKind::InvalidResponse, other.to_string()),
+        },
+        Failure::Status(answer) => {
+            let (head, body) = answer.into_parts();
+            from_answer(head.status, &head.headers, &head.extensions, &body)
         }
+        Failure::Body { answer, source } => {
+            let text = format!(
+                "the service's answer is not what this operation returns ({source}): {}",
+                one_line(&String::from_utf8_lossy(answer.body()), SNIPPET)
+            );
+            let error = Error::new(ErrorKind::InvalidResponse, text)
+                .with_status(answer.status().as_u16())
+                .with_source(source);
+            match answer.extensions().get() {
+                Some(trace) => error.with_trace(trace),
+                None => error,
+            }
+        }
+        Failure::Request(source) => Error::new(
+            ErrorKind::InvalidInput,
+            format!("the request cannot be built: {source}"),
+        )
+        .with_source(source),
+        other => Error::new(ErrorKind::InvalidResponse, other.to_string()),
+    }
+}
+
+#[cfg(feature = "unstable-low-level")]
+impl Error {
+    /// The error that a failure of the low-level client stands for, with its kind, code and hint.
+    /// Needs the feature `unstable-low-level`.
+    ///
+    /// ```no_run
+    /// # use acs_recording::{Error, RecordingClient, Result};
+    /// # async fn run(client: &RecordingClient) -> Result<()> {
+    /// client
+    ///     .call_automation()
+    ///     .call_media_cancel_all_media_operations("call connection id")
+    ///     .await
+    ///     .map_err(Error::from_low_level)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_low_level(failure: Failure) -> Self {
+        from_failure(failure)
     }
 }
 

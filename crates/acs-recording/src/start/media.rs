@@ -1,11 +1,10 @@
 //! What is recorded, and in which format.
 
+use acs_call_automation::types::{ChannelAffinity, StartCallRecordingRequest};
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::CommunicationIdentifier;
-use crate::models::{
-    ChannelAffinity, RecordingChannelType, RecordingContentType, RecordingFormatType,
-    StartCallRecordingRequest,
-};
+use crate::models::{RecordingChannelType, RecordingContentType, RecordingFormatType};
 
 /// What is recorded, and in which format: the four combinations that the service has.
 ///
@@ -88,9 +87,8 @@ impl Media {
         request.channel_affinity = self
             .channels
             .iter()
-            .map(|(channel, participant)| ChannelAffinity {
-                channel: Some(i32::from(*channel)),
-                participant: participant.to_model(),
+            .map(|(channel, participant)| {
+                ChannelAffinity::new(participant.to_model()).channel(i32::from(*channel))
             })
             .collect();
         request.audio_channel_participant_ordering = self

@@ -5,12 +5,15 @@ mod target;
 
 use std::fmt;
 
+use acs_call_automation::types::{
+    ExternalStorage, RecordingStorageKind, StartCallRecordingRequest,
+};
+
 use crate::client_core::ClientCore;
 use crate::credential::is_service_host;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::lenient;
-use crate::models::{ExternalStorage, RecordingStorageKind, StartCallRecordingRequest};
 use crate::operation::{Repeatability, into_future, repeatability, response};
 use crate::recording::{Recording, StartResponse, Started};
 use crate::transport::{RequestOptions, request_options};
@@ -120,17 +123,15 @@ impl StartRecording {
         if url.path().trim_matches('/').is_empty() {
             return reject("the storage container's URL does not name a container");
         }
-        self.request.external_storage = Some(ExternalStorage {
-            recording_storage_kind: RecordingStorageKind::AzureBlobStorage,
-            recording_destination_container_url: Some(
-                url.as_str().trim_end_matches('/').to_owned(),
-            ),
-        });
+        let storage = ExternalStorage::new(RecordingStorageKind::AzureBlobStorage)
+            .recording_destination_container_url(url.as_str().trim_end_matches('/'));
+        self.request.external_storage = Some(storage);
         Ok(self)
     }
 
     /// Changes the request as it is set up to now, for values that this crate does not know. Setters
-    /// that are called later replace these values.
+    /// that are called later replace these values. Needs the feature `unstable-low-level`.
+    #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut StartCallRecordingRequest)) -> Self {
         if let Some(media) = self.media.take()
             && media.apply(&mut self.request).is_err()

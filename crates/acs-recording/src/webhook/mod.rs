@@ -23,6 +23,8 @@ pub use authenticator::{Authenticator, InvalidAuthenticator};
 pub use dedup::{Claim, ClaimToken, DeduplicationStore, EventKey, MemoryStore, StoreFuture};
 pub use handler::{EventHandler, HandlerError};
 pub use token::TokenAuthenticator;
+#[cfg(feature = "tower")]
+pub use tower::ResponseBody;
 
 use handler::DynHandler;
 pub(crate) use handler::unless_panicked;
