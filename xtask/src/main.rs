@@ -2,6 +2,10 @@
 
 mod codegen;
 mod fuzz;
+mod lowest;
+mod metadata;
+mod msrv;
+mod packages;
 mod public_api;
 #[cfg(feature = "schemas")]
 mod schemas;
@@ -17,6 +21,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use sha2::{Digest as _, Sha256};
 use similar::TextDiff;
+
+use crate::metadata::Metadata;
 
 const SPEC: &str = "spec/call-automation.json";
 const OVERLAY: &str = "spec/call-automation.overlay.yaml";
@@ -67,6 +73,14 @@ enum Command {
         cargo xtask fuzz download --seconds 1800\n  \
         cargo xtask fuzz events --input FILE         # what a finding does")]
     Fuzz(fuzz::Options),
+    /// Fails if a dependency needs a newer compiler than `rust-version` in Cargo.toml
+    Msrv,
+    /// Fails if a package is not what crates.io and its readers need
+    Packages {
+        /// Also builds each package by itself, with the lowest versions of dependencies that it allows
+        #[arg(long)]
+        build: bool,
+    },
     /// Runs all tests: unit, integration, examples and documentation
     Test {
         /// Arguments for `cargo test`, after `--`
@@ -139,6 +153,10 @@ fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }
 
+fn print(text: &str) -> Result<()> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
 fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Spec(SpecCommand::Diff { old, new, format }) => {
@@ -148,7 +166,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
                 Format::Markdown => spec::diff::markdown(&report),
                 Format::Json => spec::diff::json(&report)?,
             };
-            std::io::stdout().write_all(text.as_bytes())?;
+            print(&text)?;
             return Ok(ExitCode::from(u8::from(report.is_breaking())));
         }
         Command::Spec(SpecCommand::Import {
@@ -172,6 +190,14 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Schemas { check } => write_schemas(check)?,
         Command::PublicApi { check } => public_api::run(check)?,
         Command::Fuzz(options) => fuzz::run(&options)?,
+        Command::Msrv => print(&msrv::check(&Metadata::read()?)?)?,
+        Command::Packages { build } => {
+            let metadata = Metadata::read()?;
+            print(&packages::check(&metadata)?)?;
+            if build {
+                lowest::build_packages(&metadata)?;
+            }
+        }
         Command::Test { args } => suite::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -53,6 +53,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod client;
 mod failure;
 #[allow(
@@ -65,6 +67,11 @@ mod failure;
 mod generated;
 mod open_enum;
 mod transport;
+
+/// The examples in the README are compiled with those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use client::Client;
 pub use failure::Failure;

@@ -120,6 +120,8 @@
 //! with code 7501; a recording whose call is over before the recorder has joined is told as
 //! `StartRecordingFailed`; the callback about its state comes once more when it stops.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod agenda;
 mod auth;
 mod builder;
@@ -157,6 +159,11 @@ mod telling;
 #[cfg(feature = "tls")]
 mod tls;
 mod tokens;
+
+/// The examples in the README are compiled with those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use builder::EmulatorBuilder;
 pub use call::{Call, NewCall};

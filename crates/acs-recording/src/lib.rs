@@ -60,6 +60,8 @@
 //! | `axum` | the webhook as a router of axum; with `tower` |
 //! | `schemars` | JSON Schemas of events and metadata |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod calls;
 mod client;
 mod client_core;
@@ -96,7 +98,7 @@ pub mod guide {}
 
 /// The examples in the README are compiled with those of the documentation.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;
 
 /// What the targets in `fuzz/` need beside the public interface.

@@ -138,9 +138,8 @@ impl CreateCall {
     pub fn caller(mut self, caller: impl Into<CommunicationIdentifier>) -> Result<Self> {
         let caller = caller.into();
         let model = caller.to_model();
-        if let Some(phone) = model.phone_number {
-            let number = PhoneNumberIdentifierModel::new(phone.value);
-            self.request.source_caller_id_number = Some(number);
+        if let Some(PhoneNumberIdentifierModel { value, .. }) = model.phone_number {
+            self.request.source_caller_id_number = Some(PhoneNumberIdentifierModel::new(value));
         } else if let Some(user) = model.communication_user {
             self.request.source = Some(user);
         } else if let Some(app) = model.microsoft_teams_app {
