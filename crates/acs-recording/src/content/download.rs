@@ -23,7 +23,7 @@ use crate::client::RecordingClient;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long the service keeps content, as a rule.
-const RETENTION: Duration = Duration::from_hours(24);
+pub(super) const RETENTION: Duration = Duration::from_hours(24);
 /// How long after the end of a recording its content may not be ready.
 const RECENT: Duration = Duration::from_mins(15);
 /// How long a recent recording's content is waited for.
@@ -214,7 +214,7 @@ impl Download {
     pub async fn stream(self) -> Result<ContentStream> {
         let operation = self.operation;
         match Box::pin(self.flow()).await {
-            Ok(flow) => Ok(ContentStream::new(flow, operation)),
+            Ok(flow) => Ok(ContentStream::new(flow, self.options.sha256, operation)),
             Err(error) => Err(error.during(operation)),
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Method;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::file::Saved;
 use super::names;
@@ -104,10 +104,7 @@ impl DownloadRecording {
 
     /// When the recording ended, as far as that is known.
     pub(super) fn ended(&self) -> Option<Timestamp> {
-        let lasted = self.file.duration;
-        let lasted = lasted.and_then(|lasted| SignedDuration::try_from(lasted).ok());
-        let ended = self.file.start.zip(lasted);
-        ended.and_then(|(start, lasted)| start.checked_add(lasted).ok())
+        self.file.end()
     }
 
     /// Fails unless there is content that the service has.

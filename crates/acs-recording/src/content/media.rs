@@ -15,6 +15,8 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 const RELATIVE_TOLERANCE: u32 = 5;
 /// Chunks before the samples; a file with more of them is none of the service.
 const MAX_CHUNKS: usize = 64;
+/// How many bytes tell a format.
+const HEAD: usize = 12;
 /// What a writer puts in place of a size that it does not know yet.
 const UNKNOWN: u32 = u32::MAX;
 /// The boxes that an MP4 file may begin with.
@@ -35,11 +37,16 @@ pub(super) struct Look {
 /// all.
 pub(super) fn refuse(path: &Path, announced: [Option<&'static str>; 2]) -> Result<()> {
     sniff::refuse_page(path)?;
-    let mut head = [0; 12];
+    let mut head = [0; HEAD];
     let length = File::open(path)
         .and_then(|mut file| read_up_to(&mut file, &mut head))
         .map_err(|error| file_error(error, path))?;
-    let head = head.get(..length).unwrap_or_default();
+    refuse_head(head.get(..length).unwrap_or_default(), announced)
+}
+
+/// Refuses content that begins like this, if that is none of the formats in which it was announced.
+pub(super) fn refuse_head(head: &[u8], announced: [Option<&'static str>; 2]) -> Result<()> {
+    let head = head.get(..HEAD).unwrap_or(head);
     let mut formats = announced.into_iter().flatten().peekable();
     let Some(first) = formats.peek().copied() else {
         return Ok(());

@@ -8,6 +8,7 @@
 //! A whole recording (`folder`) is `saving`: its chunks get their `numbers`, each file is downloaded
 //! unless there is a proof that it is there (`proofs`), and what was verified is written down.
 
+mod announced;
 mod answer;
 mod batch;
 mod budget;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -27,6 +27,8 @@ use crate::error::{Error, Result};
 #[must_use = "nothing comes in before it is read"]
 pub struct ContentStream {
     length: Option<u64>,
+    etag: Option<String>,
+    sha256: Arc<OnceLock<ContentHash>>,
     operation: &'static str,
     stream: BoxStream<'static, Result<Bytes>>,
     /// What a read left over.
@@ -34,13 +36,22 @@ pub struct ContentStream {
 }
 
 impl ContentStream {
-    pub(super) fn new(flow: Flow, operation: &'static str) -> Self {
-        let length = flow.length;
-        let stream = futures_util::stream::try_unfold(flow, |mut flow| async move {
-            Ok(flow.next().await?.map(|bytes| (bytes, flow)))
-        });
+    pub(super) fn new(flow: Flow, sha256: bool, operation: &'static str) -> Self {
+        let (length, etag) = (flow.length, flow.etag.clone());
+        let finished = Arc::new(OnceLock::new());
+        let hash = Arc::clone(&finished);
+        let stream =
+            futures_util::stream::try_unfold((flow, hash), |(mut flow, hash)| async move {
+                let next = flow.next().await?;
+                if let (None, Some(computed)) = (&next, flow.hash) {
+                    let _ = hash.set(computed);
+                }
+                Ok(next.map(|bytes| (bytes, (flow, hash))))
+            });
         Self {
             length,
+            etag,
+            sha256: if sha256 { finished } else { Arc::default() },
             operation,
             stream: stream.boxed(),
             rest: Bytes::new(),
@@ -50,6 +61,17 @@ impl ContentStream {
     /// How many bytes will come in all, if the server told.
     pub fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// The content's entity tag, if the server sent one.
+    pub fn etag(&self) -> Option<&str> {
+        self.etag.as_deref()
+    }
+
+    /// The SHA-256 of the content, if [`sha256`](crate::Download::sha256) asked for it; none until
+    /// the stream has ended without an error.
+    pub fn sha256(&self) -> Option<ContentHash> {
+        self.sha256.get().copied()
     }
 }
 
@@ -99,6 +121,7 @@ pub(super) struct Flow {
     meter: Arc<Meter>,
     hasher: Hasher,
     pub(super) length: Option<u64>,
+    etag: Option<String>,
     pub(super) hash: Option<ContentHash>,
     /// Whether what comes next is the beginning of the content.
     is_first: bool,
@@ -113,11 +136,13 @@ impl Flow {
     ) -> Result<Self> {
         let mut announced = Announced::default();
         let mut length = Some(0);
+        let mut etag = None;
         let mut reader = None;
         if !wanted.is_empty() {
             let begun = Reader::begin(source, meter, wanted).await?;
             length = begun.end().filter(|_| begun.identity().total.is_some());
             length = length.map(|end| end - wanted.start);
+            etag.clone_from(&begun.identity().tag);
             if wanted.is_whole() {
                 announced = begun.announced();
             }
@@ -130,6 +155,7 @@ impl Flow {
             meter: Arc::clone(meter),
             hasher: Hasher::new(announced, sha256),
             length,
+            etag,
             hash: None,
             is_first: wanted.start == 0,
         })

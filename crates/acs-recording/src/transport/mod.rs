@@ -156,6 +156,9 @@ impl Pipeline {
                 // Repeating is ours; reqwest would keep a copy of each request for it.
                 .retry(reqwest::retry::never().max_retries_per_request(0))
                 .connect_timeout(Duration::from_secs(10))
+                // Another crate in the build may turn HTTP/2 on. The ranges of a download would
+                // then share one connection and its flow control.
+                .http1_only()
                 .tls_certs_merge(roots.iter().cloned())
         };
         let first = address.as_ref().unwrap_or(&endpoint).url();
