@@ -1,7 +1,12 @@
 //! The error of this crate.
 
+mod recording;
+mod store;
+
 use std::fmt;
 use std::time::Duration;
+
+pub(crate) use store::from_store;
 
 /// The result of everything that can fail in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
