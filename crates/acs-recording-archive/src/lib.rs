@@ -10,6 +10,7 @@ pub mod queue;
 mod receipt;
 mod steps;
 mod store;
+mod worker;
 
 pub use archive::{
     Archive, ArchiveBuilder, Archived, ArchivedChunk, Catalogue, Depth, Entries, Entry, Finding,
@@ -20,3 +21,4 @@ pub use layout::Layout;
 pub use queue::{EventQueue, InMemoryQueue, Message};
 pub use receipt::Receipt;
 pub use store::StoreBuilder;
+pub use worker::{Activity, Outcome, Summary, Update, Worker};

@@ -405,9 +405,8 @@ mod entra {
                 });
                 let provider = EntraProvider::new(credential);
                 provider.get_credential().await.unwrap();
-                let AzureCredential::BearerToken(token) =
-                    &*provider.get_credential().await.unwrap()
-                else {
+                let current = provider.get_credential().await.unwrap();
+                let AzureCredential::BearerToken(token) = &*current else {
                     panic!("no token")
                 };
                 assert_eq!(token, expected);

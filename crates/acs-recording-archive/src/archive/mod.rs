@@ -16,6 +16,7 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 
 pub use catalogue::{Catalogue, Depth, Entries, Entry, Finding, ListReceipts, Verification};
+pub(crate) use recording::is_of_all;
 pub use recording::{Archived, ArchivedChunk, Progress, StoreRecording};
 
 use self::objects::Objects;
