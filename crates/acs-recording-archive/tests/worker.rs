@@ -195,7 +195,8 @@ async fn poison_of_every_sort_is_moved_at_once_with_its_reason() {
                 it.event["data"]["recordingDurationMs"] = json!(1000);
                 let id = it.chunk(0)["documentId"].as_str().unwrap().to_owned();
                 let location = it.chunk(0)["contentLocation"].as_str().unwrap();
-                it.chunk(0)["contentLocation"] = json!(location.replace(&id, "0-weu-d1-gone"));
+                it.chunk(0)["contentLocation"] =
+                    json!(location.replace(&id, "0-weu-d1-00000000000000000000000000000000"));
             }),
             "expired-content",
         ),
