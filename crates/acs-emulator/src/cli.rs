@@ -331,6 +331,18 @@ mod tests {
         let shown = format!("{:?}", program.options);
         assert!(!shown.contains("secret"), "{shown}");
         assert!(shown.contains("https://app.example/events"), "{shown}");
+        let key = "AccountName=a;AccountKey=c2VjcmV0";
+        let options = ["--event-queue", "https://a.example/q?sig=secret"];
+        let program = Program::parse_from(
+            ["x"]
+                .into_iter()
+                .chain(options)
+                .chain(["--event-queue-connection-string", key]),
+        );
+        let shown = format!("{:?}", program.options);
+        assert!(!shown.contains("secret"), "{shown}");
+        assert!(!shown.contains("c2VjcmV0"), "{shown}");
+        assert!(shown.contains("https://a.example/q"), "{shown}");
         let help = Program::command().render_long_help().to_string();
         assert!(help.contains("[env: ACS_EMULATOR_STORAGE_SAS]"), "{help}");
     }
