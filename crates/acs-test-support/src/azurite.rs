@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -43,6 +43,19 @@ impl Azurite {
     /// is a failure.
     pub fn start() -> Option<Self> {
         Some(Self::run(&installed()?, None))
+    }
+
+    /// The one with plain HTTP that other tests of this process run with, or a new one. It ends when
+    /// the last of them drops it, so use names of your own.
+    pub fn shared() -> Option<Arc<Self>> {
+        static RUNNING: Mutex<Weak<Azurite>> = Mutex::new(Weak::new());
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(azurite) = running.upgrade() {
+            return Some(azurite);
+        }
+        let azurite = Arc::new(Self::start()?);
+        *running = Arc::downgrade(&azurite);
+        Some(azurite)
     }
 
     /// Starts it with HTTPS and a certificate of its own; it takes tokens then.

@@ -59,7 +59,7 @@ async fn subscribed(azurite: &Azurite, name: &str, schema: EventSchema) -> (Emul
 
 #[tokio::test]
 async fn each_event_is_a_message_in_the_schema_of_the_subscription() {
-    let Some(azurite) = Azurite::start() else {
+    let Some(azurite) = Azurite::shared() else {
         return;
     };
     let (acs, queue) = subscribed(&azurite, "grid", EventSchema::EventGrid).await;
@@ -77,7 +77,7 @@ async fn each_event_is_a_message_in_the_schema_of_the_subscription() {
 
 #[tokio::test]
 async fn a_queue_is_reached_with_a_sas_in_its_address_or_in_a_connection_string() {
-    let Some(azurite) = Azurite::start() else {
+    let Some(azurite) = Azurite::shared() else {
         return;
     };
     let queue = azurite.create_queue("signed").await;

@@ -102,7 +102,7 @@ async fn kept(acs: &Emulator, chunk: &Value) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_large_file_arrives_byte_for_byte() {
-    let Some(azurite) = Azurite::start() else {
+    let Some(azurite) = Azurite::shared() else {
         return;
     };
     let container = azurite.create_container("large").await;
@@ -118,7 +118,7 @@ async fn a_large_file_arrives_byte_for_byte() {
 
 #[tokio::test]
 async fn files_and_metadata_are_in_the_container() {
-    let Some(azurite) = Azurite::start() else {
+    let Some(azurite) = Azurite::shared() else {
         return;
     };
     let container = azurite.create_container("tapes").await;
@@ -180,7 +180,7 @@ async fn files_and_metadata_are_in_the_container() {
 
 #[tokio::test]
 async fn a_failing_export_leaves_the_files_with_the_service() {
-    let Some(azurite) = Azurite::start() else {
+    let Some(azurite) = Azurite::shared() else {
         return;
     };
     let missing = azurite.container("nowhere");
