@@ -94,11 +94,10 @@ pub struct Options {
     #[arg(
         long,
         value_name = "TEXT",
-        requires = "event_queue",
         env = "ACS_QUEUE_CONNECTION_STRING",
         hide_env_values = true
     )]
-    event_queue_connection_string: Option<Signature>,
+    event_queue_connection_string: Option<ConnectionString>,
 
     /// The schema of these events
     #[arg(long, value_enum, default_value_t, requires = "event_queue")]
@@ -140,6 +139,24 @@ impl FromStr for Address {
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         without_secrets(&self.0).fmt(f)
+    }
+}
+
+/// A connection string of a storage account, which has a key.
+#[derive(Clone)]
+struct ConnectionString(String);
+
+impl FromStr for ConnectionString {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for ConnectionString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ConnectionString(..)")
     }
 }
 
@@ -252,7 +269,7 @@ impl Options {
         if let Some(text) = &self.event_queue_connection_string
             && !queue.0.contains("://")
         {
-            subscription = subscription.connection_string(text.query());
+            subscription = subscription.connection_string(&text.0);
         }
         select(
             subscription,

@@ -12,7 +12,7 @@ use axum::routing::post;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -183,6 +183,53 @@ async fn messages_can_come_twice_and_in_another_order() {
     for call in [second, first] {
         let event = next(&mut reordered).await;
         assert_eq!(event["data"]["incomingCallContext"], call.context());
+    }
+}
+
+#[tokio::test]
+async fn the_admin_interface_subscribes_queues_and_shows_no_secrets() {
+    let acs = Emulator::builder().admin(([127, 0, 0, 1], 0).into());
+    let acs = acs.start().await.unwrap();
+    let admin = acs.admin_url().unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let subscribe = async |body: Value| {
+        let request = client
+            .post(format!("{admin}/subscriptions"))
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    let (queue, mut messages) = scripted(&[]).await;
+    let queue = queue.replace("sig=x", "sig=secret");
+    let body = json!({"queue": queue, "events": [RINGING], "schema": "cloud-events"});
+    assert_eq!(subscribe(body).await.0, 200);
+    let key = json!({
+        "queue": "events",
+        "connectionString": "AccountName=a;AccountKey=c2VjcmV0",
+    });
+    assert_eq!(subscribe(key).await.0, 200);
+    acs.incoming_call("carol");
+    assert_eq!(next(&mut messages).await["type"], RINGING);
+
+    let state = client.get(format!("{admin}/state")).send().await.unwrap();
+    let state = state.text().await.unwrap();
+    assert!(
+        !state.contains("secret") && !state.contains("c2VjcmV0"),
+        "{state}"
+    );
+    let state: Value = serde_json::from_str(&state).unwrap();
+    let shown = &state["subscriptions"][0]["queue"];
+    assert_eq!(shown, queue.split('?').next().unwrap());
+
+    for wrong in [
+        json!({}),
+        json!({"queue": queue, "url": queue}),
+        json!({"queue": "http://127.0.0.1:1/?sig=secret"}),
+    ] {
+        let (status, text) = subscribe(wrong).await;
+        assert_eq!(status, 400, "{text}");
+        assert!(!text.contains("secret"), "{text}");
     }
 }
 
