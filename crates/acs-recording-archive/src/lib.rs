@@ -62,7 +62,9 @@ pub use archive::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use layout::Layout;
-pub use queue::{EventQueue, InMemoryQueue, Message};
+pub use queue::{
+    EventQueue, InMemoryQueue, Message, PoisonQueue, StorageQueue, StorageQueueBuilder,
+};
 pub use receipt::Receipt;
 pub use store::StoreBuilder;
 pub use worker::{Activity, Outcome, Summary, Update, Worker};

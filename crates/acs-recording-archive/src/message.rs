@@ -25,8 +25,9 @@ pub(crate) fn events(message: &Message) -> Result<Vec<Event>> {
 
 #[cfg(test)]
 mod tests {
+    use acs_recording::EventKind;
     use base64::Engine as _;
-    use base64::prelude::BASE64_STANDARD;
+    use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 
     use super::*;
 
@@ -53,6 +54,60 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn events_are_read_however_tools_encode_them() {
+        let with_mark = format!("\u{feff}{EVENT_GRID}");
+        let utf16: Vec<u8> = with_mark
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let encoded = BASE64_STANDARD.encode(EVENT_GRID);
+        let lines = encoded.as_bytes().chunks(76);
+        let lines: Vec<_> = lines.map(String::from_utf8_lossy).collect();
+        for (name, body) in [
+            ("a byte order mark", with_mark.clone()),
+            (
+                "a byte order mark in base64",
+                BASE64_STANDARD.encode(with_mark),
+            ),
+            ("UTF-16 in base64", BASE64_STANDARD.encode(utf16)),
+            ("base64 for URLs", BASE64_URL_SAFE_NO_PAD.encode(EVENT_GRID)),
+            ("base64 in lines", lines.join("\r\n")),
+            ("base64 twice", BASE64_STANDARD.encode(&encoded)),
+            ("white space around", format!(" \n{encoded}\n")),
+        ] {
+            let events = read(body).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(events.len(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_event_of_100_chunks_fits_into_a_message() {
+        let chunks: Vec<_> = (0..100)
+            .map(|index| {
+                let document = format!("0-eus-d1-{index:032x}");
+                let objects = format!("https://us-api.asm.skype.com/v1/objects/{document}");
+                serde_json::json!({
+                    "documentId": document,
+                    "index": index,
+                    "endReason": "ChunkMaximumTimeExceeded",
+                    "contentLocation": format!("{objects}/content/audio"),
+                    "metadataLocation": format!("{objects}/content/acsmetadata"),
+                    "deleteLocation": objects,
+                })
+            })
+            .collect();
+        let mut event: serde_json::Value = serde_json::from_str(EVENT_GRID).unwrap();
+        event["data"]["recordingStorageInfo"]["recordingChunks"] = chunks.into();
+        let body = BASE64_STANDARD.encode(event.to_string());
+        assert!(body.len() <= 64 << 10, "{}", body.len());
+        let events = read(body).unwrap();
+        let EventKind::RecordingFileStatusUpdated(file) = events[0].kind() else {
+            panic!("{events:?}");
+        };
+        assert_eq!(file.chunks.len(), 100);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! leases, and a place for messages that can never be handled.
 
 mod memory;
+mod storage_queue;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 pub use memory::InMemoryQueue;
+pub use storage_queue::{PoisonQueue, StorageQueue, StorageQueueBuilder};
 
 use crate::error::Result;
 
