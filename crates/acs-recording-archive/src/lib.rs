@@ -8,9 +8,9 @@
 //!
 //! ```no_run
 //! use acs_recording::RecordingClient;
-//! use acs_recording_archive::{Archive, InMemoryQueue, StoreBuilder, Worker};
+//! use acs_recording_archive::{Archive, StorageQueue, StoreBuilder, Worker};
 //!
-//! # async fn run(connection_string: &str, event: String) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn run(connection_string: &str, storage: &str) -> Result<(), Box<dyn std::error::Error>> {
 //! let client = RecordingClient::from_connection_string(connection_string)?;
 //! let store = StoreBuilder::new("https://contoso.blob.core.windows.net/recordings")?
 //!     .environment()
@@ -20,8 +20,7 @@
 //!     .delete_at_service()
 //!     .build()?;
 //!
-//! let queue = InMemoryQueue::new();
-//! queue.send(event);
+//! let queue = StorageQueue::from_connection_string(storage, "recordings")?;
 //! let summary = Worker::new(archive, queue).concurrency(4).drain().await?;
 //! println!("{} recordings", summary.archived);
 //! # Ok(())
@@ -30,7 +29,7 @@
 //!
 //! - [`Archive::store`] stores one recording and needs no queue.
 //! - [`Catalogue`] lists what is archived and verifies it.
-//! - [`EventQueue`] is what a worker needs of a queue.
+//! - [`StorageQueue`] is a queue of Azure Storage; [`EventQueue`] is what a worker needs of any other.
 //! - [`StoreBuilder`] opens a store by its URL; any [`object_store::ObjectStore`] does.
 //!
 //! Spans of the crate `tracing` name the recording, the call and the attempt, and no secret. Metrics
@@ -46,6 +45,7 @@
 //! | `gcp` | Google Cloud Storage |
 
 mod archive;
+mod connection_string;
 mod error;
 mod layout;
 mod message;
