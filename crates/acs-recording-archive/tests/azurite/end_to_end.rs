@@ -121,7 +121,7 @@ async fn duplicates_over_several_workers_make_one_recording() {
     fleet.record(5).await;
     let workers = [(); 3].map(|()| fleet.worker().drain());
     let summaries = futures_util::future::try_join_all(workers).await.unwrap();
-    let messages: u64 = summaries.iter().map(|summary| summary.messages()).sum();
+    let messages: u64 = summaries.iter().map(Summary::messages).sum();
     assert!(messages >= 5, "{summaries:?}");
     fleet.check().await;
 }
