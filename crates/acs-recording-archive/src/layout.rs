@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use acs_recording::{Event, RecordingChunk, RecordingFileStatusUpdated};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use object_store::path::Path;
 use sha2::{Digest as _, Sha256};
@@ -126,7 +127,8 @@ impl Layout {
         let document = document_of(chunk);
         let recording = subject.file.recording_id.as_ref();
         let by_document = document.is_some() && self.has(Field::Document);
-        if !by_document && !(recording.is_some() && self.has_all(KEEPS_APART)) {
+        let by_index = recording.is_some() && self.has_all(KEEPS_APART);
+        if !by_document && !by_index {
             let text = format!(
                 "chunk {index} of the event has neither a document id nor a location to name its \
                  objects after"
@@ -150,7 +152,7 @@ impl Layout {
                     Part::Field(field) => *field,
                 };
                 let value = match field {
-                    Field::Year => number(began.map(|date| date.year()), 4),
+                    Field::Year => number(began.map(Date::year), 4),
                     Field::Month => number(began.map(|date| i16::from(date.month())), 2),
                     Field::Day => number(began.map(|date| i16::from(date.day())), 2),
                     Field::Call => component(subject.file.call_id.as_deref()),
@@ -174,7 +176,7 @@ impl Layout {
     }
 
     /// The name of the event document, beside these objects.
-    pub(crate) fn event_name(&self, beside: &ChunkNames, event_id: &str) -> Path {
+    pub(crate) fn event_name(beside: &ChunkNames, event_id: &str) -> Path {
         folder_of(&beside.receipt).join(format!("event.{}.json", component(Some(event_id))))
     }
 
@@ -187,7 +189,7 @@ impl Layout {
 
     /// What the names of all recordings that began on this day begin with, if the layout begins with
     /// the date.
-    pub(crate) fn day_prefix(&self, day: jiff::civil::Date) -> Option<Path> {
+    pub(crate) fn day_prefix(&self, day: Date) -> Option<Path> {
         let mut prefix = String::new();
         let mut seen = Vec::new();
         for part in &self.0 {
@@ -260,7 +262,7 @@ fn component(value: Option<&str>) -> String {
     let Some(value) = value.filter(|value| !value.is_empty()) else {
         return UNKNOWN.to_owned();
     };
-    let mut name: String = value
+    let name: String = value
         .chars()
         .map(|letter| match letter {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' => letter,
@@ -270,8 +272,8 @@ fn component(value: Option<&str>) -> String {
         .collect();
     // Two dots lead out of a folder, and a hash marks files that are being written locally.
     if name != value || name.starts_with('.') || name.ends_with('.') || name.contains("..") {
-        name = name.replace("..", "__").trim_matches('.').to_owned();
-        let _ = write!(name, "_{}", digest(value, 4));
+        let harmless = name.replace("..", "__");
+        return format!("{}_{}", harmless.trim_matches('.'), digest(value, 4));
     }
     name
 }
@@ -428,7 +430,7 @@ mod tests {
         assert_eq!(names.receipt.as_ref(), format!("{stem}.receipt.json"));
         assert!(Layout::is_receipt(&names.receipt));
         assert!(!Layout::is_receipt(&names.metadata));
-        let event = Layout::default().event_name(&names, "e/1");
+        let event = Layout::event_name(&names, "e/1");
         let expected = format!(
             "2026/01/02/aa-bb/{}/event.e_1_{}.json",
             digest("rid", 8),

@@ -35,6 +35,10 @@ pub struct StoreBuilder {
     options: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     credential: Option<Arc<dyn TokenCredential>>,
+    /// Where the blobs of the account are, if a connection string tells.
+    endpoint: Option<String>,
+    /// Certificate authorities in PEM, trusted beside the system's.
+    roots: Vec<Vec<u8>>,
 }
 
 impl StoreBuilder {
@@ -48,7 +52,57 @@ impl StoreBuilder {
             options: Vec::new(),
             environment: Vec::new(),
             credential: None,
+            endpoint: None,
+            roots: Vec::new(),
         })
+    }
+
+    /// A container in the storage account of a connection string, and if wanted a prefix in it:
+    /// `recordings` or `recordings/2026`.
+    ///
+    /// The connection string is one that
+    /// [`StorageQueue::from_connection_string`](crate::StorageQueue::from_connection_string) takes,
+    /// with `BlobEndpoint` in place of `QueueEndpoint`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if the text is no such connection string.
+    #[cfg(feature = "azure")]
+    pub fn from_connection_string(text: &str, container: &str) -> Result<Self> {
+        use crate::connection_string::{AccountCredential, Service, ServiceAccount};
+
+        let account = ServiceAccount::parse(text, Service::Blob)?;
+        let place = format!("{}/{}", account.endpoint, container.trim_matches('/'));
+        let url = Url::parse(&place).ok();
+        let url =
+            url.filter(|url| matches!(url.scheme(), "https" | "http") && url.query().is_none());
+        let mut url = url.ok_or_else(|| {
+            let text = "the storage connection string has no usable address of blobs; check \
+                        BlobEndpoint, AccountName and EndpointSuffix";
+            Error::new(ErrorKind::InvalidInput, text)
+        })?;
+        let mut options = Vec::new();
+        match account.credential {
+            AccountCredential::Key { account, key } => {
+                options.push(("azure_storage_account_name".to_owned(), account));
+                options.push(("azure_storage_account_key".to_owned(), key));
+            }
+            AccountCredential::Sas(sas) => url.set_query(Some(&sas)),
+        }
+        Ok(Self {
+            url,
+            options,
+            environment: Vec::new(),
+            credential: None,
+            endpoint: Some(account.endpoint),
+            roots: Vec::new(),
+        })
+    }
+
+    /// Trusts the certificate authorities of this PEM bundle too, beside the system's: those of a
+    /// proxy that looks into TLS, or of Azurite.
+    pub fn add_root_certificate(mut self, pem: &[u8]) -> Self {
+        self.roots.push(pem.to_vec());
+        self
     }
 
     /// Sets an option of the store, by the name that `object_store` has for it, such as
@@ -83,6 +137,10 @@ impl StoreBuilder {
     /// is unknown, or what the store needs is missing. [`ErrorKind::Io`] if a folder cannot be
     /// created.
     pub fn build(self) -> Result<Arc<dyn ObjectStore>> {
+        #[cfg(feature = "azure")]
+        if let Some(endpoint) = &self.endpoint {
+            return self.azure_at(endpoint, None);
+        }
         let scheme = ObjectStoreScheme::parse(&self.url);
         let (scheme, path) = scheme.map_err(|_| self.invalid("it is the URL of no known store"))?;
         let is_azure = matches!(
@@ -104,15 +162,18 @@ impl StoreBuilder {
             }
             #[cfg(feature = "azure")]
             ObjectStoreScheme::MicrosoftAzure => {
-                let builder = object_store::azure::MicrosoftAzureBuilder::new();
-                let url = self.plain_url();
-                Ok(prefixed(self.azure(builder.with_url(url))?, path))
+                let builder = object_store::azure::MicrosoftAzureBuilder::new()
+                    .with_client_options(self.client_options()?)
+                    .with_url(self.plain_url());
+                Ok(prefixed(self.azure(builder)?, path))
             }
             #[cfg(feature = "azure")]
             ObjectStoreScheme::Http => self.azure_by_endpoint(),
             #[cfg(feature = "aws")]
             ObjectStoreScheme::AmazonS3 => {
-                let builder = object_store::aws::AmazonS3Builder::new().with_url(self.plain_url());
+                let builder = object_store::aws::AmazonS3Builder::new()
+                    .with_client_options(self.client_options()?)
+                    .with_url(self.plain_url());
                 let builder = configured(builder, &self, "AWS_", |builder, key, value| {
                     builder.with_config(key, value)
                 })?;
@@ -121,8 +182,9 @@ impl StoreBuilder {
             }
             #[cfg(feature = "gcp")]
             ObjectStoreScheme::GoogleCloudStorage => {
-                let builder =
-                    object_store::gcp::GoogleCloudStorageBuilder::new().with_url(self.plain_url());
+                let builder = object_store::gcp::GoogleCloudStorageBuilder::new()
+                    .with_client_options(self.client_options()?)
+                    .with_url(self.plain_url());
                 let builder = configured(builder, &self, "GOOGLE_", |builder, key, value| {
                     builder.with_config(key, value)
                 })?;
@@ -166,33 +228,77 @@ impl StoreBuilder {
         };
         let host = self.url.host_str().ok_or_else(unknown)?;
         let origin = self.url.origin().ascii_serialization();
-        let mut parts = self.url.path_segments().ok_or_else(unknown)?;
-        let is_loopback = match self.url.host() {
+        match host.split_once(".blob.") {
+            Some((account, _)) => self.azure_at(&origin, Some(account)),
+            // The path names the account, as Azurite has it.
+            None if self.is_loopback() => {
+                let account = self.url.path_segments().and_then(|mut parts| parts.next());
+                let account = account.ok_or_else(unknown)?;
+                self.azure_at(&format!("{origin}/{account}"), Some(account))
+            }
+            None => Err(unknown()),
+        }
+    }
+
+    /// Azure Blob Storage at an endpoint that the URL begins with.
+    #[cfg(feature = "azure")]
+    fn azure_at(&self, endpoint: &str, account: Option<&str>) -> Result<Arc<dyn ObjectStore>> {
+        let url = self.plain_url();
+        let place = url.strip_prefix(endpoint).unwrap_or_default();
+        let mut parts = place.split('/').filter(|part| !part.is_empty());
+        let container = parts.next();
+        let container = container.ok_or_else(|| self.invalid("it names no container"))?;
+        let prefix: Vec<_> = parts.collect();
+        let path = Path::from_url_path(prefix.join("/"));
+        let path = path.map_err(|_| self.invalid("its path is invalid"))?;
+        let is_plain = self.url.scheme() == "http";
+        if is_plain
+            && !self.is_loopback()
+            && (self.url.query().is_some() || self.credential.is_some())
+        {
+            return Err(self.invalid("it would send the credential in the clear; use https"));
+        }
+        let mut builder = object_store::azure::MicrosoftAzureBuilder::new()
+            .with_client_options(self.client_options()?)
+            .with_container_name(container)
+            .with_endpoint(endpoint.to_owned())
+            .with_allow_http(is_plain);
+        if let Some(account) = account {
+            builder = builder.with_account(account);
+        } else if !self
+            .options
+            .iter()
+            .any(|(name, _)| name == "azure_storage_account_name")
+        {
+            // A SAS is of its account by itself, and the name only has to be there.
+            builder = builder.with_account("account");
+        }
+        Ok(prefixed(self.azure(builder)?, path))
+    }
+
+    #[cfg(any(feature = "azure", feature = "aws", feature = "gcp"))]
+    fn client_options(&self) -> Result<object_store::ClientOptions> {
+        let mut options = object_store::ClientOptions::new();
+        for pem in &self.roots {
+            let certificates = object_store::Certificate::from_pem_bundle(pem);
+            let certificates = certificates.ok().filter(|list| !list.is_empty());
+            let certificates = certificates
+                .ok_or_else(|| self.invalid("a root certificate is not a certificate in PEM"))?;
+            for certificate in certificates {
+                options = options.with_root_certificate(certificate);
+            }
+        }
+        Ok(options)
+    }
+
+    #[cfg(feature = "azure")]
+    fn is_loopback(&self) -> bool {
+        match self.url.host() {
             Some(url::Host::Ipv4(address)) => address.is_loopback(),
             Some(url::Host::Ipv6(address)) => address.is_loopback(),
             Some(url::Host::Domain(name)) => name == "localhost",
             None => false,
-        };
-        let (account, endpoint) = match host.split_once(".blob.") {
-            Some((account, _)) => (account, origin),
-            // The path names the account, as Azurite and Azure Stack have it.
-            None if is_loopback => {
-                let account = parts.next().ok_or_else(unknown)?;
-                (account, format!("{origin}/{account}"))
-            }
-            None => return Err(unknown()),
-        };
-        let container = parts.next().filter(|name| !name.is_empty());
-        let container = container.ok_or_else(|| self.invalid("it names no container"))?;
-        let prefix: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
-        let path = Path::from_url_path(prefix.join("/"));
-        let path = path.map_err(|_| self.invalid("its path is invalid"))?;
-        let builder = object_store::azure::MicrosoftAzureBuilder::new()
-            .with_account(account)
-            .with_container_name(container)
-            .with_endpoint(endpoint)
-            .with_allow_http(is_loopback && self.url.scheme() == "http");
-        Ok(prefixed(self.azure(builder)?, path))
+        }
     }
 
     #[cfg(feature = "azure")]
@@ -466,6 +572,45 @@ mod tests {
         assert!(error(mistyped).to_string().contains("`azure_acount`"));
         let memory = StoreBuilder::new("memory:///").map(|b| b.option("aws_region", "x"));
         assert!(error(memory).to_string().contains("`aws_region`"));
+    }
+
+    #[cfg(feature = "azure")]
+    #[test]
+    fn containers_are_found_by_connection_string() {
+        let key = "AccountKey=c2VjcmV0";
+        for text in [
+            "UseDevelopmentStorage=true".to_owned(),
+            format!("AccountName=acme;{key}"),
+            format!("BlobEndpoint=http://azurite:10000/a/;AccountName=a;{key}"),
+            "BlobEndpoint=https://acme.blob.example;SharedAccessSignature=?sv=1&sig=s3cret"
+                .to_owned(),
+        ] {
+            for container in ["recordings", "/recordings/2026/a/"] {
+                let builder = StoreBuilder::from_connection_string(&text, container).unwrap();
+                assert!(!format!("{builder:?}").contains("s3cret"), "{builder:?}");
+                let store = builder.build().unwrap();
+                assert!(!format!("{store} {store:?}").contains("c2VjcmV0"), "{text}");
+            }
+        }
+        for (text, container) in [
+            ("secret", "recordings"),
+            ("UseDevelopmentStorage=true", ""),
+            (
+                "BlobEndpoint=nowhere;SharedAccessSignature=sig=s3cret",
+                "recordings",
+            ),
+            (
+                "BlobEndpoint=http://a.example;SharedAccessSignature=sig=s3cret",
+                "recordings",
+            ),
+        ] {
+            let error = error(StoreBuilder::from_connection_string(text, container));
+            assert!(!error.to_string().contains("s3cret"), "{error}");
+        }
+        let builder =
+            StoreBuilder::from_connection_string("UseDevelopmentStorage=true", "recordings");
+        let junk = builder.map(|builder| builder.add_root_certificate(b"junk"));
+        assert!(error(junk).to_string().contains("root certificate"));
     }
 
     #[cfg(feature = "fs")]

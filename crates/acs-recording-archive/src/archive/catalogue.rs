@@ -300,8 +300,8 @@ impl ListReceipts {
         let is = |wanted: Option<&String>, found: &[Option<&str>]| {
             wanted.is_none_or(|wanted| found.contains(&Some(wanted.as_str())))
         };
-        let server_call = receipt.server_call_id.as_ref().map(|id| id.as_str());
-        let recording = receipt.recording_id.as_ref().map(|id| id.as_str());
+        let server_call = receipt.server_call_id.as_ref().map(AsRef::<str>::as_ref);
+        let recording = receipt.recording_id.as_ref().map(AsRef::<str>::as_ref);
         self.since
             .is_none_or(|since| date.is_some_and(|date| date >= since))
             && self

@@ -28,16 +28,18 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 /// Metadata documents are some kilobytes.
 const MAX_METADATA: u64 = 16 * 1024 * 1024;
 
+pub(super) type ChunkListener = Box<dyn Fn(u64, Option<u64>) + Send + Sync>;
+
 /// A chunk that is being stored.
 pub(super) struct Chunk<'a> {
     pub(super) settings: &'a Settings,
     pub(super) file: &'a RecordingFileStatusUpdated,
     pub(super) event: Option<&'a Event>,
     pub(super) index: u64,
-    pub(super) chunk: &'a RecordingChunk,
+    pub(super) announced: &'a RecordingChunk,
     pub(super) names: ChunkNames,
     /// Told how many bytes have arrived, and of how many.
-    pub(super) listener: Option<Box<dyn Fn(u64, Option<u64>) + Send + Sync>>,
+    pub(super) listener: Option<ChunkListener>,
 }
 
 impl Chunk<'_> {
@@ -46,7 +48,7 @@ impl Chunk<'_> {
         let Some(receipt) = self.read_receipt().await? else {
             return Ok(None);
         };
-        if !receipt.is_about(self.chunk) {
+        if !receipt.is_about(self.announced) {
             return Err(self.conflict());
         }
         // Nothing is deleted on the word of a receipt whose media somebody removed.
@@ -81,8 +83,8 @@ impl Chunk<'_> {
     }
 
     async fn carry(&self) -> Result<(Receipt, bool)> {
-        let mut receipt = Receipt::new(self.file, self.event, self.index, self.chunk);
-        let Some(location) = &self.chunk.content_location else {
+        let mut receipt = Receipt::new(self.file, self.event, self.index, self.announced);
+        let Some(location) = &self.announced.content_location else {
             let text = "the event names no content location, so its media cannot be archived";
             return Err(Error::new(ErrorKind::InvalidEvent, text));
         };
@@ -118,12 +120,12 @@ impl Chunk<'_> {
     async fn media(&self, location: &ContentUrl) -> Result<Stored> {
         let stream = self.download(location).sha256().stream().await?;
         let total = stream.length();
-        let extension = self.file.file_extension(self.chunk);
+        let extension = self.file.file_extension(self.announced);
         let stored = self.settings.transfer.run(
             &self.names.media,
             content_type(extension),
             stream,
-            |first| Ok(self.file.check_format(self.chunk, first)?),
+            |first| Ok(self.file.check_format(self.announced, first)?),
             |bytes| {
                 if let Some(listener) = &self.listener {
                     listener(bytes, total);
@@ -136,7 +138,7 @@ impl Chunk<'_> {
     /// Stores the metadata document, as it is. The media is worth more: a document that cannot be
     /// had is a warning, and keeps the service's copies from being deleted.
     async fn metadata(&self, receipt: &mut Receipt) -> Result<()> {
-        let Some(location) = &self.chunk.metadata_location else {
+        let Some(location) = &self.announced.metadata_location else {
             let text = "the event names no metadata document";
             receipt.warnings.push(text.to_owned());
             return Ok(());
@@ -208,7 +210,7 @@ impl Chunk<'_> {
 
     /// Deletes the service's copy. One that is gone counts as deleted.
     pub(super) async fn delete_at_service(&self) -> Result<()> {
-        Ok(self.settings.client.delete(self.chunk).await?)
+        Ok(self.settings.client.delete(self.announced).await?)
     }
 
     async fn read_receipt(&self) -> Result<Option<Receipt>> {

@@ -11,10 +11,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use object_store::path::Path;
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, ChunkListener};
 use super::{Archive, Settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::Subject;
+use crate::layout::{Layout, Subject};
 use crate::metrics;
 use crate::receipt::Receipt;
 use crate::steps::Step;
@@ -149,15 +149,14 @@ async fn run(store: &StoreRecording) -> Result<Archived> {
             }
         };
         let listener = store.listener.clone().map(|listener| {
-            let listener: Box<dyn Fn(u64, Option<u64>) + Send + Sync> =
-                Box::new(move |bytes, total| {
-                    listener(Progress {
-                        chunk: position,
-                        chunks: count,
-                        bytes,
-                        total,
-                    });
+            let listener: ChunkListener = Box::new(move |bytes, total| {
+                listener(Progress {
+                    chunk: position,
+                    chunks: count,
+                    bytes,
+                    total,
                 });
+            });
             listener
         });
         let chunk = Chunk {
@@ -165,7 +164,7 @@ async fn run(store: &StoreRecording) -> Result<Archived> {
             file: &store.file,
             event,
             index,
-            chunk,
+            announced: chunk,
             names,
             listener,
         };
@@ -264,7 +263,7 @@ async fn store_event(
         Error::new(ErrorKind::InvalidEvent, text)
     };
     let document = serde_json::to_vec(event).map_err(failed)?;
-    let name = settings.layout.event_name(&chunk.names, &event.id);
+    let name = Layout::event_name(&chunk.names, &event.id);
     let objects = &settings.transfer.objects;
     // One that exists is the same event.
     objects

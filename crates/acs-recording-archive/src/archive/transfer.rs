@@ -103,7 +103,7 @@ impl Transfer {
         let upload = self.objects.begin(name, content_type).await?;
         Ok(Upload {
             name: name.clone(),
-            upload: Some(upload),
+            request: Some(upload),
             parts: JoinSet::new(),
             aborts: self.aborts.clone(),
             crash: self.crash.clone(),
@@ -177,7 +177,8 @@ impl<F: FnMut(u64)> Parts<F> {
 /// An upload in parts. Dropping it aborts it.
 struct Upload {
     name: Path,
-    upload: Option<Box<dyn MultipartUpload>>,
+    /// None once it is complete.
+    request: Option<Box<dyn MultipartUpload>>,
     parts: JoinSet<Result<(), StoreError>>,
     aborts: Aborts,
     crash: CrashPoint,
@@ -187,7 +188,7 @@ impl Upload {
     /// Begins to upload a part, once fewer than `limit` are under way.
     async fn put(&mut self, part: Bytes, limit: usize) -> Result<()> {
         self.wait(limit.saturating_sub(1)).await?;
-        if let Some(upload) = &mut self.upload {
+        if let Some(upload) = &mut self.request {
             let part = upload.put_part(PutPayload::from(part));
             self.parts.spawn(part);
         }
@@ -209,10 +210,10 @@ impl Upload {
     }
 
     async fn complete(&mut self) -> Result<(), StoreError> {
-        if let Some(upload) = &mut self.upload {
+        if let Some(upload) = &mut self.request {
             upload.complete().await?;
         }
-        self.upload = None;
+        self.request = None;
         Ok(())
     }
 }
@@ -222,7 +223,7 @@ impl Drop for Upload {
         if self.crash.is_dead() {
             return;
         }
-        if let Some(upload) = self.upload.take() {
+        if let Some(upload) = self.request.take() {
             let parts = std::mem::take(&mut self.parts);
             self.aborts.spawn(upload, parts);
         }

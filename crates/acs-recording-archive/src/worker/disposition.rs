@@ -16,6 +16,8 @@ const NOT_READY: Duration = Duration::from_secs(15 * 60);
 const MARGIN: Duration = Duration::from_secs(60);
 /// The service keeps content for so long.
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
+/// The longest wait that a service can ask for.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(6 * 3600);
 /// More deliveries than failures of the surroundings can cause within a day: the message kills the
 /// workers that handle it.
 const MAX_DELIVERIES: u32 = 150;
@@ -69,7 +71,8 @@ impl Failure<'_> {
     fn delay(&self) -> Duration {
         let doublings = self.message.dequeue_count.saturating_sub(1).min(16);
         let delay = INITIAL_DELAY.saturating_mul(1 << doublings).min(MAX_DELAY);
-        let delay = delay.max(self.error.retry_after().unwrap_or_default());
+        let asked = self.error.retry_after().unwrap_or_default();
+        let delay = delay.max(asked.min(MAX_RETRY_AFTER));
         let Some(expires_at) = self.expires_at() else {
             return delay;
         };

@@ -123,7 +123,7 @@ async fn poll<T>(work: &mut Option<Pin<Box<dyn Future<Output = T> + Send + '_>>>
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         // Nobody is left who could say so.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

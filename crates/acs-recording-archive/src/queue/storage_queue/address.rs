@@ -7,14 +7,9 @@ use base64::prelude::BASE64_STANDARD;
 use url::{Host, Url};
 
 use super::shared_key::AccountKey;
+use crate::connection_string::{AccountCredential, Service, ServiceAccount};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The account that every local storage emulator has; its name and key are published.
-const DEVELOPMENT_ACCOUNT: &str = "devstoreaccount1";
-const DEVELOPMENT_KEY: &str =
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-const DEVELOPMENT_HOST: &str = "http://127.0.0.1";
-const DEVELOPMENT_PORT: u16 = 10001;
 const LONGEST_NAME: usize = 63;
 
 /// The address of a queue, with its SAS or account key.
@@ -63,47 +58,14 @@ impl QueueAddress {
     /// From a connection string of the storage account and the name of a queue.
     pub(super) fn from_connection_string(text: &str, queue: &str) -> Result<Self> {
         check_name(queue)?;
-        let settings = Settings::parse(text)?;
-        let is_development = settings
-            .value("UseDevelopmentStorage")
-            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        if is_development {
-            let host = settings.value("DevelopmentStorageProxyUri");
-            let host = host.unwrap_or(DEVELOPMENT_HOST).trim_end_matches('/');
-            let endpoint = format!("{host}:{DEVELOPMENT_PORT}/{DEVELOPMENT_ACCOUNT}");
-            let key = AccountKey::new(DEVELOPMENT_ACCOUNT, decode_key(DEVELOPMENT_KEY)?);
-            return Self::new(&endpoint, queue, None, Some(key));
-        }
-        let account = settings.value("AccountName");
-        let endpoint = match (settings.value("QueueEndpoint"), account) {
-            (Some(endpoint), _) => endpoint.to_owned(),
-            (None, Some(account)) => format!(
-                "{}://{account}.queue.{}",
-                settings
-                    .value("DefaultEndpointsProtocol")
-                    .unwrap_or("https"),
-                settings
-                    .value("EndpointSuffix")
-                    .unwrap_or("core.windows.net"),
-            ),
-            (None, None) => {
-                return Err(invalid(
-                    "the storage connection string has neither QueueEndpoint nor AccountName",
-                ));
+        let account = ServiceAccount::parse(text, Service::Queue)?;
+        let (sas, key) = match account.credential {
+            AccountCredential::Sas(sas) => (Some(sas), None),
+            AccountCredential::Key { account, key } => {
+                (None, Some(AccountKey::new(&account, decode_key(&key)?)))
             }
         };
-        if let Some(sas) = settings.value("SharedAccessSignature") {
-            let sas = sas.trim_start_matches('?').to_owned();
-            return Self::new(&endpoint, queue, Some(sas), None);
-        }
-        let (Some(account), Some(key)) = (account, settings.value("AccountKey")) else {
-            return Err(invalid(
-                "the storage connection string has neither AccountKey with AccountName nor \
-                 SharedAccessSignature",
-            ));
-        };
-        let key = AccountKey::new(account, decode_key(key)?);
-        Self::new(&endpoint, queue, None, Some(key))
+        Self::new(&account.endpoint, queue, sas, key)
     }
 
     fn new(
@@ -112,7 +74,7 @@ impl QueueAddress {
         sas: Option<String>,
         key: Option<AccountKey>,
     ) -> Result<Self> {
-        let url = format!("{}/{queue}", endpoint.trim_end_matches('/'));
+        let url = format!("{endpoint}/{queue}");
         let url = Url::parse(&url)
             .ok()
             .filter(|url| matches!(url.scheme(), "https" | "http") && url.query().is_none());
@@ -211,32 +173,6 @@ impl QueueAddress {
 impl fmt::Debug for QueueAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.url.as_str().fmt(f)
-    }
-}
-
-/// The members of a connection string. Their names match whatever their case.
-struct Settings<'a>(Vec<(&'a str, &'a str)>);
-
-impl<'a> Settings<'a> {
-    fn parse(text: &'a str) -> Result<Self> {
-        let members = text.split(';').map(str::trim);
-        let members = members.filter(|member| !member.is_empty()).map(|member| {
-            let pair = member.split_once('=');
-            // It is not shown: it may be a key that lost its name.
-            pair.ok_or_else(|| {
-                invalid(
-                    "the storage connection string has a part without `=`; it looks like \
-                     AccountName=<account>;AccountKey=<key>",
-                )
-            })
-        });
-        members.collect::<Result<_>>().map(Self)
-    }
-
-    fn value(&self, name: &str) -> Option<&'a str> {
-        let mut members = self.0.iter();
-        let (_, value) = members.find(|(known, _)| known.trim().eq_ignore_ascii_case(name))?;
-        Some(value.trim()).filter(|value| !value.is_empty())
     }
 }
 
