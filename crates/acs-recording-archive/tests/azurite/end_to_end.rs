@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use acs_emulator::{Clock, Emulator, EventSchema};
 use acs_recording::{ConnectionString, Media, RecordingClient, ServerCallId};
-use acs_recording_archive::{Archive, Depth, EventQueue as _, StorageQueue, StoreBuilder, Worker};
+use acs_recording_archive::{
+    Archive, Depth, EventQueue as _, StorageQueue, StoreBuilder, Summary, Worker,
+};
 use acs_test_support::Azurite;
 use futures_util::TryStreamExt as _;
 use object_store::ObjectStore;
