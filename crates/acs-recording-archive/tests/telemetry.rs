@@ -38,12 +38,13 @@ struct Metric {
 
 impl Recorded {
     fn metric(&self, key: &Key) -> Arc<Metric> {
-        let labels: String = key
-            .labels()
-            .map(|label| format!(" {}", label.value()))
-            .collect();
+        let mut name = key.name().to_owned();
+        for label in key.labels() {
+            name.push(' ');
+            name.push_str(label.value());
+        }
         Arc::new(Metric {
-            name: format!("{}{labels}", key.name()),
+            name,
             recorded: self.clone(),
         })
     }
