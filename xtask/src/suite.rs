@@ -29,7 +29,7 @@ struct Packages {
 
 const PACKAGES: [Packages; 2] = [
     Packages {
-        suites: "conformance with the JavaScript SDK, own storage with Azurite",
+        suites: "conformance with the JavaScript SDK; own storage and queues with Azurite",
         folder: "node",
         manifest: "package.json",
         programs: &["node", "npm"],

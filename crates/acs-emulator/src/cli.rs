@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::delivery::without_secrets;
 use crate::store::Signature;
-use crate::{Emulator, EmulatorBuilder, Error, EventSchema, Script};
+use crate::{Emulator, EmulatorBuilder, Error, EventSchema, NewSubscription, Script};
 
 /// Attempts at the handshake of a webhook that may be starting at the same time.
 const HANDSHAKE_ATTEMPTS: u32 = 30;
@@ -84,6 +84,34 @@ pub struct Options {
     #[arg(long = "webhook-event", value_name = "TYPE", requires = "webhook")]
     webhook_events: Vec<String>,
 
+    /// Azure Storage queue to deliver Event Grid events to: its URL with a SAS, or its name together
+    /// with --event-queue-connection-string
+    #[arg(long, value_name = "URL|NAME")]
+    event_queue: Option<Address>,
+
+    /// Connection string of the storage account, such as UseDevelopmentStorage=true, for a queue that
+    /// is given by name
+    #[arg(
+        long,
+        value_name = "TEXT",
+        env = "ACS_QUEUE_CONNECTION_STRING",
+        hide_env_values = true
+    )]
+    event_queue_connection_string: Option<ConnectionString>,
+
+    /// Schema of the events in the queue
+    #[arg(long, value_enum, default_value_t, requires = "event_queue")]
+    event_queue_schema: Schema,
+
+    /// Event type to deliver to the queue, or `all`; can be repeated
+    /// [default: Microsoft.Communication.RecordingFileStatusUpdated]
+    #[arg(
+        long = "event-queue-event",
+        value_name = "TYPE",
+        requires = "event_queue"
+    )]
+    event_queue_events: Vec<String>,
+
     /// File with a script of calls: who joins, speaks and leaves, and when
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
@@ -112,6 +140,24 @@ impl FromStr for Address {
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         without_secrets(&self.0).fmt(f)
+    }
+}
+
+/// A connection string of a storage account, which has a key.
+#[derive(Clone)]
+struct ConnectionString(String);
+
+impl FromStr for ConnectionString {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for ConnectionString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ConnectionString(..)")
     }
 }
 
@@ -202,28 +248,45 @@ impl Options {
         ready
     }
 
-    /// Subscribes the webhook, if there is one. The handshake is attempted 30 times, a second apart,
-    /// because the webhook may be starting at the same time.
+    /// Subscribes the queue and the webhook, if there are any. The handshake of the webhook is
+    /// attempted 30 times, a second apart, because the webhook may be starting at the same time.
     ///
     /// # Errors
-    /// [`Error::Handshake`], or [`Error::WebhookUrl`].
+    /// [`Error::Queue`], [`Error::Handshake`], or [`Error::WebhookUrl`].
     pub async fn subscribe(&self, acs: &Emulator) -> Result<(), Error> {
-        let Some(url) = &self.webhook else {
-            return Ok(());
-        };
+        if let Some(queue) = &self.event_queue {
+            self.subscribe_queue(acs, queue).await?;
+        }
+        match &self.webhook {
+            Some(url) => self.subscribe_webhook(acs, url).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn subscribe_queue(&self, acs: &Emulator, queue: &Address) -> Result<(), Error> {
+        let mut subscription = acs.subscribe_queue(&queue.0);
+        // The variable may be set for other programs, and a URL needs no connection string.
+        if let Some(text) = &self.event_queue_connection_string
+            && !queue.0.contains("://")
+        {
+            subscription = subscription.connection_string(&text.0);
+        }
+        select(
+            subscription,
+            self.event_queue_schema,
+            &self.event_queue_events,
+        )
+        .await?;
+        tracing::info!(to = &*without_secrets(&queue.0), "queue subscribed");
+        Ok(())
+    }
+
+    async fn subscribe_webhook(&self, acs: &Emulator, url: &Address) -> Result<(), Error> {
         let to = &*without_secrets(&url.0);
         let mut attempt = 1;
         loop {
-            let mut subscription = acs.subscribe(&url.0).schema(match self.webhook_schema {
-                Schema::EventGrid => EventSchema::EventGrid,
-                Schema::CloudEvents => EventSchema::CloudEvents,
-            });
-            if self.webhook_events.iter().any(|kind| kind == "all") {
-                subscription = subscription.all_events();
-            } else if !self.webhook_events.is_empty() {
-                subscription = subscription.events(&self.webhook_events);
-            }
-            match subscription.await {
+            let subscription = acs.subscribe(&url.0);
+            match select(subscription, self.webhook_schema, &self.webhook_events).await {
                 Ok(()) => {
                     tracing::info!(to, "webhook subscribed");
                     return Ok(());
@@ -239,6 +302,25 @@ impl Options {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+/// A subscription to events of these types.
+fn select<'a>(
+    subscription: NewSubscription<'a>,
+    schema: Schema,
+    events: &[String],
+) -> NewSubscription<'a> {
+    let subscription = subscription.schema(match schema {
+        Schema::EventGrid => EventSchema::EventGrid,
+        Schema::CloudEvents => EventSchema::CloudEvents,
+    });
+    if events.iter().any(|kind| kind == "all") {
+        subscription.all_events()
+    } else if events.is_empty() {
+        subscription
+    } else {
+        subscription.events(events)
     }
 }
 
@@ -266,6 +348,18 @@ mod tests {
         let shown = format!("{:?}", program.options);
         assert!(!shown.contains("secret"), "{shown}");
         assert!(shown.contains("https://app.example/events"), "{shown}");
+        let key = "AccountName=a;AccountKey=c2VjcmV0";
+        let options = ["--event-queue", "https://a.example/q?sig=secret"];
+        let program = Program::parse_from(
+            ["x"]
+                .into_iter()
+                .chain(options)
+                .chain(["--event-queue-connection-string", key]),
+        );
+        let shown = format!("{:?}", program.options);
+        assert!(!shown.contains("secret"), "{shown}");
+        assert!(!shown.contains("c2VjcmV0"), "{shown}");
+        assert!(shown.contains("https://a.example/q"), "{shown}");
         let help = Program::command().render_long_help().to_string();
         assert!(help.contains("[env: ACS_EMULATOR_STORAGE_SAS]"), "{help}");
     }

@@ -144,8 +144,9 @@ impl Emulator {
     /// - `GET /admin/state`: calls, recordings, documents and subscriptions.
     /// - `GET /admin/keys`, `POST /admin/keys/primary:regenerate` (or `secondary`).
     /// - `POST /admin/clock:advance` with `{"ms": 1000}`.
-    /// - `POST /admin/subscriptions` with `url`, and if wanted `schema` (`event-grid` or
-    ///   `cloud-events`), `events` (types; all unless given), `batch`, `duplicates`, `reordered`.
+    /// - `POST /admin/subscriptions` with `url` (a webhook) or `queue` (an address with a SAS, or a
+    ///   name with `connectionString`), and if wanted `schema` (`event-grid` or `cloud-events`),
+    ///   `events` (types; all unless given), `batch`, `duplicates`, `reordered`.
     /// - `POST /admin/calls:ring` with `{"caller": "alice"}`: somebody calls the application.
     pub fn admin_url(&self) -> Option<&str> {
         self.addresses.admin.as_deref()
@@ -169,7 +170,32 @@ impl Emulator {
     /// [`Error::WebhookUrl`] unless the address is `https`, or `http` on loopback.
     /// [`Error::Handshake`] if the webhook cannot be reached or does not answer as it has to.
     pub fn subscribe(&self, url: impl AsRef<str>) -> NewSubscription<'_> {
-        NewSubscription::new(&self.shared, url.as_ref())
+        NewSubscription::webhook(&self.shared, url.as_ref())
+    }
+
+    /// Subscribes a queue of Azure Storage to Event Grid events. It is given by its address with a
+    /// SAS that permits adding messages, `acs.subscribe_queue(url).await?`, or by its name with a
+    /// [connection string](NewSubscription::connection_string):
+    ///
+    /// ```no_run
+    /// # async fn example(acs: acs_emulator::Emulator) -> Result<(), acs_emulator::Error> {
+    /// acs.subscribe_queue("recordings")
+    ///     .connection_string("UseDevelopmentStorage=true") // a local Azurite
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Each event is a message of its own: a JSON object in base64. There is no handshake, and the
+    /// queue may be created later. As on Azure, an event that the queue does not take is sent again
+    /// on the published schedule, and is dropped, with a line in the log, after 400, 403 or 413.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Queue`] if the address, name or connection string is wrong. What the storage
+    /// account says comes later, and is in the log.
+    pub fn subscribe_queue(&self, queue: impl AsRef<str>) -> NewSubscription<'_> {
+        NewSubscription::queue(&self.shared, queue.as_ref())
     }
 
     /// Lets somebody call the application. The event `IncomingCall` goes to the subscriptions that

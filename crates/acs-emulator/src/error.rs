@@ -67,6 +67,14 @@ pub enum Error {
         /// The rule that it breaks.
         reason: String,
     },
+    /// Events cannot be put into this queue.
+    #[error("events cannot be put into the queue {queue}: {reason}")]
+    Queue {
+        /// The queue as it was given, without what may be secret: its query and user.
+        queue: String,
+        /// The rule that it breaks.
+        reason: String,
+    },
     /// The webhook did not pass the validation handshake, so there is no subscription.
     #[error("the webhook {url} failed the validation handshake: {reason}")]
     Handshake {

@@ -41,10 +41,11 @@
 //!   [shared access signature](EmulatorBuilder::storage_sas).
 //! - **[Faults](Fault)** on demand: statuses, delays, silence, lost connections, broken bodies,
 //!   changed content, from Rust or over the admin interface.
-//! - **Events**: Event Grid to [subscribed webhooks](Emulator::subscribe) in both schemas, with
-//!   their handshakes and the published retry schedule, if wanted in batches, twice, or in another
-//!   order: `RecordingFileStatusUpdated`, `IncomingCall`, `CallStarted`, `CallEnded`,
-//!   `CallParticipantAdded` and `CallParticipantRemoved`.
+//! - **Events**: Event Grid to [webhooks](Emulator::subscribe), with their handshakes, and to
+//!   [queues of Azure Storage](Emulator::subscribe_queue), in both schemas, with the published retry
+//!   schedule, if wanted in batches, twice, or in another order: `RecordingFileStatusUpdated`,
+//!   `IncomingCall`, `CallStarted`, `CallEnded`, `CallParticipantAdded` and
+//!   `CallParticipantRemoved`.
 //! - **Callbacks** to `callbackUri`, `operationCallbackUri` and `recordingStateCallbackUri`, each
 //!   with an RS256 token of five minutes. Their keys are below
 //!   `/calling/.well-known/acsopenidconfiguration`, the audience is [`Emulator::resource_id`].

@@ -5,6 +5,7 @@ pub(crate) mod callbacks;
 pub(crate) mod event_grid;
 pub(crate) mod queue;
 pub(crate) mod schedule;
+pub(crate) mod storage_queue;
 pub(crate) mod subscription;
 
 use std::borrow::Cow;

@@ -1,4 +1,5 @@
-//! The way of events from the emulator to one webhook: batches, duplicates, order, attempts.
+//! The way of events from the emulator to one webhook or queue: batches, duplicates, order,
+//! attempts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use tokio::sync::mpsc;
 
 use super::event_grid::Queued;
 use super::schedule::{Outcome, TIME_TO_LIVE, judge};
-use super::subscription::{self, EventSchema, Subscription};
-use super::without_secrets;
+use super::storage_queue;
+use super::subscription::{self, Destination, EventSchema, Subscription};
 use crate::clock::after;
 use crate::state::Shared;
 
@@ -22,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The most copies of one event; more than that is a slip.
 const MOST_COPIES: u32 = 1_000;
 
-/// One request to a webhook.
+/// One request to a webhook or queue.
 struct Parcel {
     id: String,
     /// The type of the first event, for the log.
@@ -113,15 +114,18 @@ fn pack(shared: &Shared, subscription: &Subscription, events: &[Queued]) -> Vec<
         .filter_map(|chunk| {
             let (event, value) = chunk.first()?;
             let batched = wishes.batch > 1;
-            let body = if batched || wishes.schema == EventSchema::EventGrid {
-                Value::Array(chunk.iter().map(|(_, value)| value.clone()).collect())
-            } else {
-                value.clone()
+            let body = match subscription.destination {
+                Destination::Queue(_) => storage_queue::message(&value.to_string()),
+                Destination::Webhook(_) if batched || wishes.schema == EventSchema::EventGrid => {
+                    let values = chunk.iter().map(|(_, value)| value.clone());
+                    Bytes::from(Value::Array(values.collect()).to_string())
+                }
+                Destination::Webhook(_) => Bytes::from(value.to_string()),
             };
             Some(Parcel {
                 id: event.id.clone(),
                 kind: event.kind,
-                body: Bytes::from(body.to_string()),
+                body,
                 batched,
             })
         })
@@ -178,43 +182,74 @@ pub(crate) fn spawn(shared: &Arc<Shared>, task: impl Future<Output = ()> + Send 
 async fn deliver(shared: Arc<Shared>, subscription: Arc<Subscription>, parcel: Parcel) {
     let clock = &shared.settings.clock;
     let (id, kind) = (parcel.id.as_str(), parcel.kind);
-    let to = &*without_secrets(subscription.url.as_str());
+    let destination = &subscription.destination;
+    let to = &*destination.address();
     let scale = shared.settings.retry_scale;
-    // The answer to one attempt takes real time, so a short schedule gives up no earlier.
+    // The response to one attempt takes real time, so a short schedule gives up no earlier.
     let expires_at = after(clock.now(), TIME_TO_LIVE.mul_f64(scale.max(1.0)));
     for attempt in 1.. {
-        // Counted from here and not from the answer: whoever steps the clock sees the request, but
-        // cannot tell when the answer has been taken in.
+        // Counted from here and not from the response: whoever steps the clock sees the request,
+        // but cannot tell when the response has been taken in.
         let sent = clock.now();
-        let mut headers = headers(&subscription, "Notification", attempt - 1);
-        if !parcel.batched
-            && let Ok(id) = HeaderValue::from_str(id)
-        {
-            headers.insert("aeg-output-event-id", id);
-        }
-        let answer = shared
-            .webhooks
-            .post(subscription.url.clone())
-            .headers(headers)
-            .body(parcel.body.clone())
+        let response = request(&shared, &subscription, &parcel, attempt)
             .send()
             .await;
-        let status = answer.as_ref().ok().map(reqwest::Response::status);
-        match judge(status, attempt) {
-            Outcome::Delivered => return tracing::info!(kind, to, attempt, id, "event delivered"),
-            Outcome::Retry(delay) => {
-                let status = status.map(|status| status.as_u16());
-                tracing::info!(kind, to, status, attempt, ?delay, id, "event not accepted");
-                clock.wait_until(after(sent, delay.mul_f64(scale))).await;
-                if clock.now() > expires_at {
-                    return tracing::warn!(kind, to, id, "event expired before it was accepted");
-                }
-            }
-            Outcome::Dropped => {
-                let status = status.map(|status| status.as_u16());
-                return tracing::warn!(kind, to, status, attempt, id, "event dropped");
-            }
+        let status = response.as_ref().ok().map(reqwest::Response::status);
+        let outcome = judge(destination.endpoint(), status, attempt);
+        if outcome == Outcome::Delivered {
+            return tracing::info!(kind, to, attempt, id, "event delivered");
         }
+        let reason = reason(destination, response);
+        let status = status.map(|status| status.as_u16());
+        let Outcome::Retry(delay) = outcome else {
+            return tracing::warn!(kind, to, status, reason, attempt, id, "event dropped");
+        };
+        tracing::warn!(
+            kind,
+            to,
+            status,
+            reason,
+            attempt,
+            ?delay,
+            id,
+            "event not accepted"
+        );
+        clock.wait_until(after(sent, delay.mul_f64(scale))).await;
+        if clock.now() > expires_at {
+            return tracing::warn!(kind, to, id, "event expired before it was accepted");
+        }
+    }
+}
+
+fn request(
+    shared: &Shared,
+    subscription: &Subscription,
+    parcel: &Parcel,
+    attempt: usize,
+) -> reqwest::RequestBuilder {
+    let body = parcel.body.clone();
+    let url = match &subscription.destination {
+        Destination::Queue(queue) => return queue.put(&shared.webhooks, body),
+        Destination::Webhook(url) => url.clone(),
+    };
+    let mut headers = headers(subscription, "Notification", attempt - 1);
+    if !parcel.batched
+        && let Ok(id) = HeaderValue::from_str(&parcel.id)
+    {
+        headers.insert("aeg-output-event-id", id);
+    }
+    shared.webhooks.post(url).headers(headers).body(body)
+}
+
+/// Why an event was not accepted, where there is more to say than a status.
+fn reason(
+    destination: &Destination,
+    response: reqwest::Result<reqwest::Response>,
+) -> Option<String> {
+    match (destination, response) {
+        (Destination::Queue(_), Ok(response)) => Some(storage_queue::reason(&response)),
+        (Destination::Webhook(_), Ok(_)) => None,
+        (_, Err(error)) => Some(subscription::root_cause(error)),
     }
 }
 

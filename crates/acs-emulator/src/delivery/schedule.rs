@@ -25,7 +25,15 @@ const DELAYS: [u64; 10] = [
     12 * HOUR,
 ];
 
-/// What the answer to an attempt means. `None` stands for no answer.
+/// Who takes events. The rules differ for some statuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Webhook,
+    /// Of Azure, such as a queue.
+    Resource,
+}
+
+/// What the response to an attempt means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Delivered,
@@ -33,12 +41,13 @@ pub(crate) enum Outcome {
     Dropped,
 }
 
-/// Judges the answer to attempt number `attempt`, counted from 1.
-pub(crate) fn judge(status: Option<StatusCode>, attempt: usize) -> Outcome {
+/// Judges the response to attempt number `attempt`, counted from 1. `None` stands for no response.
+pub(crate) fn judge(endpoint: Endpoint, status: Option<StatusCode>, attempt: usize) -> Outcome {
     let least = match status.map(|status| status.as_u16()) {
         Some(200..=204) => return Outcome::Delivered,
-        Some(400 | 401 | 403 | 413) => return Outcome::Dropped,
-        Some(404) => 5 * MINUTE,
+        Some(400 | 403 | 413) => return Outcome::Dropped,
+        Some(401) if endpoint == Endpoint::Webhook => return Outcome::Dropped,
+        Some(401 | 404) => 5 * MINUTE,
         Some(408) => 2 * MINUTE,
         Some(503) => 30,
         _ => 0,
@@ -55,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_judged_by_the_published_rules() {
+    fn responses_are_judged_by_the_published_rules() {
         let retry = |seconds| Outcome::Retry(Duration::from_secs(seconds));
         for (status, attempt, expected) in [
             (200, 1, Outcome::Delivered),
@@ -79,8 +88,28 @@ mod tests {
             (500, 30, Outcome::Dropped),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(judge(Some(status), attempt), expected, "{status} {attempt}");
+            assert_eq!(
+                judge(Endpoint::Webhook, Some(status), attempt),
+                expected,
+                "{status} {attempt}"
+            );
         }
-        assert_eq!(judge(None, 1), retry(10));
+        assert_eq!(judge(Endpoint::Webhook, None, 1), retry(10));
+        for (status, expected) in [
+            (201, Outcome::Delivered),
+            (400, Outcome::Dropped),
+            (401, retry(300)),
+            (403, Outcome::Dropped),
+            (404, retry(300)),
+            (413, Outcome::Dropped),
+            (503, retry(30)),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(
+                judge(Endpoint::Resource, Some(status), 1),
+                expected,
+                "{status}"
+            );
+        }
     }
 }

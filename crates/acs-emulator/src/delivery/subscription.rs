@@ -1,4 +1,4 @@
-//! Event Grid subscriptions: what they ask for, and the handshake before they get it.
+//! Event Grid subscriptions: where events go, which ones, and the handshake of webhooks.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use super::event_grid::{Event, FILE_STATUS_UPDATED, Queued};
+use super::schedule::Endpoint;
+use super::storage_queue::StorageQueue;
 use super::{check_url, queue, without_secrets};
 use crate::error::Error;
 use crate::ids;
@@ -53,11 +55,35 @@ impl Wishes {
     }
 }
 
-/// A webhook that has passed the handshake.
+/// Where the events of a subscription go.
+#[derive(Debug)]
+pub(crate) enum Destination {
+    Webhook(Url),
+    Queue(StorageQueue),
+}
+
+impl Destination {
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Webhook(_) => Endpoint::Webhook,
+            Self::Queue(_) => Endpoint::Resource,
+        }
+    }
+
+    /// The address as logs may show it.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Self::Webhook(url) => without_secrets(url.as_str()).into_owned(),
+            Self::Queue(queue) => queue.address(),
+        }
+    }
+}
+
+/// A queue, or a webhook that has passed the handshake.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub(crate) name: String,
-    pub(crate) url: Url,
+    pub(crate) destination: Destination,
     pub(crate) wishes: Wishes,
     pub(crate) queue: mpsc::UnboundedSender<Queued>,
 }
@@ -65,9 +91,13 @@ pub(crate) struct Subscription {
 impl Subscription {
     /// The subscription as the admin interface lists it.
     pub(crate) fn describe(&self) -> Value {
+        let (kind, address) = match &self.destination {
+            Destination::Webhook(url) => ("url", url.to_string()),
+            Destination::Queue(queue) => ("queue", queue.address()),
+        };
         json!({
             "name": self.name,
-            "url": self.url.as_str(),
+            kind: address,
             "schema": match self.wishes.schema {
                 EventSchema::EventGrid => "event-grid",
                 EventSchema::CloudEvents => "cloud-events",
@@ -77,19 +107,32 @@ impl Subscription {
     }
 }
 
-/// A subscription that is about to be made; awaiting it goes through the handshake.
+/// A subscription that is about to be made; awaiting it goes through the handshake of a webhook.
 #[must_use = "there is no subscription until this is awaited"]
 pub struct NewSubscription<'a> {
     shared: &'a Arc<Shared>,
-    url: String,
+    /// The address, or the name of a queue.
+    to: String,
+    is_queue: bool,
+    connection_string: Option<String>,
     wishes: Wishes,
 }
 
 impl<'a> NewSubscription<'a> {
-    pub(crate) fn new(shared: &'a Arc<Shared>, url: &str) -> Self {
+    pub(crate) fn webhook(shared: &'a Arc<Shared>, url: &str) -> Self {
+        Self::new(shared, url, false)
+    }
+
+    pub(crate) fn queue(shared: &'a Arc<Shared>, queue: &str) -> Self {
+        Self::new(shared, queue, true)
+    }
+
+    fn new(shared: &'a Arc<Shared>, to: &str, is_queue: bool) -> Self {
         Self {
             shared,
-            url: url.to_owned(),
+            to: to.to_owned(),
+            is_queue,
+            connection_string: None,
             wishes: Wishes {
                 schema: EventSchema::EventGrid,
                 events: Some([FILE_STATUS_UPDATED.to_owned()].into()),
@@ -98,6 +141,14 @@ impl<'a> NewSubscription<'a> {
                 reordered: false,
             },
         }
+    }
+
+    /// The connection string of the storage account of a queue that is given by its name:
+    /// `AccountName=…;AccountKey=…`, `QueueEndpoint=…;SharedAccessSignature=…`, or
+    /// `UseDevelopmentStorage=true` for a local Azurite. A webhook has none.
+    pub fn connection_string(mut self, text: impl Into<String>) -> Self {
+        self.connection_string = Some(text.into());
+        self
     }
 
     /// The schema of the events. The default is [`EventSchema::EventGrid`].
@@ -120,8 +171,8 @@ impl<'a> NewSubscription<'a> {
         self
     }
 
-    /// Up to this many events come in one request. A request is sent when it is full, or one
-    /// second after its first event.
+    /// Up to this many events come in one request to a webhook. A request is sent when it is full,
+    /// or one second after its first event. A message of a queue always has one event.
     pub fn batch(mut self, most: usize) -> Self {
         self.wishes.batch = most.max(1);
         self
@@ -141,28 +192,49 @@ impl<'a> NewSubscription<'a> {
     }
 
     async fn make(self) -> Result<(), Error> {
-        let url = check_url(&self.url, self.shared.admin).map_err(|reason| Error::WebhookUrl {
-            url: without_secrets(&self.url).into_owned(),
-            reason,
-        })?;
+        let destination = self.destination()?;
+        let mut wishes = self.wishes;
+        if self.is_queue {
+            wishes.batch = 1;
+        }
         let (queue, events) = mpsc::unbounded_channel();
         let subscription = Arc::new(Subscription {
             name: format!("ACS-EMULATOR-{}", ids::passing().to_uppercase()),
-            url,
-            wishes: self.wishes,
+            destination,
+            wishes,
             queue,
         });
-        let handshake = match subscription.wishes.schema {
-            EventSchema::EventGrid => validate(self.shared, &subscription).await,
-            EventSchema::CloudEvents => ask(self.shared, &subscription).await,
-        };
-        handshake.map_err(|reason| Error::Handshake {
-            url: without_secrets(&self.url).into_owned(),
-            reason,
-        })?;
+        if let Destination::Webhook(url) = &subscription.destination {
+            let handshake = match subscription.wishes.schema {
+                EventSchema::EventGrid => validate(self.shared, &subscription, url).await,
+                EventSchema::CloudEvents => ask(self.shared, url).await,
+            };
+            handshake.map_err(|reason| Error::Handshake {
+                url: without_secrets(&self.to).into_owned(),
+                reason,
+            })?;
+        }
         queue::run(self.shared, &subscription, events);
         self.shared.world().subscriptions.push(subscription);
         Ok(())
+    }
+
+    fn destination(&self) -> Result<Destination, Error> {
+        let address = || without_secrets(&self.to).into_owned();
+        let admin = self.shared.admin;
+        if self.is_queue {
+            let queue = StorageQueue::new(&self.to, self.connection_string.as_deref(), admin);
+            let queue = queue.map_err(|reason| Error::Queue {
+                queue: address(),
+                reason,
+            })?;
+            return Ok(Destination::Queue(queue));
+        }
+        let url = check_url(&self.to, admin).map_err(|reason| Error::WebhookUrl {
+            url: address(),
+            reason,
+        })?;
+        Ok(Destination::Webhook(url))
     }
 }
 
@@ -178,7 +250,7 @@ impl<'a> IntoFuture for NewSubscription<'a> {
 impl fmt::Debug for NewSubscription<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewSubscription")
-            .field("url", &without_secrets(&self.url))
+            .field("to", &without_secrets(&self.to))
             .field("wishes", &self.wishes)
             .finish_non_exhaustive()
     }
@@ -191,7 +263,7 @@ struct ValidationAnswer {
 }
 
 /// The handshake of the Event Grid schema: the webhook repeats a code.
-async fn validate(shared: &Shared, subscription: &Subscription) -> Result<(), String> {
+async fn validate(shared: &Shared, subscription: &Subscription, url: &Url) -> Result<(), String> {
     let code = ids::passing();
     let event = Event {
         id: ids::passing(),
@@ -204,7 +276,7 @@ async fn validate(shared: &Shared, subscription: &Subscription) -> Result<(), St
     let body = Value::Array(vec![event.in_event_grid_schema(shared)]);
     let answer = shared
         .webhooks
-        .post(subscription.url.clone())
+        .post(url.clone())
         .headers(queue::headers(subscription, "SubscriptionValidation", 0))
         .body(body.to_string())
         .send()
@@ -223,10 +295,10 @@ async fn validate(shared: &Shared, subscription: &Subscription) -> Result<(), St
 
 /// The handshake of the `CloudEvents` webhook specification: the webhook allows the origin. Its
 /// status does not matter.
-async fn ask(shared: &Shared, subscription: &Subscription) -> Result<(), String> {
+async fn ask(shared: &Shared, url: &Url) -> Result<(), String> {
     let answer = shared
         .webhooks
-        .request(Method::OPTIONS, subscription.url.clone())
+        .request(Method::OPTIONS, url.clone())
         .header(REQUEST_ORIGIN, ORIGIN)
         .send()
         .await

@@ -125,8 +125,12 @@ async fn advance(State(shared): State<Arc<Shared>>, Json(by): Json<Advance>) -> 
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct Subscribe {
-    url: String,
+    /// Of a webhook.
+    url: Option<String>,
+    queue: Option<String>,
+    connection_string: Option<String>,
     #[serde(default)]
     schema: EventSchema,
     /// All types if there is none.
@@ -141,10 +145,18 @@ struct Subscribe {
 }
 
 async fn subscribe(State(shared): State<Arc<Shared>>, Json(wish): Json<Subscribe>) -> Response {
-    let mut subscription = NewSubscription::new(&shared, &wish.url)
+    let subscription = match (&wish.url, &wish.queue) {
+        (Some(url), None) => NewSubscription::webhook(&shared, url),
+        (None, Some(queue)) => NewSubscription::queue(&shared, queue),
+        _ => return refuse("give either url or queue"),
+    };
+    let mut subscription = subscription
         .schema(wish.schema)
         .batch(wish.batch)
         .duplicates(wish.duplicates);
+    if let Some(text) = wish.connection_string {
+        subscription = subscription.connection_string(text);
+    }
     if wish.reordered {
         subscription = subscription.reordered();
     }
@@ -155,11 +167,13 @@ async fn subscribe(State(shared): State<Arc<Shared>>, Json(wish): Json<Subscribe
     };
     match subscription.await {
         Ok(()) => Json(json!({})).into_response(),
-        Err(error) => {
-            let body = json!({"error": error.to_string()});
-            (StatusCode::BAD_REQUEST, Json(body)).into_response()
-        }
+        Err(error) => refuse(&error.to_string()),
     }
+}
+
+fn refuse(reason: &str) -> Response {
+    let body = json!({"error": reason});
+    (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }
 
 #[derive(Deserialize)]

@@ -7,9 +7,6 @@ mod admin;
 #[cfg(test)]
 mod authentication;
 #[cfg(test)]
-#[cfg(feature = "own-storage")]
-mod azurite;
-#[cfg(test)]
 mod callbacks;
 #[cfg(test)]
 mod calls;
@@ -19,6 +16,8 @@ mod client;
 mod content;
 #[cfg(test)]
 mod delivery;
+#[cfg(test)]
+mod event_queue;
 #[cfg(test)]
 mod events;
 #[cfg(test)]

@@ -3,20 +3,41 @@
 use std::time::Duration;
 
 use acs_emulator::{Call, Clock, Emulator};
+use acs_test_support::Azurite;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::azurite::Azurite;
 use crate::client::{Request, post, start};
 use crate::content::read;
 use crate::webhook::Webhook;
 
+const PERMISSIONS: &str = "rwlc";
+
+/// The names of all blobs in a container.
+async fn list(azurite: &Azurite, container: &str) -> Vec<String> {
+    let sas = Azurite::sas(PERMISSIONS);
+    let url = format!("{container}?restype=container&comp=list&{sas}");
+    let response = azurite.client().get(url).send().await.unwrap();
+    let list = response.text().await.unwrap();
+    let names = list.split("<Name>").skip(1);
+    names
+        .map(|rest| rest.split_once("</Name>").unwrap().0.to_owned())
+        .collect()
+}
+
+async fn blob(azurite: &Azurite, url: &str) -> Vec<u8> {
+    let signed = format!("{url}?{}", Azurite::sas(PERMISSIONS));
+    let response = azurite.client().get(signed).send().await.unwrap();
+    assert_eq!(response.status(), 200, "{url}");
+    response.bytes().await.unwrap().to_vec()
+}
+
 /// An emulator that may write into the storage, and a webhook that is subscribed.
-async fn emulator(azurite: &Azurite, chunk: Duration) -> (Emulator, Webhook) {
+async fn emulator(chunk: Duration) -> (Emulator, Webhook) {
     let acs = Emulator::builder()
         .clock(Clock::manual())
         .chunk_duration(chunk)
-        .storage_sas(azurite.sas.as_str())
+        .storage_sas(Azurite::sas(PERMISSIONS))
         .start()
         .await
         .unwrap();
@@ -81,15 +102,15 @@ async fn kept(acs: &Emulator, chunk: &Value) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_large_file_arrives_byte_for_byte() {
-    let Some(azurite) = Azurite::start() else {
+    let Some(azurite) = Azurite::shared() else {
         return;
     };
-    let container = azurite.container("large").await;
+    let container = azurite.create_container("large").await;
     let length = Duration::from_secs(1_100);
-    let mut running = emulator(&azurite, length).await;
+    let mut running = emulator(length).await;
     let (event, twin) = recorded(&mut running, &container, "wav", length).await;
     let location = chunks(&event)[0]["contentLocation"].as_str().unwrap();
-    let file = azurite.read(location).await;
+    let file = blob(&azurite, location).await;
     assert_eq!(file.len(), 44 + 1_100 * 32_000);
     assert!(file.len() > 32 << 20, "it is not streamed");
     assert!(file == kept(&running.0, &chunks(&twin)[0]).await);
@@ -97,11 +118,11 @@ async fn a_large_file_arrives_byte_for_byte() {
 
 #[tokio::test]
 async fn files_and_metadata_are_in_the_container() {
-    let Some(azurite) = Azurite::start() else {
+    let Some(azurite) = Azurite::shared() else {
         return;
     };
-    let container = azurite.container("tapes").await;
-    let mut running = emulator(&azurite, Duration::from_secs(4)).await;
+    let container = azurite.create_container("tapes").await;
+    let mut running = emulator(Duration::from_secs(4)).await;
     for (format, name, place) in [
         ("mp3", "audiomp3", container.clone()),
         ("mp4", "video", format!("{container}/of/{}/", "today")),
@@ -117,7 +138,7 @@ async fn files_and_metadata_are_in_the_container() {
         let call = subject.split('/').nth(3).unwrap();
         assert_eq!(chunks(&event).len(), 2);
 
-        let blobs = azurite.list(&container).await;
+        let blobs = list(&azurite, &container).await;
         let folder = place.trim_end_matches('/');
         for (index, chunk) in chunks(&event).iter().enumerate() {
             assert_eq!(chunk.get("deleteLocation"), None);
@@ -143,15 +164,11 @@ async fn files_and_metadata_are_in_the_container() {
                     "{blob} in {blobs:?}"
                 );
             }
-            let metadata = azurite
-                .read(chunk["metadataLocation"].as_str().unwrap())
-                .await;
+            let metadata = blob(&azurite, chunk["metadataLocation"].as_str().unwrap()).await;
             let metadata: Value = serde_json::from_slice(&metadata).unwrap();
             assert_eq!(metadata["chunkDocumentId"], id);
             assert_eq!(metadata["chunkIndex"], index);
-            let media = azurite
-                .read(chunk["contentLocation"].as_str().unwrap())
-                .await;
+            let media = blob(&azurite, chunk["contentLocation"].as_str().unwrap()).await;
             assert!(media == kept(acs, &chunks(&twin)[index]).await, "{index}");
             // The service keeps nothing of it.
             let own = format!("{}/v1/objects/{id}/content/{name}", acs.endpoint());
@@ -163,11 +180,11 @@ async fn files_and_metadata_are_in_the_container() {
 
 #[tokio::test]
 async fn a_failing_export_leaves_the_files_with_the_service() {
-    let Some(azurite) = Azurite::start() else {
+    let Some(azurite) = Azurite::shared() else {
         return;
     };
-    let missing = azurite.place("nowhere");
-    let mut running = emulator(&azurite, Duration::from_secs(4)).await;
+    let missing = azurite.container("nowhere");
+    let mut running = emulator(Duration::from_secs(4)).await;
     let six = Duration::from_secs(6);
     let (event, _) = recorded(&mut running, &missing, "wav", six).await;
     let acs = &running.0;

@@ -19,6 +19,8 @@ use crate::output::Output;
 Examples:
   acs-recording emulator --http 127.0.0.1:8080
   acs-recording emulator --webhook http://127.0.0.1:9000/events --webhook-event all
+  acs-recording emulator --event-queue recordings \
+    --event-queue-connection-string UseDevelopmentStorage=true    # Azurite on this machine
   acs-recording emulator --https 127.0.0.1:8443 --ca-out ca.pem    # for --ca-cert ca.pem
 
 JSON: {\"event\": \"ready\", \"connection_string\", \"endpoint\", \"https_connection_string\",
@@ -59,7 +61,7 @@ fn failure(error: acs_emulator::Error) -> Failure {
     let with_cause = |cause: &dyn std::error::Error| format!("{error}: {cause}");
     match &error {
         Error::Listen { source, .. } => Failure::usage(with_cause(source)),
-        Error::Admin(_) | Error::ContentUrl(_) | Error::WebhookUrl { .. } => {
+        Error::Admin(_) | Error::ContentUrl(_) | Error::WebhookUrl { .. } | Error::Queue { .. } => {
             Failure::usage(error.to_string())
         }
         Error::Certificate(cause) => Failure::usage(with_cause(cause.as_ref())),

@@ -83,6 +83,23 @@ async fn without_a_terminal_the_emulator_prints_one_line() {
     nobody.run(&missing).failure(1);
 }
 
+#[test]
+fn a_wrong_event_queue_is_a_mistake_of_usage() {
+    let nobody = Program::with_connection_string("");
+    let url = "https://account.queue.core.windows.net/Events?sig=secret";
+    let by_key = ["--event-queue-connection-string", "AccountName=secret"];
+    for arguments in [
+        &["emulator", "--event-queue", url][..],
+        &["emulator", "--event-queue", "events"],
+        &["emulator", "--event-queue", "events", by_key[0], by_key[1]],
+    ] {
+        let run = nobody.run(arguments);
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.err.contains("queue"), "{run:?}");
+        assert!(!run.err.contains("secret"), "{run:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn chunked_recordings_are_downloaded_through_a_redirect() {
     let nobody = Program::with_connection_string("");

@@ -50,6 +50,12 @@ impl FromStr for ContentHash {
     }
 }
 
+impl From<[u8; 32]> for ContentHash {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl TryFrom<String> for ContentHash {
     type Error = InvalidContentHash;
 

@@ -20,6 +20,7 @@ pub(super) struct ContentReader {
     progress: Arc<ProgressTracker>,
     hasher: Hasher,
     length: Option<u64>,
+    etag: Option<String>,
     /// Set at the end of the content.
     sha256: Option<ContentHash>,
     /// Whether the next bytes are the first ones of the content.
@@ -34,11 +35,13 @@ impl ContentReader {
         let progress = request.progress();
         let mut expected = None;
         let mut length = Some(0);
+        let mut etag = None;
         let mut reader = None;
         if !range.is_empty() {
             let opened = Box::pin(RangeReader::open(&source, &progress, range)).await?;
             let end = opened.end().filter(|_| opened.identity().total.is_some());
             length = end.map(|end| end - range.start);
+            etag.clone_from(&opened.identity().etag);
             if range.is_whole() {
                 expected = opened.expected_sha256();
             }
@@ -51,6 +54,7 @@ impl ContentReader {
             progress,
             hasher: Hasher::new(expected, sha256),
             length,
+            etag,
             sha256: None,
             is_at_start: range.start == 0,
             has_ended: false,
@@ -60,6 +64,11 @@ impl ContentReader {
     /// The size of the requested content, if the server announced it.
     pub(super) fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// The entity tag, if the server sent one.
+    pub(super) fn etag(&self) -> Option<&str> {
+        self.etag.as_deref()
     }
 
     /// The SHA-256, after the end of the content.

@@ -21,7 +21,7 @@ use crate::transport::RequestOptions;
 pub(super) const DOWNLOAD: &str = "download recording";
 
 /// How long the service usually keeps content.
-const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long after the end of a recording its content may not be ready.
 const RECENT: Duration = Duration::from_secs(15 * 60);
 /// How long to wait for the content of a recent recording.

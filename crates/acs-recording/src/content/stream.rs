@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _};
 use tokio::io::{AsyncRead, ReadBuf};
 
+use super::content_hash::ContentHash;
 use super::content_reader::ContentReader;
 use super::request::{ContentRequest, DOWNLOAD};
 use crate::error::Result;
@@ -25,15 +27,27 @@ use crate::operation::into_future;
 #[must_use = "nothing is downloaded before it is awaited"]
 pub struct DownloadStream {
     request: ContentRequest,
+    sha256: bool,
 }
 
 impl DownloadStream {
     pub(super) fn new(request: ContentRequest) -> Self {
-        Self { request }
+        Self {
+            request,
+            sha256: false,
+        }
+    }
+
+    /// Computes the SHA-256 of the content, for [`ContentStream::sha256`].
+    ///
+    /// A SHA-256 that the server announces is compared in any case.
+    pub fn sha256(mut self) -> Self {
+        self.sha256 = true;
+        self
     }
 
     async fn send(self) -> Result<ContentStream> {
-        let reader = ContentReader::open(&self.request, false).await?;
+        let reader = ContentReader::open(&self.request, self.sha256).await?;
         Ok(ContentStream::new(reader))
     }
 }
@@ -48,6 +62,9 @@ into_future!(DownloadStream -> ContentStream, DOWNLOAD);
 #[must_use = "nothing is received before it is read"]
 pub struct ContentStream {
     length: Option<u64>,
+    etag: Option<String>,
+    /// Set at the end of the stream.
+    sha256: Arc<OnceLock<ContentHash>>,
     stream: BoxStream<'static, Result<Bytes>>,
     /// The bytes that the last read had no room for.
     unread: Bytes,
@@ -55,15 +72,21 @@ pub struct ContentStream {
 
 impl ContentStream {
     fn new(reader: ContentReader) -> Self {
-        let length = reader.length();
-        let stream = futures_util::stream::try_unfold(reader, |mut reader| async move {
-            match reader.next().await {
-                Ok(next) => Ok(next.map(|bytes| (bytes, reader))),
-                Err(error) => Err(error.with_operation(DOWNLOAD)),
+        let (length, etag) = (reader.length(), reader.etag().map(str::to_owned));
+        let sha256 = Arc::new(OnceLock::new());
+        let state = (reader, Arc::clone(&sha256));
+        let stream = futures_util::stream::try_unfold(state, |(mut reader, sha256)| async move {
+            let next = reader.next().await;
+            let next = next.map_err(|error| error.with_operation(DOWNLOAD))?;
+            if let (None, Some(hash)) = (&next, reader.sha256()) {
+                let _ = sha256.set(hash);
             }
+            Ok(next.map(|bytes| (bytes, (reader, sha256))))
         });
         Self {
             length,
+            etag,
+            sha256,
             stream: stream.boxed(),
             unread: Bytes::new(),
         }
@@ -72,6 +95,17 @@ impl ContentStream {
     /// The size in bytes, if the server announced it.
     pub fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// The entity tag of the content, if the server sent one.
+    pub fn etag(&self) -> Option<&str> {
+        self.etag.as_deref()
+    }
+
+    /// The SHA-256 of the content, if [`sha256`](DownloadStream::sha256) requested it or the server
+    /// announced one. None until the stream has ended without an error.
+    pub fn sha256(&self) -> Option<ContentHash> {
+        self.sha256.get().copied()
     }
 }
 

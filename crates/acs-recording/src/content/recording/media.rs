@@ -15,6 +15,8 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 const RELATIVE_TOLERANCE: u32 = 5;
 /// The most chunks of a WAV file before its samples.
 const MAX_CHUNKS: usize = 64;
+/// The number of bytes that identify a format.
+const FORMAT_BYTES: usize = 12;
 /// The placeholder of a size that is not known yet.
 const UNKNOWN_SIZE: u32 = u32::MAX;
 /// The boxes that an MP4 file may begin with.
@@ -34,11 +36,16 @@ pub(super) struct MediaInfo {
 /// Rejects a file that has none of the announced formats, an HTML page, and an error document.
 pub(super) fn reject_other_format(path: &Path, announced: [Option<&'static str>; 2]) -> Result<()> {
     error_page::reject_error_page(path)?;
-    let mut start = [0; 12];
+    let mut start = [0; FORMAT_BYTES];
     let length = File::open(path)
         .and_then(|mut file| read_up_to(&mut file, &mut start))
         .map_err(|error| file_error(error, path))?;
-    let start = start.get(..length).unwrap_or_default();
+    reject_other_start(start.get(..length).unwrap_or_default(), announced)
+}
+
+/// Rejects content with this start if it has none of the announced formats.
+pub(super) fn reject_other_start(start: &[u8], announced: [Option<&'static str>; 2]) -> Result<()> {
+    let start = start.get(..FORMAT_BYTES).unwrap_or(start);
     let mut formats = announced.into_iter().flatten().peekable();
     let Some(first) = formats.peek().copied() else {
         return Ok(());

@@ -3,6 +3,7 @@
 //! The chunks get their numbers ([`chunk_numbers`]), each file is downloaded unless an earlier run
 //! verified it ([`files`]), and what was verified is recorded in the manifest ([`finish`]).
 
+mod announced;
 mod chunk;
 mod chunk_numbers;
 mod download;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use http::Method;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::super::options::TransferOptions;
 use super::chunk_numbers::NumberedChunks;
@@ -62,8 +62,7 @@ impl RecordingRequest {
 
     /// When the recording ended, if that is known.
     pub(super) fn ended(&self) -> Option<Timestamp> {
-        let duration = SignedDuration::try_from(self.file.duration?).ok()?;
-        self.file.start?.checked_add(duration).ok()
+        self.file.end()
     }
 
     /// Fails unless the service has content of the recording.

@@ -1,0 +1,396 @@
+//! A queue of Azure Storage that takes events: one message per event, base64 of its JSON.
+//!
+//! One request is all that this needs, so it is made here and not by a client library: the library
+//! would bring `azure_core` into every build of the emulator, and would retry below the published
+//! schedule, which is the emulator's to keep.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue, StatusCode};
+use sha2::Sha256;
+use url::Url;
+
+use super::{check_url, without_secrets};
+
+const VERSION: &str = "2021-12-02";
+const X_MS_DATE: HeaderName = HeaderName::from_static("x-ms-date");
+const X_MS_VERSION: HeaderName = HeaderName::from_static("x-ms-version");
+/// The account that every local storage emulator has; its name and key are published.
+const DEVELOPMENT_STORAGE: &str = "AccountName=devstoreaccount1;\
+    AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;\
+    QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1";
+
+/// Where messages are put, and what proves the right to.
+pub(crate) struct StorageQueue {
+    /// The address of the queue, without a query.
+    url: Url,
+    credential: Credential,
+}
+
+enum Credential {
+    /// A query.
+    Sas(String),
+    SharedKey {
+        account: String,
+        key: Vec<u8>,
+    },
+}
+
+impl StorageQueue {
+    /// A queue by its address with a SAS, or by its name and a connection string of the account.
+    pub(super) fn new(
+        queue: &str,
+        connection_string: Option<&str>,
+        admin: Option<SocketAddr>,
+    ) -> Result<Self, String> {
+        let is_url = queue.contains("://");
+        let found = match connection_string {
+            Some(_) if is_url => {
+                return Err("with a connection string, give the name of the queue".to_owned());
+            }
+            Some(text) => Self::from_connection_string(text, queue)?,
+            None if is_url => Self::from_url(queue)?,
+            None => {
+                return Err(
+                    "give the address of the queue with a SAS, or its name and a connection string"
+                        .to_owned(),
+                );
+            }
+        };
+        check_url(found.url.as_str(), admin)?;
+        let name = found
+            .url
+            .path_segments()
+            .and_then(|mut path| path.next_back());
+        check_name(name.unwrap_or_default())?;
+        Ok(found)
+    }
+
+    fn from_url(text: &str) -> Result<Self, String> {
+        let mut url = Url::parse(text).map_err(|error| format!("not an absolute URL ({error})"))?;
+        let sas = url.query().unwrap_or_default().to_owned();
+        if !url.query_pairs().any(|(name, _)| name == "sig") {
+            return Err(
+                "the address has no SAS (`?sv=…&sig=…`), without which no queue takes messages"
+                    .to_owned(),
+            );
+        }
+        url.set_query(None);
+        url.set_fragment(None);
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
+        Ok(Self {
+            url,
+            credential: Credential::Sas(sas),
+        })
+    }
+
+    fn from_connection_string(text: &str, queue: &str) -> Result<Self, String> {
+        let settings = Settings::parse(text)?;
+        if settings.value("UseDevelopmentStorage") == Some("true") {
+            return Self::from_connection_string(DEVELOPMENT_STORAGE, queue);
+        }
+        let account = settings.value("AccountName");
+        let endpoint = match (settings.value("QueueEndpoint"), account) {
+            (Some(endpoint), _) => endpoint.to_owned(),
+            (None, Some(account)) => {
+                let scheme = settings.value("DefaultEndpointsProtocol");
+                let suffix = settings.value("EndpointSuffix");
+                format!(
+                    "{}://{account}.queue.{}",
+                    scheme.unwrap_or("https"),
+                    suffix.unwrap_or("core.windows.net"),
+                )
+            }
+            (None, None) => {
+                return Err(
+                    "the connection string has neither QueueEndpoint nor AccountName".to_owned(),
+                );
+            }
+        };
+        let credential = if let Some(sas) = settings.value("SharedAccessSignature") {
+            Credential::Sas(sas.trim_start_matches('?').to_owned())
+        } else if let (Some(account), Some(key)) = (account, settings.value("AccountKey")) {
+            let key = STANDARD.decode(key);
+            Credential::SharedKey {
+                account: account.to_owned(),
+                key: key.map_err(|_| "AccountKey in the connection string is not base64")?,
+            }
+        } else {
+            return Err(
+                "the connection string has neither AccountKey with AccountName nor \
+                 SharedAccessSignature"
+                    .to_owned(),
+            );
+        };
+        let url = format!("{}/{queue}", endpoint.trim_end_matches('/'));
+        let url = Url::parse(&url)
+            .map_err(|error| format!("QueueEndpoint is not an absolute URL ({error})"))?;
+        Ok(Self { url, credential })
+    }
+
+    /// The address of the queue as logs may show it.
+    pub(crate) fn address(&self) -> String {
+        without_secrets(self.url.as_str()).into_owned()
+    }
+
+    /// The request that puts a message with this body, as [`message`] makes it, into the queue.
+    pub(super) fn put(&self, client: &reqwest::Client, body: Bytes) -> reqwest::RequestBuilder {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/messages", self.url.path()));
+        let date = httpdate::fmt_http_date(SystemTime::now());
+        let signature = match &self.credential {
+            Credential::Sas(sas) => {
+                url.set_query(Some(sas));
+                None
+            }
+            Credential::SharedKey { account, key } => {
+                Some(sign(account, key, &url, body.len(), &date))
+            }
+        };
+        let mut request = client
+            .post(url)
+            .header(X_MS_DATE, date)
+            .header(X_MS_VERSION, VERSION)
+            .body(body);
+        if let Some(signature) = signature
+            && let Ok(mut value) = HeaderValue::try_from(signature)
+        {
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        request
+    }
+}
+
+impl fmt::Debug for StorageQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StorageQueue")
+            .field(&self.address())
+            .finish()
+    }
+}
+
+/// The body of a request that puts this event into a queue.
+pub(super) fn message(event: &str) -> Bytes {
+    let text = STANDARD.encode(event);
+    Bytes::from(format!(
+        "<QueueMessage><MessageText>{text}</MessageText></QueueMessage>"
+    ))
+}
+
+/// Why a queue did not take a message, and what to do about it.
+pub(super) fn reason(response: &reqwest::Response) -> String {
+    let advice = match response.status() {
+        StatusCode::NOT_FOUND => "the queue does not exist: create it",
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            "the storage account refuses the credential: check the key, or that the SAS permits `a` \
+             (add) and has not expired"
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => "the event is larger than a message of 64 KiB",
+        _ => "the queue did not take the message",
+    };
+    let code = response.headers().get("x-ms-error-code");
+    match code.and_then(|code| code.to_str().ok()) {
+        Some(code) => format!("{advice} ({code})"),
+        None => advice.to_owned(),
+    }
+}
+
+/// The members of a connection string. Names are matched whatever their case.
+struct Settings<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Settings<'a> {
+    fn parse(text: &'a str) -> Result<Self, String> {
+        let members = text.split(';').map(str::trim);
+        let members = members.filter(|member| !member.is_empty()).map(|member| {
+            // Without the text of the member, which may be a key that lost its name.
+            let pair = member.split_once('=');
+            pair.ok_or_else(|| "the connection string has a member without '='".to_owned())
+        });
+        members.collect::<Result<_, _>>().map(Self)
+    }
+
+    fn value(&self, name: &str) -> Option<&'a str> {
+        let mut members = self.0.iter();
+        let (_, value) = members.find(|(known, _)| known.trim().eq_ignore_ascii_case(name))?;
+        Some(value.trim()).filter(|value| !value.is_empty())
+    }
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_name = (3..=63).contains(&name.len())
+        && name.bytes().all(is_allowed)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+        && !name.contains("--");
+    if is_name {
+        return Ok(());
+    }
+    Err(format!(
+        "'{name}' is not the name of a queue: 3 to 63 lowercase letters, digits and single dashes"
+    ))
+}
+
+/// The header that proves the account's key, for a `POST` of these headers and nothing else.
+fn sign(account: &str, key: &[u8], url: &Url, length: usize, date: &str) -> String {
+    let text = format!(
+        "POST\n\n\n{length}\n\n\n\n\n\n\n\n\n\
+         {X_MS_DATE}:{date}\n{X_MS_VERSION}:{VERSION}\n/{account}{}",
+        url.path()
+    );
+    // A key of any length is a key.
+    let signature = Hmac::<Sha256>::new_from_slice(key).map(|mut mac| {
+        mac.update(text.as_bytes());
+        STANDARD.encode(mac.finalize().into_bytes())
+    });
+    format!("SharedKey {account}:{}", signature.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "bm90IGEgc2VjcmV0IGF0IGFsbA==";
+
+    fn queue(queue: &str, connection_string: Option<&str>) -> Result<StorageQueue, String> {
+        StorageQueue::new(queue, connection_string, None)
+    }
+
+    #[test]
+    fn queues_are_found_by_address_or_connection_string() {
+        let of_account = format!("AccountName=acct;AccountKey={KEY}");
+        let of_suffix = format!(
+            "DefaultEndpointsProtocol=https;EndpointSuffix=core.example;accountname=acct;AccountKey={KEY};"
+        );
+        let of_endpoint =
+            "QueueEndpoint=https://acct.queue.example/;SharedAccessSignature=sv=1&sig=a%3D";
+        for (name, connection_string, expected) in [
+            (
+                "https://acct.queue.core.windows.net/events?sv=1&sig=x",
+                None,
+                "https://acct.queue.core.windows.net/events",
+            ),
+            (
+                "http://127.0.0.1:10001/devstoreaccount1/events/?sig=x",
+                None,
+                "http://127.0.0.1:10001/devstoreaccount1/events",
+            ),
+            (
+                "events",
+                Some("UseDevelopmentStorage=true"),
+                "http://127.0.0.1:10001/devstoreaccount1/events",
+            ),
+            (
+                "events",
+                Some(of_account.as_str()),
+                "https://acct.queue.core.windows.net/events",
+            ),
+            (
+                "events",
+                Some(of_suffix.as_str()),
+                "https://acct.queue.core.example/events",
+            ),
+            (
+                "events",
+                Some(of_endpoint),
+                "https://acct.queue.example/events",
+            ),
+        ] {
+            let queue = queue(name, connection_string).unwrap();
+            assert_eq!(queue.address(), expected);
+        }
+    }
+
+    #[test]
+    fn what_names_no_queue_is_refused_with_a_reason() {
+        let account = "AccountName=acct;AccountKey=c2VjcmV0";
+        for (name, connection_string, reason) in [
+            ("events", None, "give the address of the queue with a SAS"),
+            ("https://a.example/events", None, "has no SAS"),
+            (
+                "https://a.example/?sig=secret",
+                None,
+                "not the name of a queue",
+            ),
+            (
+                "https://a.example/Events?sig=secret",
+                None,
+                "not the name of a queue",
+            ),
+            ("http://a.example/events?sig=secret", None, "use https"),
+            ("https://?sig=secret", None, "not an absolute URL"),
+            (
+                "https://a.example/events?sig=secret",
+                Some(account),
+                "give the name of the queue",
+            ),
+            ("a/events", Some("AccountName=acct"), "neither AccountKey"),
+            ("ev--ents", Some(account), "not the name of a queue"),
+            ("events", Some("secret"), "without '='"),
+            (
+                "events",
+                Some("AccountKey=c2VjcmV0"),
+                "neither QueueEndpoint nor AccountName",
+            ),
+            (
+                "events",
+                Some("AccountName=acct;AccountKey=secret!"),
+                "not base64",
+            ),
+            (
+                "events",
+                Some("QueueEndpoint=secret;SharedAccessSignature=sig=x"),
+                "not an absolute URL",
+            ),
+        ] {
+            let refused = queue(name, connection_string).unwrap_err();
+            assert!(refused.contains(reason), "{name}: {refused}");
+            assert!(!refused.contains("secret"), "{name}: {refused}");
+        }
+    }
+
+    #[test]
+    fn what_a_queue_refuses_is_told_with_what_to_do() {
+        for (status, code, expected) in [
+            (404, "QueueNotFound", "create it (QueueNotFound)"),
+            (403, "AuthenticationFailed", "refuses the credential"),
+            (
+                413,
+                "RequestBodyTooLarge",
+                "larger than a message of 64 KiB",
+            ),
+            (503, "ServerBusy", "(ServerBusy)"),
+        ] {
+            let response = http::Response::builder()
+                .status(status)
+                .header("x-ms-error-code", code)
+                .body("")
+                .unwrap();
+            let reason = reason(&response.into());
+            assert!(reason.contains(expected), "{reason}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let by_url = queue("https://u:secret@a.example/events?sig=secret", None).unwrap();
+        let by_key = queue("events", Some("AccountName=acct;AccountKey=c2VjcmV0")).unwrap();
+        for queue in [by_url, by_key] {
+            let shown = format!("{queue:?}");
+            assert!(!shown.contains("secret"), "{shown}");
+            assert!(!shown.contains("c2VjcmV0"), "{shown}");
+            let request = queue.put(&reqwest::Client::new(), message("{}"));
+            let request = request.build().unwrap();
+            assert!(!format!("{:?}", request.headers()).contains("SharedKey acct:"));
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What the tests of several crates share: [`Azurite`], and a [`Proxy`] that loses responses.
+//!
+//! It panics where a test would: on everything that a test cannot continue without.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::missing_panics_doc,
+    reason = "this is part of tests"
+)]
+
+mod azurite;
+mod proxy;
+
+pub use azurite::Azurite;
+pub use proxy::{Proxy, Rule};
