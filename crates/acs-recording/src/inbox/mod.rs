@@ -195,30 +195,6 @@ impl Inbox {
         .with_subject(format!("call connection {call}"))
     }
 
-    /// Like [`call_connected`](Self::call_connected), by the operation context of the request.
-    pub fn call_connected_in(&self, operation_context: impl Into<String>) -> Wait<CallConnected> {
-        let context = operation_context.into();
-        let subject = describe_context(&context);
-        self.wait_for("wait for a call to connect", move |event| {
-            (event.operation_context() == Some(&context)).then(|| connected(event))?
-        })
-        .with_subject(subject)
-    }
-
-    /// Waits for the first event with an operation context, which usually is the outcome of the
-    /// request with that context (default timeout: 1 minute).
-    ///
-    /// Some requests also lead to an event when they start, such as `PlayStarted`, and events arrive in
-    /// any order. To distinguish them, use [`wait_for`](Self::wait_for).
-    pub fn outcome_of(&self, operation_context: impl Into<String>) -> Wait<Arc<Event>> {
-        let context = operation_context.into();
-        let subject = describe_context(&context);
-        self.wait_for("wait for the outcome of an operation", move |event| {
-            (event.operation_context() == Some(&context)).then(|| Ok(Arc::clone(event)))
-        })
-        .with_subject(subject)
-    }
-
     /// Waits until `matches` returns a result for an event (default timeout: 1 minute). `operation` is
     /// the operation in the text of errors, such as "wait for a key".
     ///
@@ -254,10 +230,6 @@ fn connected(event: &Event) -> Option<Result<CallConnected>> {
         | EventPayload::CallDisconnected(_) => Some(Err(failed(event))),
         _ => None,
     }
-}
-
-fn describe_context(context: &str) -> String {
-    format!("operation context {context:?}")
 }
 
 impl Default for Inbox {

@@ -60,8 +60,8 @@ impl<T: Send + 'static> Wait<T> {
         let watcher = Box::new(move |event: &Arc<Event>| {
             // A panic of the caller's code ends this wait only. Other waits and the streams still get
             // the event.
-            let matched = catch_unwind(AssertUnwindSafe(|| matches(event)));
-            let result = match matched {
+            let outcome = catch_unwind(AssertUnwindSafe(|| matches(event)));
+            let result = match outcome {
                 Ok(None) => return false,
                 Ok(Some(result)) => result,
                 Err(panic) => Err(panicked(panic.as_ref())),

@@ -208,11 +208,11 @@ impl Entries {
         {
             self.states.remove(&claim.remove());
         }
-        while let Some((event, _)) = self
-            .completed
-            .pop_front_if(|(_, at)| now - *at >= retention)
+        while let Some((event, at)) = self.completed.front()
+            && now - *at >= retention
         {
-            self.states.remove(&event);
+            self.states.remove(event);
+            self.completed.pop_front();
         }
     }
 

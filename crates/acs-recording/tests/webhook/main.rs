@@ -225,12 +225,7 @@ async fn the_handshake_requires_the_secret_if_there_is_one() {
             good,
             false,
         ),
-        (
-            "both of two",
-            secret(SECRET).and(secret(OTHER)),
-            good,
-            false,
-        ),
+        ("both", secret(SECRET).and(secret(OTHER)), good, false),
         (
             "secret or anybody",
             secret(SECRET).or(Authenticator::allow_unauthenticated()),

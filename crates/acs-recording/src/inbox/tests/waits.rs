@@ -167,8 +167,6 @@ async fn failures_end_waits() {
 
     let call = CallConnectionId::new("cc").unwrap();
     let connected = inbox.call_connected(&call);
-    let in_context = inbox.call_connected_in("o2");
-    let outcome = inbox.outcome_of("o2");
     let data = r#"{"callConnectionId": "cc", "operationContext": "o2"}"#;
     inbox
         .deliver(callback(
@@ -189,19 +187,11 @@ async fn failures_end_waits() {
         connected.await.unwrap().operation_context.as_deref(),
         Some("o2")
     );
-    assert_eq!(
-        in_context.await.unwrap().call_connection_id.as_deref(),
-        Some("cc")
-    );
-    assert_eq!(
-        outcome.await.unwrap().event_type,
-        "Microsoft.Communication.CallConnected"
-    );
-    let failed = inbox.call_connected_in("o3");
+    let failed = inbox.call_connected(&CallConnectionId::new("cc3").unwrap());
     inbox
         .deliver(callback(
             "CreateCallFailed",
-            r#"{"operationContext": "o3"}"#,
+            r#"{"callConnectionId": "cc3"}"#,
         ))
         .await
         .unwrap();
@@ -223,15 +213,6 @@ async fn errors_name_the_call() {
         error.contains("call connection cc: no event arrived within 60s"),
         "{error}"
     );
-    for error in [
-        inbox.call_connected_in("o1").await.unwrap_err(),
-        inbox.outcome_of("o1").await.unwrap_err(),
-    ] {
-        assert!(
-            error.to_string().contains(r#"operation context "o1""#),
-            "{error}"
-        );
-    }
 }
 
 #[tokio::test(start_paused = true)]
