@@ -207,11 +207,11 @@ impl RecordingClient {
     }
 
     /// The rest of Call Automation: every operation of the service as a method, with this client's
-    /// credentials, retries and timeouts. Needs the feature `unstable-low-level`.
+    /// credentials, retry policy and timeouts. Needs the feature `unstable-low-level`.
     ///
     /// The low-level client is generated from the published description of the service, and its
     /// version is not tied to that of this crate: names, arguments and errors may change in any
-    /// release. [`Error::from_low_level`] makes an error of this crate from one of its failures.
+    /// release. [`Error::from_low_level`] converts one of its failures to an error of this crate.
     #[cfg(feature = "unstable-low-level")]
     pub fn call_automation(&self) -> &crate::low_level::Client {
         self.core.low_level()

@@ -1,6 +1,6 @@
 //! The ids that a call can be located by.
 
-use acs_call_automation::types;
+use acs_call_automation::types::{self, CallLocatorKind};
 
 use crate::ids::{GroupCallId, RoomId, ServerCallId};
 
@@ -19,22 +19,16 @@ pub enum CallLocator {
 impl CallLocator {
     /// The locator as requests contain it.
     pub(crate) fn into_model(self) -> types::CallLocator {
-        let mut locator = types::CallLocator::default();
-        locator.kind = Some(match self {
-            Self::Server(id) => {
-                locator.server_call_id = Some(id.into());
-                types::CallLocatorKind::ServerCallLocator
-            }
-            Self::Group(id) => {
-                locator.group_call_id = Some(id.into());
-                types::CallLocatorKind::GroupCallLocator
-            }
-            Self::Room(id) => {
-                locator.room_id = Some(id.into());
-                types::CallLocatorKind::RoomCallLocator
-            }
-        });
-        locator
+        let locator = types::CallLocator::default();
+        match self {
+            Self::Server(id) => locator
+                .kind(CallLocatorKind::ServerCallLocator)
+                .server_call_id(id),
+            Self::Group(id) => locator
+                .kind(CallLocatorKind::GroupCallLocator)
+                .group_call_id(id),
+            Self::Room(id) => locator.kind(CallLocatorKind::RoomCallLocator).room_id(id),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use acs_call_automation::types::CallConnectionProperties;
 
 use super::operations::{
-    CallProperties, GetCallProperties, HangUpCall, ListParticipants, TerminateCall,
+    CallProperties, GetCallProperties, HangUpCall, ListParticipants, TerminateCall, call_properties,
 };
 use super::wait::WaitUntilConnected;
 use crate::client_core::ClientCore;
@@ -43,7 +43,7 @@ impl CallConnection {
         Ok(Self {
             client,
             id,
-            initial_properties: Some(properties.into()),
+            initial_properties: Some(call_properties(properties)),
         })
     }
 

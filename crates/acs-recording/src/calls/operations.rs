@@ -80,7 +80,7 @@ pub(super) async fn properties(
 ) -> Result<CallProperties> {
     let low_level = client.low_level();
     let sent = low_level.call_connection_get_call(id.as_str());
-    Ok(value(sent.await)?.into())
+    Ok(call_properties(value(sent.await)?))
 }
 
 operation! {
@@ -188,22 +188,20 @@ async fn next_page(
     })
 }
 
-impl From<CallConnectionProperties> for CallProperties {
-    fn from(properties: CallConnectionProperties) -> Self {
-        Self {
-            server_call_id: lenient::parse(properties.server_call_id.as_deref()),
-            state: properties.call_connection_state,
-            correlation_id: properties.correlation_id,
-            targets: properties
-                .targets
-                .iter()
-                .filter_map(CommunicationIdentifier::from_model)
-                .collect(),
-            source: properties
-                .source
-                .as_ref()
-                .and_then(CommunicationIdentifier::from_model),
-        }
+/// The properties that a response contains. Not a conversion, which would be public.
+pub(super) fn call_properties(model: CallConnectionProperties) -> CallProperties {
+    let targets = model.targets.iter();
+    CallProperties {
+        server_call_id: lenient::parse(model.server_call_id.as_deref()),
+        state: model.call_connection_state,
+        correlation_id: model.correlation_id,
+        targets: targets
+            .filter_map(CommunicationIdentifier::from_model)
+            .collect(),
+        source: model
+            .source
+            .as_ref()
+            .and_then(CommunicationIdentifier::from_model),
     }
 }
 

@@ -123,16 +123,14 @@ impl StartRecording {
         if url.path().trim_matches('/').is_empty() {
             return reject("the storage container's URL does not name a container");
         }
-        self.request.external_storage = Some(
-            ExternalStorage::new(RecordingStorageKind::AzureBlobStorage)
-                .recording_destination_container_url(url.as_str().trim_end_matches('/')),
-        );
+        let storage = ExternalStorage::new(RecordingStorageKind::AzureBlobStorage)
+            .recording_destination_container_url(url.as_str().trim_end_matches('/'));
+        self.request.external_storage = Some(storage);
         Ok(self)
     }
 
     /// Changes the request as it is set up to now, for values that this crate does not know. Setters
-    /// that are called later replace these values.
-    /// Needs the feature `unstable-low-level`.
+    /// that are called later replace these values. Needs the feature `unstable-low-level`.
     #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut StartCallRecordingRequest)) -> Self {
         if let Some(media) = self.media.take()
