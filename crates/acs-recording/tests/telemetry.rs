@@ -241,9 +241,13 @@ async fn an_operation_is_a_span_and_each_attempt_a_span_in_it() {
         }
     }
 
+    check_attempts(&spans, &server, [state.id, state.id, stop.id, pause.id]);
+}
+
+fn check_attempts(spans: &Spans, server: &Server, operations: [u64; 4]) {
     let attempts = spans.named("acs.attempt");
     let parents: Vec<_> = attempts.iter().map(|span| span.parent.unwrap()).collect();
-    assert_eq!(parents, [state.id, state.id, stop.id, pause.id]);
+    assert_eq!(parents, operations);
     let port = server.url.rsplit_once(':').unwrap().1;
     for (span, method, template, status, resend_count) in [
         (

@@ -70,12 +70,12 @@ where
     (builder().transport(transport).build().unwrap(), fake)
 }
 
-fn respond(status: u16, body: impl Into<Body>) -> Reply {
+fn respond(status: u16, body: impl Into<Body>) -> Response<Body> {
     let response = Response::builder().status(status);
-    Ok(response.body(body.into()).unwrap())
+    response.body(body.into()).unwrap()
 }
 
-fn active() -> Reply {
+fn active() -> Response<Body> {
     respond(200, r#"{"recordingId":"rid","recordingState":"active"}"#)
 }
 
@@ -90,7 +90,7 @@ fn rid() -> RecordingId {
 
 #[tokio::test]
 async fn requests_come_signed_and_complete() {
-    let (client, fake) = client(|_, _| active());
+    let (client, fake) = client(|_, _| Ok(active()));
     let state = client.recording(rid()).state().header("x-order", "7");
     assert_eq!(state.await.unwrap(), RecordingState::Active);
     let id = ServerCallId::new("aHR0cHM6Ly9h").unwrap();
@@ -126,8 +126,13 @@ async fn the_kind_of_a_transport_error_decides_on_another_attempt() {
         (TransportErrorKind::Untrusted, ErrorKind::Connection, false),
         (TransportErrorKind::Request, ErrorKind::InvalidInput, false),
     ] {
-        let (client, fake) =
-            client(move |number, _| if number == 0 { fail(kind) } else { active() });
+        let (client, fake) = client(move |number, _| {
+            if number == 0 {
+                fail(kind)
+            } else {
+                Ok(active())
+            }
+        });
         let outcome = client.recording(rid()).state().await;
         assert_eq!(outcome.is_ok(), is_retried, "{kind:?}");
         assert_eq!(fake.requests().len(), if is_retried { 2 } else { 1 });
@@ -177,7 +182,7 @@ async fn errors_of_the_service_carry_what_support_asks_for() {
 }
 
 /// Content whose stream breaks after each part.
-fn content(request: &Request<Bytes>) -> Reply {
+fn content(request: &Request<Bytes>) -> Response<Body> {
     const CONTENT: &[u8] = b"RIFF0123456789abcdef";
     const PART: usize = 6;
     let range = request.headers().get("range");
@@ -200,14 +205,14 @@ fn content(request: &Request<Bytes>) -> Reply {
         ),
         None => response,
     };
-    Ok(response
+    response
         .body(Body::from_stream(stream::iter(parts)))
-        .unwrap())
+        .unwrap()
 }
 
 #[tokio::test]
 async fn a_download_resumes_where_a_fake_broke_off() {
-    let (client, fake) = client(|_, request| content(request));
+    let (client, fake) = client(|_, request| Ok(content(request)));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("call.wav");
     let location = LOCATION.parse().unwrap();
@@ -231,7 +236,7 @@ async fn redirects_and_host_rules_are_above_the_transport() {
             let response = response.header("location", "https://signed.example/content?sig=1");
             Ok(response.body(Body::empty()).unwrap())
         }
-        _ => respond(200, "content"),
+        _ => Ok(respond(200, "content")),
     });
     let location = LOCATION.parse().unwrap();
     let content = client.download(&location).into_bytes().await.unwrap();
@@ -271,7 +276,7 @@ async fn a_transport_that_hangs_is_a_timeout() {
 fn settings_that_exclude_each_other_are_rejected() {
     let fake = || {
         Arc::new(Fake {
-            reply: |_: usize, _: &Request<Bytes>| active(),
+            reply: |_: usize, _: &Request<Bytes>| Ok(active()),
             requests: Mutex::default(),
         })
     };
@@ -319,7 +324,7 @@ fn settings_out_of_range_are_rejected() {
 #[tokio::test]
 async fn the_application_id_precedes_the_user_agent() {
     let fake = Arc::new(Fake {
-        reply: |_: usize, _: &Request<Bytes>| active(),
+        reply: |_: usize, _: &Request<Bytes>| Ok(active()),
         requests: Mutex::default(),
     });
     let builder = builder().application_id("contoso-archive/1.2").unwrap();

@@ -1,5 +1,6 @@
 //! One attempt of a request: signed, sent, and its response received.
 
+use std::borrow::Cow;
 use std::pin::pin;
 
 use http::{HeaderName, Response, Uri};
@@ -7,14 +8,27 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument as _, Span, debug};
 use url::Url;
 
-use super::pipeline::{Authentication, Pipeline, deadline_after};
-use super::retry_loop::{BodyError, Call, FromBody};
+use super::pipeline::{Authentication, Pipeline, Request, deadline_after};
+use super::receive::{BodyError, FromBody};
 use super::{ObjectPath, TransportError, TransportErrorKind, authority};
-use crate::error::{Error, ErrorKind, Hint, Result};
+use crate::error::{Attempts, Error, ErrorKind, Hint, Result};
 use crate::telemetry;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// A request that is being sent, and what was tried for it.
+pub(super) struct Call {
+    pub(super) request: Request,
+    pub(super) authentication: Authentication,
+    /// Of the body, for the signature.
+    pub(super) content_hash: Cow<'static, str>,
+    pub(super) deadline: Instant,
+    pub(super) started: Instant,
+    pub(super) attempts: Attempts,
+    /// Whether the token was replaced because the service rejected it.
+    pub(super) token_replaced: bool,
+}
 
 /// An attempt without a response, by what the service knows of it.
 pub(super) enum AttemptError {

@@ -8,10 +8,11 @@ use http::header::{AUTHORIZATION, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 use url::Position;
 
+use super::attempt::Call;
 #[cfg(feature = "entra")]
 use super::pipeline::deadline_after;
 use super::pipeline::{Authentication, Pipeline, RESOURCE_HOST, Request, set};
-use super::retry_loop::Call;
+
 use crate::credential::{AccessKey, Credential, Signable};
 use crate::error::{Error, ErrorKind, Result};
 

@@ -9,6 +9,7 @@ mod http_client;
 mod object;
 mod options;
 mod pipeline;
+mod receive;
 mod redirect;
 mod retry;
 mod retry_loop;

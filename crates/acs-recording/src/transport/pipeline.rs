@@ -11,14 +11,14 @@ use http::Method;
 use http::header::{ACCEPT, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use percent_encoding::percent_decode_str;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tracing::Span;
 use url::Url;
 use uuid::Uuid;
 
 use super::options::{ExtraHeaders, RequestOptions};
-use super::retry_loop::FromBody;
-use super::{AllowedHost, Body, ContentHosts, Response, RetryPolicy, Transport};
+use super::receive::{FromBody, read_error_body};
+use super::{AllowedHost, ContentHosts, Response, RetryPolicy, Transport};
 use crate::credential::{Credential, Endpoint};
 use crate::error::{Error, ErrorKind, RequestInfo, Result, from_response};
 use crate::telemetry::{self, TraceContextHook};
@@ -30,12 +30,6 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Connections for downloads into files at the same time: they bound memory and open files.
 pub(crate) const MAX_DOWNLOADS: usize = 32;
-
-/// How much of an error's body is read; the service's own are below a kilobyte.
-const ERROR_BODY_LIMIT: usize = 64 * 1024;
-
-/// How long reading an error's body may take.
-const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What one operation may take.
 #[derive(Clone, Debug)]
@@ -357,22 +351,8 @@ pub(crate) fn deadline_after(from: Instant, by: Duration) -> Instant {
 /// The error for a response that is not a success, whose body is still to be read.
 pub(crate) async fn error_from_response(response: Response) -> Error {
     let (head, body) = response.into_parts();
-    let body = read_error_body(body, Instant::now() + ERROR_BODY_TIMEOUT).await;
+    let body = read_error_body(body, deadline_after(Instant::now(), Duration::MAX)).await;
     from_response(head.status, &head.headers, &head.extensions, &body)
-}
-
-/// The beginning of an error's body, as far as it has come by `until`.
-///
-/// An error while an error is read changes nothing: the status is known, and what came is shown.
-pub(super) async fn read_error_body(body: Body, until: Instant) -> Vec<u8> {
-    let until = until.min(Instant::now() + ERROR_BODY_TIMEOUT);
-    let mut bytes = Vec::new();
-    match timeout_at(until, body.read_into(&mut bytes, ERROR_BODY_LIMIT)).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "the body of an error ended early"),
-        Err(_) => tracing::debug!("the body of an error did not come in time"),
-    }
-    bytes
 }
 
 /// The recording that a request to the resource is about.
@@ -402,6 +382,7 @@ mod tests {
     use futures_util::{StreamExt as _, stream};
 
     use super::*;
+    use crate::transport::Body;
 
     #[test]
     fn a_recording_is_known_by_the_path_of_its_requests() {

@@ -3,32 +3,18 @@
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use http::header::HeaderMap;
 use http::{Response, StatusCode};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::debug;
 
-use super::attempt::AttemptError;
-use super::pipeline::{Authentication, Pipeline, Request, read_error_body};
+use super::attempt::{AttemptError, Call};
+use super::pipeline::{Authentication, Pipeline, Request};
+use super::receive::FromBody;
 use super::retry::{is_idempotent, is_retryable_status, may_have_acted};
 use super::retry_policy::FailedAttempt;
-use super::{Body, TransportError};
 use crate::credential::content_hash;
 use crate::error::{Attempts, Result, RetryAfterTooLong, kind_of_status, retry_after};
-
-/// A request that is being sent, and what was tried for it.
-pub(super) struct Call {
-    pub(super) request: Request,
-    pub(super) authentication: Authentication,
-    /// Of the body, for the signature.
-    pub(super) content_hash: std::borrow::Cow<'static, str>,
-    pub(super) deadline: Instant,
-    started: Instant,
-    pub(super) attempts: Attempts,
-    /// Whether the token was replaced because the service rejected it.
-    token_replaced: bool,
-}
 
 /// What follows from an attempt that was not a success.
 enum Next<B> {
@@ -36,55 +22,6 @@ enum Next<B> {
     Retry(Duration),
     /// The outcome is final.
     Done(Box<Result<Response<B>>>),
-}
-
-/// Why a body could not be read.
-pub(super) enum BodyError {
-    Transport(TransportError),
-    TooLarge,
-}
-
-/// What the body of a response is read into before the response counts.
-pub(super) trait FromBody: Sized + Send + Sync {
-    /// Reads the body of a response with this status, at most `limit` bytes, until `until`.
-    fn from_body(
-        body: Body,
-        status: StatusCode,
-        limit: usize,
-        until: Instant,
-    ) -> impl Future<Output = Result<Self, BodyError>> + Send;
-}
-
-/// The whole body, which is short; the beginning of it if the response is an error.
-impl FromBody for Bytes {
-    async fn from_body(
-        body: Body,
-        status: StatusCode,
-        limit: usize,
-        until: Instant,
-    ) -> Result<Self, BodyError> {
-        if !status.is_success() {
-            return Ok(read_error_body(body, until).await.into());
-        }
-        let mut bytes = Vec::new();
-        match body.read_into(&mut bytes, limit).await {
-            Ok(true) => Ok(bytes.into()),
-            Ok(false) => Err(BodyError::TooLarge),
-            Err(error) => Err(BodyError::Transport(error)),
-        }
-    }
-}
-
-/// Content, which may be long and is read later.
-impl FromBody for Body {
-    async fn from_body(
-        body: Body,
-        _status: StatusCode,
-        _limit: usize,
-        _until: Instant,
-    ) -> Result<Self, BodyError> {
-        Ok(body)
-    }
 }
 
 impl Pipeline {
