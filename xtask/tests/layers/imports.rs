@@ -34,6 +34,10 @@ struct Module {
     globs: Vec<Vec<String>>,
     /// Paths in the code.
     paths: Vec<Vec<String>>,
+    /// What is re-exported. It is no import unless the module itself uses the name.
+    exports: Vec<Vec<String>>,
+    /// The names that paths begin with.
+    used: BTreeSet<String>,
 }
 
 impl Imports {
@@ -110,10 +114,13 @@ impl Tree {
                         self.read_file(source, &child, inner);
                     }
                 }
-                syn::Item::Use(item) => module.add_use(Vec::new(), &item.tree),
+                syn::Item::Use(item) => {
+                    let is_export = !matches!(item.vis, syn::Visibility::Inherited);
+                    module.add_use(Vec::new(), &item.tree, is_export);
+                }
                 item => {
                     module.items.extend(name_of(item));
-                    Paths(&mut module.paths).visit_item(item);
+                    Paths(&mut module).visit_item(item);
                 }
             }
         }
@@ -123,7 +130,10 @@ impl Tree {
     fn imports(&self) -> BTreeSet<Import> {
         let mut imports = BTreeSet::new();
         for (path, module) in &self.modules {
-            for target in &module.paths {
+            let exports = module.exports.iter();
+            let used =
+                exports.filter(|path| path.last().is_some_and(|name| module.used.contains(name)));
+            for target in module.paths.iter().chain(used) {
                 let Some(to) = self.file_of(path, target, 0) else {
                     continue;
                 };
@@ -190,20 +200,28 @@ impl Tree {
 }
 
 impl Module {
-    fn add_use(&mut self, prefix: Vec<String>, tree: &syn::UseTree) {
+    fn add_path(&mut self, path: Vec<String>, is_export: bool) {
+        if is_export {
+            self.exports.push(path);
+        } else {
+            self.paths.push(path);
+        }
+    }
+
+    fn add_use(&mut self, prefix: Vec<String>, tree: &syn::UseTree, is_export: bool) {
         let with = |name: &syn::Ident| [&prefix[..], &[name.to_string()]].concat();
         match tree {
             syn::UseTree::Path(path) => {
                 let prefix = with(&path.ident);
-                self.add_use(prefix, &path.tree);
+                self.add_use(prefix, &path.tree, is_export);
             }
             syn::UseTree::Group(group) => {
                 for tree in &group.items {
-                    self.add_use(prefix.clone(), tree);
+                    self.add_use(prefix.clone(), tree, is_export);
                 }
             }
             syn::UseTree::Glob(_) => {
-                self.paths.push(prefix.clone());
+                self.add_path(prefix.clone(), is_export);
                 self.globs.push(prefix);
             }
             syn::UseTree::Name(name) => {
@@ -212,28 +230,29 @@ impl Module {
                 if let Some(last) = path.last() {
                     self.aliases.insert(last.clone(), path.clone());
                 }
-                self.paths.push(path);
+                self.add_path(path, is_export);
             }
             syn::UseTree::Rename(rename) => {
                 let is_self = rename.ident == "self";
                 let path = if is_self { prefix } else { with(&rename.ident) };
                 self.aliases.insert(rename.rename.to_string(), path.clone());
-                self.paths.push(path);
+                self.add_path(path, is_export);
             }
         }
     }
 }
 
 /// Collects the paths in code.
-struct Paths<'a>(&'a mut Vec<Vec<String>>);
+struct Paths<'a>(&'a mut Module);
 
 impl<'ast> Visit<'ast> for Paths<'_> {
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments = path.segments.iter();
         let segments: Vec<_> = segments.map(|segment| segment.ident.to_string()).collect();
         // A single name came in by a `use`, which is counted.
+        self.0.used.extend(segments.first().cloned());
         if segments.len() > 1 {
-            self.0.push(segments);
+            self.0.paths.push(segments);
         }
         visit::visit_path(self, path);
     }

@@ -108,7 +108,10 @@ fn imports_are_followed_to_where_a_name_is_defined() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     };
-    write("lib.rs", "mod a;\nmod b;\npub use a::Up;\n");
+    write(
+        "lib.rs",
+        "mod a;\nmod b;\npub use a::Up;\npub fn up(_: Up) {}\n",
+    );
     write(
         "a/mod.rs",
         "mod inner;\nmod other;\npub use inner::Up;\npub use self::other::*;\n",
