@@ -1,5 +1,5 @@
-//! Records calls of Azure Communication Services: start a recording, control it, learn when its
-//! files are ready, download and verify them, and delete them from the service.
+//! Records calls of Azure Communication Services: start and control a recording, receive the event
+//! that its files are ready, download and verify them, and delete them from the service.
 //!
 //! ```no_run
 //! use acs_recording::{Media, RecordingClient, ServerCallId};
@@ -17,9 +17,9 @@
 //! # }
 //! ```
 //!
-//! Minutes later Event Grid posts to your webhook that the files are ready. A spool keeps the event
-//! on disk until the recording is saved, verified and deleted from the service, across crashes and
-//! restarts (feature `axum`):
+//! A few minutes later, Event Grid posts to your webhook that the files are ready. A spool keeps the
+//! event on disk until the recording is saved, verified and deleted from the service, across crashes
+//! and restarts (feature `axum`):
 //!
 //! ```no_run
 //! # #[cfg(feature = "axum")]
@@ -43,22 +43,72 @@
 //! # }
 //! ```
 //!
-//! [`RecordingClient`] is the entry point, and the [`guide`] goes through every step. Every operation
-//! returns a value or one [`Error`], whose [`kind`](Error::kind) says what a program can do about it,
-//! and whose [`hint`](Error::hint) says what a person can. [`Disposition`] says whether an event
-//! that could not be handled must come again.
+//! # Where to start
+//!
+//! | task | start with |
+//! |---|---|
+//! | every step, from a call to deleted content | the [`guide`] |
+//! | record a call | [`RecordingClient::start`], [`Recording`] |
+//! | create, answer or join a call | [`RecordingClient::calls`] |
+//! | receive events | `webhook::Webhook`, [`Events`] |
+//! | save every recording, across crashes | `spool::Spool` |
+//! | download by hand | [`RecordingClient::download_recording`], [`RecordingClient::download`] |
+//! | wait for an event in a test | [`Inbox`] |
+//! | handle an error | [`Error`], [`ErrorKind`], [`Disposition`] |
+//! | test your code | [`Transport`], and the crate `acs-emulator` |
+//! | observe | [`telemetry`] |
+//!
+//! # Conventions
+//!
+//! - **An operation is an owned builder.** Nothing is sent before you `await` it. A builder is `Clone`,
+//!   and its future is `Send + 'static`, so it can be spawned. Every operation has
+//!   the options of its requests: `timeout` (of the operation, retries included), `attempt_timeout`,
+//!   `retry_policy`, `client_request_id` and `header`. [`RequestOptions`] holds the same for several
+//!   operations. Clients have the defaults.
+//! - **A method named for a setting sets it:** `media`, `timeout`, `overwrite`. `add_*` adds to a list,
+//!   `allow_*` permits more, and `on_*` takes a callback. `with_*_credential` creates a client builder.
+//!   `set_*` changes a live object.
+//! - **A download names its destination, then the options of the destination:**
+//!   `client.download(&location).to_file("call.wav").sha256()`.
+//! - **A constructor returns a `Result` if its input comes from outside,** such as an id or a URL.
+//! - **A timeout is a [`Duration`](std::time::Duration).** `read_timeout` limits the time without any
+//!   byte, `ready_timeout` the wait for content that is not ready, and `poll_interval` the time between
+//!   two polls.
+//! - **Handles are cheap to clone.** Dropping one stops nothing at the service.
+//! - **Every operation returns the one [`Error`].** Its [`kind`](Error::kind) is for programs, its text
+//!   and [`hint`](Error::hint) are for people. It contains no secrets.
+//! - **[`models`] has the types of the service that this interface uses.** They are generated from the
+//!   published description. Structs are `#[non_exhaustive]`, because the service adds members: create
+//!   one with `new(required members)`, or with `Default` if it has no required members, and set optional
+//!   members with the method of the same name. Enums keep unknown values in `UnknownValue`.
 //!
 //! # Features
 //!
-//! None is on by default.
+//! None is enabled by default. All are additive.
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `entra` | credentials of Entra ID, through any of `azure_identity` or one of your own |
-//! | `webhook` | answers deliveries of events on types of `http`: handshakes, checks, de-duplication; the spool |
-//! | `tower` | the webhook as a `tower::Service`; with `webhook` |
-//! | `axum` | the webhook as a router of axum; with `tower` |
+//! | `entra` | credentials of Microsoft Entra ID: any credential of `azure_identity`, or your own |
+//! | `webhook` | receives events: handshakes, authentication, deduplication, and the spool; on types of the crate `http` |
+//! | `tower` | the webhook as a `tower::Service`; implies `webhook` |
+//! | `axum` | the webhook as a router of axum; implies `tower` |
+//! | `metrics` | counts requests, bytes, downloads and events, through the crate `metrics` |
 //! | `schemars` | JSON Schemas of events and metadata |
+//! | `unstable-reqwest` | your own `reqwest::Client` for requests |
+//! | `unstable-low-level` | every operation of Call Automation, and changes of requests before they are sent |
+//!
+//! # Stability
+//!
+//! Types of other crates appear in signatures only by decision: `bytes`, `http`, `url`, `uuid`, `jiff`,
+//! `serde`, `Stream` of `futures-core`, and `AsyncRead` and `AsyncWrite` of `tokio`; behind features,
+//! `azure_core` (`entra`), `http-body` and `tower-service` (`tower`), `axum` and `schemars`. A new major
+//! version of one of them is a new major version of this crate. `public-api.txt` lists the whole
+//! interface, and the tests compare it.
+//!
+//! Features that begin with `unstable-` are outside of this promise: what they add can change in any
+//! release.
+//!
+//! The minimum supported Rust version is 1.89. Raising it is a minor change.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -89,7 +139,6 @@ pub mod schema;
 #[cfg(feature = "webhook")]
 pub mod spool;
 mod start;
-#[allow(dead_code, reason = "webhook counts in a change of its own")]
 pub mod telemetry;
 pub mod text;
 mod transport;
@@ -101,7 +150,7 @@ pub mod webhook;
 #[doc = include_str!("guide.md")]
 pub mod guide {}
 
-/// The examples in the README are compiled with those of the documentation.
+/// Compiles the examples of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
