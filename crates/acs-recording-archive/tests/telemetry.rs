@@ -178,7 +178,11 @@ async fn metrics_and_spans_tell_what_happened_and_no_secret() {
     assert!(values["acs_archive_expires_in_seconds"] < 0.0);
     assert!(values.contains_key("acs_archive_queue_messages"));
     let described = recorded.described.lock().unwrap();
-    for name in values.keys() {
+    // The client has metrics of its own, which it describes itself.
+    let own = values
+        .keys()
+        .filter(|name| name.starts_with("acs_archive_"));
+    for name in own {
         let name = name.split(' ').next().unwrap().to_owned();
         assert!(described.contains(&name), "{name}");
     }
