@@ -44,7 +44,7 @@ pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
     if let Some(address) = &global.custom_endpoint {
         let address = endpoint(address);
         let address = address.map_err(|failure| failure.context(&"--custom-endpoint"))?;
-        builder = builder.send_to(address);
+        builder = builder.custom_endpoint(address);
     }
     if let Some(timeout) = global.operation_timeout {
         builder = builder.operation_timeout(timeout).attempt_timeout(timeout);

@@ -49,8 +49,8 @@ impl RecordingClient {
     /// A client for the resource and access key of a connection string, with default settings.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) says what is wrong with the
-    /// text, without repeating the key.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the text is not a valid
+    /// connection string. The message does not repeat the key.
     pub fn from_connection_string(connection_string: &str) -> Result<Self> {
         Self::builder(connection_string.parse::<ConnectionString>()?).build()
     }
@@ -61,7 +61,7 @@ impl RecordingClient {
         Self::with_key_credential(endpoint, access_key)
     }
 
-    /// Settings for a client of the resource at `endpoint`.
+    /// Settings for a client of the resource at `endpoint`, which authenticates with an access key.
     pub fn with_key_credential(
         endpoint: Endpoint,
         access_key: AccessKey,
@@ -69,10 +69,11 @@ impl RecordingClient {
         RecordingClientBuilder::new(endpoint, Identity::Key(access_key))
     }
 
-    /// Settings for a client of the resource at `endpoint` with tokens of Entra ID, as the
-    /// credentials of the crate `azure_identity` give them. Needs the feature `entra`.
+    /// Settings for a client of the resource at `endpoint`, which authenticates with Microsoft Entra
+    /// ID. The credential is one of the crate `azure_identity`, or of your own. Needs the feature
+    /// `entra`.
     ///
-    /// Tokens are kept, and renewed five minutes before they expire.
+    /// Tokens are cached, and renewed five minutes before they expire.
     ///
     /// ```no_run
     /// # use std::sync::Arc;
@@ -101,18 +102,18 @@ impl RecordingClient {
     /// The call is usually given by its [`ServerCallId`](crate::ServerCallId);
     /// [`RecordingTarget`] lists the other ids.
     ///
-    /// Nothing is sent before it is awaited. Dropping the future after that only ends the wait for
-    /// the response: the service may have started the recording, which then continues until the call
-    /// ends or somebody stops it, and only its events tell its id. So do not put a start into
+    /// Nothing is sent before the result is awaited. Dropping the future after that only ends the
+    /// wait for the response. The service may have started the recording, which then continues until
+    /// the call ends or it is stopped, and only its events contain its id. So do not put a start into
     /// `select!` or under a timeout of your own. Limit it with
-    /// [`timeout`](StartRecording::timeout), or spawn it and wait for the task. If you have to give
-    /// up nonetheless, start again with the same [`repeatability`](StartRecording::repeatability)
-    /// to learn the id of the recording that was started.
+    /// [`timeout`](StartRecording::timeout), or spawn it and wait for the task. If you must give up
+    /// anyway, start again with the same [`repeatability`](StartRecording::repeatability) to get the
+    /// id of the recording that was started.
     pub fn start(&self, call: impl Into<RecordingTarget>) -> StartRecording {
         StartRecording::new(self.core.clone(), call.into())
     }
 
-    /// Makes, answers and joins calls, to get the ids that recordings start from.
+    /// Creates, answers and joins calls, to get the ids that recordings start from.
     pub fn calls(&self) -> Calls {
         Calls::new(self.core.clone())
     }
@@ -122,7 +123,7 @@ impl RecordingClient {
         Recording::new(self.core.clone(), id)
     }
 
-    /// Downloads content, from a `content_location` or `metadata_location` of an event.
+    /// Downloads the content at a `content_location` or `metadata_location` of an event.
     pub fn download(&self, location: &ContentUrl) -> Download {
         Download::new(self.core.clone(), location.clone())
     }
@@ -151,17 +152,17 @@ impl RecordingClient {
         DownloadRecording::new(core, file)
     }
 
-    /// Reads the metadata document of a chunk. It tells who is on which channel, and when the recording
-    /// was paused.
+    /// Reads the metadata document of a chunk. It contains the participants, their channels in an
+    /// unmixed recording, and the pauses.
     pub fn metadata(&self, chunk: &RecordingChunk) -> ReadMetadata {
         ReadMetadata::new(self.core.clone(), chunk.metadata_location.clone())
     }
 
     /// Deletes the media and the metadata of a chunk from the service.
     ///
-    /// It is a success if the content is gone already. Otherwise the service keeps content for 24
-    /// hours. Local files are not checked;
-    /// [`delete_after`](crate::DownloadToDir::delete_after) only deletes what was saved and verified.
+    /// Content that no longer exists counts as deleted. Content that is not deleted is kept by the
+    /// service for 24 hours. Local files are not checked;
+    /// [`delete_after`](crate::DownloadToDir::delete_after) deletes only what was saved and verified.
     ///
     /// Only the object that contains the chunk's media and metadata is deleted, whatever the event
     /// says.
@@ -169,11 +170,10 @@ impl RecordingClient {
         DeleteContent::of(self.core.clone(), chunk)
     }
 
-    /// Deletes the object at a `delete_location`, without a chunk to compare it with. The caller
-    /// vouches for it.
+    /// Deletes the object at a `delete_location`. Unlike [`delete`](Self::delete), this does not check
+    /// that it is the object of a certain chunk.
     ///
-    /// Only objects on the service's hosts can be deleted. No location stops a recording or does
-    /// anything else.
+    /// Only recorded content on the service's hosts can be deleted. Any other location is rejected.
     pub fn delete_at(&self, location: &ContentUrl) -> DeleteContent {
         DeleteContent::at(self.core.clone(), location.clone())
     }
@@ -191,17 +191,17 @@ impl RecordingClient {
         }
         Err(Error::new(
             ErrorKind::InvalidInput,
-            "this client uses Entra ID and has no access key to change",
+            "this client uses Entra ID and has no access key to replace",
         ))
     }
 
-    /// The resource's address.
+    /// The endpoint of the resource.
     pub fn endpoint(&self) -> &Endpoint {
         &self.core.pipeline().endpoint
     }
 
-    /// The transport that sends the requests of this client, for other requests with its root
-    /// certificates and its proxy. It adds no credentials.
+    /// The transport of this client, to send other requests with its root certificates and its
+    /// proxy. It adds no credentials.
     pub fn transport(&self) -> Arc<dyn Transport> {
         Arc::clone(&self.core.pipeline().transport)
     }
@@ -220,10 +220,10 @@ impl RecordingClient {
 
 /// Settings of a [`RecordingClient`].
 #[derive(Clone, Debug)]
-#[must_use = "it is the client that does something: `build` it"]
+#[must_use = "`build` makes the client"]
 pub struct RecordingClientBuilder {
     endpoint: Endpoint,
-    address: Option<Endpoint>,
+    custom_endpoint: Option<Endpoint>,
     cloud: Option<Cloud>,
     identity: Identity,
     allowed_hosts: Vec<AllowedHost>,
@@ -244,7 +244,7 @@ enum Identity {
     #[cfg(feature = "entra")]
     Token {
         credential: Arc<dyn azure_core::credentials::TokenCredential>,
-        /// None if it is that of the cloud.
+        /// None for the scope of the cloud.
         scope: Option<String>,
     },
 }
@@ -253,7 +253,7 @@ impl RecordingClientBuilder {
     fn new(endpoint: Endpoint, identity: Identity) -> Self {
         Self {
             endpoint,
-            address: None,
+            custom_endpoint: None,
             cloud: None,
             identity,
             allowed_hosts: Vec::new(),
@@ -269,44 +269,45 @@ impl RecordingClientBuilder {
         }
     }
 
-    /// The cloud that the resource is in, where its address does not tell: for a resource behind a
-    /// name of your own. It decides what tokens of Entra ID are asked for.
-    ///
-    /// By default it is [that of the endpoint](Cloud::of_endpoint), or else the public one.
+    /// The cloud of the resource, for an endpoint with a domain of your own, which does not determine
+    /// it (default: [that of the endpoint](Cloud::of_endpoint), or else the public cloud). The cloud
+    /// determines the scope of Entra ID tokens.
     pub fn cloud(mut self, cloud: Cloud) -> Self {
         self.cloud = Some(cloud);
         self
     }
 
-    /// What tokens are asked for (default: [that of the cloud](Cloud::token_scope), which is
-    /// documented for the public cloud and inferred for others). An access key has no scope.
+    /// The scope of Microsoft Entra ID tokens (default: [that of the cloud](Cloud::token_scope), which
+    /// is documented for the public cloud and inferred for others). It has no effect with an access
+    /// key. Needs the feature `entra`.
     #[cfg(feature = "entra")]
-    pub fn token_scope(mut self, wanted: &str) -> Self {
-        if let Identity::Token { scope, .. } = &mut self.identity {
-            *scope = Some(wanted.to_owned());
+    pub fn token_scope(mut self, scope: &str) -> Self {
+        if let Identity::Token { scope: current, .. } = &mut self.identity {
+            *current = Some(scope.to_owned());
         }
         self
     }
 
-    /// Sends requests for the resource to another address: a front door, a private endpoint, a
-    /// tunnel or a proxy that passes them on. They are still signed for the resource's own host,
-    /// which the address is told in `x-ms-host` and `X-Forwarded-Host`.
+    /// Sends requests for the resource to another endpoint: a front door, a private endpoint, a
+    /// tunnel or a reverse proxy. They are still signed for the resource's own host, which the headers
+    /// `x-ms-host` and `X-Forwarded-Host` contain.
     ///
-    /// `Host` is that of the address if it has a name, because front doors route by it; set such a
-    /// front door to pass the resource's name on to its origin. It is the resource's if the address
-    /// is an IP address or on loopback. Content goes to the service's content hosts all the same.
+    /// `Host` is the name of the custom endpoint, because front doors route by it. Configure such a
+    /// front door to pass the resource's name on to its origin. If the custom endpoint is an IP
+    /// address or on loopback, `Host` is the name of the resource. Content is still requested from
+    /// the service's content hosts.
     ///
     /// ```
     /// # use acs_recording::{ConnectionString, RecordingClient, Result};
     /// # fn run(connection_string: ConnectionString) -> Result<()> {
     /// let client = RecordingClient::builder(connection_string)
-    ///     .send_to("https://acs.contoso.example".parse()?)
+    ///     .custom_endpoint("https://acs.contoso.example".parse()?)
     ///     .build()?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn send_to(mut self, address: Endpoint) -> Self {
-        self.address = Some(address);
+    pub fn custom_endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.custom_endpoint = Some(endpoint);
         self
     }
 
@@ -344,11 +345,10 @@ impl RecordingClientBuilder {
         self
     }
 
-    /// How many bytes a response of the service may have (default: 16 MiB). Recorded content does not
-    /// count, and has limits of its own.
+    /// The largest response of the service to read, in bytes (default: 16 MiB). Responses usually have
+    /// some kilobytes. A larger one fails with [`ErrorKind::InvalidResponse`].
     ///
-    /// Responses of the service have some kilobytes. A longer one ends in
-    /// [`ErrorKind::InvalidResponse`], whatever sends it.
+    /// Recorded content does not count, and has limits of its own.
     pub fn max_response_size(mut self, bytes: usize) -> Self {
         self.limits.body = bytes;
         self
@@ -357,11 +357,11 @@ impl RecordingClientBuilder {
     /// Sends credentials for content to one more host, or with a leading dot to all hosts below a
     /// domain.
     ///
-    /// A port other than that of https has to be named, as in `media.example:8443`. The hosts on
-    /// which the service keeps recordings are known already. There, too, nothing but the paths of
-    /// content gets them: `/v1/objects/{id}` to delete, `/v1/objects/{id}/content/{name}` to read.
+    /// A port other than 443 must be included, as in `media.example:8443`. The hosts on which the
+    /// service keeps recordings are already allowed. On every host, credentials are only sent to the
+    /// paths of content: `/v1/objects/{id}` to delete, `/v1/objects/{id}/content/{name}` to read.
     ///
-    /// Locations come with events, and so from outside: allow a host because you run it, and not
+    /// Locations come with events, and so from outside. Allow a host because you operate it, and not
     /// because an event names it.
     pub fn allow_content_host(mut self, host: &str) -> Self {
         self.allowed_hosts.push(AllowedHost::parse(host));
@@ -390,8 +390,7 @@ impl RecordingClientBuilder {
     }
 
     /// The HTTP proxy for all requests, such as `http://user:password@proxy.example:3128` (default:
-    /// the one that the environment or the system names). Requests to this machine go through no
-    /// proxy.
+    /// that of the environment or the system). Requests to loopback addresses bypass the proxy.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if it is not an `http` or `https` URL.
@@ -400,7 +399,7 @@ impl RecordingClientBuilder {
         Ok(self)
     }
 
-    /// Uses no proxy, whatever the environment or the system names.
+    /// Uses no proxy, regardless of the environment and the system.
     pub fn no_proxy(mut self) -> Self {
         self.http.set_no_proxy();
         self
@@ -419,14 +418,14 @@ impl RecordingClientBuilder {
         self
     }
 
-    /// The number of idle connections that are kept per host (default: no limit).
+    /// The maximum number of idle connections per host (default: no limit).
     pub fn pool_max_idle_per_host(mut self, connections: usize) -> Self {
         self.http.set_pool_max_idle_per_host(connections);
         self
     }
 
-    /// The number of connections that downloads into files share, over all clones of the client
-    /// (default: 32). It bounds memory and open files; further downloads wait.
+    /// The maximum number of simultaneous connections for downloads into files, shared by all clones
+    /// of the client (default: 32). It bounds memory and open files. Further downloads wait.
     pub fn max_download_connections(mut self, connections: usize) -> Self {
         self.max_download_connections = connections;
         self
@@ -488,9 +487,9 @@ impl RecordingClientBuilder {
     ///
     /// The client must not follow redirects (`redirect::Policy::none()`), must not decompress
     /// bodies (`no_gzip()` and its like), and should speak HTTP/1.1 only (`http1_only()`), because
-    /// parts of a download share one connection otherwise. Set no total timeout on it, which would
-    /// end downloads; a connect timeout is a good idea. It is used for all requests, including those
-    /// to this machine, so that a proxy of its applies to them.
+    /// all ranges of a download would share one connection otherwise. Do not set a total timeout on
+    /// it, which would end downloads, but do set a connect timeout. It is used for all requests,
+    /// including those to loopback addresses, so its proxy applies to them.
     ///
     /// Settings of the built-in transport, such as [`proxy`](Self::proxy), do not apply to it, and
     /// [`build`](Self::build) fails if one of them is set.
@@ -500,7 +499,7 @@ impl RecordingClientBuilder {
         self
     }
 
-    /// Makes the client. Sends nothing.
+    /// Builds the client. No request is sent.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if a timeout or a number of connections is zero, if settings
@@ -526,7 +525,7 @@ impl RecordingClientBuilder {
             transport,
             request_builder,
             endpoint: self.endpoint,
-            address: self.address,
+            custom_endpoint: self.custom_endpoint,
             credential,
             allowed_hosts: self.allowed_hosts,
             retry: self.retry,
@@ -540,7 +539,7 @@ impl RecordingClientBuilder {
         })
     }
 
-    /// What sends requests, and what makes those of the generated client.
+    /// The transport, and the client that builds the requests of the generated code.
     fn http_transport(&self) -> Result<(Arc<dyn Transport>, reqwest::Client)> {
         let check = |replaced_by: &str| match self.http.first_set() {
             None => Ok(()),
@@ -565,7 +564,11 @@ impl RecordingClientBuilder {
             check("transport")?;
             return Ok((Arc::clone(transport), request_builder()?));
         }
-        let first = self.address.as_ref().unwrap_or(&self.endpoint).url();
+        let first = self
+            .custom_endpoint
+            .as_ref()
+            .unwrap_or(&self.endpoint)
+            .url();
         let clients = HttpClients::new(self.http.clone(), first)?;
         let request_builder = clients.request_builder(first)?;
         Ok((Arc::new(clients), request_builder))

@@ -19,7 +19,7 @@
 //!
 //! # Metrics
 //!
-//! Metrics go to the recorder of the crate `metrics` that the program installs. They need the
+//! Metrics go to the recorder that the program installs for the crate `metrics`. They need the
 //! feature `metrics`; without it they cost nothing. Durations are in seconds.
 //!
 //! | metric | type | labels |
@@ -28,7 +28,7 @@
 //! | [`REQUESTS`] | counter of attempts | the same |
 //! | [`RETRIES`] | counter of attempts after the first | `http.request.method`, `url.template` |
 //! | [`DOWNLOADED_BYTES`] | counter of bytes of content received | |
-//! | [`ACTIVE_DOWNLOADS`] | gauge of downloads that run | |
+//! | [`ACTIVE_DOWNLOADS`] | gauge of running downloads | |
 //! | [`CONNECTION_WAIT`] | histogram of waits for a download connection, in seconds | |
 //! | [`EVENTS`] | counter of events that a webhook received or a spool processed | `messaging.system`, `messaging.operation.name`, `acs.event.type`, `acs.event.outcome`, `error.type` |
 //! | [`EVENT_DURATION`] | histogram of the time that handling took, in seconds | the same |
@@ -70,13 +70,13 @@ pub const REQUESTS: &str = "acs.client.requests";
 pub const RETRIES: &str = "acs.client.retries";
 /// Bytes of content received.
 pub const DOWNLOADED_BYTES: &str = "acs.download.bytes";
-/// Downloads that run at the moment.
+/// Running downloads.
 pub const ACTIVE_DOWNLOADS: &str = "acs.download.active";
 /// How long a download waited for one of the client's connections.
 pub const CONNECTION_WAIT: &str = "acs.download.connection.wait";
 /// Events that a webhook received, or that the worker of a spool processed.
 pub const EVENTS: &str = "messaging.client.consumed.messages";
-/// How long an event was handled.
+/// How long handling an event took.
 pub const EVENT_DURATION: &str = "messaging.process.duration";
 /// Pending events in open spools.
 pub const SPOOL_EVENTS: &str = "acs.spool.events";
@@ -84,7 +84,8 @@ pub const SPOOL_EVENTS: &str = "acs.spool.events";
 /// The name of the spans of operations.
 const OPERATION_SPAN: &str = "acs.operation";
 
-/// Tells the installed recorder of the crate `metrics` what each metric is, with its unit.
+/// Describes each metric and its unit to the installed recorder of the crate `metrics`. Needs the
+/// feature `metrics`.
 #[cfg(feature = "metrics")]
 pub fn describe_metrics() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
@@ -112,7 +113,7 @@ pub fn describe_metrics() {
     );
 }
 
-/// The place of a request in a distributed trace: the W3C headers `traceparent` and `tracestate`.
+/// A W3C trace context: the headers `traceparent` and `tracestate` of a request.
 ///
 /// ```
 /// use acs_recording::telemetry::TraceContext;
@@ -158,7 +159,7 @@ impl TraceContext {
         })
     }
 
-    /// Adds a `tracestate`.
+    /// Sets the `tracestate`.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if it cannot be the value of a header.
@@ -269,9 +270,9 @@ pub(crate) struct Attempt<'a> {
     pub(crate) scheme: &'a str,
     pub(crate) address: &'a str,
     pub(crate) port: Option<u16>,
-    /// The path without what identifies anything, where it is known.
+    /// The path with placeholders for ids, if it is known.
     pub(crate) template: Option<&'static str>,
-    /// How often the request was sent before.
+    /// The number of earlier attempts.
     pub(crate) resend_count: u32,
 }
 
@@ -352,7 +353,7 @@ impl Attempt<'_> {
     fn count(&self, _outcome: AttemptOutcome, _elapsed: Duration) {}
 }
 
-/// A download that runs, which counts as active until it is dropped.
+/// A running download, which counts as active until it is dropped.
 #[derive(Debug)]
 pub(crate) struct ActiveDownload {
     #[cfg(feature = "metrics")]
@@ -369,7 +370,7 @@ impl ActiveDownload {
         }
     }
 
-    /// Counts bytes of content that came in.
+    /// Counts received bytes of content.
     #[cfg_attr(
         not(feature = "metrics"),
         allow(
@@ -392,7 +393,7 @@ impl Drop for ActiveDownload {
     }
 }
 
-/// Counts a wait for one of the connections that a client has for downloads.
+/// Counts a wait for one of the client's download connections.
 pub(crate) fn waited_for_connection(wait: Duration) {
     #[cfg(feature = "metrics")]
     metrics::histogram!(CONNECTION_WAIT).record(wait.as_secs_f64());
@@ -488,7 +489,7 @@ pub(crate) fn spool_events_added(events: usize) {
     let _ = events;
 }
 
-/// Counts events that a spool has no more, or that are in a spool that was closed.
+/// Counts events that left a spool, or that are in a spool that was closed.
 #[cfg(feature = "webhook")]
 pub(crate) fn spool_events_removed(events: usize) {
     #[cfg(feature = "metrics")]

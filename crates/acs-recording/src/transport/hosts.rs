@@ -1,4 +1,4 @@
-//! Which URLs get credentials: hosts of the service, and there only the paths of content.
+//! The URLs that may receive credentials: on hosts of the service, the paths of content.
 
 use http::Method;
 use url::Url;
@@ -7,31 +7,29 @@ use super::object::ObjectPath;
 use crate::credential::{Endpoint, is_azure_storage, is_loopback, is_secure, is_service_host};
 use crate::error::{Error, ErrorKind, Hint};
 
-/// Where content may be read and deleted with credentials: on the service's hosts, and on those
-/// that the caller adds. Of the resource's own address it is only what the caller adds, because
-/// everything else there is operations.
+/// The hosts on which content is read and deleted with credentials: those of the service, and those
+/// that the caller allows. The resource's own host is one only if the caller allows it, because its
+/// paths are operations.
 #[derive(Clone, Debug)]
 pub(crate) struct ContentHosts {
     endpoint: Endpoint,
-    /// Where requests for the resource are sent instead.
-    address: Option<Endpoint>,
+    custom_endpoint: Option<Endpoint>,
     allowed: Vec<AllowedHost>,
-    /// Whether the locations at hand are said to be in storage of the caller's own.
+    /// Whether locations are in the caller's own storage, according to the event.
     own_storage: bool,
 }
 
-/// A host that the caller trusts.
+/// A host that the caller allows.
 #[derive(Clone, Debug)]
 pub(crate) struct AllowedHost {
-    /// With a leading dot it stands for all hosts below a domain.
+    /// With a leading dot, all hosts below a domain.
     name: String,
-    /// None if it is that of https.
+    /// None for the default port of https.
     port: Option<u16>,
 }
 
 impl AllowedHost {
-    /// Reads a host, or with a leading dot all hosts below a domain; with `:port` on that port, and
-    /// on that of https otherwise.
+    /// Parses a host, or with a leading dot all hosts below a domain, with an optional port.
     pub(crate) fn parse(text: &str) -> Self {
         let text = text.trim().to_ascii_lowercase();
         let port = text.rsplit_once(':').and_then(|(name, port)| {
@@ -52,38 +50,38 @@ impl AllowedHost {
     }
 }
 
-/// Why a URL gets no credentials.
+/// Why credentials are not sent to a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Denial {
     NotHttp,
-    InTheClear,
+    NotEncrypted,
     UserName,
     OwnStorage,
     /// It is the resource itself.
     Resource,
     /// A host of the service or one that was added, on another port.
     Port,
-    /// The host is none of the service's.
+    /// It is not a host of the service.
     Host,
-    /// A trusted host, and something else than the content that is to be read or deleted.
+    /// The host is allowed, but the path is not that of content to read or delete.
     Path,
 }
 
 impl ContentHosts {
     pub(crate) fn new(
         endpoint: Endpoint,
-        address: Option<Endpoint>,
+        custom_endpoint: Option<Endpoint>,
         allowed: Vec<AllowedHost>,
     ) -> Self {
         Self {
             endpoint,
-            address,
+            custom_endpoint,
             allowed,
             own_storage: false,
         }
     }
 
-    /// The same for locations that are said to be in storage of the caller's own.
+    /// The same for locations in the caller's own storage, according to the event.
     pub(crate) fn for_own_storage(&self) -> Self {
         Self {
             own_storage: true,
@@ -100,14 +98,14 @@ impl ContentHosts {
             return Err(Denial::OwnStorage);
         }
         if !is_secure(url) {
-            return Err(Denial::InTheClear);
+            return Err(Denial::NotEncrypted);
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Denial::UserName);
         }
         self.allows_host(url)?;
         match ObjectPath::of(url) {
-            Some(path) if path.suits(method) => Ok(()),
+            Some(path) if path.allows(method) => Ok(()),
             _ if self.own_storage && !is_service_host(url) => Err(Denial::OwnStorage),
             _ => Err(Denial::Path),
         }
@@ -123,12 +121,12 @@ impl ContentHosts {
         }) {
             return Ok(());
         }
-        // The emulator serves content where it is, or on a port of its own.
+        // The emulator serves content on the port of its endpoint, or on another one.
         if is_loopback(url) && is_loopback(self.endpoint.url()) {
             return Ok(());
         }
-        let addresses = [Some(&self.endpoint), self.address.as_ref()];
-        if addresses.into_iter().flatten().any(|own| own.is_at(url)) {
+        let endpoints = [Some(&self.endpoint), self.custom_endpoint.as_ref()];
+        if endpoints.into_iter().flatten().any(|own| own.is_at(url)) {
             return Err(Denial::Resource);
         }
         if is_service_host(url) {
@@ -152,8 +150,8 @@ impl ContentHosts {
 }
 
 impl Denial {
-    /// What is refused, and why. There is no advice to allow a host: a location comes from outside,
-    /// and credentials must not follow it there.
+    /// The error. It does not suggest to allow the host: locations come from outside, and credentials
+    /// must not follow them.
     pub(crate) fn into_error(self, method: &Method, url: &Url) -> Error {
         let host = super::authority(url);
         let refused = |why: &str| {
@@ -162,23 +160,25 @@ impl Denial {
         };
         match self {
             Self::NotHttp => refused(&format!("`{}:` is not https", url.scheme())),
-            Self::InTheClear => refused("the URL is not https"),
+            Self::NotEncrypted => refused("the URL is not https"),
             Self::UserName => refused("the URL contains a user name"),
-            Self::Port => refused("its port is none that the service uses or that was allowed"),
+            Self::Port => refused("its port is neither one of the service nor allowed"),
             Self::Host => refused("it is not a host of the service"),
-            Self::Resource => refused("it is the resource's own address, where no content is kept"),
+            Self::Resource => {
+                refused("it is the resource's own host, which does not store content")
+            }
             Self::OwnStorage => Error::new(
                 ErrorKind::OwnStorage,
                 format!(
-                    "the recording is in a storage account of your own, at {host}, where the \
-                     credentials of Communication Services open nothing"
+                    "the recording is in a storage account of your own, at {host}, which \
+                     does not accept the credentials of Communication Services"
                 ),
             )
             .with_hint(Hint::UseStorageCredentials),
             Self::Path => refused(match (method, ObjectPath::of(url)) {
                 (&Method::DELETE, Some(_)) => {
-                    "the path names media or metadata; what is deleted is the object, \
-                         `/v1/objects/ID` without `/content/…`"
+                    "the path is that of media or metadata; only the whole object can be deleted, \
+                         `/v1/objects/ID`"
                 }
                 _ => "the path is not one of recorded content, `/v1/objects/ID/content/NAME`",
             }),

@@ -1,4 +1,4 @@
-//! The transport that is built in: HTTPS with reqwest, and which requests go through a proxy.
+//! The built-in transport: HTTPS with reqwest, and which requests go through a proxy.
 
 use std::error::Error as _;
 use std::fmt;
@@ -18,10 +18,10 @@ use super::{
 use crate::credential::is_loopback;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long connecting may take by default.
+/// The default connect timeout.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a proxy is called in an error that was set on the builder.
+/// The name of the builder's proxy in errors.
 const PROXY_SETTING: &str = "the client's setting `proxy`";
 
 /// Settings of the built-in transport.
@@ -36,7 +36,7 @@ pub(crate) struct HttpOptions {
     pool_max_idle_per_host: Option<usize>,
 }
 
-/// Where requests go first, other than those to this machine.
+/// The proxy of requests, except for those to loopback.
 #[derive(Clone, Default)]
 enum Proxy {
     /// The proxy of the environment or the system, if there is one.
@@ -53,17 +53,17 @@ enum Proxy {
 impl HttpOptions {
     pub(crate) fn add_root_certificates(&mut self, pem: &[u8]) -> Result<()> {
         let unreadable = |error: reqwest::Error| {
-            let text = "a root certificate cannot be read; give certificates in PEM";
+            let text = "a root certificate cannot be read; use certificates in PEM";
             Error::new(ErrorKind::InvalidInput, text).with_source(error)
         };
         let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(unreadable)?;
         if roots.is_empty() {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
-                "there is no root certificate in it; PEM has a line `-----BEGIN CERTIFICATE-----`",
+                "the text contains no root certificate, which begins with `-----BEGIN CERTIFICATE-----`",
             ));
         }
-        // Only this reads what is between the lines of PEM.
+        // Only building a client parses the contents of the PEM sections.
         let trial = Client::builder().tls_certs_only(roots.clone());
         trial.build().map_err(unreadable)?;
         self.roots.extend(roots);
@@ -72,12 +72,12 @@ impl HttpOptions {
 
     pub(crate) fn set_client_certificate(&mut self, pem: &[u8]) -> Result<()> {
         let unreadable = |error: reqwest::Error| {
-            let text = "the client certificate cannot be read; give a private key and its \
+            let text = "the client certificate cannot be read; use a private key and its \
                         certificates in PEM";
             Error::new(ErrorKind::InvalidInput, text).with_source(error)
         };
         let identity = reqwest::Identity::from_pem(pem).map_err(unreadable)?;
-        // Only this checks that the key is one, and that it fits to the certificate.
+        // Only building a client checks the key, and that it matches the certificate.
         let trial = Client::builder()
             .tls_certs_only([])
             .identity(identity.clone());
@@ -88,7 +88,7 @@ impl HttpOptions {
 
     pub(crate) fn set_proxy(&mut self, url: &str) -> Result<()> {
         let invalid = |why: &str| {
-            let text = format!("the proxy {why}; give a URL such as http://proxy.example:3128");
+            let text = format!("the proxy {why}; use a URL such as http://proxy.example:3128");
             Error::new(ErrorKind::InvalidInput, text)
         };
         let parsed = Url::parse(url).map_err(|error| invalid("is not a URL").with_source(error))?;
@@ -120,7 +120,7 @@ impl HttpOptions {
         self.pool_max_idle_per_host = Some(connections);
     }
 
-    /// The name of one that is set, if any is.
+    /// The name of the first option that is set.
     pub(crate) fn first_set(&self) -> Option<&'static str> {
         [
             ("add_root_certificate", !self.roots.is_empty()),
@@ -150,14 +150,14 @@ impl HttpOptions {
 
     fn client(&self, is_direct: bool) -> ClientBuilder {
         let mut builder = Client::builder()
-            // Credentials go to the hosts that were checked, and nowhere else.
+            // Credentials are only sent to hosts that were checked.
             .redirect(reqwest::redirect::Policy::none())
             // The pipeline retries; reqwest would keep a copy of each request for it.
             .retry(reqwest::retry::never().max_retries_per_request(0))
-            // Parts of a download need connections of their own.
+            // The ranges of a download need connections of their own.
             .http1_only()
-            // Checksums and ranges are about the bytes as they are sent. Other crates of a program
-            // may turn these features of reqwest on.
+            // Checksums and ranges refer to the bytes as they are sent. Other crates of a program may
+            // enable these features of reqwest.
             .no_gzip()
             .no_brotli()
             .no_zstd()
@@ -206,8 +206,8 @@ impl fmt::Debug for HttpOptions {
 
 /// A client that goes through the proxy, and one that does not.
 ///
-/// Loopback means this machine. To a proxy it would be the proxy's own, and credentials would get
-/// there in the clear. Each client is made when it is needed first. Cheap to clone.
+/// Requests to loopback bypass the proxy, which would send them to its own machine, and would receive
+/// credentials unencrypted. Each client is created when it is first needed. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct HttpClients(Arc<Inner>);
 
@@ -218,7 +218,8 @@ struct Inner {
 }
 
 impl HttpClients {
-    /// Clients with these options. The one for `first` is made at once, so that wrong options show.
+    /// Clients with these options. The one for `first` is created immediately, so that invalid options
+    /// are reported.
     pub(crate) fn new(options: HttpOptions, first: &Url) -> Result<Self> {
         options.check()?;
         let clients = Self(Arc::new(Inner {
@@ -242,7 +243,7 @@ impl HttpClients {
         }))
     }
 
-    /// The client for a URL, to make requests with.
+    /// The client for a URL, to build requests with.
     pub(crate) fn request_builder(&self, url: &Url) -> Result<Client> {
         self.client(url).cloned().map_err(cannot_be_set_up)
     }
@@ -251,16 +252,16 @@ impl HttpClients {
     fn client(&self, url: &Url) -> reqwest::Result<&Client> {
         let inner = &*self.0;
         let is_direct = is_loopback(url);
-        let place = if is_direct {
+        let client = if is_direct {
             &inner.direct
         } else {
             &inner.proxied
         };
-        if let Some(client) = place.get() {
+        if let Some(client) = client.get() {
             return Ok(client);
         }
-        let client = inner.options.client(is_direct).build()?;
-        Ok(place.get_or_init(|| client))
+        let built = inner.options.client(is_direct).build()?;
+        Ok(client.get_or_init(|| built))
     }
 
     async fn execute(&self, request: http::Request<Bytes>) -> Result<Response, TransportError> {
@@ -318,13 +319,13 @@ fn cannot_be_set_up(error: reqwest::Error) -> Error {
     Error::new(ErrorKind::InvalidInput, "the HTTP client cannot be set up").with_source(error)
 }
 
-/// A client that makes requests and sends none, for transports of the caller's own.
+/// A client that builds requests and sends none, for transports of the caller's own.
 pub(crate) fn request_builder() -> Result<Client> {
     let client = Client::builder().no_proxy().tls_certs_only([]);
     client.build().map_err(cannot_be_set_up)
 }
 
-/// What an error of reqwest means, without the URL, which may contain secrets.
+/// Converts an error of reqwest, without the URL, which may contain secrets.
 fn transport_error(error: reqwest::Error) -> TransportError {
     let kind = if is_untrusted(&error) {
         TransportErrorKind::Untrusted
@@ -341,14 +342,14 @@ fn transport_error(error: reqwest::Error) -> TransportError {
     TransportError::new(kind, error.to_string()).with_source(error)
 }
 
-/// Whether the server could not prove who it is.
+/// Whether the certificate of the server was rejected.
 fn is_untrusted(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
     while let Some(at) = cause {
         if let Some(error) = at.downcast_ref::<rustls::Error>() {
             return matches!(error, rustls::Error::InvalidCertificate(_));
         }
-        // The source of an I/O error is not what it wraps, but the source of that.
+        // The source of an I/O error is not the error that it wraps, but the source of that.
         let wrapped = at.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         cause = match wrapped {
             Some(wrapped) => Some(wrapped),
@@ -372,7 +373,7 @@ fn find_proxy(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Option<Us
     let names = if url.scheme() == "https" { HTTPS } else { HTTP };
     names.iter().find_map(|name| {
         let value = variable(name).filter(|value| !value.trim().is_empty())?;
-        // With its scheme or without; without one, the host would be the scheme.
+        // The scheme may be missing. The host would then be parsed as the scheme.
         let url = Url::parse(&value).ok().filter(Url::has_host);
         let url = url.or_else(|| Url::parse(&format!("http://{value}")).ok())?;
         Some(UsedProxy {
