@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every test of the workspace with one command.
 //!
-//! Some suites need programs that are not written in Rust: the official SDKs, and Azurite. They are
+//! Some suites need programs that are not written in Rust: the official SDKs, Azurite, and Moto. They are
 //! installed below the target folder, once for each state of our manifests.
 
 use std::ffi::OsStr;
@@ -29,7 +29,7 @@ struct Packages {
 
 const PACKAGES: [Packages; 2] = [
     Packages {
-        suites: "conformance with the JavaScript SDK; own storage and queues with Azurite",
+        suites: "conformance with the JavaScript SDK; own storage, queues and the archive with Azurite",
         folder: "node",
         manifest: "package.json",
         programs: &["node", "npm"],
@@ -40,7 +40,7 @@ const PACKAGES: [Packages; 2] = [
         },
     },
     Packages {
-        suites: "conformance with the Python SDK",
+        suites: "conformance with the Python SDK; the archive in S3 with Moto",
         folder: "python",
         manifest: "requirements.txt",
         programs: &["python3"],

@@ -44,6 +44,8 @@
 //! | `aws` | Amazon S3 and what speaks its protocol |
 //! | `gcp` | Google Cloud Storage |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod archive;
 mod connection_string;
 mod error;

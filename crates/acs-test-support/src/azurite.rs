@@ -1,10 +1,9 @@
 //! Azurite, the storage emulator, with credentials of every kind.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
@@ -14,17 +13,17 @@ use serde_json::json;
 use sha2::Sha256;
 use tempfile::TempDir;
 
-/// Where the packages from npm are; `cargo xtask test` installs them and sets this.
-const PACKAGES: &str = "ACS_TEST_PACKAGES";
+use crate::program::{self, Running};
+use crate::shared::Shared;
+
 /// The program, below the packages.
 const PROGRAM: &str = "node/node_modules/azurite/dist/src/azurite.js";
-const START_TIMEOUT: Duration = Duration::from_secs(60);
 const SAS_VERSION: &str = "2021-12-02";
 
 /// A running Azurite, blob and queue, that keeps everything in memory and ends when it is dropped.
 #[derive(Debug)]
 pub struct Azurite {
-    process: Child,
+    _process: Running,
     blob_endpoint: String,
     queue_endpoint: String,
     ca_certificate: Option<String>,
@@ -48,14 +47,14 @@ impl Azurite {
     /// The one with plain HTTP that other tests of this process run with, or a new one. It ends when
     /// the last of them drops it, so use names of your own.
     pub fn shared() -> Option<Arc<Self>> {
-        static RUNNING: Mutex<Weak<Azurite>> = Mutex::new(Weak::new());
-        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(azurite) = running.upgrade() {
-            return Some(azurite);
-        }
-        let azurite = Arc::new(Self::start()?);
-        *running = Arc::downgrade(&azurite);
-        Some(azurite)
+        static RUNNING: Shared<Azurite> = Shared::new();
+        RUNNING.get(Self::start)
+    }
+
+    /// As [`shared`](Self::shared), with HTTPS.
+    pub fn shared_with_tls() -> Option<Arc<Self>> {
+        static RUNNING: Shared<Azurite> = Shared::new();
+        RUNNING.get(Self::start_with_tls)
     }
 
     /// Starts it with HTTPS and a certificate of its own; it takes tokens then.
@@ -96,39 +95,18 @@ impl Azurite {
             command.arg("--key").arg(&paths[1]);
             command.args(["--oauth", "basic"]);
         }
-        let mut process = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let (sender, addresses) = mpsc::channel();
-        // It continues to write, and must not be held up by a full pipe.
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if let Some((service, address)) = line.split_once(" successfully listening at ") {
-                    // Nobody waits any more for those that are not needed.
-                    let _ = sender.send((service.to_owned(), address.trim().to_owned()));
-                }
-            }
-        });
-        let mut endpoint = |service: &str| {
-            let address = loop {
-                match addresses.recv_timeout(START_TIMEOUT) {
-                    Ok((known, address)) if known.contains(service) => break address,
-                    Ok(_) => {}
-                    Err(error) => {
-                        let _ = process.kill();
-                        panic!("Azurite does not start: {error}");
-                    }
-                }
-            };
+        let (process, output) = program::start("Azurite", &mut command);
+        let endpoint = |service: &str| {
+            let address = output.find(|line| {
+                let (known, address) = line.split_once(" successfully listening at ")?;
+                known.contains(service).then(|| address.trim().to_owned())
+            });
             format!("{address}/{}", Self::ACCOUNT)
         };
         // In the order in which it starts them.
         let (blob_endpoint, queue_endpoint) = (endpoint("Blob"), endpoint("Queue"));
         Self {
-            process,
+            _process: process,
             blob_endpoint,
             queue_endpoint,
             ca_certificate: tls.map(|tls| tls.ca_certificate),
@@ -237,34 +215,14 @@ impl Azurite {
     }
 }
 
-impl Drop for Azurite {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 struct Tls {
     certificate: String,
     key: String,
     ca_certificate: String,
 }
 
-/// The program, or `None` with a word.
 fn installed() -> Option<PathBuf> {
-    let is_ci = std::env::var_os("CI").is_some();
-    let Some(packages) = std::env::var_os(PACKAGES).map(PathBuf::from) else {
-        assert!(!is_ci, "use `cargo xtask test`");
-        eprintln!("left out: Azurite is not installed; use `cargo xtask test`");
-        return None;
-    };
-    let program = packages.join(PROGRAM);
-    if !program.is_file() && !is_ci {
-        eprintln!("left out: there is no {}", program.display());
-        return None;
-    }
-    Some(program)
+    program::installed("Azurite", PROGRAM)
 }
 
 fn sas(permissions: &str) -> String {

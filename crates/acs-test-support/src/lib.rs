@@ -1,4 +1,4 @@
-//! What the tests of several crates share: [`Azurite`], and a [`Proxy`] that loses responses.
+//! What the tests of several crates share: [`Azurite`], [`Moto`], and a [`Proxy`] that loses responses.
 //!
 //! It panics where a test would: on everything that a test cannot continue without.
 
@@ -12,7 +12,11 @@
 )]
 
 mod azurite;
+mod moto;
+mod program;
 mod proxy;
+mod shared;
 
 pub use azurite::Azurite;
+pub use moto::Moto;
 pub use proxy::{Proxy, Rule};

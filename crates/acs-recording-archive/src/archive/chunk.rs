@@ -11,9 +11,8 @@ use jiff::Timestamp;
 use object_store::path::Path;
 
 use super::objects::{Created, Fingerprint, content_type};
-use super::recording::is_of_all;
+use super::settings::{OwnStorage, Settings};
 use super::transfer::Stored;
-use super::{OwnStorage, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::ChunkNames;
 use crate::metrics;
@@ -72,7 +71,7 @@ impl Chunk<'_> {
     pub(super) async fn archive(&self) -> Result<(Receipt, bool)> {
         let outcome = self.carry().await;
         let Err(error) = outcome else { return outcome };
-        if is_of_all(error.kind()) {
+        if error.kind().is_environmental() {
             return Err(error);
         }
         // Another worker may have archived and deleted it meanwhile.
@@ -146,7 +145,9 @@ impl Chunk<'_> {
         let download = self.download(location).into_bytes().max_bytes(MAX_METADATA);
         let document = match download.await.map_err(Error::from) {
             Ok(document) => Bytes::from(document),
-            Err(error) if error.is_retryable() || is_of_all(error.kind()) => return Err(error),
+            Err(error) if error.is_retryable() || error.kind().is_environmental() => {
+                return Err(error);
+            }
             Err(error) => {
                 let text = format!("the metadata document could not be archived: {error}");
                 receipt.warnings.push(text);

@@ -4,6 +4,7 @@ mod catalogue;
 mod chunk;
 mod objects;
 mod recording;
+mod settings;
 mod transfer;
 
 use std::fmt;
@@ -14,10 +15,11 @@ use acs_recording::{RecordingClient, RecordingFileStatusUpdated};
 use object_store::ObjectStore;
 
 pub use catalogue::{Catalogue, Depth, Entries, Entry, Finding, ListReceipts, Verification};
-pub(crate) use recording::is_of_all;
 pub use recording::{Archived, ArchivedChunk, Progress, StoreRecording};
+pub use settings::OwnStorage;
 
 use self::objects::Objects;
+use self::settings::Settings;
 use self::transfer::{Aborts, Transfer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
@@ -65,27 +67,6 @@ const CHECK_WITHIN: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Archive(Arc<Settings>);
 
-pub(crate) struct Settings {
-    pub(crate) client: RecordingClient,
-    pub(crate) transfer: Transfer,
-    pub(crate) layout: Layout,
-    pub(crate) deletes: bool,
-    pub(crate) own_storage: OwnStorage,
-    pub(crate) crash: CrashPoint,
-}
-
-/// What becomes of a recording that the service wrote into a storage account of your own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OwnStorage {
-    /// Nothing is copied. A receipt without media says where the recording is.
-    #[default]
-    Record,
-    /// It is an error of kind [`OwnStorage`](ErrorKind::OwnStorage). A worker moves the message to
-    /// the poison queue.
-    Reject,
-}
-
 impl Archive {
     /// Settings for an archive in `store` of the recordings that `client` can read.
     pub fn builder(client: RecordingClient, store: Arc<dyn ObjectStore>) -> ArchiveBuilder {
@@ -114,7 +95,7 @@ impl Archive {
     /// that gets no credentials. [`ErrorKind::Conflict`] if a receipt vouches for other content.
     /// Others as the service and the store fail; [`Error::is_retryable`] tells those that pass.
     pub fn store(&self, file: &RecordingFileStatusUpdated) -> StoreRecording {
-        StoreRecording::new(self.clone(), file.clone())
+        StoreRecording::new(Arc::clone(&self.0), file.clone())
     }
 
     /// What is in the archive.
@@ -151,14 +132,7 @@ impl Archive {
 
 impl fmt::Debug for Archive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Archive")
-            .field("store", &self.0.transfer.objects.store().to_string())
-            .field("layout", &self.0.layout)
-            .field("delete_at_service", &self.0.deletes)
-            .field("own_storage", &self.0.own_storage)
-            .field("part_size", &self.0.transfer.part_size)
-            .field("concurrent_parts", &self.0.transfer.concurrent_parts)
-            .finish_non_exhaustive()
+        self.0.fmt(f)
     }
 }
 

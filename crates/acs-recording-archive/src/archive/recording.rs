@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use object_store::path::Path;
 
 use super::chunk::{Chunk, ChunkListener};
-use super::{Archive, Settings};
+use super::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{Layout, Subject};
 use crate::metrics;
@@ -23,7 +23,7 @@ use crate::steps::Step;
 #[must_use = "nothing is stored before it is awaited"]
 #[derive(Clone)]
 pub struct StoreRecording {
-    archive: Archive,
+    settings: Arc<Settings>,
     file: RecordingFileStatusUpdated,
     event: Option<Event>,
     listener: Option<Listener>,
@@ -85,9 +85,9 @@ impl Archived {
 }
 
 impl StoreRecording {
-    pub(super) fn new(archive: Archive, file: RecordingFileStatusUpdated) -> Self {
+    pub(super) fn new(settings: Arc<Settings>, file: RecordingFileStatusUpdated) -> Self {
         Self {
-            archive,
+            settings,
             file,
             event: None,
             listener: None,
@@ -121,14 +121,14 @@ impl IntoFuture for StoreRecording {
 impl fmt::Debug for StoreRecording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoreRecording")
-            .field("archive", &self.archive)
+            .field("settings", &self.settings)
             .field("file", &self.file)
             .finish_non_exhaustive()
     }
 }
 
 async fn run(store: &StoreRecording) -> Result<Archived> {
-    let settings = store.archive.settings();
+    let settings = &*store.settings;
     let event = store.event.as_ref();
     if store.file.chunks.is_empty() {
         let text = "the event announces no content: there is nothing to archive";
@@ -188,7 +188,7 @@ async fn run(store: &StoreRecording) -> Result<Archived> {
                 receipt,
                 is_new,
             }),
-            Err(error) if is_of_all(error.kind()) => return Err(error),
+            Err(error) if error.kind().is_environmental() => return Err(error),
             Err(error) => failures.push(error.about(format_args!("chunk {}", chunk.index))),
         }
     }
@@ -222,7 +222,7 @@ async fn finish(
             for (chunk, _) in chunks {
                 match chunk.delete_at_service().await {
                     Ok(()) => {}
-                    Err(error) if error.is_retryable() || is_of_all(error.kind()) => {
+                    Err(error) if error.is_retryable() || error.kind().is_environmental() => {
                         return Err(error);
                     }
                     // It is archived all the same, and the service drops its copy soon.
@@ -288,19 +288,6 @@ fn number(chunks: &[RecordingChunk]) -> Vec<(u64, &RecordingChunk)> {
         (index.unwrap_or(position), chunk)
     });
     numbered.collect()
-}
-
-/// Whether an error is one of the surroundings, which would stop every other chunk, too.
-pub(crate) fn is_of_all(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Authentication
-            | ErrorKind::PermissionDenied
-            | ErrorKind::NotFound
-            | ErrorKind::Throttled
-            | ErrorKind::Unavailable
-            | ErrorKind::Io
-    )
 }
 
 /// The failure that decides what becomes of the recording: one that may pass, if there is any.

@@ -99,6 +99,20 @@ impl ErrorKind {
             Self::Io => "io",
         }
     }
+
+    /// Whether it is about the environment, such as a store that cannot be reached, and not about
+    /// one chunk: every other chunk would fail as well.
+    pub(crate) fn is_environmental(self) -> bool {
+        matches!(
+            self,
+            Self::Authentication
+                | Self::PermissionDenied
+                | Self::NotFound
+                | Self::Throttled
+                | Self::Unavailable
+                | Self::Io
+        )
+    }
 }
 
 impl fmt::Display for ErrorKind {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::archive::is_of_all;
 use crate::error::{Error, ErrorKind};
 use crate::queue::Message;
 
@@ -54,7 +53,7 @@ impl Failure<'_> {
             ErrorKind::ContentNotFound if !self.is_young() => Disposition::Bury,
             // Whatever is wrong, the content is gone by now.
             _ if self.expires_at().is_some_and(|at| at <= self.now) => Disposition::Bury,
-            kind if is_of_all(kind) => {
+            kind if kind.is_environmental() => {
                 if self.message.dequeue_count >= MAX_DELIVERIES {
                     Disposition::Bury
                 } else {

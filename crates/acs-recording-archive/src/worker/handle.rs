@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::disposition::{Disposition, Failure};
 use super::lease::{Held, Keeper};
 use super::throttle::Throttle;
-use super::{Activity, Observer, Outcome, Update};
+use super::update::{Activity, Observer, Outcome, Update};
 use crate::archive::{Archive, Archived};
 use crate::error::{Error, ErrorKind, Result};
 use crate::queue::{EventQueue, Message};

@@ -13,8 +13,9 @@ use tracing::Instrument as _;
 
 use super::handle::{Delivery, Ended, Shared};
 use super::idle::Idle;
+use super::settings::Settings;
+use super::summary::Summary;
 use super::throttle::Throttle;
-use super::{Summary, Worker};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics;
 use crate::queue::Message;
@@ -27,24 +28,24 @@ const LAST_REQUESTS: Duration = Duration::from_secs(10);
 const DEPTH_EVERY: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(
-    worker: Worker,
+    settings: Settings,
     shutdown: impl Future<Output = ()> + Send,
     drains: bool,
 ) -> Result<Summary> {
-    worker.check()?;
+    settings.check()?;
     metrics::describe();
-    worker.archive.check().await?;
+    settings.archive.check().await?;
     let (stop, _) = watch::channel(false);
     let mut running = Running {
         shared: Arc::new(Shared {
-            archive: worker.archive,
-            queue: worker.queue,
-            lease: worker.lease,
-            max_attempts: worker.max_attempts,
+            archive: settings.archive,
+            queue: settings.queue,
+            lease: settings.lease,
+            max_attempts: settings.max_attempts,
             throttle: Throttle::default(),
-            observer: worker.observer,
+            observer: settings.observer,
         }),
-        slots: worker.concurrency,
+        slots: settings.concurrency,
         tasks: JoinSet::new(),
         expirations: BTreeMap::new(),
         summary: Summary::default(),
@@ -53,9 +54,9 @@ pub(super) async fn run(
     };
     let mut shutdown = pin!(shutdown);
     let outcome = running
-        .receive_until(shutdown.as_mut(), worker.idle, drains)
+        .receive_until(shutdown.as_mut(), settings.idle, drains)
         .await;
-    running.finish(worker.grace).await;
+    running.finish(settings.grace).await;
     outcome.map(|()| running.summary)
 }
 

@@ -6,10 +6,9 @@ use std::time::Duration;
 use acs_recording::{EventPayload, EventSchema as Schema, Events};
 use acs_recording_archive::{ErrorKind, EventQueue, Message, StorageQueue};
 use acs_test_support::{Azurite, Proxy, Rule};
-use async_trait::async_trait;
-use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
-use azure_core::time::OffsetDateTime;
 use http::Method;
+
+use crate::token::Token;
 
 const LEASE: Duration = Duration::from_secs(60);
 /// The shortest that the service has.
@@ -90,25 +89,9 @@ async fn messages_live_with_an_account_key_and_with_a_sas() {
     live(&StorageQueue::from_connection_string(&text, "by-sas-in-string").unwrap()).await;
 }
 
-#[derive(Debug)]
-struct Token;
-
-#[async_trait]
-impl TokenCredential for Token {
-    async fn get_token(
-        &self,
-        scopes: &[&str],
-        _: Option<TokenRequestOptions<'_>>,
-    ) -> azure_core::Result<AccessToken> {
-        assert_eq!(scopes, ["https://storage.azure.com/.default"]);
-        let expires_on = OffsetDateTime::now_utc() + Duration::from_secs(3600);
-        Ok(AccessToken::new(Azurite::token(), expires_on))
-    }
-}
-
 #[tokio::test]
 async fn messages_live_with_a_token_over_tls() {
-    let Some(azurite) = Azurite::start_with_tls() else {
+    let Some(azurite) = Azurite::shared_with_tls() else {
         return;
     };
     let url = azurite.create_queue("by-token").await;

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use self::address::QueueAddress;
 use self::client::{Client, Ended};
 pub use self::poison::PoisonQueue;
+use self::poison::Queues;
 use super::{EventQueue, Message};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -60,12 +61,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 ///
 /// Clones share their connections.
 #[derive(Clone)]
-pub struct StorageQueue(Arc<Inner>);
-
-pub(crate) struct Inner {
-    main: Client,
-    poison: Client,
-}
+pub struct StorageQueue(Arc<Queues>);
 
 impl StorageQueue {
     /// The queue at a URL, such as `https://contoso.queue.core.windows.net/recordings`.
@@ -154,7 +150,7 @@ impl EventQueue for StorageQueue {
     }
 
     async fn bury(&self, message: &Message, reason: &str) -> Result<()> {
-        let Inner { main, poison } = &*self.0;
+        let Queues { main, poison } = &*self.0;
         poison.send_for_good(&message.body).await.map_err(|error| {
             error.about(format_args!(
                 "message {} cannot be moved to the poison queue and stays where it is",
@@ -279,7 +275,7 @@ impl StorageQueueBuilder {
                 Error::new(ErrorKind::InvalidInput, message)
             })?;
         let credential = self.credential.as_ref();
-        Ok(StorageQueue(Arc::new(Inner {
+        Ok(StorageQueue(Arc::new(Queues {
             main: Client::new(self.address, credential, transport.clone())?,
             poison: Client::new(poison, credential, transport)?,
         })))

@@ -4,20 +4,25 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Inner;
-use super::client::MAX_MESSAGES;
+use super::client::{Client, MAX_MESSAGES};
 use crate::error::{ErrorKind, Result};
 use crate::queue::Message;
 
 /// How long messages are invisible while they are looked through.
 const LEASE: Duration = Duration::from_secs(120);
 
+/// A queue and its poison queue.
+pub(super) struct Queues {
+    pub(super) main: Client,
+    pub(super) poison: Client,
+}
+
 /// The poison queue of a [`StorageQueue`](super::StorageQueue): messages that a worker could not
 /// handle, unchanged. [`StorageQueue::poison_queue`](super::StorageQueue::poison_queue) returns it.
 ///
 /// A queue that does not exist has no messages: a worker creates it when it needs it.
 #[derive(Clone)]
-pub struct PoisonQueue(pub(super) Arc<Inner>);
+pub struct PoisonQueue(pub(super) Arc<Queues>);
 
 impl PoisonQueue {
     /// The address, without a SAS.
@@ -79,7 +84,7 @@ impl PoisonQueue {
         is_retry: bool,
         passed_over: &mut Vec<Message>,
     ) -> Result<usize> {
-        let Inner { main, poison, .. } = &*self.0;
+        let Queues { main, poison } = &*self.0;
         // A worker may bury again what is sent back, so there is an end to it.
         let mut left = match self.approximate_depth().await? {
             Some(depth) => usize::try_from(depth).unwrap_or(usize::MAX),

@@ -1,24 +1,15 @@
 //! The archive in Azure Blob Storage, as Azurite has it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
-
-mod common;
-
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use acs_emulator::LargeRecording;
 use acs_recording_archive::{ErrorKind, StoreBuilder};
 use acs_test_support::Azurite;
-use async_trait::async_trait;
-use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
-use common::{PART, Service, assert_archived, names};
 use futures_util::future::join_all;
 use object_store::{ObjectStore, ObjectStoreExt as _};
+
+use crate::common::{PART, Service, assert_archived, names};
+use crate::token::Token;
 
 const SMALL: u64 = 5000;
 const LARGE: u64 = 2 * PART + 1000;
@@ -104,24 +95,9 @@ async fn a_container_or_credential_that_is_wrong_is_one_clear_error() {
     }
 }
 
-#[derive(Debug)]
-struct Token;
-
-#[async_trait]
-impl TokenCredential for Token {
-    async fn get_token(
-        &self,
-        _: &[&str],
-        _: Option<TokenRequestOptions<'_>>,
-    ) -> azure_core::Result<AccessToken> {
-        let expires = SystemTime::now() + Duration::from_secs(3600);
-        Ok(AccessToken::new(Azurite::token(), expires.into()))
-    }
-}
-
 #[tokio::test]
 async fn every_credential_opens_the_container() {
-    let Some(azurite) = Azurite::start_with_tls() else {
+    let Some(azurite) = Azurite::shared_with_tls() else {
         return;
     };
     let service = Service::start().await;
