@@ -137,8 +137,8 @@ impl Emulator {
     }
 
     /// The URL of the admin interface, if enabled: `http://127.0.0.1:PORT/admin`. It requires no
-    /// authentication and is for programs on this machine only. Requests of web pages, requests
-    /// with a `Host` other than loopback, and requests of the emulator itself are refused with 403.
+    /// authentication and is for programs on this machine only. Requests from web pages, requests
+    /// with a `Host` other than loopback, and requests from the emulator itself are refused with 403.
     /// Callbacks, webhooks and storage cannot use its address.
     ///
     /// - `GET /admin/state`: calls, recordings, documents and subscriptions.

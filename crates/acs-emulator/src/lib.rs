@@ -104,7 +104,7 @@
 //! - The Event Grid handshake cannot be completed later with `validationUrl`, nor the `CloudEvents`
 //!   handshake with `WebHook-Request-Callback`.
 //! - Steps of a script always run at their scheduled time, however far the clock is advanced.
-//!   Requests of a client are processed when they arrive.
+//!   Requests from a client are processed when they arrive.
 //! - A file is encoded when it is first read. This takes a moment for `mp3` and `mp4`, and much
 //!   longer if the encoders are built without optimisation. Setting `rusty_mp3.opt-level = 3` and
 //!   `syom.opt-level = 3` in `[profile.dev.package]` helps.

@@ -11,10 +11,11 @@ use crate::error::Error;
 /// speak all the time.
 ///
 /// The steps apply to every call of the emulator that has no steps of its own. Their times are
-/// relative to the beginning of the call: the moment in which the application's first connection is
-/// established, or, for group and room calls of the script, the moment in which the call starts. If
-/// a script contains `speak`, participants speak only as it says, and they are heard in that order;
-/// otherwise all participants speak all the time. The call ends when the last participant has left.
+/// relative to the moment in which the application's first connection to the call is established,
+/// or, for calls of the script without `ring`, to the start of the call. If the steps contain
+/// speaking, all other participants are silent, and the order of speaking determines the channels
+/// of an unmixed recording. Otherwise all participants speak all the time. The call ends when the
+/// last participant has left.
 ///
 /// ```
 /// use std::time::Duration;

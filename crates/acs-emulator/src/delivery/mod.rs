@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use url::{Host, Url};
 
 /// The user agent of requests to webhooks and storage. The admin interface uses it to recognise
-/// requests of the emulator itself.
+/// requests from the emulator itself.
 pub(crate) const USER_AGENT: &str = "acs-emulator";
 
 /// Checks the address of a webhook, callback or storage container. It must be absolute and either

@@ -33,7 +33,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/admin/calls:ring", post(ring))
 }
 
-/// Accepts requests of programs on this machine. Refuses web pages, which may be open in a browser,
+/// Accepts requests from programs on this machine. Refuses web pages, which may be open in a browser,
 /// and the emulator itself, which sends requests to URLs that clients choose.
 pub(super) async fn gate(request: Request, next: Next) -> Response {
     match stranger(request.headers()) {
@@ -197,7 +197,7 @@ mod tests {
     /// The user agent is checked too, because a URL may get past the address checks, for example
     /// with a host name whose address changes.
     #[tokio::test]
-    async fn requests_of_the_emulator_itself_are_refused() {
+    async fn requests_from_the_emulator_itself_are_refused() {
         let admin = ([127, 0, 0, 1], 0).into();
         let acs = Emulator::builder().admin(admin).start().await.unwrap();
         let url = format!("{}/keys/primary:regenerate", acs.admin_url().unwrap());

@@ -190,7 +190,7 @@ fn coefficient(bits: &mut Bits, level: i32, [none, small, large]: [(u32, u32); 3
             bits.put(suffix, length);
         }
     }
-    bits.bit(true); // no further coefficients before it
+    bits.bit(true); // no zero coefficients before it
 }
 
 #[cfg(test)]
