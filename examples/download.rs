@@ -1,12 +1,11 @@
-//! Downloads the recording of an event, or one file by its address.
-//!
-//! To see it at once, it starts the emulator with a recording to download:
+//! Downloads the recording of an event, or one file by its location.
+//! Without arguments, it starts the emulator with a recording to download:
 //!
 //! ```text
 //! cargo run --example download
 //! ```
 //!
-//! With a resource, give it what Event Grid posted, or the location of content:
+//! To download from a resource, pass the events that Event Grid posted, or a content location:
 //!
 //! ```text
 //! export ACS_CONNECTION_STRING="endpoint=…;accesskey=…"
@@ -14,12 +13,12 @@
 //! cargo run --example download -- https://…/content/video --out recordings
 //! ```
 //!
-//! Stop it at any time: the same command goes on where it was.
+//! The download can be stopped at any time. The same command resumes it.
 
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "this program talks to people"
+    reason = "command-line programs print to the terminal"
 )]
 
 use std::path::PathBuf;
@@ -33,27 +32,27 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Of the recording that the emulator has.
+/// The size of the recording in the emulator.
 const DEMO_BYTES: u64 = 32 * 1024 * 1024;
-/// So slow that there is something to see.
+/// Slow enough for the progress bar to be visible.
 const DEMO_RATE: u64 = 16 * 1024 * 1024;
 
-/// Downloads the recording of an event, or one file by its address.
+/// Downloads the recording of an event, or one file by its location.
 #[derive(Debug, Parser)]
 struct Options {
-    /// A file with the event or events as they were posted, or a content location; without it the
-    /// emulator starts and has a recording
+    /// File with one or more events as posted by Event Grid, or a content location; without it, the
+    /// emulator is started with a recording
     what: Option<String>,
     /// Folder for the files
     #[arg(long, default_value = "recordings", value_name = "DIR")]
     out: PathBuf,
-    /// The resource
+    /// Connection string of the resource
     #[arg(long, env = "ACS_CONNECTION_STRING", hide_env_values = true)]
     connection_string: Option<String>,
-    /// Connections per file, instead of as many as its size is worth
+    /// Connections per file; by default, this depends on its size
     #[arg(long, value_name = "N")]
     connections: Option<usize>,
-    /// Deletes a recording of an event from the service once it is here and verified
+    /// Deletes the recordings of events from the service after they are downloaded and verified
     #[arg(long)]
     delete: bool,
 }
@@ -72,7 +71,7 @@ async fn main() -> ExitCode {
 async fn run(options: &Options) -> Result<()> {
     let event = options.what.as_ref().filter(|what| !is_location(what));
     if options.delete && event.is_none() {
-        bail!("--delete needs a file with an event, which says what is to be deleted");
+        bail!("--delete requires a file with events, which contain the delete locations");
     }
     let Some(what) = &options.what else {
         return demo(options).await;
@@ -91,7 +90,7 @@ async fn run(options: &Options) -> Result<()> {
             Ok(event) => recording(&client, &event, options).await,
             Err(error) => Err(error.into()),
         };
-        // One that fails stops no other.
+        // A failed recording must not stop the others.
         match outcome {
             Ok(is_recording) => found |= is_recording,
             Err(error) => {
@@ -101,15 +100,15 @@ async fn run(options: &Options) -> Result<()> {
         }
     }
     if failed {
-        bail!("{what}: not everything could be downloaded");
+        bail!("{what}: some recordings could not be downloaded");
     }
     if !found {
-        bail!("{what}: no event of a recording that is ready");
+        bail!("{what}: no event about an available recording");
     }
     Ok(())
 }
 
-/// Downloads what an event announces; whether it announces a recording.
+/// Downloads the recording of an event. Returns whether the event is about a recording.
 async fn recording(client: &RecordingClient, event: &Event, options: &Options) -> Result<bool> {
     let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
         return Ok(false);
@@ -141,7 +140,7 @@ async fn recording(client: &RecordingClient, event: &Event, options: &Options) -
     }
     if !saved.is_complete() {
         bail!(
-            "something is missing; {} says what is here",
+            "the recording is incomplete; {} lists the downloaded files",
             saved.manifest.display()
         );
     }
@@ -152,11 +151,14 @@ fn is_location(text: &str) -> bool {
     text.starts_with("http://") || text.starts_with("https://")
 }
 
-/// Downloads from an emulator that has a recording already.
+/// Downloads a recording from an emulator.
 async fn demo(options: &Options) -> Result<()> {
     let acs = Emulator::start().await?;
     let stored = acs.add_recording(LargeRecording::new(DEMO_BYTES));
-    let chunk = stored.chunks().first().context("no recording")?;
+    let chunk = stored
+        .chunks()
+        .first()
+        .context("the recording has no file")?;
     let client = RecordingClient::from_connection_string(acs.connection_string())?;
     one(&client, chunk.content_location(), options, Some(DEMO_RATE)).await?;
     acs.shutdown().await;
@@ -171,11 +173,11 @@ async fn one(
 ) -> Result<()> {
     let location: ContentUrl = location.parse()?;
     std::fs::create_dir_all(&options.out)?;
-    // A path of an address has no separators between its own.
-    let mut words = location.as_url().path_segments().context("no path")?.rev();
+    // The path ends in `DOCUMENT/content/NAME`.
+    let mut segments = location.as_url().path_segments().context("no path")?.rev();
     let (last, document) = (
-        words.next().unwrap_or("content"),
-        words.nth(1).unwrap_or(""),
+        segments.next().unwrap_or("content"),
+        segments.nth(1).unwrap_or(""),
     );
     let name: String = format!("{document}-{last}")
         .chars()
@@ -206,7 +208,7 @@ async fn one(
     Ok(())
 }
 
-/// A bar on standard error, if that is a terminal.
+/// A progress bar on standard error, if that is a terminal.
 fn bar() -> Result<ProgressBar> {
     let template = "[{bar:30}] {bytes} of {total_bytes}, {binary_bytes_per_sec}, {eta} left{msg}";
     let bar = ProgressBar::no_length();
@@ -214,7 +216,7 @@ fn bar() -> Result<ProgressBar> {
     Ok(bar)
 }
 
-/// What a download calls to show its progress.
+/// A callback that shows the progress of a download.
 fn shown_on(bar: &ProgressBar) -> impl Fn(Progress) + Send + Sync + 'static {
     let bar = bar.clone();
     move |progress| {

@@ -1,12 +1,15 @@
-//! Runs the emulator with one call, for trying other programs against it.
+//! Runs the emulator with one call, to try other programs with it.
 //!
-//! It prints what they need, and serves until Ctrl-C:
+//! It prints the environment variables that they need, and serves until Ctrl-C:
 //!
 //! ```text
 //! cargo run --example emulator
 //! ```
 
-#![allow(clippy::print_stdout, reason = "this program talks to people")]
+#![allow(
+    clippy::print_stdout,
+    reason = "command-line programs print to the terminal"
+)]
 
 use acs_emulator::Emulator;
 use anyhow::Result;
@@ -15,7 +18,7 @@ use clap::Parser;
 /// Runs the emulator with a call between two participants.
 #[derive(Debug, Parser)]
 struct Options {
-    /// A webhook on this machine that gets the events
+    /// URL of a webhook that receives the events
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
 }

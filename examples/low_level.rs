@@ -1,6 +1,6 @@
-//! Plays a sound to everybody in a call: an operation that `acs-recording` has no method for,
-//! through the low-level client, with the same credentials, retries and limits. That client is behind
-//! the feature `unstable-low-level` of `acs-recording`.
+//! Plays audio to everybody in a call. `acs-recording` has no method for this operation, so the
+//! example uses the low-level client, with the same credentials, retries and timeouts. The
+//! low-level client requires the feature `unstable-low-level` of `acs-recording`.
 //!
 //! ```text
 //! ACS_CONNECTION_STRING='endpoint=…;accesskey=…' \
@@ -12,14 +12,14 @@ use acs_recording::{CallConnectionId, Error, RecordingClient};
 use anyhow::Result;
 use clap::Parser;
 
-/// Plays a sound to everybody in a call.
+/// Plays audio to everybody in a call.
 #[derive(Debug, Parser)]
 struct Options {
-    /// The application's leg of the call
+    /// Id of the application's connection to the call
     call_connection_id: CallConnectionId,
-    /// A WAV file that the service can fetch
+    /// URL of a WAV file that the service can fetch
     sound: String,
-    /// The resource
+    /// Connection string of the resource
     #[arg(
         long,
         env = "ACS_CONNECTION_STRING",

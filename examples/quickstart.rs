@@ -1,19 +1,19 @@
 //! Records a call end to end: start, pause, resume, stop, wait for the file, download, delete.
 //!
-//! Without anything set it runs against the emulator, inside of this process:
+//! Without options, it runs against an emulator inside this process:
 //!
 //! ```text
 //! cargo run --example quickstart -- --out rec
 //! ```
 //!
-//! With `ACS_CONNECTION_STRING` and a server call id it records that call on Azure. Event Grid must
-//! reach this program then: subscribe a webhook to `RecordingFileStatusUpdated` whose public
-//! address leads, through a tunnel or a proxy, to `--listen`.
+//! With `ACS_CONNECTION_STRING` and a server call id, it records that call on Azure. Event Grid
+//! must then be able to reach this program: subscribe a webhook to `RecordingFileStatusUpdated`
+//! whose public URL leads, through a tunnel or a proxy, to the address in `--listen`.
 
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "this program talks to people"
+    reason = "command-line programs print to the terminal"
 )]
 
 use std::fs::File;
@@ -40,7 +40,7 @@ struct Options {
     /// Folder for the downloaded files; it must not exist yet
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// The resource to use on Azure
+    /// Connection string of the Azure resource
     #[arg(
         long,
         env = "ACS_CONNECTION_STRING",
@@ -48,10 +48,10 @@ struct Options {
         hide = true
     )]
     connection_string: Option<String>,
-    /// The call to record on Azure
+    /// Server call id of the call to record on Azure
     #[arg(long, env = "ACS_SERVER_CALL_ID", value_name = "ID")]
     server_call_id: Option<String>,
-    /// Where to wait for events
+    /// Address to listen on for events
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
     listen: SocketAddr,
     /// Seconds to record before and after the pause
@@ -59,17 +59,17 @@ struct Options {
     seconds: f64,
 }
 
-/// The call to record, wherever it is.
+/// The call to record, on the emulator or on Azure.
 struct Call {
     client: RecordingClient,
     server_call_id: ServerCallId,
-    /// Who gets which channel, with their names.
+    /// The names and identifiers of the participants, in the order of their channels.
     participants: Vec<(&'static str, CommunicationIdentifier)>,
-    /// How often to ask whether the recording is active.
+    /// How often to poll the state of the recording.
     interval: Duration,
-    /// How long the file may take after the recording ended.
-    patience: Duration,
-    /// It lives as long as the call does.
+    /// How long to wait for the file after the recording has ended.
+    file_timeout: Duration,
+    /// The emulator of the call; dropping it ends the call.
     _emulator: Option<Emulator>,
 }
 
@@ -90,8 +90,8 @@ async fn run(options: Options) -> Result<()> {
     let webhook = listen(options.listen, inbox.clone()).await?;
     let call = match (&options.connection_string, &options.server_call_id) {
         (Some(connection_string), Some(id)) => azure_call(connection_string, id, &webhook)?,
-        (Some(_), None) => bail!("ACS_CONNECTION_STRING is set, so --server-call-id must be, too"),
-        (None, Some(_)) => bail!("--server-call-id is set, so ACS_CONNECTION_STRING must be, too"),
+        (Some(_), None) => bail!("ACS_CONNECTION_STRING is set, so --server-call-id is required"),
+        (None, Some(_)) => bail!("--server-call-id is set, so ACS_CONNECTION_STRING is required"),
         (None, None) => emulated_call(&webhook).await?,
     };
 
@@ -118,13 +118,13 @@ async fn run(options: Options) -> Result<()> {
     let mut recorded = active.elapsed();
     ensure!(
         recording.state().await? == RecordingState::Inactive,
-        "paused, but not inactive"
+        "the recording is paused, but its state is not inactive"
     );
     println!("recording is paused  for {:.1} s", (part / 2).as_secs_f32());
     sleep(part / 2).await;
 
     recording.resume().await?;
-    println!("recording goes on    for {:.1} s", part.as_secs_f32());
+    println!("recording resumed    for {:.1} s", part.as_secs_f32());
     let active = Instant::now();
     sleep(part).await;
     recording.stop().await?;
@@ -134,13 +134,17 @@ async fn run(options: Options) -> Result<()> {
         recorded.as_secs_f32()
     );
 
-    let file = inbox.file_ready(&recording).timeout(call.patience).await?;
+    let file = inbox
+        .file_ready(&recording)
+        .timeout(call.file_timeout)
+        .await?;
     println!(
         "event received       RecordingFileStatusUpdated, {} chunk(s)",
         file.chunks.len()
     );
 
-    // The service's copy is deleted when every byte is here, verified, and in the manifest.
+    // The service's copy is deleted only when all files are downloaded, verified and in the
+    // manifest.
     let download = call.client.download_recording(&file).to_dir(&out);
     let saved = download.delete_after().await?;
     for chunk in &saved.chunks {
@@ -158,13 +162,19 @@ async fn run(options: Options) -> Result<()> {
     }
     ensure!(
         saved.is_complete() && saved.deleted,
-        "something is missing, and the service's copy was kept; {} says what is here",
+        "the recording is incomplete, so the service's copy was kept; {} lists the downloaded files",
         saved.manifest.display()
     );
     for chunk in &file.chunks {
-        let location = chunk.content_location.as_ref().context("no location")?;
+        let location = chunk
+            .content_location
+            .as_ref()
+            .context("the chunk has no content location")?;
         let gone = call.client.download(location).into_bytes().await;
-        ensure!(gone.is_err(), "{location} can be read after it was deleted");
+        ensure!(
+            gone.is_err(),
+            "{location} can still be read after it was deleted"
+        );
     }
     println!(
         "deleted              {} chunk(s) on the service",
@@ -199,14 +209,15 @@ impl Call {
     }
 }
 
-/// Puts what Event Grid posts into the inbox; gives the address to post to.
+/// Stores events from Event Grid in the inbox. Returns the URL of the webhook.
 async fn listen(address: SocketAddr, inbox: Inbox) -> Result<String> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
     let url = format!("http://{}/events", listener.local_addr()?);
-    // It listens on loopback, unless told otherwise, for an event about a recording whose id nobody
-    // else knows. What stays reachable needs a check, as in the example `webhook`.
+    // By default this listens on loopback, for an event about a recording whose id nobody else
+    // knows. A publicly reachable webhook must authenticate its requests, as in the example
+    // `webhook`.
     let router = Webhook::builder(Authenticator::allow_unauthenticated())
         .build(inbox)
         .router("/events");
@@ -214,7 +225,7 @@ async fn listen(address: SocketAddr, inbox: Inbox) -> Result<String> {
     Ok(url)
 }
 
-/// A call between two people in an emulator of our own, which posts its events to the webhook.
+/// Sets up a call between two participants in an emulator, which sends its events to the webhook.
 async fn emulated_call(webhook: &str) -> Result<Call> {
     let emulator = Emulator::start().await?;
     println!("emulator started     {}", emulator.endpoint());
@@ -230,12 +241,12 @@ async fn emulated_call(webhook: &str) -> Result<Call> {
             .filter_map(|name| Some((name, call.participant(name)?.into())))
             .collect(),
         interval: Duration::from_millis(10),
-        patience: Duration::from_secs(30),
+        file_timeout: Duration::from_secs(30),
         _emulator: Some(emulator),
     })
 }
 
-/// A call on Azure that somebody else made.
+/// An existing call on Azure.
 fn azure_call(connection_string: &str, id: &str, webhook: &str) -> Result<Call> {
     let client = RecordingClient::from_connection_string(connection_string)?;
     println!("waiting for events   on {webhook}");
@@ -244,19 +255,22 @@ fn azure_call(connection_string: &str, id: &str, webhook: &str) -> Result<Call> 
         server_call_id: ServerCallId::new(id)?,
         participants: Vec::new(),
         interval: Duration::from_secs(1),
-        patience: Duration::from_secs(15 * 60),
+        file_timeout: Duration::from_secs(15 * 60),
         _emulator: None,
     })
 }
 
-/// Reads the file as any audio program would, and compares it with what the service said.
+/// Reads the file like any audio program, and compares it with the event and the metadata.
 fn check(chunk: &SavedChunk, event: &RecordingFileStatusUpdated) -> Result<String> {
     const TOLERANCE: Duration = Duration::from_millis(50);
 
     let saved = &chunk.media;
-    let document = chunk.document.as_ref().context("no metadata")?;
+    let document = chunk
+        .document
+        .as_ref()
+        .context("the chunk has no metadata")?;
     let wav = hound::WavReader::new(File::open(&saved.path)?)
-        .with_context(|| format!("{} is no WAV file", saved.path.display()))?;
+        .with_context(|| format!("{} is not a WAV file", saved.path.display()))?;
     let spec = wav.spec();
     let seconds = f64::from(wav.duration()) / f64::from(spec.sample_rate);
     let duration = Duration::try_from_secs_f64(seconds)?;
@@ -264,21 +278,21 @@ fn check(chunk: &SavedChunk, event: &RecordingFileStatusUpdated) -> Result<Strin
         spec.sample_rate == 16_000 && spec.bits_per_sample == 16,
         "unexpected {spec:?}"
     );
-    let announced = if event.chunks.len() == 1 {
+    let expected = if event.chunks.len() == 1 {
         event.duration
     } else {
         document.duration
     };
-    if let Some(announced) = announced {
+    if let Some(expected) = expected {
         ensure!(
-            duration.abs_diff(announced) <= TOLERANCE,
-            "the file lasts {duration:?}, the service says {announced:?}"
+            duration.abs_diff(expected) <= TOLERANCE,
+            "the file lasts {duration:?}, but the service reported {expected:?}"
         );
     }
     if let Some(audio) = &document.audio {
         ensure!(
             audio.channels == Some(spec.channels.into()),
-            "the file has {} channels",
+            "the file has {} channels, which differs from the metadata",
             spec.channels
         );
     }
@@ -300,6 +314,7 @@ fn new_folder(wanted: Option<&Path>) -> Result<PathBuf> {
         },
         Path::to_owned,
     );
-    std::fs::create_dir(&path).with_context(|| format!("cannot make folder {}", path.display()))?;
+    std::fs::create_dir(&path)
+        .with_context(|| format!("cannot create folder {}", path.display()))?;
     Ok(path)
 }

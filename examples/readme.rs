@@ -1,5 +1,5 @@
-//! The examples in the README of the repository, compiled with the documentation. They stand here
-//! because this package is not published, and a published one cannot reach files outside of itself.
+//! Compiles the examples in the README of the repository as doc tests. They are in this package
+//! because it is not published: a published package cannot include files outside of its folder.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -7,7 +7,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "this program talks to people"
+    reason = "command-line programs print to the terminal"
 )]
 
 use std::process::ExitCode;
@@ -18,9 +18,9 @@ use clap::Parser;
 /// Prints the state of a recording.
 #[derive(Debug, Parser)]
 struct Options {
-    /// The id that starting the recording gave
+    /// Id of the recording, which the start operation returned
     recording_id: String,
-    /// The resource
+    /// Connection string of the resource
     #[arg(
         long,
         env = "ACS_CONNECTION_STRING",

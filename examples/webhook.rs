@@ -1,19 +1,19 @@
-//! A webhook that keeps the events of recordings on disk, downloads the files in the background, and
-//! deletes them from the service once they are here.
+//! A webhook that stores recording events on disk, downloads the files in the background, and then
+//! deletes them from the service.
 //!
 //! ```text
 //! ACS_CONNECTION_STRING=… WEBHOOK_SECRET=… cargo run --example webhook -- --out recordings
 //! ```
 //!
-//! Subscribe its public address, with the secret as in `https://app.example/events?code=…`, to
-//! `RecordingFileStatusUpdated`. It may be stopped or killed at any time: the next start goes on with
-//! what is left. Without a connection string it runs against the emulator, inside of this process,
-//! and records a call of its own.
+//! Subscribe its public URL, with the secret as in `https://app.example/events?code=…`, to
+//! `RecordingFileStatusUpdated`. The program can be stopped or killed at any time; the next start
+//! resumes the pending downloads. Without a connection string, it runs against an emulator inside
+//! this process and records a call.
 
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "this program talks to people"
+    reason = "command-line programs print to the terminal"
 )]
 
 use std::net::SocketAddr;
@@ -31,16 +31,16 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// Downloads recordings as they are announced.
+/// Downloads recordings when their events arrive.
 #[derive(Debug, Parser)]
 struct Options {
     /// Folder for the files
     #[arg(long, default_value = "recordings", value_name = "DIR")]
     out: PathBuf,
-    /// Where to wait for events
+    /// Address to listen on for events
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
     listen: SocketAddr,
-    /// The resource to use on Azure
+    /// Connection string of the Azure resource
     #[arg(
         long,
         env = "ACS_CONNECTION_STRING",
@@ -48,7 +48,7 @@ struct Options {
         hide = true
     )]
     connection_string: Option<String>,
-    /// The secret in the address that Event Grid posts to
+    /// Secret in the URL that Event Grid posts to
     #[arg(
         long,
         env = "WEBHOOK_SECRET",
@@ -76,7 +76,7 @@ async fn main() -> Result<()> {
         (None, None) => bail!("--secret or WEBHOOK_SECRET must be set"),
     };
 
-    // An event is acknowledged when it is on disk, and its recording is downloaded after that.
+    // An event is acknowledged when it is on disk. Its recording is downloaded after that.
     let spool = Spool::open(options.out.join(".spool")).await?;
     let webhook = Webhook::builder(Authenticator::query_secret("code", &secret)?)
         .allow_origin("eventgrid.azure.net")
@@ -88,7 +88,7 @@ async fn main() -> Result<()> {
         .on_saved({
             let saved = Arc::clone(&saved);
             move |recording| {
-                tell(recording);
+                print_files(recording);
                 saved.notify_one();
             }
         });
@@ -102,7 +102,7 @@ async fn main() -> Result<()> {
                 let url = format!("http://{address}/events?code={secret}");
                 record_a_call(emulator, &client, &url).await?;
                 let saved = tokio::time::timeout(Duration::from_secs(30), saved.notified());
-                saved.await.context("no file was announced")?;
+                saved.await.context("no recording was downloaded in time")?;
                 spool.drained().await;
                 Ok(())
             }
@@ -116,14 +116,14 @@ async fn main() -> Result<()> {
     }
 }
 
-fn tell(saved: &SavedRecording) {
+fn print_files(saved: &SavedRecording) {
     for chunk in &saved.chunks {
         let media = &chunk.media;
         println!("{} ({} bytes)", media.path.display(), media.bytes);
     }
 }
 
-/// Records a call of the emulator, which tells the webhook of its files.
+/// Records a call on the emulator, which sends the event about its files to the webhook.
 async fn record_a_call(emulator: &Emulator, client: &RecordingClient, url: &str) -> Result<()> {
     emulator.subscribe(url).await?;
     let call = emulator.call(["alice", "bob"]).await;

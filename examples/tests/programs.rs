@@ -1,9 +1,9 @@
-//! The examples as a newcomer runs them: as programs.
+//! Runs the examples as programs, as a new user would.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use acs_recording::RecordingManifest;
 
 const KEY: &str = "d3Jvbmcga2V5LCBidXQgYSBrZXk=";
 
-/// A built example; cargo builds examples before it runs the tests of their package.
+/// A built example. Cargo builds the examples before it runs the tests of their package.
 fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
@@ -72,7 +72,7 @@ fn the_quickstart_records_a_call_end_to_end() {
         "recording started",
         "recording is active",
         "recording is paused",
-        "recording goes on",
+        "recording resumed",
         "recording stopped",
         "event received",
         "downloaded",
@@ -84,9 +84,13 @@ fn the_quickstart_records_a_call_end_to_end() {
         assert!(stdout.contains(step), "no {step:?} in\n{stdout}");
     }
     let [wav] = &files(&out, "wav")[..] else {
-        panic!("not one WAV file in {out:?}")
+        panic!("expected one WAV file in {out:?}")
     };
-    assert_eq!(files(&out, "json").len(), 2, "metadata and the manifest");
+    assert_eq!(
+        files(&out, "json").len(),
+        2,
+        "expected the metadata and the manifest"
+    );
     let wav_name = wav.file_name().unwrap().to_str().unwrap();
     let manifest = out.join(wav_name.replace(".000.wav", ".manifest.json"));
     let manifest = RecordingManifest::load(manifest).unwrap();
@@ -97,7 +101,7 @@ fn the_quickstart_records_a_call_end_to_end() {
     let seconds = f64::from(wav.duration()) / 16_000.0;
     assert!(
         seconds > 0.9,
-        "{seconds} s: at least one second less a delayed start"
+        "{seconds} s: expected at least one second, less a delayed start"
     );
     for channel in 0..2 {
         assert!(
@@ -106,19 +110,19 @@ fn the_quickstart_records_a_call_end_to_end() {
                 .skip(channel)
                 .step_by(2)
                 .any(|sample| *sample != 0),
-            "silence"
+            "the recording is silent"
         );
     }
     assert!(stdout.contains(&format!("{seconds:.3} s")), "{stdout}");
 
     fails(
         example("quickstart").arg("--out").arg(&out),
-        "cannot make folder",
+        "cannot create folder",
     );
 }
 
 #[test]
-fn the_webhook_downloads_what_is_announced() {
+fn the_webhook_downloads_announced_recordings() {
     let folder = tempfile::tempdir().unwrap();
     let output = example("webhook")
         .env_remove("WEBHOOK_SECRET")
@@ -129,7 +133,7 @@ fn the_webhook_downloads_what_is_announced() {
     let (stdout, stderr) = texts(&output);
     assert!(output.status.success(), "{stdout}{stderr}");
     let [file] = &files(folder.path(), "mp4")[..] else {
-        panic!("not one file: {stdout}")
+        panic!("expected one file: {stdout}")
     };
     let bytes = std::fs::metadata(file).unwrap().len();
     let line = format!("{} ({bytes} bytes)", file.display());
@@ -140,7 +144,7 @@ fn the_webhook_downloads_what_is_announced() {
 }
 
 #[test]
-fn the_download_has_something_to_download() {
+fn the_download_example_works_without_arguments() {
     let folder = tempfile::tempdir().unwrap();
     let run = || {
         let mut command = example("download");
@@ -151,7 +155,7 @@ fn the_download_has_something_to_download() {
         assert_eq!(hash.len(), 64, "{stdout}");
         std::fs::metadata(path).unwrap().len()
     };
-    // What the recording has, and the head of a WAV file.
+    // The expected size: the audio and the header of a WAV file.
     assert!(run() >= 32 * 1024 * 1024);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     fails(
@@ -161,13 +165,14 @@ fn the_download_has_something_to_download() {
     for what in [&[][..], &["https://media.example/x"]] {
         let mut download = example("download");
         let download = download.args(what).arg("--delete").arg("--out");
-        fails(download.arg(folder.path()), "--delete needs a file");
+        fails(download.arg(folder.path()), "--delete requires a file");
     }
 }
 
-/// The recording of an event, and one file by its address; the second time it is there already.
+/// Downloads the recording of an event, and one file by its location. The second run finds the
+/// files complete.
 #[tokio::test]
-async fn the_download_brings_what_an_event_announces() {
+async fn the_download_example_downloads_the_recording_of_an_event() {
     let emulator = Emulator::start().await.unwrap();
     let stored = emulator.add_recording(LargeRecording::new(3_000_000).chunk(500_000));
     let chunks = stored.chunks().iter().enumerate().map(|(index, chunk)| {
@@ -219,7 +224,7 @@ async fn the_download_brings_what_an_event_announces() {
         }
         lines
     };
-    // The emulator answers on this runtime, so waiting for the programs happens beside it.
+    // The emulator responds on this runtime, so the programs run on another thread.
     tokio::task::spawn_blocking(move || {
         let count = files_in(&file);
         let first = run(file.as_os_str(), count, &["--connections", "2"]);
@@ -232,14 +237,14 @@ async fn the_download_brings_what_an_event_announces() {
     .unwrap();
 }
 
-/// How many chunks an event has.
+/// The number of files of an event's recording.
 fn files_in(event: &Path) -> usize {
     let text = std::fs::read_to_string(event).unwrap();
     text.matches("contentLocation").count()
 }
 
 #[test]
-fn what_is_wrong_is_said_in_one_line_without_the_key() {
+fn usage_errors_are_one_line_without_the_key() {
     let folder = tempfile::tempdir().unwrap();
     let quickstart = |connection_string: &str, call: &str| {
         let mut command = example("quickstart");
@@ -266,7 +271,7 @@ fn what_is_wrong_is_said_in_one_line_without_the_key() {
 }
 
 #[tokio::test]
-async fn what_the_service_refuses_is_said_in_one_line_without_the_key() {
+async fn service_errors_are_one_line_without_the_key() {
     let emulator = Emulator::start().await.unwrap();
     let state = |connection_string: &str| {
         let mut command = example("state");
@@ -279,7 +284,7 @@ async fn what_the_service_refuses_is_said_in_one_line_without_the_key() {
     let mut wrong_key = state(&wrong_key);
     let mut unknown = state(emulator.connection_string());
     let mut nobody = state(&format!("endpoint=http://127.0.0.1:9;accesskey={KEY}"));
-    // The emulator answers on this runtime, so waiting for the programs happens beside it.
+    // The emulator responds on this runtime, so the programs run on another thread.
     tokio::task::spawn_blocking(move || {
         fails(&mut wrong_key, "access key");
         fails(&mut unknown, "8522");

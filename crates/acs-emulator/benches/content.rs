@@ -1,8 +1,8 @@
-//! How fast content is served, side by side with a hyper server that does nothing else.
+//! Measures how fast content is served, compared with a hyper server that does nothing else.
 //!
-//! `cargo bench -p acs-emulator --bench content` prints a table. The goal is a ratio of 0.8. Both
-//! servers run in this process, and the same client reads from both, in turns; the best of some
-//! rounds counts, because everything else on the machine only ever makes them slower.
+//! `cargo bench -p acs-emulator --bench content` prints a table. The target ratio is 0.8. Both
+//! servers run in this process. The same client reads from both in turns. The best of several
+//! rounds counts, because other load on the machine can only make them slower.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -25,13 +25,13 @@ use tokio::net::TcpListener;
 
 const ROUNDS: usize = 7;
 const MEBIBYTE: u64 = 1 << 20;
-/// A quarter of an hour of WAV.
+/// The size of a quarter of an hour of WAV.
 const SMALL: u64 = 44 + 900 * 32_000;
 const LARGE: u64 = 2_048 * MEBIBYTE;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// A connection to one of the servers, with a request that can be repeated.
+/// A connection to one of the servers, and a request that can be repeated.
 struct Source {
     stream: TcpStream,
     request: Vec<u8>,
@@ -49,7 +49,7 @@ impl Source {
         })
     }
 
-    /// Reads one answer and returns how long its body was.
+    /// Reads one response and returns the length of its body.
     fn read(&mut self) -> Result<u64, Failure> {
         self.stream.write_all(&self.request)?;
         let mut head = Vec::new();
@@ -93,7 +93,7 @@ impl Source {
     }
 }
 
-/// Serves `/small` from memory and `/large` as one mebibyte after the other.
+/// Serves `/small` from memory, and `/large` one mebibyte at a time.
 async fn plain_server() -> Result<SocketAddr, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -104,8 +104,8 @@ async fn plain_server() -> Result<SocketAddr, Failure> {
             let _ = stream.set_nodelay(true);
             let (small, piece) = (small.clone(), piece.clone());
             let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                let answer = plain_answer(&request, &small, &piece);
-                async move { Ok::<_, std::convert::Infallible>(answer) }
+                let response = plain_response(&request, &small, &piece);
+                async move { Ok::<_, std::convert::Infallible>(response) }
             });
             let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             tokio::spawn(connection);
@@ -114,7 +114,7 @@ async fn plain_server() -> Result<SocketAddr, Failure> {
     Ok(address)
 }
 
-fn plain_answer<T>(
+fn plain_response<T>(
     request: &Request<T>,
     small: &Bytes,
     piece: &Bytes,
@@ -136,7 +136,7 @@ fn plain_answer<T>(
     response
 }
 
-/// A request to the emulator, signed for as long as a benchmark takes.
+/// A signed request to the emulator. The signature is valid for longer than a benchmark takes.
 fn signed(acs: &Emulator, location: &str, range: Option<&str>) -> Result<String, Failure> {
     let host = acs.endpoint().trim_start_matches("http://");
     let path = location.strip_prefix(acs.endpoint()).ok_or("not here")?;

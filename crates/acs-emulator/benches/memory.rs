@@ -1,7 +1,8 @@
-//! What ten thousand recordings cost.
+//! Measures the memory use of ten thousand recordings.
 //!
 //! `cargo bench -p acs-emulator --bench memory` prints the resident memory of a process that
-//! makes them, one after the other, over HTTP. Linux only; elsewhere it prints nothing.
+//! creates them over HTTP, one after the other. It works on Linux only; on other systems it prints
+//! nothing.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ const RECORDINGS: usize = 10_000;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Resident memory in KiB.
+/// The resident memory in KiB.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
@@ -86,7 +87,7 @@ mod acs_bench {
             }
         }
 
-        /// Starts to record a call as MP3.
+        /// Starts recording a call as MP3.
         pub(super) async fn start(&self, call: &Call) -> Result<(), super::Failure> {
             let body = format!(
                 r#"{{"callConnectionId":"{}","recordingFormatType":"mp3"}}"#,

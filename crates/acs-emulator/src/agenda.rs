@@ -1,4 +1,4 @@
-//! What is going to happen by itself, in the order of its time.
+//! Scheduled steps, ordered by their due time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use tokio::sync::Notify;
 use crate::calls::CallKey;
 use crate::script::Deed;
 
-/// Something that happens at its time.
+/// A scheduled step.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// A connection of the application is established.
     Established { call: CallKey, connection: String },
-    /// Somebody joins a call.
+    /// A participant joins a call.
     Joined {
         call: CallKey,
         raw_id: String,
@@ -22,22 +22,23 @@ pub(crate) enum Step {
     },
     /// A recorder has joined its call.
     Recording { id: String },
-    /// A call of the script begins, the one with this number.
+    /// A scripted call begins; the value is its index in the script.
     Begin(usize),
-    /// Somebody does what the script says.
+    /// A participant carries out a step of the script.
     Scripted { call: CallKey, deed: Deed },
 }
 
-/// How somebody came to be added to a call.
+/// The request that added a participant to a call.
 #[derive(Clone, Debug)]
 pub(crate) struct Invitation {
     pub(crate) connection: String,
     pub(crate) context: Option<String>,
-    /// Where to tell the outcome instead of the connection's own address.
+    /// The callback address for the outcome; replaces the address of the connection.
     pub(crate) callback: Option<String>,
 }
 
-/// The steps ahead. Steps of the same time happen in the order in which they were put here.
+/// The scheduled steps. Steps that are due at the same time run in the order in which they were
+/// added.
 #[derive(Default)]
 pub(crate) struct Agenda {
     steps: BTreeMap<(Timestamp, u64), Step>,
@@ -52,19 +53,19 @@ impl Agenda {
         self.changed.notify_one();
     }
 
-    /// Takes out the first step whose time has come.
+    /// Removes and returns the first step that is due.
     pub(crate) fn due(&mut self, now: Timestamp) -> Option<(Timestamp, Step)> {
         let first = self.steps.first_entry()?;
         let (at, _) = *first.key();
         (at <= now).then(|| (at, first.remove()))
     }
 
-    /// When the next step is due.
+    /// The time at which the next step is due.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         self.steps.keys().next().map(|(at, _)| *at)
     }
 
-    /// Notified when there are more steps.
+    /// Notified when a step is added.
     pub(crate) fn changed(&self) -> Arc<Notify> {
         Arc::clone(&self.changed)
     }
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_come_by_time_and_then_by_turn() {
+    fn steps_are_ordered_by_time_and_then_by_insertion() {
         let mut agenda = Agenda::default();
         let at = |second| Timestamp::constant(second, 0);
         for (second, id) in [(2, "c"), (1, "a"), (1, "b")] {

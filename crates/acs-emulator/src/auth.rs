@@ -1,5 +1,5 @@
-//! Checking HMAC-SHA256 signatures. This is the service's side of it and shares no code with any
-//! client, so that a mistake on one side shows.
+//! Verification of HMAC-SHA256 signatures. This is the server's implementation. It shares no code
+//! with any client, so that a mistake on either side shows up.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,12 +8,12 @@ use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-/// The scheme, and the one order of headers that the service knows.
+/// The scheme and the only header order that the service accepts.
 const PREFIX: &str = "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=";
-/// How far a signature's date may be from the service's time.
+/// The maximum difference between the date of a signature and the service's time.
 const MARGIN: SignedDuration = SignedDuration::from_secs(5 * 60);
 
-/// Why a request is not authenticated; each value is a message to the client.
+/// The reason why authentication failed. The text is sent to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denied {
     #[error("The request has no usable '{0}' header.")]
@@ -26,14 +26,14 @@ pub(crate) enum Denied {
     Skew,
     #[error("Denied by the resource provider: the signature does not match the request.")]
     Signature,
-    #[error("The request does not tell a host of the resource.")]
+    #[error("The request does not name a host of the resource.")]
     Host,
     #[error("The token is not valid for this resource.")]
     Token,
 }
 
 impl Denied {
-    /// The code in the service's answer.
+    /// The error code in the response.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Token => "7501",
@@ -42,18 +42,18 @@ impl Denied {
     }
 }
 
-/// What a signature covers.
+/// The parts of a request that a signature covers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signed<'a> {
     pub(crate) verb: &'a str,
-    /// Exactly as it came, with the query where that is signed.
+    /// The path exactly as received, including the query if the query is signed.
     pub(crate) path: &'a str,
     pub(crate) host: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
 }
 
-/// Checks that `request` was signed with one of `keys` not long before or after `now`.
+/// Checks that `request` was signed with one of `keys`, at most five minutes before or after `now`.
 pub(crate) fn check(
     request: Signed<'_>,
     keys: &[impl AsRef<[u8]>],
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_than_what_was_signed_is_denied() {
+    fn changed_requests_are_denied() {
         let good = headers(STATE_SIGNATURE, EMPTY);
         let request = signed("GET", STATE, &good, b"");
         for changed in [
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn five_minutes_are_allowed_in_both_directions() {
+    fn signatures_may_be_five_minutes_early_or_late() {
         let headers = headers(STATE_SIGNATURE, EMPTY);
         let request = signed("GET", STATE, &headers, b"");
         for (seconds, expected) in [

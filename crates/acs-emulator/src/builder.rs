@@ -1,4 +1,4 @@
-//! Settings of an emulator, and starting it.
+//! The settings of an emulator.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::script::Script;
 use crate::state::{Settings, Shared};
 use crate::store::StoreSettings;
 
-/// Settings of an emulator that is to be started. [`Emulator::builder`] makes it.
+/// Settings of an emulator. Created by [`Emulator::builder`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct EmulatorBuilder {
@@ -31,43 +31,44 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Time from creating or answering a call, or adding a participant, until they are connected.
-    /// The default is 100 ms.
+    /// The time from creating or answering a call, or adding a participant, until the connection is
+    /// established. The default is 100 ms.
     pub fn connect_delay(mut self, delay: Duration) -> Self {
         self.settings.connect_delay = delay;
         self
     }
 
-    /// Time from the answer to a start request until the recording is active. The default is
+    /// The time from the response to a start request until the recording is active. The default is
     /// 200 ms.
     pub fn start_delay(mut self, delay: Duration) -> Self {
         self.settings.start_delay = delay;
         self
     }
 
-    /// Time from the end of a recording until `RecordingFileStatusUpdated` is sent. The default is
-    /// 500 ms.
+    /// The time from the end of a recording until `RecordingFileStatusUpdated` is sent. The default
+    /// is 500 ms.
     pub fn event_delay(mut self, delay: Duration) -> Self {
         self.settings.event_delay = delay;
         self
     }
 
-    /// Time from the end of a recording until its content is gone. The default is 24 hours.
+    /// The time from the end of a recording until its content is deleted. The default is 24 hours.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.settings.retention = retention;
         self
     }
 
-    /// How far the service is ahead of real time when it judges the age of a signature. The
-    /// default is zero; more than five minutes in either direction make every request fail.
+    /// The offset of the service's clock from real time when it checks the age of a signature. A
+    /// positive offset means that the service is ahead. The default is zero. With an offset of more
+    /// than five minutes in either direction, every request fails.
     pub fn server_time_offset(mut self, offset: SignedDuration) -> Self {
         self.settings.server_time_offset = offset;
         self
     }
 
-    /// What the delays between attempts to deliver an event are multiplied with. The default is 1,
-    /// the published schedule; values are held between 0 and 1000. An event is given up 24 hours
-    /// after its first attempt, or later where the delays are longer than published.
+    /// The factor by which the delays between delivery attempts for an event are multiplied. The
+    /// default is 1, the published schedule. Values are clamped to the range from 0 to 1000. An
+    /// event is dropped 24 hours after its first attempt, or later if the factor is greater than 1.
     pub fn retry_scale(mut self, factor: f64) -> Self {
         self.settings.retry_scale = if factor.is_nan() {
             1.0
@@ -77,50 +78,50 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Lets people join, speak and leave by a script. Without one, everybody who is called or added
-    /// connects and speaks.
+    /// Sets the script by which participants join, speak and leave. Without a script, everybody who
+    /// is called or added connects and speaks.
     pub fn script(mut self, script: Script) -> Self {
         self.settings.script = script;
         self
     }
 
-    /// The address for plain HTTP; port 0 picks a free one. The default is a free port of
-    /// 127.0.0.1.
+    /// The address to serve plain HTTP at. Port 0 selects a free port. The default is a free port
+    /// of 127.0.0.1.
     pub fn http(mut self, address: SocketAddr) -> Self {
         self.network.http = Some(address);
         self
     }
 
-    /// Opens no port for plain HTTP.
+    /// Disables plain HTTP.
     #[cfg(feature = "tls")]
     pub fn without_http(mut self) -> Self {
         self.network.http = None;
         self
     }
 
-    /// The address for HTTPS; port 0 picks a free one. There is none by default.
+    /// The address to serve HTTPS at. Port 0 selects a free port. By default there is no HTTPS.
     ///
-    /// The certificate is for loopback and for all names of [`EmulatorBuilder::name`]. Clients have
-    /// to trust [`Emulator::ca_certificate`], which is made anew for every emulator.
+    /// The certificate covers loopback and all names that are added with [`EmulatorBuilder::name`].
+    /// Clients must trust [`Emulator::ca_certificate`], which is different for every emulator.
     #[cfg(feature = "tls")]
     pub fn https(mut self, address: SocketAddr) -> Self {
         self.network.https = Some(address);
         self
     }
 
-    /// A host name by which clients reach the emulator, or with `*.` in front the names of a
-    /// domain. Can be called any number of times.
+    /// Adds a host name by which clients reach the emulator. `*.` in front matches the names of a
+    /// domain. Can be called more than once.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.network.names.push(name.into());
         self
     }
 
-    /// The origin that locations of content begin with, such as `https://us.asm.skype.com:0`. Port
-    /// 0 stands for the port that the emulator has for this scheme. The default is the endpoint.
+    /// The origin of content locations, such as `https://us.asm.skype.com:0`. Port 0 is replaced by
+    /// the emulator's port for this scheme. The default is the endpoint.
     ///
     /// # Errors
     ///
-    /// [`Error::ContentUrl`] unless it is an `http` or `https` address without a path.
+    /// [`Error::ContentUrl`] unless the URL is an `http` or `https` URL without a path.
     pub fn content_url(mut self, url: impl AsRef<str>) -> Result<Self, Error> {
         let text = url.as_ref();
         let url = Url::parse(text).ok().filter(|url| {
@@ -133,21 +134,21 @@ impl EmulatorBuilder {
         Ok(self)
     }
 
-    /// Serves the admin interface at an address of loopback; see [`Emulator::admin_url`]. There is
-    /// none by default.
+    /// The address to serve the admin interface at, which must be on loopback; see
+    /// [`Emulator::admin_url`]. By default there is no admin interface.
     pub fn admin(mut self, address: SocketAddr) -> Self {
         self.network.admin = Some(address);
         self
     }
 
-    /// Starts the emulator, by default on a free port of 127.0.0.1. It needs a tokio runtime with
-    /// IO and time enabled, and lives as long as that.
+    /// Starts the emulator, by default on a free port of 127.0.0.1. This requires a tokio runtime
+    /// with IO and time enabled. The emulator stops when the runtime does.
     ///
     /// # Errors
     ///
-    /// [`Error::Listen`] if a port cannot be opened, [`Error::Certificate`] if a name cannot be put
-    /// into a certificate, [`Error::Admin`] if the admin interface would not be on loopback, and
-    /// [`Error::WebhookClient`] if the machine's HTTP client cannot be set up.
+    /// [`Error::Listen`] if a port cannot be opened, [`Error::Certificate`] if a name is not valid
+    /// in a certificate, [`Error::Admin`] if the address of the admin interface is not on loopback,
+    /// and [`Error::WebhookClient`] if the HTTP client for events cannot be created.
     pub async fn start(self) -> Result<Emulator, Error> {
         let webhooks = event_grid::client()?;
         let bound = self.network.bind().await?;

@@ -1,4 +1,4 @@
-//! A test's own view of a call.
+//! Handles to calls that tests set up.
 
 use std::fmt;
 use std::future::{IntoFuture, Ready, ready};
@@ -14,8 +14,8 @@ use crate::participant::Participant;
 use crate::script::Script;
 use crate::state::Shared;
 
-/// A call that is about to be set up; awaiting it gives the connected [`Call`].
-#[must_use = "there is no call until this is awaited"]
+/// A call to set up. Awaiting it returns the connected [`Call`].
+#[must_use = "a call is only set up when this is awaited"]
 pub struct NewCall<'a> {
     shared: &'a Arc<Shared>,
     participants: Vec<Participant>,
@@ -35,13 +35,13 @@ impl<'a> NewCall<'a> {
         }
     }
 
-    /// Lets people join, speak and leave by a script of this call's own.
+    /// Sets a script for this call alone. It replaces the script of the emulator.
     pub fn script(mut self, script: Script) -> Self {
         self.script = Some(script);
         self
     }
 
-    /// Sends the callbacks of the connection to this address.
+    /// The address that receives the callbacks of the connection. By default there are none.
     ///
     /// # Errors
     ///
@@ -56,13 +56,13 @@ impl<'a> NewCall<'a> {
         Ok(self)
     }
 
-    /// Makes it a group call, which a `groupCallLocator` with this id finds.
+    /// Makes this a group call with this id, which a `groupCallLocator` can refer to.
     pub fn group(mut self, id: Uuid) -> Self {
         self.addresses.group = Some(id.to_string());
         self
     }
 
-    /// Makes it the call in a room, which a `roomCallLocator` with this id finds.
+    /// Makes this a room call with this room id, which a `roomCallLocator` can refer to.
     pub fn room(mut self, id: impl Into<String>) -> Self {
         self.addresses.room = Some(id.into());
         self
@@ -124,9 +124,9 @@ impl fmt::Debug for NewCall<'_> {
     }
 }
 
-/// A connected call that [`Emulator::call`](crate::Emulator::call) has set up.
+/// A connected call. Created by [`Emulator::call`](crate::Emulator::call).
 ///
-/// It goes on when this handle is dropped.
+/// Dropping the handle does not end the call.
 pub struct Call {
     shared: Arc<Shared>,
     key: CallKey,
@@ -136,7 +136,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// The id that a `serverCallLocator` takes.
+    /// The server call id, for use in a `serverCallLocator`.
     pub fn server_call_id(&self) -> &str {
         &self.server_call_id
     }
@@ -146,8 +146,8 @@ impl Call {
         &self.connection_id
     }
 
-    /// The raw id of the participant with this name, such as `8:acs:<resource>_<user>`; `None` if
-    /// the call was not set up with such a participant.
+    /// The raw id of the participant with this name, such as `8:acs:<resource>_<user>`. `None` if
+    /// the call was not set up with a participant of this name.
     pub fn participant(&self, name: &str) -> Option<&str> {
         self.people
             .iter()
@@ -155,8 +155,8 @@ impl Call {
             .map(|(_, raw_id)| raw_id.as_str())
     }
 
-    /// Ends the call for everybody. A recording of it ends with the reason `CallEnded`. Doing it
-    /// again changes nothing.
+    /// Ends the call for everybody. A recording of the call ends with the reason `CallEnded`.
+    /// Calling this again has no effect.
     pub fn hang_up(&self) {
         let mut world = self.shared.world();
         let now = world.now;
@@ -181,22 +181,22 @@ mod tests {
     use std::time::Duration;
 
     #[tokio::test]
-    async fn what_is_done_is_done_at_the_time_that_the_world_shows() {
+    async fn steps_run_at_the_time_of_the_locked_state() {
         let acs = Emulator::builder()
             .clock(Clock::manual())
             .start()
             .await
             .unwrap();
         let shared = acs.shared();
-        // Somebody makes a call and has to wait, while time goes on.
-        let busy = shared.world();
+        // A second thread creates a call. It waits for the lock while the clock advances.
+        let guard = shared.world();
         let caller = std::thread::spawn({
             let shared = Arc::clone(shared);
             move || NewCall::new(&shared, vec!["alice".into()]).set_up().key
         });
         std::thread::sleep(Duration::from_millis(100));
         acs.clock().advance(Duration::from_secs(10));
-        drop(busy);
+        drop(guard);
         let call = caller.join().unwrap();
         let world = shared.world();
         let joined_at = world.calls.get(call).members[0].joined_at;

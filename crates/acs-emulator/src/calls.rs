@@ -1,4 +1,4 @@
-//! Calls: connections to them, who takes part, and when they are over.
+//! Calls: their connections, their participants, and when they end.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::refusal::Refusal;
 use crate::script::ScriptStep;
 use crate::start::CallRef;
 
-/// Which call.
+/// The key of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CallKey(usize);
 
-/// What a connection was made with; answers repeat it.
+/// The parameters of a connection. Responses repeat them.
 #[derive(Clone, Default)]
 pub(crate) struct Terms {
     pub(crate) source: Option<CommunicationIdentifierModel>,
@@ -39,9 +39,9 @@ pub(crate) struct Connection {
     pub(crate) id: String,
     pub(crate) terms: Terms,
     pub(crate) connected_at: Timestamp,
-    /// How often it was told who is in the call.
+    /// The number of participant updates that were sent to this connection.
     pub(crate) sequence: u32,
-    /// Who was in it by then.
+    /// The raw ids in the last participant update.
     pub(crate) told: Vec<String>,
     closed: bool,
 }
@@ -58,9 +58,9 @@ pub(crate) struct CallState {
     pub(crate) server_call_id: String,
     pub(crate) members: Vec<Member>,
     pub(crate) addresses: Addresses,
-    /// When the call began, if it has.
+    /// The time at which the call began, if it has begun.
     pub(crate) started_at: Option<Timestamp>,
-    /// The steps that are not in the agenda yet.
+    /// Script steps that are not scheduled yet.
     pub(crate) script: Vec<ScriptStep>,
     pub(crate) speech_is_scripted: bool,
     connections: Vec<Connection>,
@@ -83,14 +83,14 @@ impl CallState {
         self.over
     }
 
-    /// Marks the beginning of the call and tells whether it is one.
+    /// Marks the call as begun. Returns whether it had not begun before.
     pub(crate) fn begin(&mut self, at: Timestamp) -> bool {
         let first = self.started_at.is_none();
         self.started_at.get_or_insert(at);
         first
     }
 
-    /// Who began the call.
+    /// The raw id of whoever started the call.
     pub(crate) fn starter(&self) -> Option<String> {
         let first = self.connections.first();
         let source = first.and_then(|one| one.terms.source.as_ref()?.raw_id.clone());
@@ -102,7 +102,7 @@ impl CallState {
         open.map(|one| one.id.clone()).collect()
     }
 
-    /// A connection, also one that is closed.
+    /// A connection, even if it is closed.
     pub(crate) fn known_connection(&self, id: &str) -> Option<&Connection> {
         self.connections.iter().find(|one| one.id == id)
     }
@@ -118,7 +118,7 @@ impl CallState {
         Ok(())
     }
 
-    /// The member who is in the call or about to join.
+    /// The participant with this id who is in the call or about to join.
     fn current(&mut self, raw_id: &str) -> Result<&mut Member, Refusal> {
         self.members
             .iter_mut()
@@ -126,8 +126,8 @@ impl CallState {
             .ok_or(Refusal::ParticipantNotFound)
     }
 
-    /// Lets somebody in; `voice` is a test tone unless given. Being in the call already changes
-    /// nothing.
+    /// Adds a participant, who speaks a test tone unless `voice` is given. Has no effect if the
+    /// participant is already in the call.
     pub(crate) fn join(&mut self, raw_id: &str, voice: Option<Arc<Voice>>, at: Timestamp) {
         if self.current(raw_id).is_ok() {
             return;
@@ -147,13 +147,14 @@ impl CallState {
         });
     }
 
-    /// Puts somebody out of the call and tells whether nobody is left.
+    /// Removes a participant from the call. Returns whether the call is now empty.
     pub(crate) fn leave(&mut self, raw_id: &str, now: Timestamp) -> Result<bool, Refusal> {
         self.current(raw_id)?.left_at = Some(now);
         Ok(self.members.iter().all(Member::has_left))
     }
 
-    /// Mutes people, all of them or none, and tells whether that changed anything.
+    /// Mutes all of the given participants, or none if one is unknown. Returns whether anything
+    /// changed.
     pub(crate) fn mute(&mut self, people: &[String], now: Timestamp) -> Result<bool, Refusal> {
         for raw_id in people {
             self.current(raw_id)?;
@@ -167,27 +168,27 @@ impl CallState {
         Ok(changed)
     }
 
-    /// Notes that others are told of somebody in the call, and tells whether they were not yet.
+    /// Marks a participant as announced. Returns whether that changed anything.
     pub(crate) fn announce(&mut self, raw_id: &str) -> bool {
         let member = self.current(raw_id);
         member.is_ok_and(|member| !std::mem::replace(&mut member.announced, true))
     }
 
-    /// Whether others were told that somebody has joined, who is still there.
+    /// Whether the participant is in the call and has been announced.
     pub(crate) fn is_announced(&self, raw_id: &str) -> bool {
         let mut there = self.members.iter().filter(|one| !one.has_left());
         there.any(|one| one.raw_id == raw_id && one.announced)
     }
 }
 
-/// How to find a call later on, apart from its own ids.
+/// Ids that a call has in addition to its own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Addresses {
     pub(crate) group: Option<String>,
     pub(crate) room: Option<String>,
 }
 
-/// All calls, also those that are over.
+/// All calls, including those that have ended.
 #[derive(Default)]
 pub(crate) struct Calls {
     states: Vec<CallState>,
@@ -261,7 +262,7 @@ impl Calls {
         }
     }
 
-    /// A connection that is established, which most operations ask for.
+    /// The call of an established connection. Most operations require one.
     pub(crate) fn established(&self, id: &str, now: Timestamp) -> Result<CallKey, Refusal> {
         let (key, connection) = self.connection(id)?;
         if connection.is_established(now) {
@@ -271,8 +272,8 @@ impl Calls {
         }
     }
 
-    /// Closes a connection and tells whether that ends the call, as it does unless two others go
-    /// on talking.
+    /// Closes a connection. Returns whether that ends the call. It does, unless two other
+    /// participants remain.
     pub(crate) fn disconnect(&mut self, id: &str, now: Timestamp) -> Result<bool, Refusal> {
         let (key, _) = self.connection(id)?;
         let call = self.get_mut(key);
@@ -282,7 +283,7 @@ impl Calls {
         Ok(call.present(now).count() < 2)
     }
 
-    /// Counts how often a connection was told who is in the call.
+    /// Counts a participant update of a connection and returns its sequence number.
     pub(crate) fn count_telling(&mut self, key: CallKey, id: &str, told: Vec<String>) -> u32 {
         let connections = &mut self.get_mut(key).connections;
         let connection = connections.iter_mut().find(|one| one.id == id);
@@ -297,7 +298,7 @@ impl Calls {
         self.get_mut(key).over = true;
     }
 
-    /// All calls as the admin interface lists them.
+    /// All calls, in the form that the admin interface lists them.
     pub(crate) fn list(&self, now: Timestamp) -> Vec<Value> {
         let describe = |call: &CallState| {
             let people: Vec<_> = call.present(now).map(|member| &member.raw_id).collect();
@@ -314,7 +315,7 @@ impl Calls {
         self.states.iter().map(describe).collect()
     }
 
-    /// The call that a request points to, which must be going on.
+    /// Finds the call that a request refers to, which must not have ended.
     pub(crate) fn find(&self, call: &CallRef, now: Timestamp) -> Result<CallKey, Refusal> {
         let key = match call {
             CallRef::Connection(id) => self.by_connection.get(id),
@@ -378,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_found_is_refused_by_its_kind() {
+    fn unknown_ids_are_refused_by_their_kind() {
         let clock = Clock::manual();
         let calls = Calls::default();
         let unknown = "x".to_owned();
@@ -397,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_connects_with_time_and_ends_for_good() {
+    fn a_call_connects_after_a_delay_and_stays_ended() {
         let clock = Clock::manual();
         let mut calls = Calls::default();
         let key = calls.create(Addresses::default(), clock.now());
@@ -414,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn hanging_up_ends_the_call_unless_two_go_on() {
+    fn hanging_up_ends_the_call_unless_two_remain() {
         let clock = Clock::manual();
         let mut calls = Calls::default();
         let (_, alone) = call_of(&mut calls, &["8:a"], &clock);

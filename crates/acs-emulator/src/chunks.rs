@@ -1,4 +1,4 @@
-//! From a recording to the files that it leaves.
+//! Cuts a recording into its files.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::metadata::{self, Facts};
 use crate::start::{Media, Tape};
 use crate::store::StoreSettings;
 
-/// Why a file is over, in the words of the event.
+/// The reason why a chunk ends, as the event names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChunkEnd {
     Session,
@@ -33,7 +33,7 @@ impl ChunkEnd {
     }
 }
 
-/// A recording has no more files than this.
+/// The maximum number of files of a recording.
 const MOST_CHUNKS: i128 = 10_000;
 
 /// One of the files of a recording.
@@ -43,7 +43,7 @@ pub(crate) struct Chunk {
     pub(crate) end: ChunkEnd,
 }
 
-/// What files depend on apart from their recording.
+/// Settings for files that do not depend on the recording.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Store<'a> {
     pub(crate) resource: Uuid,
@@ -51,7 +51,7 @@ pub(crate) struct Store<'a> {
     pub(crate) settings: &'a StoreSettings,
 }
 
-/// Cuts what was recorded until `now` into files. Without a single frame there is none.
+/// Cuts what was recorded until `now` into files. A recording without a single frame has no files.
 pub(crate) fn cut(
     tape: &Tape,
     spans: Vec<Span>,
@@ -119,7 +119,7 @@ pub(crate) fn cut(
     chunks
 }
 
-/// The most recorded time in one file, and what it means to reach it.
+/// The maximum recorded time in one file, and the reason to report when it is reached.
 fn limit(format: Format, width: usize, settings: &StoreSettings) -> (SignedDuration, ChunkEnd) {
     let time = SignedDuration::try_from(settings.chunk_duration).unwrap_or(SignedDuration::MAX);
     let time = time.max(SignedDuration::from_millis(1));
@@ -129,12 +129,12 @@ fn limit(format: Format, width: usize, settings: &StoreSettings) -> (SignedDurat
     }
 }
 
-/// The shortest limit that cuts this time into files that are not too many.
+/// The minimum length of a file that keeps the number of files within the maximum.
 fn least(total: SignedDuration) -> SignedDuration {
     SignedDuration::from_nanos_i128(total.as_nanos() / MOST_CHUNKS + 1)
 }
 
-/// Cuts spans so that each part is no longer than `limit` in total.
+/// Splits spans into parts whose total length does not exceed `limit`.
 fn split(spans: Vec<Span>, limit: SignedDuration) -> Vec<Vec<Span>> {
     let mut parts = Vec::new();
     let mut part = Vec::new();
@@ -162,8 +162,8 @@ fn split(spans: Vec<Span>, limit: SignedDuration) -> Vec<Vec<Span>> {
     parts
 }
 
-/// Those who were in the call at some time between the two instants, in the order of joining.
-/// Whoever was removed before joining never was.
+/// The participants who were in the call at some time between the two instants, in the order of
+/// joining. Participants who were removed before they joined are left out.
 fn heard(members: &[Member], start: Timestamp, end: Timestamp) -> Vec<&Member> {
     let mut heard: Vec<&Member> = members
         .iter()
@@ -176,8 +176,8 @@ fn heard(members: &[Member], start: Timestamp, end: Timestamp) -> Vec<&Member> {
     heard
 }
 
-/// Who is in the files, and the channels of unmixed ones: whoever is heard first after `start`
-/// comes first, and then those who say nothing.
+/// The tracks of the files, and the channels of unmixed ones. Participants get a channel in the
+/// order in which they first speak after `start`, then those who do not speak.
 fn tracks(
     media: &Media,
     members: &[&Member],
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_have_the_length_that_is_allowed() {
+    fn parts_do_not_exceed_the_limit() {
         type Times<'a> = &'a [(u64, u64)];
         let cases: &[(Times<'_>, i64, &[Times<'_>])] = &[
             (&[(0, 5)], 10, &[&[(0, 5)]]),
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_removed_before_joining_is_not_heard() {
+    fn participants_removed_before_joining_are_not_heard() {
         let at = |second| after(START, Duration::from_secs(second));
         let member = |joined: u64, left: u64| Member {
             raw_id: String::new(),
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tighter_limit_is_the_reason() {
+    fn the_tighter_limit_determines_the_reason() {
         let settings = |seconds, size| StoreSettings {
             chunk_duration: Duration::from_secs(seconds),
             chunk_size: size,
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_not_too_many_files() {
+    fn the_number_of_files_is_limited() {
         for seconds in [1, 60, 14_400, 1_000_003] {
             let spans = spans(&[(0, seconds), (seconds + 1, 3 * seconds)]);
             let parts = split(spans.clone(), least(media::total(&spans)));

@@ -1,5 +1,5 @@
-//! The options of the program `acs-emulator`, for other programs that offer the emulator too.
-//! Needs the feature `cli`.
+//! The command-line options of `acs-emulator`, for use in other programs too. Requires the feature
+//! `cli`.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -17,10 +17,10 @@ use crate::delivery::without_secrets;
 use crate::store::Signature;
 use crate::{Emulator, EmulatorBuilder, Error, EventSchema, NewSubscription, Script};
 
-/// Attempts at the handshake of a webhook that may be starting at the same time.
+/// The maximum number of handshake attempts with a webhook that may still be starting.
 const HANDSHAKE_ATTEMPTS: u32 = 30;
 
-/// Options of the emulator; flatten them into a command of `clap`.
+/// Options of the emulator. Flatten them into a `clap` command.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
     /// Address to serve HTTP at; port 0 selects a free port [default: 127.0.0.1:0, unless --https is
@@ -36,11 +36,11 @@ pub struct Options {
     #[arg(long = "host-name", value_name = "NAME")]
     host_names: Vec<String>,
 
-    /// File to write the certificate of the authority to, which clients must trust
+    /// File to write the CA certificate to; clients must trust it
     #[arg(long, value_name = "FILE", requires = "https")]
     ca_out: Option<PathBuf>,
 
-    /// Origin of content locations, as clients see it; port 0 stands for the listener's port
+    /// Origin of content locations, as clients see it; port 0 is replaced by the listener's port
     /// [default: the endpoint]
     #[arg(long, value_name = "URL")]
     content_origin: Option<String>,
@@ -62,7 +62,7 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     chunk_size: Option<u64>,
 
-    /// Shared access signature (a query string) for recordings that are written to your own storage
+    /// Shared access signature (a query string) for recordings in your own storage
     #[arg(
         long,
         value_name = "QUERY",
@@ -120,12 +120,12 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Address to serve the admin interface at, which must be on loopback
+    /// Address to serve the admin interface at; must be on loopback
     #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
     admin: SocketAddr,
 }
 
-/// A URL whose query may have a secret.
+/// A URL whose query may contain a secret.
 #[derive(Clone)]
 struct Address(String);
 
@@ -143,7 +143,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// A connection string of a storage account, which has a key.
+/// The connection string of a storage account. It may contain a key.
 #[derive(Clone)]
 struct ConnectionString(String);
 
@@ -169,10 +169,10 @@ enum Schema {
 }
 
 impl Options {
-    /// Starts the emulator, and writes its certificate if a file is named.
+    /// Starts the emulator. Writes the CA certificate if a file is given.
     ///
     /// # Errors
-    /// A value or a file is invalid, or an address cannot be bound.
+    /// If a value or a file is invalid, or an address cannot be bound.
     pub async fn start(&self) -> Result<Emulator, Error> {
         if let Some(seed) = self.seed {
             crate::seed_ids(seed);
@@ -220,13 +220,14 @@ impl Options {
         Ok(builder)
     }
 
-    /// The file with the certificate of the authority, if one is written.
+    /// The file that the CA certificate is written to, if any.
     pub fn ca_file(&self) -> Option<&std::path::Path> {
         self.ca_out.as_deref()
     }
 
-    /// The ready message for programs that start the emulator: addresses and connection strings.
-    /// `ca_file_base64` has the bytes of a file name that is not UTF-8.
+    /// The message that announces to the parent process that the emulator is ready. It contains
+    /// addresses and connection strings. `ca_file_base64` contains the bytes of a file name that is
+    /// not UTF-8.
     pub fn ready(&self, acs: &Emulator) -> Value {
         let connection_string = |endpoint: Option<&str>| {
             endpoint.map(|endpoint| format!("endpoint={endpoint}/;accesskey={}", acs.access_key()))
@@ -248,8 +249,8 @@ impl Options {
         ready
     }
 
-    /// Subscribes the queue and the webhook, if there are any. The handshake of the webhook is
-    /// attempted 30 times, a second apart, because the webhook may be starting at the same time.
+    /// Subscribes the queue and the webhook, if given. The handshake with the webhook is attempted
+    /// up to 30 times, one second apart, because the webhook may still be starting.
     ///
     /// # Errors
     /// [`Error::Queue`], [`Error::Handshake`], or [`Error::WebhookUrl`].
@@ -265,7 +266,7 @@ impl Options {
 
     async fn subscribe_queue(&self, acs: &Emulator, queue: &Address) -> Result<(), Error> {
         let mut subscription = acs.subscribe_queue(&queue.0);
-        // The variable may be set for other programs, and a URL needs no connection string.
+        // The environment variable may be set for other programs. A URL needs no connection string.
         if let Some(text) = &self.event_queue_connection_string
             && !queue.0.contains("://")
         {
@@ -305,7 +306,7 @@ impl Options {
     }
 }
 
-/// A subscription to events of these types.
+/// Applies the schema and the event types to a subscription.
 fn select<'a>(
     subscription: NewSubscription<'a>,
     schema: Schema,
@@ -336,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_used_and_never_shown() {
+    fn secrets_are_used_and_never_shown() {
         let program = Program::parse_from(["x", "--storage-sas", "?sv=1&sig=secret"]);
         let builder = program.options.configure().unwrap();
         let signature = builder.settings.store.storage_sas.as_ref().unwrap();

@@ -1,41 +1,42 @@
-//! The time that the emulated service lives in.
+//! The clock of the emulated service.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
-/// Where a manual clock starts. A fixed instant gives the same time stamps on every run.
+/// The start time of a manual clock. A fixed instant produces the same timestamps on every run.
 const MANUAL_START: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
-/// The emulator's clock: real time, or a time that stands still until a test moves it.
+/// The emulator's clock. It follows real time, or stands still until a test advances it.
 ///
-/// Everything that the service does by itself depends on this clock alone: when a call connects,
-/// when a recording turns active, how long the recorded audio is, when an event is sent or sent
-/// again, and when content expires. In real time are the age of signatures and tokens, the time
-/// that webhooks and own storage may take to answer, and the delays and rates of faults.
+/// All timed behaviour of the service depends on this clock alone: when a call connects, when a
+/// recording becomes active, how long the recorded audio is, when an event is sent or retried, and
+/// when content expires. The following use real time: the age of signatures and tokens, the
+/// response timeouts of webhooks and storage, and the delays and rates of faults.
 ///
-/// Clones share their time.
+/// Clones share the same time.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    /// Where a manual clock stood at first; `None` for the system's time.
+    /// The start time of a manual clock; `None` for the system clock.
     start: Option<Timestamp>,
-    /// How far [`Clock::advance`] has moved the clock so far.
+    /// The total time by which [`Clock::advance`] has moved the clock.
     moved: watch::Sender<SignedDuration>,
 }
 
 impl Clock {
-    /// A clock that follows the time of the system. This is the default.
+    /// A clock that follows the system time. This is the default.
     pub fn system() -> Self {
         Self::new(None)
     }
 
-    /// A clock that only [`Clock::advance`] moves. It starts at 2026-01-01T00:00:00Z.
+    /// A clock that moves only when [`Clock::advance`] is called. It starts at
+    /// 2026-01-01T00:00:00Z.
     pub fn manual() -> Self {
         Self::manual_at(MANUAL_START)
     }
 
-    /// A clock like [`Clock::manual`] that starts at an instant of your choice.
+    /// A manual clock that starts at `start`.
     pub fn manual_at(start: Timestamp) -> Self {
         Self::new(Some(start))
     }
@@ -47,24 +48,24 @@ impl Clock {
         }
     }
 
-    /// The present instant.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         let moved = *self.moved.borrow();
         let start = self.start.unwrap_or_else(Timestamp::now);
         start.checked_add(moved).unwrap_or(Timestamp::MAX)
     }
 
-    /// Moves the clock ahead and wakes everything that becomes due.
+    /// Moves the clock forward by `by` and runs everything that becomes due.
     ///
-    /// A system clock skips ahead by the same amount and then runs on, which is handy for content
-    /// expiry and for retries. There is no way back.
+    /// A system clock jumps forward by the same amount and then continues. This is useful for
+    /// content expiry and for retries. A clock cannot be moved back.
     pub fn advance(&self, by: Duration) {
         let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
         self.moved
             .send_modify(|moved| *moved = moved.saturating_add(by));
     }
 
-    /// Waits until the clock shows `instant`.
+    /// Waits until the clock reaches `instant`.
     pub(crate) async fn wait_until(&self, instant: Timestamp) {
         let mut moved = self.moved.subscribe();
         loop {
@@ -92,12 +93,12 @@ impl Default for Clock {
     }
 }
 
-/// `instant` plus `by`, or the end of time.
+/// Returns `instant` plus `by`, or the maximum timestamp if that overflows.
 pub(crate) fn after(instant: Timestamp, by: Duration) -> Timestamp {
     instant.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// The service's notation: UTC with seven digits of a second.
+/// Formats an instant as the service does: UTC with seven fractional digits.
 pub(crate) fn text(instant: Timestamp) -> String {
     format!("{instant:.7}")
 }
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_system_clock_skips_ahead() {
+    fn a_system_clock_jumps_forward() {
         let clock = Clock::system();
         clock.advance(Duration::from_secs(60 * 60));
         let ahead = clock.now().duration_since(Timestamp::now());
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn advancing_stops_at_the_end_of_time() {
+    fn advancing_saturates_at_the_maximum_timestamp() {
         let clock = Clock::manual();
         clock.advance(Duration::MAX);
         clock.advance(Duration::MAX);
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waiting_ends_when_the_clock_gets_there() {
+    async fn waiting_ends_when_the_clock_reaches_the_instant() {
         let clock = Clock::manual();
         let due = after(clock.now(), Duration::from_secs(10));
         let waiting = tokio::spawn({
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_system_clock_wakes_its_waiters_when_it_skips() {
+    async fn advancing_a_system_clock_wakes_its_waiters() {
         let clock = Clock::system();
         let due = after(clock.now(), Duration::from_secs(24 * 60 * 60));
         let waiting = tokio::spawn({
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn time_stamps_have_seven_digits() {
+    fn timestamps_have_seven_fractional_digits() {
         assert_eq!(text(MANUAL_START), "2026-01-01T00:00:00.0000000Z");
         let later = after(MANUAL_START, Duration::from_nanos(123_456_789));
         assert_eq!(text(later), "2026-01-01T00:00:00.1234567Z");

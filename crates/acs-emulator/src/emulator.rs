@@ -1,4 +1,4 @@
-//! Holding an emulator.
+//! The handle to a running emulator.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use crate::network::Addresses;
 use crate::participant::Participant;
 use crate::state::Shared;
 
-/// How long to wait for requests once the emulator stops.
+/// How long to wait for requests in progress when the emulator stops.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A running emulator: one Communication Services resource on loopback.
+/// A running emulator of one Communication Services resource on loopback.
 ///
-/// It stops when it is dropped. [`Emulator::shutdown`] also waits until it has stopped.
+/// Dropping it stops the emulator. [`Emulator::shutdown`] also waits until it has stopped.
 pub struct Emulator {
     shared: Arc<Shared>,
     addresses: Addresses,
@@ -35,7 +35,7 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts an emulator with the defaults.
+    /// Starts an emulator with the default settings.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl Emulator {
         Self::builder().start().await
     }
 
-    /// An emulator with settings of your own.
+    /// Returns a builder for an emulator with custom settings.
     pub fn builder() -> EmulatorBuilder {
         EmulatorBuilder::default()
     }
@@ -67,44 +67,44 @@ impl Emulator {
         }
     }
 
-    /// What clients take: `endpoint=http://127.0.0.1:PORT/;accesskey=BASE64`, with the primary key
-    /// that the emulator started with. Keys are made anew for every emulator.
+    /// The connection string for clients: `endpoint=http://127.0.0.1:PORT/;accesskey=BASE64`. It
+    /// contains the primary key that the emulator started with. Every emulator generates new keys.
     pub fn connection_string(&self) -> &str {
         &self.connection_string
     }
 
-    /// The address of the service without a slash at its end: `http://127.0.0.1:PORT`, or the one
-    /// for HTTPS if there is no other.
+    /// The endpoint of the service without a trailing slash: `http://127.0.0.1:PORT`, or the HTTPS
+    /// endpoint if plain HTTP is disabled.
     pub fn endpoint(&self) -> &str {
         &self.shared.endpoint
     }
 
-    /// The primary key that the emulator started with, in base64.
+    /// The primary access key that the emulator started with, in base64.
     pub fn access_key(&self) -> &str {
         &self.access_key
     }
 
-    /// One of the two keys as it is now, in base64.
+    /// The current value of one of the two access keys, in base64.
     pub fn current_key(&self, key: AccessKey) -> String {
         self.shared.keys.text(key)
     }
 
-    /// Makes one of the two keys anew and returns it. Requests that were signed with its old value
-    /// are denied from now on.
+    /// Regenerates one of the two access keys and returns it. Requests that are signed with the old
+    /// key are denied from then on.
     pub fn regenerate(&self, key: AccessKey) -> String {
         self.shared.keys.regenerate(key)
     }
 
-    /// A token that clients may show instead of signing with a key, for the scope
-    /// `https://communication.azure.com//.default`. It expires after `lifetime` of real time, as
-    /// signatures do.
+    /// Returns an access token that clients can use instead of an access key. Its scope is
+    /// `https://communication.azure.com//.default`. It expires after `lifetime`, which is measured
+    /// in real time, as for signatures.
     ///
-    /// The emulator is its own issuer. Programs get such tokens with any client id and secret at
-    /// `POST /{tenant}/oauth2/v2.0/token`.
+    /// The emulator issues the tokens itself. Programs can request one with any client id and
+    /// secret at `POST /{tenant}/oauth2/v2.0/token`.
     ///
     /// # Errors
     ///
-    /// [`Error::Token`] if the key for tokens could not be made.
+    /// [`Error::Token`] if the signing key cannot be generated.
     pub fn access_token(&self, lifetime: Duration) -> Result<String, Error> {
         let now = self.shared.server_time();
         self.shared.tokens.for_client("test", now, lifetime)
@@ -115,7 +115,7 @@ impl Emulator {
         self.shared.resource
     }
 
-    /// The address for plain HTTP, if there is one: `http://127.0.0.1:PORT`.
+    /// The plain HTTP endpoint, if enabled: `http://127.0.0.1:PORT`.
     pub fn http_endpoint(&self) -> Option<&str> {
         self.addresses.http.as_deref()
     }
@@ -124,30 +124,31 @@ impl Emulator {
         &self.shared
     }
 
-    /// The address for HTTPS, if there is one: `https://127.0.0.1:PORT`.
+    /// The HTTPS endpoint, if enabled: `https://127.0.0.1:PORT`.
     #[cfg(feature = "tls")]
     pub fn https_endpoint(&self) -> Option<&str> {
         self.addresses.https.as_deref()
     }
 
-    /// The certificate in PEM that clients of [`Emulator::https_endpoint`] have to trust.
+    /// The CA certificate in PEM format that clients of [`Emulator::https_endpoint`] must trust.
     #[cfg(feature = "tls")]
     pub fn ca_certificate(&self) -> Option<&str> {
         self.ca.as_deref()
     }
 
-    /// The address of the admin interface, if there is one: `http://127.0.0.1:PORT/admin`. It asks
-    /// for no signature, and is for programs of this machine: requests of web pages, for a `Host`
-    /// that is not loopback, and of the emulator itself are refused with 403. Callbacks, webhooks
-    /// and storage cannot be at its address.
+    /// The URL of the admin interface, if enabled: `http://127.0.0.1:PORT/admin`. It requires no
+    /// authentication and is for programs on this machine only. Requests from web pages, requests
+    /// with a `Host` other than loopback, and requests from the emulator itself are refused with 403.
+    /// Callbacks, webhooks and storage cannot use its address.
     ///
     /// - `GET /admin/state`: calls, recordings, documents and subscriptions.
     /// - `GET /admin/keys`, `POST /admin/keys/primary:regenerate` (or `secondary`).
     /// - `POST /admin/clock:advance` with `{"ms": 1000}`.
-    /// - `POST /admin/subscriptions` with `url` (a webhook) or `queue` (an address with a SAS, or a
-    ///   name with `connectionString`), and if wanted `schema` (`event-grid` or `cloud-events`),
-    ///   `events` (types; all unless given), `batch`, `duplicates`, `reordered`.
-    /// - `POST /admin/calls:ring` with `{"caller": "alice"}`: somebody calls the application.
+    /// - `POST /admin/subscriptions` with `url` (a webhook) or `queue` (a URL with a SAS, or a name
+    ///   with `connectionString`). Optional: `schema` (`event-grid`, the default, or
+    ///   `cloud-events`), `events` (a list of types; default: all), `batch`, `duplicates`,
+    ///   `reordered`.
+    /// - `POST /admin/calls:ring` with `{"caller": "alice"}`: calls the application.
     pub fn admin_url(&self) -> Option<&str> {
         self.addresses.admin.as_deref()
     }
@@ -158,23 +159,25 @@ impl Emulator {
     }
 
     /// Subscribes a webhook to Event Grid events: `acs.subscribe(url).await?`. Any number of
-    /// webhooks can be subscribed; each gets the events that come up from now on. Before awaiting,
-    /// [`NewSubscription`] takes the schema, the types of events and more.
+    /// webhooks can be subscribed. Each receives the events that are published after it was
+    /// subscribed. The schema, the event types and more can be set on [`NewSubscription`] before it
+    /// is awaited.
     ///
-    /// As on Azure, the webhook has to pass a handshake first. In the Event Grid schema it answers
-    /// the validation event with status 200 and `{"validationResponse": "<code>"}` within 30
-    /// seconds; for `CloudEvents` it answers `OPTIONS` with `WebHook-Allowed-Origin`.
+    /// As on Azure, the webhook must first pass a handshake. In the Event Grid schema, it must
+    /// respond to the validation event with status 200 and `{"validationResponse": "<code>"}`
+    /// within 30 seconds. For `CloudEvents`, it must respond to `OPTIONS` with
+    /// `WebHook-Allowed-Origin`.
     ///
     /// # Errors
     ///
-    /// [`Error::WebhookUrl`] unless the address is `https`, or `http` on loopback.
-    /// [`Error::Handshake`] if the webhook cannot be reached or does not answer as it has to.
+    /// [`Error::WebhookUrl`] unless the URL is `https`, or `http` on loopback. [`Error::Handshake`]
+    /// if the webhook cannot be reached or does not pass the handshake.
     pub fn subscribe(&self, url: impl AsRef<str>) -> NewSubscription<'_> {
         NewSubscription::webhook(&self.shared, url.as_ref())
     }
 
-    /// Subscribes a queue of Azure Storage to Event Grid events. It is given by its address with a
-    /// SAS that permits adding messages, `acs.subscribe_queue(url).await?`, or by its name with a
+    /// Subscribes a queue of Azure Storage to Event Grid events. The queue is given by its URL with
+    /// a SAS that permits adding messages, `acs.subscribe_queue(url).await?`, or by its name with a
     /// [connection string](NewSubscription::connection_string):
     ///
     /// ```no_run
@@ -187,27 +190,27 @@ impl Emulator {
     /// ```
     ///
     /// Each event is a message of its own: a JSON object in base64. There is no handshake, and the
-    /// queue may be created later. As on Azure, an event that the queue does not take is sent again
-    /// on the published schedule, and is dropped, with a line in the log, after 400, 403 or 413.
+    /// queue may be created later. As on Azure, an event that the queue does not accept is retried
+    /// on the published schedule. After status 400, 403 or 413 it is dropped. Both are logged.
     ///
     /// # Errors
     ///
-    /// [`Error::Queue`] if the address, name or connection string is wrong. What the storage
-    /// account says comes later, and is in the log.
+    /// [`Error::Queue`] if the URL, name or connection string is invalid. Errors of the storage
+    /// account occur later and are logged.
     pub fn subscribe_queue(&self, queue: impl AsRef<str>) -> NewSubscription<'_> {
         NewSubscription::queue(&self.shared, queue.as_ref())
     }
 
-    /// Lets somebody call the application. The event `IncomingCall` goes to the subscriptions that
-    /// ask for it, and the application may answer.
+    /// Calls the application as `caller`. The event `IncomingCall` is delivered to its subscribers,
+    /// and the application can answer the call.
     pub fn incoming_call(&self, caller: impl Into<Participant>) -> IncomingCall {
         self.shared.ring_as(caller.into())
     }
 
     /// Sets up a connected call: `acs.call(["alice", "bob"]).await`.
     ///
-    /// Everybody joins at once and speaks from then on. Before awaiting, [`NewCall::group`] and
-    /// [`NewCall::room`] give the call an id of that kind.
+    /// All participants join immediately and speak from then on. Before awaiting, use
+    /// [`NewCall::group`] or [`NewCall::room`] to make it a group or room call.
     pub fn call<P>(&self, participants: P) -> NewCall<'_>
     where
         P: IntoIterator<Item: Into<Participant>>,
@@ -216,9 +219,8 @@ impl Emulator {
         NewCall::new(&self.shared, participants)
     }
 
-    /// Stops the emulator: no more connections and no more events. Waits for up to five seconds
-    /// until the requests that are being answered are complete; those that take longer are not cut
-    /// off.
+    /// Stops the emulator: it accepts no more connections and sends no more events. Waits up to
+    /// five seconds for requests in progress. Requests that take longer are not aborted.
     pub async fn shutdown(mut self) {
         self.shared.stopped.send_replace(true);
         let deadline = tokio::time::Instant::now() + PATIENCE;

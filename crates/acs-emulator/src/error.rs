@@ -1,86 +1,89 @@
-//! What can go wrong on the emulator's own side.
+//! Errors of the emulator itself.
 
 use std::error::Error as StdError;
 use std::path::PathBuf;
 
-/// Why the emulator could not do what a test asked it for.
+/// An error of the emulator.
 ///
-/// What the emulated *service* refuses is no `Error`: its clients see it as an HTTP status.
+/// A refusal by the emulated *service* is not an `Error`. Clients see it as an HTTP status.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A port could not be opened.
     #[error("the emulator cannot listen at {address}")]
     Listen {
-        /// Where it was to be.
+        /// The address of the listener.
         address: std::net::SocketAddr,
-        /// What the system says.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// The admin interface asks for no signature, so it must not be reached from elsewhere.
-    #[error("the admin interface has to be on loopback, which {0} is not")]
+    /// The admin interface is not on loopback. It requires no authentication, so it must not be
+    /// reachable from other machines.
+    #[error("the admin interface must be on loopback, but {0} is not")]
     Admin(std::net::SocketAddr),
-    /// The certificate for HTTPS could not be made.
-    #[error("the emulator cannot make its certificate")]
+    /// The certificate for HTTPS could not be created.
+    #[error("the emulator cannot create its certificate")]
     Certificate(#[source] Box<dyn StdError + Send + Sync>),
-    /// Locations of content cannot begin with this address.
-    #[error("content cannot be at {0}: it takes an http or https address without a path")]
+    /// The URL is not a valid origin for content.
+    #[error("{0} is not a valid content origin: use an http or https URL without a path")]
     ContentUrl(String),
     /// A script could not be read.
     #[error("cannot read the script {}", path.display())]
     Script {
-        /// The file.
+        /// The path of the script.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The underlying error.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The certificate of the authority could not be written where it was wanted.
+    /// The CA certificate could not be written.
     #[error("cannot write the certificate to {}", path.display())]
     CertificateFile {
-        /// The file.
+        /// The path of the certificate.
         path: PathBuf,
-        /// Why not.
+        /// The underlying error.
         #[source]
         source: std::io::Error,
     },
     /// A token could not be signed.
     #[error("the emulator cannot sign tokens")]
     Token(#[source] Box<dyn StdError + Send + Sync>),
-    /// The client that posts events could not be set up.
-    #[error("the emulator cannot set up its webhook client")]
+    /// The HTTP client for events could not be created.
+    #[error("the emulator cannot create its webhook client")]
     WebhookClient(#[source] Box<dyn StdError + Send + Sync>),
-    /// The voice of a participant could not be read.
+    /// The audio of a participant could not be read.
     #[error("cannot read the WAV file {}", path.display())]
     AudioFile {
-        /// The file.
+        /// The path of the WAV file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The underlying error.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// Events may not be sent to this address.
+    /// Events cannot be sent to this URL.
     #[error("events cannot be sent to {url}: {reason}")]
     WebhookUrl {
-        /// The address as it was given, without what may be secret: its query and user.
+        /// The URL, without its query and user information, which may contain secrets.
         url: String,
-        /// The rule that it breaks.
+        /// The rule that the URL violates.
         reason: String,
     },
-    /// Events cannot be put into this queue.
-    #[error("events cannot be put into the queue {queue}: {reason}")]
+    /// Events cannot be added to this queue.
+    #[error("events cannot be added to the queue {queue}: {reason}")]
     Queue {
-        /// The queue as it was given, without what may be secret: its query and user.
+        /// The URL or name of the queue, without its query and user information, which may contain
+        /// secrets.
         queue: String,
-        /// The rule that it breaks.
+        /// The rule that the queue violates.
         reason: String,
     },
-    /// The webhook did not pass the validation handshake, so there is no subscription.
+    /// The webhook did not pass the validation handshake and was not subscribed.
     #[error("the webhook {url} failed the validation handshake: {reason}")]
     Handshake {
-        /// The address of the webhook, without what may be secret: its query and user.
+        /// The URL of the webhook, without its query and user information, which may contain
+        /// secrets.
         url: String,
-        /// What it answered.
+        /// What was wrong with the response.
         reason: String,
     },
 }

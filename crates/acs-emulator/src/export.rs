@@ -1,9 +1,10 @@
-//! Own storage: files and metadata are written into a container of Azure Blob Storage.
+//! Your own storage: writes files and metadata to a container of Azure Blob Storage.
 
 #[cfg(feature = "own-storage")]
 pub(crate) use blobs::export;
 
-/// Nothing is exported without the feature; a start that asks for it is refused.
+/// Without the feature, a start request that names a container is refused, so nothing is ever
+/// exported.
 #[cfg(not(feature = "own-storage"))]
 pub(crate) async fn export(
     _: &std::sync::Arc<crate::state::Shared>,
@@ -32,15 +33,15 @@ mod blobs {
     use crate::state::Shared;
     use crate::store::Signature;
 
-    /// How long one request may take. An export that hangs must not hold the event back for ever.
+    /// The timeout of one request. An export that hangs must not delay the event indefinitely.
     const PATIENCE: Duration = Duration::from_secs(60);
-    /// Large files go in blocks of this size, so that they are never in memory as a whole.
+    /// The block size for large files, so that a whole file is never in memory.
     const BLOCK: usize = 4 << 20;
 
     type Failure = Box<dyn Error + Send + Sync>;
 
-    /// Writes all files of a recording. If that fails, or nobody asked for it, the answer is
-    /// `None`, and the files stay in the service's own store.
+    /// Writes all files of a recording. Returns `None` if that fails or was not requested. The
+    /// files then stay in the service's own store.
     pub(crate) async fn export(
         shared: &Arc<Shared>,
         finished: &Finished,
@@ -63,7 +64,7 @@ mod blobs {
                     kind,
                     cause,
                     container,
-                    "own storage does not take the recording"
+                    "cannot write the recording to your own storage"
                 );
                 None
             }
@@ -86,11 +87,11 @@ mod blobs {
         for (index, chunk) in finished.chunks.iter().enumerate() {
             let document = &chunk.document;
             let id = &document.id;
-            let place = |name: &str, ending: &str| {
+            let target = |name: &str, ending: &str| {
                 below(container, &folder, &format!("{index}-{name}.{id}.{ending}"))
             };
-            let content = place(document.content_name, finished.format.name())?;
-            let metadata = place("acsmetadata", "json")?;
+            let content = target(document.content_name, finished.format.name())?;
+            let metadata = target("acsmetadata", "json")?;
             match document.streamed() {
                 Some(length) => put_blocks(shared, &content, document, length).await?,
                 None => put(shared, &content, read(shared, document).await?).await?,
@@ -105,7 +106,7 @@ mod blobs {
         Ok(locations)
     }
 
-    /// The address of a file below a container or a folder in it.
+    /// The URL of a file below a container or a folder in it.
     fn below(container: &Url, folder: &[String], name: &str) -> Result<Url, Failure> {
         let mut url = container.clone();
         url.set_query(None);
@@ -131,7 +132,7 @@ mod blobs {
         Ok(())
     }
 
-    /// Writes a file that is computed where it is read.
+    /// Uploads a file that is generated as it is read.
     async fn put_blocks(
         shared: &Shared,
         url: &Url,
@@ -150,7 +151,7 @@ mod blobs {
                 return Err("the file is shorter than it should be".into());
             }
             let size = piece.len() as u64;
-            // All ids of a blob have to be of one length.
+            // All block ids of a blob must have the same length.
             let id = format!("{:08}", ids.len()).into_bytes();
             let staging = client.stage_block(&id, size, piece.into(), None);
             tokio::time::timeout(PATIENCE, staging).await??;
@@ -166,7 +167,7 @@ mod blobs {
         Ok(())
     }
 
-    /// The block of a file from `offset` on, which is shorter at the end of the file only.
+    /// The block of a file at `offset`. Only the last block is shorter than [`BLOCK`].
     fn block(document: &Document, offset: u64) -> Bytes {
         let mut block = BytesMut::with_capacity(BLOCK);
         while block.len() < BLOCK {
@@ -185,7 +186,8 @@ mod blobs {
         signed.set_query(signature.map(Signature::query));
         let options = BlobClientOptions {
             client_options: ClientOptions {
-                // What fails once is told in the event; the service's retries are not known.
+                // No retries: a failure is reported in the event, and the retries of the service
+                // are unknown.
                 retry: RetryOptions::none(),
                 user_agent: UserAgentOptions {
                     application_id: Some(USER_AGENT.to_owned()),
@@ -197,8 +199,8 @@ mod blobs {
         Ok(BlobClient::new(signed, None, Some(options))?)
     }
 
-    /// What a log may show of a failure: its kind, if the storage's client names one, and the
-    /// innermost cause. The texts between name the address with its signature.
+    /// The parts of a failure that a log may contain: its kind, if it is an error of the storage
+    /// client, and the innermost cause. The messages in between contain the URL with its signature.
     fn shown(failure: &(dyn Error + 'static)) -> (Option<String>, String) {
         let kind = |error: &(dyn Error + 'static)| {
             let error = error.downcast_ref::<azure_core::Error>()?;
@@ -230,7 +232,7 @@ mod blobs {
         use crate::media::{Pattern, Source};
 
         #[test]
-        fn blocks_make_the_whole_and_only_the_last_is_short() {
+        fn only_the_last_block_is_short() {
             let length = 2 * BLOCK as u64 + 1_234;
             let source = Source::Pattern(Pattern::new(Bytes::from_static(b"head"), length, 7));
             let expires_at = jiff::Timestamp::MAX;
@@ -249,7 +251,7 @@ mod blobs {
         }
 
         #[tokio::test]
-        async fn logs_do_not_show_signatures() {
+        async fn logged_failures_contain_no_signatures() {
             let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             let port = taken.local_addr().unwrap().port();
             drop(taken);
@@ -262,7 +264,7 @@ mod blobs {
             let failure = put(shared.shared(), &url, Bytes::from_static(b"x"))
                 .await
                 .unwrap_err();
-            // Otherwise there would be nothing to hide.
+            // The failure itself contains the signature; otherwise this test would prove nothing.
             assert!(format!("{failure:?}").contains("secret"), "{failure:?}");
             let (kind, cause) = shown(failure.as_ref());
             assert!(kind.is_some());

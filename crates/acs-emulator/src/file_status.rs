@@ -1,4 +1,4 @@
-//! What `RecordingFileStatusUpdated` tells.
+//! The data of `RecordingFileStatusUpdated`.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(crate) struct FileStatus {
     recording_content_type: &'static str,
     recording_channel_type: &'static str,
     recording_format_type: &'static str,
-    /// Only for own storage, and the type only if the files are there.
+    /// Only for your own storage. The type is only set if the export succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     storage_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +44,7 @@ struct ChunkInfo {
     locations: Locations,
 }
 
-/// Where the parts of a chunk are.
+/// The locations of a chunk's files.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Locations {
@@ -52,13 +52,13 @@ pub(crate) struct Locations {
     pub(crate) content: String,
     #[serde(rename = "metadataLocation")]
     pub(crate) metadata: String,
-    /// Files in own storage are their owner's to delete.
+    /// Files in your own storage have no delete location.
     #[serde(rename = "deleteLocation", skip_serializing_if = "Option::is_none")]
     pub(crate) delete: Option<String>,
 }
 
 impl Locations {
-    /// The addresses in the service's own store.
+    /// The locations in the service's own store.
     pub(crate) fn of(shared: &Shared, document: &Document) -> Self {
         let object = format!("{}/v1/objects/{}", shared.hosts.content, document.id);
         Self {
@@ -69,7 +69,7 @@ impl Locations {
     }
 }
 
-/// Brings the files to where the application wants to have them, and tells where they are.
+/// Writes the files to the storage that the application chose, and returns the data of the event.
 pub(crate) async fn settle(shared: &Arc<Shared>, finished: &Finished) -> FileStatus {
     let exported = crate::export::export(shared, finished).await;
     let own = finished.storage.as_ref().map(|_| exported.is_some());

@@ -1,4 +1,4 @@
-//! What happens in calls, whoever causes it: a request, the script, or time.
+//! Changes to calls, whether they are caused by a request, the script or time.
 
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ use crate::script::{Deed, ScriptStep, is_spoken};
 use crate::state::{Shared, World};
 
 const BY_APPLICATION: Outcome = Outcome(200, 7000, "The application has ended the call.");
-const BY_OTHERS: Outcome = Outcome(200, 0, "The call is over.");
+const BY_OTHERS: Outcome = Outcome(200, 0, "The call has ended.");
 
 impl World {
-    /// Lets the application into a call.
+    /// Connects the application to a call.
     pub(crate) fn connect(&mut self, call: CallKey, terms: Terms, at: Timestamp) -> String {
         let connection = self.calls.connect(call, terms, at);
         let step = Step::Established {
@@ -33,7 +33,7 @@ impl World {
         connection
     }
 
-    /// Lets somebody into a call.
+    /// Adds a participant to a call.
     pub(crate) fn join(
         &mut self,
         call: CallKey,
@@ -52,7 +52,7 @@ impl World {
 }
 
 impl Shared {
-    /// Does what is due.
+    /// Runs a step that is due.
     pub(crate) fn perform(&self, world: &mut World, at: Timestamp, step: Step) {
         match step {
             Step::Established { call, connection } => {
@@ -78,7 +78,7 @@ impl Shared {
         }
     }
 
-    /// Makes a call, which lasts until everybody has left.
+    /// Creates a call, which lasts until all participants have left.
     pub(crate) fn create_call(
         &self,
         world: &mut World,
@@ -95,7 +95,7 @@ impl Shared {
         key
     }
 
-    /// Puts somebody out of a call, which may end it.
+    /// Removes a participant from a call, which may end the call.
     pub(crate) fn leave(
         &self,
         world: &mut World,
@@ -127,7 +127,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Closes one connection. The call ends with it unless two others go on talking.
+    /// Closes a connection. This ends the call unless two other participants remain.
     pub(crate) fn hang_up(
         &self,
         world: &mut World,
@@ -139,12 +139,13 @@ impl Shared {
         if over {
             self.end_call(world, call, at);
         }
-        // The last that the connection is told; a recording that ends with the call comes before.
+        // This is the last callback to the connection. The end of a recording is reported before
+        // it.
         self.disconnected(world, call, connection, BY_APPLICATION, at);
         Ok(world.calls.get(call).correlation_id)
     }
 
-    /// Ends a call for everybody at the wish of the application.
+    /// Ends a call for everybody at the application's request.
     pub(crate) fn terminate(
         &self,
         world: &mut World,
@@ -156,7 +157,7 @@ impl Shared {
         Ok(world.calls.get(call).correlation_id)
     }
 
-    /// Ends a call for everybody, and with it its recording. Doing it again changes nothing.
+    /// Ends a call and its recording for everybody. Calling this again has no effect.
     pub(crate) fn end_call(&self, world: &mut World, call: CallKey, at: Timestamp) {
         self.over(world, call, BY_OTHERS, at);
     }
@@ -170,7 +171,7 @@ impl Shared {
         let server_call = world.calls.get(call).server_call_id.as_str();
         tracing::info!(server_call, "call ended");
         if let Some(id) = world.recordings.of_call(call) {
-            // It is there, so it can be ended.
+            // The recording exists, so this cannot fail.
             let _ = self.end_recording(world, &id, EndReason::CallEnded, at);
         }
         for connection in open {
@@ -206,7 +207,7 @@ impl Shared {
         Ok(world.calls.get(call).correlation_id)
     }
 
-    /// Pauses or resumes a recording. Doing it twice changes nothing.
+    /// Pauses or resumes a recording. Repeating it has no effect.
     pub(crate) fn switch_recording(
         &self,
         world: &mut World,
@@ -226,7 +227,7 @@ impl Shared {
 
     fn established(&self, world: &mut World, call: CallKey, connection: &str, at: Timestamp) {
         if world.calls.connection(connection).is_err() {
-            return; // hung up before
+            return; // closed before it was established
         }
         tracing::info!(connection, "call connected");
         let context = |one: &Connection| json!({"operationContext": one.terms.context});
@@ -243,7 +244,7 @@ impl Shared {
         }
     }
 
-    /// Puts the steps of a call that has just begun into the agenda.
+    /// Schedules the script steps of a call that has just begun.
     pub(crate) fn started(&self, world: &mut World, call: CallKey, at: Timestamp) {
         self.call_event(world, call, "CallStarted", None, at);
         for step in std::mem::take(&mut world.calls.get_mut(call).script) {
@@ -263,9 +264,9 @@ impl Shared {
     ) {
         let state = world.calls.get(call);
         if state.is_over() || !state.present(at).any(|member| member.raw_id == raw_id) {
-            return; // over, or removed before joining
+            return; // the call has ended, or the participant was removed before joining
         }
-        // Somebody who is invited while in the call joins no second time.
+        // A participant who is already in the call does not join again.
         let joined = world.calls.get_mut(call).announce(raw_id);
         if joined {
             tracing::info!(who = raw_id, "participant joined");
@@ -284,7 +285,7 @@ impl Shared {
         }
     }
 
-    /// Mutes people, all of them or none.
+    /// Mutes all of the given participants, or none if one is unknown.
     pub(crate) fn mute(
         &self,
         world: &mut World,
@@ -327,11 +328,11 @@ impl Shared {
             }
         };
         if outcome.is_err() {
-            tracing::warn!(?deed, "the script cannot be followed");
+            tracing::warn!(?deed, "cannot perform a step of the script");
         }
     }
 
-    /// The raw id of somebody in a script.
+    /// The raw id of a person that a script names.
     fn person(&self, world: &mut World, call: CallKey, who: &str) -> String {
         let number = who.strip_prefix('#').and_then(|number| number.parse().ok());
         let member = number.and_then(|number: usize| {

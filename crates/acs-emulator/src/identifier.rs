@@ -1,4 +1,4 @@
-//! Identifiers of participants: raw ids and the objects that requests and answers carry.
+//! Identifiers of participants: raw ids, and the objects in requests and responses.
 
 use acs_call_automation::types::{
     CommunicationCloudEnvironmentModel as Cloud, CommunicationIdentifierModel,
@@ -9,7 +9,7 @@ use acs_call_automation::types::{
 
 use crate::refusal::Refusal;
 
-/// The raw id of an identifier in a request, which may be given in full or by its parts.
+/// The raw id of an identifier in a request, which may contain the raw id itself or its parts.
 pub(crate) fn raw_id(identifier: &CommunicationIdentifierModel) -> Result<String, Refusal> {
     check_values(identifier)?;
     let raw_id = if let Some(raw_id) = &identifier.raw_id {
@@ -55,10 +55,10 @@ pub(crate) fn raw_id(identifier: &CommunicationIdentifierModel) -> Result<String
     }
 }
 
-/// Refuses values that are not in the published lists, and several identifiers in one.
+/// Refuses values outside of the published lists, and identifiers of several kinds.
 fn check_values(identifier: &CommunicationIdentifierModel) -> Result<(), Refusal> {
     if let Some(Kind::UnknownValue(kind)) = &identifier.kind {
-        let message = format!("'{kind}' is no kind of identifier.");
+        let message = format!("'{kind}' is not a known kind of identifier.");
         return Err(Refusal::argument(message));
     }
     let user = identifier.microsoft_teams_user.as_ref();
@@ -71,7 +71,9 @@ fn check_values(identifier: &CommunicationIdentifierModel) -> Result<(), Refusal
     ];
     for cloud in clouds.into_iter().flatten() {
         if let Cloud::UnknownValue(cloud) = cloud {
-            return Err(Refusal::argument(format!("'{cloud}' is no cloud.")));
+            return Err(Refusal::argument(format!(
+                "'{cloud}' is not a known cloud."
+            )));
         }
     }
     let parts = [
@@ -82,13 +84,13 @@ fn check_values(identifier: &CommunicationIdentifierModel) -> Result<(), Refusal
         extension.is_some(),
     ];
     if parts.into_iter().filter(|given| *given).count() > 1 {
-        let message = "An identifier has one of its kinds only.";
+        let message = "An identifier must have exactly one kind.";
         return Err(Refusal::argument(message));
     }
     Ok(())
 }
 
-/// Whether `text` has the form of a raw id.
+/// Whether `text` has the format of a raw id.
 pub(crate) fn is_raw_id(text: &str) -> bool {
     ["4:", "8:", "28:"].iter().any(|kind| {
         text.strip_prefix(kind)
@@ -96,7 +98,7 @@ pub(crate) fn is_raw_id(text: &str) -> bool {
     })
 }
 
-/// The identifier as the service writes it into answers: kind, raw id and parts.
+/// The identifier as it appears in responses: kind, raw id and parts.
 pub(crate) fn model(raw_id: &str) -> CommunicationIdentifierModel {
     let model = CommunicationIdentifierModel::default().raw_id(raw_id);
     if let Some(number) = raw_id.strip_prefix("4:") {
@@ -139,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identifiers_survive_the_way_through_their_parts() {
+    fn raw_ids_can_be_rebuilt_from_their_parts() {
         for id in [
             "8:acs:d9ffb7a4-2f5e-4f0e-9a2e-0c6ad1ddd5d1_00000018-7a31-4bb2-8f1d-3e3a0d00a1b2",
             "4:+4930123456",
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_identifies_nobody_is_refused() {
+    fn malformed_raw_ids_are_refused() {
         for id in ["", "alice", "8:", "8:acs: ", "9:acs:x"] {
             let identifier = CommunicationIdentifierModel::default().raw_id(id);
             assert!(raw_id(&identifier).is_err(), "{id}");
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn values_outside_of_the_lists_are_refused() {
+    fn unknown_and_ambiguous_values_are_refused() {
         let user = model("8:acs:a");
         let mut kind = user.clone();
         kind.kind = Some(Kind::UnknownValue("robot".to_owned()));

@@ -1,4 +1,4 @@
-//! Ids in the forms that the service uses.
+//! Ids in the formats that the service uses.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,26 +7,25 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use uuid::{Builder, Uuid};
 
-/// The conversation service that real ids of calls point to.
+/// The conversation service that the ids of real calls refer to.
 const CONVERSATION: &str =
     "https://api.flightproxy.skype.com/api/v2/cp/conv-emulator-01-aks.conv.skype.com/conv/";
 
 /// Ticks of 100 ns between 0001-01-01 and 1970-01-01.
 const TICKS_TO_UNIX_EPOCH: i128 = 621_355_968_000_000_000;
 
-/// Where ids come from once a program has set a seed.
+/// The source of ids after a seed has been set.
 static SEEDED: Mutex<Option<fastrand::Rng>> = Mutex::new(None);
 
-/// Makes ids and access keys the same on every run of a program that does the same in the same
-/// order. What is of no consequence stays random, such as ids of events and traces.
-///
-/// It holds for all emulators of the process that start afterwards, so it is for programs with one
-/// emulator and not for tests that run beside each other.
+/// Makes ids and access keys reproducible: a program that makes the same calls in the same order
+/// gets the same ids on every run. Ids of events and traces stay random.
+/// The seed applies to all emulators in the process that are started afterwards. It is meant for
+/// programs with one emulator, not for tests that run concurrently.
 pub fn seed_ids(seed: u64) {
     *SEEDED.lock().unwrap_or_else(PoisonError::into_inner) = Some(fastrand::Rng::with_seed(seed));
 }
 
-/// A new id of something that lasts.
+/// A new id for an object that lasts.
 pub(crate) fn fresh() -> Uuid {
     let mut seeded = SEEDED.lock().unwrap_or_else(PoisonError::into_inner);
     match seeded.as_mut() {
@@ -39,13 +38,13 @@ pub(crate) fn guid() -> String {
     fresh().to_string()
 }
 
-/// An id of no consequence.
+/// A random id that does not depend on the seed, for events and traces.
 pub(crate) fn passing() -> String {
     Uuid::new_v4().to_string()
 }
 
-/// The id of a call: base64 of a URL. As in real ids there is a `/` in it and an `=` at its end,
-/// which is what clients stumble over.
+/// The id of a call: base64 of a URL. Like real ids, it contains a `/` and ends in `=`, which
+/// clients must handle correctly.
 pub(crate) fn server_call_id(now: Timestamp) -> String {
     let conversation = URL_SAFE_NO_PAD.encode(fresh());
     let ticks = now.as_nanosecond() / 100 + TICKS_TO_UNIX_EPOCH;
@@ -54,14 +53,15 @@ pub(crate) fn server_call_id(now: Timestamp) -> String {
     ))
 }
 
-/// Whether `id` can be the id of some call.
+/// Whether `id` has the format of a call id.
 pub(crate) fn is_server_call_id(id: &str) -> bool {
     STANDARD
         .decode(id)
         .is_ok_and(|url| url.starts_with(b"https://") && url.is_ascii())
 }
 
-/// The id of a recording, which names the connection that records and the recording itself.
+/// The id of a recording. It contains the id of the recorder's connection and that of the
+/// recording.
 pub(crate) fn recording_id(endpoint: &str) -> String {
     let resource = guid();
     URL_SAFE_NO_PAD.encode(format!(
@@ -69,12 +69,12 @@ pub(crate) fn recording_id(endpoint: &str) -> String {
     ))
 }
 
-/// The id of one stored chunk.
+/// The id of a stored chunk.
 pub(crate) fn document_id() -> String {
     format!("0-weu-d1-{}", fresh().simple())
 }
 
-/// Whether `id` can be the id of some stored chunk.
+/// Whether `id` has the format of a chunk id.
 pub(crate) fn is_document_id(id: &str) -> bool {
     let mut parts = id.splitn(4, '-');
     let (Some("0"), Some(region), Some(deployment), Some(object)) =
@@ -98,7 +98,7 @@ pub(crate) fn user(resource: Uuid) -> String {
     format!("8:acs:{resource}_{}", fresh())
 }
 
-/// A trace id as the content store sends it with some answers.
+/// A trace id, which the content store includes in some responses.
 pub(crate) fn content_trace() -> String {
     format!("{}.0", STANDARD.encode(Uuid::new_v4()))
 }
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_of_calls_are_padded_base64_of_a_url() {
+    fn call_ids_are_padded_base64_of_a_url() {
         let id = server_call_id(Timestamp::constant(1_767_225_600, 0));
         assert!(is_server_call_id(&id));
         assert!(id.ends_with('=') && id.contains('/'), "{id}");
@@ -118,14 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn other_text_is_no_id_of_a_call() {
+    fn other_text_is_not_a_call_id() {
         for text in ["", "sc", "1f0ac1c5-9f4e-4c56-9e3c-0a3d3c1f8d11", "Zm9v"] {
             assert!(!is_server_call_id(text), "{text}");
         }
     }
 
     #[test]
-    fn ids_of_recordings_name_their_endpoint() {
+    fn recording_ids_contain_their_endpoint() {
         let endpoint = guid();
         let id = recording_id(&endpoint);
         assert_eq!(id.len(), 162);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn document_ids_are_told_from_other_text() {
+    fn other_text_is_not_a_document_id() {
         assert!(is_document_id(&document_id()));
         for text in [
             "",

@@ -1,4 +1,4 @@
-//! Calls that others make: to the application, or among themselves as the script says.
+//! Calls that are not made by the application: calls to the application, and calls of a script.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +19,15 @@ use crate::participant::Participant;
 use crate::refusal::Refusal;
 use crate::state::{Shared, World};
 
-/// A call that rings.
+/// A ringing call.
 pub(crate) struct Incoming {
     call: CallKey,
     callers: Vec<(String, Option<Arc<Voice>>)>,
     answered: bool,
 }
 
-/// A call to the application, from [`Emulator::incoming_call`](crate::Emulator::incoming_call).
+/// A call to the application. Created by
+/// [`Emulator::incoming_call`](crate::Emulator::incoming_call).
 #[derive(Clone, Debug)]
 pub struct IncomingCall {
     context: String,
@@ -34,19 +35,19 @@ pub struct IncomingCall {
 }
 
 impl IncomingCall {
-    /// What the application answers the call with.
+    /// The `incomingCallContext` with which the application answers the call.
     pub fn context(&self) -> &str {
         &self.context
     }
 
-    /// The id of the call, also once it is answered.
+    /// The server call id. It stays the same after the call is answered.
     pub fn server_call_id(&self) -> &str {
         &self.server_call_id
     }
 }
 
 impl Shared {
-    /// Puts the calls of the script into the agenda.
+    /// Schedules the calls of the script.
     pub(crate) fn begin_script(&self) {
         let mut world = self.world();
         let now = world.now;
@@ -82,7 +83,7 @@ impl Shared {
         self.started(world, call, at);
     }
 
-    /// Lets somebody call the application now.
+    /// Calls the application.
     pub(crate) fn ring_as(&self, caller: Participant) -> IncomingCall {
         let mut world = self.world();
         let now = world.now;
@@ -131,7 +132,8 @@ impl Shared {
         context
     }
 
-    /// Answers a call that rings, once. `None` if `context` belongs to none.
+    /// Answers a ringing call. A call can be answered once. Returns `None` if no ringing call has
+    /// this `context`.
     pub(crate) fn pick_up(&self, context: &str, terms: &Terms) -> Result<Option<String>, Refusal> {
         let mut world = self.world();
         let Some(incoming) = world.incoming.get_mut(context) else {

@@ -8,16 +8,16 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::ids;
 
-/// One of the two access keys of a resource. Both are good at any time.
+/// One of the two access keys of a resource. Both are always valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessKey {
-    /// The key of [`Emulator::connection_string`](crate::Emulator::connection_string).
+    /// The key in [`Emulator::connection_string`](crate::Emulator::connection_string).
     Primary,
-    /// The key that clients move to before the primary one is made anew.
+    /// The key that clients use while the primary key is regenerated.
     Secondary,
 }
 
-/// The keys that sign requests at present.
+/// The current access keys.
 pub(crate) struct Keys(RwLock<[Vec<u8>; 2]>);
 
 impl Keys {
@@ -25,12 +25,12 @@ impl Keys {
         Self(RwLock::new([random(), random()]))
     }
 
-    /// The key in base64, as clients get it.
+    /// The key in base64, as clients use it.
     pub(crate) fn text(&self, key: AccessKey) -> String {
         STANDARD.encode(&self.read()[index(key)])
     }
 
-    /// Replaces a key. What is signed with the old one is denied from now on.
+    /// Replaces a key. Requests that are signed with the old key are denied from then on.
     pub(crate) fn regenerate(&self, key: AccessKey) -> String {
         let fresh = random();
         let text = STANDARD.encode(&fresh);

@@ -1,4 +1,4 @@
-//! Recordings that were never made: files of any size for tests of downloads.
+//! Generated recordings of any size, for tests of downloads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,24 +16,24 @@ use crate::media::{Document, Format, Pattern, SAMPLE_RATE, Source, Span, wav_hea
 use crate::metadata::{self, Facts};
 use crate::recordings::{EndReason, Finished};
 
-/// Size of the smallest file that can be asked for.
+/// The minimum file size.
 const SMALLEST: u64 = 80;
 
-/// A recording to be put into the store: WAV files full of noise that is computed where it is
-/// read, so that tens of GiB take neither disk nor memory.
+/// A recording to add to the store. Its files are WAV files with noise that is generated as it is
+/// read, so that tens of GiB need neither disk space nor memory.
 ///
-/// The noise depends on the seed, the number of the chunk, and the place in the file. Files of
-/// more than 4 GiB are of the RF64 kind.
+/// The noise depends on the seed, the index of the chunk and the position in the file. Files larger
+/// than 4 GiB use the RF64 format.
 #[derive(Clone, Debug)]
-#[must_use = "a recording is not there until it is added"]
+#[must_use = "a recording is only stored when it is added"]
 pub struct LargeRecording {
     chunks: Vec<u64>,
     seed: u64,
 }
 
 impl LargeRecording {
-    /// A recording in one file of so many bytes. Fewer than 80 become 80, and an odd number one
-    /// less.
+    /// A recording in one file of `bytes` bytes. The minimum size is 80. An odd size is rounded
+    /// down.
     pub fn new(bytes: u64) -> Self {
         Self {
             chunks: vec![bytes],
@@ -41,13 +41,13 @@ impl LargeRecording {
         }
     }
 
-    /// Adds another chunk of so many bytes.
+    /// Adds another chunk of `bytes` bytes, with the same rules for its size.
     pub fn chunk(mut self, bytes: u64) -> Self {
         self.chunks.push(bytes);
         self
     }
 
-    /// What the noise depends on. The default is 0.
+    /// The seed of the noise. The default is 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
@@ -67,7 +67,7 @@ impl StoredRecording {
         &self.recording_id
     }
 
-    /// Its files, in order.
+    /// The files of the recording, in order.
     pub fn chunks(&self) -> &[StoredChunk] {
         &self.chunks
     }
@@ -82,22 +82,22 @@ pub struct StoredChunk {
 }
 
 impl StoredChunk {
-    /// The id of the document.
+    /// The document id.
     pub fn document_id(&self) -> &str {
         &self.document.id
     }
 
-    /// Where the media are.
+    /// The location of the media.
     pub fn content_location(&self) -> &str {
         &self.locations.content
     }
 
-    /// Where the metadata document is.
+    /// The location of the metadata document.
     pub fn metadata_location(&self) -> &str {
         &self.locations.metadata
     }
 
-    /// What to delete.
+    /// The location for deleting the file.
     pub fn delete_location(&self) -> &str {
         self.locations.delete.as_deref().unwrap_or_default()
     }
@@ -108,17 +108,20 @@ impl StoredChunk {
         self.length
     }
 
-    /// What the file has from `offset` on: at least one byte unless that is its end, and at most
-    /// `limit`. This is what a download is compared with, piece by piece.
+    /// The content of the file from `offset` on: at most `limit` bytes, and at least one byte
+    /// unless `offset` is at or after the end. Tests compare a download with it, piece by piece.
     pub fn read(&self, offset: u64, limit: usize) -> Bytes {
         self.document.read(offset, limit)
     }
 }
 
 impl Emulator {
-    /// Puts a recording into the store as if it had just been stopped: subscribed webhooks get
-    /// the event, and its content expires after the retention time.
-    #[allow(clippy::needless_pass_by_value, reason = "it is made to be added")]
+    /// Adds a recording to the store as if it had just been stopped: subscribers receive the event,
+    /// and the content expires after the retention time.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "the recording is consumed by adding it"
+    )]
     pub fn add_recording(&self, recording: LargeRecording) -> StoredRecording {
         let shared = self.shared();
         let now = shared.now();
@@ -196,14 +199,14 @@ impl Emulator {
 
 fn pattern(bytes: u64, seed: u64, index: u64) -> Pattern {
     let bytes = bytes.max(SMALLEST) & !1;
-    // Just above 4 GiB the longer header would leave so little data that it need not be longer;
-    // a few bytes behind the data do no harm.
+    // Just above 4 GiB, the longer header would leave so little data that the short one would do. A
+    // few bytes more after the data are harmless.
     let longest = wav_header(bytes - 44, 1).len() as u64;
     let header = wav_header(bytes - longest, 1);
     Pattern::new(header, bytes, seed ^ index.rotate_left(32))
 }
 
-/// How long the noise is.
+/// The duration of the noise.
 fn sound(pattern: &Pattern) -> Duration {
     let frames = pattern.noise_length() / 2;
     Duration::from_nanos(frames.saturating_mul(1_000_000_000 / u64::from(SAMPLE_RATE)))

@@ -1,8 +1,8 @@
-//! A local Azure Communication Services for tests: calls, recordings, content and events on
-//! loopback, over real HTTP and with real signatures.
+//! A local emulator of Azure Communication Services for tests: calls, recordings, content and
+//! events on loopback, over real HTTP and with real signatures.
 //!
-//! An [`Emulator`] is one Communication Services resource with an access key. Point any client at
-//! its connection string:
+//! An [`Emulator`] is one Communication Services resource with its own access keys. Clients connect
+//! to it with its connection string:
 //!
 //! ```
 //! use std::time::Duration;
@@ -13,7 +13,7 @@
 //! let acs = Emulator::builder().clock(Clock::manual()).start().await?;
 //! let call = acs.call(["alice", "bob"]).await;
 //! println!("record {} with {}", call.server_call_id(), acs.connection_string());
-//! acs.clock().advance(Duration::from_secs(60)); // a minute of sound, at once
+//! acs.clock().advance(Duration::from_secs(60)); // one minute of audio, immediately
 //! call.hang_up();
 //! # acs.shutdown().await;
 //! # Ok(())
@@ -22,54 +22,53 @@
 //!
 //! # What it does
 //!
-//! - **Recordings**: start, state, pause, resume, stop, with the statuses and error codes of the
-//!   service. A recording answers `inactive` at first and turns active after the start delay.
-//! - **Calls**: create, answer, connect, state, hang up, terminate; participants list, get, add,
-//!   remove, mute. Whoever is called or added connects after the connect delay, and whoever is in
-//!   the call speaks, unless a [`Script`] says who joins, speaks and leaves when. Somebody can
-//!   [call the application](Emulator::incoming_call). All other published operations answer 501.
-//! - **Media**: all four kinds that the service makes, of exactly the time during which the
-//!   recording was active; see below. Each participant speaks a test tone or the content of a WAV
-//!   file, whether recorded or not: what is said during a pause is missing in the file. Long
-//!   recordings consist of [chunks](EmulatorBuilder::chunk_duration), and recordings of
-//!   [any size](LargeRecording) can be put into the store without taking up memory.
-//! - **Content**: media with ranges, metadata and delete on the addresses that the event tells,
-//!   signed for the resource's host in `x-ms-host`, if wanted behind a
-//!   [redirect](EmulatorBuilder::redirect_content).
-//! - **Own storage**, with the feature `own-storage`: files are written into a container of Azure
-//!   Blob Storage, such as one of Azurite, with a
-//!   [shared access signature](EmulatorBuilder::storage_sas).
-//! - **[Faults](Fault)** on demand: statuses, delays, silence, lost connections, broken bodies,
+//! - **Recordings**: start, state, pause, resume and stop, with the statuses and error codes of the
+//!   service. A recording is `inactive` at first and becomes active after the start delay.
+//! - **Calls**: create, answer, connect, state, hang up and terminate; list, get, add, remove and
+//!   mute participants. Participants who are called or added connect after the connect delay and
+//!   then speak, unless a [`Script`] defines who joins, speaks and leaves, and when. A test can
+//!   [call the application](Emulator::incoming_call). All other published operations return 501.
+//! - **Media**: all four formats of the service. The length of a file is exactly the time during
+//!   which the recording was active; see below. Each participant speaks a test tone or the content
+//!   of a WAV file, whether or not it is being recorded: what is said during a pause is missing in
+//!   the file. Long recordings consist of [chunks](EmulatorBuilder::chunk_duration). Recordings of
+//!   [any size](LargeRecording) can be added to the store without using memory for them.
+//! - **Content**: media with ranges, metadata, and deletion at the locations in the event. Requests
+//!   are signed for the host of the resource, which is in `x-ms-host`. Optionally, content is
+//!   behind a [redirect](EmulatorBuilder::redirect_content).
+//! - **Your own storage** (feature `own-storage`): exports files to a container of Azure Blob
+//!   Storage or Azurite, with a [shared access signature](EmulatorBuilder::storage_sas).
+//! - **[Faults](Fault)**: statuses, delays, missing responses, lost connections, broken bodies and
 //!   changed content, from Rust or over the admin interface.
-//! - **Events**: Event Grid to [webhooks](Emulator::subscribe), with their handshakes, and to
-//!   [queues of Azure Storage](Emulator::subscribe_queue), in both schemas, with the published retry
-//!   schedule, if wanted in batches, twice, or in another order: `RecordingFileStatusUpdated`,
-//!   `IncomingCall`, `CallStarted`, `CallEnded`, `CallParticipantAdded` and
-//!   `CallParticipantRemoved`.
+//! - **Events**: Event Grid events to [webhooks](Emulator::subscribe), with their handshakes, and
+//!   to [queues of Azure Storage](Emulator::subscribe_queue), in both schemas, with the published
+//!   retry schedule. Optionally, events are batched, duplicated or reordered. The event types are
+//!   `RecordingFileStatusUpdated`, `IncomingCall`, `CallStarted`, `CallEnded`,
+//!   `CallParticipantAdded` and `CallParticipantRemoved`.
 //! - **Callbacks** to `callbackUri`, `operationCallbackUri` and `recordingStateCallbackUri`, each
-//!   with an RS256 token of five minutes. Their keys are below
-//!   `/calling/.well-known/acsopenidconfiguration`, the audience is [`Emulator::resource_id`].
-//! - **Authentication**: HMAC-SHA256 with either of [two keys](AccessKey), or a
-//!   [token](Emulator::access_token) of the emulator's own issuer. Requests for content may be
-//!   signed in each of the forms of the official SDKs, and in no other.
+//!   with an RS256 token that is valid for five minutes. The discovery document for the keys is at
+//!   `/calling/.well-known/acsopenidconfiguration`. The audience is [`Emulator::resource_id`].
+//! - **Authentication**: HMAC-SHA256 with either of [two keys](AccessKey), or an [access
+//!   token](Emulator::access_token) that the emulator has issued. Requests for content may be
+//!   signed in each of the ways of the official SDKs, and in no other way.
 //!
-//! Time is a [`Clock`] that tests can hold and move, so that no test has to sleep.
+//! Time is a [`Clock`] that tests can stop and advance, so that no test has to sleep.
 //!
 //! # As a program
 //!
-//! `cargo install acs-emulator --features cli` gives the program `acs-emulator`. When it is ready
-//! it prints one line of JSON with its connection strings; `--help` lists its options. Another
-//! program can offer the same options with the module `cli`. The official SDKs insist on HTTPS, and
-//! on certain hosts for content:
+//! `cargo install acs-emulator --features cli` installs the program `acs-emulator`. When it is
+//! ready, it prints one line of JSON with its connection strings. `--help` lists its options. Other
+//! programs can include the same options with the module `cli`. The official SDKs require HTTPS,
+//! and certain host names for content:
 //!
 //! ```text
 //! acs-emulator --https 127.0.0.1:0 --ca-out ca.pem \
 //!     --host-name eu-storage.asm.skype.com --content-origin https://eu-storage.asm.skype.com:0
 //! ```
 //!
-//! Clients have to trust `ca.pem` (`NODE_EXTRA_CA_CERTS`, or `connection_verify` in Python), and to
-//! resolve that name to loopback. The same is there in Rust with the feature `tls`, which also lets
-//! events go to `https` addresses.
+//! Clients must trust `ca.pem` (`NODE_EXTRA_CA_CERTS`, or `connection_verify` in Python) and
+//! resolve that name to loopback. In Rust, the feature `tls` provides the same. It also enables the
+//! delivery of events to `https` URLs.
 //!
 //! # Media
 //!
@@ -80,46 +79,53 @@
 //! | `audio`, `mixed`, `wav` | 16-bit PCM of 16 kHz, one channel |
 //! | `audio`, `unmixed`, `wav` | the same with up to five channels |
 //!
-//! Nothing is linked that is not permissively licensed. MP3 is encoded by `rusty_mp3` (Apache-2.0)
-//! and AAC by `syom` (MIT), both in Rust and without dependencies; LAME, Shine and the FDK are
-//! under other terms. H.264 is written by the emulator itself: a mosaic of single colours needs so
-//! little of the standard that an hour of it takes a few megabytes, where an encoder for real
-//! pictures would cost a C++ compiler and minutes of computing. The service gives sound in `mp4`
-//! 128 kbit/s, which is more than AAC has for one channel of 16 kHz. Some countries have patents
-//! on AAC and H.264; whoever ships programs with these encoders should know.
+//! All linked code has permissive licences. MP3 is encoded by `rusty_mp3` (Apache-2.0) and AAC by
+//! `syom` (MIT), both written in Rust without dependencies; the licences of LAME, Shine and FDK AAC
+//! are more restrictive. The emulator encodes H.264 itself: the video is a mosaic of single
+//! colours, which needs only a small part of the standard and takes a few megabytes per hour. An
+//! encoder for real video would require a C++ compiler and minutes of computing time. The service's
+//! audio in `mp4` has 128 kbit/s, which is more than AAC allows for one channel of 16 kHz. AAC and
+//! H.264 are patented in some countries; consider this before you ship a program that contains
+//! these encoders.
 //!
 //! # Speed
 //!
-//! `cargo bench -p acs-emulator` measures. On two cores of a busy machine content came at 0.9 of
-//! the rate of a hyper server that does nothing else, at 2 to 6 GB/s; ten thousand ended recordings
-//! took 60 MB, and one of 40 GiB took one.
+//! Measure with `cargo bench -p acs-emulator`. On a busy machine with two cores, content was served
+//! at 2 to 6 GB/s, which is 0.9 of the rate of a hyper server that does nothing else. Ten thousand
+//! ended recordings used 60 MB of memory, and one recording of 40 GiB used 1 MB.
 //!
 //! # Where it differs from the service
 //!
-//! - Videos show a test card with a clock, and no participants.
-//! - Answering works with any `incomingCallContext`: one that belongs to no call that rings makes a
-//!   call with one caller.
-//! - A callback that is not accepted is not sent again. `CreateCallFailed`, `AnswerFailed` and
-//!   their like do not come up, since everybody picks up.
-//! - The handshake of Event Grid cannot be completed later by `validationUrl`, nor the one of
-//!   `CloudEvents` by `WebHook-Request-Callback`.
-//! - What a script lets happen at a time has happened by then, however far the clock jumps; the
-//!   requests of a client come when they come.
-//! - A file is computed when it is first read. That takes a moment for `mp3` and `mp4`, and a long
-//!   one where the encoders are built without optimisation: `[profile.dev.package]` with
-//!   `rusty_mp3.opt-level = 3` and `syom.opt-level = 3` helps.
-//! - Own storage needs a shared access signature, where the service uses a managed identity.
-//! - The files of an export that succeeded are gone from the emulator's own store; if it fails, the
-//!   event points there, and the files stay for the retention time.
+//! - Videos show a test card with a clock instead of the participants.
+//! - Answering succeeds with any `incomingCallContext`. If no ringing call has this context, a call
+//!   with one caller is created.
+//! - A callback that is not accepted is not retried. `CreateCallFailed`, `AnswerFailed` and similar
+//!   callbacks are never sent, because all calls are answered.
+//! - The Event Grid handshake cannot be completed later with `validationUrl`, nor the `CloudEvents`
+//!   handshake with `WebHook-Request-Callback`.
+//! - Steps of a script always run at their scheduled time, however far the clock is advanced.
+//!   Requests from a client are processed when they arrive.
+//! - A file is encoded when it is first read. This takes a moment for `mp3` and `mp4`, and much
+//!   longer if the encoders are built without optimisation. Setting `rusty_mp3.opt-level = 3` and
+//!   `syom.opt-level = 3` in `[profile.dev.package]` helps.
+//! - Your own storage requires a shared access signature; the service uses a managed identity.
+//! - After a successful export, the emulator deletes the files from its own store. If an export
+//!   fails, the event contains the locations in that store, and the files stay there for the
+//!   retention time.
 //!
-//! Some answers of the service are not known, and the emulator's are a choice: pausing twice and
-//! resuming twice is accepted; a second recording of a call is refused with code 8559; a stopped
-//! recording's event has the reason `SessionStillOngoing`, one whose call ended `CallEnded`; a
-//! pause that lasts until the end is listed in the metadata; a recording without a single sample
-//! leaves no file and sends no event; the application's hanging up ends the call unless two others
-//! are in it; a muted participant is silent in the recording; a token that is not valid is refused
-//! with code 7501; a recording whose call is over before the recorder has joined is told as
-//! `StartRecordingFailed`; the callback about its state comes once more when it stops.
+//! Some responses of the service are not known. The emulator makes these choices:
+//!
+//! - Pausing or resuming twice is accepted.
+//! - A second recording of a call is refused with code 8559.
+//! - The event of a stopped recording has the reason `SessionStillOngoing`; if the call ended, the
+//!   reason is `CallEnded`.
+//! - A pause that lasts until the end is listed in the metadata.
+//! - A recording without a single sample has no file and no event.
+//! - When the application hangs up, the call ends, unless two other participants remain.
+//! - A muted participant is silent in the recording.
+//! - An invalid token is refused with code 7501.
+//! - If the call ends before the recorder has joined, the callback is `StartRecordingFailed`.
+//! - A callback about the recording state is also sent when the recording stops.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -161,7 +167,7 @@ mod telling;
 mod tls;
 mod tokens;
 
-/// The examples in the README are compiled with those of the documentation.
+/// Compiles the examples in the README as doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! The emulator as a program: `acs-emulator --help`.
+//! The program `acs-emulator`.
 
 use std::fmt::{self, Debug, Write};
 use std::io::{self, IsTerminal as _};
@@ -12,17 +12,17 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
-/// What programs say that ended because of a SIGTERM: 128 and its number.
+/// The exit code after a SIGTERM: 128 plus the number of the signal.
 const TERMINATED: u8 = 143;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// A local Azure Communication Services: calls, recordings, content and events.
+/// A local emulator of Azure Communication Services: calls, recordings, content and events.
 ///
-/// When every listener is bound, one line of JSON on standard output tells the addresses and
-/// connection strings. Logs go to standard error; `RUST_LOG` selects them.
+/// When all listeners are bound, the program prints one line of JSON with addresses and connection
+/// strings to standard output. Logs go to standard error; `RUST_LOG` selects them.
 ///
-/// Ctrl-C ends it with exit code 0, SIGTERM with 143.
+/// Ctrl-C ends the program with exit code 0, SIGTERM with 143.
 #[derive(Debug, Parser)]
 #[command(name = "acs-emulator", version)]
 struct Cli {
@@ -74,8 +74,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
-/// Writes a field of a log. It may be text of whoever calls the service, so what a terminal would act
-/// on, or would not show, is escaped.
+/// Writes a field of a log line. Field values may come from clients, so control characters and
+/// invisible characters are escaped.
 fn field(out: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
     if field.name() != "message" {
         write!(out, "{}=", field.name())?;
@@ -83,7 +83,7 @@ fn field(out: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result 
     write!(Visible(out), "{value:?}")
 }
 
-/// Text in which everything can be seen.
+/// A writer that escapes control characters and invisible characters.
 struct Visible<'a, W>(&'a mut W);
 
 impl<W: Write> Write for Visible<'_, W> {
@@ -98,7 +98,7 @@ impl<W: Write> Write for Visible<'_, W> {
     }
 }
 
-/// The one line that programs wait for.
+/// Prints the line of JSON that parent processes wait for.
 fn announce(acs: &Emulator, options: &Options) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     io::Write::write_fmt(&mut out, format_args!("{}\n", options.ready(acs)))?;
@@ -106,7 +106,7 @@ fn announce(acs: &Emulator, options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Completes on Ctrl-C, and where there is such a thing on SIGTERM, with the exit code.
+/// Completes on Ctrl-C, and on Unix also on SIGTERM, with the exit code.
 fn stop_signal() -> io::Result<impl Future<Output = ExitCode>> {
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -129,10 +129,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_callers_say_is_shown_and_not_obeyed() {
+    fn control_characters_in_log_fields_are_escaped() {
         let mut text = String::new();
-        let hostile = "a\u{1b}[2J\u{9b}31m\u{202e}b\u{2028}c\n\u{feff}";
-        write!(Visible(&mut text), "{hostile} {:?} über \\ '", "\u{1b}\"").unwrap();
+        let input = "a\u{1b}[2J\u{9b}31m\u{202e}b\u{2028}c\n\u{feff}";
+        write!(Visible(&mut text), "{input} {:?} über \\ '", "\u{1b}\"").unwrap();
         let shown = r#"a\u{1b}[2J\u{9b}31m\u{202e}b\u{2028}c\n\u{feff} "\u{1b}\"" über \ '"#;
         assert_eq!(text, shown);
     }

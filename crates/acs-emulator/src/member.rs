@@ -1,4 +1,4 @@
-//! Who takes part in a call, and when.
+//! The participants of a call, and when they take part.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use jiff::Timestamp;
 use crate::identifier::model;
 use crate::media::Voice;
 
-/// Somebody who takes part in a call, took part in it, or will join it in a moment.
+/// A participant who is in a call, was in it, or is about to join.
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) raw_id: String,
     pub(crate) voice: Arc<Voice>,
     pub(crate) joined_at: Timestamp,
-    /// Whether others were told of the joining.
+    /// Whether connections have been notified that this participant joined.
     pub(crate) announced: bool,
     pub(crate) left_at: Option<Timestamp>,
     pub(crate) muted_at: Option<Timestamp>,
-    /// When this member speaks; `None` for all the time.
+    /// When this participant speaks; `None` means always.
     pub(crate) speech: Option<Vec<Speech>>,
 }
 
-/// A time of speaking, until its end or until leaving.
+/// A period of speech, which ends at `until` or when the participant leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Speech {
     pub(crate) from: Timestamp,
@@ -30,7 +30,7 @@ pub(crate) struct Speech {
 }
 
 impl Member {
-    /// When this member first speaks after `start`, if ever.
+    /// When this participant first speaks after `start`, if ever.
     pub(crate) fn first_word(&self, start: Timestamp) -> Option<Timestamp> {
         let Some(speech) = &self.speech else {
             return Some(self.joined_at.max(start));

@@ -1,4 +1,4 @@
-//! The metadata document that is stored beside each file.
+//! The metadata document that is stored with each file.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use crate::calls::Member;
 use crate::clock::text;
 use crate::media::{Format, SAMPLE_RATE, Span};
 
-/// What the document tells.
+/// The input for the document.
 pub(crate) struct Facts<'a> {
     pub(crate) resource: Uuid,
     pub(crate) call: Uuid,
@@ -20,15 +20,15 @@ pub(crate) struct Facts<'a> {
     pub(crate) start: Timestamp,
     pub(crate) length: SignedDuration,
     pub(crate) spans: &'a [Span],
-    /// When the next chunk begins, or the recording ends.
+    /// When the next chunk begins or the recording ends.
     pub(crate) end: Timestamp,
     pub(crate) unmixed: bool,
     pub(crate) format: Format,
-    /// Channels in the file.
+    /// The number of channels in the file.
     pub(crate) width: usize,
     pub(crate) participants: &'a [&'a Member],
     pub(crate) channels: &'a HashMap<String, usize>,
-    /// Whether the values of `contentType` and `channelType` change places.
+    /// Whether the values of `contentType` and `channelType` are interchanged.
     pub(crate) swapped: bool,
 }
 
@@ -40,7 +40,7 @@ struct Metadata<'a> {
     chunk_document_id: &'a str,
     chunk_index: usize,
     chunk_start_time: String,
-    /// Milliseconds.
+    /// In milliseconds.
     chunk_duration: i64,
     pause_resume_intervals: Vec<Pause>,
     recording_info: RecordingInfo,
@@ -51,7 +51,7 @@ struct Metadata<'a> {
 #[serde(rename_all = "camelCase")]
 struct Pause {
     start_time: String,
-    /// Milliseconds.
+    /// In milliseconds.
     duration: i64,
 }
 
@@ -91,7 +91,7 @@ struct Participant<'a> {
     channel: Option<usize>,
 }
 
-/// Writes the document.
+/// Creates the document.
 pub(crate) fn document(facts: &Facts<'_>) -> Bytes {
     let mut named = HashSet::new();
     let video = facts.format.video();
@@ -141,14 +141,14 @@ pub(crate) fn document(facts: &Facts<'_>) -> Bytes {
             })
             .collect(),
     };
-    // Strings and numbers always serialise. The service ends its lines as Windows does.
+    // Strings and numbers can always be serialised. The service uses CRLF line endings.
     serde_json::to_string_pretty(&metadata)
         .unwrap_or_default()
         .replace('\n', "\r\n")
         .into()
 }
 
-/// The gaps between the recorded times, and the one before the end.
+/// The gaps between the recorded spans, and between the last span and the end.
 fn pauses(spans: &[Span], end: Timestamp) -> Vec<Pause> {
     let resumed = spans.iter().skip(1).map(|span| span.start);
     spans
@@ -162,7 +162,7 @@ fn pauses(spans: &[Span], end: Timestamp) -> Vec<Pause> {
         .collect()
 }
 
-/// Whole milliseconds, to the nearest.
+/// Whole milliseconds, rounded to the nearest.
 pub(crate) fn milliseconds(length: SignedDuration) -> i64 {
     i64::try_from((length.as_nanos() + 500_000).div_euclid(1_000_000)).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Where the emulator listens, and the names that it answers to.
+//! The listeners of the emulator, and the host names that it accepts.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use url::Url;
 use crate::error::Error;
 use crate::state::Shared;
 
-/// What the builder sets about the network.
+/// The network settings of the builder.
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
     pub(crate) http: Option<SocketAddr>,
     #[cfg(feature = "tls")]
     pub(crate) https: Option<SocketAddr>,
     pub(crate) admin: Option<SocketAddr>,
-    /// Names beside the addresses, which a certificate covers as well.
+    /// Host names in addition to the addresses. The certificate covers them.
     pub(crate) names: Vec<String>,
     pub(crate) content_url: Option<Url>,
 }
@@ -37,7 +37,7 @@ impl Default for Network {
     }
 }
 
-/// The listeners of an emulator before it serves.
+/// The bound listeners of an emulator that does not serve yet.
 pub(crate) struct Bound {
     pub(crate) http: Option<TcpListener>,
     #[cfg(feature = "tls")]
@@ -49,7 +49,7 @@ pub(crate) struct Bound {
     pub(crate) addresses: Addresses,
 }
 
-/// The addresses that were bound, in the form `http://HOST:PORT`.
+/// The bound addresses, in the form `http://HOST:PORT`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Addresses {
     pub(crate) http: Option<String>,
@@ -117,7 +117,7 @@ impl Network {
         let mut authorities = Vec::new();
         for (address, port, default) in ports {
             let mut names = vec![literal(visible(*address)), "localhost".to_owned()];
-            // A client that signs for the host of the content has to fail, as on the service.
+            // Signatures for the host of the content are invalid, as on the service.
             let own = |name: &&String| !name.starts_with('*') && Some(name.as_str()) != stored_at;
             names.extend(self.names.iter().filter(own).cloned());
             for name in names {
@@ -139,7 +139,7 @@ impl Network {
     }
 }
 
-/// The origin that is put into locations of content. Port 0 stands for the port of the listener.
+/// The origin of content locations. Port 0 is replaced by the port of the listener.
 fn origin(url: &Url, addresses: &Addresses) -> String {
     let mut url = url.clone();
     if url.port() == Some(0) {
@@ -150,20 +150,20 @@ fn origin(url: &Url, addresses: &Addresses) -> String {
         let port = listener
             .and_then(|address| Url::parse(address).ok())
             .and_then(|address| address.port_or_known_default());
-        // Only addresses without a host have no port.
+        // Only URLs without a host cannot have a port.
         let _ = url.set_port(port);
     }
     url.as_str().trim_end_matches('/').to_owned()
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, u16), Error> {
-    let refused = |source| Error::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
-    let port = listener.local_addr().map_err(refused)?.port();
+    let failed = |source| Error::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let port = listener.local_addr().map_err(failed)?.port();
     Ok((listener, port))
 }
 
-/// An address that clients on this machine reach.
+/// An address that clients on this machine can connect to.
 fn visible(address: IpAddr) -> IpAddr {
     if address.is_unspecified() {
         IpAddr::V4(Ipv4Addr::LOCALHOST)
@@ -183,31 +183,32 @@ fn shown(address: IpAddr, port: u16) -> String {
     SocketAddr::new(visible(address), port).to_string()
 }
 
-/// The names of the resource, and where its content is.
+/// The host names of the resource, and the origin of its content.
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts {
     authorities: Vec<Authority>,
-    /// `https://HOST:PORT`, which locations of content begin with.
+    /// The origin of content locations, such as `https://HOST:PORT`.
     pub(crate) content: String,
 }
 
 #[derive(Clone, Debug)]
 struct Authority {
-    /// Name and port, without a port that is the scheme's own.
+    /// Name and port, without the port if it is the default of the scheme.
     text: String,
     name: String,
     scheme: &'static str,
 }
 
 impl Hosts {
-    /// Whether requests can be signed for `authority`, a host with its port.
+    /// Whether `authority`, a host with its port, belongs to the resource, so that requests can be
+    /// signed for it.
     pub(crate) fn is_resource(&self, authority: &str) -> bool {
         self.authorities
             .iter()
             .any(|known| known.text.eq_ignore_ascii_case(authority))
     }
 
-    /// The origin that `authority` belongs to.
+    /// The origin with this authority.
     pub(crate) fn origin(&self, authority: &str) -> Option<String> {
         self.authorities
             .iter()
@@ -224,7 +225,7 @@ impl Hosts {
     }
 }
 
-/// Serves until the emulator stops.
+/// Serves requests until the emulator stops.
 pub(crate) fn serve<L>(listener: L, router: Router, shared: &Arc<Shared>) -> JoinHandle<()>
 where
     L: Listener,
@@ -240,7 +241,7 @@ where
     })
 }
 
-/// Answers are written in small pieces, which must not wait for each other.
+/// Disables Nagle's algorithm, because responses are written in small pieces.
 pub(crate) fn without_delay(
     listener: TcpListener,
 ) -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn the_resource_has_its_addresses_and_names() {
+    fn the_resource_is_known_by_its_addresses_and_names() {
         let hosts = hosts(
             &["acs.test", "*.asm.skype.com", "us.asm.skype.com"],
             Some("https://us.asm.skype.com:0/"),
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn content_is_at_the_endpoint_unless_told_otherwise() {
+    fn content_is_at_the_endpoint_by_default() {
         for (url, expected) in [
             (None, "http://127.0.0.1:8080"),
             (Some("https://a.test:0"), "https://a.test:8443"),

@@ -1,4 +1,4 @@
-//! Who takes part in a call that a test sets up.
+//! Participants of calls that tests set up.
 
 use std::fmt;
 use std::path::Path;
@@ -7,14 +7,14 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::media::Voice;
 
-/// Somebody in a call: a name and a voice.
+/// A participant of a call, with a name and a voice.
 ///
-/// The name is the test's own. [`Call::participant`](crate::Call::participant) tells which raw id
-/// goes with it, and within one emulator a name always means the same user. A name that is a raw
-/// id already, such as `4:+4930123456`, is used as it is.
+/// The name is chosen by the test. Within one emulator, a name always refers to the same user.
+/// [`Call::participant`](crate::Call::participant) returns the raw id for a name. A name that is a
+/// raw id, such as `4:+4930123456`, is used as the raw id.
 ///
-/// The voice is a test tone, a different one for each participant of a call, unless
-/// [`Participant::audio_file`] gives another.
+/// The voice is a test tone by default, a different one for each participant of a call.
+/// [`Participant::audio_file`] sets another voice.
 #[derive(Clone)]
 pub struct Participant {
     pub(crate) name: String,
@@ -22,7 +22,7 @@ pub struct Participant {
 }
 
 impl Participant {
-    /// A participant who speaks a test tone.
+    /// Creates a participant who speaks a test tone.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -30,11 +30,12 @@ impl Participant {
         }
     }
 
-    /// Speaks the content of a WAV file, from the moment of joining to the end of the file, and is
-    /// silent after that.
+    /// Speaks the content of a WAV file, which starts when the participant joins. After the end of
+    /// the file, the participant is silent.
     ///
-    /// Integer samples of 8 to 32 bits and 32-bit floats are read, at any rate and with any number
-    /// of channels. They are mixed down to one channel at 16 kHz by linear interpolation.
+    /// The file can have integer samples of 8 to 32 bits or 32-bit floats, at any sample rate and
+    /// with any number of channels. It is converted to one channel at 16 kHz by linear
+    /// interpolation.
     ///
     /// # Errors
     ///

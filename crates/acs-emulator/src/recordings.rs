@@ -1,4 +1,4 @@
-//! Recordings: what they capture while they last, and the document that remains.
+//! Recordings in progress, and the documents of ended recordings.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::media::{self, Document, Format, Span};
 use crate::refusal::Refusal;
 use crate::start::{Media, Tape};
 
-/// Fewer documents than this are not worth looking through.
+/// The number of documents at which expired ones are first removed.
 const FIRST_SWEEP: usize = 512;
 
-/// Why a recording came to its end, in the words of the event.
+/// The reason why a recording ended, as the event names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EndReason {
-    /// Somebody stopped it; the call went on.
+    /// The recording was stopped; the call continues.
     Stopped,
     CallEnded,
 }
@@ -35,15 +35,15 @@ impl EndReason {
     }
 }
 
-/// A recording that goes on.
+/// A recording in progress.
 #[derive(Debug)]
 pub(crate) struct Recording {
     pub(crate) id: String,
     pub(crate) call: CallKey,
     tape: Tape,
-    /// When the recorder has joined the call.
+    /// When the recorder joins the call.
     ready_at: Timestamp,
-    /// Whether to record, from each of these instants on.
+    /// The times at which recording was switched on or off.
     switches: Vec<(Timestamp, bool)>,
 }
 
@@ -66,7 +66,7 @@ impl Recording {
         }
     }
 
-    /// The times that were recorded until `end`.
+    /// The spans that were recorded until `end`.
     fn spans(&self, end: Timestamp) -> Vec<Span> {
         let next = self.switches.iter().skip(1).map(|(at, _)| *at);
         self.switches
@@ -82,17 +82,17 @@ impl Recording {
     }
 }
 
-/// A recording that has ended and left a file behind.
+/// An ended recording that has at least one file.
 #[derive(Clone, Debug)]
 pub(crate) struct Finished {
     pub(crate) recording_id: String,
     pub(crate) server_call_id: String,
     pub(crate) correlation_id: Uuid,
-    /// At least one.
+    /// The files; at least one.
     pub(crate) chunks: Vec<Chunk>,
     pub(crate) unmixed: bool,
     pub(crate) format: Format,
-    /// Where the application wants to have the files.
+    /// The container that the application chose for the files.
     pub(crate) storage: Option<Url>,
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Timestamp,
@@ -100,18 +100,18 @@ pub(crate) struct Finished {
     pub(crate) reason: EndReason,
 }
 
-/// All recordings that go on, and all documents.
+/// All recordings in progress, and all documents.
 #[derive(Debug, Default)]
 pub(crate) struct Recordings {
     live: HashMap<String, Recording>,
     by_call: HashMap<CallKey, String>,
     documents: HashMap<String, Arc<Document>>,
-    /// How many documents there may be before the expired ones are looked for.
+    /// The number of documents at which expired ones are removed next.
     next_sweep: usize,
 }
 
 impl Recordings {
-    /// Starts to record a call. `endpoint` is the connection that the recorder uses.
+    /// Starts the recording of a call. `endpoint` is the recorder's connection.
     pub(crate) fn start(
         &mut self,
         call: CallKey,
@@ -138,7 +138,7 @@ impl Recordings {
         self.live.get(id).ok_or(Refusal::RecordingNotFound)
     }
 
-    /// Pauses or resumes. Doing it twice changes nothing.
+    /// Pauses or resumes a recording. Repeating it has no effect.
     pub(crate) fn switch(
         &mut self,
         id: &str,
@@ -155,7 +155,7 @@ impl Recordings {
         self.by_call.get(&call).cloned()
     }
 
-    /// Ends a recording. Without a single frame there is no file.
+    /// Ends a recording. Returns `None` if not a single frame was recorded.
     pub(crate) fn end(
         &mut self,
         id: &str,
@@ -192,7 +192,7 @@ impl Recordings {
         }))
     }
 
-    /// Stores files. Those that have expired make room.
+    /// Stores files, and removes expired files if there are too many.
     pub(crate) fn keep(&mut self, chunks: &[Chunk], now: Timestamp) {
         if self.documents.len() >= self.next_sweep {
             self.documents
@@ -206,7 +206,8 @@ impl Recordings {
         }
     }
 
-    /// All recordings that go on and all documents, as the admin interface lists them.
+    /// All recordings in progress and all documents, in the form that the admin interface lists
+    /// them.
     pub(crate) fn list(&self, now: Timestamp) -> serde_json::Value {
         let live: Vec<_> = self.live.values().map(|recording| {
             serde_json::json!({"recordingId": recording.id, "recordingState": recording.state(now)})
@@ -218,13 +219,13 @@ impl Recordings {
         })
     }
 
-    /// A document that is still stored.
+    /// A stored document that has not expired.
     pub(crate) fn document(&self, id: &str, now: Timestamp) -> Option<Arc<Document>> {
         let document = self.documents.get(id)?;
         (now < document.expires_at).then(|| Arc::clone(document))
     }
 
-    /// Deletes a document and tells whether it was there.
+    /// Deletes a document. Returns whether it existed.
     pub(crate) fn delete(&mut self, id: &str, now: Timestamp) -> bool {
         self.documents
             .remove(id)

@@ -1,4 +1,4 @@
-//! The life of a recording on a clock that stands still.
+//! The life cycle of a recording, with a manual clock.
 
 use super::*;
 use crate::calls::{Addresses, Calls, Terms};
@@ -89,7 +89,7 @@ fn metadata(finished: &Finished) -> serde_json::Value {
 }
 
 #[test]
-fn a_recording_turns_active_after_a_delay() {
+fn a_recording_becomes_active_after_a_delay() {
     let mut stage = Stage::new(&["8:a"]);
     let id = stage.start(Media::Mixed, false);
     assert!(!stage.is_active(&id));
@@ -123,7 +123,7 @@ fn pausing_and_resuming_are_idempotent() {
 }
 
 #[test]
-fn a_pause_before_the_recorder_is_ready_counts() {
+fn a_pause_before_the_recorder_is_ready_is_kept() {
     let mut stage = Stage::new(&["8:a"]);
     let id = stage.start(Media::Mixed, false);
     stage.wait(100);
@@ -154,7 +154,7 @@ fn a_pause_may_last_until_the_end() {
 }
 
 #[test]
-fn without_active_time_there_is_no_file() {
+fn a_recording_without_active_time_has_no_file() {
     let mut stage = Stage::new(&["8:a"]);
     let early = stage.start(Media::Mixed, false);
     stage.wait(200);
@@ -185,7 +185,7 @@ fn a_call_has_one_recording_at_a_time() {
 }
 
 #[test]
-fn nothing_is_left_of_an_ended_recording_but_its_document() {
+fn only_the_document_of_an_ended_recording_remains() {
     let mut stage = Stage::new(&["8:a"]);
     let id = stage.start(Media::Mixed, false);
     stage.wait(1200);
@@ -194,10 +194,10 @@ fn nothing_is_left_of_an_ended_recording_but_its_document() {
         .id
         .clone();
     let now = stage.clock.now();
-    let gone = Some(Refusal::RecordingNotFound);
-    assert_eq!(stage.recordings.get(&id).err(), gone);
-    assert_eq!(stage.recordings.switch(&id, false, now).err(), gone);
-    assert_eq!(stage.end(&id).err(), gone);
+    let not_found = Some(Refusal::RecordingNotFound);
+    assert_eq!(stage.recordings.get(&id).err(), not_found);
+    assert_eq!(stage.recordings.switch(&id, false, now).err(), not_found);
+    assert_eq!(stage.end(&id).err(), not_found);
 
     stage.wait(59_999);
     assert!(
@@ -217,7 +217,7 @@ fn nothing_is_left_of_an_ended_recording_but_its_document() {
 }
 
 #[test]
-fn unmixed_files_have_the_channels_of_those_who_took_part() {
+fn unmixed_files_have_one_channel_per_participant() {
     let mut stage = Stage::new(&["8:a", "8:b"]);
     let id = stage.start(
         Media::Unmixed {
@@ -252,7 +252,7 @@ fn unmixed_files_have_the_channels_of_those_who_took_part() {
 }
 
 #[test]
-fn a_muted_participant_is_silent_from_then_on() {
+fn a_muted_participant_becomes_silent() {
     let mut stage = Stage::new(&["8:a"]);
     let id = stage.start(Media::Mixed, false);
     stage.wait(1200);
@@ -276,7 +276,7 @@ fn a_muted_participant_is_silent_from_then_on() {
 }
 
 #[test]
-fn a_recording_has_no_more_files_than_anybody_can_use() {
+fn the_number_of_files_is_limited() {
     let mut stage = Stage::new(&["8:a"]);
     stage.settings.chunk_size = Some(1);
     let id = stage.start(Media::Mixed, false);

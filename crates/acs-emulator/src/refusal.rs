@@ -1,35 +1,35 @@
-//! What the service refuses, apart from how that looks in HTTP.
+//! Refusals by the service, independent of HTTP.
 
-/// A reason of the service not to do what a request asks for.
+/// The reason why the service refuses a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The request contradicts itself or the rules.
+    /// The request is contradictory or violates a rule.
     InvalidArgument(String),
-    /// A callback address that the service does not post to.
+    /// A callback URL that the service does not send to.
     CallbackUri(String),
-    /// The text is not the id of any call.
+    /// The text does not have the format of a call id.
     JoinIdentity,
-    /// There is no such call or connection, or it is over.
+    /// The call or connection does not exist or has ended.
     CallNotFound,
-    /// There is no such participant.
+    /// The participant does not exist.
     ParticipantNotFound,
-    /// There is no such recording, or it has ended.
+    /// The recording does not exist or has ended.
     RecordingNotFound,
-    /// The call has not connected yet.
+    /// The call is not connected yet.
     NotEstablished,
-    /// The call is over.
+    /// The call has ended.
     Terminated,
-    /// The call is being recorded already.
+    /// The call is already being recorded.
     Duplicate,
-    /// The file format does not go with content and channels.
+    /// The file format does not match content and channels.
     Format(String),
-    /// No such recording can be made.
+    /// This combination of content and channels cannot be recorded.
     Mode(String),
     /// The service has no such operation.
     OperationNotFound,
-    /// The service has operations at this address, but not with this verb.
+    /// The service has operations at this path, but not with this method.
     Method,
-    /// The service can do this, the emulator cannot.
+    /// The service supports this, but the emulator does not.
     NotEmulated(String),
 }
 

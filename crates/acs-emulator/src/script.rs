@@ -1,4 +1,4 @@
-//! Scripts: who joins, speaks and leaves when.
+//! Scripts, which define who joins, speaks and leaves, and when.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,13 +7,15 @@ use serde::Deserialize;
 
 use crate::error::Error;
 
-/// What people do in calls, instead of staying and speaking all the time.
+/// Steps that participants carry out in calls. Without a script, participants stay in the call and
+/// speak all the time.
 ///
-/// The steps hold for every call of the emulator that has no steps of its own. Their times count
-/// from the moment in which the application's first connection to the call is established, or for
-/// a call with a group or room of its own from its beginning. Where a script lets anybody speak,
-/// everybody else is silent, and speaking decides who is heard first; otherwise all speak all the
-/// time. When the last participant has left, the call is over.
+/// The steps apply to every call of the emulator that has no steps of its own. Their times are
+/// relative to the moment in which the application's first connection to the call is established,
+/// or, for calls of the script without `ring`, to the start of the call. If the steps contain
+/// speaking, all other participants are silent, and the order of speaking determines the channels
+/// of an unmixed recording. Otherwise all participants speak all the time. The call ends when the
+/// last participant has left.
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,20 +24,22 @@ use crate::error::Error;
 /// let second = Duration::from_secs;
 /// let script = Script::new()
 ///     .join(second(1), "carol")
-///     .speak(second(2), "#1", second(5)) // whom the application called first
+///     .speak(second(2), "#1", second(5)) // the first person that the application called
 ///     .speak(second(4), "carol", second(9))
 ///     .leave(second(20), "carol")
 ///     .end(second(30));
 /// # let _ = script;
 /// ```
 ///
-/// People are named as in [`Participant`](crate::Participant): a name of your own, a raw id, or
-/// `#1`, `#2`, … for those whom the application called, or who called it, in that order.
+/// Participants are given as in [`Participant`](crate::Participant), by a name of your choice or a
+/// raw id, or as `#1`, `#2`, … for the people whom the application called or who called it, in that
+/// order.
 ///
 /// # As a file
 ///
-/// [`Script::from_file`] reads the same from JSON. All members but `do` may be left out; `calls`
-/// take place by themselves, and `ring` makes one that the application has to answer.
+/// [`Script::from_file`] reads a script from JSON. All members except for `do` are optional. The
+/// calls in `calls` start on their own; with `ring`, the call is made to the application, which
+/// must answer it.
 ///
 /// ```json
 /// {
@@ -62,7 +66,7 @@ pub struct Script {
     pub(crate) calls: Vec<ScriptedCall>,
 }
 
-/// One step of a script.
+/// A step of a script.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ScriptStep {
@@ -86,7 +90,7 @@ enum Action {
     End,
 }
 
-/// A call that takes place by itself.
+/// A call that starts on its own.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ScriptedCall {
@@ -104,19 +108,19 @@ pub(crate) struct ScriptedCall {
     pub(crate) steps: Option<Vec<ScriptStep>>,
 }
 
-/// What somebody does.
+/// The action of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
     Join(String),
     Leave(String),
-    /// Speaks, for a while or until leaving.
+    /// Speaks for `length`, or until leaving.
     Speak(String, Option<Duration>),
     Mute(String),
     End,
 }
 
 impl Script {
-    /// A script without steps, with which everybody stays and speaks.
+    /// Creates a script without steps: all participants stay and speak.
     pub fn new() -> Self {
         Self::default()
     }
@@ -125,7 +129,7 @@ impl Script {
     ///
     /// # Errors
     ///
-    /// [`Error::Script`] if the file cannot be read or is no script.
+    /// [`Error::Script`] if the file cannot be read or is not a valid script.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| Error::Script {
@@ -138,27 +142,27 @@ impl Script {
         Ok(script)
     }
 
-    /// Somebody joins the call.
+    /// At this time, `who` joins the call.
     pub fn join(self, at: Duration, who: impl Into<String>) -> Self {
         self.step(at, who, Action::Join, None)
     }
 
-    /// Somebody leaves the call.
+    /// At this time, `who` leaves the call.
     pub fn leave(self, at: Duration, who: impl Into<String>) -> Self {
         self.step(at, who, Action::Leave, None)
     }
 
-    /// Somebody speaks for some time.
+    /// At this time, `who` speaks for `length`.
     pub fn speak(self, at: Duration, who: impl Into<String>, length: Duration) -> Self {
         self.step(at, who, Action::Speak, Some(milliseconds(length)))
     }
 
-    /// Somebody is muted, for the rest of the call.
+    /// At this time, `who` is muted for the rest of the call.
     pub fn mute(self, at: Duration, who: impl Into<String>) -> Self {
         self.step(at, who, Action::Mute, None)
     }
 
-    /// The call ends for everybody.
+    /// At this time, the call ends for everybody.
     pub fn end(self, at: Duration) -> Self {
         self.step(at, "", Action::End, None)
     }
@@ -183,10 +187,10 @@ impl Script {
         let own = self.calls.iter().filter_map(|call| call.steps.as_ref());
         for step in self.steps.iter().chain(own.flatten()) {
             if step.who.is_empty() != (step.action == Action::End) {
-                return Err(format!("'who' does not go with {:?}", step.action));
+                return Err(format!("'who' is not allowed with {:?}", step.action));
             }
             if step.for_ms.is_some() && step.action != Action::Speak {
-                return Err(format!("'for_ms' does not go with {:?}", step.action));
+                return Err(format!("'for_ms' is not allowed with {:?}", step.action));
             }
         }
         for call in &self.calls {
@@ -198,7 +202,7 @@ impl Script {
     }
 }
 
-/// Whether anybody's speaking is in the script.
+/// Whether the script defines who speaks.
 pub(crate) fn is_spoken(steps: &[ScriptStep]) -> bool {
     steps.iter().any(|step| step.action == Action::Speak)
 }
@@ -234,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn files_say_the_same_as_the_builder() {
+    fn files_and_the_builder_create_the_same_script() {
         let second = Duration::from_secs;
         let built = Script::new()
             .join(second(1), "carol")
@@ -253,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_in_files_are_found() {
+    fn invalid_files_are_rejected() {
         for text in [
             r#"{"step": []}"#,
             r#"{"steps": [{"do": "dance", "who": "a"}]}"#,

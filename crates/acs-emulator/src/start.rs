@@ -1,4 +1,4 @@
-//! Understanding a request to start a recording: which call, which media, which channels.
+//! Parses and validates a request to start a recording: the call, the media and the channels.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ use crate::identifier::raw_id;
 use crate::media::{Format as FileFormat, MAX_CHANNELS};
 use crate::refusal::Refusal;
 
-/// How a request points to a call.
+/// How a request identifies a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CallRef {
     Connection(String),
@@ -29,33 +29,34 @@ pub(crate) enum CallRef {
 pub(crate) enum Media {
     Mixed,
     Unmixed {
-        /// Participants with a channel of their own.
+        /// The participants with a channel of their own.
         pinned: Vec<(String, usize)>,
-        /// Participants in the order of the channels that are left.
+        /// The participants in the order of the remaining channels.
         ordering: Vec<String>,
     },
 }
 
-/// What is recorded, as what, and where it is to be kept.
+/// What is recorded, in which format, and where it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tape {
     pub(crate) media: Media,
     pub(crate) format: FileFormat,
-    /// A container, or a folder in it; `None` for the service's own store.
+    /// A container or a folder in it; `None` for the service's own store.
     pub(crate) storage: Option<Url>,
 }
 
-/// A request to start that follows the rules.
+/// A valid start request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Start {
     pub(crate) call: CallRef,
     pub(crate) tape: Tape,
     pub(crate) paused: bool,
-    /// Where to tell changes of the recording's state.
+    /// The URL for callbacks about the state of the recording.
     pub(crate) callback: Option<String>,
 }
 
-/// Checks a request, apart from what depends on the call. Nothing goes to the admin interface.
+/// Validates a request, except for what depends on the call. URLs of the admin interface are
+/// refused.
 pub(crate) fn understand(
     request: &StartCallRecordingRequest,
     admin: Option<SocketAddr>,
@@ -65,7 +66,7 @@ pub(crate) fn understand(
         (None, Some(id)) if !id.is_empty() => CallRef::Connection(id.clone()),
         _ => {
             return Err(Refusal::argument(
-                "Give either callLocator or callConnectionId.",
+                "Specify either callLocator or callConnectionId.",
             ));
         }
     };
@@ -93,7 +94,7 @@ pub(crate) fn understand(
     })
 }
 
-/// The place for the files that a request names.
+/// The container for the files that a request names.
 fn storage(
     storage: Option<&ExternalStorage>,
     admin: Option<SocketAddr>,
@@ -106,7 +107,7 @@ fn storage(
         RecordingStorageKind::AzureBlobStorage => {}
         kind => {
             return Err(Refusal::argument(format!(
-                "'{kind}' is no value of recordingStorageKind."
+                "'{kind}' is not a valid value of recordingStorageKind."
             )));
         }
     }
@@ -124,12 +125,12 @@ fn storage(
     let url = check_url(text.unwrap_or_default(), admin).map_err(|reason| refused(&reason))?;
     let container = url.path_segments().and_then(|mut segments| segments.next());
     if container.is_none_or(str::is_empty) {
-        return Err(refused("it names no container"));
+        return Err(refused("it does not name a container"));
     }
     Ok(Some(url))
 }
 
-/// The call that a locator means. The kind may be missing when there is only one id.
+/// The call that a locator identifies. The kind is optional if there is only one id.
 pub(crate) fn locate(locator: &CallLocator) -> Result<CallRef, Refusal> {
     let ids = [
         (
@@ -151,7 +152,7 @@ pub(crate) fn locate(locator: &CallLocator) -> Result<CallRef, Refusal> {
             Ok(call)
         }
         _ => Err(Refusal::argument(
-            "callLocator needs exactly the one id that its kind names.",
+            "callLocator must have exactly one id, the one that matches its kind.",
         )),
     }
 }
@@ -169,7 +170,7 @@ fn media(request: &StartCallRecordingRequest) -> Result<(Media, FileFormat), Ref
             Ok((Media::Mixed, format))
         } else {
             Err(Refusal::argument(
-                "channelAffinity and audioChannelParticipantOrdering need recordingChannelType 'unmixed'.",
+                "channelAffinity and audioChannelParticipantOrdering require recordingChannelType 'unmixed'.",
             ))
         };
     }
@@ -180,7 +181,7 @@ fn media(request: &StartCallRecordingRequest) -> Result<(Media, FileFormat), Ref
         .collect::<Result<Vec<_>, _>>()?;
     if ordering.len() > MAX_CHANNELS {
         return Err(Refusal::argument(
-            "audioChannelParticipantOrdering has room for 5 participants.",
+            "audioChannelParticipantOrdering can have at most 5 participants.",
         ));
     }
     unique(&ordering, "audioChannelParticipantOrdering")?;
@@ -213,14 +214,14 @@ fn unique<T: Ord>(values: &[T], member: &str) -> Result<(), Refusal> {
     sorted.sort_unstable();
     if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(Refusal::argument(format!(
-            "{member} names a participant or a channel twice."
+            "{member} contains a participant or a channel twice."
         )));
     }
     Ok(())
 }
 
-/// Fills in what is left open and refuses what does not exist. What says nothing about its media
-/// becomes a video, as on the service; sound without a format becomes WAV, which is a choice.
+/// Applies defaults and refuses what does not exist. A request without media options becomes a
+/// video, as on the service. Audio without a format becomes WAV, which is the emulator's choice.
 fn settle(
     content: Option<&Content>,
     channel: Option<&Channel>,
@@ -228,7 +229,7 @@ fn settle(
 ) -> Result<(Channel, FileFormat), Refusal> {
     let unknown = |member: &str, value: &str| {
         Err(Refusal::argument(format!(
-            "'{value}' is no value of {member}."
+            "'{value}' is not a valid value of {member}."
         )))
     };
     if let Some(Content::UnknownValue(value)) = content {
@@ -246,14 +247,14 @@ fn settle(
         _ if video && unmixed => Err(Refusal::Mode(
             "Video cannot be recorded with unmixed channels.".to_owned(),
         )),
-        Some(Format::Mp3 | Format::Wav) if video => {
-            Err(Refusal::Format("Video is recorded as mp4 only.".to_owned()))
-        }
+        Some(Format::Mp3 | Format::Wav) if video => Err(Refusal::Format(
+            "Video can only be recorded as mp4.".to_owned(),
+        )),
         Some(Format::Mp4) if content == Some(&Content::Audio) => Err(Refusal::Format(
-            "Sound without video is recorded as wav or mp3.".to_owned(),
+            "Audio without video can only be recorded as wav or mp3.".to_owned(),
         )),
         Some(Format::Mp3 | Format::Mp4) if unmixed => Err(Refusal::Format(
-            "Unmixed channels are recorded as wav only.".to_owned(),
+            "Unmixed channels can only be recorded as wav.".to_owned(),
         )),
         _ if unmixed => Ok((Channel::Unmixed, FileFormat::Wav)),
         Some(Format::Mp3) => Ok((Channel::Mixed, FileFormat::Mp3)),
@@ -277,7 +278,7 @@ mod tests {
     fn request() -> StartCallRecordingRequest {
         StartCallRecordingRequest::default()
             .call_connection_id("connection")
-            // Encoders of the other formats may be left out.
+            // The encoders for the other formats may be disabled.
             .recording_format_type(Format::Wav)
     }
 
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn media_are_settled_or_refused() {
+    fn media_options_get_defaults_or_are_refused() {
         let cases = [
             // content, channel, format, outcome
             ("", "", "", "mixed mp4"),
@@ -340,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_encoder_is_refused() {
+    fn formats_without_an_encoder_are_refused() {
         for (format, built) in [
             ("wav", true),
             ("mp3", cfg!(feature = "mp3")),
@@ -358,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_named_exactly_once() {
+    fn a_call_must_be_identified_exactly_once() {
         let locator = CallLocator::default()
             .kind(CallLocatorKind::ServerCallLocator)
             .server_call_id("id");
@@ -380,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn a_locator_has_the_id_of_its_kind() {
+    fn a_locator_must_have_the_id_of_its_kind() {
         let group = CallLocator::default().group_call_id("g");
         assert_eq!(locate(&group), Ok(CallRef::Group("g".to_owned())));
         let wrong_kind = group.clone().kind(CallLocatorKind::RoomCallLocator);
@@ -391,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_are_checked() {
+    fn channels_are_validated() {
         let good = unmixed()
             .channel_affinity([affinity("8:acs:a", Some(4)), affinity("8:acs:b", None)])
             .audio_channel_participant_ordering([model("8:acs:c"), model("8:acs:a")]);
@@ -420,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_need_unmixed_media() {
+    fn channels_require_unmixed_media() {
         let ordered = request().audio_channel_participant_ordering([model("8:acs:a")]);
         assert!(is_argument(&understand(&ordered)));
         let pinned = request()
@@ -431,7 +432,7 @@ mod tests {
 
     #[cfg(feature = "own-storage")]
     #[test]
-    fn own_storage_has_a_container() {
+    fn own_storage_requires_a_container() {
         let with = |kind: &str, url: Option<&str>| {
             let mut storage = ExternalStorage::new(kind);
             storage.recording_destination_container_url = url.map(str::to_owned);
@@ -454,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn state_callbacks_are_https_or_loopback() {
+    fn state_callbacks_must_be_https_or_loopback() {
         let with = |uri: &str| understand(&request().recording_state_callback_uri(uri));
         assert!(with("https://app.example/state").is_ok());
         assert!(with("http://127.0.0.1:1/state").is_ok());

@@ -1,4 +1,4 @@
-//! What all requests share, and the steps that touch both calls and recordings.
+//! The state that all requests share, and the steps that affect both calls and recordings.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ use crate::store::StoreSettings;
 use crate::telling::Watcher;
 use crate::tokens::Tokens;
 
-/// What the builder sets.
+/// The settings of the builder.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) clock: Clock,
@@ -44,57 +44,58 @@ pub(crate) struct Settings {
     pub(crate) retention: Duration,
     pub(crate) server_time_offset: SignedDuration,
     pub(crate) store: StoreSettings,
-    /// What the delays between attempts to deliver an event are multiplied with.
+    /// The factor for the delays between delivery attempts.
     pub(crate) retry_scale: f64,
     pub(crate) script: Script,
 }
 
-/// The emulated resource with everything that belongs to it.
+/// The emulated resource and everything that belongs to it.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
-    /// The address that clients are told, such as `http://127.0.0.1:PORT`.
+    /// The endpoint for clients, such as `http://127.0.0.1:PORT`.
     pub(crate) endpoint: String,
     pub(crate) hosts: Hosts,
     pub(crate) keys: Keys,
     pub(crate) tokens: Tokens,
     pub(crate) resource: Uuid,
-    /// The raw id that the application has in its own calls.
+    /// The raw id of the application in its own calls.
     pub(crate) application: String,
     pub(crate) webhooks: reqwest::Client,
-    /// Where the admin interface listens, if there is one.
+    /// The address of the admin interface, if enabled.
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) runtime: Handle,
-    /// True once the emulator is to stop.
+    /// True once the emulator should stop.
     pub(crate) stopped: watch::Sender<bool>,
     pub(crate) repeats: Repeats,
     pub(crate) faults: Faults,
-    /// Files that were read.
+    /// Generated files.
     pub(crate) cache: Cache,
     pub(crate) callbacks: mpsc::UnboundedSender<Callback>,
-    /// For tasks that outlive the request.
+    /// For tasks that outlive a request.
     me: Weak<Self>,
     world: Mutex<World>,
 }
 
-/// Everything that changes.
+/// The mutable state.
 #[derive(Default)]
 pub(crate) struct World {
-    /// What everybody who looks takes for the present. The clock may go on meanwhile, but what is
-    /// due by then has not happened yet.
+    /// The current time for all readers. The clock may advance while the state is locked, but steps
+    /// that become due meanwhile have not run yet.
     pub(crate) now: Timestamp,
     pub(crate) calls: Calls,
     pub(crate) recordings: Recordings,
     pub(crate) subscriptions: Vec<Arc<Subscription>>,
     pub(crate) agenda: Agenda,
-    /// By the id of the recording.
+    /// By recording id.
     pub(crate) watchers: HashMap<String, Watcher>,
-    /// By the context that answers them.
+    /// By `incomingCallContext`.
     pub(crate) incoming: HashMap<String, Incoming>,
     users: HashMap<String, String>,
 }
 
 impl World {
-    /// The raw id of somebody whom tests know by name, the same one in every call, or by raw id.
+    /// The raw id of the person with this name, the same one in every call. A raw id is returned
+    /// unchanged.
     pub(crate) fn user(&mut self, name: &str, resource: Uuid) -> String {
         if identifier::is_raw_id(name) {
             return name.to_owned();
@@ -151,9 +152,9 @@ impl Shared {
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// The world as it is now: whatever is due has happened before anybody looks.
+    /// Locks the state after running all steps that are due.
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        // Nothing is left half-done under this lock, so a panic elsewhere does not matter.
+        // A panic in another thread leaves no inconsistent state, so poisoning is harmless.
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.now();
         while let Some((at, step)) = world.agenda.due(now) {
@@ -163,7 +164,7 @@ impl Shared {
         world
     }
 
-    /// Lets things happen when nobody looks.
+    /// Runs steps when they become due, even if there are no requests.
     async fn keep_time(self: Arc<Self>) {
         loop {
             let (next, changed) = {
@@ -183,10 +184,10 @@ impl Shared {
         }
     }
 
-    /// Completes when the emulator is to stop.
+    /// Completes when the emulator should stop.
     pub(crate) async fn until_stopped(&self) {
         let mut stopped = self.stopped.subscribe();
-        // An error would mean that the sender is gone, which is a stop as well.
+        // An error means that the sender is gone, which also means that the emulator stops.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }
 

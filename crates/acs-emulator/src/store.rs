@@ -1,4 +1,4 @@
-//! How recordings are stored, as far as tests can set it.
+//! The settings of stored recordings.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,27 +8,27 @@ use url::Url;
 use crate::builder::EmulatorBuilder;
 use crate::state::Shared;
 
-/// The service's own limit.
+/// The limit of the service.
 const LONGEST_CHUNK: Duration = Duration::from_secs(4 * 60 * 60);
 
-/// What the builder sets about stored recordings.
+/// The builder's settings for stored recordings.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreSettings {
     pub(crate) chunk_duration: Duration,
     pub(crate) chunk_size: Option<u64>,
     pub(crate) swapped: bool,
     pub(crate) redirect: Redirect,
-    /// For own storage.
+    /// For your own storage.
     pub(crate) storage_sas: Option<Signature>,
 }
 
-/// The query of a shared access signature, which nothing shows.
+/// The query of a shared access signature. It is never shown.
 #[derive(Clone)]
 pub(crate) struct Signature(String);
 
 #[cfg_attr(
     not(feature = "own-storage"),
-    allow(dead_code, reason = "nothing is written without the feature")
+    allow(dead_code, reason = "the feature is required for exports")
 )]
 impl Signature {
     pub(crate) fn query(&self) -> &str {
@@ -48,7 +48,7 @@ impl fmt::Debug for Signature {
     }
 }
 
-/// Whether media and metadata are under another name.
+/// Whether media and metadata are behind a redirect.
 #[derive(Clone, Debug)]
 pub(crate) enum Redirect {
     Off,
@@ -69,45 +69,46 @@ impl Default for StoreSettings {
 }
 
 impl EmulatorBuilder {
-    /// The most recorded time in one file. The default is four hours, as on the service. A longer
-    /// recording consists of several chunks, at most 10,000, each with a metadata document, and all
-    /// but the last end with `ChunkMaximumTimeExceeded`.
+    /// The maximum recorded time in one file. The default is four hours, the limit of the service.
+    /// A longer recording consists of several chunks, at most 10,000, each with its own metadata
+    /// document. All chunks but the last end with `ChunkMaximumTimeExceeded`.
     pub fn chunk_duration(mut self, duration: Duration) -> Self {
         self.settings.store.chunk_duration = duration;
         self
     }
 
-    /// The largest size of a file in bytes; there is no limit by default. All chunks but the last
-    /// end with `ChunkMaximumSizeExceeded`. A recording has at most 10,000 chunks, which are larger
-    /// than a limit that would make more of them.
+    /// The maximum size of a file in bytes. By default there is no limit. All chunks but the last
+    /// end with `ChunkMaximumSizeExceeded`. A recording has at most 10,000 chunks; if the limit
+    /// would require more, the chunks exceed it.
     pub fn chunk_size(mut self, bytes: u64) -> Self {
         self.settings.store.chunk_size = Some(bytes);
         self
     }
 
-    /// Writes metadata documents with the values of `contentType` and `channelType` interchanged,
-    /// as the service has been seen to do.
+    /// Interchanges the values of `contentType` and `channelType` in metadata documents. The
+    /// service has been observed to do this.
     pub fn swap_metadata_types(mut self) -> Self {
         self.settings.store.swapped = true;
         self
     }
 
-    /// Answers 302 where media and metadata are read, and serves them under another name: the
-    /// same port of `localhost`, where the events point to 127.0.0.1.
+    /// Redirects requests for media and metadata with status 302 from 127.0.0.1, where the
+    /// locations point, to the same port of `localhost`.
     pub fn redirect_content(mut self) -> Self {
         self.settings.store.redirect = Redirect::Localhost;
         self
     }
 
-    /// Like [`EmulatorBuilder::redirect_content`], to the origin of a URL that leads back to this
-    /// emulator.
+    /// Like [`EmulatorBuilder::redirect_content`], but redirects to the origin of a URL that leads
+    /// back to this emulator.
     pub fn redirect_content_to(mut self, origin: Url) -> Self {
         self.settings.store.redirect = Redirect::To(origin);
         self
     }
 
-    /// The shared access signature, a query without `?`, with which the emulator writes into own
-    /// storage. On Azure that takes a managed identity, which no emulator of the storage has.
+    /// The shared access signature, a query string, with which the emulator writes to your own
+    /// storage. A leading `?` is ignored. The service uses a managed identity instead, which
+    /// storage emulators do not support.
     pub fn storage_sas(mut self, query: impl Into<String>) -> Self {
         let query = query.into();
         let query = query.trim_start_matches('?').to_owned();
@@ -117,7 +118,8 @@ impl EmulatorBuilder {
 }
 
 impl Shared {
-    /// Where content of this path is, for a request to `host`; `None` if it is here.
+    /// The redirect target for content at this path. Returns `None` if `host` serves the content
+    /// itself.
     pub(crate) fn content_redirect(&self, host: &str, path: &str) -> Option<Url> {
         let mut target = match &self.settings.store.redirect {
             Redirect::Off => return None,

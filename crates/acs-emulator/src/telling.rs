@@ -1,4 +1,4 @@
-//! Who is told what has happened: callbacks to applications, and events about calls.
+//! Notifications: callbacks to applications, and events about calls.
 
 use acs_call_automation::types::CallParticipant;
 use jiff::Timestamp;
@@ -11,10 +11,10 @@ use crate::delivery::callbacks::{About, Callback, Note, Outcome, time};
 use crate::delivery::event_grid::publish;
 use crate::state::{Shared, World};
 
-/// The instant that the service writes where it knows none.
+/// The value that the service uses for an unknown time.
 const NO_TIME: &str = "0001-01-01T00:00:00+00:00";
 
-/// Who wants to know about the state of a recording.
+/// The recipient of callbacks about the state of a recording.
 #[derive(Clone, Debug)]
 pub(crate) struct Watcher {
     pub(crate) url: Option<String>,
@@ -23,12 +23,13 @@ pub(crate) struct Watcher {
     pub(crate) call: CallKey,
     /// Whether the recorder has joined the call.
     pub(crate) arrived: bool,
-    /// When the recording was active for the first time.
+    /// The time at which the recording became active for the first time.
     pub(crate) active_at: Option<Timestamp>,
 }
 
 impl Shared {
-    /// Tells all connections who is in the call, apart from those who know `newcomer` already.
+    /// Sends a participant update to all connections, except for those that already know
+    /// `newcomer`.
     pub(crate) fn participants_updated(
         &self,
         world: &mut World,
@@ -38,7 +39,7 @@ impl Shared {
     ) {
         for connection in world.calls.get(call).open_connections() {
             let waits = world.calls.connection(&connection).is_ok_and(|(_, one)| {
-                // One that is being established is told by that step.
+                // A connection that is being established gets the update in that step.
                 one.sequence > 0
                     && newcomer
                         .is_none_or(|newcomer| one.told.iter().all(|known| known != newcomer))
@@ -58,8 +59,8 @@ impl Shared {
     ) {
         let present = || world.calls.get(call).present(at);
         let people: Vec<_> = present().map(CallParticipant::from).collect();
-        let told = present().map(|member| member.raw_id.clone()).collect();
-        let sequence = world.calls.count_telling(call, connection, told);
+        let known = present().map(|member| member.raw_id.clone()).collect();
+        let sequence = world.calls.count_telling(call, connection, known);
         let data = |_: &Connection| json!({"participants": people, "sequenceNumber": sequence});
         self.callback(
             world,
@@ -87,7 +88,7 @@ impl Shared {
         self.callback(world, call, connection, note, context);
     }
 
-    /// Sends a callback to the address of a connection, if it has one.
+    /// Sends a callback to the URL of a connection, if it has one.
     pub(crate) fn callback(
         &self,
         world: &World,
@@ -105,8 +106,8 @@ impl Shared {
         }
     }
 
-    /// Tells what became of a request about a participant, unless the connection that made it is
-    /// closed: it is told nothing more.
+    /// Reports the outcome of a request about a participant to the connection that made it, unless
+    /// that connection is closed.
     pub(crate) fn tell_inviter(
         &self,
         world: &World,
@@ -146,7 +147,7 @@ impl Shared {
         };
         let source = format!("calling/callConnections/{connection}");
         let callback = Callback::new(url, &source, &about, note, data);
-        // The receiver is gone once the emulator has stopped.
+        // The receiver is dropped when the emulator stops.
         let _ = self.callbacks.send(callback);
     }
 
@@ -188,7 +189,7 @@ impl Shared {
         };
         let note = Note {
             kind: "StartRecordingFailed",
-            outcome: Outcome(400, 8528, "The call was over before the recording began."),
+            outcome: Outcome(400, 8528, "The call ended before the recording began."),
             at,
         };
         let data = |_: &str| json!({"recordingId": id});
@@ -215,12 +216,12 @@ impl Shared {
             state.server_call_id, note.kind
         );
         let callback = Callback::new(url, &source, &about, note, data(&source));
-        // The receiver is gone once the emulator has stopped.
+        // The receiver is dropped when the emulator stops.
         let _ = self.callbacks.send(callback);
     }
 
-    /// Publishes an event about a call, or about a participant of it. The service does so for its
-    /// own users only.
+    /// Publishes an event about a call or one of its participants. The service sends such events
+    /// for Communication Services users only.
     pub(crate) fn call_event(
         &self,
         world: &World,

@@ -1,4 +1,4 @@
-//! HTTPS with a certificate authority that exists for one emulator only.
+//! HTTPS with a certificate authority that is created for each emulator.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -20,19 +20,19 @@ use tokio_rustls::server::TlsStream;
 
 use crate::error::Error;
 
-/// A client that has not completed its handshake after this time is forgotten.
+/// The timeout of TLS handshakes.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// Connections that have completed their handshake and wait to be served.
+/// The maximum number of connections that have completed their handshake and wait to be served.
 const BACKLOG: usize = 64;
 
 /// A certificate of a new authority.
 pub(crate) struct Identity {
-    /// The certificate of the authority in PEM, which clients have to trust.
+    /// The CA certificate in PEM format, which clients must trust.
     pub(crate) ca: String,
     pub(crate) config: Arc<ServerConfig>,
 }
 
-/// Makes an authority, and a certificate for `names`, loopback and `address`.
+/// Creates an authority, and a certificate for `names`, loopback and `address`.
 pub(crate) fn identity(names: &[String], address: IpAddr) -> Result<Identity, Error> {
     make(names, address).map_err(Error::Certificate)
 }
@@ -82,7 +82,7 @@ fn make(names: &[String], address: IpAddr) -> Result<Identity, Failure> {
     })
 }
 
-/// Accepts TLS connections. Handshakes run beside each other, so that a slow one holds up nobody.
+/// A TLS listener. Handshakes run concurrently, so that a slow one does not block others.
 pub(crate) struct TlsListener {
     local: Option<SocketAddr>,
     connections: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
@@ -114,10 +114,10 @@ async fn accept(
         let sender = sender.clone();
         tokio::spawn(async move {
             match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
-                // Nobody receives any more when the emulator has stopped.
+                // The receiver is dropped when the emulator stops.
                 Ok(Ok(stream)) => drop(sender.send((stream, peer)).await),
                 Ok(Err(error)) => tracing::debug!(%error, %peer, "TLS handshake failed"),
-                Err(_) => tracing::debug!(%peer, "TLS handshake not completed"),
+                Err(_) => tracing::debug!(%peer, "TLS handshake timed out"),
             }
         });
     }

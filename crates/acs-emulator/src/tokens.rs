@@ -1,4 +1,4 @@
-//! Signed tokens: those that callbacks carry, and those that clients may show instead of a key.
+//! Signed tokens: those in callbacks, and those that clients use instead of an access key.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,26 +18,26 @@ use crate::clock::after;
 use crate::error::Error;
 use crate::ids;
 
-/// Who signs the tokens of callbacks, by the service's documentation.
+/// The issuer of callback tokens, according to the documentation of the service.
 pub(crate) const CALLBACK_ISSUER: &str = "https://acscallautomation.communication.azure.com";
-/// How long the token of one callback is good.
+/// The lifetime of a callback token.
 const CALLBACK_LIFETIME: Duration = Duration::from_secs(5 * 60);
-/// What tokens of clients are for; the service's scope ends in a slash of its own.
+/// The audiences of client tokens. The scope of the service ends in a second slash.
 const AUDIENCES: [&str; 2] = [
     "https://communication.azure.com/",
     "https://communication.azure.com",
 ];
-/// The scopes that give such a token.
+/// The scopes for client tokens.
 pub(crate) const SCOPES: [&str; 2] = [
     "https://communication.azure.com//.default",
     "https://communication.azure.com/.default",
 ];
 
-/// Signs tokens and checks its own. The key is made when it is first needed, which takes a moment.
+/// Issues and verifies tokens. The key is generated when it is first needed, which takes a moment.
 pub(crate) struct Tokens {
     key: OnceLock<Option<Key>>,
     pub(crate) tenant: Uuid,
-    /// The issuer of clients' tokens.
+    /// The issuer of client tokens.
     pub(crate) issuer: String,
 }
 
@@ -56,7 +56,7 @@ struct Claims {
     iat: i64,
     nbf: i64,
     exp: i64,
-    /// Tells tokens of one second apart: each event has its own.
+    /// Makes tokens of the same second differ, so that each callback has its own.
     jti: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
     sub: Option<String>,
@@ -65,7 +65,7 @@ struct Claims {
 }
 
 impl Tokens {
-    /// An issuer below `endpoint`.
+    /// Creates an issuer below `endpoint`.
     pub(crate) fn new(endpoint: &str) -> Self {
         let tenant = ids::fresh();
         Self {
@@ -75,7 +75,7 @@ impl Tokens {
         }
     }
 
-    /// A token that a client shows.
+    /// Issues a token for a client.
     pub(crate) fn for_client(
         &self,
         client: &str,
@@ -94,7 +94,7 @@ impl Tokens {
         })
     }
 
-    /// The token of one callback to an application of `resource`.
+    /// Issues a token for one callback to an application of `resource`.
     pub(crate) fn for_callback(&self, resource: Uuid, now: Timestamp) -> Result<String, Error> {
         self.sign(&Claims {
             iss: CALLBACK_ISSUER.to_owned(),
@@ -108,14 +108,14 @@ impl Tokens {
         })
     }
 
-    /// Whether `token` was made for clients and is good at `now`.
+    /// Whether `token` is a client token that is valid at `now`.
     pub(crate) fn accepts(&self, token: &str, now: Timestamp) -> bool {
         let Ok(key) = self.key() else { return false };
         let mut rules = Validation::new(Algorithm::RS256);
         rules.set_issuer(&[&self.issuer]);
         rules.set_audience(&AUDIENCES);
         rules.set_required_spec_claims(&["exp", "iss", "aud"]);
-        // Checked below, by the time of the service and not of the machine.
+        // Expiry is checked below against the service's clock, not the machine's.
         rules.validate_exp = false;
         rules.validate_nbf = false;
         match decode::<Claims>(token, &key.public, &rules) {
@@ -130,7 +130,7 @@ impl Tokens {
         }
     }
 
-    /// The public key, as applications fetch it.
+    /// The public key as a JSON Web Key Set.
     pub(crate) fn key_set(&self) -> Result<Value, Error> {
         let key = self.key()?;
         Ok(json!({"keys": [{
@@ -153,11 +153,11 @@ impl Tokens {
     fn key(&self) -> Result<&Key, Error> {
         let made = self.key.get_or_init(|| {
             make()
-                .inspect_err(|error| tracing::error!(%error, "no key for tokens"))
+                .inspect_err(|error| tracing::error!(%error, "cannot generate the key for tokens"))
                 .ok()
         });
         made.as_ref()
-            .ok_or_else(|| Error::Token("the key could not be made".into()))
+            .ok_or_else(|| Error::Token("the key could not be generated".into()))
     }
 }
 
@@ -196,7 +196,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
     #[test]
-    fn a_token_is_good_for_its_time_and_its_use() {
+    fn a_token_is_valid_for_its_lifetime_and_audience() {
         let tokens = Tokens::new("http://127.0.0.1:1");
         let hour = Duration::from_secs(60 * 60);
         let token = tokens.for_client("app", NOW, hour).unwrap();
@@ -206,9 +206,15 @@ mod tests {
         assert!(!tokens.accepts(&token, Timestamp::constant(1_767_225_599, 0)));
 
         let callback = tokens.for_callback(tokens.tenant, NOW).unwrap();
-        assert!(!tokens.accepts(&callback, NOW), "made for callbacks");
+        assert!(
+            !tokens.accepts(&callback, NOW),
+            "a callback token was accepted"
+        );
         let other = Tokens::new("http://127.0.0.1:1");
-        assert!(!other.accepts(&token, NOW), "signed by another key");
+        assert!(
+            !other.accepts(&token, NOW),
+            "a token with another key was accepted"
+        );
         let (head, signature) = token.rsplit_once('.').unwrap();
         assert!(!tokens.accepts(head, NOW));
         let mut forged: String = signature.chars().rev().collect();

@@ -1,4 +1,4 @@
-//! Azurite, the storage emulator, with credentials of every kind.
+//! Azurite, the storage emulator, with all kinds of credentials.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,36 +16,37 @@ use tempfile::TempDir;
 use crate::program::{self, Running};
 use crate::shared::Shared;
 
-/// The program, below the packages.
+/// The path of the program within the packages.
 const PROGRAM: &str = "node/node_modules/azurite/dist/src/azurite.js";
 const SAS_VERSION: &str = "2021-12-02";
 
-/// A running Azurite, blob and queue, that keeps everything in memory and ends when it is dropped.
+/// A running Azurite with blob and queue service. It keeps all data in memory and stops when it is
+/// dropped.
 #[derive(Debug)]
 pub struct Azurite {
     _process: Running,
     blob_endpoint: String,
     queue_endpoint: String,
     ca_certificate: Option<String>,
-    /// Its certificate and its working directory.
+    /// The folder with its certificate, which is also its working directory.
     _folder: TempDir,
 }
 
 impl Azurite {
-    /// The account that every Azurite has.
+    /// The default account of Azurite.
     pub const ACCOUNT: &str = "devstoreaccount1";
-    /// The key of the account, which is published.
+    /// The key of the account, which is public.
     pub const KEY: &str =
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-    /// Starts it with plain HTTP. Where it is not installed, says so and returns `None`; in CI that
-    /// is a failure.
+    /// Starts Azurite with plain HTTP. If it is not installed, prints a message and returns `None`;
+    /// in CI, panics instead.
     pub fn start() -> Option<Self> {
         Some(Self::run(&installed()?, None))
     }
 
-    /// The one with plain HTTP that other tests of this process run with, or a new one. It ends when
-    /// the last of them drops it, so use names of your own.
+    /// Returns the Azurite with plain HTTP that other tests of this process use, or starts one. It
+    /// stops when the last of them drops it, so tests must use distinct names.
     pub fn shared() -> Option<Arc<Self>> {
         static RUNNING: Shared<Azurite> = Shared::new();
         RUNNING.get(Self::start)
@@ -57,7 +58,7 @@ impl Azurite {
         RUNNING.get(Self::start_with_tls)
     }
 
-    /// Starts it with HTTPS and a certificate of its own; it takes tokens then.
+    /// Starts Azurite with HTTPS and its own certificate. It accepts tokens in this mode.
     pub fn start_with_tls() -> Option<Self> {
         let program = installed()?;
         let authority_key = KeyPair::generate().unwrap();
@@ -103,7 +104,7 @@ impl Azurite {
             });
             format!("{address}/{}", Self::ACCOUNT)
         };
-        // In the order in which it starts them.
+        // In the order in which Azurite starts the services.
         let (blob_endpoint, queue_endpoint) = (endpoint("Blob"), endpoint("Queue"));
         Self {
             _process: process,
@@ -114,17 +115,17 @@ impl Azurite {
         }
     }
 
-    /// The address of the blob service, with the account in its path and without a slash at its end.
+    /// The URL of the blob service, with the account in its path and without a trailing slash.
     pub fn blob_endpoint(&self) -> &str {
         &self.blob_endpoint
     }
 
-    /// The address of the queue service, likewise.
+    /// The URL of the queue service, with the account in its path and without a trailing slash.
     pub fn queue_endpoint(&self) -> &str {
         &self.queue_endpoint
     }
 
-    /// The certificate in PEM that clients have to trust, if this is HTTPS.
+    /// The CA certificate in PEM format that clients must trust, if HTTPS is used.
     pub fn ca_certificate(&self) -> Option<&str> {
         self.ca_certificate.as_deref()
     }
@@ -134,7 +135,7 @@ impl Azurite {
         format!("{};AccountKey={}", self.endpoints(), Self::KEY)
     }
 
-    /// A connection string with a SAS for everything.
+    /// A connection string with a SAS that permits all operations.
     pub fn connection_string_with_sas(&self) -> String {
         let sas = sas("rwdlacup");
         format!("{};SharedAccessSignature={sas}", self.endpoints())
@@ -149,17 +150,17 @@ impl Azurite {
         )
     }
 
-    /// The address of a blob container, whether it exists or not.
+    /// The URL of a blob container, which may not exist.
     pub fn container(&self, name: &str) -> String {
         format!("{}/{name}", self.blob_endpoint)
     }
 
-    /// The address of a queue, whether it exists or not.
+    /// The URL of a queue, which may not exist.
     pub fn queue(&self, name: &str) -> String {
         format!("{}/{name}", self.queue_endpoint)
     }
 
-    /// Creates a blob container, and returns its address.
+    /// Creates a blob container and returns its URL.
     pub async fn create_container(&self, name: &str) -> String {
         let url = self.container(name);
         self.create(&format!("{url}?restype=container&{}", sas("rwdlacup")))
@@ -167,7 +168,7 @@ impl Azurite {
         url
     }
 
-    /// Creates a queue, and returns its address.
+    /// Creates a queue and returns its URL.
     pub async fn create_queue(&self, name: &str) -> String {
         let url = self.queue(name);
         self.create(&format!("{url}?{}", sas("rwdlacup"))).await;
@@ -189,7 +190,7 @@ impl Azurite {
         client.build().unwrap()
     }
 
-    /// A token that it takes over HTTPS, valid for an hour. It does not look at the signature.
+    /// A token for HTTPS that is valid for one hour. Azurite does not verify its signature.
     pub fn token() -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let now = now.as_secs();
@@ -208,8 +209,8 @@ impl Azurite {
         )
     }
 
-    /// A SAS, as a query without `?`, that permits these operations on everything in the account.
-    /// The letters are those of Azure in their order: `rwdlacup`.
+    /// A SAS (a query without `?`) that permits these operations on all resources of the account.
+    /// The permission letters must be in Azure's order: `rwdlacup`.
     pub fn sas(permissions: &str) -> String {
         sas(permissions)
     }

@@ -1,6 +1,6 @@
 //! What the tests of several crates share: [`Azurite`], [`Moto`], and a [`Proxy`] that loses responses.
 //!
-//! It panics where a test would: on everything that a test cannot continue without.
+//! These utilities panic on errors that would make a test fail.
 
 #![allow(
     clippy::unwrap_used,

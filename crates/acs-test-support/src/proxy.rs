@@ -1,4 +1,4 @@
-//! A proxy that loses, delays or replaces responses of a service.
+//! A proxy that loses, delays or replaces the responses of a service.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -13,18 +13,19 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// What happens to a request that a rule applies to.
+/// What a rule does to a request.
 #[derive(Clone, Copy, Debug)]
 enum Action {
-    /// The service handles the request, and its response gets lost with the connection.
+    /// The service handles the request, but the connection is closed instead of sending the
+    /// response.
     Lose,
-    /// The service never sees the request.
+    /// The proxy responds; the service does not receive the request.
     Respond(StatusCode),
-    /// The response comes late.
+    /// The response is delayed.
     Delay(Duration),
 }
 
-/// Which requests something happens to: those of a method whose path and query contain a text.
+/// A rule for requests with a given method whose path and query contain a given text.
 #[derive(Clone, Debug)]
 pub struct Rule {
     method: Method,
@@ -34,21 +35,21 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Drops the connection once the service has handled the request.
+    /// Closes the connection after the service has handled the request.
     pub fn lose_response(method: Method, target: &str) -> Self {
         Self::new(method, target, Action::Lose)
     }
 
-    /// Responds with this status in place of the service, which never sees the request.
+    /// Responds with this status. The service does not receive the request.
     ///
     /// # Panics
-    /// When it is no status.
+    /// If `status` is not a valid status.
     pub fn respond(method: Method, target: &str, status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap();
         Self::new(method, target, Action::Respond(status))
     }
 
-    /// Holds the response of the service back for so long.
+    /// Delays the response of the service by this time.
     pub fn delay(method: Method, target: &str, delay: Duration) -> Self {
         Self::new(method, target, Action::Delay(delay))
     }
@@ -62,17 +63,17 @@ impl Rule {
         }
     }
 
-    /// How many requests it applies to. The default is one.
+    /// The number of requests that the rule applies to. The default is one.
     pub fn times(mut self, times: usize) -> Self {
         self.times = times;
         self
     }
 }
 
-/// An HTTP proxy on loopback in front of one service. It lives as long as the runtime.
+/// An HTTP proxy on loopback in front of one service. It runs until the runtime stops.
 #[derive(Clone, Debug)]
 pub struct Proxy {
-    /// Of this proxy, such as `http://127.0.0.1:PORT`.
+    /// The origin of the proxy, such as `http://127.0.0.1:PORT`.
     origin: String,
     state: Arc<State>,
 }
@@ -86,7 +87,7 @@ struct State {
 }
 
 impl Proxy {
-    /// Starts a proxy in front of the service that this address, of any path, belongs to.
+    /// Starts a proxy in front of the service at the origin of this URL.
     pub async fn start(service: &str) -> Self {
         let upstream = url::Url::parse(service).unwrap().origin();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -101,17 +102,17 @@ impl Proxy {
         Self { origin, state }
     }
 
-    /// An address of the service as it is through this proxy.
+    /// Replaces the origin of a URL with that of the proxy.
     pub fn through(&self, url: &str) -> String {
         url.replacen(&self.state.upstream, &self.origin, 1)
     }
 
-    /// Adds a rule. The first that applies to a request is used.
+    /// Adds a rule. The first matching rule is used.
     pub fn add(&self, rule: Rule) {
         self.state.rules.lock().unwrap().push(rule);
     }
 
-    /// The method, and the path with the query, of every request so far.
+    /// The method, the path and the query of all requests so far.
     pub fn requests(&self) -> Vec<(Method, String)> {
         self.state.requests.lock().unwrap().clone()
     }
@@ -124,7 +125,7 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
         tokio::spawn(async move {
             let service = service_fn(|request| forward(Arc::clone(&state), request));
             let connection = hyper::server::conn::http1::Builder::new();
-            // It ends with an error whenever a response is lost.
+            // The connection ends with an error when a response is lost.
             let _ = connection
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
@@ -178,7 +179,7 @@ async fn forward(
     }
     let body = received.bytes().await.map_err(io::Error::other)?;
     match action {
-        Some(Action::Lose) => return Err(io::Error::other("the response is to get lost")),
+        Some(Action::Lose) => return Err(io::Error::other("the response is lost on purpose")),
         Some(Action::Delay(delay)) => tokio::time::sleep(delay).await,
         Some(Action::Respond(_)) | None => {}
     }

@@ -1,4 +1,4 @@
-//! Event Grid events about calls of the service's own users.
+//! Event Grid events about calls of Communication Services users.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::calls::CallState;
 use crate::identifier::model;
 
 const PREFIX: &str = "Microsoft.Communication.";
-/// All types, which events point to for as long as the program runs.
+/// All event types, as `'static` strings.
 const KINDS: [&str; 4] = [
     "Microsoft.Communication.CallStarted",
     "Microsoft.Communication.CallEnded",
@@ -16,7 +16,7 @@ const KINDS: [&str; 4] = [
     "Microsoft.Communication.CallParticipantRemoved",
 ];
 
-/// The event, or `None` where no user of the service is concerned.
+/// The event, or `None` if it does not concern a Communication Services user.
 pub(crate) fn event(
     call: &CallState,
     kind: &str,

@@ -1,7 +1,7 @@
-//! Callbacks: what an application is told about its calls and recordings.
+//! Callbacks, which notify an application about its calls and recordings.
 //!
-//! Each callback is an array with one `CloudEvent` and carries a token of its own. Callbacks to one
-//! address come one after the other. What is not accepted is not sent again.
+//! Each callback is an array with one `CloudEvent` and has its own token. Callbacks to the same
+//! address are sent one after the other. A callback that is not accepted is not retried.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) struct Callback {
     pub(crate) body: Value,
 }
 
-/// What every callback tells.
+/// Members that all callbacks have.
 #[derive(Clone, Debug)]
 pub(crate) struct About<'a> {
     pub(crate) connection: &'a str,
@@ -36,11 +36,11 @@ pub(crate) struct About<'a> {
     pub(crate) correlation: String,
 }
 
-/// The code, sub-code and message that callbacks tell as result.
+/// The code, sub-code and message in `resultInformation`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome(pub(crate) u16, pub(crate) u16, pub(crate) &'static str);
 
-/// What has happened, how it went, and when.
+/// The event that a callback reports, its result and its time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Note {
     pub(crate) kind: &'static str,
@@ -59,7 +59,7 @@ impl Note {
 }
 
 impl Callback {
-    /// A callback about `note`; `data` is what it has beside the common members.
+    /// A callback about `note`. `data` contains the members that are specific to its type.
     pub(crate) fn new(url: &str, source: &str, about: &About<'_>, note: Note, data: Value) -> Self {
         let Note { kind, outcome, at } = note;
         let name = format!("{PREFIX}{kind}");
@@ -100,13 +100,13 @@ impl Callback {
     }
 }
 
-/// The notation of callbacks, which differs from the one of Event Grid.
+/// Formats a time as callbacks do. Event Grid uses a different format.
 pub(crate) fn time(at: Timestamp) -> String {
     let text = crate::clock::text(at);
     format!("{}+00:00", text.trim_end_matches('Z'))
 }
 
-/// Posts callbacks until the emulator stops.
+/// Sends callbacks until the emulator stops.
 pub(crate) fn run(shared: &Arc<Shared>, mut callbacks: mpsc::UnboundedReceiver<Callback>) {
     let sorter = {
         let shared = Arc::clone(shared);
@@ -118,7 +118,7 @@ pub(crate) fn run(shared: &Arc<Shared>, mut callbacks: mpsc::UnboundedReceiver<C
                     spawn(&shared, post_all(Arc::clone(&shared), receiver));
                     sender
                 });
-                // The receiver is gone once the emulator has stopped.
+                // The receiver is dropped when the emulator stops.
                 let _ = line.send(callback);
             }
         }
@@ -131,7 +131,7 @@ async fn post_all(shared: Arc<Shared>, mut callbacks: mpsc::UnboundedReceiver<Ca
         let Callback { url, kind, body } = callback;
         let to = &*without_secrets(&url);
         let token = {
-            // The first token needs a key, which is work.
+            // The first token generates a key, which is expensive.
             let shared = Arc::clone(&shared);
             let made = tokio::task::spawn_blocking(move || {
                 let now = shared.server_time();
@@ -139,11 +139,13 @@ async fn post_all(shared: Arc<Shared>, mut callbacks: mpsc::UnboundedReceiver<Ca
             });
             match made.await {
                 Ok(Ok(token)) => token,
-                Ok(Err(error)) => return tracing::error!(%error, "no token for callbacks"),
-                Err(error) => return tracing::error!(%error, "no token for callbacks"),
+                Ok(Err(error)) => {
+                    return tracing::error!(%error, "cannot create a token for callbacks");
+                }
+                Err(error) => return tracing::error!(%error, "cannot create a token for callbacks"),
             }
         };
-        let answer = shared
+        let response = shared
             .webhooks
             .post(&url)
             .header(CONTENT_TYPE, "application/json; charset=utf-8")
@@ -151,12 +153,12 @@ async fn post_all(shared: Arc<Shared>, mut callbacks: mpsc::UnboundedReceiver<Ca
             .body(body.to_string())
             .send()
             .await;
-        match answer {
-            Ok(answer) if answer.status().is_success() => {
+        match response {
+            Ok(response) if response.status().is_success() => {
                 tracing::info!(kind, to, "callback accepted");
             }
-            Ok(answer) => {
-                let status = answer.status().as_u16();
+            Ok(response) => {
+                let status = response.status().as_u16();
                 tracing::warn!(kind, to, status, "callback not accepted");
             }
             Err(error) => {

@@ -1,4 +1,4 @@
-//! Event Grid: the events of the resource, in both schemas.
+//! Event Grid events of the resource, in both schemas.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +18,11 @@ use crate::state::Shared;
 
 pub(crate) const FILE_STATUS_UPDATED: &str = "Microsoft.Communication.RecordingFileStatusUpdated";
 
-/// A webhook has to answer within this time, which is real time and not the emulator's: how fast
-/// a program under test is has nothing to do with the clock that it is shown.
+/// The response timeout of webhooks. It is measured in real time: the speed of the program under
+/// test does not depend on the emulator's clock.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// An event apart from the schema that it is written in.
+/// An event, independent of the schema that it is sent in.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) id: String,
@@ -33,11 +33,11 @@ pub(crate) struct Event {
     pub(crate) time: Timestamp,
 }
 
-/// An event on its way to one webhook.
+/// An event that is queued for one subscription.
 #[derive(Clone, Debug)]
 pub(crate) struct Queued {
     pub(crate) event: Arc<Event>,
-    /// Copies beside the one that the webhook has to get.
+    /// The number of additional copies to send.
     pub(crate) duplicates: u32,
 }
 
@@ -79,18 +79,18 @@ impl Event {
     }
 }
 
-/// Sends an event to all who have subscribed to its type.
+/// Sends an event to all subscriptions to its type.
 pub(crate) fn publish(shared: &Shared, subscriptions: &[Arc<Subscription>], event: Event) {
-    let wanted = |one: &&Arc<Subscription>| one.wishes.include(event.kind);
-    let wanting: Vec<_> = subscriptions.iter().filter(wanted).collect();
-    // A fault is not to be used up by what nobody gets.
-    if wanting.is_empty() {
+    let matches = |one: &&Arc<Subscription>| one.wishes.include(event.kind);
+    let matching: Vec<_> = subscriptions.iter().filter(matches).collect();
+    // An event without subscribers must not use up a fault.
+    if matching.is_empty() {
         return;
     }
     let duplicates = shared.faults.duplicates(&event.subject);
     let event = Arc::new(event);
-    for subscription in wanting {
-        // The receiver is gone once the emulator has stopped.
+    for subscription in matching {
+        // The receiver is dropped when the emulator stops.
         let _ = subscription.queue.send(Queued {
             event: Arc::clone(&event),
             duplicates,
@@ -98,14 +98,14 @@ pub(crate) fn publish(shared: &Shared, subscriptions: &[Arc<Subscription>], even
     }
 }
 
-/// The client that posts events.
+/// The HTTP client that sends events.
 pub(crate) fn client() -> Result<reqwest::Client, Error> {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .user_agent(USER_AGENT)
-        // A webhook may close an idle connection just when it is used again, and what is lost by
-        // that is not sent again where callbacks are concerned.
+        // A webhook may close an idle connection just as it is reused, and lost callbacks are not
+        // retried.
         .pool_max_idle_per_host(0)
         .timeout(ANSWER_LIMIT)
         .build()
@@ -119,7 +119,7 @@ fn topic(shared: &Shared) -> String {
     )
 }
 
-/// Tells all subscriptions, after the event delay, that a file is ready.
+/// Notifies all subscriptions, after the event delay, that a file is available.
 pub(crate) fn announce(shared: &Arc<Shared>, finished: Finished) {
     let task = {
         let shared = Arc::clone(shared);

@@ -1,4 +1,4 @@
-//! Events that the emulator sends, and where it may send them.
+//! The events that the emulator sends, and the addresses it may send them to.
 
 pub(crate) mod call_events;
 pub(crate) mod callbacks;
@@ -13,25 +13,26 @@ use std::net::{IpAddr, SocketAddr};
 
 use url::{Host, Url};
 
-/// How the emulator names itself to webhooks and storage. Its admin interface knows it by that.
+/// The user agent of requests to webhooks and storage. The admin interface uses it to recognise
+/// requests from the emulator itself.
 pub(crate) const USER_AGENT: &str = "acs-emulator";
 
-/// Checks an address for webhooks, callbacks and storage: absolute and `https`, or plain `http` on
-/// loopback, and not that of the admin interface, which whoever names the address may not use.
+/// Checks the address of a webhook, callback or storage container. It must be absolute and either
+/// `https` or `http` on loopback. It must not be the address of the admin interface.
 pub(crate) fn check_url(text: &str, admin: Option<SocketAddr>) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("not an absolute URL ({error})"))?;
     if admin.is_some_and(|admin| is_at(&url, admin)) {
-        return Err("the admin interface of the emulator is no place for that".to_owned());
+        return Err("the address is that of the emulator's admin interface".to_owned());
     }
     match url.scheme() {
         "https" => Ok(url),
         "http" if is_loopback(&url) => Ok(url),
-        "http" => Err("http is accepted on loopback only, use https".to_owned()),
+        "http" => Err("http is accepted on loopback only; use https".to_owned()),
         other => Err(format!("the scheme '{other}' is not https")),
     }
 }
 
-/// Whether an address is that of a listener, as far as it can be told without asking for a name.
+/// Whether a URL refers to a listener, as far as this can be determined without a DNS lookup.
 fn is_at(url: &Url, listener: SocketAddr) -> bool {
     let is_same = |address: IpAddr| {
         address.is_unspecified() || address.to_canonical() == listener.ip().to_canonical()
@@ -45,7 +46,8 @@ fn is_at(url: &Url, listener: SocketAddr) -> bool {
     is_host && url.port_or_known_default() == Some(listener.port())
 }
 
-/// What a log may show of an address: secrets stand in its query, and before its host.
+/// Removes the parts of a URL that may contain secrets, for use in logs: the query, the fragment
+/// and the user information.
 pub(crate) fn without_secrets(url: &str) -> Cow<'_, str> {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = url.split_once("://") else {
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn logs_show_no_secrets_of_addresses() {
+    fn logged_urls_contain_no_secrets() {
         for (url, shown) in [
             ("https://a.example/b?code=x", "https://a.example/b"),
             ("https://a.example#x", "https://a.example"),

@@ -1,5 +1,4 @@
-//! The way of events from the emulator to one webhook or queue: batches, duplicates, order,
-//! attempts.
+//! Delivery of events to one webhook or queue: batching, duplicates, order and retries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +16,10 @@ use super::subscription::{self, Destination, EventSchema, Subscription};
 use crate::clock::after;
 use crate::state::Shared;
 
-/// How long events wait for others that come with them.
+/// How long an incomplete batch waits for further events.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The most copies of one event; more than that is a slip.
+/// The maximum number of copies of one event. Higher values are presumably a mistake.
 const MOST_COPIES: u32 = 1_000;
 
 /// One request to a webhook or queue.
@@ -32,7 +31,7 @@ struct Parcel {
     batched: bool,
 }
 
-/// Delivers what comes in until the emulator stops.
+/// Delivers incoming events until the emulator stops.
 pub(super) fn run(
     shared: &Arc<Shared>,
     subscription: &Arc<Subscription>,
@@ -49,13 +48,14 @@ pub(super) fn run(
                 wishes.batch
             };
             while let Some(first) = events.recv().await {
-                let mut together = collect(&shared, first, most, &mut events).await;
+                let mut batch = collect(&shared, first, most, &mut events).await;
                 if wishes.reordered {
-                    together.reverse();
+                    batch.reverse();
                 }
-                let parcels = pack(&shared, &subscription, &together);
+                let parcels = pack(&shared, &subscription, &batch);
                 if wishes.reordered {
-                    // One after the other, or the order would be left to chance.
+                    // Sequential delivery, because concurrent requests would arrive in random
+                    // order.
                     let (shared, subscription) = (Arc::clone(&shared), Arc::clone(&subscription));
                     spawn(&Arc::clone(&shared), async move {
                         for parcel in parcels {
@@ -81,20 +81,20 @@ async fn collect(
     events: &mut mpsc::UnboundedReceiver<Queued>,
 ) -> Vec<Queued> {
     let due = after(first.event.time, PATIENCE);
-    let mut together = vec![first];
-    while together.len() < most {
-        // What is there already comes along, however late it is.
+    let mut batch = vec![first];
+    while batch.len() < most {
+        // Events that are already in the channel join the batch, however late they are.
         let next = tokio::select! {
             biased;
             next = events.recv() => next,
             () = shared.settings.clock.wait_until(due) => None,
         };
         match next {
-            Some(next) => together.push(next),
+            Some(next) => batch.push(next),
             None => break,
         }
     }
-    together
+    batch
 }
 
 fn pack(shared: &Shared, subscription: &Subscription, events: &[Queued]) -> Vec<Parcel> {
@@ -132,9 +132,10 @@ fn pack(shared: &Shared, subscription: &Subscription, events: &[Queued]) -> Vec<
         .collect()
 }
 
-/// How often an event is sent that two sides want so many duplicates of.
-fn copies(wished: u32, faulty: u32) -> u32 {
-    let duplicates = wished.saturating_add(faulty);
+/// The number of times to send an event, given the duplicates that the subscription and a fault ask
+/// for.
+fn copies(requested: u32, faulty: u32) -> u32 {
+    let duplicates = requested.saturating_add(faulty);
     duplicates.saturating_add(1).min(MOST_COPIES)
 }
 
@@ -185,11 +186,11 @@ async fn deliver(shared: Arc<Shared>, subscription: Arc<Subscription>, parcel: P
     let destination = &subscription.destination;
     let to = &*destination.address();
     let scale = shared.settings.retry_scale;
-    // The response to one attempt takes real time, so a short schedule gives up no earlier.
+    // Responses take real time even if `scale` is small, so the time to live is never scaled down.
     let expires_at = after(clock.now(), TIME_TO_LIVE.mul_f64(scale.max(1.0)));
     for attempt in 1.. {
-        // Counted from here and not from the response: whoever steps the clock sees the request,
-        // but cannot tell when the response has been taken in.
+        // The delay counts from here, not from the response. A test that advances the clock can see
+        // the request, but not when the response has been processed.
         let sent = clock.now();
         let response = request(&shared, &subscription, &parcel, attempt)
             .send()
@@ -241,7 +242,7 @@ fn request(
     shared.webhooks.post(url).headers(headers).body(body)
 }
 
-/// Why an event was not accepted, where there is more to say than a status.
+/// The reason why an event was not accepted, if more than the status is known.
 fn reason(
     destination: &Destination,
     response: reqwest::Result<reqwest::Response>,
@@ -259,13 +260,13 @@ mod tests {
 
     #[test]
     fn copies_are_bounded() {
-        for (wished, faulty, expected) in [
+        for (requested, faulty, expected) in [
             (0, 0, 1),
             (1, 2, 4),
             (MOST_COPIES, 0, MOST_COPIES),
             (u32::MAX, u32::MAX, MOST_COPIES),
         ] {
-            assert_eq!(copies(wished, faulty), expected, "{wished} {faulty}");
+            assert_eq!(copies(requested, faulty), expected, "{requested} {faulty}");
         }
     }
 }

@@ -1,17 +1,17 @@
-//! When an event that was not accepted is sent again.
+//! The retry schedule of events that were not accepted.
 
 use std::time::Duration;
 
 use http::StatusCode;
 
-/// Attempts in total.
+/// The maximum number of attempts.
 pub(crate) const MAX_ATTEMPTS: usize = 30;
-/// An event is given up when an attempt is due so long after the first one.
+/// An event is dropped when an attempt would be due later than this after the first one.
 pub(crate) const TIME_TO_LIVE: Duration = Duration::from_secs(24 * HOUR);
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
-/// Seconds to wait after the first, second, … attempt. The last one repeats.
+/// The delays in seconds after the first, second, … attempt. The last delay repeats.
 const DELAYS: [u64; 10] = [
     10,
     30,
@@ -25,15 +25,15 @@ const DELAYS: [u64; 10] = [
     12 * HOUR,
 ];
 
-/// Who takes events. The rules differ for some statuses.
+/// The kind of receiver. Some statuses are handled differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Webhook,
-    /// Of Azure, such as a queue.
+    /// An Azure resource, such as a queue.
     Resource,
 }
 
-/// What the response to an attempt means.
+/// The consequence of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Delivered,
@@ -41,7 +41,8 @@ pub(crate) enum Outcome {
     Dropped,
 }
 
-/// Judges the response to attempt number `attempt`, counted from 1. `None` stands for no response.
+/// Judges the response to attempt number `attempt`, counted from 1. A `status` of `None` means that
+/// there was no response.
 pub(crate) fn judge(endpoint: Endpoint, status: Option<StatusCode>, attempt: usize) -> Outcome {
     let least = match status.map(|status| status.as_u16()) {
         Some(200..=204) => return Outcome::Delivered,
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn responses_are_judged_by_the_published_rules() {
+    fn responses_are_handled_by_the_published_rules() {
         let retry = |seconds| Outcome::Retry(Duration::from_secs(seconds));
         for (status, attempt, expected) in [
             (200, 1, Outcome::Delivered),

@@ -1,8 +1,9 @@
-//! A queue of Azure Storage that takes events: one message per event, base64 of its JSON.
+//! Delivery to a queue of Azure Storage. Each event is one message that contains its JSON in
+//! base64.
 //!
-//! One request is all that this needs, so it is made here and not by a client library: the library
-//! would bring `azure_core` into every build of the emulator, and would retry below the published
-//! schedule, which is the emulator's to keep.
+//! This sends the one request that it needs without a client library. A library would add
+//! `azure_core` to every build of the emulator. It would also retry on its own, which conflicts
+//! with the published retry schedule.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -22,20 +23,20 @@ use super::{check_url, without_secrets};
 const VERSION: &str = "2021-12-02";
 const X_MS_DATE: HeaderName = HeaderName::from_static("x-ms-date");
 const X_MS_VERSION: HeaderName = HeaderName::from_static("x-ms-version");
-/// The account that every local storage emulator has; its name and key are published.
+/// The account that every local storage emulator has. Its name and key are public.
 const DEVELOPMENT_STORAGE: &str = "AccountName=devstoreaccount1;\
     AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;\
     QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1";
 
-/// Where messages are put, and what proves the right to.
+/// The address of a queue, with a credential for it.
 pub(crate) struct StorageQueue {
-    /// The address of the queue, without a query.
+    /// The URL of the queue, without a query.
     url: Url,
     credential: Credential,
 }
 
 enum Credential {
-    /// A query.
+    /// A SAS (a query string).
     Sas(String),
     SharedKey {
         account: String,
@@ -44,7 +45,8 @@ enum Credential {
 }
 
 impl StorageQueue {
-    /// A queue by its address with a SAS, or by its name and a connection string of the account.
+    /// Creates a queue from its URL with a SAS, or from its name and a connection string of the
+    /// account.
     pub(super) fn new(
         queue: &str,
         connection_string: Option<&str>,
@@ -53,13 +55,16 @@ impl StorageQueue {
         let is_url = queue.contains("://");
         let found = match connection_string {
             Some(_) if is_url => {
-                return Err("with a connection string, give the name of the queue".to_owned());
+                return Err(
+                    "give the name of the queue, not its URL, together with a connection string"
+                        .to_owned(),
+                );
             }
             Some(text) => Self::from_connection_string(text, queue)?,
             None if is_url => Self::from_url(queue)?,
             None => {
                 return Err(
-                    "give the address of the queue with a SAS, or its name and a connection string"
+                    "give the URL of the queue with a SAS, or its name and a connection string"
                         .to_owned(),
                 );
             }
@@ -77,10 +82,7 @@ impl StorageQueue {
         let mut url = Url::parse(text).map_err(|error| format!("not an absolute URL ({error})"))?;
         let sas = url.query().unwrap_or_default().to_owned();
         if !url.query_pairs().any(|(name, _)| name == "sig") {
-            return Err(
-                "the address has no SAS (`?sv=…&sig=…`), without which no queue takes messages"
-                    .to_owned(),
-            );
+            return Err("the URL has no SAS (`?sv=…&sig=…`), which the queue requires".to_owned());
         }
         url.set_query(None);
         url.set_fragment(None);
@@ -136,12 +138,12 @@ impl StorageQueue {
         Ok(Self { url, credential })
     }
 
-    /// The address of the queue as logs may show it.
+    /// The URL of the queue for use in logs.
     pub(crate) fn address(&self) -> String {
         without_secrets(self.url.as_str()).into_owned()
     }
 
-    /// The request that puts a message with this body, as [`message`] makes it, into the queue.
+    /// The request that adds a message to the queue. `body` is created by [`message`].
     pub(super) fn put(&self, client: &reqwest::Client, body: Bytes) -> reqwest::RequestBuilder {
         let mut url = self.url.clone();
         url.set_path(&format!("{}/messages", self.url.path()));
@@ -178,7 +180,7 @@ impl fmt::Debug for StorageQueue {
     }
 }
 
-/// The body of a request that puts this event into a queue.
+/// The body of a request that adds this event to a queue.
 pub(super) fn message(event: &str) -> Bytes {
     let text = STANDARD.encode(event);
     Bytes::from(format!(
@@ -186,16 +188,16 @@ pub(super) fn message(event: &str) -> Bytes {
     ))
 }
 
-/// Why a queue did not take a message, and what to do about it.
+/// The reason why a queue rejected a message, and what to do about it.
 pub(super) fn reason(response: &reqwest::Response) -> String {
     let advice = match response.status() {
         StatusCode::NOT_FOUND => "the queue does not exist: create it",
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            "the storage account refuses the credential: check the key, or that the SAS permits `a` \
+            "the storage account rejects the credential: check the key, or that the SAS permits `a` \
              (add) and has not expired"
         }
-        StatusCode::PAYLOAD_TOO_LARGE => "the event is larger than a message of 64 KiB",
-        _ => "the queue did not take the message",
+        StatusCode::PAYLOAD_TOO_LARGE => "the event exceeds the message size of 64 KiB",
+        _ => "the queue rejected the message",
     };
     let code = response.headers().get("x-ms-error-code");
     match code.and_then(|code| code.to_str().ok()) {
@@ -204,16 +206,16 @@ pub(super) fn reason(response: &reqwest::Response) -> String {
     }
 }
 
-/// The members of a connection string. Names are matched whatever their case.
+/// The settings of a connection string. Names are not case-sensitive.
 struct Settings<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Settings<'a> {
     fn parse(text: &'a str) -> Result<Self, String> {
         let members = text.split(';').map(str::trim);
         let members = members.filter(|member| !member.is_empty()).map(|member| {
-            // Without the text of the member, which may be a key that lost its name.
+            // The error does not contain the text of the member, which may be a key.
             let pair = member.split_once('=');
-            pair.ok_or_else(|| "the connection string has a member without '='".to_owned())
+            pair.ok_or_else(|| "the connection string has a part without '='".to_owned())
         });
         members.collect::<Result<_, _>>().map(Self)
     }
@@ -236,18 +238,18 @@ fn check_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "'{name}' is not the name of a queue: 3 to 63 lowercase letters, digits and single dashes"
+        "'{name}' is not a valid queue name: use 3 to 63 lowercase letters, digits and single dashes"
     ))
 }
 
-/// The header that proves the account's key, for a `POST` of these headers and nothing else.
+/// The `Authorization` header for a `POST` with exactly these headers, signed with the account key.
 fn sign(account: &str, key: &[u8], url: &Url, length: usize, date: &str) -> String {
     let text = format!(
         "POST\n\n\n{length}\n\n\n\n\n\n\n\n\n\
          {X_MS_DATE}:{date}\n{X_MS_VERSION}:{VERSION}\n/{account}{}",
         url.path()
     );
-    // A key of any length is a key.
+    // HMAC accepts keys of any length.
     let signature = Hmac::<Sha256>::new_from_slice(key).map(|mut mac| {
         mac.update(text.as_bytes());
         STANDARD.encode(mac.finalize().into_bytes())
@@ -266,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn queues_are_found_by_address_or_connection_string() {
+    fn queues_are_given_by_url_or_connection_string() {
         let of_account = format!("AccountName=acct;AccountKey={KEY}");
         let of_suffix = format!(
             "DefaultEndpointsProtocol=https;EndpointSuffix=core.example;accountname=acct;AccountKey={KEY};"
@@ -311,20 +313,20 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_queue_is_refused_with_a_reason() {
+    fn invalid_queues_are_rejected_with_a_reason() {
         let account = "AccountName=acct;AccountKey=c2VjcmV0";
         for (name, connection_string, reason) in [
-            ("events", None, "give the address of the queue with a SAS"),
+            ("events", None, "give the URL of the queue with a SAS"),
             ("https://a.example/events", None, "has no SAS"),
             (
                 "https://a.example/?sig=secret",
                 None,
-                "not the name of a queue",
+                "not a valid queue name",
             ),
             (
                 "https://a.example/Events?sig=secret",
                 None,
-                "not the name of a queue",
+                "not a valid queue name",
             ),
             ("http://a.example/events?sig=secret", None, "use https"),
             ("https://?sig=secret", None, "not an absolute URL"),
@@ -334,7 +336,7 @@ mod tests {
                 "give the name of the queue",
             ),
             ("a/events", Some("AccountName=acct"), "neither AccountKey"),
-            ("ev--ents", Some(account), "not the name of a queue"),
+            ("ev--ents", Some(account), "not a valid queue name"),
             ("events", Some("secret"), "without '='"),
             (
                 "events",
@@ -352,21 +354,21 @@ mod tests {
                 "not an absolute URL",
             ),
         ] {
-            let refused = queue(name, connection_string).unwrap_err();
-            assert!(refused.contains(reason), "{name}: {refused}");
-            assert!(!refused.contains("secret"), "{name}: {refused}");
+            let error = queue(name, connection_string).unwrap_err();
+            assert!(error.contains(reason), "{name}: {error}");
+            assert!(!error.contains("secret"), "{name}: {error}");
         }
     }
 
     #[test]
-    fn what_a_queue_refuses_is_told_with_what_to_do() {
+    fn rejections_of_a_queue_are_explained() {
         for (status, code, expected) in [
             (404, "QueueNotFound", "create it (QueueNotFound)"),
-            (403, "AuthenticationFailed", "refuses the credential"),
+            (403, "AuthenticationFailed", "rejects the credential"),
             (
                 413,
                 "RequestBodyTooLarge",
-                "larger than a message of 64 KiB",
+                "exceeds the message size of 64 KiB",
             ),
             (503, "ServerBusy", "(ServerBusy)"),
         ] {

@@ -1,4 +1,4 @@
-//! Event Grid subscriptions: where events go, which ones, and the handshake of webhooks.
+//! Event Grid subscriptions: the destination, the selected events, and the handshake with webhooks.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,27 +20,28 @@ use crate::error::Error;
 use crate::ids;
 use crate::state::Shared;
 
-/// Who says that it is going to send events, in the handshake for `CloudEvents`.
+/// The origin that the handshake for `CloudEvents` names as the sender.
 const ORIGIN: HeaderValue = HeaderValue::from_static("eventgrid.azure.net");
 pub(super) const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
 const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
 
-/// How Event Grid writes its events.
+/// The schema of Event Grid events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventSchema {
-    /// Event Grid's own schema: an array with the event, and the validation handshake.
+    /// The Event Grid schema: a JSON array of events, and the validation handshake.
     #[default]
     EventGrid,
-    /// `CloudEvents` 1.0: one object per request, and the handshake of its webhook specification.
+    /// `CloudEvents` 1.0: one JSON object per request, or an array if events are batched, and the
+    /// handshake of the `CloudEvents` webhook specification.
     CloudEvents,
 }
 
-/// What a subscription asks for.
+/// The options of a subscription.
 #[derive(Clone, Debug)]
 pub(crate) struct Wishes {
     pub(crate) schema: EventSchema,
-    /// `None` stands for all.
+    /// `None` selects all types.
     events: Option<BTreeSet<String>>,
     pub(crate) batch: usize,
     pub(crate) duplicates: u32,
@@ -55,7 +56,7 @@ impl Wishes {
     }
 }
 
-/// Where the events of a subscription go.
+/// The destination of a subscription.
 #[derive(Debug)]
 pub(crate) enum Destination {
     Webhook(Url),
@@ -70,7 +71,7 @@ impl Destination {
         }
     }
 
-    /// The address as logs may show it.
+    /// The URL for use in logs.
     pub(crate) fn address(&self) -> String {
         match self {
             Self::Webhook(url) => without_secrets(url.as_str()).into_owned(),
@@ -89,7 +90,7 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    /// The subscription as the admin interface lists it.
+    /// The subscription, in the form that the admin interface lists it.
     pub(crate) fn describe(&self) -> Value {
         let (kind, address) = match &self.destination {
             Destination::Webhook(url) => ("url", url.to_string()),
@@ -107,11 +108,12 @@ impl Subscription {
     }
 }
 
-/// A subscription that is about to be made; awaiting it goes through the handshake of a webhook.
-#[must_use = "there is no subscription until this is awaited"]
+/// A subscription to create. Awaiting it creates the subscription; for a webhook, it performs the
+/// handshake first.
+#[must_use = "a subscription is only created when this is awaited"]
 pub struct NewSubscription<'a> {
     shared: &'a Arc<Shared>,
-    /// The address, or the name of a queue.
+    /// The URL, or the name of a queue.
     to: String,
     is_queue: bool,
     connection_string: Option<String>,
@@ -143,9 +145,9 @@ impl<'a> NewSubscription<'a> {
         }
     }
 
-    /// The connection string of the storage account of a queue that is given by its name:
+    /// The connection string of the storage account, for a queue that is given by name:
     /// `AccountName=…;AccountKey=…`, `QueueEndpoint=…;SharedAccessSignature=…`, or
-    /// `UseDevelopmentStorage=true` for a local Azurite. A webhook has none.
+    /// `UseDevelopmentStorage=true` for a local Azurite. Webhooks have no connection string.
     pub fn connection_string(mut self, text: impl Into<String>) -> Self {
         self.connection_string = Some(text.into());
         self
@@ -157,7 +159,7 @@ impl<'a> NewSubscription<'a> {
         self
     }
 
-    /// The types of the events, such as `Microsoft.Communication.CallEnded`. The default is
+    /// The event types to deliver, such as `Microsoft.Communication.CallEnded`. The default is
     /// `Microsoft.Communication.RecordingFileStatusUpdated` alone.
     pub fn events<S: AsRef<str>>(mut self, types: impl IntoIterator<Item = S>) -> Self {
         let types = types.into_iter().map(|kind| kind.as_ref().to_owned());
@@ -165,27 +167,29 @@ impl<'a> NewSubscription<'a> {
         self
     }
 
-    /// Asks for events of all types.
+    /// Delivers events of all types.
     pub fn all_events(mut self) -> Self {
         self.wishes.events = None;
         self
     }
 
-    /// Up to this many events come in one request to a webhook. A request is sent when it is full,
-    /// or one second after its first event. A message of a queue always has one event.
+    /// Delivers up to `most` events in one request to a webhook. The default is 1. A request is
+    /// sent when the batch is full, or one second after its first event. A queue message always
+    /// contains one event.
     pub fn batch(mut self, most: usize) -> Self {
         self.wishes.batch = most.max(1);
         self
     }
 
-    /// Each event comes this many times more than it has to, with the same id, and at most 1,000
-    /// times in total.
+    /// Delivers each event `extra` additional times with the same id, but at most 1,000 times in
+    /// total. The default is 0.
     pub fn duplicates(mut self, extra: u32) -> Self {
         self.wishes.duplicates = extra;
         self
     }
 
-    /// Events come in pairs, the later one first. An event waits one second for another.
+    /// Delivers events in pairs, the later one first. An event waits up to one second for another
+    /// one.
     pub fn reordered(mut self) -> Self {
         self.wishes.reordered = true;
         self
@@ -262,7 +266,7 @@ struct ValidationAnswer {
     validation_response: String,
 }
 
-/// The handshake of the Event Grid schema: the webhook repeats a code.
+/// The handshake of the Event Grid schema: the webhook must return a validation code.
 async fn validate(shared: &Shared, subscription: &Subscription, url: &Url) -> Result<(), String> {
     let code = ids::passing();
     let event = Event {
@@ -274,7 +278,7 @@ async fn validate(shared: &Shared, subscription: &Subscription, url: &Url) -> Re
         time: shared.now(),
     };
     let body = Value::Array(vec![event.in_event_grid_schema(shared)]);
-    let answer = shared
+    let response = shared
         .webhooks
         .post(url.clone())
         .headers(queue::headers(subscription, "SubscriptionValidation", 0))
@@ -282,34 +286,37 @@ async fn validate(shared: &Shared, subscription: &Subscription, url: &Url) -> Re
         .send()
         .await
         .map_err(root_cause)?;
-    if answer.status() != StatusCode::OK {
-        return Err(format!("it answered {} and not 200", answer.status()));
+    if response.status() != StatusCode::OK {
+        return Err(format!(
+            "it responded with {} instead of 200",
+            response.status()
+        ));
     }
-    let body = answer.bytes().await.map_err(root_cause)?;
+    let body = response.bytes().await.map_err(root_cause)?;
     match serde_json::from_slice::<ValidationAnswer>(&body) {
-        Ok(answer) if answer.validation_response == code => Ok(()),
-        Ok(_) => Err("it answered with another validation code".to_owned()),
-        Err(error) => Err(format!("its answer has no validationResponse ({error})")),
+        Ok(response) if response.validation_response == code => Ok(()),
+        Ok(_) => Err("the response has a different validation code".to_owned()),
+        Err(error) => Err(format!("the response has no validationResponse ({error})")),
     }
 }
 
-/// The handshake of the `CloudEvents` webhook specification: the webhook allows the origin. Its
-/// status does not matter.
+/// The handshake of the `CloudEvents` webhook specification: the webhook must allow the origin. The
+/// status of the response does not matter.
 async fn ask(shared: &Shared, url: &Url) -> Result<(), String> {
-    let answer = shared
+    let response = shared
         .webhooks
         .request(Method::OPTIONS, url.clone())
         .header(REQUEST_ORIGIN, ORIGIN)
         .send()
         .await
         .map_err(root_cause)?;
-    let allowed = answer.headers().get(ALLOWED_ORIGIN);
+    let allowed = response.headers().get(ALLOWED_ORIGIN);
     if allowed.is_some_and(|allowed| allowed == "*" || allowed == ORIGIN) {
         Ok(())
     } else {
-        let status = answer.status();
+        let status = response.status();
         Err(format!(
-            "it answered {status} and does not allow the origin {ORIGIN:?}"
+            "it responded with {status} and does not allow the origin {ORIGIN:?}"
         ))
     }
 }
@@ -318,7 +325,7 @@ pub(super) fn mark(headers: &mut HeaderMap) {
     headers.insert(REQUEST_ORIGIN, ORIGIN);
 }
 
-/// The innermost message says what happened; the outer ones repeat the address.
+/// Returns the innermost message, which names the cause. The outer messages only repeat the URL.
 pub(super) fn root_cause(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;

@@ -1,6 +1,7 @@
-//! The faults over HTTP, for programs that are not written in Rust. No signature is needed.
+//! The faults in the admin interface, for programs that are not written in Rust. No signature is
+//! required.
 //!
-//! `GET` lists, `POST` adds one, `DELETE` removes all, and `DELETE …/{id}` removes one.
+//! `GET` lists the faults, `POST` adds one, `DELETE` removes all, and `DELETE …/{id}` removes one.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use http::StatusCode;
 use super::{ActiveFault, Fault};
 use crate::state::Shared;
 
-/// Where faults are administered.
+/// The path of the faults.
 const FAULTS: &str = "/admin/faults";
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {

@@ -1,4 +1,4 @@
-//! Faults in the way of a request and its answer.
+//! Applies faults to requests and responses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::{Fault, Operation};
 use crate::routes::service_error;
 use crate::state::Shared;
 
-/// The outermost layer of the service.
+/// The outermost middleware of the service.
 pub(crate) async fn apply(
     State(shared): State<Arc<Shared>>,
     mut request: Request,
@@ -75,10 +75,11 @@ fn refusal(fault: &Fault, status: u16, has_body: bool) -> Response {
         "9999"
     };
     let code = fault.code.as_deref().unwrap_or(usual);
-    service_error(status, code, "A fault that was asked for.".to_owned())
+    service_error(status, code, "An injected fault.".to_owned())
 }
 
-/// Judges conditional headers by an entity tag. The content itself knows none.
+/// Evaluates conditional headers against the entity tag of a fault. The content itself has no
+/// entity tag.
 fn judge_conditions(tag: &str, headers: &mut HeaderMap) -> Option<Response> {
     let differs = |value: &HeaderValue| value.as_bytes() != tag.as_bytes();
     if headers.get(IF_MATCH).is_some_and(differs) {
@@ -90,7 +91,7 @@ fn judge_conditions(tag: &str, headers: &mut HeaderMap) -> Option<Response> {
     None
 }
 
-/// What a fault does to the answer of an operation.
+/// Applies a fault to the response of an operation.
 fn spoil(fault: &Fault, response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let headers = &mut parts.headers;
@@ -110,7 +111,7 @@ fn spoil(fault: &Fault, response: Response) -> Response {
     if flow.is_plain() {
         return Response::from_parts(parts, body);
     }
-    // A stream has no length of its own, so the answer has to state it.
+    // A streamed body has no known length, so the header must state it.
     let stated = || headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
     let length = body.size_hint().exact().or_else(stated);
     let length = match fault.shorten_to {
@@ -137,6 +138,6 @@ fn add_headers(fault: &Fault, headers: &mut HeaderMap) {
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     match HeaderValue::from_str(value) {
         Ok(value) => drop(headers.insert(name, value)),
-        Err(error) => tracing::warn!(%name, %error, "a fault's header is left out"),
+        Err(error) => tracing::warn!(%name, %error, "invalid header of a fault ignored"),
     }
 }

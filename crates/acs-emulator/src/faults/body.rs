@@ -1,4 +1,4 @@
-//! Bodies that come late, slowly, changed, or not to their end.
+//! Bodies that are delayed, slow, altered or truncated.
 
 use std::io;
 use std::time::Duration;
@@ -13,27 +13,24 @@ use super::Fault;
 
 /// Time for the bytes before a cut to leave the emulator.
 const LAST_BYTES: Duration = Duration::from_millis(20);
-/// How often in a second a slow body moves on.
+/// The number of chunks that a slow body sends per second.
 const STEPS: u64 = 50;
 
-/// An answer that is never sent. Its body fails before the headers have left, so that the server
-/// closes the connection without a word.
+/// A response that is never sent. Its body fails before the headers are written, so the server
+/// closes the connection without a response.
 pub(super) fn broken() -> Response {
     Response::new(Body::from_stream(stream::iter([Err::<Bytes, _>(gone())])))
 }
 
 fn gone() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::ConnectionAborted,
-        "a fault that was asked for",
-    )
+    io::Error::new(io::ErrorKind::ConnectionAborted, "an injected fault")
 }
 
-/// How a body flows.
+/// The changes to a body.
 #[derive(Debug)]
 pub(super) struct Flow {
     alter: u8,
-    /// Bytes until the end, and whether that is a cut.
+    /// The number of bytes until the end of the body, and whether the connection is closed there.
     end: Option<(u64, bool)>,
     rate: Option<u64>,
     wait: Option<Duration>,
@@ -42,7 +39,7 @@ pub(super) struct Flow {
 struct Running {
     flow: Flow,
     body: BodyDataStream,
-    /// What has been read and not sent.
+    /// Data that has been read but not sent.
     rest: Bytes,
     started: Instant,
     sent: u64,
@@ -63,7 +60,7 @@ impl Flow {
         }
     }
 
-    /// Whether the body flows as it is.
+    /// Whether the body is unchanged.
     pub(super) fn is_plain(&self) -> bool {
         self.alter == 0 && self.end.is_none() && self.rate.is_none() && self.wait.is_none()
     }

@@ -1,4 +1,4 @@
-//! One fault: which requests it strikes, and what it does to them.
+//! A fault: the requests that it applies to, and its effects.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Operation;
 
-/// Something that goes wrong on purpose.
+/// A fault to inject, for tests of error handling.
 ///
-/// It strikes the requests of one [`Operation`], unless narrowed down to an object, and after
-/// some or only some number of them:
+/// A fault applies to all requests for one [`Operation`], unless it is limited to one object or to
+/// some of the requests:
 ///
 /// ```
 /// use std::time::Duration;
@@ -20,13 +20,13 @@ use super::Operation;
 /// let broken = Fault::on(Operation::Content).after(1).cut_after(10_000);
 /// ```
 ///
-/// Delays and rates are in real time, whatever [`Clock`](crate::Clock) the emulator has: they are
-/// the network's and not the service's. In JSON, for the administration address, members are in
-/// camel case, times are in milliseconds, and what is left out does nothing:
-/// `{"operation": "pause", "times": 2, "status": 503, "retryAfter": "1"}`.
+/// Delays and rates are measured in real time, whatever [`Clock`](crate::Clock) the emulator uses,
+/// because they simulate the network and not the service. In JSON, for the admin interface, members
+/// are in camel case, times are in milliseconds, and omitted members have no effect: `{"operation":
+/// "pause", "times": 2, "status": 503, "retryAfter": "1"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[must_use = "a fault does nothing until it is added"]
+#[must_use = "a fault has no effect until it is added"]
 pub struct Fault {
     pub(super) operation: Operation,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,7 +69,7 @@ pub struct Fault {
     pub(super) duplicates: u32,
 }
 
-/// How an answer gets lost.
+/// How a response is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Loss {
@@ -88,7 +88,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl Fault {
-    /// A fault in an operation that strikes every time and does nothing yet.
+    /// A fault for all requests for this operation. It has no effect until one is set.
     pub fn on(operation: Operation) -> Self {
         Self {
             operation,
@@ -114,133 +114,134 @@ impl Fault {
         }
     }
 
-    /// Strikes only where this id is in the path: of a recording, a connection, a document.
+    /// Limits the fault to requests with this id in their path: of a recording, a connection or a
+    /// document. The default is all objects.
     pub fn target(mut self, id: impl Into<String>) -> Self {
         self.target = Some(id.into());
         self
     }
 
-    /// Lets the first `count` requests pass.
+    /// Lets the first `count` requests pass. The default is 0.
     pub fn after(mut self, count: u32) -> Self {
         self.after = count;
         self
     }
 
-    /// Strikes only so many times. The default is for ever.
+    /// Applies the fault to at most `count` requests. The default is no limit.
     pub fn times(mut self, count: u32) -> Self {
         self.times = Some(count);
         self
     }
 
-    /// Carries the operation out before its answer is lost or replaced. Otherwise a request that
-    /// gets another status, silence, or no answer has no effect.
+    /// Performs the operation before its response is lost or replaced. By default, a request that
+    /// receives another status or no response has no effect.
     pub fn performed(mut self) -> Self {
         self.performed = true;
         self
     }
 
-    /// Holds the request back for so long.
+    /// Delays the request by this time before it is processed.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay_ms = Some(millis(delay));
         self
     }
 
-    /// Answers with this status and, where the operation has them, an error body. Statuses outside
-    /// of 200 to 999 become 500.
+    /// Responds with this status and, if the operation has them, an error body. Statuses outside of
+    /// the range from 200 to 999 become 500.
     pub fn status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// The error code in the body of [`Fault::status`].
+    /// The error code in the body of a response with [`Fault::status`].
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
     }
 
-    /// Adds `Retry-After` in seconds, rounded up. For a date use [`Fault::header`].
+    /// Adds `Retry-After` in seconds, rounded up. For a date, use [`Fault::header`].
     pub fn retry_after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(millis(delay).div_ceil(1_000).to_string());
         self
     }
 
-    /// Sets a header of the answer. One that HTTP does not allow is left out.
+    /// Sets a header of the response. A header that is not valid in HTTP is ignored.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.insert(name.into(), value.into());
         self
     }
 
-    /// Never answers. The connection stays open until the client gives up or the emulator stops.
+    /// Never responds. The connection stays open until the client gives up or the emulator stops.
     pub fn silence(mut self) -> Self {
         self.loss = Some(Loss::Silence);
         self
     }
 
-    /// Closes the connection without an answer.
+    /// Closes the connection without a response.
     pub fn disconnect(mut self) -> Self {
         self.loss = Some(Loss::Disconnect);
         self
     }
 
-    /// Closes the connection after `bytes` of the body, of which a client that does not keep up
-    /// may miss the last ones. A body that is no longer than that arrives whole.
+    /// Closes the connection after `bytes` of the body. A client that reads slowly may not receive
+    /// the last of these bytes. A body that is not longer is sent completely.
     pub fn cut_after(mut self, bytes: u64) -> Self {
         self.cut_after = Some(bytes);
         self
     }
 
-    /// Sends only the first `bytes` of the body, with a content length that agrees.
+    /// Sends only the first `bytes` of the body, with a matching content length.
     pub fn shorten_to(mut self, bytes: u64) -> Self {
         self.shorten_to = Some(bytes);
         self
     }
 
-    /// Sends no body at all, with content length 0.
+    /// Sends an empty body with content length 0.
     pub fn empty_body(self) -> Self {
         self.shorten_to(0)
     }
 
-    /// Answers 200 with everything, whatever range was asked for.
+    /// Ignores the requested range: responds with status 200 and the whole content.
     pub fn ignore_range(mut self) -> Self {
         self.ignore_range = true;
         self
     }
 
-    /// Replaces the header `Content-Range`; an empty text removes it.
+    /// Replaces the header `Content-Range`. An empty value removes it.
     pub fn content_range(mut self, value: impl Into<String>) -> Self {
         self.content_range = Some(value.into());
         self
     }
 
-    /// Changes every byte of the body, in the same way in each answer. Together with
-    /// [`Fault::after`] the content changes between two ranges. Zero counts as one.
+    /// Changes every byte of the body, in the same way in each response. Together with
+    /// [`Fault::after`], the content changes between two ranges. Zero is treated as one.
     pub fn alter(mut self, with: u8) -> Self {
         self.alter = Some(with.max(1));
         self
     }
 
-    /// Gives content this entity tag, quotes included. `If-Range` with another tag then gets
-    /// everything, and `If-Match` with another tag 412. Without this the emulator sends no entity
-    /// tags, as the service.
+    /// Gives content this entity tag, which includes the quotes. A request with a different tag in
+    /// `If-Range` receives the whole content; with a different tag in `If-Match`, it receives
+    /// status 412. By default the emulator sends no entity tags, like the service.
     pub fn etag(mut self, tag: impl Into<String>) -> Self {
         self.etag = Some(tag.into());
         self
     }
 
-    /// Slows the body down. Zero counts as one byte per second.
+    /// Limits the rate of the body. Zero is treated as one byte per second.
     pub fn bytes_per_second(mut self, rate: u64) -> Self {
         self.bytes_per_second = Some(rate.max(1));
         self
     }
 
-    /// Sends status and headers at once, and the body only after this time.
+    /// Sends status and headers immediately, and the body after this delay.
     pub fn first_byte_delay(mut self, delay: Duration) -> Self {
         self.first_byte_delay_ms = Some(millis(delay));
         self
     }
 
-    /// Sends each [`Operation::Event`] so many times more, with the same id, and at most 1,000 times
-    /// in total.
+    /// Sends each [`Operation::Event`] `count` additional times with the same id, but at most 1,000
+    /// times in total.
     pub fn duplicates(mut self, count: u32) -> Self {
         self.duplicates = count;
         self
@@ -256,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_names_only_what_is_set() {
+    fn json_contains_only_members_that_are_set() {
         let fault = Fault::on(Operation::Pause)
             .times(2)
             .status(503)
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_survives_json() {
+    fn all_members_survive_a_round_trip_through_json() {
         let fault = Fault::on(Operation::Content)
             .target("d")
             .after(1)

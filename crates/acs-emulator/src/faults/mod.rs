@@ -1,4 +1,4 @@
-//! Faults on demand: what is to go wrong, and when.
+//! Fault injection.
 
 mod admin;
 mod apply;
@@ -17,10 +17,11 @@ pub(crate) use apply::apply;
 pub use fault::Fault;
 pub use operation::Operation;
 
-/// The faults of an emulator. [`Emulator::faults`](crate::Emulator::faults) gives it.
+/// The faults of an emulator. Returned by [`Emulator::faults`](crate::Emulator::faults).
 ///
-/// A request meets the first fault that strikes it, in the order in which they were added; a
-/// fault that has struck often enough lets it pass on to the next. So a list of faults is a script:
+/// The first fault that matches a request is applied to it; faults are matched in the order in
+/// which they were added. A fault that has been applied the maximum number of times no longer
+/// matches. So a list of faults can describe a sequence of failures:
 ///
 /// ```
 /// # use acs_emulator::{Emulator, Fault, Operation};
@@ -29,7 +30,7 @@ pub use operation::Operation;
 /// # let acs = Emulator::start().await?;
 /// acs.faults().add(Fault::on(Operation::Stop).times(1).disconnect());
 /// let busy = acs.faults().add(Fault::on(Operation::Stop).times(2).status(503));
-/// // Three attempts to stop fail now, and the fourth works.
+/// // The next three requests to stop fail, and the fourth succeeds.
 /// assert_eq!(busy.hits(), 0);
 /// # acs.shutdown().await;
 /// # Ok(())
@@ -48,13 +49,13 @@ struct List {
 struct Entry {
     id: u64,
     fault: Fault,
-    /// Requests that matched, struck or not.
+    /// The number of requests that matched, whether or not the fault was applied.
     seen: u32,
     hits: u32,
 }
 
 impl Entry {
-    /// Whether this request is struck. Counts it.
+    /// Whether to apply the fault to this request. Counts the request.
     fn strikes(&mut self, operation: Operation, path: &str) -> bool {
         let Fault {
             operation: of,
@@ -81,21 +82,21 @@ impl Entry {
     }
 }
 
-/// A fault that was added, as the administration address lists it.
+/// A fault that was added, as the admin interface lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ActiveFault {
-    /// Its number.
+    /// The number of the fault.
     pub id: u64,
-    /// How often it has struck.
+    /// How often the fault has been applied.
     pub hits: u32,
-    /// What it does.
+    /// The fault itself.
     pub fault: Fault,
 }
 
 impl Faults {
-    /// Adds a fault behind those that are there.
+    /// Adds a fault after the existing ones.
     #[allow(clippy::must_use_candidate, reason = "most callers need no handle")]
     pub fn add(&self, fault: Fault) -> FaultHandle {
         let mut list = self.lock();
@@ -118,7 +119,7 @@ impl Faults {
         self.lock().entries.clear();
     }
 
-    /// All faults that were added and not removed, also those that strike no more.
+    /// All faults that were added and not removed, including those that no longer match.
     pub fn list(&self) -> Vec<ActiveFault> {
         let list = self.lock();
         let active = |entry: &Entry| ActiveFault {
@@ -129,18 +130,18 @@ impl Faults {
         list.entries.iter().map(active).collect()
     }
 
-    /// The fault that strikes this request.
+    /// The fault to apply to this request, if any.
     pub(crate) fn strike(&self, operation: Operation, path: &str) -> Option<Fault> {
         let mut list = self.lock();
         let entry = list
             .entries
             .iter_mut()
             .find_map(|entry| entry.strikes(operation, path).then_some(entry))?;
-        tracing::debug!(id = entry.id, ?operation, path, "fault strikes");
+        tracing::debug!(id = entry.id, ?operation, path, "fault applied");
         Some(entry.fault.clone())
     }
 
-    /// How many times more an event is sent.
+    /// The number of additional copies of an event.
     pub(crate) fn duplicates(&self, subject: &str) -> u32 {
         self.strike(Operation::Event, subject)
             .map_or(0, |fault| fault.duplicates)
@@ -153,20 +154,21 @@ impl Faults {
         list.entries.len() < before
     }
 
-    /// Nothing is left half-done under this lock, so a panic elsewhere does not matter.
+    /// No operation leaves the list in an inconsistent state, so a panic in another thread is
+    /// harmless.
     fn lock(&self) -> MutexGuard<'_, List> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Emulator {
-    /// What is to go wrong.
+    /// The faults to inject.
     pub fn faults(&self) -> &Faults {
         &self.shared().faults
     }
 }
 
-/// A fault that was added. Dropping this changes nothing.
+/// A handle to a fault that was added. Dropping it does not remove the fault.
 #[derive(Clone, Debug)]
 pub struct FaultHandle {
     faults: Faults,
@@ -179,7 +181,7 @@ impl FaultHandle {
         self.id
     }
 
-    /// How often it has struck; 0 once it is removed.
+    /// How often the fault has been applied; 0 after it was removed.
     pub fn hits(&self) -> u32 {
         let list = self.faults.lock();
         let entry = list.entries.iter().find(|entry| entry.id == self.id);
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_strike_in_turn() {
+    fn faults_apply_in_the_order_in_which_they_were_added() {
         let faults = Faults::default();
         let first = faults.add(Fault::on(Operation::Pause).after(1).times(2).status(500));
         let second = faults.add(Fault::on(Operation::Pause).times(2).status(503));
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_strike_what_they_are_for() {
+    fn faults_apply_to_their_operation_and_target_only() {
         let faults = Faults::default();
         faults.add(Fault::on(Operation::Content).target("one").status(500));
         faults.add(Fault::on(Operation::Any).target("three").status(502));

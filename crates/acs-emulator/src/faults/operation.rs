@@ -1,4 +1,4 @@
-//! What a request wants, as far as faults tell requests apart.
+//! The operations that faults can apply to.
 
 use http::Method;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Operation {
-    /// Every request, also those that are no operation at all.
+    /// Every request, including those that match no other operation.
     Any,
     /// Creating a call.
     CreateCall,
@@ -53,7 +53,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The operation that a request is for; [`Operation::Any`] if it is none of the others.
+    /// The operation of a request; [`Operation::Any`] if it matches no other.
     pub(crate) fn of(method: &Method, path: &str) -> Self {
         Self::known(method, path).unwrap_or(Self::Any)
     }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_told_apart() {
+    fn requests_are_mapped_to_operations() {
         use Operation as O;
         for (request, expected) in [
             ("POST /calling/recordings", O::Start),

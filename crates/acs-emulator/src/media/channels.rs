@@ -1,14 +1,14 @@
-//! Which participant is on which channel of an unmixed recording.
+//! Assignment of participants to the channels of an unmixed recording.
 
 use std::collections::HashMap;
 
-/// An unmixed file has no more channels than this; whoever comes after these is not in it.
+/// The maximum number of channels of an unmixed file. Further participants are not recorded.
 pub(crate) const MAX_CHANNELS: usize = 5;
 
-/// Gives out the channels: first those that are pinned, then the lowest free ones in the wanted
-/// order, then in the order of `others`, who are those that were there.
+/// Assigns channels: first the pinned ones, then the lowest free channels in the order of
+/// `ordering`, then in the order of `others`, the remaining participants.
 ///
-/// Those who are named in `pinned` or `ordering` keep their channel even if they never join.
+/// Participants in `pinned` or `ordering` keep their channel even if they never join.
 pub(crate) fn assign(
     pinned: &[(String, usize)],
     ordering: &[String],

@@ -1,4 +1,4 @@
-//! Stored files, made when they are read.
+//! Stored files, which are generated when they are read.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,28 +8,28 @@ use jiff::Timestamp;
 
 use super::{EncodeError, Format, Pattern, Plan, encode, wav};
 
-/// Files up to this size are made as a whole, and kept for the next reader.
+/// Files up to this size are generated as a whole and cached.
 const WHOLE: u64 = 32 << 20;
-/// Memory for files that were read.
+/// The size of the cache of generated files.
 const KEPT: usize = 256 << 20;
 
-/// Where the bytes of a file come from.
+/// The source of a file's bytes.
 #[derive(Debug)]
 pub(crate) enum Source {
     Sound {
         plan: Plan,
         format: Format,
-        /// Seconds of the recording before this file.
+        /// The seconds of the recording before this file.
         first_second: u64,
     },
     Pattern(Pattern),
 }
 
-/// A recorded file with its metadata, until it expires or is deleted.
+/// A recorded file with its metadata. It exists until it expires or is deleted.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) id: String,
-    /// The last segment of the address of the file.
+    /// The last segment of the file's URL.
     pub(crate) content_name: &'static str,
     pub(crate) metadata: Bytes,
     pub(crate) source: Source,
@@ -55,7 +55,7 @@ impl Document {
         }
     }
 
-    /// The length of a file that is computed where it is read, and never as a whole.
+    /// The length of a file that is generated as it is read, and never as a whole.
     pub(crate) fn streamed(&self) -> Option<u64> {
         match &self.source {
             Source::Pattern(pattern) => Some(pattern.length()),
@@ -68,12 +68,13 @@ impl Document {
         }
     }
 
-    /// Whether [`Document::read`] takes no time worth mentioning.
+    /// Whether [`Document::read`] takes negligible time.
     pub(crate) fn reads_at_once(&self) -> bool {
         matches!(self.source, Source::Pattern(_))
     }
 
-    /// Some bytes of a streamed file from `offset` on: none at the end, and at most about `limit`.
+    /// The content of a streamed file from `offset` on: at most about `limit` bytes, and none at
+    /// the end.
     pub(crate) fn read(&self, offset: u64, limit: usize) -> Bytes {
         match &self.source {
             Source::Pattern(pattern) => pattern.read(offset, limit),
@@ -81,7 +82,7 @@ impl Document {
         }
     }
 
-    /// The whole file. Making it takes a while; whoever asks meanwhile waits.
+    /// The whole file. Generating it may take a while; concurrent readers wait.
     pub(crate) fn file(self: &Arc<Self>, cache: &Cache) -> Result<Bytes, EncodeError> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &*file {
@@ -121,16 +122,16 @@ fn read_wav(plan: &Plan, offset: u64, limit: usize) -> Bytes {
     let data = data_length(plan);
     let header = wav::header(data, plan.channels);
     let start = header.len() as u64;
-    if let Some(place) = usize::try_from(offset)
+    if let Some(position) = usize::try_from(offset)
         .ok()
-        .filter(|place| *place < header.len())
+        .filter(|position| *position < header.len())
     {
-        let end = header.len().min(place.saturating_add(limit));
-        return header.slice(place..end);
+        let end = header.len().min(position.saturating_add(limit));
+        return header.slice(position..end);
     }
-    let place = offset - start;
+    let position = offset - start;
     let frame = 2 * plan.channels as u64;
-    let (first, skipped) = (place / frame, place % frame);
+    let (first, skipped) = (position / frame, position % frame);
     let left = (data / frame).saturating_sub(first);
     let wanted = (limit as u64).saturating_add(skipped).div_ceil(frame);
     let (Ok(first), Ok(count)) = (i64::try_from(first), usize::try_from(left.min(wanted))) else {
@@ -142,7 +143,8 @@ fn read_wav(plan: &Plan, offset: u64, limit: usize) -> Bytes {
     samples.slice(skipped..end)
 }
 
-/// Bounds the memory for files that were read: the oldest are made anew when they are read again.
+/// Limits the memory for generated files. When it is full, the oldest files are dropped and
+/// generated again on the next read.
 #[derive(Debug, Default)]
 pub(crate) struct Cache(Mutex<Kept>);
 
@@ -171,7 +173,7 @@ impl Cache {
         }
     }
 
-    /// Forgets a file that was deleted. One that has expired goes when others need its room.
+    /// Removes a deleted file. Expired files are removed when their space is needed.
     pub(crate) fn remove(&self, id: &str) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.files.retain(|(document, _)| document.id != id);
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_wav_file_are_those_of_the_whole() {
+    fn parts_of_a_wav_file_match_the_whole() {
         let document = sound(Format::Wav, 25, 3);
         let whole = document.file(&Cache::default()).unwrap();
         assert_eq!(whole.len(), 44 + 400 * 6);
@@ -242,14 +244,14 @@ mod tests {
         assert_eq!(sound(Format::Wav, 1_000, 1).streamed(), None);
         let hour = sound(Format::Wav, 3_600_000, 1);
         assert_eq!(hour.streamed(), Some(44 + 115_200_000));
-        // Five channels for ten hours are more than 4 GiB.
+        // Five channels for ten hours exceed 4 GiB.
         let large = sound(Format::Wav, 36_000_000, 5);
         assert_eq!(large.streamed(), Some(80 + 5_760_000_000));
         assert_eq!(large.read(5_760_000_079, 9).len(), 1);
     }
 
     #[test]
-    fn memory_for_files_is_bounded() {
+    fn the_cache_is_limited() {
         let cache = Cache::default();
         let documents: Vec<_> = (0..3).map(|n| sound(Format::Wav, 10 + n, 1)).collect();
         let kept = |document: &Document| document.file.lock().unwrap().is_some();

@@ -1,4 +1,4 @@
-//! Sound: who speaks what, on which channel, and the files that come of it.
+//! Audio: who speaks when and on which channel, and the encoded files.
 
 mod channels;
 mod document;
@@ -21,21 +21,21 @@ pub(crate) use pattern::Pattern;
 pub(crate) use source::Voice;
 pub(crate) use wav::header as wav_header;
 
-/// Frames per second of everything that is recorded.
+/// The sample rate of all recordings in Hz.
 pub(crate) const SAMPLE_RATE: u32 = 16_000;
-/// Bits per second of one channel.
+/// The PCM bit rate of one channel.
 pub(crate) const CHANNEL_BIT_RATE: u32 = SAMPLE_RATE * 16;
 
-/// Bits per second of MP3 files. All their frames have this rate.
+/// The bit rate of MP3 files, which is constant.
 const MP3_BIT_RATE: u32 = 48_000;
-/// Bits per second of the sound in MP4 files, on average.
+/// The average audio bit rate of MP4 files.
 const MP4_AUDIO_BIT_RATE: u32 = 48_000;
-/// Bits per second that the service allows itself for video; test cards need far less.
+/// The video bit rate that the service reports. Test cards need far less.
 const VIDEO_BIT_RATE: u32 = 1_000_000;
-/// Pictures per second of videos.
+/// The frame rate of videos.
 const PICTURE_RATE: u32 = 8;
 
-/// What a recording becomes.
+/// The file format of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Wav,
@@ -43,7 +43,7 @@ pub(crate) enum Format {
     Mp4,
 }
 
-/// Size and rate of a video.
+/// The size and rate of a video.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct VideoShape {
     pub(crate) longer_side: u32,
@@ -53,7 +53,7 @@ pub(crate) struct VideoShape {
 }
 
 impl Format {
-    /// The name, which is also how file names end.
+    /// The name of the format, which is also the file extension.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Wav => "wav",
@@ -62,7 +62,7 @@ impl Format {
         }
     }
 
-    /// Whether the encoder is there, which may be left out when the emulator is built.
+    /// Whether the emulator was built with the encoder for this format.
     pub(crate) fn is_built(self) -> bool {
         match self {
             Self::Wav => true,
@@ -71,7 +71,7 @@ impl Format {
         }
     }
 
-    /// What the store calls the file.
+    /// The name of the file in the store.
     pub(crate) fn content_name(self, unmixed: bool) -> &'static str {
         match self {
             Self::Wav if unmixed => "audiowavmultichannel",
@@ -101,11 +101,12 @@ impl Format {
         })
     }
 
-    /// The most sound that is sure to fit into a file of this size.
+    /// The maximum length of audio that is certain to fit into a file of this size.
     pub(crate) fn fitting(self, size: u64, channels: usize) -> SignedDuration {
         let frames = match self {
             Self::Wav => size.saturating_sub(wav::HEADER) / (2 * channels.max(1) as u64),
-            // Frames of 216 bytes with 576 samples each; four for the tag and the ends.
+            // Frames have 216 bytes and 576 samples each. Four frames are reserved for the tag and
+            // the ends.
             Self::Mp3 => (size / 216).saturating_sub(4).saturating_mul(576),
             Self::Mp4 => {
                 let data = size.saturating_sub(MP4_OVERHEAD);
@@ -117,7 +118,7 @@ impl Format {
     }
 }
 
-/// A file could not be encoded.
+/// An encoding error.
 #[derive(Debug, thiserror::Error)]
 #[error("{format} cannot be encoded: {reason}")]
 pub(crate) struct EncodeError {
@@ -134,9 +135,9 @@ impl EncodeError {
     }
 }
 
-/// A file of interleaved samples. What is not mixed has several channels, and is WAV.
+/// Encodes interleaved samples. Files with several channels are always WAV.
 ///
-/// `first_second` is what the clock in a video shows at the beginning.
+/// `first_second` is the initial value of the clock in a video.
 #[cfg_attr(
     not(feature = "mp4"),
     allow(unused_variables, reason = "only videos have a clock")
@@ -153,7 +154,7 @@ fn encode(
         Format::Mp3 => mp3::file(samples),
         #[cfg(feature = "mp4")]
         Format::Mp4 => mp4::file(samples, first_second),
-        // Starting such a recording is refused.
+        // A start request for such a recording is refused, so this is unreachable.
         #[cfg(not(all(feature = "mp3", feature = "mp4")))]
         format => Err(EncodeError::new(
             format,
@@ -162,11 +163,11 @@ fn encode(
     }
 }
 
-/// Upper bounds of the size of an MP4 file: what it has in any case, and what a second adds.
+/// Upper bounds for the size of an MP4 file: the fixed part, and the bytes per second.
 const MP4_OVERHEAD: u64 = 16_000;
 const MP4_BYTE_RATE: u64 = 9_000;
 
-/// A stretch of time without interruption.
+/// An uninterrupted period of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: Timestamp,
@@ -184,9 +185,9 @@ impl Span {
 pub(crate) struct Track {
     pub(crate) voice: Arc<Voice>,
     pub(crate) channel: usize,
-    /// When the voice begins to speak, which it does whether or not it is recorded.
+    /// When the voice begins to speak, whether or not it is being recorded.
     pub(crate) from: Timestamp,
-    /// When it falls silent, if it does.
+    /// When the voice stops, if it does.
     pub(crate) until: Option<Timestamp>,
 }
 
@@ -199,27 +200,27 @@ impl fmt::Debug for Track {
     }
 }
 
-/// All that determines the content of a file.
+/// Everything that determines the content of a file.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// The times that are recorded, in order. What lies between them is left out of the file.
+    /// The recorded periods in order. The time between them is not in the file.
     pub(crate) spans: Vec<Span>,
     pub(crate) tracks: Vec<Track>,
     pub(crate) channels: usize,
 }
 
 impl Plan {
-    /// How long the recorded sound is.
+    /// The length of the recorded audio.
     pub(crate) fn length(&self) -> SignedDuration {
         total(&self.spans)
     }
 
-    /// Frames in the file: the recorded time, rounded once and not per span.
+    /// The number of frames in the file. The total length is rounded once, not per span.
     pub(crate) fn frames(&self) -> i64 {
         frames(self.length())
     }
 
-    /// The interleaved samples of `count` frames from frame `first` on.
+    /// The interleaved samples of `count` frames, starting at frame `first`.
     fn samples(&self, first: i64, count: usize) -> Vec<i16> {
         let mut samples = vec![0_i16; count * self.channels];
         let wanted = first..first.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
@@ -251,20 +252,20 @@ impl Plan {
         samples
     }
 
-    /// The interleaved samples of everything.
+    /// The interleaved samples of the whole file.
     fn all_samples(&self) -> Vec<i16> {
         self.samples(0, usize::try_from(self.frames()).unwrap_or(0))
     }
 }
 
-/// The time that spans cover together.
+/// The total length of the spans.
 pub(crate) fn total(spans: &[Span]) -> SignedDuration {
     spans.iter().fold(SignedDuration::ZERO, |sum, span| {
         sum.saturating_add(span.length())
     })
 }
 
-/// Frames in a length of time, to the nearest.
+/// The number of frames in a length of time, rounded to the nearest.
 pub(crate) fn frames(length: SignedDuration) -> i64 {
     const NANOS: i128 = 1_000_000_000;
     let frames = (length.as_nanos() * i128::from(SAMPLE_RATE) + NANOS / 2).div_euclid(NANOS);
@@ -290,7 +291,7 @@ mod tests {
         }
     }
 
-    /// A voice whose sample number n is n + 1.
+    /// A voice whose sample at position n is n + 1.
     fn counting(samples: i16) -> Arc<Voice> {
         Arc::new(Voice::Clip((1..=samples).collect()))
     }
@@ -304,7 +305,7 @@ mod tests {
         }
     }
 
-    /// The samples, read in one piece, which is the same as reading them one by one.
+    /// The samples, read at once. Asserts that reading frame by frame gives the same result.
     fn samples(plan: &Plan) -> Vec<i16> {
         let all = plan.all_samples();
         let single = (0..plan.frames()).flat_map(|frame| plan.samples(frame, 1));
@@ -332,8 +333,8 @@ mod tests {
     }
 
     #[test]
-    fn rounding_does_not_add_up() {
-        // Each span is a third of a frame, so that only the sum makes whole frames.
+    fn rounding_errors_do_not_accumulate() {
+        // Each span is a third of a frame long, so only the total is a whole number of frames.
         let spans: Vec<Span> = (0..300_u64)
             .map(|n| span(n * 100_000, n * 100_000 + 20_833))
             .collect();
@@ -347,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_leaves_a_gap_in_the_material_but_not_in_the_file() {
+    fn audio_during_a_pause_is_left_out_of_the_file() {
         let plan = Plan {
             spans: vec![span(0, 125_000), span(625_000, 750_000)],
             tracks: vec![track(&counting(100), 0, START)],
@@ -373,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn mixing_sums_up_without_overflow() {
+    fn mixing_saturates() {
         let loud = Arc::new(Voice::Clip(Arc::from([i16::MAX, 5, i16::MIN].as_slice())));
         let plan = Plan {
             spans: vec![span(0, 187_500)],

@@ -4,7 +4,7 @@ use rusty_mp3::{Error, Mp3Encoder, Mp3EncoderConfig};
 
 use super::{EncodeError, Format, MP3_BIT_RATE, SAMPLE_RATE};
 
-/// The file: frames of one size behind a frame that tells the exact length.
+/// Encodes the file: frames of constant size after a tag frame with the exact length.
 pub(super) fn file(sound: &[i16]) -> Result<Vec<u8>, EncodeError> {
     let mut encoder = Mp3Encoder::new(Mp3EncoderConfig {
         bitrate_kbps: MP3_BIT_RATE / 1_000,

@@ -1,12 +1,12 @@
-//! Content of any size that is computed where it is read.
+//! Content of any size that is generated as it is read.
 
 use bytes::Bytes;
 
-/// Bytes after which the pattern repeats: a prime, so that no two parts of a file that begin at
-/// round places are alike.
+/// The period of the noise in bytes. It is a prime, so that parts of a file that begin at round
+/// offsets all differ.
 const PERIOD: usize = 1_048_573;
 
-/// Noise of a finite length, the same for the same seed.
+/// Noise of a given length. The same seed always produces the same noise.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     header: Bytes,
@@ -15,12 +15,12 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// `length` bytes that begin with `header`.
+    /// Creates `length` bytes that begin with `header`.
     pub(crate) fn new(header: Bytes, length: u64, seed: u64) -> Self {
         let mut state = seed;
         let mut noise = Vec::with_capacity(PERIOD + 8);
         while noise.len() < PERIOD {
-            // SplitMix64, which is short and has no bad seeds.
+            // SplitMix64: short, and every seed is good.
             state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
             let mut word = state;
             word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -44,8 +44,8 @@ impl Pattern {
         self.length.saturating_sub(self.header.len() as u64)
     }
 
-    /// Some bytes from `offset` on: at least one unless that is the end, and at most `limit`.
-    /// Nothing is copied.
+    /// The content from `offset` on: at most `limit` bytes, and at least one unless `offset` is at
+    /// or after the end. Does not copy.
     pub(crate) fn read(&self, offset: u64, limit: usize) -> Bytes {
         let left = self.length.saturating_sub(offset);
         let limit = limit.min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -55,8 +55,8 @@ impl Pattern {
         match usize::try_from(offset) {
             Ok(start) if start < self.header.len() => of(&self.header, start),
             _ => {
-                let place = (offset - self.header.len() as u64) % PERIOD as u64;
-                of(&self.noise, usize::try_from(place).unwrap_or(0))
+                let position = (offset - self.header.len() as u64) % PERIOD as u64;
+                of(&self.noise, usize::try_from(position).unwrap_or(0))
             }
         }
     }
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_make_the_whole() {
+    fn parts_match_the_whole() {
         let pattern = Pattern::new(Bytes::from_static(b"header"), 2_500_000, 7);
         let whole = all(&pattern, 0, usize::MAX);
         assert_eq!(whole.len(), 2_500_000);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn seeds_and_places_differ() {
+    fn noise_differs_by_seed_and_position() {
         let one = Pattern::new(Bytes::new(), u64::MAX, 1);
         let two = Pattern::new(Bytes::new(), u64::MAX, 2);
         assert_ne!(one.read(0, 64), two.read(0, 64));

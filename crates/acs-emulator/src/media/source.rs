@@ -1,4 +1,4 @@
-//! What participants say.
+//! The voices of participants.
 
 use std::f64::consts::TAU;
 use std::path::Path;
@@ -6,29 +6,29 @@ use std::sync::Arc;
 
 use super::{SAMPLE_RATE, wav};
 
-/// Tones of a chord, far enough apart to be told from each other by ear and by filter.
+/// The frequencies of the test tones in Hz. They can be told apart by ear and by filters.
 const TONES: [f64; 8] = [220.0, 277.18, 329.63, 415.3, 523.25, 659.26, 830.61, 1046.5];
-/// Peak of a test tone, relative to full scale.
+/// The peak of a test tone, relative to full scale.
 const LOUDNESS: f64 = 0.3;
-/// How often a test tone swells and fades in a second, about as often as syllables.
+/// How many times per second a test tone swells, which is similar to the rate of syllables.
 const SYLLABLES: f64 = 2.5;
 
-/// An endless or finite row of samples at [`SAMPLE_RATE`].
+/// A sequence of samples at [`SAMPLE_RATE`].
 pub(crate) enum Voice {
-    /// A sine of this frequency in Hz that swells like speech.
+    /// A sine wave of this frequency in Hz that swells like speech.
     Tone(f64),
-    /// Recorded sound, followed by silence.
+    /// Recorded audio, followed by silence.
     Clip(Arc<[i16]>),
 }
 
 impl Voice {
-    /// The test tone of the participant who is number `index` in a call.
+    /// The test tone of the participant with this index in a call.
     pub(crate) fn tone(index: usize) -> Self {
         let octave = f64::from(u8::try_from(index / TONES.len()).unwrap_or(u8::MAX));
         Self::Tone(TONES[index % TONES.len()] * (1.0 + octave * 0.06))
     }
 
-    /// The content of a WAV file.
+    /// Reads a voice from a WAV file.
     pub(crate) fn from_wav(path: &Path) -> Result<Self, hound::Error> {
         wav::read(path).map(|samples| Self::Clip(samples.into()))
     }
@@ -47,7 +47,7 @@ impl Voice {
 #[allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
-    reason = "positions stay far below 2^52 and samples inside of the range of i16"
+    reason = "positions stay far below 2^52, and samples within the range of i16"
 )]
 fn tone(frequency: f64, position: u64) -> i16 {
     let seconds = position as f64 / f64::from(SAMPLE_RATE);
@@ -61,13 +61,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tones_differ_and_keep_their_loudness() {
+    fn tones_differ_and_have_the_configured_loudness() {
         let mut tones: Vec<u64> = (0..16)
             .map(|index| match Voice::tone(index) {
                 #[allow(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
-                    reason = "tones are some hundred hertz"
+                    reason = "frequencies are a few hundred hertz"
                 )]
                 Voice::Tone(frequency) => frequency.round() as u64,
                 Voice::Clip(_) => panic!("not a tone"),

@@ -1,4 +1,4 @@
-//! WAV files: the one kind that is written, and all kinds that are read.
+//! WAV files: writes 16-bit PCM, and reads all common formats.
 
 use std::path::Path;
 
@@ -7,11 +7,11 @@ use hound::{SampleFormat, WavReader};
 
 use super::SAMPLE_RATE;
 
-/// Size of the header of a file of less than 4 GiB.
+/// The size of the header of a file smaller than 4 GiB.
 pub(super) const HEADER: u64 = 44;
 
-/// What comes before `data` bytes of 16-bit PCM at [`SAMPLE_RATE`] with interleaved channels. Above
-/// 4 GiB that is a header of the RF64 kind, which has room for the size.
+/// The header for `data` bytes of 16-bit PCM at [`SAMPLE_RATE`] with interleaved channels. If the
+/// data exceeds 4 GiB, this is an RF64 header, which has 64-bit sizes.
 pub(crate) fn header(data: u64, channels: usize) -> Bytes {
     let channels = u16::try_from(channels).unwrap_or(u16::MAX);
     let frame = channels.saturating_mul(2);
@@ -30,7 +30,7 @@ pub(crate) fn header(data: u64, channels: usize) -> Bytes {
     }
     header.put_slice(b"fmt ");
     header.put_u32_le(16);
-    // Plain PCM whatever the number of channels: some readers know no other kind.
+    // Plain PCM regardless of the number of channels, because some readers support nothing else.
     header.put_u16_le(1);
     header.put_u16_le(channels);
     header.put_u32_le(SAMPLE_RATE);
@@ -42,7 +42,7 @@ pub(crate) fn header(data: u64, channels: usize) -> Bytes {
     header.freeze()
 }
 
-/// The file.
+/// Encodes the file.
 pub(super) fn file(samples: &[i16], channels: usize) -> Vec<u8> {
     let data = data(samples);
     let mut file = Vec::with_capacity(data.len() + 80);
@@ -51,7 +51,7 @@ pub(super) fn file(samples: &[i16], channels: usize) -> Vec<u8> {
     file
 }
 
-/// Samples as they are in the file.
+/// Samples in the byte order of the file.
 pub(super) fn data(samples: &[i16]) -> BytesMut {
     let mut data = BytesMut::with_capacity(samples.len() * 2);
     for sample in samples {
@@ -60,7 +60,7 @@ pub(super) fn data(samples: &[i16]) -> BytesMut {
     data
 }
 
-/// Reads any WAV file as mono at [`SAMPLE_RATE`].
+/// Reads a WAV file as mono at [`SAMPLE_RATE`].
 pub(crate) fn read(path: &Path) -> Result<Vec<i16>, hound::Error> {
     let mut reader = WavReader::open(path)?;
     let spec = reader.spec();
@@ -84,7 +84,7 @@ fn full_scale(bits: u16) -> f32 {
 
 #[allow(
     clippy::cast_precision_loss,
-    reason = "24 bits of precision are more than the 16 that are kept"
+    reason = "f32 has 24 bits of precision, and 16 are kept"
 )]
 fn to_f32(sample: i32) -> f32 {
     sample as f32
@@ -98,11 +98,11 @@ fn mix_down(samples: &[f32], channels: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Linear interpolation, which is good enough for voices in tests.
+/// Resamples with linear interpolation, which is good enough for voices in tests.
 #[allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
-    reason = "fractions of a sample, and clamped samples"
+    reason = "values are fractions of a sample, or clamped"
 )]
 fn resample(samples: &[f32], rate: u32) -> Vec<i16> {
     let (from, to) = (u64::from(rate), u64::from(SAMPLE_RATE));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn every_depth_reads_the_same() {
+    fn all_bit_depths_give_the_same_samples() {
         let expected = [0, 16_384, -16_384];
         let eight = written(spec(1, 16_000, 8), &[0_i8, 64, -64]);
         let sixteen = written(spec(1, 16_000, 16), &[0_i16, 16_384, -16_384]);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn large_files_have_a_large_size() {
+    fn large_files_use_rf64() {
         let large = header(5 << 30, 1);
         assert_eq!(large.len(), 80);
         assert!(large.starts_with(b"RF64") && large.ends_with(b"data\xFF\xFF\xFF\xFF"));
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_file_is_no_wav_file() {
+    fn a_text_file_is_not_a_wav_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "not sound").unwrap();
         assert!(read(file.path()).is_err());

@@ -1,5 +1,5 @@
-//! The admin interface: what tests look at and turn from outside of the process. It is on loopback
-//! and asks for no signature.
+//! The admin interface, with which other processes inspect and control the emulator. It is on
+//! loopback and requires no authentication.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -33,32 +33,32 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/admin/calls:ring", post(ring))
 }
 
-/// Lets in programs of this machine that mean it: no web page that is open in somebody's browser,
-/// and not the emulator itself, which posts to whatever address a caller names.
+/// Accepts requests from programs on this machine. Refuses web pages, which may be open in a browser,
+/// and the emulator itself, which sends requests to URLs that clients choose.
 pub(super) async fn gate(request: Request, next: Next) -> Response {
     match stranger(request.headers()) {
         Some(reason) => {
-            tracing::warn!(reason, "a request to the admin interface was refused");
+            tracing::warn!(reason, "request to the admin interface refused");
             (StatusCode::FORBIDDEN, format!("{reason}\n")).into_response()
         }
         None => next.run(request).await,
     }
 }
 
-/// Why whoever sends these headers may not use the admin interface.
+/// The reason to refuse a request with these headers, if any.
 fn stranger(headers: &HeaderMap) -> Option<&'static str> {
     const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if text(USER_AGENT).is_some_and(|agent| agent.split(' ').any(|one| one == delivery::USER_AGENT))
     {
-        return Some("the emulator sends no events and files to its own admin interface");
+        return Some("the emulator must not send events or files to its own admin interface");
     }
     if headers.contains_key(ORIGIN) || text(SEC_FETCH_SITE).is_some_and(|site| site != "none") {
         return Some("web pages must not use the admin interface");
     }
-    // A page can give a name of its own the address of this machine.
+    // A web page can map a host name of its own to a loopback address (DNS rebinding).
     if !text(HOST).is_some_and(is_loopback) {
-        return Some("the host of a request must be localhost or an address of loopback");
+        return Some("the Host header must be localhost or a loopback address");
     }
     None
 }
@@ -127,13 +127,13 @@ async fn advance(State(shared): State<Arc<Shared>>, Json(by): Json<Advance>) -> 
 #[serde(deny_unknown_fields)]
 #[serde(rename_all = "camelCase")]
 struct Subscribe {
-    /// Of a webhook.
+    /// The URL of a webhook.
     url: Option<String>,
     queue: Option<String>,
     connection_string: Option<String>,
     #[serde(default)]
     schema: EventSchema,
-    /// All types if there is none.
+    /// The event types; all types if omitted.
     #[serde(default)]
     events: Vec<String>,
     #[serde(default)]
@@ -144,26 +144,26 @@ struct Subscribe {
     reordered: bool,
 }
 
-async fn subscribe(State(shared): State<Arc<Shared>>, Json(wish): Json<Subscribe>) -> Response {
-    let subscription = match (&wish.url, &wish.queue) {
+async fn subscribe(State(shared): State<Arc<Shared>>, Json(options): Json<Subscribe>) -> Response {
+    let subscription = match (&options.url, &options.queue) {
         (Some(url), None) => NewSubscription::webhook(&shared, url),
         (None, Some(queue)) => NewSubscription::queue(&shared, queue),
         _ => return refuse("give either url or queue"),
     };
     let mut subscription = subscription
-        .schema(wish.schema)
-        .batch(wish.batch)
-        .duplicates(wish.duplicates);
-    if let Some(text) = wish.connection_string {
+        .schema(options.schema)
+        .batch(options.batch)
+        .duplicates(options.duplicates);
+    if let Some(text) = options.connection_string {
         subscription = subscription.connection_string(text);
     }
-    if wish.reordered {
+    if options.reordered {
         subscription = subscription.reordered();
     }
-    subscription = if wish.events.is_empty() {
+    subscription = if options.events.is_empty() {
         subscription.all_events()
     } else {
-        subscription.events(wish.events)
+        subscription.events(options.events)
     };
     match subscription.await {
         Ok(()) => Json(json!({})).into_response(),
@@ -194,15 +194,22 @@ async fn ring(State(shared): State<Arc<Shared>>, Json(ring): Json<Ring>) -> Json
 mod tests {
     use crate::Emulator;
 
-    /// Whatever way an address gets past the checks, such as a name whose address changes.
+    /// The user agent is checked too, because a URL may get past the address checks, for example
+    /// with a host name whose address changes.
     #[tokio::test]
-    async fn what_the_emulator_sends_does_not_get_in() {
+    async fn requests_from_the_emulator_itself_are_refused() {
         let admin = ([127, 0, 0, 1], 0).into();
         let acs = Emulator::builder().admin(admin).start().await.unwrap();
         let url = format!("{}/keys/primary:regenerate", acs.admin_url().unwrap());
-        let answer = acs.shared().webhooks.post(url).send().await.unwrap();
-        assert_eq!(answer.status(), 403);
-        assert!(answer.text().await.unwrap().contains("own admin interface"));
+        let response = acs.shared().webhooks.post(url).send().await.unwrap();
+        assert_eq!(response.status(), 403);
+        assert!(
+            response
+                .text()
+                .await
+                .unwrap()
+                .contains("own admin interface")
+        );
         assert_eq!(acs.current_key(crate::AccessKey::Primary), acs.access_key());
     }
 }

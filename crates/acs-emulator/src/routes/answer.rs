@@ -1,4 +1,4 @@
-//! Answers: bodies, headers, and refusals in the service's error shape.
+//! Responses: bodies, headers, and errors in the service's format.
 
 use acs_call_automation::types::{CommunicationError, CommunicationErrorResponse};
 use axum::response::{IntoResponse, Response};
@@ -15,18 +15,18 @@ use crate::refusal::Refusal;
 pub(super) const CHAIN_ID: HeaderName = HeaderName::from_static("x-microsoft-skype-chain-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// An answer with a body.
+/// A response with a JSON body.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(body) => (status, [(CONTENT_TYPE, JSON)], body).into_response(),
         Err(error) => {
-            tracing::error!(%error, "an answer cannot be written");
+            tracing::error!(%error, "cannot serialise a response");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
 }
 
-/// Ties an answer to the call that it is about.
+/// Sets the header that associates a response with its call.
 pub(super) fn about(call: Uuid, mut response: Response) -> Response {
     if let Ok(value) = HeaderValue::try_from(call.to_string()) {
         response.headers_mut().insert(CHAIN_ID, value);
@@ -34,7 +34,7 @@ pub(super) fn about(call: Uuid, mut response: Response) -> Response {
     response
 }
 
-/// An error in the shape of the service.
+/// An error in the service's format.
 pub(super) fn error(
     status: StatusCode,
     code: &str,
@@ -46,7 +46,7 @@ pub(super) fn error(
     json(status, &CommunicationErrorResponse::new(error))
 }
 
-/// A refusal that names what it is about.
+/// A refusal with its target.
 pub(super) struct Refused {
     pub(super) refusal: Refusal,
     pub(super) target: String,
@@ -72,7 +72,7 @@ fn respond(refusal: Refusal, target: Option<String>) -> Response {
         Refusal::JoinIdentity => (
             S::BAD_REQUEST,
             "8527",
-            "Invalid join identity: this is the id of no call.".to_owned(),
+            "Invalid join identity: this is not the id of a call.".to_owned(),
         ),
         Refusal::CallNotFound => (S::NOT_FOUND, "8522", "Call not found.".to_owned()),
         Refusal::ParticipantNotFound => (S::NOT_FOUND, "8522", "Participant not found.".to_owned()),
@@ -82,23 +82,23 @@ fn respond(refusal: Refusal, target: Option<String>) -> Response {
             "8501",
             "The call is not established yet.".to_owned(),
         ),
-        Refusal::Terminated => (S::BAD_REQUEST, "8528", "The call is over.".to_owned()),
+        Refusal::Terminated => (S::BAD_REQUEST, "8528", "The call has ended.".to_owned()),
         Refusal::Duplicate => (
             S::BAD_REQUEST,
             "8559",
-            "The call is being recorded already.".to_owned(),
+            "The call is already being recorded.".to_owned(),
         ),
         Refusal::Format(message) => (S::BAD_REQUEST, "8557", message),
         Refusal::Mode(message) => (S::BAD_REQUEST, "8562", message),
         Refusal::OperationNotFound => (
             S::NOT_FOUND,
             "8522",
-            "There is no such operation.".to_owned(),
+            "The operation does not exist.".to_owned(),
         ),
         Refusal::Method => (
             S::METHOD_NOT_ALLOWED,
             "8520",
-            "This address does not support the method.".to_owned(),
+            "The method is not allowed for this path.".to_owned(),
         ),
         Refusal::NotEmulated(what) => (
             S::NOT_IMPLEMENTED,
@@ -109,9 +109,9 @@ fn respond(refusal: Refusal, target: Option<String>) -> Response {
     error(status, code, message, target)
 }
 
-/// Reads a JSON body. Clients may send members that they leave open as `null`.
+/// Parses a JSON body. Clients may send `null` for members that they do not set.
 pub(super) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
-    let invalid = |error| Refusal::argument(format!("The body cannot be understood: {error}."));
+    let invalid = |error| Refusal::argument(format!("The body is invalid: {error}."));
     let mut value: Value = serde_json::from_slice(body).map_err(invalid)?;
     drop_nulls(&mut value);
     serde_json::from_value(value).map_err(invalid)
@@ -134,7 +134,7 @@ mod tests {
     use acs_call_automation::types::StartCallRecordingRequest;
 
     #[test]
-    fn open_members_may_be_null() {
+    fn optional_members_may_be_null() {
         let body = Bytes::from_static(
             br#"{"callLocator":null,"channelAffinity":null,"callConnectionId":"c","pauseOnStart":false}"#,
         );
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bodies_are_refused() {
+    fn invalid_bodies_are_refused() {
         for body in ["", "{", "[]", r#"{"callConnectionId":7}"#] {
             let got = parse::<StartCallRecordingRequest>(&Bytes::from(body));
             assert!(matches!(got, Err(Refusal::InvalidArgument(_))), "{body}");

@@ -1,4 +1,4 @@
-//! `/calling/callConnections`: the connections. Who takes part is in [`participants`].
+//! `/calling/callConnections`: the connections. [`participants`] handles their participants.
 
 mod participants;
 
@@ -150,7 +150,7 @@ async fn connect(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Respo
     Ok(set_up(StatusCode::OK, describe(&shared, &id)?))
 }
 
-/// Makes a call that connects after the delay, with `people` in it.
+/// Creates a call that connects after the delay, with `people` as its participants.
 fn place(shared: &Shared, terms: Terms, people: &[String]) -> String {
     let mut world = shared.world();
     let now = world.now;
@@ -245,7 +245,7 @@ fn properties(
     properties
 }
 
-/// The answer to setting up a connection, which tells more about media streaming.
+/// The response to the creation of a connection, which contains more about media streaming.
 fn set_up(status: StatusCode, mut properties: CallConnectionProperties) -> Response {
     properties.call_connection_state = Some(CallConnectionStateModel::Connecting);
     let streaming = MediaStreamingSubscription::default()

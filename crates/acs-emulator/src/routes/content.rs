@@ -1,4 +1,4 @@
-//! Stored content: media, metadata, delete. Answers without content have no body at all.
+//! Stored content: media, metadata and deletion. Errors have no body.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::media::Document;
 use crate::state::Shared;
 
 const METADATA: &str = "acsmetadata";
-/// Bytes that are computed at a time.
+/// The number of bytes that are generated at a time.
 const PIECE: usize = 256 * 1024;
 const TRACE: HeaderName = HeaderName::from_static("ms-cv");
 
@@ -66,7 +66,7 @@ async fn read(
     };
     let range = headers.get(RANGE).and_then(|range| range.to_str().ok());
     let what = if media { "media" } else { "metadata" };
-    // A download in parts is told once.
+    // A download in several ranges is logged only once.
     match wanted(range, content.length()) {
         Wanted::Part(part) if *part.start() > 0 => {}
         _ => tracing::info!(document = id, bytes = content.length(), "{what} requested"),
@@ -74,14 +74,14 @@ async fn read(
     serve(&content, range)
 }
 
-/// What can be served.
+/// Content to serve.
 enum Content {
     Whole(Bytes),
-    /// Computed while it is sent, with its length.
+    /// Generated while it is sent; with its length.
     Streamed(Arc<Document>, u64),
 }
 
-/// Making a file as a whole is work for seconds if the recording is long.
+/// Opens a file. Generating a whole file can take seconds for a long recording.
 async fn open(shared: &Arc<Shared>, document: Arc<Document>) -> Option<Content> {
     if let Some(length) = document.streamed() {
         return Some(Content::Streamed(document, length));
@@ -90,11 +90,11 @@ async fn open(shared: &Arc<Shared>, document: Arc<Document>) -> Option<Content> 
     match tokio::task::spawn_blocking(move || document.file(&shared.cache)).await {
         Ok(Ok(file)) => Some(Content::Whole(file)),
         Ok(Err(error)) => {
-            tracing::error!(%error, "the file could not be made");
+            tracing::error!(%error, "cannot generate the file");
             None
         }
         Err(error) => {
-            tracing::error!(%error, "the file could not be made");
+            tracing::error!(%error, "cannot generate the file");
             None
         }
     }
@@ -108,7 +108,7 @@ impl Content {
         }
     }
 
-    /// The bytes from `first` on, `count` of them.
+    /// A body of `count` bytes, starting at `first`.
     fn body(&self, first: u64, count: u64) -> Body {
         match self {
             Self::Whole(content) => {
@@ -122,7 +122,7 @@ impl Content {
     }
 }
 
-/// The bytes between two places, piece by piece.
+/// Streams the bytes between two offsets, piece by piece.
 fn stream(
     document: Arc<Document>,
     first: u64,

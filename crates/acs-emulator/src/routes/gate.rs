@@ -1,4 +1,4 @@
-//! What every request passes: authentication, and the headers that every answer has.
+//! The middleware of all requests: authentication, and the headers that every response has.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::auth::{self, Denied, Signed};
 use crate::ids;
 use crate::state::Shared;
 
-/// Requests are small documents; nothing comes near this.
+/// The maximum size of a request body. Real requests are much smaller.
 const MAX_BODY: usize = 1024 * 1024;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
@@ -26,11 +26,11 @@ const SKYPE_CLIENT: HeaderName = HeaderName::from_static("x-microsoft-skype-clie
 const CLIENT_VERSION: HeaderName = HeaderName::from_static("x-ms-client-version");
 const RESOURCE_HOST: HeaderName = HeaderName::from_static("x-ms-host");
 
-/// Versions of the interface that the service lists beside the one of our description.
+/// The API versions that the service lists in addition to the one of the specification.
 const OTHER_VERSIONS: &str = "2023-06-15-preview, 2024-01-22-preview, 2024-06-15-preview, \
      2024-11-15-preview, 2025-03-30-preview, 2025-08-15-preview";
 
-/// The gate of the calling operations.
+/// The middleware of the calling operations.
 pub(super) async fn calling(
     State(shared): State<Arc<Shared>>,
     request: Request,
@@ -120,8 +120,8 @@ fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<(), Denie
     auth::check(signed, &shared.keys.both(), now)
 }
 
-/// The gate of stored content. Signatures are for the resource's host, whichever host stores the
-/// content. Refusals have no body.
+/// The middleware of stored content. Signatures are for the host of the resource, whichever host
+/// serves the content. Errors have no body.
 pub(super) async fn content(
     State(shared): State<Arc<Shared>>,
     request: Request,
@@ -142,9 +142,9 @@ fn authenticate_content(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<(
     let now = shared.server_time();
     let forms = content_forms(shared, parts);
     if let Some(token) = bearer(parts) {
-        // Without the host nobody knows whose content it is.
-        let told = parts.headers.contains_key(RESOURCE_HOST) && !forms.is_empty();
-        return if told && shared.tokens.accepts(token, now) {
+        // A token is not bound to a host, so the request must name the resource.
+        let named_host = parts.headers.contains_key(RESOURCE_HOST) && !forms.is_empty();
+        return if named_host && shared.tokens.accepts(token, now) {
             Ok(())
         } else {
             Err(Denied::Token)
@@ -168,18 +168,22 @@ fn authenticate_content(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<(
     outcome
 }
 
-/// What the signature of a request for content may cover, host and path. The official clients
-/// differ:
+/// The combinations of host and path that the signature of a content request may cover. The
+/// official clients differ:
 ///
-/// - .NET and JavaScript tell the host with its port and leave the query out,
-/// - Python signs the host with its port but tells it without, and signs the query,
-/// - Java names the resource in `Host` alone, without a port, and leaves the query out.
+/// - .NET and JavaScript send the host with its port in `x-ms-host`, and do not sign the query.
+/// - Python signs the host with its port, sends it without the port, and signs the query.
+/// - Java sends the host of the resource in `Host` only, without a port, and does not sign the
+///   query.
 fn content_forms<'a>(shared: &'a Shared, parts: &'a Parts) -> Vec<(&'a str, &'a str)> {
     let path = parts.uri.path();
     if parts.headers.contains_key(RESOURCE_HOST) {
-        let told = text(parts, &RESOURCE_HOST);
-        let whole = shared.hosts.is_resource(told).then_some((told, path));
-        let named = shared.hosts.of_name(told);
+        let named_host = text(parts, &RESOURCE_HOST);
+        let whole = shared
+            .hosts
+            .is_resource(named_host)
+            .then_some((named_host, path));
+        let named = shared.hosts.of_name(named_host);
         let query = path_and_query(parts);
         whole
             .into_iter()

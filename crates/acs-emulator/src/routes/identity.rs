@@ -1,5 +1,5 @@
-//! Keys and tokens that anybody may ask for: the issuer of callbacks' tokens and the issuer of
-//! clients' tokens.
+//! Public endpoints for keys and tokens: the issuer of callback tokens, and the issuer of client
+//! tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +53,8 @@ async fn clients(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Json<
     }))
 }
 
-/// The address that the client used, so that it goes on with a scheme and name that it knows.
+/// The origin that the client used, so that all URLs in the response have a scheme and host that it
+/// can reach.
 fn origin(shared: &Shared, headers: &HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     host.and_then(|host| shared.hosts.origin(host))
@@ -79,17 +80,26 @@ async fn token(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
         (StatusCode::BAD_REQUEST, Json(body)).into_response()
     };
     if field("grant_type") != "client_credentials" {
-        return refusal("unsupported_grant_type", "Use client_credentials.");
+        return refusal(
+            "unsupported_grant_type",
+            "Only client_credentials is supported.",
+        );
     }
     let secret = !field("client_secret").is_empty() || !field("client_assertion").is_empty();
     if field("client_id").is_empty() || !secret {
-        return refusal("invalid_request", "Give client_id and client_secret.");
+        return refusal(
+            "invalid_request",
+            "client_id and client_secret are required.",
+        );
     }
     if !field("scope")
         .split(' ')
         .any(|scope| SCOPES.contains(&scope))
     {
-        return refusal("invalid_scope", "The scope is not the service's.");
+        return refusal(
+            "invalid_scope",
+            "The scope is not one of Communication Services.",
+        );
     }
     let now = shared.server_time();
     match shared
@@ -108,6 +118,6 @@ async fn token(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
 }
 
 fn failed(error: &Error) -> Response {
-    tracing::error!(%error, "no token");
+    tracing::error!(%error, "cannot create a token");
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }

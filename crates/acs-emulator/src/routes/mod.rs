@@ -1,4 +1,4 @@
-//! The service in HTTP.
+//! The HTTP routes of the service.
 
 mod admin;
 mod answer;
@@ -24,7 +24,7 @@ use crate::state::Shared;
 
 pub(crate) use repeat::Repeats;
 
-/// Everything that the emulator serves.
+/// All routes of the service.
 pub(crate) fn router(shared: &Arc<Shared>) -> Router {
     let calling = Router::new()
         .merge(recordings::routes())
@@ -40,7 +40,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .with_state(Arc::clone(shared))
 }
 
-/// The admin interface, which is served at an address of its own.
+/// The routes of the admin interface, which has an address of its own.
 pub(crate) fn admin(shared: &Arc<Shared>) -> Router {
     admin::routes()
         .merge(faults::admin_routes())
@@ -48,17 +48,17 @@ pub(crate) fn admin(shared: &Arc<Shared>) -> Router {
         .with_state(Arc::clone(shared))
 }
 
-/// An error in the shape of the service.
+/// An error in the service's format.
 pub(crate) fn service_error(status: StatusCode, code: &str, message: String) -> Response {
     answer::error(status, code, message, None)
 }
 
-/// Whatever the service has no operation for.
+/// The response to requests that match no operation of the service.
 async fn not_published() -> Refusal {
     Refusal::OperationNotFound
 }
 
-/// Splits `id:action`, the form of the addresses of most actions.
+/// Splits `id:action`, which is the last path segment of most actions.
 fn split_action(segment: &str) -> (&str, &str) {
     segment.rsplit_once(':').unwrap_or((segment, ""))
 }

@@ -1,19 +1,19 @@
-//! Parts of a file.
+//! Byte ranges.
 
 use std::ops::RangeInclusive;
 
-/// What a `Range` header asks for.
+/// The range that a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// Everything, because there is no header, or none that can be understood.
+    /// The whole content, because there is no `Range` header, or an invalid one.
     All,
     /// These bytes.
     Part(RangeInclusive<u64>),
-    /// Nothing that exists.
+    /// A range outside of the content.
     Nothing,
 }
 
-/// Understands `bytes=a-b`, `bytes=a-` and `bytes=-n` for a file of `length` bytes.
+/// Parses `bytes=a-b`, `bytes=a-` and `bytes=-n` for content of `length` bytes.
 pub(super) fn wanted(header: Option<&str>, length: u64) -> Wanted {
     header
         .and_then(|header| header.strip_prefix("bytes="))
@@ -22,7 +22,7 @@ pub(super) fn wanted(header: Option<&str>, length: u64) -> Wanted {
         .unwrap_or(Wanted::All)
 }
 
-/// `None` if this is no range.
+/// Returns `None` if this is not a valid range.
 fn part(first: &str, last: &str, length: u64) -> Option<Wanted> {
     if first.is_empty() {
         let count = number(last)?.min(length);
@@ -52,7 +52,7 @@ fn number(digits: &str) -> Option<u64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    // Too many digits for a number mean a place behind every file.
+    // A number with too many digits is greater than any offset.
     Some(digits.parse().unwrap_or(u64::MAX))
 }
 
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_understood() {
+    fn ranges_are_parsed() {
         for (header, length, expected) in [
             ("bytes=0-0", 10, Wanted::Part(0..=0)),
             ("bytes=0-9", 10, Wanted::Part(0..=9)),

@@ -35,11 +35,11 @@ async fn start(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Respons
         CallRef::Connection(_) => StatusCode::ACCEPTED,
         _ => StatusCode::OK,
     };
-    let answer = shared.start_recording(start, |recording| {
-        // The recorder is still on its way, however short the start delay is.
+    let properties = shared.start_recording(start, |recording| {
+        // The recorder has not joined yet, however short the start delay is.
         describe(recording).recording_state(RecordingState::Inactive)
     })?;
-    let mut response = json(status, &answer);
+    let mut response = json(status, &properties);
     response
         .headers_mut()
         .insert(repeat::RESULT, repeat::ACCEPTED);
@@ -53,9 +53,9 @@ async fn state(
     let world = shared.world();
     let now = world.now;
     let recording = world.recordings.get(&id).map_err(refused(&id))?;
-    let answer = describe(recording).recording_state(recording.state(now));
+    let properties = describe(recording).recording_state(recording.state(now));
     let call = world.calls.get(recording.call).correlation_id;
-    Ok(about(call, json(StatusCode::OK, &answer)))
+    Ok(about(call, json(StatusCode::OK, &properties)))
 }
 
 async fn stop(

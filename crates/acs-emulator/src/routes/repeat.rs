@@ -1,4 +1,5 @@
-//! Repeatable requests: the same request id gets the same answer, and nothing is done twice.
+//! Repeatable requests: requests with the same id get the same response, and the operation is
+//! performed only once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,10 +18,10 @@ use crate::refusal::Refusal;
 pub(super) const RESULT: HeaderName = HeaderName::from_static("repeatability-result");
 pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("accepted");
 
-/// A request apart from what differs between attempts.
+/// A hash of a request without the parts that differ between attempts.
 type Fingerprint = [u8; 32];
 
-/// The successful answers to repeatable requests.
+/// The successful responses to repeatable requests.
 #[derive(Default)]
 pub(crate) struct Repeats(Mutex<HashMap<Uuid, Entry>>);
 
@@ -38,8 +39,8 @@ struct Answer {
 }
 
 impl Repeats {
-    /// Answers as before if `id` was answered before, and otherwise with what `perform` gives,
-    /// which is kept if it is a success. A second attempt waits for the first.
+    /// Returns the stored response for `id`, if there is one. Otherwise awaits `perform` and stores
+    /// its response if it is successful. A concurrent second attempt waits for the first.
     pub(super) async fn once(
         &self,
         id: Uuid,
@@ -89,7 +90,7 @@ impl Repeats {
     }
 }
 
-/// The request id of a repeatable request; `None` for any other.
+/// The request id of a repeatable request; `None` for other requests.
 pub(super) fn request_id(headers: &HeaderMap) -> Result<Option<Uuid>, Refusal> {
     let text = |name: &str| match headers.get(name) {
         Some(value) => value.to_str().map(Some).map_err(|_| malformed()),
@@ -110,7 +111,7 @@ pub(super) fn request_id(headers: &HeaderMap) -> Result<Option<Uuid>, Refusal> {
 
 fn malformed() -> Refusal {
     Refusal::argument(
-        "Repeatability-Request-ID (a UUID) and Repeatability-First-Sent (an HTTP date) go together.",
+        "Repeatability-Request-ID (a UUID) and Repeatability-First-Sent (an HTTP date) must be sent together.",
     )
 }
 
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn both_headers_or_none_are_needed() {
+    fn both_headers_or_neither_must_be_sent() {
         const ID: (&str, &str) = (
             "repeatability-request-id",
             "6a0d7b4e-0c62-4a3a-8a44-6a9f1a8e3c0b",
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_attempt_waits_for_one_that_is_under_way() {
+    async fn an_attempt_waits_for_one_in_progress() {
         for (first_status, performed) in [(StatusCode::CREATED, 0), (StatusCode::BAD_REQUEST, 1)] {
             let repeats = Repeats::default();
             let id = Uuid::new_v4();
@@ -175,7 +176,10 @@ mod tests {
                 StatusCode::CREATED.into_response()
             }));
             assert!((&mut first).now_or_never().is_none());
-            assert!((&mut second).now_or_never().is_none(), "it does not wait");
+            assert!(
+                (&mut second).now_or_never().is_none(),
+                "the second attempt did not wait"
+            );
             finish.send(()).unwrap();
             assert_eq!(first.await.status(), first_status);
             assert_eq!(second.await.status(), StatusCode::CREATED);
@@ -184,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failures_are_not_kept() {
+    async fn failures_are_not_stored() {
         let repeats = Repeats::default();
         let answer = |status: StatusCode| async move { status.into_response() };
         let id = Uuid::new_v4();

@@ -1,7 +1,7 @@
-// A whole recorded call with the official JavaScript SDK, as it comes from its registry.
+// A complete recorded call with the unmodified official JavaScript SDK.
 //
-// ACS_READY is the emulator's ready line, ACS_PACKAGES the folder with node_modules, ACS_SCHEMA
-// the schema of the events. NODE_EXTRA_CA_CERTS makes node trust the emulator.
+// ACS_READY is the emulator's ready line, ACS_PACKAGES the folder with node_modules, and ACS_SCHEMA
+// the schema of the events. NODE_EXTRA_CA_CERTS makes Node.js trust the emulator.
 
 import assert from "node:assert/strict";
 import dns from "node:dns";
@@ -21,12 +21,12 @@ const { EventGridDeserializer, isSystemEvent } = require("@azure/eventgrid");
 const ready = JSON.parse(process.env.ACS_READY);
 const schema = process.env.ACS_SCHEMA;
 
-// The SDK sends its key to the service's own hosts only. In this process they are on loopback.
+// The SDK sends its key to hosts of the service only. This process resolves them to loopback.
 const lookup = dns.lookup;
 dns.lookup = (name, options, callback) =>
   lookup(name.endsWith(".asm.skype.com") ? "127.0.0.1" : name, options, callback);
 
-/** What came in, and who waits for more. */
+/** The received requests, and the callbacks that wait for more. */
 const inbox = [];
 const waiting = new Set();
 
@@ -41,7 +41,7 @@ async function next(what, matches) {
     const index = inbox.findIndex(matches);
     if (index >= 0) return inbox.splice(index, 1)[0];
     const left = deadline - Date.now();
-    assert(left > 0, `${what} did not come; there are ${JSON.stringify(inbox)}`);
+    assert(left > 0, `${what} did not arrive; received ${JSON.stringify(inbox)}`);
     await new Promise((resolve) => {
       const timer = setTimeout(done, left);
       function done() {
@@ -76,13 +76,13 @@ webhook.listen(0, "127.0.0.1");
 await once(webhook, "listening");
 const base = `http://127.0.0.1:${webhook.address().port}`;
 
-async function admin(what, body) {
-  const answer = await fetch(`${ready.admin}/${what}`, {
+async function admin(path, body) {
+  const response = await fetch(`${ready.admin}/${path}`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
   });
-  assert.equal(answer.status, 200, await answer.text());
+  assert.equal(response.status, 200, await response.text());
 }
 
 const advance = (ms) => admin("clock:advance", { ms });
@@ -97,8 +97,8 @@ await admin("subscriptions", {
 });
 
 /** The next callback of this type, as the SDK reads it. */
-async function callback(kind, place = "/callbacks") {
-  const entry = await next(kind, (one) => one.path === place && one.body.includes(`.${kind}"`));
+async function callback(kind, path = "/callbacks") {
+  const entry = await next(kind, (one) => one.path === path && one.body.includes(`.${kind}"`));
   assert.match(entry.authorization, /^Bearer [\w-]+\.[\w-]+\.[\w-]+$/);
   return parseCallAutomationEvent(JSON.parse(entry.body)[0]);
 }
@@ -120,7 +120,7 @@ const recordings = client.getCallRecording();
 const alice = { communicationUserId: "8:acs:conformance_alice" };
 const bob = { communicationUserId: "8:acs:conformance_bob" };
 
-/** Stops a recording and checks what remains. */
+/** Stops a recording and checks its files. */
 async function harvest(recordingId, expected) {
   await recordings.stop(recordingId);
   await assert.rejects(recordings.getState(recordingId), { statusCode: 404, code: "8522" });
@@ -163,7 +163,7 @@ async function harvest(recordingId, expected) {
   await assert.rejects(recordings.delete(chunk.deleteLocation), { status: 404 });
 }
 
-// Create a call, and everything that can be done to a recording of it.
+// Creates a call and performs all operations on a recording of it.
 {
   const created = await client.createCall({ targetParticipant: alice }, `${base}/callbacks`, {
     operationContext: "created",
@@ -219,7 +219,7 @@ async function harvest(recordingId, expected) {
   await assert.rejects(connection.getCallConnectionProperties(), { statusCode: 404 });
 }
 
-// Answer a call that somebody makes, and record it by the id of the connection.
+// Answers an incoming call, and records it by the id of the connection.
 {
   await admin("calls:ring", { caller: "carol" });
   const incoming = await event("Microsoft.Communication.IncomingCall");
@@ -242,7 +242,7 @@ async function harvest(recordingId, expected) {
   await callback("CallDisconnected");
 }
 
-// Calls that others make, found by group and by room, in the formats that are left.
+// Connects to a group call and a room call, and records them in the remaining formats.
 for (const [callLocator, recordingFormat, recordingContent] of [
   [{ kind: "groupCallLocator", id: process.env.ACS_GROUP }, "mp3", "audio"],
   [{ kind: "roomCallLocator", id: process.env.ACS_ROOM }, "mp4", "audioVideo"],
@@ -261,7 +261,7 @@ for (const [callLocator, recordingFormat, recordingContent] of [
   await joined.callConnection.hangUp(false);
 }
 
-// What the service refuses.
+// Requests that the service refuses.
 await assert.rejects(
   recordings.start({ callLocator: { kind: "serverCallLocator", id: "nonsense" } }),
   { statusCode: 400, code: "8527" },

@@ -1,7 +1,7 @@
-"""A whole recorded call with the official Python SDK, as it comes from its registry.
+"""A complete recorded call with the unmodified official Python SDK.
 
-ACS_READY is the emulator's ready line, ACS_CA the certificate to trust, ACS_SCHEMA the schema of
-the events.
+ACS_READY is the emulator's ready line, ACS_CA the certificate to trust, and ACS_SCHEMA the schema
+of the events.
 """
 
 import json
@@ -24,7 +24,7 @@ READY = json.loads(os.environ["ACS_READY"])
 SCHEMA = os.environ["ACS_SCHEMA"]
 CA = os.environ["ACS_CA"]
 
-# The SDK sends its key to the service's own hosts only. In this process they are on loopback.
+# The SDK sends its key to hosts of the service only. This process resolves them to loopback.
 getaddrinfo = socket.getaddrinfo
 
 
@@ -47,18 +47,18 @@ class Webhook(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        answer = b""
+        response = b""
         if self.headers["aeg-event-type"] == "SubscriptionValidation":
             code = json.loads(body)[0]["data"]["validationCode"]
-            answer = json.dumps({"validationResponse": code}).encode()
+            response = json.dumps({"validationResponse": code}).encode()
         else:
             with ARRIVED:
                 INBOX.append((self.path, json.loads(body), self.headers["Authorization"]))
                 ARRIVED.notify_all()
         self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(response)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(response)
 
     def log_message(self, *args):
         pass
@@ -69,13 +69,13 @@ def take(what, matches):
         return next((n for n, one in enumerate(INBOX) if matches(*one)), None)
 
     with ARRIVED:
-        assert ARRIVED.wait_for(lambda: index() is not None, 30), f"{what} did not come: {INBOX}"
+        assert ARRIVED.wait_for(lambda: index() is not None, 30), f"{what} did not arrive; received {INBOX}"
         return INBOX.pop(index())
 
 
-def admin(what, body):
+def admin(path, body):
     request = urllib.request.Request(
-        f"{READY['admin']}/{what}",
+        f"{READY['admin']}/{path}",
         data=json.dumps(body).encode(),
         headers={"Content-Type": "application/json"},
     )
@@ -86,11 +86,11 @@ def advance(milliseconds):
     admin("clock:advance", {"ms": milliseconds})
 
 
-def callback(kind, place="/callbacks"):
+def callback(kind, expected="/callbacks"):
     """The next callback of this type, as the SDK's core reads it."""
 
     def matches(path, body, _):
-        return path == place and body[0].get("type", "").endswith(f".{kind}")
+        return path == expected and body[0].get("type", "").endswith(f".{kind}")
 
     _, body, authorization = take(kind, matches)
     assert authorization.startswith("Bearer ey"), authorization
@@ -138,7 +138,7 @@ bob = CommunicationUserIdentifier("8:acs:conformance_bob")
 
 
 def harvest(recording, channel, format, channels=None):
-    """Stops a recording and checks what remains."""
+    """Stops a recording and checks its files."""
     client.stop_recording(recording)
     gone = refused(ResourceNotFoundError, client.get_recording_properties, recording)
     assert gone.error.code == "8522", gone
@@ -166,7 +166,7 @@ def harvest(recording, channel, format, channels=None):
     refused(ResourceNotFoundError, client.delete_recording, chunk["deleteLocation"])
 
 
-# Create a call, and everything that can be done to a recording of it.
+# Creates a call and performs all operations on a recording of it.
 created = client.create_call(alice, f"{BASE}/callbacks", operation_context="created")
 connected = callback("CallConnected")
 assert connected["callConnectionId"] == created.call_connection_id
@@ -214,7 +214,7 @@ connection.hang_up(is_for_everyone=True)
 assert callback("CallDisconnected")["resultInformation"]["subCode"] == 7000
 refused(ResourceNotFoundError, connection.get_call_properties)
 
-# Answer a call that somebody makes, and record it by the id of the connection.
+# Answers an incoming call, and records it by the id of the connection.
 admin("calls:ring", {"caller": "carol"})
 incoming = event(INCOMING)
 answered = client.answer_call(incoming["incomingCallContext"], f"{BASE}/callbacks")
@@ -234,7 +234,7 @@ harvest(recording, "Mixed", "Wav")
 client.get_call_connection(answered.call_connection_id).hang_up(is_for_everyone=False)
 callback("CallDisconnected")
 
-# Calls that others make, found by group and by room, in the formats that are left.
+# Connects to a group call and a room call, and records them in the remaining formats.
 for locator, format, content in [
     ({"group_call_id": os.environ["ACS_GROUP"]}, "mp3", "audio"),
     ({"room_id": os.environ["ACS_ROOM"]}, "mp4", "audioVideo"),
@@ -251,7 +251,7 @@ for locator, format, content in [
     harvest(recording, "Mixed", format.capitalize())
     client.get_call_connection(joined.call_connection_id).hang_up(is_for_everyone=False)
 
-# What the service refuses.
+# Requests that the service refuses.
 nonsense = refused(HttpResponseError, client.start_recording, server_call_id="nonsense")
 assert (nonsense.status_code, nonsense.error.code) == (400, "8527"), nonsense
 stranger = CallAutomationClient.from_connection_string(

@@ -1,7 +1,7 @@
-//! The official SDKs, unmodified, against the emulator as a program.
+//! Runs the unmodified official SDKs against the emulator program.
 //!
-//! `cargo xtask test` installs them and says by `ACS_TEST_PACKAGES` where they are. Without it, or
-//! without the feature `cli`, these tests only say that they are left out.
+//! `cargo xtask test` installs the SDKs and sets `ACS_TEST_PACKAGES` to their folder. Without this
+//! variable or the feature `cli`, these tests are skipped with a message.
 
 #[cfg(feature = "cli")]
 #[cfg(test)]
@@ -12,7 +12,7 @@ mod sdks;
 
 #[cfg(not(feature = "cli"))]
 #[test]
-#[allow(clippy::print_stderr, reason = "a word to whoever runs the tests")]
+#[allow(clippy::print_stderr, reason = "tests report that they were skipped")]
 fn left_out() {
-    eprintln!("left out: conformance, which needs the feature `cli`; use `cargo xtask test`");
+    eprintln!("skipped: the conformance tests require the feature `cli`; use `cargo xtask test`");
 }

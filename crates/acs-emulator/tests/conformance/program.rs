@@ -1,4 +1,4 @@
-//! The program `acs-emulator`: its ready line, its listeners and its end.
+//! The program `acs-emulator`: its ready line, its listeners and its exit.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A running emulator that ends with the test.
+/// A running emulator that is stopped at the end of the test.
 pub(crate) struct Program {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -39,7 +39,7 @@ impl Program {
         self.ready[member].as_str().unwrap()
     }
 
-    /// Asks the program to end, and gives what it has written after the ready line.
+    /// Stops the program and returns its output after the ready line.
     #[cfg(unix)]
     fn stop(mut self) -> String {
         let id = self.child.id().to_string();
@@ -54,7 +54,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -63,14 +63,14 @@ impl Drop for Program {
 pub(crate) fn file(folder: &TempDir, name: &str, content: &str) -> String {
     let path = folder.path().join(name);
     std::fs::write(&path, content).unwrap();
-    shown(&path)
+    path_text(&path)
 }
 
-pub(crate) fn shown(path: &Path) -> String {
+pub(crate) fn path_text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Asks without a proxy, which would not find what is on this machine.
+/// Sends a request without a proxy, which could not reach a server on this machine.
 async fn get(url: &str) -> reqwest::Result<reqwest::Response> {
     let client = reqwest::Client::builder().no_proxy().build()?;
     client.get(url).send().await
@@ -78,14 +78,14 @@ async fn get(url: &str) -> reqwest::Result<reqwest::Response> {
 
 async fn state(program: &Program) -> Value {
     let url = format!("{}/state", program.text("admin"));
-    let answer = get(&url).await.unwrap();
-    assert_eq!(answer.status(), 200);
-    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    let response = get(&url).await.unwrap();
+    assert_eq!(response.status(), 200);
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn by_default_it_serves_http_and_says_where() {
+async fn by_default_it_serves_http_and_prints_the_endpoint() {
     let program = Program::start(&[]);
     let endpoint = program.text("endpoint").to_owned();
     assert!(endpoint.starts_with("http://127.0.0.1:"), "{endpoint}");
@@ -99,13 +99,16 @@ async fn by_default_it_serves_http_and_says_where() {
     let unsigned = get(&format!("{endpoint}/calling/recordings/x")).await;
     assert_eq!(unsigned.unwrap().status(), 401);
     assert_eq!(program.stop(), "");
-    assert!(get(&endpoint).await.is_err(), "it has stopped");
+    assert!(
+        get(&endpoint).await.is_err(),
+        "the program should have stopped"
+    );
 }
 
 #[tokio::test]
-async fn https_needs_no_http_and_the_authority_is_enough() {
+async fn https_works_without_http_for_clients_that_trust_the_ca() {
     let folder = tempfile::tempdir().unwrap();
-    let ca = shown(&folder.path().join("ca.pem"));
+    let ca = path_text(&folder.path().join("ca.pem"));
     let script = r#"{"calls": [{"room": "1", "participants": ["alice", "bob"]}]}"#;
     let script = file(&folder, "script.json", script);
     let program = Program::start(&[
@@ -134,14 +137,14 @@ async fn https_needs_no_http_and_the_authority_is_enough() {
         let keys = client.get(format!("{origin}/calling/keys")).send();
         assert_eq!(keys.await.unwrap().status(), 200, "{origin}");
     }
-    let stranger = get(https).await.unwrap_err();
-    assert!(stranger.is_connect(), "{stranger}");
+    let untrusting = get(https).await.unwrap_err();
+    assert!(untrusting.is_connect(), "{untrusting}");
     let calls = state(&program).await["calls"].clone();
     assert_eq!(calls[0]["participants"].as_array().unwrap().len(), 2);
 }
 
 #[test]
-fn what_cannot_work_is_refused_at_once() {
+fn invalid_options_are_rejected_at_startup() {
     for args in [
         ["--admin", "0.0.0.0:0"],
         ["--content-origin", "https://a.test/path"],
@@ -162,7 +165,7 @@ fn what_cannot_work_is_refused_at_once() {
 }
 
 #[test]
-fn a_seed_gives_the_same_keys_again() {
+fn the_same_seed_gives_the_same_keys() {
     let key = |seed: &str| {
         let program = Program::start(&["--seed", seed]);
         let text = program.text("connection_string");
@@ -173,7 +176,7 @@ fn a_seed_gives_the_same_keys_again() {
 }
 
 #[test]
-fn logs_are_not_obeyed_by_terminals() {
+fn control_characters_in_logs_are_escaped() {
     let output = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))
         .args(["--content-origin", "http://a\u{1b}[2J\u{9b}\u{202e}b"])
         .output()
@@ -185,7 +188,7 @@ fn logs_are_not_obeyed_by_terminals() {
 
 #[cfg(unix)]
 #[test]
-fn a_name_that_is_not_utf_8_is_not_lost() {
+fn a_file_name_that_is_not_utf_8_is_reported_in_base64() {
     use std::os::unix::ffi::OsStrExt as _;
     let folder = tempfile::tempdir().unwrap();
     let name = folder

@@ -1,30 +1,30 @@
-//! The drivers, which are programs in the languages of the SDKs.
+//! Runs the drivers, which are written in the languages of the SDKs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::program::{Program, file, shown};
+use crate::program::{Program, file, path_text};
 
-/// Where the packages are, or `None` after a word about it.
-#[allow(clippy::print_stderr, reason = "a word to whoever runs the tests")]
+/// The folder with the packages. `None`, with a message, if they are not installed.
+#[allow(clippy::print_stderr, reason = "tests report that they were skipped")]
 fn packages(folder: &str) -> Option<PathBuf> {
     let Some(root) = std::env::var_os("ACS_TEST_PACKAGES") else {
-        eprintln!("left out: the official SDKs; use `cargo xtask test`");
+        eprintln!("skipped: the official SDKs are not installed; use `cargo xtask test`");
         return None;
     };
     let folder = Path::new(&root).join(folder);
     if folder.join("installed").exists() {
         return Some(folder);
     }
-    eprintln!("left out: {} has no packages", folder.display());
+    eprintln!("skipped: {} has no packages", folder.display());
     assert!(
         std::env::var("CI").as_deref() != Ok("true"),
-        "in CI no suite may be left out"
+        "in CI no suite may be skipped"
     );
     None
 }
 
-/// Runs a driver against an emulator of its own.
+/// Runs a driver against its own emulator.
 fn drive(mut driver: Command, schema: &str) {
     const GROUP: &str = "0d0a2b9e-5a3d-4f0d-9d0e-1f6f5b2f7a11";
     const ROOM: &str = "99445276259151407";
@@ -34,7 +34,7 @@ fn drive(mut driver: Command, schema: &str) {
         {"room": ROOM, "participants": ["fay", "gus"]},
     ]});
     let script = file(&folder, "script.json", &script.to_string());
-    let ca = shown(&folder.path().join("ca.pem"));
+    let ca = path_text(&folder.path().join("ca.pem"));
     let emulator = Program::start(&[
         "--https",
         "127.0.0.1:0",

@@ -1,4 +1,4 @@
-//! Who gets in: two keys, tokens, and the forms in which official clients sign for content.
+//! Access control: the two keys, tokens, and the signatures of the official clients for content.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Request, emulator, start};
+use crate::client::{Request, Response, emulator, start};
 use crate::webhook::Webhook;
 
 fn state(acs: &Emulator) -> Request {
@@ -23,7 +23,7 @@ async fn status_with(acs: &Emulator, key: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn either_key_signs_and_a_replaced_one_does_not() {
+async fn both_keys_are_accepted_until_they_are_regenerated() {
     let acs = emulator().await;
     let primary = acs.access_key().to_owned();
     let secondary = acs.current_key(AccessKey::Secondary);
@@ -40,7 +40,7 @@ async fn either_key_signs_and_a_replaced_one_does_not() {
     assert_eq!(status_with(&acs, &secondary).await, 401);
 }
 
-async fn with_token(request: Request, token: &str) -> Answer {
+async fn with_token(request: Request, token: &str) -> Response {
     let authorization = format!("Bearer {token}");
     request
         .header("authorization", &authorization)
@@ -49,7 +49,7 @@ async fn with_token(request: Request, token: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_token_of_the_issuer_gets_in_until_it_expires() {
+async fn an_issued_token_is_accepted_until_it_expires() {
     let acs = emulator().await;
     let token = acs.access_token(Duration::from_secs(10 * 60)).unwrap();
     assert_eq!(with_token(state(&acs), &token).await.status, 404);
@@ -76,16 +76,16 @@ async fn a_token_of_the_issuer_gets_in_until_it_expires() {
     assert_eq!(with_token(state(&ahead), &later).await.status, 404);
 }
 
-async fn ask(acs: &Emulator, path: &str) -> Value {
-    let answer = Request::plain(acs, Method::GET, path).send_unsigned().await;
-    assert_eq!(answer.status, 200, "{path}");
-    answer.json()
+async fn get_json(acs: &Emulator, path: &str) -> Value {
+    let response = Request::plain(acs, Method::GET, path).send_unsigned().await;
+    assert_eq!(response.status, 200, "{path}");
+    response.json()
 }
 
 #[tokio::test]
 async fn programs_get_tokens_with_client_credentials() {
     let acs = emulator().await;
-    let about = ask(&acs, "/any/v2.0/.well-known/openid-configuration").await;
+    let about = get_json(&acs, "/any/v2.0/.well-known/openid-configuration").await;
     let endpoint = about["token_endpoint"].as_str().unwrap();
     let path = endpoint.strip_prefix(acs.endpoint()).unwrap();
     let form = |scope: &str, grant: &str| {
@@ -96,9 +96,9 @@ async fn programs_get_tokens_with_client_credentials() {
             .send_unsigned()
     };
     let scope = "https%3A%2F%2Fcommunication.azure.com%2F%2F.default";
-    let answer = form(scope, "client_credentials").await;
-    assert_eq!(answer.json()["token_type"], "Bearer");
-    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    let response = form(scope, "client_credentials").await;
+    assert_eq!(response.json()["token_type"], "Bearer");
+    let token = response.json()["access_token"].as_str().unwrap().to_owned();
     assert_eq!(with_token(state(&acs), &token).await.status, 404);
 
     for (scope, grant, error) in [
@@ -109,15 +109,15 @@ async fn programs_get_tokens_with_client_credentials() {
         ),
         (scope, "password", "unsupported_grant_type"),
     ] {
-        let answer = form(scope, grant).await;
-        assert_eq!(answer.status, 400);
-        assert_eq!(answer.json()["error"], error);
+        let response = form(scope, grant).await;
+        assert_eq!(response.status, 400);
+        assert_eq!(response.json()["error"], error);
     }
 }
 
-/// The address of recorded content, which is not at the endpoint.
+/// The location of recorded content on a host other than the endpoint.
 async fn content(acs: &Emulator) -> String {
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url).await.unwrap();
     webhook.next().await;
     let call = acs.call(["alice", "bob"]).await;
@@ -131,7 +131,7 @@ async fn content(acs: &Emulator) -> String {
 }
 
 #[tokio::test]
-async fn content_is_signed_in_the_forms_of_the_official_clients_only() {
+async fn only_the_signatures_of_the_official_clients_are_accepted_for_content() {
     let acs = Emulator::builder()
         .clock(Clock::manual())
         .content_url("http://store.test:0")
@@ -146,7 +146,7 @@ async fn content_is_signed_in_the_forms_of_the_official_clients_only() {
     let path = location.strip_prefix(&format!("http://{store}")).unwrap();
     let query = format!("{path}?a=b%20c");
 
-    // x-ms-host, Host, what is signed: host, and whether with the query.
+    // x-ms-host, Host, the signed host, whether the query is signed, and the expected status.
     let cases = [
         // .NET and JavaScript
         (
@@ -160,7 +160,7 @@ async fn content_is_signed_in_the_forms_of_the_official_clients_only() {
         (Some(name), &store, &authority, true, 200),
         // Java
         (None, name, name, false, 200),
-        // and nothing between them
+        // no other combinations
         (Some(authority.as_str()), &store, &authority, true, 401),
         (Some(name), &store, &authority, false, 401),
         (Some(name), &store, name, true, 401),
@@ -173,25 +173,29 @@ async fn content_is_signed_in_the_forms_of_the_official_clients_only() {
         (Some("store.test"), &store, &store, true, 401),
         (Some("other.test"), &store, "other.test", false, 401),
     ];
-    for (told, host, signed_host, signed_query, status) in cases {
+    for (named_host, host, signed_host, signed_query, status) in cases {
         let mut request = Request::plain(&acs, Method::GET, &query).header("host", host);
-        if let Some(told) = told {
-            request = request.header("x-ms-host", told);
+        if let Some(named_host) = named_host {
+            request = request.header("x-ms-host", named_host);
         }
         request.signed_host = signed_host.to_owned();
         if !signed_query {
             path.clone_into(&mut request.signed_path);
         }
-        let answer = request.send().await;
-        let case = format!("{told:?} {host} {signed_host} {signed_query}");
-        assert_eq!(answer.status, status, "{case}");
+        let response = request.send().await;
+        let case = format!("{named_host:?} {host} {signed_host} {signed_query}");
+        assert_eq!(response.status, status, "{case}");
     }
 
     let token = acs.access_token(Duration::from_secs(60)).unwrap();
-    for (told, status) in [(authority.as_str(), 200), (name, 200), ("store.test", 401)] {
-        let request = Request::plain(&acs, Method::GET, path).header("x-ms-host", told);
-        assert_eq!(with_token(request, &token).await.status, status, "{told}");
+    for (named_host, status) in [(authority.as_str(), 200), (name, 200), ("store.test", 401)] {
+        let request = Request::plain(&acs, Method::GET, path).header("x-ms-host", named_host);
+        assert_eq!(
+            with_token(request, &token).await.status,
+            status,
+            "{named_host}"
+        );
     }
-    let untold = with_token(Request::plain(&acs, Method::GET, path), &token).await;
-    assert_eq!(untold.status, StatusCode::UNAUTHORIZED);
+    let without_host = with_token(Request::plain(&acs, Method::GET, path), &token).await;
+    assert_eq!(without_host.status, StatusCode::UNAUTHORIZED);
 }

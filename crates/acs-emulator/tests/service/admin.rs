@@ -1,4 +1,4 @@
-//! Who may use the admin interface.
+//! Access to the admin interface.
 
 use acs_emulator::{Clock, Emulator, Error};
 use http::StatusCode;
@@ -22,7 +22,7 @@ fn client() -> reqwest::Client {
 }
 
 #[tokio::test]
-async fn callers_of_the_service_cannot_send_anything_to_it() {
+async fn urls_of_the_admin_interface_are_refused() {
     let (acs, admin) = emulator().await;
     let call = acs.call(["alice"]).await;
     let id = call.call_connection_id();
@@ -63,9 +63,9 @@ async fn callers_of_the_service_cannot_send_anything_to_it() {
             ),
         ];
         for (path, body) in requests {
-            let answer = post(&acs, path, &body).await;
-            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path} {body}");
-            let message = answer.json()["error"]["message"].to_string();
+            let response = post(&acs, path, &body).await;
+            assert_eq!(response.status, StatusCode::BAD_REQUEST, "{path} {body}");
+            let message = response.json()["error"]["message"].to_string();
             assert!(message.contains("admin interface"), "{path}: {message}");
         }
         for error in [
@@ -77,19 +77,19 @@ async fn callers_of_the_service_cannot_send_anything_to_it() {
             assert!(text.contains("admin interface"), "{text}");
             assert!(!text.contains("secret"), "{text}");
         }
-        let answer = client()
+        let response = client()
             .post(format!("{admin}/subscriptions"))
             .header("content-type", "application/json")
             .body(json!({"url": url}).to_string())
             .send()
             .await
             .unwrap();
-        assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
     }
 }
 
 #[tokio::test]
-async fn it_is_for_programs_of_this_machine() {
+async fn only_programs_on_this_machine_are_accepted() {
     let (acs, admin) = emulator().await;
     let ask = async |headers: &[(&str, &str)]| {
         let mut request = client().post(format!("{admin}/keys/primary:regenerate"));
@@ -100,14 +100,14 @@ async fn it_is_for_programs_of_this_machine() {
     };
     let key = acs.access_key();
     for (headers, what) in [
-        ([("origin", "https://evil.example")], "a page"),
-        ([("origin", "null")], "a page without an origin"),
+        ([("origin", "https://evil.example")], "a web page"),
+        ([("origin", "null")], "a web page without an origin"),
         ([("sec-fetch-site", "cross-site")], "another site"),
         ([("sec-fetch-site", "same-site")], "the same site"),
-        ([("host", "evil.example")], "a name that leads here"),
+        ([("host", "evil.example")], "a foreign host name"),
         (
             [("host", "127.0.0.1.evil.example")],
-            "a name like an address",
+            "a foreign host name that begins with an address",
         ),
         ([("user-agent", "acs-emulator")], "the emulator"),
     ] {

@@ -1,4 +1,4 @@
-//! Who is let in.
+//! Authentication with signatures.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,18 +12,18 @@ use crate::client::{Request, emulator};
 const PATH: &str = "/calling/recordings/unknown";
 
 #[track_caller]
-fn assert_denied(answer: &crate::client::Answer, phrase: &str) {
-    answer.assert_error(401, "Denied");
-    let message = answer.json()["error"]["message"].to_string();
+fn assert_denied(response: &crate::client::Response, phrase: &str) {
+    response.assert_error(401, "Denied");
+    let message = response.json()["error"]["message"].to_string();
     assert!(message.contains(phrase), "{message}");
-    assert!(!answer.header("api-supported-versions").is_empty());
+    assert!(!response.header("api-supported-versions").is_empty());
 }
 
 #[tokio::test]
-async fn a_good_signature_is_let_in() {
+async fn a_valid_signature_is_accepted() {
     let acs = emulator().await;
-    let answer = Request::new(&acs, Method::GET, PATH).send().await;
-    answer.assert_error(404, "8522");
+    let response = Request::new(&acs, Method::GET, PATH).send().await;
+    response.assert_error(404, "8522");
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_wrong_content_hash_is_denied() {
 }
 
 #[tokio::test]
-async fn more_than_five_minutes_of_skew_are_denied() {
+async fn a_skew_of_more_than_five_minutes_is_denied() {
     let acs = emulator().await;
     for (date, denied) in [
         (SystemTime::now() - Duration::from_secs(330), true),
@@ -53,11 +53,11 @@ async fn more_than_five_minutes_of_skew_are_denied() {
     ] {
         let mut request = Request::new(&acs, Method::GET, PATH);
         request.date = date;
-        let answer = request.send().await;
+        let response = request.send().await;
         if denied {
-            assert_denied(&answer, "allowed margin of 5 minutes");
+            assert_denied(&response, "allowed margin of 5 minutes");
         } else {
-            answer.assert_error(404, "8522");
+            response.assert_error(404, "8522");
         }
     }
 }
@@ -76,11 +76,11 @@ async fn the_service_can_be_ahead_of_its_clients() {
 }
 
 #[tokio::test]
-async fn moving_the_clock_does_not_age_signatures() {
+async fn advancing_the_clock_does_not_age_signatures() {
     let acs = emulator().await;
     acs.clock().advance(Duration::from_secs(10 * 60 * 60));
-    let answer = Request::new(&acs, Method::GET, PATH).send().await;
-    answer.assert_error(404, "8522");
+    let response = Request::new(&acs, Method::GET, PATH).send().await;
+    response.assert_error(404, "8522");
 }
 
 #[tokio::test]
@@ -102,19 +102,19 @@ async fn a_signature_covers_host_path_and_query_as_sent() {
 }
 
 #[tokio::test]
-async fn without_signature_nothing_is_served() {
+async fn unsigned_requests_are_denied() {
     let acs = emulator().await;
     for path in [PATH, "/calling/nothing", "/calling/callConnections:answer"] {
-        let answer = Request::new(&acs, Method::POST, path).send_unsigned().await;
-        assert_denied(&answer, "authorization");
+        let response = Request::new(&acs, Method::POST, path).send_unsigned().await;
+        assert_denied(&response, "authorization");
     }
 }
 
 #[tokio::test]
-async fn the_version_is_needed() {
+async fn the_api_version_is_required() {
     let acs = emulator().await;
     for path in [PATH.to_owned(), format!("{PATH}?api-version=")] {
-        let answer = Request::plain(&acs, Method::GET, &path).send().await;
-        answer.assert_error(400, "MissingApiVersionParameter");
+        let response = Request::plain(&acs, Method::GET, &path).send().await;
+        response.assert_error(400, "MissingApiVersionParameter");
     }
 }

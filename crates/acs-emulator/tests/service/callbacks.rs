@@ -1,4 +1,4 @@
-//! Callbacks: order, content, and the tokens that prove where they come from.
+//! Callbacks: their order, their content, and the tokens that prove their origin.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,25 +15,25 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::client::{Request, act, delete, emulator, post, start};
+use crate::client::{Request, delete, emulator, post, post_empty, start};
 use crate::webhook::{Delivery, Webhook};
 
 const CONNECTIONS: &str = "/calling/callConnections";
 
-async fn ask(acs: &Emulator, path: &str) -> Value {
+async fn get_json(acs: &Emulator, path: &str) -> Value {
     Request::plain(acs, Method::GET, path)
         .send_unsigned()
         .await
         .json()
 }
 
-/// Checks a token as an application does: by what the emulator publishes.
+/// Verifies a token as an application does, with the keys that the emulator publishes.
 async fn verify(acs: &Emulator, delivery: &Delivery) -> Value {
     let token = delivery.header("authorization");
     let token = token.strip_prefix("Bearer ").unwrap();
-    let about = ask(acs, "/calling/.well-known/acsopenidconfiguration").await;
+    let about = get_json(acs, "/calling/.well-known/acsopenidconfiguration").await;
     let keys = about["jwks_uri"].as_str().unwrap();
-    let keys = ask(acs, keys.strip_prefix(acs.endpoint()).unwrap()).await;
+    let keys = get_json(acs, keys.strip_prefix(acs.endpoint()).unwrap()).await;
     let key = &keys["keys"][0];
     assert_eq!(decode_header(token).unwrap().kid.unwrap(), key["kid"]);
     let (n, e) = (key["n"].as_str().unwrap(), key["e"].as_str().unwrap());
@@ -51,9 +51,9 @@ fn kind(event: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn a_recorded_call_is_told_in_order() {
+async fn callbacks_of_a_recorded_call_are_sent_in_order() {
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     let call = json!({
         "targets": [{"rawId": "8:acs:a"}, {"rawId": "8:acs:b"}],
         "callbackUri": webhook.url,
@@ -106,18 +106,18 @@ async fn a_recorded_call_is_told_in_order() {
         "recordingStateCallbackUri": webhook.url,
     });
     let recording = format!("/calling/recordings/{}", start(&acs, &recording).await);
-    let mut told = Vec::new();
-    told.push(webhook.next().await);
-    told.push(webhook.next().await);
+    let mut deliveries = Vec::new();
+    deliveries.push(webhook.next().await);
+    deliveries.push(webhook.next().await);
     for action in ["pause", "pause", "resume", "resume"] {
         acs.clock().advance(Duration::from_secs(1));
-        act(&acs, &format!("{recording}:{action}")).await;
+        post_empty(&acs, &format!("{recording}:{action}")).await;
     }
-    told.push(webhook.next().await);
-    told.push(webhook.next().await);
-    act(&acs, &format!("{CONNECTIONS}/{connection}:terminate")).await;
-    told.push(webhook.next().await);
-    let states: Vec<_> = told
+    deliveries.push(webhook.next().await);
+    deliveries.push(webhook.next().await);
+    post_empty(&acs, &format!("{CONNECTIONS}/{connection}:terminate")).await;
+    deliveries.push(webhook.next().await);
+    let states: Vec<_> = deliveries
         .iter()
         .map(|delivery| {
             assert_eq!(kind(delivery.event()), "RecordingStateChanged");
@@ -146,7 +146,7 @@ async fn a_recorded_call_is_told_in_order() {
         last.header("authorization"),
         delivery.header("authorization")
     );
-    // That was all: what comes next is about another call.
+    // No further callbacks: the next one is about another call.
     let next = acs.call(["carol"]).callback(&webhook.url).unwrap().await;
     let connected = webhook.next().await;
     assert_eq!(kind(connected.event()), "CallConnected");
@@ -157,10 +157,10 @@ async fn a_recorded_call_is_told_in_order() {
 }
 
 #[tokio::test]
-async fn adding_and_removing_is_told_where_the_request_says() {
+async fn the_outcome_of_adding_and_removing_is_sent_to_the_requested_url() {
     let acs = emulator().await;
-    let mut usual = Webhook::answering(&[]).await;
-    let mut other = Webhook::answering(&[]).await;
+    let mut usual = Webhook::responding(&[]).await;
+    let mut other = Webhook::responding(&[]).await;
     let call = acs
         .call(["alice", "bob"])
         .callback(&usual.url)
@@ -203,9 +203,9 @@ async fn adding_and_removing_is_told_where_the_request_says() {
 }
 
 #[tokio::test]
-async fn a_recording_whose_call_is_over_before_it_begins_has_failed() {
+async fn a_recording_fails_if_the_call_ends_before_it_begins() {
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     for paused in [false, true] {
         let call = acs.call(["alice", "bob"]).await;
         let request = json!({
@@ -225,7 +225,7 @@ async fn a_recording_whose_call_is_over_before_it_begins_has_failed() {
         assert_eq!(failed.event()["data"]["resultInformation"]["subCode"], 8528);
     }
 
-    // One that only pauses has not failed.
+    // Pausing a recording does not make it fail.
     let call = acs.call(["alice", "bob"]).await;
     let request = json!({
         "callConnectionId": call.call_connection_id(),
@@ -246,12 +246,12 @@ async fn a_recording_whose_call_is_over_before_it_begins_has_failed() {
 }
 
 #[tokio::test]
-async fn a_call_that_rings_is_answered_once() {
+async fn a_ringing_call_can_be_answered_once() {
     let acs = emulator().await;
-    let mut grid = Webhook::answering(&[]).await;
+    let mut grid = Webhook::responding(&[]).await;
     acs.subscribe(&grid.url).all_events().await.unwrap();
     grid.next().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     let ringing = acs.incoming_call("carol");
     let event = grid.next().await;
     let data = &event.event()["data"];
@@ -301,7 +301,7 @@ fn kind_of_grid(event: &Value) -> &str {
     kind.strip_prefix("Microsoft.Communication.").unwrap()
 }
 
-/// The kinds of the next callbacks, in order.
+/// The types of the next callbacks, in order.
 async fn kinds(webhook: &mut Webhook, count: usize) -> Vec<String> {
     let mut kinds = Vec::new();
     for _ in 0..count {
@@ -311,9 +311,9 @@ async fn kinds(webhook: &mut Webhook, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn hanging_up_is_the_last_that_is_told() {
+async fn call_disconnected_is_the_last_callback() {
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     let call = acs.call(["alice"]).callback(&webhook.url).unwrap().await;
     let recording = json!({
         "callConnectionId": call.call_connection_id(),
@@ -333,9 +333,9 @@ async fn hanging_up_is_the_last_that_is_told() {
 }
 
 #[tokio::test]
-async fn whoever_has_hung_up_is_told_no_outcome() {
+async fn closed_connections_receive_no_outcome() {
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     let call = acs
         .call(["alice", "bob"])
         .callback(&webhook.url)
@@ -363,16 +363,16 @@ async fn whoever_has_hung_up_is_told_no_outcome() {
 }
 
 #[tokio::test]
-async fn people_join_and_leave_once_however_often_they_are_invited() {
+async fn participants_join_and_leave_once_even_if_invited_twice() {
     let acs = emulator().await;
-    let mut grid = Webhook::answering(&[]).await;
+    let mut grid = Webhook::responding(&[]).await;
     acs.subscribe(&grid.url)
         .all_events()
         .batch(9)
         .await
         .unwrap();
     grid.next().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     let call = acs
         .call(["alice", "bob"])
         .callback(&webhook.url)
@@ -386,7 +386,7 @@ async fn people_join_and_leave_once_however_often_they_are_invited() {
     let (add, remove) = (format!("{base}:add"), format!("{base}:remove"));
     post(&acs, &add, &json!({"participantToAdd": carol})).await;
     post(&acs, &add, &json!({"participantToAdd": dave})).await;
-    // Dave never gets into the call, and Carol is there already the second time.
+    // Dave is removed before he joins. Carol is already in the call when she is added again.
     let removed = post(&acs, &remove, &json!({"participantToRemove": dave})).await;
     assert_eq!(removed.status, 202);
     acs.clock().advance(Duration::from_millis(100));
@@ -428,9 +428,9 @@ async fn people_join_and_leave_once_however_often_they_are_invited() {
 }
 
 #[tokio::test]
-async fn muting_is_told_once_and_mutes_all_or_nobody() {
+async fn muting_is_reported_once_and_mutes_all_or_none() {
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     let call = acs
         .call(["alice", "bob"])
         .callback(&webhook.url)
@@ -442,22 +442,25 @@ async fn muting_is_told_once_and_mutes_all_or_nobody() {
     );
     let [alice, bob] = ["alice", "bob"].map(|name| json!({"rawId": call.participant(name)}));
     let nobody = json!({"rawId": "8:acs:nobody"});
-    let ask = async |people: Value| post(&acs, &mute, &json!({"targetParticipants": people})).await;
+    let post_mute =
+        async |people: Value| post(&acs, &mute, &json!({"targetParticipants": people})).await;
     kinds(&mut webhook, 2).await;
-    ask(json!([alice, nobody])).await.assert_error(404, "8522");
-    assert_eq!(ask(json!([bob])).await.status, 200);
-    assert_eq!(ask(json!([bob])).await.status, 200);
-    assert_eq!(ask(json!([alice])).await.status, 200);
+    post_mute(json!([alice, nobody]))
+        .await
+        .assert_error(404, "8522");
+    assert_eq!(post_mute(json!([bob])).await.status, 200);
+    assert_eq!(post_mute(json!([bob])).await.status, 200);
+    assert_eq!(post_mute(json!([alice])).await.status, 200);
     for expected in [[false, true], [true, true]] {
         let delivery = webhook.next().await;
         let data = &delivery.event()["data"];
-        let muted = [0, 1].map(|place| data["participants"][place]["isMuted"] == true);
+        let muted = [0, 1].map(|index| data["participants"][index]["isMuted"] == true);
         assert_eq!(muted, expected);
     }
 }
 
-/// Answers one request on each connection, and closes it when the next one comes.
-async fn forgetful() -> (String, mpsc::UnboundedReceiver<Value>) {
+/// A server that responds to one request per connection and closes the connection on the next one.
+async fn server_with_single_use_connections() -> (String, mpsc::UnboundedReceiver<Value>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -465,7 +468,7 @@ async fn forgetful() -> (String, mpsc::UnboundedReceiver<Value>) {
         while let Ok((stream, _)) = listener.accept().await {
             let sender = sender.clone();
             let used = AtomicBool::new(false);
-            let answer = service_fn(move |request: hyper::Request<Incoming>| {
+            let service = service_fn(move |request: hyper::Request<Incoming>| {
                 let (first, sender) = (!used.swap(true, Ordering::Relaxed), sender.clone());
                 async move {
                     if !first {
@@ -477,7 +480,7 @@ async fn forgetful() -> (String, mpsc::UnboundedReceiver<Value>) {
                 }
             });
             let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), answer);
+                .serve_connection(TokioIo::new(stream), service);
             tokio::spawn(connection);
         }
     });
@@ -485,14 +488,14 @@ async fn forgetful() -> (String, mpsc::UnboundedReceiver<Value>) {
 }
 
 #[tokio::test]
-async fn no_callback_is_lost_where_idle_connections_are_closed() {
+async fn callbacks_survive_closed_idle_connections() {
     let acs = emulator().await;
-    let (url, mut callbacks) = forgetful().await;
+    let (url, mut callbacks) = server_with_single_use_connections().await;
     let call = acs.call(["alice"]).callback(url).unwrap().await;
     call.hang_up();
     for expected in ["CallConnected", "ParticipantsUpdated", "CallDisconnected"] {
         let next = tokio::time::timeout(Duration::from_secs(20), callbacks.recv());
-        let body = next.await.expect("a callback is lost").unwrap();
+        let body = next.await.expect("a callback was lost").unwrap();
         assert_eq!(kind(&body[0]), expected);
     }
 }

@@ -5,20 +5,20 @@ use std::time::Duration;
 use acs_emulator::Emulator;
 use serde_json::{Value, json};
 
-use crate::client::{act, delete, emulator, get, post, start};
+use crate::client::{delete, emulator, get, post, post_empty, start};
 
 const CONNECTIONS: &str = "/calling/callConnections";
 const CALLBACK: &str = "https://app.example/events";
 
 async fn roster(acs: &Emulator, connection: &str) -> Vec<Value> {
-    let answer = get(acs, &format!("{CONNECTIONS}/{connection}/participants")).await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.json().get("nextLink"), None);
-    answer.json()["value"].as_array().unwrap().clone()
+    let response = get(acs, &format!("{CONNECTIONS}/{connection}/participants")).await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.json().get("nextLink"), None);
+    response.json()["value"].as_array().unwrap().clone()
 }
 
 #[tokio::test]
-async fn participants_come_and_go() {
+async fn participants_are_listed_added_muted_and_removed() {
     let acs = emulator().await;
     let call = acs.call(["alice", "bob"]).await;
     let connection = call.call_connection_id();
@@ -67,12 +67,12 @@ async fn participants_come_and_go() {
     assert_eq!(roster(&acs, connection).await.len(), 2);
     let again = post(&acs, &format!("{base}:remove"), &remove).await;
     again.assert_error(404, "8522");
-    let gone = get(&acs, &format!("{base}/{alice}")).await;
-    gone.assert_error(404, "8522");
+    let not_found = get(&acs, &format!("{base}/{alice}")).await;
+    not_found.assert_error(404, "8522");
 }
 
 #[tokio::test]
-async fn the_last_participant_takes_call_and_recording_along() {
+async fn call_and_recording_end_with_the_last_participant() {
     let acs = emulator().await;
     let call = acs.call(["alice", "bob"]).await;
     let connection = format!("{CONNECTIONS}/{}", call.call_connection_id());
@@ -92,7 +92,7 @@ async fn the_last_participant_takes_call_and_recording_along() {
 }
 
 #[tokio::test]
-async fn who_can_be_muted() {
+async fn only_users_in_the_call_can_be_muted() {
     let acs = emulator().await;
     let call = acs.call(["4:+4930123456"]).await;
     let path = format!(
@@ -105,13 +105,13 @@ async fn who_can_be_muted() {
         (json!([{"rawId": "4:+4930123456"}]), 400, "8523"),
         (json!([{"rawId": "8:acs:nobody"}]), 404, "8522"),
     ] {
-        let answer = post(&acs, &path, &json!({"targetParticipants": targets})).await;
-        answer.assert_error(status, code);
+        let response = post(&acs, &path, &json!({"targetParticipants": targets})).await;
+        response.assert_error(status, code);
     }
 }
 
 #[tokio::test]
-async fn hanging_up_leaves_others_talking_and_terminating_does_not() {
+async fn hanging_up_keeps_the_call_and_terminating_ends_it() {
     let acs = emulator().await;
     let call = acs.call(["alice", "bob"]).await;
     let locator = json!({"kind": "serverCallLocator", "serverCallId": call.server_call_id()});
@@ -119,10 +119,10 @@ async fn hanging_up_leaves_others_talking_and_terminating_does_not() {
     let recording = format!("/calling/recordings/{recording}");
     let first = format!("{CONNECTIONS}/{}", call.call_connection_id());
     delete(&acs, &first).await.assert_empty(204);
-    let gone = get(&acs, &first).await;
-    gone.assert_error(404, "8522");
+    let not_found = get(&acs, &first).await;
+    not_found.assert_error(404, "8522");
     assert_eq!(
-        gone.json()["error"],
+        not_found.json()["error"],
         json!({"code": "8522", "message": "Call not found.", "target": first})
     );
     assert_eq!(get(&acs, &recording).await.status, 200);
@@ -138,15 +138,15 @@ async fn hanging_up_leaves_others_talking_and_terminating_does_not() {
         .to_owned();
     assert_ne!(second, call.call_connection_id());
 
-    let terminated = act(&acs, &format!("{CONNECTIONS}/{second}:terminate")).await;
+    let terminated = post_empty(&acs, &format!("{CONNECTIONS}/{second}:terminate")).await;
     terminated.assert_empty(204);
     get(&acs, &recording).await.assert_error(404, "8522");
-    let again = act(&acs, &format!("{CONNECTIONS}/{second}:terminate")).await;
+    let again = post_empty(&acs, &format!("{CONNECTIONS}/{second}:terminate")).await;
     again.assert_error(404, "8522");
 }
 
 #[tokio::test]
-async fn requests_against_the_rules_are_refused() {
+async fn invalid_requests_are_refused() {
     let acs = emulator().await;
     let target = json!([{"rawId": "8:acs:a"}]);
     for (path, body, code) in [
@@ -174,14 +174,14 @@ async fn requests_against_the_rules_are_refused() {
             "8523",
         ),
     ] {
-        let answer = post(&acs, &format!("{CONNECTIONS}{path}"), &body).await;
-        assert_eq!(answer.json()["error"]["code"], code, "{path} {body}");
-        answer.assert_error(400, code);
+        let response = post(&acs, &format!("{CONNECTIONS}{path}"), &body).await;
+        assert_eq!(response.json()["error"]["code"], code, "{path} {body}");
+        response.assert_error(400, code);
     }
 }
 
 #[tokio::test]
-async fn the_rest_is_not_emulated() {
+async fn other_operations_are_not_emulated() {
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;
     let connection = format!("{CONNECTIONS}/{}", call.call_connection_id());
@@ -194,9 +194,9 @@ async fn the_rest_is_not_emulated() {
         format!("{connection}/participants:cancelAddParticipant"),
         format!("{connection}/participants:moveHere"),
     ] {
-        let answer = post(&acs, &path, &json!({})).await;
-        answer.assert_error(501, "NotImplemented");
-        let message = answer.json()["error"]["message"].to_string();
+        let response = post(&acs, &path, &json!({})).await;
+        response.assert_error(501, "NotImplemented");
+        let message = response.json()["error"]["message"].to_string();
         assert!(message.contains("is not emulated"), "{message}");
     }
     let unknown = post(&acs, &format!("{connection}:juggle"), &json!({})).await;

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) const VERSION: &str = "api-version=2026-03-12";
 
-/// An emulator whose clock stands still.
+/// An emulator with a manual clock.
 pub(crate) async fn emulator() -> Emulator {
     Emulator::builder()
         .clock(Clock::manual())
@@ -21,15 +21,15 @@ pub(crate) async fn emulator() -> Emulator {
         .unwrap()
 }
 
-/// The answer to a request.
+/// The response to a request.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
@@ -41,7 +41,7 @@ impl Answer {
             .unwrap_or_default()
     }
 
-    /// Checks status and code of an error in the shape of the service.
+    /// Asserts the status and the code of an error in the service's format.
     #[track_caller]
     pub(crate) fn assert_error(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{self:?}");
@@ -54,7 +54,7 @@ impl Answer {
         assert!(!error["message"].as_str().unwrap().is_empty());
     }
 
-    /// Checks an answer that has no body.
+    /// Asserts a response without a body.
     #[track_caller]
     pub(crate) fn assert_empty(&self, status: u16) {
         assert_eq!(self.status, status, "{self:?}");
@@ -62,7 +62,7 @@ impl Answer {
     }
 }
 
-/// A request that can be signed rightly or wrongly.
+/// A request whose signature can be valid or invalid.
 #[derive(Clone)]
 pub(crate) struct Request {
     method: Method,
@@ -79,13 +79,13 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// A request to a calling operation; the version is added.
+    /// A request for a calling operation. The API version is added.
     pub(crate) fn new(acs: &Emulator, method: Method, path: &str) -> Self {
         let separator = if path.contains('?') { '&' } else { '?' };
         Self::plain(acs, method, &format!("{path}{separator}{VERSION}"))
     }
 
-    /// A request to content at an address from an event.
+    /// A request for content at a location from an event.
     pub(crate) fn content(acs: &Emulator, method: Method, location: &str) -> Self {
         let path = location.strip_prefix(acs.endpoint()).unwrap();
         let request = Self::plain(acs, method, path);
@@ -95,7 +95,7 @@ impl Request {
         request
     }
 
-    /// A request to just this path.
+    /// A request for exactly this path.
     pub(crate) fn plain(acs: &Emulator, method: Method, path: &str) -> Self {
         Self {
             method,
@@ -127,7 +127,7 @@ impl Request {
         self
     }
 
-    pub(crate) async fn send(self) -> Answer {
+    pub(crate) async fn send(self) -> Response {
         self.signed().send_unsigned().await
     }
 
@@ -150,18 +150,18 @@ impl Request {
             .header("authorization", &authorization)
     }
 
-    pub(crate) async fn send_unsigned(self) -> Answer {
-        let answer = self.try_send().await.unwrap();
-        Answer {
-            status: answer.status(),
-            headers: answer.headers().clone(),
-            body: answer.bytes().await.unwrap().to_vec(),
+    pub(crate) async fn send_unsigned(self) -> Response {
+        let response = self.try_send().await.unwrap();
+        Response {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: response.bytes().await.unwrap().to_vec(),
         }
     }
 }
 
 impl Request {
-    /// Sends the request as it is, follows nothing, and does not wait for the body.
+    /// Sends the request as it is. Does not follow redirects or wait for the body.
     pub(crate) async fn try_send(self) -> reqwest::Result<reqwest::Response> {
         reqwest::Client::builder()
             .no_proxy()
@@ -176,30 +176,30 @@ impl Request {
     }
 }
 
-pub(crate) async fn get(acs: &Emulator, path: &str) -> Answer {
+pub(crate) async fn get(acs: &Emulator, path: &str) -> Response {
     Request::new(acs, Method::GET, path).send().await
 }
 
-pub(crate) async fn delete(acs: &Emulator, path: &str) -> Answer {
+pub(crate) async fn delete(acs: &Emulator, path: &str) -> Response {
     Request::new(acs, Method::DELETE, path).send().await
 }
 
-pub(crate) async fn post(acs: &Emulator, path: &str, body: &Value) -> Answer {
+pub(crate) async fn post(acs: &Emulator, path: &str, body: &Value) -> Response {
     Request::new(acs, Method::POST, path)
         .json(body)
         .send()
         .await
 }
 
-/// A POST without a body, as for pausing.
-pub(crate) async fn act(acs: &Emulator, path: &str) -> Answer {
+/// A POST without a body, such as for pausing.
+pub(crate) async fn post_empty(acs: &Emulator, path: &str) -> Response {
     Request::new(acs, Method::POST, path).send().await
 }
 
 /// Starts a recording, waits until it is active, and returns its id.
 pub(crate) async fn start(acs: &Emulator, body: &Value) -> String {
-    let answer = post(acs, "/calling/recordings", body).await;
-    assert!(answer.status.is_success(), "{answer:?}");
+    let response = post(acs, "/calling/recordings", body).await;
+    assert!(response.status.is_success(), "{response:?}");
     acs.clock().advance(Duration::from_millis(200));
-    answer.json()["recordingId"].as_str().unwrap().to_owned()
+    response.json()["recordingId"].as_str().unwrap().to_owned()
 }

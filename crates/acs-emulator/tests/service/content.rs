@@ -1,4 +1,4 @@
-//! Stored content: reading, ranges, deleting, expiry.
+//! Stored content: reading, ranges, deletion and expiry.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use acs_emulator::{Clock, Emulator};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Request, emulator, start};
+use crate::client::{Request, Response, emulator, start};
 use crate::webhook::Webhook;
 
-/// Where the parts of a recording are.
+/// The locations of a recording's files.
 pub(crate) struct Locations {
     pub(crate) content: String,
     pub(crate) metadata: String,
     pub(crate) delete: String,
 }
 
-/// Ends a call with its recording and takes the locations from the event.
+/// Ends a call and its recording, and returns the locations in the event.
 pub(crate) async fn finish(acs: &Emulator, call: &acs_emulator::Call) -> Locations {
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url).await.unwrap();
     webhook.next().await;
     call.hang_up();
@@ -33,7 +33,7 @@ pub(crate) async fn finish(acs: &Emulator, call: &acs_emulator::Call) -> Locatio
     }
 }
 
-/// A second of a call between two people.
+/// Records one second of a call between two people.
 async fn recorded(acs: &Emulator) -> Locations {
     let call = acs.call(["alice", "bob"]).await;
     start(
@@ -45,11 +45,11 @@ async fn recorded(acs: &Emulator) -> Locations {
     finish(acs, &call).await
 }
 
-pub(crate) async fn read(acs: &Emulator, location: &str) -> Answer {
+pub(crate) async fn read(acs: &Emulator, location: &str) -> Response {
     Request::content(acs, Method::GET, location).send().await
 }
 
-async fn read_range(acs: &Emulator, location: &str, range: &str) -> Answer {
+async fn read_range(acs: &Emulator, location: &str, range: &str) -> Response {
     Request::content(acs, Method::GET, location)
         .header("range", range)
         .send()
@@ -92,7 +92,7 @@ async fn content_is_served_whole_and_in_parts() {
 }
 
 #[tokio::test]
-async fn metadata_describe_the_file() {
+async fn the_metadata_document_describes_the_file() {
     let acs = emulator().await;
     let call = acs.call(["alice", "bob"]).await;
     start(
@@ -102,10 +102,10 @@ async fn metadata_describe_the_file() {
     .await;
     acs.clock().advance(Duration::from_secs(1));
     let locations = finish(&acs, &call).await;
-    let answer = read(&acs, &locations.metadata).await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("content-type"), "application/octet-stream");
-    let metadata: Value = serde_json::from_slice(&answer.body).unwrap();
+    let response = read(&acs, &locations.metadata).await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("content-type"), "application/octet-stream");
+    let metadata: Value = serde_json::from_slice(&response.body).unwrap();
     let document = locations.delete.rsplit_once('/').unwrap().1;
     let alice = call.participant("alice").unwrap();
     let resource = alice
@@ -138,7 +138,7 @@ async fn metadata_describe_the_file() {
 }
 
 #[tokio::test]
-async fn content_needs_the_signature_of_the_resource() {
+async fn content_requires_a_signature_for_the_resource() {
     let acs = emulator().await;
     let locations = recorded(&acs).await;
     let good = Request::content(&acs, Method::GET, &locations.content);
@@ -176,7 +176,7 @@ async fn deleting_removes_media_and_metadata() {
 }
 
 #[tokio::test]
-async fn other_addresses_hold_nothing() {
+async fn unknown_content_is_not_found() {
     let acs = emulator().await;
     let locations = recorded(&acs).await;
     let other_kind = format!("{}/content/video", locations.delete);
@@ -207,7 +207,7 @@ async fn content_expires() {
         .await
         .unwrap();
     let locations = recorded(&acs).await;
-    // Half a second has passed until the event.
+    // The event was sent half a second after the recording ended.
     acs.clock().advance(Duration::from_millis(599_499));
     assert_eq!(read(&acs, &locations.content).await.status, 200);
     acs.clock().advance(Duration::from_millis(1));

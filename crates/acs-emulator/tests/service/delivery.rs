@@ -1,4 +1,4 @@
-//! Event Grid beyond one event at a time: the other schema, batches, duplicates, order, speed.
+//! Event Grid delivery options: `CloudEvents`, batches, duplicates, reordering and the retry scale.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use crate::webhook::Webhook;
 const RINGING: &str = "Microsoft.Communication.IncomingCall";
 
 #[tokio::test]
-async fn cloud_events_come_alone_after_their_own_handshake() {
+async fn cloud_events_are_sent_one_by_one_after_their_own_handshake() {
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url)
         .schema(EventSchema::CloudEvents)
         .events([RINGING])
         .await
         .unwrap();
-    assert!(webhook.is_quiet(), "there is no validation event");
+    assert!(webhook.is_quiet(), "unexpected validation event");
     acs.incoming_call("carol");
     let delivery = webhook.next().await;
     assert_eq!(
@@ -49,9 +49,9 @@ fn ids(body: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_batch_is_sent_when_it_is_full_or_a_second_old() {
+async fn a_batch_is_sent_when_it_is_full_or_one_second_old() {
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url)
         .events([RINGING])
         .batch(2)
@@ -67,22 +67,22 @@ async fn a_batch_is_sent_when_it_is_full_or_a_second_old() {
 }
 
 #[tokio::test]
-async fn duplicates_have_the_same_id_and_order_can_be_lost() {
+async fn duplicates_have_the_same_id_and_events_can_be_reordered() {
     let acs = emulator().await;
-    let mut twice = Webhook::answering(&[]).await;
+    let mut twice = Webhook::responding(&[]).await;
     acs.subscribe(&twice.url)
         .events([RINGING])
         .duplicates(1)
         .await
         .unwrap();
     twice.next().await;
-    let mut turned = Webhook::answering(&[]).await;
-    acs.subscribe(&turned.url)
+    let mut reordered = Webhook::responding(&[]).await;
+    acs.subscribe(&reordered.url)
         .events([RINGING])
         .reordered()
         .await
         .unwrap();
-    turned.next().await;
+    reordered.next().await;
     let (first, second) = (acs.incoming_call("a"), acs.incoming_call("b"));
 
     let mut counts = std::collections::BTreeMap::new();
@@ -92,20 +92,20 @@ async fn duplicates_have_the_same_id_and_order_can_be_lost() {
     }
     assert_eq!(counts.into_values().collect::<Vec<_>>(), [2, 2]);
     for call in [second, first] {
-        let data = turned.next().await.event()["data"].clone();
+        let data = reordered.next().await.event()["data"].clone();
         assert_eq!(data["incomingCallContext"], call.context());
     }
 }
 
 #[tokio::test]
-async fn the_schedule_can_be_made_shorter() {
+async fn the_retry_schedule_can_be_scaled() {
     let acs = Emulator::builder()
         .clock(Clock::manual())
         .retry_scale(0.001)
         .start()
         .await
         .unwrap();
-    let mut webhook = Webhook::answering(&[500, 500, 200]).await;
+    let mut webhook = Webhook::responding(&[500, 500, 200]).await;
     acs.subscribe(&webhook.url).events([RINGING]).await.unwrap();
     webhook.next().await;
     acs.incoming_call("carol");
@@ -117,14 +117,14 @@ async fn the_schedule_can_be_made_shorter() {
 }
 
 #[tokio::test]
-async fn a_shorter_schedule_gives_up_no_earlier() {
+async fn a_shorter_schedule_does_not_drop_events_earlier() {
     let acs = Emulator::builder()
         .clock(Clock::manual())
         .retry_scale(0.001)
         .start()
         .await
         .unwrap();
-    let mut webhook = Webhook::answering(&[500]).await;
+    let mut webhook = Webhook::responding(&[500]).await;
     acs.subscribe(&webhook.url).events([RINGING]).await.unwrap();
     webhook.next().await;
     acs.incoming_call("carol");
@@ -134,9 +134,9 @@ async fn a_shorter_schedule_gives_up_no_earlier() {
 }
 
 #[tokio::test]
-async fn an_event_that_comes_late_is_sent_again_as_any_other() {
+async fn a_delayed_event_is_retried_like_any_other() {
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[500]).await;
+    let mut webhook = Webhook::responding(&[500]).await;
     acs.subscribe(&webhook.url)
         .events([RINGING])
         .batch(2)
@@ -144,7 +144,7 @@ async fn an_event_that_comes_late_is_sent_again_as_any_other() {
         .unwrap();
     webhook.next().await;
     acs.incoming_call("carol");
-    // The event has waited for another one for so long.
+    // The event waited this long for another one.
     acs.clock().advance(Duration::from_secs(48 * 60 * 60));
     webhook.next().await;
     acs.clock().advance(Duration::from_secs(10));
@@ -152,9 +152,9 @@ async fn an_event_that_comes_late_is_sent_again_as_any_other() {
 }
 
 #[tokio::test]
-async fn faults_are_kept_for_events_that_somebody_gets() {
+async fn events_without_subscribers_do_not_use_up_faults() {
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url).events([RINGING]).await.unwrap();
     webhook.next().await;
     let fault = Fault::on(Operation::Event).times(1).duplicates(1);

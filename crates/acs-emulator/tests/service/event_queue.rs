@@ -1,4 +1,4 @@
-//! Events that go into a queue of Azure Storage.
+//! Event delivery to a queue of Azure Storage.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -20,14 +20,14 @@ use crate::client::emulator;
 
 const RINGING: &str = "Microsoft.Communication.IncomingCall";
 
-/// The event in a body that puts a message, or that lists one.
+/// The event in the body of a request that adds a message, or of a response that lists one.
 fn event(xml: &str) -> Value {
     let (_, text) = xml.split_once("<MessageText>").unwrap();
     let (text, _) = text.split_once("</MessageText>").unwrap();
     serde_json::from_slice(&BASE64_STANDARD.decode(text).unwrap()).unwrap()
 }
 
-/// Waits for so many messages in a queue of Azurite, and returns their events.
+/// Waits for `count` messages in a queue of Azurite and returns their events.
 async fn events(azurite: &Azurite, queue: &str, count: usize) -> Vec<Value> {
     let url = format!("{queue}/messages?numofmessages=32&{}", Azurite::sas("p"));
     let client = azurite.client();
@@ -41,7 +41,7 @@ async fn events(azurite: &Azurite, queue: &str, count: usize) -> Vec<Value> {
     };
     tokio::time::timeout(Duration::from_secs(60), all)
         .await
-        .expect("too few messages came");
+        .expect("too few messages arrived");
     events
 }
 
@@ -76,7 +76,7 @@ async fn each_event_is_a_message_in_the_schema_of_the_subscription() {
 }
 
 #[tokio::test]
-async fn a_queue_is_reached_with_a_sas_in_its_address_or_in_a_connection_string() {
+async fn a_queue_accepts_a_sas_in_its_url_or_in_a_connection_string() {
     let Some(azurite) = Azurite::shared() else {
         return;
     };
@@ -98,7 +98,7 @@ async fn a_queue_is_reached_with_a_sas_in_its_address_or_in_a_connection_string(
     }
 }
 
-/// A queue that responds with these statuses, and then with 201.
+/// A queue that responds with these statuses, and with 201 after them.
 async fn scripted(statuses: &[u16]) -> (String, mpsc::UnboundedReceiver<Value>) {
     let (sender, messages) = mpsc::unbounded_channel();
     let statuses: VecDeque<_> = statuses.iter().copied().collect();
@@ -119,13 +119,13 @@ async fn scripted(statuses: &[u16]) -> (String, mpsc::UnboundedReceiver<Value>) 
 
 async fn next(messages: &mut mpsc::UnboundedReceiver<Value>) -> Value {
     let message = tokio::time::timeout(Duration::from_secs(60), messages.recv());
-    message.await.expect("no message came").unwrap()
+    message.await.expect("no message arrived").unwrap()
 }
 
 #[tokio::test]
-async fn messages_are_put_again_on_the_published_schedule() {
+async fn messages_are_retried_on_the_published_schedule() {
     let acs = emulator().await;
-    // A queue that does not exist yet, and one that is busy.
+    // A queue that does not exist yet, then one that is busy.
     let (queue, mut messages) = scripted(&[404, 503]).await;
     acs.subscribe_queue(&queue).events([RINGING]).await.unwrap();
     acs.incoming_call("carol");
@@ -140,7 +140,7 @@ async fn messages_are_put_again_on_the_published_schedule() {
 }
 
 #[tokio::test]
-async fn messages_that_a_queue_refuses_are_dropped() {
+async fn messages_that_a_queue_rejects_are_dropped() {
     for status in [400, 403, 413] {
         let acs = emulator().await;
         let (queue, mut messages) = scripted(&[status]).await;
@@ -148,7 +148,7 @@ async fn messages_that_a_queue_refuses_are_dropped() {
         let refused = acs.incoming_call("carol");
         let event = next(&mut messages).await;
         assert_eq!(event["data"]["incomingCallContext"], refused.context());
-        // Were it to come again, that would be now.
+        // If the message were retried, it would arrive now.
         acs.clock().advance(Duration::from_secs(3600));
         let accepted = acs.incoming_call("dave");
         let event = next(&mut messages).await;
@@ -158,7 +158,7 @@ async fn messages_that_a_queue_refuses_are_dropped() {
 }
 
 #[tokio::test]
-async fn messages_can_come_twice_and_in_another_order() {
+async fn messages_can_be_duplicated_and_reordered() {
     let acs = emulator().await;
     let (twice, mut duplicates) = scripted(&[]).await;
     acs.subscribe_queue(&twice)
@@ -219,8 +219,8 @@ async fn the_admin_interface_subscribes_queues_and_shows_no_secrets() {
         "{state}"
     );
     let state: Value = serde_json::from_str(&state).unwrap();
-    let shown = &state["subscriptions"][0]["queue"];
-    assert_eq!(shown, queue.split('?').next().unwrap());
+    let address_in_state = &state["subscriptions"][0]["queue"];
+    assert_eq!(address_in_state, queue.split('?').next().unwrap());
 
     for wrong in [
         json!({}),
@@ -234,7 +234,7 @@ async fn the_admin_interface_subscribes_queues_and_shows_no_secrets() {
 }
 
 #[tokio::test]
-async fn what_is_no_queue_is_refused_without_its_secrets() {
+async fn errors_about_invalid_queues_contain_no_secrets() {
     let acs = emulator().await;
     let refused = acs
         .subscribe_queue("https://account.queue.core.windows.net/?sig=secret")

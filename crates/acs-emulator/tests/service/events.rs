@@ -1,14 +1,14 @@
-//! Event Grid: handshake, events, retries.
+//! Event Grid: handshake, events and retries.
 
 use std::time::Duration;
 
 use acs_emulator::{Emulator, Error};
 use serde_json::json;
 
-use crate::client::{act, delete, emulator, start};
+use crate::client::{delete, emulator, post_empty, start};
 use crate::webhook::Webhook;
 
-/// Records one second of a call and ends it.
+/// Records one second of a call.
 async fn record(acs: &Emulator) -> (acs_emulator::Call, String) {
     let call = acs.call(["alice", "bob"]).await;
     let id = start(
@@ -21,9 +21,9 @@ async fn record(acs: &Emulator) -> (acs_emulator::Call, String) {
 }
 
 #[tokio::test]
-async fn a_stopped_recording_is_announced_once_its_delay_is_over() {
+async fn the_event_of_a_stopped_recording_is_sent_after_the_delay() {
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url).await.unwrap();
     let handshake = webhook.next().await;
     assert_eq!(handshake.header("aeg-event-type"), "SubscriptionValidation");
@@ -92,9 +92,12 @@ async fn a_stopped_recording_is_announced_once_its_delay_is_over() {
 }
 
 #[tokio::test]
-async fn every_subscription_is_told_that_a_call_has_ended() {
+async fn every_subscription_receives_the_event_of_an_ended_call() {
     let acs = emulator().await;
-    let mut webhooks = [Webhook::answering(&[]).await, Webhook::answering(&[]).await];
+    let mut webhooks = [
+        Webhook::responding(&[]).await,
+        Webhook::responding(&[]).await,
+    ];
     for webhook in &mut webhooks {
         acs.subscribe(&webhook.url).await.unwrap();
         webhook.next().await;
@@ -110,9 +113,9 @@ async fn every_subscription_is_told_that_a_call_has_ended() {
 }
 
 #[tokio::test]
-async fn a_refused_event_comes_again_by_the_schedule() {
+async fn a_rejected_event_is_retried_on_schedule() {
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[500, 503, 204]).await;
+    let mut webhook = Webhook::responding(&[500, 503, 204]).await;
     acs.subscribe(&webhook.url).await.unwrap();
     webhook.next().await;
     let (call, _) = record(&acs).await;
@@ -129,7 +132,7 @@ async fn a_refused_event_comes_again_by_the_schedule() {
     let third = webhook.next().await;
     assert_eq!(third.header("aeg-delivery-count"), "2");
 
-    // Accepted: whatever comes next belongs to another recording.
+    // Accepted: the next event is about another recording.
     acs.clock().advance(Duration::from_secs(60 * 60));
     let (call, _) = record(&acs).await;
     call.hang_up();
@@ -139,10 +142,10 @@ async fn a_refused_event_comes_again_by_the_schedule() {
 }
 
 #[tokio::test]
-async fn an_event_refused_for_good_does_not_come_again() {
+async fn a_permanently_rejected_event_is_not_retried() {
     for status in [400, 401, 403, 413] {
         let acs = emulator().await;
-        let mut webhook = Webhook::answering(&[status]).await;
+        let mut webhook = Webhook::responding(&[status]).await;
         acs.subscribe(&webhook.url).await.unwrap();
         webhook.next().await;
         let mut ids = Vec::new();
@@ -158,9 +161,9 @@ async fn an_event_refused_for_good_does_not_come_again() {
 }
 
 #[tokio::test]
-async fn a_recording_without_sound_is_not_announced() {
+async fn a_recording_without_audio_has_no_event() {
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url).await.unwrap();
     webhook.next().await;
     let call = acs.call(["alice"]).await;
@@ -181,7 +184,7 @@ async fn a_recording_without_sound_is_not_announced() {
     let subject = delivery.event()["subject"].as_str().unwrap();
     assert!(subject.ends_with(&audible), "{subject}");
 
-    // Whatever comes next belongs to another recording.
+    // The next event is about another recording.
     let (call, next) = record(&acs).await;
     call.hang_up();
     acs.clock().advance(Duration::from_secs(60));
@@ -191,15 +194,15 @@ async fn a_recording_without_sound_is_not_announced() {
 }
 
 #[tokio::test]
-async fn a_pause_is_not_counted() {
+async fn the_duration_excludes_pauses() {
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url).await.unwrap();
     webhook.next().await;
     let (call, id) = record(&acs).await;
-    act(&acs, &format!("/calling/recordings/{id}:pause")).await;
+    post_empty(&acs, &format!("/calling/recordings/{id}:pause")).await;
     acs.clock().advance(Duration::from_secs(60 * 60));
-    act(&acs, &format!("/calling/recordings/{id}:resume")).await;
+    post_empty(&acs, &format!("/calling/recordings/{id}:resume")).await;
     acs.clock().advance(Duration::from_millis(500));
     call.hang_up();
     acs.clock().advance(Duration::from_secs(60));
@@ -208,30 +211,27 @@ async fn a_pause_is_not_counted() {
 }
 
 #[tokio::test]
-async fn webhooks_have_to_pass_the_handshake() {
+async fn webhooks_must_pass_the_handshake() {
     let acs = emulator().await;
     let silent = Webhook::not_validating().await;
-    let refused = acs.subscribe(&silent.url).await.unwrap_err();
-    assert!(matches!(refused, Error::Handshake { .. }), "{refused}");
+    let error = acs.subscribe(&silent.url).await.unwrap_err();
+    assert!(matches!(error, Error::Handshake { .. }), "{error}");
 
     let elsewhere = silent.url.replace("/events", "/elsewhere");
-    let refused = acs.subscribe(elsewhere).await.unwrap_err();
-    assert!(refused.to_string().contains("404"), "{refused}");
+    let error = acs.subscribe(elsewhere).await.unwrap_err();
+    assert!(error.to_string().contains("404"), "{error}");
 
-    // A port that was free a moment ago and that nobody listens on now.
+    // A port that was just free, and that nobody listens on now.
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap()
         .port();
-    let refused = acs.subscribe(format!("http://127.0.0.1:{port}/")).await;
-    assert!(
-        matches!(refused, Err(Error::Handshake { .. })),
-        "{refused:?}"
-    );
+    let error = acs.subscribe(format!("http://127.0.0.1:{port}/")).await;
+    assert!(matches!(error, Err(Error::Handshake { .. })), "{error:?}");
 
     for url in ["http://app.example/events", "/events", "ftp://127.0.0.1/"] {
-        let refused = acs.subscribe(url).await.unwrap_err();
-        assert!(matches!(refused, Error::WebhookUrl { .. }), "{refused}");
+        let error = acs.subscribe(url).await.unwrap_err();
+        assert!(matches!(error, Error::WebhookUrl { .. }), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Faults, as a client meets them.
+//! The effects of faults on a client.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use futures_util::StreamExt as _;
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::client::{Request, act, emulator, get, start};
+use crate::client::{Request, emulator, get, post_empty, start};
 use crate::content::{Locations, finish, read};
 use crate::webhook::Webhook;
 
-/// A second of a call, as WAV.
+/// Records one second of a call as WAV.
 async fn recorded(acs: &Emulator) -> Locations {
     let call = acs.call(["alice"]).await;
     start(acs, &wav(&call)).await;
@@ -28,19 +28,19 @@ fn wav(call: &acs_emulator::Call) -> serde_json::Value {
     })
 }
 
-async fn read_range(acs: &Emulator, location: &str, range: &str) -> crate::client::Answer {
+async fn read_range(acs: &Emulator, location: &str, range: &str) -> crate::client::Response {
     Request::content(acs, Method::GET, location)
         .header("range", range)
         .send()
         .await
 }
 
-/// What arrives of a body until it ends or the connection does.
+/// Reads a body until it ends or the connection is closed.
 async fn arriving(request: Request) -> (StatusCode, Option<u64>, Vec<u8>, bool) {
-    let answer = request.signed().try_send().await.unwrap();
-    let status = answer.status();
-    let length = answer.content_length();
-    let mut stream = answer.bytes_stream();
+    let response = request.signed().try_send().await.unwrap();
+    let status = response.status();
+    let length = response.content_length();
+    let mut stream = response.bytes_stream();
     let mut got = Vec::new();
     while let Some(piece) = stream.next().await {
         match piece {
@@ -60,12 +60,12 @@ async fn a_status_replaces_the_operation() {
     let fault = Fault::on(Operation::Pause).times(2).status(503);
     let busy = acs.faults().add(fault.retry_after(Duration::from_secs(7)));
     for _ in 0..2 {
-        let refused = act(&acs, &format!("{path}:pause")).await;
+        let refused = post_empty(&acs, &format!("{path}:pause")).await;
         refused.assert_error(503, "9999");
         assert_eq!(refused.header("retry-after"), "7");
     }
     assert_eq!(get(&acs, &path).await.json()["recordingState"], "active");
-    assert_eq!(act(&acs, &format!("{path}:pause")).await.status, 202);
+    assert_eq!(post_empty(&acs, &format!("{path}:pause")).await.status, 202);
     assert_eq!(busy.hits(), 2);
 
     let throttled = Fault::on(Operation::State).times(1).status(429);
@@ -76,7 +76,7 @@ async fn a_status_replaces_the_operation() {
 }
 
 #[tokio::test]
-async fn an_answer_may_be_lost_after_the_operation() {
+async fn a_response_can_be_lost_after_the_operation() {
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;
     let id = start(&acs, &wav(&call)).await;
@@ -98,26 +98,26 @@ async fn an_answer_may_be_lost_after_the_operation() {
 }
 
 #[tokio::test]
-async fn silence_lasts_until_the_client_or_the_emulator_gives_up() {
+async fn a_silent_request_stays_pending_until_the_emulator_stops() {
     let acs = emulator().await;
     let silent = acs.faults().add(Fault::on(Operation::Start).silence());
     let request = Request::new(&acs, Method::POST, "/calling/recordings").signed();
     let pending = tokio::spawn(request.try_send());
-    let struck = async {
+    let fault_applied = async {
         while silent.hits() == 0 {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), struck)
+    tokio::time::timeout(Duration::from_secs(60), fault_applied)
         .await
-        .expect("no request has come");
+        .expect("no request arrived");
     assert!(!pending.is_finished());
     acs.shutdown().await;
     assert!(pending.await.unwrap().is_err());
 }
 
 #[tokio::test]
-async fn bodies_are_cut_shortened_and_emptied() {
+async fn bodies_can_be_cut_shortened_and_emptied() {
     let acs = emulator().await;
     let location = recorded(&acs).await.content;
     let whole = read(&acs, &location).await.body;
@@ -149,7 +149,7 @@ async fn bodies_are_cut_shortened_and_emptied() {
 }
 
 #[tokio::test]
-async fn a_streamed_body_is_made_no_longer() {
+async fn shortening_does_not_extend_a_streamed_body() {
     let acs = emulator().await;
     let stored = acs.add_recording(LargeRecording::new(1_000));
     let location = stored.chunks()[0].content_location();
@@ -164,7 +164,7 @@ async fn a_streamed_body_is_made_no_longer() {
 }
 
 #[tokio::test]
-async fn ranges_may_be_ignored_and_misreported() {
+async fn ranges_can_be_ignored_and_misreported() {
     let acs = emulator().await;
     let location = recorded(&acs).await.content;
     let whole = read(&acs, &location).await.body;
@@ -186,7 +186,7 @@ async fn ranges_may_be_ignored_and_misreported() {
 }
 
 #[tokio::test]
-async fn content_may_change_between_ranges() {
+async fn content_can_change_between_ranges() {
     let acs = emulator().await;
     let locations = recorded(&acs).await;
     let whole = read(&acs, &locations.content).await.body;
@@ -205,7 +205,7 @@ async fn content_may_change_between_ranges() {
 }
 
 #[tokio::test]
-async fn entity_tags_are_there_when_asked_for() {
+async fn entity_tags_can_be_added() {
     let acs = emulator().await;
     let location = recorded(&acs).await.content;
     assert_eq!(read(&acs, &location).await.headers.get("etag"), None);
@@ -213,28 +213,28 @@ async fn entity_tags_are_there_when_asked_for() {
         .add(Fault::on(Operation::Content).etag("\"1\""));
     assert_eq!(read(&acs, &location).await.header("etag"), "\"1\"");
     for (tag, status) in [("\"1\"", 206), ("\"2\"", 200)] {
-        let answer = Request::content(&acs, Method::GET, &location)
+        let response = Request::content(&acs, Method::GET, &location)
             .header("range", "bytes=1-2")
             .header("if-range", tag)
             .send()
             .await;
-        assert_eq!(answer.status, status, "{tag}");
+        assert_eq!(response.status, status, "{tag}");
     }
     for (tag, status) in [("\"1\"", 200), ("\"2\"", 412)] {
-        let answer = Request::content(&acs, Method::GET, &location)
+        let response = Request::content(&acs, Method::GET, &location)
             .header("if-match", tag)
             .send()
             .await;
-        assert_eq!(answer.status, status, "{tag}");
+        assert_eq!(response.status, status, "{tag}");
     }
 }
 
 #[tokio::test]
-async fn bodies_may_be_slow() {
+async fn bodies_can_be_slowed_down() {
     let acs = emulator().await;
     let location = recorded(&acs).await.content;
     let whole = read(&acs, &location).await.body;
-    // 32,044 bytes at 100,000 per second arrive in 50 pieces a second.
+    // 32,044 bytes at 100,000 bytes per second are sent in 50 chunks per second.
     acs.faults().add(
         Fault::on(Operation::Content)
             .bytes_per_second(100_000)
@@ -244,7 +244,7 @@ async fn bodies_may_be_slow() {
     let (_, length, got, complete) = arriving(Request::content(&acs, Method::GET, &location)).await;
     assert_eq!((length, complete), (Some(whole.len() as u64), true));
     assert!(got == whole);
-    // The last piece leaves 300 ms after the first.
+    // The last chunk is sent 300 ms after the first one.
     assert!(
         begun.elapsed() >= Duration::from_millis(350),
         "{:?}",
@@ -253,7 +253,7 @@ async fn bodies_may_be_slow() {
 }
 
 #[tokio::test]
-async fn a_delayed_request_is_answered() {
+async fn a_delayed_request_gets_its_response() {
     let acs = emulator().await;
     let delay = Duration::from_millis(30);
     acs.faults().add(
@@ -262,14 +262,14 @@ async fn a_delayed_request_is_answered() {
             .header("x-late", "yes"),
     );
     let begun = std::time::Instant::now();
-    let answer = get(&acs, "/calling/recordings/r").await;
+    let response = get(&acs, "/calling/recordings/r").await;
     assert!(begun.elapsed() >= delay);
-    answer.assert_error(404, "8522");
-    assert_eq!(answer.header("x-late"), "yes");
+    response.assert_error(404, "8522");
+    assert_eq!(response.header("x-late"), "yes");
 }
 
 #[tokio::test]
-async fn every_part_of_a_script_has_its_turn() {
+async fn faults_are_applied_one_after_the_other() {
     let acs = emulator().await;
     let location = recorded(&acs).await.metadata;
     acs.faults()
@@ -283,12 +283,12 @@ async fn every_part_of_a_script_has_its_turn() {
 }
 
 #[tokio::test]
-async fn events_may_come_in_storms() {
+async fn events_can_be_duplicated_by_a_fault() {
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url).await.unwrap();
     webhook.next().await;
-    let storm = acs
+    let duplicates = acs
         .faults()
         .add(Fault::on(Operation::Event).times(1).duplicates(3));
     let stored = acs.add_recording(LargeRecording::new(100));
@@ -303,11 +303,11 @@ async fn events_may_come_in_storms() {
     for _ in 0..3 {
         assert_eq!(*webhook.next().await.event(), first);
     }
-    assert_eq!(storm.hits(), 1);
+    assert_eq!(duplicates.hits(), 1);
 }
 
 #[tokio::test]
-async fn faults_are_administered_over_http() {
+async fn faults_can_be_managed_over_http() {
     let acs = Emulator::builder()
         .clock(Clock::manual())
         .admin(([127, 0, 0, 1], 0).into())
@@ -317,8 +317,8 @@ async fn faults_are_administered_over_http() {
     let faults = format!("{}/faults", acs.admin_url().unwrap());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let listed = async || -> Vec<ActiveFault> {
-        let answer = client.get(&faults).send().await.unwrap();
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+        let response = client.get(&faults).send().await.unwrap();
+        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
     };
 
     let fault = json!({"operation": "state", "times": 1, "status": 503});

@@ -1,4 +1,4 @@
-//! The emulator over real HTTP, seen by a client that shares no code with it.
+//! The emulator over real HTTP, tested with a client that shares no code with it.
 
 #[cfg(test)]
 mod access;

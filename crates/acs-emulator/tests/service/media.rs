@@ -1,4 +1,4 @@
-//! Every kind of file, as a program that knows nothing of the emulator sees it.
+//! The media files, checked with tools that know nothing about the emulator.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -7,11 +7,11 @@ use acs_emulator::{Clock, Emulator, LargeRecording};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Request, act, emulator, start};
+use crate::client::{Request, Response, emulator, post_empty, start};
 use crate::content::{finish, read};
 use crate::webhook::Webhook;
 
-/// What ffprobe finds in a file; `None`, with a word, where it is not installed.
+/// The output of ffprobe for a file. `None`, with a message, if ffprobe is not installed.
 fn probe(file: &[u8]) -> Option<Value> {
     let temporary = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(temporary.path(), file).unwrap();
@@ -32,24 +32,21 @@ fn probe(file: &[u8]) -> Option<Value> {
         Err(error) => {
             assert!(
                 std::env::var_os("CI").is_none(),
-                "ffprobe is needed: {error}"
+                "ffprobe is required: {error}"
             );
-            eprintln!("left out: ffprobe is not installed");
+            eprintln!("skipped: ffprobe is not installed");
             return None;
         }
     };
-    let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        output.status.success() && complaints.is_empty(),
-        "{complaints}"
-    );
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// Samples in 12.3 seconds.
+/// The number of samples in 12.3 seconds.
 const SAMPLES: usize = 196_800;
 
-/// How many samples of sound a player gets out of a file.
+/// The number of audio samples that a player decodes from a file.
 fn decoded(file: &[u8]) -> usize {
     let temporary = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(temporary.path(), file).unwrap();
@@ -66,7 +63,7 @@ fn decoded(file: &[u8]) -> usize {
     output.stdout.len() / 2
 }
 
-/// The stream of this kind in what was found.
+/// The stream of this type in the output of ffprobe.
 fn stream<'a>(found: &'a Value, kind: &str) -> &'a Value {
     let streams = found["streams"].as_array().unwrap();
     let mut matching = streams.iter().filter(|stream| stream["codec_type"] == kind);
@@ -85,11 +82,12 @@ fn assert_lasts(found: &Value, seconds: f64, tolerance: f64) {
     let duration: f64 = text.parse().unwrap();
     assert!(
         (duration - seconds).abs() <= tolerance,
-        "{duration} s are not {seconds} s"
+        "the duration is {duration} s instead of {seconds} s"
     );
 }
 
-/// Records for 12.3 seconds with a pause in between, and returns file and metadata.
+/// Records for 12.3 seconds with a pause in between. Returns the file, the metadata and the name of
+/// the file.
 async fn recorded(options: Value) -> (Vec<u8>, Value, String) {
     let acs = emulator().await;
     let call = acs
@@ -102,9 +100,9 @@ async fn recorded(options: Value) -> (Vec<u8>, Value, String) {
     request.as_object_mut().unwrap().extend(options);
     let id = start(&acs, &request).await;
     acs.clock().advance(Duration::from_secs(5));
-    act(&acs, &format!("/calling/recordings/{id}:pause")).await;
+    post_empty(&acs, &format!("/calling/recordings/{id}:pause")).await;
     acs.clock().advance(Duration::from_secs(60));
-    act(&acs, &format!("/calling/recordings/{id}:resume")).await;
+    post_empty(&acs, &format!("/calling/recordings/{id}:resume")).await;
     acs.clock().advance(Duration::from_millis(7_300));
     let locations = finish(&acs, &call).await;
     let metadata = read(&acs, &locations.metadata).await.json();
@@ -113,7 +111,7 @@ async fn recorded(options: Value) -> (Vec<u8>, Value, String) {
 }
 
 #[tokio::test]
-async fn wav_has_one_channel_or_five() {
+async fn wav_files_have_one_or_five_channels() {
     for (channel, channels, name) in [
         ("mixed", 1, "audiowav"),
         ("unmixed", 5, "audiowavmultichannel"),
@@ -123,8 +121,8 @@ async fn wav_has_one_channel_or_five() {
             "recordingChannelType": channel,
             "recordingFormatType": "wav",
         });
-        let (file, metadata, called) = recorded(options).await;
-        assert_eq!(called, name);
+        let (file, metadata, file_name) = recorded(options).await;
+        assert_eq!(file_name, name);
         assert_eq!(
             metadata["recordingInfo"]["audioConfiguration"]["channels"],
             channels
@@ -139,7 +137,7 @@ async fn wav_has_one_channel_or_five() {
 }
 
 #[tokio::test]
-async fn mp3_has_one_channel() {
+async fn mp3_files_have_one_channel() {
     let options = json!({"recordingContentType": "audio", "recordingFormatType": "mp3"});
     let (file, metadata, name) = recorded(options).await;
     assert_eq!(name, "audiomp3");
@@ -152,13 +150,13 @@ async fn mp3_has_one_channel() {
     assert_eq!(audio["sample_rate"], "16000");
     assert_eq!(audio["channels"], 1);
     assert_eq!(audio["bit_rate"], "48000");
-    // The stream consists of frames of 36 ms and tells how much of both ends to leave out.
+    // The stream consists of frames of 36 ms and states how much to skip at both ends.
     assert_lasts(&found["format"], 12.3, 0.11);
     assert_eq!(decoded(&file), SAMPLES);
 }
 
 #[tokio::test]
-async fn without_options_there_is_a_video() {
+async fn recordings_without_options_are_videos() {
     let (file, metadata, name) = recorded(json!({})).await;
     assert_eq!(name, "video");
     assert_eq!(
@@ -190,14 +188,14 @@ async fn without_options_there_is_a_video() {
     assert_eq!(audio["channels"], 1);
     assert_lasts(audio, 12.3, 0.001);
     assert_lasts(&found["format"], 12.3, 0.001);
-    // Players leave out what comes before the first sample, and may play on to the end of a unit.
+    // Players skip what precedes the first sample, and may play to the end of the last access unit.
     assert!((SAMPLES..SAMPLES + 1_024).contains(&decoded(&file)));
 }
 
-/// What the event says of the chunks of a recording that lasts ten seconds.
+/// The chunks in the event of a recording of ten seconds.
 async fn chunks(acs: &Emulator, format: &str) -> Vec<Value> {
     let call = acs.call(["alice"]).await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url).await.unwrap();
     webhook.next().await;
     start(
@@ -220,7 +218,7 @@ async fn chunks(acs: &Emulator, format: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn long_recordings_are_cut_by_time() {
+async fn long_recordings_are_split_by_duration() {
     let builder = Emulator::builder().clock(Clock::manual());
     let acs = builder
         .chunk_duration(Duration::from_secs(4))
@@ -228,7 +226,7 @@ async fn long_recordings_are_cut_by_time() {
         .await
         .unwrap();
     let chunks = chunks(&acs, "wav").await;
-    let mut sound = Vec::new();
+    let mut audio = Vec::new();
     for (index, (chunk, expected)) in chunks.iter().zip([4_000, 4_000, 2_000]).enumerate() {
         assert_eq!(chunk["index"], index);
         let reason = if index < 2 {
@@ -249,7 +247,7 @@ async fn long_recordings_are_cut_by_time() {
             .await
             .body;
         assert_eq!(file.len(), 44 + 32 * expected);
-        sound.extend_from_slice(&file[44..]);
+        audio.extend_from_slice(&file[44..]);
     }
     assert_eq!(chunks.len(), 3);
 
@@ -258,11 +256,14 @@ async fn long_recordings_are_cut_by_time() {
     let file = read(&whole, one[0]["contentLocation"].as_str().unwrap())
         .await
         .body;
-    assert!(file[44..] == sound, "chunks are not the parts of the whole");
+    assert!(
+        file[44..] == audio,
+        "the chunks differ from the whole recording"
+    );
 }
 
 #[tokio::test]
-async fn long_recordings_are_cut_by_size() {
+async fn long_recordings_are_split_by_size() {
     for (format, limit) in [("wav", 100_000), ("mp3", 20_000), ("mp4", 60_000)] {
         let builder = Emulator::builder().clock(Clock::manual());
         let acs = builder.chunk_size(limit).start().await.unwrap();
@@ -283,7 +284,7 @@ async fn long_recordings_are_cut_by_size() {
                 .await
                 .body;
             assert!(file.len() as u64 <= limit, "{format}: {}", file.len());
-            // Half of the limit is used at least, but for the last one.
+            // All chunks but the last use at least half of the limit.
             assert!(
                 chunk == last || file.len() as u64 > limit / 2,
                 "{format}: {}",
@@ -295,7 +296,7 @@ async fn long_recordings_are_cut_by_size() {
 }
 
 #[tokio::test]
-async fn metadata_may_have_their_types_swapped() {
+async fn metadata_types_can_be_swapped() {
     let builder = Emulator::builder().clock(Clock::manual());
     let acs = builder.swap_metadata_types().start().await.unwrap();
     let chunk = &chunks(&acs, "mp4").await[0];
@@ -306,16 +307,16 @@ async fn metadata_may_have_their_types_swapped() {
     assert_eq!(metadata["recordingInfo"]["channelType"], "audioVideo");
 }
 
-async fn range(acs: &Emulator, location: &str, range: &str) -> Answer {
+async fn range(acs: &Emulator, location: &str, range: &str) -> Response {
     let request = Request::content(acs, Method::GET, location);
     request.header("range", range).send().await
 }
 
 #[tokio::test]
-async fn recordings_of_any_size_are_there_at_once() {
+async fn recordings_of_any_size_are_available_at_once() {
     const SIZE: u64 = 30 << 30;
     let acs = emulator().await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url).await.unwrap();
     webhook.next().await;
     let recording = LargeRecording::new(SIZE).chunk(1_000_001).seed(7);
@@ -359,7 +360,7 @@ async fn recordings_of_any_size_are_there_at_once() {
             .ends_with(stored.recording_id())
     );
     let metadata = read(&acs, large.metadata_location()).await.json();
-    // 30 GiB without the header are 1,006,632,957 milliseconds and a half.
+    // 30 GiB without the header last 1,006,632,957.5 milliseconds.
     assert_eq!(metadata["chunkDuration"], 1_006_632_958);
 
     let deleted = Request::content(&acs, Method::DELETE, large.delete_location());
@@ -370,7 +371,7 @@ async fn recordings_of_any_size_are_there_at_once() {
 }
 
 #[tokio::test]
-async fn a_long_call_is_computed_where_it_is_read() {
+async fn a_long_recording_is_generated_as_it_is_read() {
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;
     let request = json!({
@@ -393,7 +394,7 @@ async fn a_long_call_is_computed_where_it_is_read() {
 }
 
 #[tokio::test]
-async fn content_may_be_at_a_regional_host() {
+async fn content_can_be_redirected_to_another_host() {
     let builder = Emulator::builder().clock(Clock::manual());
     let acs = builder.redirect_content().start().await.unwrap();
     let stored = acs.add_recording(LargeRecording::new(100));
@@ -401,12 +402,12 @@ async fn content_may_be_at_a_regional_host() {
     for location in [chunk.content_location(), chunk.metadata_location()] {
         let path = location.strip_prefix(acs.endpoint()).unwrap();
         let request = Request::content(&acs, Method::GET, location);
-        let answer = request.clone().signed().try_send().await.unwrap();
-        assert_eq!(answer.status(), 302);
+        let response = request.clone().signed().try_send().await.unwrap();
+        assert_eq!(response.status(), 302);
         let port = acs.endpoint().rsplit_once(':').unwrap().1;
-        let place = answer.headers()["location"].to_str().unwrap().to_owned();
-        assert_eq!(place, format!("http://localhost:{port}{path}"));
-        assert!(answer.bytes().await.unwrap().is_empty());
+        let target = response.headers()["location"].to_str().unwrap().to_owned();
+        assert_eq!(target, format!("http://localhost:{port}{path}"));
+        assert!(response.bytes().await.unwrap().is_empty());
 
         let there = request
             .header("host", &format!("localhost:{port}"))

@@ -1,4 +1,4 @@
-//! Recordings that end up in a container of their owner.
+//! Exports of recordings to your own storage.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ async fn blob(azurite: &Azurite, url: &str) -> Vec<u8> {
     response.bytes().await.unwrap().to_vec()
 }
 
-/// An emulator that may write into the storage, and a webhook that is subscribed.
+/// An emulator that may write to the storage, and a subscribed webhook.
 async fn emulator(chunk: Duration) -> (Emulator, Webhook) {
     let acs = Emulator::builder()
         .clock(Clock::manual())
@@ -41,14 +41,14 @@ async fn emulator(chunk: Duration) -> (Emulator, Webhook) {
         .start()
         .await
         .unwrap();
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url).await.unwrap();
     webhook.next().await;
     (acs, webhook)
 }
 
-/// Records so much into a container, and the same again into the service's own store. Returns both
-/// events.
+/// Records `length` into a container, and a second call of the same length into the service's own
+/// store. Returns both events.
 async fn recorded(
     (acs, webhook): &mut (Emulator, Webhook),
     container: &str,
@@ -70,7 +70,7 @@ async fn recorded(
         "recordingStorageKind": "azureBlobStorage",
         "recordingDestinationContainerUrl": container,
     });
-    // The clock stands still in between, so both begin at the same instant.
+    // The clock does not advance in between, so both recordings begin at the same time.
     post(acs, "/calling/recordings", &exported).await;
     start(acs, &request(&twin)).await;
     acs.clock().advance(length);
@@ -91,7 +91,7 @@ fn chunks(event: &Value) -> &Vec<Value> {
     chunks.as_array().unwrap()
 }
 
-/// What the service has of a file.
+/// The file in the service's own store.
 async fn kept(acs: &Emulator, chunk: &Value) -> Vec<u8> {
     let content = chunk["contentLocation"].as_str().unwrap();
     Request::content(acs, Method::GET, content)
@@ -112,7 +112,10 @@ async fn a_large_file_arrives_byte_for_byte() {
     let location = chunks(&event)[0]["contentLocation"].as_str().unwrap();
     let file = blob(&azurite, location).await;
     assert_eq!(file.len(), 44 + 1_100 * 32_000);
-    assert!(file.len() > 32 << 20, "it is not streamed");
+    assert!(
+        file.len() > 32 << 20,
+        "the file is too small to be streamed"
+    );
     assert!(file == kept(&running.0, &chunks(&twin)[0]).await);
 }
 
@@ -123,12 +126,12 @@ async fn files_and_metadata_are_in_the_container() {
     };
     let container = azurite.create_container("tapes").await;
     let mut running = emulator(Duration::from_secs(4)).await;
-    for (format, name, place) in [
+    for (format, name, destination) in [
         ("mp3", "audiomp3", container.clone()),
         ("mp4", "video", format!("{container}/of/{}/", "today")),
     ] {
         let six = Duration::from_secs(6);
-        let (event, twin) = recorded(&mut running, &place, format, six).await;
+        let (event, twin) = recorded(&mut running, &destination, format, six).await;
         let acs = &running.0;
         let data = &event["data"];
         assert_eq!(data["storageType"], "AzureBlob");
@@ -139,7 +142,7 @@ async fn files_and_metadata_are_in_the_container() {
         assert_eq!(chunks(&event).len(), 2);
 
         let blobs = list(&azurite, &container).await;
-        let folder = place.trim_end_matches('/');
+        let folder = destination.trim_end_matches('/');
         for (index, chunk) in chunks(&event).iter().enumerate() {
             assert_eq!(chunk.get("deleteLocation"), None);
             let id = chunk["documentId"].as_str().unwrap();
@@ -170,16 +173,16 @@ async fn files_and_metadata_are_in_the_container() {
             assert_eq!(metadata["chunkIndex"], index);
             let media = blob(&azurite, chunk["contentLocation"].as_str().unwrap()).await;
             assert!(media == kept(acs, &chunks(&twin)[index]).await, "{index}");
-            // The service keeps nothing of it.
+            // The service does not keep a copy.
             let own = format!("{}/v1/objects/{id}/content/{name}", acs.endpoint());
-            let gone = Request::content(acs, Method::GET, &own).send().await;
-            gone.assert_empty(404);
+            let deleted = Request::content(acs, Method::GET, &own).send().await;
+            deleted.assert_empty(404);
         }
     }
 }
 
 #[tokio::test]
-async fn a_failing_export_leaves_the_files_with_the_service() {
+async fn the_service_keeps_the_files_if_an_export_fails() {
     let Some(azurite) = Azurite::shared() else {
         return;
     };

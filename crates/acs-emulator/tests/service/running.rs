@@ -1,4 +1,4 @@
-//! Starting and stopping, and what tests are given.
+//! Starting and stopping an emulator, and its connection details.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::client::{Request, emulator};
 
 #[tokio::test]
-async fn a_connection_string_names_endpoint_and_key() {
+async fn the_connection_string_contains_endpoint_and_key() {
     let acs = Emulator::start().await.unwrap();
     assert_eq!(
         acs.connection_string(),
@@ -47,11 +47,11 @@ async fn participants_have_raw_ids() {
 async fn shutting_down_closes_the_port() {
     let acs = emulator().await;
     let address = acs.endpoint().strip_prefix("http://").unwrap().to_owned();
-    let answer = Request::new(&acs, Method::GET, "/calling/recordings/x")
+    let response = Request::new(&acs, Method::GET, "/calling/recordings/x")
         .send()
         .await;
-    assert_eq!(answer.status, 404);
-    // A client that keeps its connection open does not hold the emulator up.
+    assert_eq!(response.status, 404);
+    // An idle connection of a client does not delay the shutdown.
     let idle = TcpStream::connect(&address).await.unwrap();
     acs.shutdown().await;
     assert!(TcpStream::connect(&address).await.is_err());

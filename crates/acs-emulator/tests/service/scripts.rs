@@ -1,4 +1,4 @@
-//! Scripts: people who join, speak and leave by themselves.
+//! Scripts: participants who join, speak and leave, and calls that start on their own.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn people(acs: &Emulator, connection: &str) -> usize {
 }
 
 #[tokio::test]
-async fn people_come_and_go_and_the_last_one_ends_the_call() {
+async fn scripted_participants_join_and_leave_and_the_last_one_ends_the_call() {
     let script = Script::new()
         .join(second(1), "carol")
         .leave(second(2), "#1")
@@ -51,13 +51,13 @@ async fn people_come_and_go_and_the_last_one_ends_the_call() {
     }
     assert_eq!(counts, [1, 2, 1]);
     acs.clock().advance(second(1));
-    let gone = get(&acs, &format!("{CONNECTIONS}/{connection}")).await;
-    gone.assert_error(404, "8522");
+    let ended = get(&acs, &format!("{CONNECTIONS}/{connection}")).await;
+    ended.assert_error(404, "8522");
 }
 
-/// Records `script` in one step of the clock and gives the event.
+/// Records a call with `script` in one step of the clock, and returns the data of the event.
 async fn record(acs: &Emulator, script: Script, request: Value) -> Value {
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url).await.unwrap();
     webhook.next().await;
     let call = acs.call(["alice", "bob"]).script(script).await;
@@ -71,7 +71,7 @@ async fn record(acs: &Emulator, script: Script, request: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_call_ends_when_the_script_says_and_not_when_somebody_looks() {
+async fn a_call_ends_at_the_scripted_time_even_if_the_clock_jumps() {
     let acs = scripted(Script::new()).await;
     let data = record(&acs, Script::new().end(second(7)), json!({})).await;
     assert_eq!(data["recordingDurationMs"], 7000);
@@ -83,7 +83,7 @@ async fn a_call_ends_when_the_script_says_and_not_when_somebody_looks() {
 }
 
 #[tokio::test]
-async fn whoever_speaks_first_gets_the_first_channel() {
+async fn the_first_speaker_gets_the_first_channel() {
     let acs = scripted(Script::new()).await;
     let script = Script::new()
         .speak(second(3), "alice", second(1))
@@ -100,17 +100,17 @@ async fn whoever_speaks_first_gets_the_first_channel() {
     let file = Request::content(&acs, Method::GET, location).send().await;
     let mut reader = hound::WavReader::new(std::io::Cursor::new(file.body)).unwrap();
     let samples: Vec<i16> = reader.samples().map(Result::unwrap).collect();
-    // Whether there is sound, by second and channel.
-    let heard: Vec<[bool; 2]> = samples
+    // Whether each channel has audio, by second.
+    let audible: Vec<[bool; 2]> = samples
         .chunks(2 * 16_000)
         .map(|second| [0, 1].map(|channel| second.iter().skip(channel).step_by(2).any(|s| *s != 0)))
         .collect();
     let (silence, bob, alice) = ([false, false], [true, false], [false, true]);
-    assert_eq!(heard, [silence, bob, silence, alice, silence]);
+    assert_eq!(audible, [silence, bob, silence, alice, silence]);
 }
 
 #[tokio::test]
-async fn files_make_calls_that_take_place_by_themselves() {
+async fn scripted_calls_start_on_their_own() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("script.json");
     let text = json!({"calls": [
@@ -121,7 +121,7 @@ async fn files_make_calls_that_take_place_by_themselves() {
     ]});
     std::fs::write(&path, text.to_string()).unwrap();
     let acs = scripted(Script::from_file(&path).unwrap()).await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url)
         .events(["Microsoft.Communication.IncomingCall"])
         .await
@@ -144,13 +144,13 @@ async fn files_make_calls_that_take_place_by_themselves() {
 }
 
 #[tokio::test]
-async fn calls_that_begin_by_themselves_name_who_began_them() {
+async fn events_of_scripted_calls_contain_the_starter() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("script.json");
     let text = json!({"calls": [{"at_ms": 1000, "participants": ["alice", "bob"]}]});
     std::fs::write(&path, text.to_string()).unwrap();
     let acs = scripted(Script::from_file(&path).unwrap()).await;
-    let mut webhook = Webhook::answering(&[]).await;
+    let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url)
         .events(["Microsoft.Communication.CallStarted"])
         .await

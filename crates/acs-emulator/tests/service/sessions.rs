@@ -1,4 +1,4 @@
-//! Sessions as they were recorded from the service: statuses, headers and the shapes of bodies.
+//! Sessions that were recorded from the service: statuses, headers and the members of bodies.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use acs_emulator::Emulator;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Request, act, delete, emulator, get, post};
+use crate::client::{Request, Response, delete, emulator, get, post, post_empty};
 
 const USER: &str =
     "8:acs:d9ffb7a4-2f5e-4f0e-9a2e-0c6ad1ddd5d1_00000018-7a31-4bb2-8f1d-3e3a0d00a1b2";
@@ -26,9 +26,10 @@ fn members(value: &Value) -> Vec<&str> {
     names
 }
 
-/// Sends with the headers of the recorded clients and checks those of the answer.
-async fn repeatable(acs: &Emulator, path: &str, body: &Value) -> Answer {
-    let answer = Request::new(acs, Method::POST, path)
+/// Sends a request with the headers of the recorded clients, and checks the headers of the
+/// response.
+async fn repeatable(acs: &Emulator, path: &str, body: &Value) -> Response {
+    let response = Request::new(acs, Method::POST, path)
         .header(
             "repeatability-request-id",
             &uuid::Uuid::new_v4().to_string(),
@@ -39,21 +40,21 @@ async fn repeatable(acs: &Emulator, path: &str, body: &Value) -> Answer {
         .json(body)
         .send()
         .await;
-    assert_eq!(answer.header("repeatability-result"), "accepted");
-    assert_eq!(answer.header("x-ms-client-request-id"), "request-7");
-    assert_eq!(answer.header("x-microsoft-skype-client"), "test/1");
-    assert_eq!(answer.header("x-ms-client-version"), "test/1");
+    assert_eq!(response.header("repeatability-result"), "accepted");
+    assert_eq!(response.header("x-ms-client-request-id"), "request-7");
+    assert_eq!(response.header("x-microsoft-skype-client"), "test/1");
+    assert_eq!(response.header("x-ms-client-version"), "test/1");
     assert!(
-        answer
+        response
             .header("api-supported-versions")
             .contains("2026-03-12")
     );
     assert_eq!(
-        answer.header("content-type"),
+        response.header("content-type"),
         "application/json; charset=utf-8"
     );
-    assert_eq!(answer.header("x-microsoft-skype-chain-id").len(), 36);
-    answer
+    assert_eq!(response.header("x-microsoft-skype-chain-id").len(), 36);
+    response
 }
 
 async fn create(acs: &Emulator) -> Value {
@@ -63,9 +64,9 @@ async fn create(acs: &Emulator) -> Value {
         "callbackUri": CALLBACK,
         "callIntelligenceOptions": {},
     });
-    let answer = repeatable(acs, "/calling/callConnections", &request).await;
-    assert_eq!(answer.status, 201);
-    let created = answer.json();
+    let response = repeatable(acs, "/calling/callConnections", &request).await;
+    assert_eq!(response.status, 201);
+    let created = response.json();
     assert_eq!(
         members(&created),
         [
@@ -91,7 +92,7 @@ async fn create(acs: &Emulator) -> Value {
     assert_eq!(streaming["state"], "disabled");
     assert_eq!(streaming["subscribedContentTypes"], json!(["audio"]));
     assert_eq!(
-        answer.header("x-microsoft-skype-chain-id"),
+        response.header("x-microsoft-skype-chain-id"),
         created["correlationId"]
     );
     created
@@ -107,9 +108,9 @@ async fn connected(acs: &Emulator, created: &Value) -> Value {
     assert_eq!(connecting.get("serverCallId"), None);
 
     acs.clock().advance(Duration::from_millis(100));
-    let answer = get(acs, &path).await;
-    assert_eq!(answer.status, 200);
-    let connected = answer.json();
+    let response = get(acs, &path).await;
+    assert_eq!(response.status, 200);
+    let connected = response.json();
     assert_eq!(
         members(&connected),
         [
@@ -134,7 +135,7 @@ async fn connected(acs: &Emulator, created: &Value) -> Value {
     connected
 }
 
-/// Everything from the start request to the 404 at the end.
+/// Performs all operations from the start request to the 404 at the end.
 async fn record(acs: &Emulator, call: &Value, request: &Value, status: u16) {
     let started = repeatable(acs, "/calling/recordings", request).await;
     assert_eq!(started.status, status);
@@ -153,11 +154,11 @@ async fn record(acs: &Emulator, call: &Value, request: &Value, status: u16) {
     assert_eq!(started.json(), body("inactive"));
 
     let path = format!("/calling/recordings/{id}");
-    let expect = |answer: Answer, state: &str| {
-        assert_eq!(answer.status, 200);
-        assert_eq!(answer.json(), body(state));
+    let expect = |response: Response, state: &str| {
+        assert_eq!(response.status, 200);
+        assert_eq!(response.json(), body(state));
         assert_eq!(
-            answer.header("x-microsoft-skype-chain-id"),
+            response.header("x-microsoft-skype-chain-id"),
             call["correlationId"]
         );
     };
@@ -165,13 +166,13 @@ async fn record(acs: &Emulator, call: &Value, request: &Value, status: u16) {
     acs.clock().advance(Duration::from_secs(10));
     expect(get(acs, &path).await, "active");
 
-    let paused = act(acs, &format!("{path}:pause")).await;
+    let paused = post_empty(acs, &format!("{path}:pause")).await;
     paused.assert_empty(202);
     assert_eq!(paused.header("content-length"), "0");
     acs.clock().advance(Duration::from_secs(10));
     expect(get(acs, &path).await, "inactive");
 
-    let resumed = act(acs, &format!("{path}:resume")).await;
+    let resumed = post_empty(acs, &format!("{path}:resume")).await;
     resumed.assert_empty(202);
     acs.clock().advance(Duration::from_secs(10));
     expect(get(acs, &path).await, "active");
@@ -184,10 +185,10 @@ async fn record(acs: &Emulator, call: &Value, request: &Value, status: u16) {
         stopped.header("x-microsoft-skype-chain-id"),
         call["correlationId"]
     );
-    let gone = get(acs, &path).await;
-    gone.assert_error(404, "8522");
+    let not_found = get(acs, &path).await;
+    not_found.assert_error(404, "8522");
     assert_eq!(
-        gone.json(),
+        not_found.json(),
         json!({"error": {
             "code": "8522",
             "message": "Recording not found.",
@@ -255,15 +256,15 @@ async fn a_created_call_is_recorded_by_its_connection() {
 }
 
 #[tokio::test]
-async fn a_recording_id_names_the_connection_it_was_started_by() {
+async fn a_recording_id_contains_the_connection_that_started_it() {
     use base64::Engine as _;
 
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;
     let request = json!({"callConnectionId": call.call_connection_id()});
-    let answer = post(&acs, "/calling/recordings", &request).await;
-    assert_eq!(answer.header("repeatability-result"), "accepted");
-    let started = answer.json();
+    let response = post(&acs, "/calling/recordings", &request).await;
+    assert_eq!(response.header("repeatability-result"), "accepted");
+    let started = response.json();
     let id = base64::engine::general_purpose::URL_SAFE_NO_PAD
         .decode(started["recordingId"].as_str().unwrap())
         .unwrap();

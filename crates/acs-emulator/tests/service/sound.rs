@@ -1,4 +1,4 @@
-//! What is on the tape.
+//! The audio in recordings.
 
 use std::f64::consts::TAU;
 use std::io::Cursor;
@@ -9,10 +9,10 @@ use acs_emulator::{Call, Emulator, Error, Participant};
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use serde_json::{Value, json};
 
-use crate::client::{act, emulator, post, start};
+use crate::client::{emulator, post, post_empty, start};
 use crate::content::{finish, read};
 
-/// Reads a file by channels, after checking its format.
+/// Reads the channels of a file after checking its format.
 fn channels(file: Vec<u8>) -> Vec<Vec<i16>> {
     let mut reader = WavReader::new(Cursor::new(file)).unwrap();
     let spec = reader.spec();
@@ -27,14 +27,14 @@ fn channels(file: Vec<u8>) -> Vec<Vec<i16>> {
     channels
 }
 
-/// The share of the sound's energy around this frequency.
+/// The share of the audio's energy around this frequency.
 fn share(samples: &[i16], frequency: f64) -> f64 {
     let window = |n: usize, length: usize| {
         let n = f64::from(u32::try_from(n).unwrap());
         let length = f64::from(u32::try_from(length).unwrap());
         0.5 - 0.5 * (TAU * n / length).cos()
     };
-    // Frames of 1/8 s are coarse enough to catch a tone with its swelling.
+    // Frames of 1/8 s have a frequency resolution that is coarse enough for a tone that swells.
     let mut at_frequency = 0.0;
     let mut in_total = 0.0;
     for frame in samples.chunks_exact(2_000) {
@@ -64,17 +64,17 @@ fn share(samples: &[i16], frequency: f64) -> f64 {
 const ALICE: f64 = 220.0;
 const BOB: f64 = 277.18;
 
-async fn start_unmixed(acs: &Emulator, call: &Call, more: Value) -> String {
+async fn start_unmixed(acs: &Emulator, call: &Call, options: Value) -> String {
     let mut request = json!({
         "callConnectionId": call.call_connection_id(),
         "recordingContentType": "audio",
         "recordingChannelType": "unmixed",
         "recordingFormatType": "wav",
     });
-    let Value::Object(more) = more else {
+    let Value::Object(options) = options else {
         panic!("not an object")
     };
-    request.as_object_mut().unwrap().extend(more);
+    request.as_object_mut().unwrap().extend(options);
     start(acs, &request).await
 }
 
@@ -95,7 +95,7 @@ fn write_wav(path: &Path, channels: u16, rate: u32, samples: impl Iterator<Item 
 }
 
 #[tokio::test]
-async fn each_channel_carries_its_participant_and_no_pause() {
+async fn each_channel_contains_its_participant_without_the_pause() {
     let acs = emulator().await;
     let call = acs.call(["alice", "bob"]).await;
     let ordering = json!([{"rawId": call.participant("bob")}]);
@@ -106,21 +106,25 @@ async fn each_channel_carries_its_participant_and_no_pause() {
     )
     .await;
     acs.clock().advance(Duration::from_micros(1_234_567));
-    act(&acs, &format!("/calling/recordings/{id}:pause")).await;
+    post_empty(&acs, &format!("/calling/recordings/{id}:pause")).await;
     acs.clock().advance(Duration::from_secs(7));
-    act(&acs, &format!("/calling/recordings/{id}:resume")).await;
+    post_empty(&acs, &format!("/calling/recordings/{id}:resume")).await;
     acs.clock().advance(Duration::from_micros(2_000_020));
     let locations = finish(&acs, &call).await;
     assert!(locations.content.ends_with("/content/audiowavmultichannel"));
 
-    let tape = channels(read(&acs, &locations.content).await.body);
-    assert_eq!(tape.len(), 2);
+    let audio = channels(read(&acs, &locations.content).await.body);
+    assert_eq!(audio.len(), 2);
     // 3.234587 s at 16 kHz are 51753.392 frames.
-    assert_eq!([tape[0].len(), tape[1].len()], [51_753, 51_753]);
-    assert!(share(&tape[0], BOB) > 0.9, "{}", share(&tape[0], BOB));
-    assert!(share(&tape[0], ALICE) < 0.01, "{}", share(&tape[0], ALICE));
-    assert!(share(&tape[1], ALICE) > 0.9, "{}", share(&tape[1], ALICE));
-    assert!(share(&tape[1], BOB) < 0.01, "{}", share(&tape[1], BOB));
+    assert_eq!([audio[0].len(), audio[1].len()], [51_753, 51_753]);
+    assert!(share(&audio[0], BOB) > 0.9, "{}", share(&audio[0], BOB));
+    assert!(
+        share(&audio[0], ALICE) < 0.01,
+        "{}",
+        share(&audio[0], ALICE)
+    );
+    assert!(share(&audio[1], ALICE) > 0.9, "{}", share(&audio[1], ALICE));
+    assert!(share(&audio[1], BOB) < 0.01, "{}", share(&audio[1], BOB));
 
     let metadata = read(&acs, &locations.metadata).await.json();
     assert_eq!(metadata["chunkDuration"], 3235);
@@ -135,7 +139,7 @@ async fn each_channel_carries_its_participant_and_no_pause() {
 }
 
 #[tokio::test]
-async fn a_file_is_heard_from_where_the_call_is() {
+async fn the_position_in_an_audio_file_follows_the_call() {
     let folder = tempfile::tempdir().unwrap();
     let ramp = folder.path().join("ramp.wav");
     write_wav(&ramp, 1, 16_000, 0..32_000);
@@ -144,31 +148,31 @@ async fn a_file_is_heard_from_where_the_call_is() {
     let call = acs.call([alice]).await;
     let id = start_unmixed(&acs, &call, json!({})).await;
     acs.clock().advance(Duration::from_millis(500));
-    act(&acs, &format!("/calling/recordings/{id}:pause")).await;
+    post_empty(&acs, &format!("/calling/recordings/{id}:pause")).await;
     acs.clock().advance(Duration::from_millis(300));
-    act(&acs, &format!("/calling/recordings/{id}:resume")).await;
+    post_empty(&acs, &format!("/calling/recordings/{id}:resume")).await;
     acs.clock().advance(Duration::from_millis(1500));
     let locations = finish(&acs, &call).await;
 
-    let tape = channels(read(&acs, &locations.content).await.body);
-    // The recording turned active 200 ms into the call; the pause took 300 ms away; the file ends
-    // 2 s into the call.
+    let audio = channels(read(&acs, &locations.content).await.body);
+    // The recording became active 200 ms after the call began, the pause removed 300 ms, and the
+    // file ends 2 s after the call began.
     let expected: Vec<i16> = (3_200..11_200)
         .chain(16_000..32_000)
         .chain(std::iter::repeat_n(0, 8_000))
         .collect();
-    assert_eq!(tape, [expected]);
+    assert_eq!(audio, [expected]);
 }
 
 #[tokio::test]
-async fn files_of_other_rates_keep_their_pitch() {
+async fn audio_files_are_resampled_to_the_same_pitch() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tone.wav");
     let tone = (0..48_000 * 3).map(|n| {
         let sample = (TAU * 440.0 * f64::from(n) / 48_000.0).sin() * 10_000.0;
         #[allow(
             clippy::cast_possible_truncation,
-            reason = "the tone has room in 16 bits"
+            reason = "the tone fits into 16 bits"
         )]
         let sample = sample as i16;
         sample
@@ -185,16 +189,20 @@ async fn files_of_other_rates_keep_their_pitch() {
     acs.clock().advance(Duration::from_secs(2));
     let locations = finish(&acs, &call).await;
 
-    let tape = channels(read(&acs, &locations.content).await.body);
-    assert_eq!(tape[0].len(), 32_000);
-    assert!(share(&tape[0], 440.0) > 0.95, "{}", share(&tape[0], 440.0));
-    assert!(share(&tape[1], BOB) > 0.9, "{}", share(&tape[1], BOB));
-    let peak = tape[0].iter().max().unwrap();
+    let audio = channels(read(&acs, &locations.content).await.body);
+    assert_eq!(audio[0].len(), 32_000);
+    assert!(
+        share(&audio[0], 440.0) > 0.95,
+        "{}",
+        share(&audio[0], 440.0)
+    );
+    assert!(share(&audio[1], BOB) > 0.9, "{}", share(&audio[1], BOB));
+    let peak = audio[0].iter().max().unwrap();
     assert!((9_800..=10_000).contains(peak), "{peak}");
 }
 
 #[tokio::test]
-async fn a_mixed_file_carries_everybody_on_one_channel() {
+async fn a_mixed_file_has_all_participants_on_one_channel() {
     let acs = emulator().await;
     let call = acs.call(["alice", "bob"]).await;
     start(
@@ -205,17 +213,17 @@ async fn a_mixed_file_carries_everybody_on_one_channel() {
     acs.clock().advance(Duration::from_secs(2));
     let locations = finish(&acs, &call).await;
     assert!(locations.content.ends_with("/content/audiowav"));
-    let tape = channels(read(&acs, &locations.content).await.body);
-    assert_eq!(tape.len(), 1);
-    assert_eq!(tape[0].len(), 32_000);
+    let audio = channels(read(&acs, &locations.content).await.body);
+    assert_eq!(audio.len(), 1);
+    assert_eq!(audio[0].len(), 32_000);
     for tone in [ALICE, BOB] {
-        let share = share(&tape[0], tone);
+        let share = share(&audio[0], tone);
         assert!((0.4..0.6).contains(&share), "{tone}: {share}");
     }
 }
 
 #[tokio::test]
-async fn pinned_channels_leave_silence_between_them() {
+async fn channels_between_pinned_channels_are_silent() {
     let acs = emulator().await;
     let call = acs.call(["alice", "bob"]).await;
     let affinity = json!([
@@ -225,17 +233,17 @@ async fn pinned_channels_leave_silence_between_them() {
     start_unmixed(&acs, &call, json!({"channelAffinity": affinity})).await;
     acs.clock().advance(Duration::from_secs(1));
     let locations = finish(&acs, &call).await;
-    let tape = channels(read(&acs, &locations.content).await.body);
-    assert_eq!(tape.len(), 4);
+    let audio = channels(read(&acs, &locations.content).await.body);
+    assert_eq!(audio.len(), 4);
     for silent in [0, 2] {
-        assert!(tape[silent].iter().all(|sample| *sample == 0), "{silent}");
+        assert!(audio[silent].iter().all(|sample| *sample == 0), "{silent}");
     }
-    assert!(share(&tape[3], ALICE) > 0.9);
-    assert!(share(&tape[1], BOB) > 0.9);
+    assert!(share(&audio[3], ALICE) > 0.9);
+    assert!(share(&audio[1], BOB) > 0.9);
 }
 
 #[tokio::test]
-async fn whoever_is_added_speaks_from_then_on() {
+async fn an_added_participant_speaks_after_joining() {
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;
     start_unmixed(&acs, &call, json!({})).await;
@@ -248,16 +256,16 @@ async fn whoever_is_added_speaks_from_then_on() {
     assert_eq!(post(&acs, &path, &add).await.status, 202);
     acs.clock().advance(Duration::from_millis(1100));
     let locations = finish(&acs, &call).await;
-    let tape = channels(read(&acs, &locations.content).await.body);
-    assert_eq!(tape.len(), 2);
-    let (before, after) = tape[1].split_at(16_000);
+    let audio = channels(read(&acs, &locations.content).await.body);
+    assert_eq!(audio.len(), 2);
+    let (before, after) = audio[1].split_at(16_000);
     assert!(before.iter().all(|sample| *sample == 0));
     assert!(share(after, BOB) > 0.9);
-    assert!(share(&tape[0], ALICE) > 0.9);
+    assert!(share(&audio[0], ALICE) > 0.9);
 }
 
 #[test]
-fn a_file_that_is_no_sound_is_an_error() {
+fn a_missing_audio_file_is_an_error() {
     let error = Participant::new("alice")
         .audio_file("missing.wav")
         .unwrap_err();

@@ -1,4 +1,4 @@
-//! Starting recordings: what is refused, and what happens once only.
+//! Starting recordings: refusals, defaults and repeated requests.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use http::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::client::{Request, act, delete, emulator, get, post, start};
+use crate::client::{Request, delete, emulator, get, post, post_empty, start};
 
 const PATH: &str = "/calling/recordings";
 
-/// An object with the members of both.
+/// Merges two objects.
 fn with(mut base: Value, more: Value) -> Value {
     let Value::Object(more) = more else {
         panic!("not an object")
@@ -40,17 +40,17 @@ async fn calls_are_found_by_group_and_room() {
         ),
         (json!({"kind": "roomCallLocator", "roomId": "1"}), 404),
     ] {
-        let answer = post(&acs, PATH, &json!({"callLocator": locator})).await;
+        let response = post(&acs, PATH, &json!({"callLocator": locator})).await;
         if status == 200 {
-            assert_eq!(answer.status, 200, "{locator}");
+            assert_eq!(response.status, 200, "{locator}");
         } else {
-            answer.assert_error(404, "8522");
+            response.assert_error(404, "8522");
         }
     }
 }
 
 #[tokio::test]
-async fn calls_that_are_not_there_are_refused() {
+async fn unknown_and_ended_calls_are_refused() {
     let acs = emulator().await;
     let locator =
         |id: &str| json!({"callLocator": {"kind": "serverCallLocator", "serverCallId": id}});
@@ -64,14 +64,14 @@ async fn calls_that_are_not_there_are_refused() {
 
     let call = acs.call(["alice"]).await;
     call.hang_up();
-    let over = post(&acs, PATH, &locator(call.server_call_id())).await;
-    over.assert_error(400, "8528");
-    let over = json!({"callConnectionId": call.call_connection_id()});
-    post(&acs, PATH, &over).await.assert_error(400, "8528");
+    let ended = post(&acs, PATH, &locator(call.server_call_id())).await;
+    ended.assert_error(400, "8528");
+    let ended = json!({"callConnectionId": call.call_connection_id()});
+    post(&acs, PATH, &ended).await.assert_error(400, "8528");
 }
 
 #[tokio::test]
-async fn a_call_has_to_be_established() {
+async fn a_call_must_be_established() {
     let acs = emulator().await;
     let created = post(
         &acs,
@@ -87,13 +87,13 @@ async fn a_call_has_to_be_established() {
 }
 
 #[tokio::test]
-async fn a_second_recording_needs_the_first_to_end() {
+async fn a_second_recording_requires_the_first_to_end() {
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;
     let request = json!({"callConnectionId": call.call_connection_id()});
     let first = start(&acs, &request).await;
     post(&acs, PATH, &request).await.assert_error(400, "8559");
-    act(&acs, &format!("{PATH}/{first}:pause")).await;
+    post_empty(&acs, &format!("{PATH}/{first}:pause")).await;
     post(&acs, PATH, &request).await.assert_error(400, "8559");
     delete(&acs, &format!("{PATH}/{first}"))
         .await
@@ -103,7 +103,7 @@ async fn a_second_recording_needs_the_first_to_end() {
 }
 
 #[tokio::test]
-async fn requests_against_the_rules_are_refused() {
+async fn invalid_requests_are_refused() {
     let acs = emulator().await;
     let call = acs.call(["alice", "bob"]).await;
     let alice = call.participant("alice").unwrap();
@@ -138,19 +138,19 @@ async fn requests_against_the_rules_are_refused() {
             "BadRequest",
         ),
     ] {
-        let answer = post(&acs, PATH, &with(base.clone(), more.clone())).await;
-        assert_eq!(answer.json()["error"]["code"], code, "{more}");
-        answer.assert_error(400, code);
+        let response = post(&acs, PATH, &with(base.clone(), more.clone())).await;
+        assert_eq!(response.json()["error"]["code"], code, "{more}");
+        response.assert_error(400, code);
     }
     let broken = Request::new(&acs, Method::POST, PATH).body(b"{".to_vec());
     broken.send().await.assert_error(400, "8523");
     let no_storage = json!({"externalStorage": {"recordingStorageKind": "shelf"}});
-    let answer = post(&acs, PATH, &with(base, no_storage)).await;
-    answer.assert_error(400, "8523");
+    let response = post(&acs, PATH, &with(base, no_storage)).await;
+    response.assert_error(400, "8523");
 }
 
 #[tokio::test]
-async fn a_repeated_start_starts_nothing_new() {
+async fn a_repeated_start_request_starts_only_one_recording() {
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;
     let other = acs.call(["alice"]).await;
@@ -189,7 +189,7 @@ async fn a_repeated_start_starts_nothing_new() {
 }
 
 #[tokio::test]
-async fn two_attempts_at_once_start_one_recording() {
+async fn concurrent_attempts_start_one_recording() {
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;
     let id = Uuid::new_v4().to_string();
@@ -216,24 +216,26 @@ async fn a_paused_start_is_inactive_until_it_is_resumed() {
     .await;
     let path = format!("{PATH}/{id}");
     assert_eq!(get(&acs, &path).await.json()["recordingState"], "inactive");
-    act(&acs, &format!("{path}:resume")).await.assert_empty(202);
+    post_empty(&acs, &format!("{path}:resume"))
+        .await
+        .assert_empty(202);
     assert_eq!(get(&acs, &path).await.json()["recordingState"], "active");
 }
 
 #[tokio::test]
-async fn nothing_works_on_unknown_recordings() {
+async fn operations_on_unknown_recordings_are_refused() {
     let acs = emulator().await;
     let path = format!("{PATH}/unknown");
-    for answer in [
+    for response in [
         get(&acs, &path).await,
         delete(&acs, &path).await,
-        act(&acs, &format!("{path}:pause")).await,
-        act(&acs, &format!("{path}:resume")).await,
+        post_empty(&acs, &format!("{path}:pause")).await,
+        post_empty(&acs, &format!("{path}:resume")).await,
     ] {
-        answer.assert_error(404, "8522");
-        assert_eq!(answer.json()["error"]["target"], path);
+        response.assert_error(404, "8522");
+        assert_eq!(response.json()["error"]["target"], path);
     }
-    act(&acs, &format!("{path}:rewind"))
+    post_empty(&acs, &format!("{path}:rewind"))
         .await
         .assert_error(404, "8522");
     delete(&acs, PATH).await.assert_error(405, "8520");

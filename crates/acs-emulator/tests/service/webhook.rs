@@ -1,4 +1,4 @@
-//! A webhook that answers as a test wants it to.
+//! A webhook with scripted responses.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-/// What the webhook got.
+/// A request that the webhook received.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) headers: HeaderMap,
@@ -26,7 +26,7 @@ impl Delivery {
         self.headers.get(name).unwrap().to_str().unwrap()
     }
 
-    /// The one event in it.
+    /// The only event in the body.
     pub(crate) fn event(&self) -> &Value {
         let events = self.body.as_array().unwrap();
         assert_eq!(events.len(), 1);
@@ -47,12 +47,12 @@ struct Script {
 }
 
 impl Webhook {
-    /// Passes validation and answers events with these statuses, then with 200.
-    pub(crate) async fn answering(statuses: &[u16]) -> Self {
+    /// Passes validation, and responds to events with these statuses and then with 200.
+    pub(crate) async fn responding(statuses: &[u16]) -> Self {
         Self::start(true, statuses).await
     }
 
-    /// Answers the validation event with 200 but without the code.
+    /// Responds to the validation event with 200 but without the code.
     pub(crate) async fn not_validating() -> Self {
         Self::start(false, &[]).await
     }
@@ -73,15 +73,15 @@ impl Webhook {
         Self { url, deliveries }
     }
 
-    /// The next request. Waits as long as a slow machine may need.
+    /// The next request. The timeout allows for slow machines.
     pub(crate) async fn next(&mut self) -> Delivery {
         tokio::time::timeout(Duration::from_secs(60), self.deliveries.recv())
             .await
-            .expect("no request came")
+            .expect("no request arrived")
             .unwrap()
     }
 
-    /// Whether nothing has come in that was not taken with [`Webhook::next`].
+    /// Whether all received requests have been taken with [`Webhook::next`].
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.deliveries.try_recv().is_err()
     }
@@ -95,12 +95,12 @@ async fn receive(State(script): State<Arc<Script>>, headers: HeaderMap, body: By
     let code = body[0]["data"]["validationCode"].clone();
     script.deliveries.send(Delivery { headers, body }).unwrap();
     if validation {
-        let answer = if script.validates {
+        let response = if script.validates {
             json!({"validationResponse": code})
         } else {
             json!({})
         };
-        return answer.to_string().into_response();
+        return response.to_string().into_response();
     }
     let status = script.statuses.lock().unwrap().pop_front().unwrap_or(200);
     StatusCode::from_u16(status).unwrap().into_response()

@@ -1,10 +1,10 @@
-//! Writing bits, most significant first, as video streams are made of them.
+//! A bit writer, most significant bit first, for video streams.
 
-/// A row of bits.
+/// A sequence of bits.
 #[derive(Default)]
 pub(super) struct Bits {
     bytes: Vec<u8>,
-    /// Bits of the last byte that are used; 0 when there is none or it is full.
+    /// The number of used bits in the last byte; 0 if there is no byte or it is full.
     used: u8,
 }
 
@@ -19,14 +19,14 @@ impl Bits {
         self.used = (self.used + 1) % 8;
     }
 
-    /// The lowest `count` bits of `value`.
+    /// Appends the lowest `count` bits of `value`.
     pub(super) fn put(&mut self, value: u32, count: u32) {
         for shift in (0..count).rev() {
             self.bit(value >> shift & 1 == 1);
         }
     }
 
-    /// An unsigned Exp-Golomb code.
+    /// Appends an unsigned Exp-Golomb code.
     pub(super) fn unsigned(&mut self, value: u32) {
         let code = value + 1;
         let length = 32 - code.leading_zeros();
@@ -34,7 +34,7 @@ impl Bits {
         self.put(code, length);
     }
 
-    /// A signed Exp-Golomb code.
+    /// Appends a signed Exp-Golomb code.
     pub(super) fn signed(&mut self, value: i32) {
         let magnitude = value.unsigned_abs();
         self.unsigned(if value > 0 {
@@ -44,7 +44,7 @@ impl Bits {
         });
     }
 
-    /// Ends the row with a one and zeros up to a whole byte.
+    /// Appends a one and zeros up to a whole byte, and returns the bytes.
     pub(super) fn finish(mut self) -> Vec<u8> {
         self.bit(true);
         self.bytes
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_their_codes() {
+    fn numbers_are_encoded_as_exp_golomb_codes() {
         for (value, code) in [
             (0, "1"),
             (1, "010"),

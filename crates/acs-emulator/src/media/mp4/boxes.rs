@@ -1,33 +1,33 @@
-//! The boxes of an MP4 file, apart from what is in the tracks.
+//! The boxes of an MP4 file, without the media data.
 
 use crate::media::{PICTURE_RATE, SAMPLE_RATE};
 
-/// Units per second of all times in the file.
+/// The units per second of all times in the file.
 pub(super) const TIMESCALE: u32 = SAMPLE_RATE;
 const WIDTH: u16 = 1920;
 const HEIGHT: u16 = 1080;
 
-/// Samples of one track, and where the file has them.
+/// The sample table of a track.
 pub(super) struct Table {
-    /// Number of samples of each duration.
+    /// The durations as runs: the number of samples, and the duration of each.
     pub(super) durations: Vec<(usize, u32)>,
     pub(super) sizes: Vec<u32>,
-    /// Samples that need no other, counted from 1; empty if that are all.
+    /// The numbers of the key frames, counted from 1. Empty if all samples are key frames.
     pub(super) keys: Vec<u32>,
-    /// Samples in each chunk, and its place in the file.
+    /// The number of samples in each chunk, and the chunk's offset in the file.
     pub(super) chunks: Vec<(u32, u64)>,
 }
 
 /// One track.
 pub(super) struct TrackBox<'a> {
     pub(super) table: &'a Table,
-    /// Length of what is played, and what is left out before it.
+    /// The length of the presentation, and the length of what is skipped before it.
     pub(super) length: u64,
     pub(super) skipped: u64,
     pub(super) codec: Codec<'a>,
 }
 
-/// How a track is coded.
+/// The codec of a track.
 pub(super) enum Codec<'a> {
     Video(&'a [Vec<u8>; 2]),
     Audio { config: &'a [u8], bit_rate: u32 },
@@ -44,12 +44,12 @@ fn full(kind: [u8; 4], version_and_flags: u32, content: &[u8]) -> Vec<u8> {
     boxed(kind, &[&version_and_flags.to_be_bytes(), content].concat())
 }
 
-/// A number of things, of which no file has four billion.
+/// Converts a count or size to 32 bits; all of them fit.
 pub(super) fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// Numbers of four bytes each.
+/// Concatenates 32-bit numbers, big-endian.
 fn words(words: impl IntoIterator<Item = u32>) -> Vec<u8> {
     words.into_iter().flat_map(u32::to_be_bytes).collect()
 }
@@ -62,7 +62,7 @@ pub(super) fn file_type() -> Vec<u8> {
     boxed(*b"ftyp", b"isom\0\0\x02\0isomiso2avc1mp41")
 }
 
-/// Everything but the samples themselves.
+/// All boxes except for the media data.
 pub(super) fn movie(length: u64, tracks: &[TrackBox<'_>]) -> Vec<u8> {
     let mut header = words([0; 4]);
     header.extend(words([TIMESCALE]));
@@ -115,7 +115,7 @@ impl TrackBox<'_> {
         let mut header = words([0; 4]);
         header.extend(words([TIMESCALE]));
         header.extend(words(long(total)));
-        header.extend([0x55, 0xC4, 0, 0]); // no language
+        header.extend([0x55, 0xC4, 0, 0]); // undetermined language
         let [handler, media_header] = if video {
             [&b"vide"[..], &full(*b"vmhd", 1, &[0; 8])]
         } else {
@@ -225,5 +225,5 @@ fn audio_entry(config: &[u8], bit_rate: u32) -> Vec<u8> {
     boxed(*b"mp4a", &content)
 }
 
-/// Ticks that a picture is shown.
+/// The duration of a picture in ticks.
 pub(super) const PICTURE: u32 = TIMESCALE / PICTURE_RATE;

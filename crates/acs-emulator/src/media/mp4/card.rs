@@ -1,4 +1,4 @@
-//! The picture in videos: colour bars, and below them how much has been recorded so far.
+//! The picture in videos: colour bars, and below them a clock with the recorded time.
 
 use super::h264::{COLUMNS, Colour, GREY, Picture, ROWS};
 
@@ -16,7 +16,7 @@ const BARS: [Colour; 8] = [
 const PAPER: Colour = [32, 128, 128];
 const INK: Colour = [225, 128, 128];
 
-/// Digits of 3 by 5 dots, in rows of three bits; the last one is a colon.
+/// Digits of 3 by 5 dots, in rows of three bits. The last character is a colon.
 const FONT: [u16; 11] = [
     0b111_101_101_101_111,
     0b010_110_010_010_111,
@@ -31,13 +31,13 @@ const FONT: [u16; 11] = [
     0b000_010_000_010_000,
 ];
 const COLON: usize = 10;
-/// Macroblocks per dot, in both directions.
+/// The size of a dot in macroblocks, in both directions.
 const DOT: usize = 3;
 const LETTER: usize = 4 * DOT;
 const TOP: usize = 46;
 const BARS_END: usize = 40;
 
-/// The picture at so many seconds of the recording.
+/// The picture at `second` of the recording.
 pub(super) fn picture(second: u64) -> Picture {
     let mut picture: Picture = (0..ROWS * COLUMNS)
         .map(|index| match (index / COLUMNS, index % COLUMNS) {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_second_looks_different() {
+    fn pictures_of_different_seconds_differ() {
         let pictures: Vec<_> = [0, 1, 10, 60, 600, 3_600].map(picture).into();
         for (n, one) in pictures.iter().enumerate() {
             assert_eq!(one.len(), COLUMNS * ROWS);

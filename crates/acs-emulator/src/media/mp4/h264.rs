@@ -1,34 +1,35 @@
 //! H.264 video of pictures that are mosaics: every macroblock of 16 by 16 pixels has one colour.
 //!
-//! Such pictures need next to nothing of the standard. A macroblock is predicted from its
-//! neighbour and corrected by one coefficient per colour component; the quantiser is chosen so
-//! that a coefficient is a difference in pixel values. Between two pictures only the macroblocks
-//! that change are sent. The profile is constrained baseline, which everything plays.
+//! Such pictures need only a small part of the standard. A macroblock is predicted from its
+//! neighbour and corrected by one coefficient per colour component. The quantiser is chosen so that
+//! a coefficient equals a difference in pixel values. After a key frame, only the macroblocks that
+//! changed are sent. The profile is constrained baseline, which all players support.
 
 use super::bits::Bits;
 use crate::media::PICTURE_RATE;
 
-/// Macroblocks in a row.
+/// The number of macroblocks in a row.
 pub(super) const COLUMNS: usize = 120;
-/// Macroblocks in a column; half of the last row is cropped away.
+/// The number of macroblocks in a column. Half of the last row is cropped.
 pub(super) const ROWS: usize = 68;
 
-/// At this quantiser, and the one below for colours, a coefficient of one is one pixel value.
+/// With this luma quantiser, and the chroma quantiser below, a coefficient of one is one pixel
+/// value.
 const QUANTISER_FROM_26: i32 = 2;
 const CHROMA_OFFSET: i32 = -6;
 const LEVEL: u32 = 40;
-/// Frame numbers count modulo this.
+/// Frame numbers are counted modulo this number.
 const FRAME_NUMBERS: u32 = 16;
 
-/// Luma, blue and red difference.
+/// Luma, and blue and red chroma difference.
 pub(super) type Colour = [u8; 3];
 
-/// A picture, row by row.
+/// The macroblocks of a picture, row by row.
 pub(super) type Picture = Vec<Colour>;
 
 pub(super) const GREY: Colour = [128; 3];
 
-/// The sequence and picture parameters, which come before the video.
+/// The sequence and picture parameter sets, which precede the video.
 pub(super) fn parameters() -> [Vec<u8>; 2] {
     let mut sequence = Bits::default();
     sequence.put(66, 8);
@@ -36,12 +37,12 @@ pub(super) fn parameters() -> [Vec<u8>; 2] {
     sequence.put(LEVEL, 8);
     sequence.unsigned(0); // id
     sequence.unsigned(0); // 16 frame numbers
-    sequence.unsigned(2); // shown in the order of the stream
+    sequence.unsigned(2); // display order is stream order
     sequence.unsigned(1); // reference pictures
     sequence.bit(false);
     sequence.unsigned(119);
     sequence.unsigned(67);
-    sequence.put(0b11, 2); // frames, direct inference
+    sequence.put(0b11, 2); // frames only, direct 8x8 inference
     sequence.bit(true); // cropping, in steps of two lines
     for edge in [0, 0, 0, 4] {
         sequence.unsigned(edge);
@@ -69,7 +70,7 @@ pub(super) fn parameters() -> [Vec<u8>; 2] {
     [unit(0x67, sequence), unit(0x68, picture)]
 }
 
-/// A unit with its header byte, in which no start code occurs.
+/// A NAL unit with its header byte, in which start codes are escaped.
 fn unit(header: u8, bits: Bits) -> Vec<u8> {
     let mut unit = vec![header];
     let mut zeros = 0;
@@ -84,7 +85,7 @@ fn unit(header: u8, bits: Bits) -> Vec<u8> {
     unit
 }
 
-/// Turns pictures into units.
+/// Encodes pictures as NAL units.
 #[derive(Default)]
 pub(super) struct Encoder {
     last: Picture,
@@ -93,14 +94,14 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// A picture that needs no other.
+    /// Encodes a key frame.
     pub(super) fn key(&mut self, picture: &Picture) -> Vec<u8> {
         let mut bits = Bits::default();
         bits.unsigned(0);
         bits.unsigned(7);
         bits.unsigned(0);
         bits.put(0, 4);
-        bits.unsigned(self.keys % 2); // two in a row have to differ
+        bits.unsigned(self.keys % 2); // two key frames in a row must differ
         bits.put(0, 2);
         bits.signed(0);
         bits.unsigned(1);
@@ -113,7 +114,7 @@ impl Encoder {
         unit(0x65, bits)
     }
 
-    /// A picture after the one before.
+    /// Encodes the picture that follows the previous one.
     pub(super) fn next(&mut self, picture: &Picture) -> Vec<u8> {
         self.frame = (self.frame + 1) % FRAME_NUMBERS;
         let mut bits = Bits::default();
@@ -142,10 +143,10 @@ impl Encoder {
     }
 }
 
-/// One macroblock. `base` is where intra types begin in this kind of slice.
+/// Encodes one macroblock. `base` is the number of the first intra type in this kind of slice.
 fn macroblock(bits: &mut Bits, base: u32, picture: &Picture, index: usize) {
     let colour = |index: usize| picture.get(index).copied().unwrap_or(GREY);
-    // Prediction modes of luma and of the colours, which are numbered differently.
+    // The prediction modes of luma and chroma, which are numbered differently.
     let (from, luma_mode, chroma_mode) = if !index.is_multiple_of(COLUMNS) {
         (colour(index - 1), 1, 1)
     } else if index > 0 {
@@ -159,7 +160,8 @@ fn macroblock(bits: &mut Bits, base: u32, picture: &Picture, index: usize) {
     bits.unsigned(base + 1 + luma_mode + if coloured { 4 } else { 0 });
     bits.unsigned(chroma_mode);
     bits.signed(0);
-    // "No coefficient", "one small coefficient", "one coefficient" of luma and of a colour.
+    // The codes for "no coefficient", "one coefficient of magnitude one" and "one larger
+    // coefficient", for luma and chroma.
     coefficient(bits, luma, [(0b1, 1), (0b01, 2), (0b00_0101, 6)]);
     if coloured {
         coefficient(bits, blue, [(0b01, 2), (0b1, 1), (0b00_0111, 6)]);
@@ -188,7 +190,7 @@ fn coefficient(bits: &mut Bits, level: i32, [none, small, large]: [(u32, u32); 3
             bits.put(suffix, length);
         }
     }
-    bits.bit(true); // it is the first one
+    bits.bit(true); // no zero coefficients before it
 }
 
 #[cfg(test)]
@@ -196,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_start_code_occurs_in_a_unit() {
+    fn start_codes_in_a_unit_are_escaped() {
         let mut bits = Bits::default();
         for byte in [0, 0, 0, 0, 0, 1, 0, 0, 4] {
             bits.put(byte, 8);
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_costs_nothing() {
+    fn unchanged_macroblocks_are_skipped() {
         let mut encoder = Encoder::default();
         let mut picture = vec![GREY; COLUMNS * ROWS];
         let key = encoder.key(&picture).len();

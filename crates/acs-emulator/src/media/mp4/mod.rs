@@ -1,4 +1,4 @@
-//! MP4 files: a test card with a clock, and the mixed sound as AAC.
+//! MP4 files: a test card with a clock, and the mixed audio as AAC.
 
 mod bits;
 mod boxes;
@@ -10,20 +10,20 @@ use syom::{AacError, EncodeOptions, Encoder};
 use super::{EncodeError, Format, MP4_AUDIO_BIT_RATE, PICTURE_RATE};
 use boxes::{Codec, PICTURE, TIMESCALE, Table, TrackBox, boxed, count, file_type, movie};
 
-/// Samples of sound in one unit of AAC, and as many before the first one that is heard.
+/// The number of audio samples in one AAC access unit. The encoder delay has the same length.
 const UNIT: usize = 1024;
-/// Seconds between pictures that need no other.
+/// The seconds between key frames.
 const KEY_INTERVAL: u64 = 10;
-/// Size of the header of the box that has the samples, with a long length.
+/// The size of the header of the media data box with a 64-bit length.
 const DATA_HEADER: u64 = 16;
 
-/// Coded samples of one track.
+/// The encoded samples of one track.
 #[derive(Default)]
 struct Coded {
     samples: Vec<Vec<u8>>,
 }
 
-/// The file. `first_second` is what the clock in the picture shows at the beginning.
+/// Encodes the file. `first_second` is the initial value of the clock in the picture.
 pub(super) fn file(sound: &[i16], first_second: u64) -> Result<Vec<u8>, EncodeError> {
     let length = sound.len() as u64;
     let (audio, config) = audio(sound).map_err(|error| EncodeError::new(Format::Mp4, &error))?;
@@ -72,8 +72,8 @@ pub(super) fn file(sound: &[i16], first_second: u64) -> Result<Vec<u8>, EncodeEr
         ];
         movie(length, &tracks)
     };
-    // Players can begin before they have everything if the tables come first. Their size does not
-    // depend on what is in them.
+    // With the tables in front, players can start before they have received the whole file. The
+    // size of the tables does not depend on the offsets in them.
     let mut file = file_type();
     let offset = (file.len() + movie(&tables).len()) as u64 + DATA_HEADER;
     for (_, place) in tables.iter_mut().flat_map(|table| &mut table.chunks) {
@@ -97,7 +97,7 @@ fn sizes(coded: &Coded) -> Vec<u32> {
         .collect()
 }
 
-/// Puts the samples of both tracks behind each other, a second at a time.
+/// Interleaves the samples of both tracks, one second at a time.
 fn interleave(coded: [&Coded; 2], tables: &mut [Table; 2]) -> Vec<u8> {
     let total: usize = coded
         .iter()
@@ -143,7 +143,7 @@ fn audio(sound: &[i16]) -> Result<(Coded, Vec<u8>), AacError> {
     Ok((coded, encoder.asc().to_vec()))
 }
 
-/// Pictures for so many ticks, and the numbers of those that need no other.
+/// Encodes pictures for `ticks`, and returns the numbers of the key frames.
 fn video(ticks: usize, first_second: u64) -> (Coded, Vec<u32>) {
     let mut encoder = h264::Encoder::default();
     let mut coded = Coded::default();
