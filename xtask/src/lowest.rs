@@ -33,7 +33,9 @@ pub fn build_packages(metadata: &Metadata) -> Result<()> {
     {
         let package = format!("{name}@{locked}");
         cargo_in(&copy, &["update", &package, "--precise", &lowest]).with_context(|| {
-            format!("Cargo.toml allows {name} {lowest}, which cannot be used; raise the requirement")
+            format!(
+                "Cargo.toml allows {name} {lowest}, which cannot be used; raise the requirement"
+            )
         })?;
     }
     let mut command = Command::new(crate::metadata::program());

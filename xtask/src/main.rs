@@ -293,7 +293,9 @@ fn finish(path: &Path, content: &str, check: bool, command: &str) -> Result<()> 
         return Ok(());
     }
     // Written beside the file and renamed, so that the file is never incomplete.
-    let parent = path.parent().ok_or_else(|| anyhow!("{shown} is not a file"))?;
+    let parent = path
+        .parent()
+        .ok_or_else(|| anyhow!("{shown} is not a file"))?;
     let mut file = tempfile::Builder::new();
     // By default, only the owner can read a temporary file.
     #[cfg(unix)]

@@ -132,7 +132,9 @@ fn contents(files: &BTreeSet<PathBuf>, bytes: u64) -> Vec<String> {
         }
     }
     if bytes > MAX_BYTES {
-        problems.push(format!("the package has {bytes} bytes, more than {MAX_BYTES}"));
+        problems.push(format!(
+            "the package has {bytes} bytes, more than {MAX_BYTES}"
+        ));
     }
     problems
 }

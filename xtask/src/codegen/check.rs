@@ -14,28 +14,28 @@ pub fn check_operations(document: &Value) -> Result<()> {
     let mut functions: BTreeMap<String, &str> = BTreeMap::new();
     for (path, item) in entries(document.get("paths")) {
         for (method, operation) in operations(item) {
-            let place = |member: &str| pointer(&["paths", path, method, member]);
+            let location = |member: &str| pointer(&["paths", path, method, member]);
             let id = operation
                 .get("operationId")
                 .and_then(Value::as_str)
-                .ok_or_else(|| anyhow!("{}: missing", place("operationId")))?;
+                .ok_or_else(|| anyhow!("{}: missing", location("operationId")))?;
             let function = names::function(id);
             if let Some(first) = functions.insert(function.clone(), id) {
                 bail!(
                     "{}: `{first}` is also called `{function}` in Rust",
-                    place("operationId")
+                    location("operationId")
                 );
             }
             let media_types = operation.pointer("/requestBody/content");
             if entries(media_types).count() > 1 {
-                bail!("{}: more than one media type", place("requestBody"));
+                bail!("{}: more than one media type", location("requestBody"));
             }
             let mut arguments = BTreeMap::from([("body".to_owned(), "the body")]);
             for owner in [item, operation] {
                 let list = owner.get("parameters").and_then(Value::as_array);
                 for parameter in list.into_iter().flatten() {
                     let parameter = resolved(document, parameter);
-                    check_parameter(parameter, &mut arguments, &place("parameters"))?;
+                    check_parameter(parameter, &mut arguments, &location("parameters"))?;
                 }
             }
         }
@@ -46,22 +46,22 @@ pub fn check_operations(document: &Value) -> Result<()> {
 fn check_parameter<'a>(
     parameter: &'a Value,
     arguments: &mut BTreeMap<String, &'a str>,
-    place: &str,
+    location: &str,
 ) -> Result<()> {
     let name = parameter
         .get("name")
         .and_then(Value::as_str)
-        .ok_or_else(|| anyhow!("{place}: a parameter without a name"))?;
+        .ok_or_else(|| anyhow!("{location}: a parameter without a name"))?;
     let argument = names::field(name);
     if let Some(first) = arguments.insert(argument.clone(), name)
         && first != name
     {
-        bail!("{place}: {first} and `{name}` are both called `{argument}` in Rust");
+        bail!("{location}: {first} and `{name}` are both called `{argument}` in Rust");
     }
     let is_array = parameter.pointer("/schema/type").and_then(Value::as_str) == Some("array");
     let repeats = parameter.get("explode") == Some(&Value::Bool(true));
     if is_array && !repeats {
-        bail!("{place}: the list `{name}` is sent as one joined value, which is not supported");
+        bail!("{location}: the list `{name}` is sent as one joined value, which is not supported");
     }
     Ok(())
 }

@@ -17,8 +17,8 @@ use syn::{
     Stmt, Token, Type, parse_quote,
 };
 
-/// Variables of progenitor that the hand-written client replaces.
-const REPLACED: [&str; 5] = [
+/// Names in progenitor's output that must not remain.
+const FORBIDDEN: [&str; 5] = [
     "baseurl",
     "self . client",
     "OperationInfo",
@@ -117,7 +117,7 @@ fn operation(method: &mut ImplItemFn) -> Result<()> {
         failure(output);
     }
     let written = text(method);
-    match REPLACED.iter().find(|word| written.contains(**word)) {
+    match FORBIDDEN.iter().find(|word| written.contains(**word)) {
         Some(word) => bail!("`{word}` is not supported; progenitor may have changed"),
         None => Ok(()),
     }

@@ -115,11 +115,11 @@ fn lift_api_version(document: &mut Value) -> Result<()> {
 fn keep_success_responses(document: &mut Value) -> Result<()> {
     for (path, item) in entries_mut(document.get_mut("paths")) {
         for (method, operation) in operations_mut(item) {
-            let place = pointer(&["paths", path, method, "responses"]);
+            let location = pointer(&["paths", path, method, "responses"]);
             let responses = operation
                 .get_mut("responses")
                 .and_then(Value::as_object_mut)
-                .ok_or_else(|| anyhow!("{place}: missing"))?;
+                .ok_or_else(|| anyhow!("{location}: missing"))?;
             responses.retain(|status, _| status.starts_with('2'));
             let bodies: BTreeSet<String> = responses
                 .values()
@@ -129,9 +129,11 @@ fn keep_success_responses(document: &mut Value) -> Result<()> {
                 })
                 .collect();
             match bodies.len() {
-                0 => bail!("{place}: no successful response"),
+                0 => bail!("{location}: no successful response"),
                 1 => {}
-                _ => bail!("{place}: successful responses with different bodies are not supported"),
+                _ => bail!(
+                    "{location}: successful responses with different bodies are not supported"
+                ),
             }
         }
     }
@@ -222,18 +224,18 @@ fn find_enums(schemas: &Map<String, Value>) -> Result<Vec<OpenEnum>> {
         }
         let mut values: Vec<EnumValue> = Vec::new();
         for (index, wire) in list.iter().enumerate() {
-            let place = || {
+            let location = || {
                 let index = index.to_string();
                 pointer(&["components", "schemas", name, "enum", &index])
             };
             let wire = wire
                 .as_str()
-                .ok_or_else(|| anyhow!("{}: {wire} is not a string", place()))?;
+                .ok_or_else(|| anyhow!("{}: {wire} is not a string", location()))?;
             let name = names::variant(wire);
             if let Some(first) = values.iter().find(|value| value.name == name) {
                 bail!(
                     "{}: {wire:?} and {:?} are both called `{name}` in Rust",
-                    place(),
+                    location(),
                     first.wire
                 );
             }

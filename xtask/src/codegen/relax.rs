@@ -63,7 +63,7 @@ fn relax_schema(schema: &mut Value, is_component: bool) {
     for limit in LIMITS {
         members.shift_remove(*limit);
     }
-    // The service sets read-only members and defaults, so the caller can omit them.
+    // The client does not send the defaults of the service.
     members.shift_remove("default");
     let is_string = string(members, "type") == Some("string");
     // An enum without a name becomes a string; `lower` handles named enums.

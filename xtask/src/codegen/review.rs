@@ -85,7 +85,10 @@ fn review(folder: &str, shown: &BTreeMap<String, String>) {
         }
     }
     for stale in stale(&folder, shown) {
-        problems.push(format!("{} has no operation or schema any more; remove it", stale.display()));
+        problems.push(format!(
+            "{} has no operation or schema any more; remove it",
+            stale.display()
+        ));
     }
     assert!(
         problems.is_empty(),

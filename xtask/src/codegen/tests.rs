@@ -87,7 +87,8 @@ fn names_that_clash_in_rust_are_rejected() {
     });
     assert_eq!(
         error,
-        "#/components/schemas/Locker/properties/locker_id: `lockerId` is also called `locker_id` in Rust"
+        "#/components/schemas/Locker/properties/locker_id: `lockerId` is also called \
+         `locker_id` in Rust"
     );
     let error = error_after(|document| {
         document["components"]["schemas"]["locker"] = json!({"type": "object"});
@@ -101,8 +102,8 @@ fn names_that_clash_in_rust_are_rejected() {
     });
     assert_eq!(
         error,
-        "#/paths/~1lockers~1{lockerId}/get/operationId: `lockersGet` is also called `lockers_get` in \
-         Rust too"
+        "#/paths/~1lockers~1{lockerId}/get/operationId: `lockersGet` is also called \
+         `lockers_get` in Rust"
     );
     let error = error_after(|document| {
         let values = &mut document["components"]["schemas"]["LockerState"]["enum"];

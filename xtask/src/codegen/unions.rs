@@ -76,16 +76,16 @@ pub fn take_unions(schemas: &mut Map<String, Value>) -> Result<Vec<Union>> {
 fn check_variants(union: &Union, unions: &[Union], schemas: &Map<String, Value>) -> Result<()> {
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for variant in &union.variants {
-        let place = schema_pointer(&variant.schema);
+        let location = schema_pointer(&variant.schema);
         if let Some(first) = seen.insert(&variant.name, &variant.wire) {
             bail!(
-                "{place}: the tags {first:?} and {:?} are the same variant in Rust",
+                "{location}: the tags {first:?} and {:?} are the same variant in Rust",
                 variant.wire
             );
         }
         if unions.iter().any(|other| other.name == variant.schema) {
             bail!(
-                "{place}: a subtype of {} with subtypes of its own is not supported",
+                "{location}: a subtype of {} with subtypes of its own is not supported",
                 union.name
             );
         }
