@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: the targets in `crates/acs-recording/fuzz`, with libFuzzer.
 //!
-//! `cargo fuzz` needs a nightly compiler for its sanitizers. Our code is safe Rust, for which
-//! coverage is enough, and that is there on stable.
+//! `cargo fuzz` needs a nightly compiler for its sanitizers. The crates contain only safe Rust, so
+//! coverage suffices, and stable compilers support it.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -14,20 +14,20 @@ use clap::Args;
 
 const FOLDER: &str = "crates/acs-recording/fuzz";
 
-/// What makes the compiler count where a run comes along, and what it compares.
+/// Compiler flags that instrument the code for coverage and comparisons.
 const FLAGS: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares";
 
-/// Lines that are shown of a finding.
-const SHOWN: usize = 60;
+/// Maximum number of output lines to show for a crash.
+const MAX_SHOWN_LINES: usize = 60;
 
 struct Target {
     name: &'static str,
-    /// A folder with input to begin with, as seen from [`FOLDER`].
+    /// The folder of the seed corpus, relative to [`FOLDER`].
     seeds: Option<&'static str>,
-    /// Of an input, in bytes.
-    longest: u32,
+    /// Maximum length of an input in bytes.
+    max_length: u32,
 }
 
 const TARGETS: &[Target] = &[
@@ -39,37 +39,37 @@ const TARGETS: &[Target] = &[
     target("token", None, 1024),
 ];
 
-const fn target(name: &'static str, seeds: Option<&'static str>, longest: u32) -> Target {
+const fn target(name: &'static str, seeds: Option<&'static str>, max_length: u32) -> Target {
     Target {
         name,
         seeds,
-        longest,
+        max_length,
     }
 }
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The target; all of them, one after the other, without
+    /// The target; by default, all targets run in turn
     target: Option<String>,
-    /// How long each runs
+    /// Seconds to run each target
     #[arg(long, value_name = "N", default_value_t = 60)]
     seconds: u32,
-    /// Runs this input once
+    /// Runs the target once with this input
     #[arg(long, value_name = "FILE", requires = "target")]
     input: Option<PathBuf>,
 }
 
 pub fn run(options: &Options) -> Result<()> {
-    let wanted = |target: &&Target| {
+    let is_selected = |target: &&Target| {
         options
             .target
             .as_ref()
             .is_none_or(|name| name == target.name)
     };
-    let targets: Vec<_> = TARGETS.iter().filter(wanted).collect();
+    let targets: Vec<_> = TARGETS.iter().filter(is_selected).collect();
     if targets.is_empty() {
         let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
-        bail!("there is no such target; there are {}", names.join(", "));
+        bail!("unknown target; the targets are {}", names.join(", "));
     }
     let programs = build()?;
     for target in targets {
@@ -78,13 +78,13 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Builds all targets; tells where they are.
+/// Builds all targets, and returns the folder of their executables.
 fn build() -> Result<PathBuf> {
     let root = crate::root();
     let host = host()?;
     let folder = root.join("target/fuzz");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    // With a target, build scripts and macros are built without the flags.
+    // With `--target`, the flags do not apply to build scripts and macros.
     let status = Command::new(cargo)
         .args([
             "build",
@@ -102,7 +102,7 @@ fn build() -> Result<PathBuf> {
         .status()
         .context("cannot run cargo")?;
     if !status.success() {
-        bail!("the targets cannot be built; see above");
+        bail!("the targets cannot be built; see the output above");
     }
     Ok(folder.join(host).join("release"))
 }
@@ -113,7 +113,7 @@ fn host() -> Result<String> {
     let output = output.context("cannot run rustc")?.stdout;
     let text = String::from_utf8(output)?;
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc does not tell its host")?.to_owned())
+    Ok(host.context("`rustc -vV` prints no host")?.to_owned())
 }
 
 fn fuzz(target: &Target, programs: &Path, options: &Options) -> Result<()> {
@@ -121,10 +121,10 @@ fn fuzz(target: &Target, programs: &Path, options: &Options) -> Result<()> {
     let mut program = Command::new(programs.join(target.name));
     if let Some(input) = &options.input {
         program.arg(input);
-        return end(program);
+        return run_target(program);
     }
     writeln!(std::io::stdout(), "{}: {} s", target.name, options.seconds)?;
-    // What it finds goes to the first folder.
+    // libFuzzer writes new inputs to the first folder.
     let corpus = folder.join("corpus").join(target.name);
     let artifacts = folder.join("artifacts").join(target.name);
     for folder in [&corpus, &artifacts] {
@@ -134,42 +134,42 @@ fn fuzz(target: &Target, programs: &Path, options: &Options) -> Result<()> {
     program.args(target.seeds.map(|seeds| folder.join(seeds)));
     program
         .arg(format!("-max_total_time={}", options.seconds))
-        .arg(format!("-max_len={}", target.longest))
+        .arg(format!("-max_len={}", target.max_length))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .args(["-timeout=25", "-rss_limit_mb=2048", "-print_final_stats=1"]);
     if target.seeds.is_none() {
-        // A long conversation has to be tried before all short ones have been.
+        // Tries long inputs from the beginning, not only after all short ones.
         program.arg("-len_control=0");
     }
     let dictionary = folder.join(format!("dictionaries/{}.dict", target.name));
     if dictionary.exists() {
         program.arg(format!("-dict={}", dictionary.display()));
     }
-    end(program)
+    run_target(program)
 }
 
-/// Runs a target, and shows of what it says the figures, or everything about a finding.
-fn end(mut program: Command) -> Result<()> {
+/// Runs a target. Prints its statistics, or fails with the end of its output.
+fn run_target(mut program: Command) -> Result<()> {
     let mut child = program
-        // Whoever wants one can ask for it with the input of the finding.
+        // Run the input again to get a backtrace.
         .env("RUST_BACKTRACE", "0")
         .stderr(Stdio::piped())
         .spawn()
-        .context("cannot run it")?;
+        .context("cannot run the target")?;
     let mut last = VecDeque::new();
     for line in BufReader::new(child.stderr.take().context("no output")?).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).into_owned();
         if line.starts_with("stat::") {
             writeln!(std::io::stdout(), "  {line}")?;
         }
-        if last.len() == SHOWN {
+        if last.len() == MAX_SHOWN_LINES {
             last.pop_front();
         }
         last.push_back(line);
     }
     if !child.wait()?.success() {
         let last: Vec<_> = last.into();
-        bail!("there is a finding:\n{}", last.join("\n"));
+        bail!("the target crashed:\n{}", last.join("\n"));
     }
     Ok(())
 }

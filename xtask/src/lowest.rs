@@ -1,8 +1,7 @@
-//! Builds what is published with the lowest versions of its dependencies that it allows.
+//! Builds the published packages with the lowest allowed versions of their dependencies.
 //!
-//! Cargo resolves to the lowest versions on nightly only. Asking for each of them by name works on
-//! stable, and leaves everything else as `Cargo.lock` has it, so that the outcome is the same every
-//! time.
+//! Only nightly versions of cargo resolve to the lowest versions. Selecting each version by name
+//! works on stable, and keeps all other versions in `Cargo.lock`, so the result is reproducible.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::metadata::{Metadata, Package, cargo_in};
 
-/// A dependency whose locked version is above the lowest that a requirement allows.
+/// A dependency whose locked version is above the lowest allowed version.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Lower {
     name: String,
@@ -21,7 +20,7 @@ struct Lower {
     lowest: String,
 }
 
-/// Packages every crate, and builds each package by itself.
+/// Packages every crate, and builds each package separately.
 pub fn build_packages(metadata: &Metadata) -> Result<()> {
     let root = crate::root();
     let copy = root.join("target/lowest");
@@ -34,7 +33,9 @@ pub fn build_packages(metadata: &Metadata) -> Result<()> {
     {
         let package = format!("{name}@{locked}");
         cargo_in(&copy, &["update", &package, "--precise", &lowest]).with_context(|| {
-            format!("Cargo.toml allows {name} {lowest}, with which nothing can be built; raise it")
+            format!(
+                "Cargo.toml allows {name} {lowest}, which cannot be used; raise the requirement"
+            )
         })?;
     }
     let mut command = Command::new(crate::metadata::program());
@@ -42,19 +43,19 @@ pub fn build_packages(metadata: &Metadata) -> Result<()> {
         .args(["package", "--workspace", "--all-features", "--locked"])
         .arg("--quiet")
         .current_dir(&copy)
-        // What others are built with is built only once.
+        // Shares compiled dependencies with other builds.
         .env("CARGO_TARGET_DIR", root.join("target"))
         .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
     for member in metadata.members().filter(|member| !member.is_published()) {
         command.args(["--exclude", &member.name]);
     }
     if !command.status().context("cannot run cargo")?.success() {
-        bail!("a package cannot be built by itself, with the lowest versions that it allows");
+        bail!("a package cannot be built with the lowest allowed versions of its dependencies");
     }
     Ok(())
 }
 
-/// What is committed or could be, so that nothing comes along from builds.
+/// Copies the files that are committed or could be, without build output.
 fn copy_sources(root: &Path, copy: &Path) -> Result<()> {
     if copy.exists() {
         fs::remove_dir_all(copy)?;
@@ -74,18 +75,18 @@ fn copy_sources(root: &Path, copy: &Path) -> Result<()> {
     let names = String::from_utf8(output.stdout)?;
     for name in names.split_terminator('\0') {
         let (from, to) = (root.join(name), copy.join(name));
-        // Deleted, and not committed yet.
+        // Deleted, but the deletion is not committed.
         if !from.exists() {
             continue;
         }
         fs::create_dir_all(to.parent().unwrap_or(copy))?;
-        // Follows links, of which an archive has none either.
+        // Follows links, like `cargo package`.
         fs::copy(&from, &to).with_context(|| format!("cannot copy {name}"))?;
     }
     Ok(())
 }
 
-/// The dependencies of published packages to take down.
+/// The dependencies of published packages that must be downgraded.
 fn lower(metadata: &Metadata) -> Result<BTreeSet<Lower>> {
     let mut found = BTreeSet::new();
     for member in metadata.members().filter(|member| member.is_published()) {
@@ -97,7 +98,7 @@ fn lower(metadata: &Metadata) -> Result<BTreeSet<Lower>> {
             let lowest = dependency.req.trim_start_matches(['^', '=']);
             if lowest.split('.').count() != 3 || lowest.contains([',', '*', ' ', '<', '>', '~']) {
                 bail!(
-                    "{name} = \"{}\" in Cargo.toml does not tell the lowest version; write all \
+                    "{name} = \"{}\" in Cargo.toml does not state the lowest version; write all \
                      three numbers",
                     dependency.req
                 );
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_down_the_version_that_the_requirement_is_about() {
+    fn only_the_locked_version_that_meets_the_requirement_is_downgraded() {
         let found = lower(&metadata("^0.23.1", None)).unwrap();
         let expected = Lower {
             name: "base64".into(),
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_requirement_has_to_tell_its_lowest_version() {
+    fn a_requirement_must_state_its_lowest_version() {
         for requirement in ["^0.23", "^1", "*", ">=0.23.1, <0.24.0"] {
             let error = lower(&metadata(requirement, None)).unwrap_err().to_string();
             assert!(error.contains("base64"), "{error}");

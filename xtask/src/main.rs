@@ -10,7 +10,7 @@ mod public_api;
 #[cfg(feature = "schemas")]
 mod schemas;
 mod spec;
-mod suite;
+mod test;
 
 use std::fs;
 use std::io::Write as _;
@@ -40,12 +40,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Works on the API description under spec/
+    /// Imports or compares descriptions of the API
     #[command(subcommand)]
     Spec(SpecCommand),
     /// Generates the low-level client from spec/
     Codegen {
-        /// Writes nothing; fails with a diff when the generated file is not what spec/ gives
+        /// Writes nothing; fails with a diff if the generated file is out of date
         #[arg(long)]
         check: bool,
         /// The OpenAPI document to generate from
@@ -57,33 +57,34 @@ enum Command {
     },
     /// Writes JSON Schemas of events and metadata under spec/events
     Schemas {
-        /// Writes nothing; fails with a diff when a schema is not what the types give
+        /// Writes nothing; fails with a diff if a schema is out of date
         #[arg(long)]
         check: bool,
     },
-    /// Lists the public interface of each library in its public-api.txt
+    /// Writes the public API of each library to its public-api.txt
     PublicApi {
-        /// Writes nothing; fails with a diff when a listing is not what the library offers
+        /// Writes nothing; fails with a diff if a listing is out of date
         #[arg(long)]
         check: bool,
     },
-    /// Looks for input that parsers and downloads do not stand, guided by coverage
+    /// Fuzzes parsers and downloads, guided by coverage
     #[command(after_help = "Examples:\n  \
         cargo xtask fuzz                             # every target for a minute\n  \
         cargo xtask fuzz download --seconds 1800\n  \
-        cargo xtask fuzz events --input FILE         # what a finding does")]
+        cargo xtask fuzz events --input FILE         # reproduces a crash")]
     Fuzz(fuzz::Options),
     /// Fails if a dependency needs a newer compiler than `rust-version` in Cargo.toml
     Msrv,
-    /// Fails if a package is not what crates.io and its readers need
+    /// Fails if a package is not ready for crates.io
     Packages {
-        /// Also builds each package by itself, with the lowest versions of dependencies that it allows
+        /// Also builds each package separately, with the lowest allowed versions of its
+        /// dependencies
         #[arg(long)]
         build: bool,
     },
     /// Runs all tests: unit, integration, examples and documentation
     Test {
-        /// Arguments for `cargo test`, after `--`
+        /// Arguments for `cargo test`
         #[arg(last = true)]
         args: Vec<String>,
     },
@@ -94,25 +95,23 @@ enum SpecCommand {
     /// Imports a published Swagger 2.0 description, or applies a changed overlay
     #[command(after_help = "Examples:\n  \
         cargo xtask spec import ../specs/2026-03-12/communicationservicescallautomation.json\n  \
-        cargo xtask spec import spec/call-automation.json   # after a change of the overlay")]
+        cargo xtask spec import spec/call-automation.json   # after a change to the overlay")]
     Import {
-        /// The description: Swagger 2.0, or an OpenAPI document that this command wrote
+        /// The description: Swagger 2.0, or an OpenAPI document written by this command
         path: PathBuf,
         /// The file to write
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
-        /// The overlay with our text; `none` for a document without text
+        /// The overlay with the text; `none` for a document without text
         #[arg(long, value_name = "FILE|none")]
         overlay: Option<PathBuf>,
-        /// Writes nothing; fails with a diff when the document is not what the import gives
+        /// Writes nothing; fails with a diff if the document is out of date
         #[arg(long)]
         check: bool,
     },
-    /// Says what a new version changes, and for whom that breaks something
+    /// Reports what a new version changes, and for whom the changes are breaking
     #[command(
-        after_help = "Exit code: 0 when nothing is breaking, 1 when something is (the last \
-        line then begins with the number of breaking changes) or when a file cannot be read (the \
-        output then begins with \"error:\")."
+        after_help = "Exit code: 1 if a change is breaking (the last line then begins with the number of breaking changes) or if a file cannot be read (the output then begins with \"error:\"), otherwise 0."
     )]
     Diff {
         /// The older description: Swagger 2.0 or OpenAPI of this workspace
@@ -148,7 +147,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "a command line speaks on stderr")]
+#[allow(clippy::print_stderr, reason = "command-line errors go to stderr")]
 fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }
@@ -198,7 +197,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
                 lowest::build_packages(&metadata)?;
             }
         }
-        Command::Test { args } => suite::run(&args)?,
+        Command::Test { args } => test::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -208,7 +207,7 @@ fn codegen(check: bool, from: Option<PathBuf>, out: Option<PathBuf>) -> Result<(
     if from.is_none() {
         let overlay = root().join(OVERLAY);
         if check {
-            // In a lone clone this is what ties the document to the overlay.
+            // Verifies that the document contains the text of the overlay.
             let document = spec::import(&inputs[0], Some(&overlay))?;
             finish(
                 &inputs[0],
@@ -230,7 +229,7 @@ fn codegen(check: bool, from: Option<PathBuf>, out: Option<PathBuf>) -> Result<(
     finish(&out, &source, check, "cargo xtask codegen")
 }
 
-/// Runs this command again with the types that it needs.
+/// Runs this command again with the feature that provides the types.
 #[cfg(not(feature = "schemas"))]
 fn write_schemas(check: bool) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -242,7 +241,7 @@ fn write_schemas(check: bool) -> Result<()> {
         .status()
         .context("cannot run cargo")?;
     if !status.success() {
-        bail!("schemas cannot be made; see above");
+        bail!("the schemas cannot be generated; see the output above");
     }
     Ok(())
 }
@@ -257,7 +256,7 @@ fn write_schemas(check: bool) -> Result<()> {
     Ok(())
 }
 
-/// The name of a file and the SHA-256 of its content.
+/// Returns the name of a file and the SHA-256 of its content.
 fn input(path: &Path) -> Result<(String, String)> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let hash = Sha256::digest(&bytes)
@@ -267,7 +266,7 @@ fn input(path: &Path) -> Result<(String, String)> {
     Ok((name.display().to_string(), hash))
 }
 
-/// Writes a file as a whole, or in check mode says how it differs.
+/// Writes a file atomically. In check mode, fails with a diff if the file differs instead.
 fn finish(path: &Path, content: &str, check: bool, command: &str) -> Result<()> {
     let shown = path.strip_prefix(root()).unwrap_or(path).display();
     let current = fs::read_to_string(path);
@@ -281,7 +280,7 @@ fn finish(path: &Path, content: &str, check: bool, command: &str) -> Result<()> 
         let lines: Vec<_> = diff.lines().collect();
         let more = lines.len().saturating_sub(80);
         bail!(
-            "{shown} is stale or was edited by hand:\n--- {shown}\n+++ as generated\n{}{}\nrun `{command}`",
+            "{shown} is out of date or was edited by hand:\n--- {shown}\n+++ as generated\n{}{}\nrun `{command}`",
             lines[..lines.len() - more].join("\n"),
             if more > 0 {
                 format!("\n… {more} more lines")
@@ -293,15 +292,17 @@ fn finish(path: &Path, content: &str, check: bool, command: &str) -> Result<()> 
     if current.is_ok_and(|current| current == content) {
         return Ok(());
     }
-    // Beside its final place and then renamed, so that nothing is ever half written.
-    let parent = path.parent().ok_or_else(|| anyhow!("{shown} is no file"))?;
+    // Written beside the file and renamed, so that the file is never incomplete.
+    let parent = path
+        .parent()
+        .ok_or_else(|| anyhow!("{shown} is not a file"))?;
     let mut file = tempfile::Builder::new();
-    // A temporary file is its owner's alone; a file of the repository is everybody's.
+    // By default, only the owner can read a temporary file.
     #[cfg(unix)]
     file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = file
         .tempfile_in(parent)
-        .with_context(|| format!("cannot write into {}", parent.display()))?;
+        .with_context(|| format!("cannot write to {}", parent.display()))?;
     file.write_all(content.as_bytes())?;
     file.persist(path)
         .with_context(|| format!("cannot write {shown}"))?;

@@ -1,4 +1,4 @@
-//! What `cargo metadata` says about the workspace and everything that it is built from.
+//! The output of `cargo metadata`: the workspace and its dependencies.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -30,7 +30,7 @@ pub struct Package {
     pub readme: Option<String>,
     pub keywords: Vec<String>,
     pub categories: Vec<String>,
-    /// The registries it may go to; any without, none if empty.
+    /// The registries to which it may be published: any if absent, none if empty.
     pub publish: Option<Vec<String>>,
     pub targets: Vec<Target>,
     pub metadata: Value,
@@ -47,9 +47,9 @@ pub struct Target {
 pub struct Dependency {
     pub name: String,
     pub req: String,
-    /// The registry; nothing for a member of the workspace.
+    /// The registry; `None` for a member of the workspace.
     pub source: Option<String>,
-    /// `dev`, `build`, or nothing.
+    /// `dev`, `build`, or `None`.
     pub kind: Option<String>,
 }
 
@@ -65,7 +65,7 @@ pub struct Node {
 }
 
 impl Metadata {
-    /// The state of `Cargo.lock`, with all features and for all platforms.
+    /// Reads the metadata of the locked dependencies, with all features and for all platforms.
     pub fn read() -> Result<Self> {
         let text = cargo(&[
             "metadata",
@@ -74,7 +74,7 @@ impl Metadata {
             "--format-version",
             "1",
         ])?;
-        serde_json::from_str(&text).context("cargo metadata printed something unexpected")
+        serde_json::from_str(&text).context("cannot parse the output of `cargo metadata`")
     }
 
     pub fn by_id(&self) -> BTreeMap<&str, &Package> {
@@ -103,17 +103,17 @@ impl Package {
     }
 }
 
-/// The cargo that runs this command.
+/// The cargo executable that runs this command.
 pub fn program() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Runs cargo at the root of the workspace and returns what it prints.
+/// Runs cargo at the root of the workspace and returns its output.
 pub fn cargo(arguments: &[&str]) -> Result<String> {
     cargo_in(&crate::root(), arguments)
 }
 
-/// Runs cargo in a folder and returns what it prints.
+/// Runs cargo in a folder and returns its output.
 pub fn cargo_in(folder: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new(program())
         .args(arguments)

@@ -1,6 +1,6 @@
-//! `cargo xtask msrv`: no dependency may need a newer compiler than the workspace states.
+//! `cargo xtask msrv`: no dependency may need a newer compiler than `rust-version`.
 //!
-//! Test dependencies count too, since the promise is that `cargo test` works.
+//! Test dependencies count too, because `cargo test` must work with that compiler.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use crate::metadata::{Metadata, Package};
 /// Major, minor, patch.
 type Version = (u32, u32, u32);
 
-/// Returns what to print: the stated version, and the dependencies that keep it from being lower.
+/// Returns the text to print: the version, and the dependencies that require it.
 pub fn check(metadata: &Metadata) -> Result<String> {
     let stated = stated(metadata)?;
     let limit = parse(&stated)?;
@@ -35,14 +35,14 @@ pub fn check(metadata: &Metadata) -> Result<String> {
     let too_new: Vec<_> = needs.range((limit.0, limit.1, limit.2 + 1)..).collect();
     if !too_new.is_empty() {
         bail!(
-            "rust-version is {stated}, and these need a newer compiler:{}\n\
+            "rust-version is {stated}, but these dependencies need a newer compiler:{}\n\
              lock an older version (`cargo update NAME --precise VERSION`), or raise rust-version \
              in Cargo.toml and say so in CHANGELOG.md",
             list(too_new)
         );
     }
     Ok(format!(
-        "rust-version is {stated}; it cannot be lower because of:{}\n",
+        "rust-version is {stated}; these dependencies require it:{}\n",
         list(needs.last_key_value())
     ))
 }
@@ -57,7 +57,7 @@ fn list<'a>(needs: impl IntoIterator<Item = (&'a Version, &'a BTreeSet<String>)>
     text
 }
 
-/// The one version that all members state.
+/// The version that all members state.
 fn stated(metadata: &Metadata) -> Result<String> {
     let versions: BTreeSet<_> = metadata
         .members()
@@ -73,10 +73,10 @@ fn parse(text: &str) -> Result<Version> {
     let mut numbers = text.split('.').map(str::parse);
     let mut next = || numbers.next().unwrap_or(Ok(0));
     let version = (|| Ok::<_, std::num::ParseIntError>((next()?, next()?, next()?)))();
-    version.with_context(|| format!("rust-version {text:?} is no version"))
+    version.with_context(|| format!("rust-version {text:?} is not a version"))
 }
 
-/// For each package, which one depends on it on the shortest way from a member.
+/// For each package, the package that depends on it on the shortest path from a member.
 fn paths(metadata: &Metadata) -> BTreeMap<&str, &str> {
     let edges: BTreeMap<_, _> = metadata
         .resolve
@@ -99,7 +99,7 @@ fn paths(metadata: &Metadata) -> BTreeMap<&str, &str> {
     paths
 }
 
-/// Names from a member to the package: `acs-emulator → syom`.
+/// The names of the packages from a member to the package: `acs-emulator → syom`.
 fn path(
     package: &Package,
     paths: &BTreeMap<&str, &str>,
@@ -150,17 +150,17 @@ mod tests {
     }
 
     #[test]
-    fn names_what_keeps_the_version_up() {
+    fn the_dependencies_that_require_the_version_are_named() {
         let text = check(&workspace("1.89", "1.89.0")).unwrap();
         assert_eq!(
             text,
-            "rust-version is 1.89; it cannot be lower because of:\
+            "rust-version is 1.89; these dependencies require it:\
              \n  1.89.0  far 1.2.3 (ours → between → far)\n"
         );
     }
 
     #[test]
-    fn rejects_a_dependency_that_needs_a_newer_compiler() {
+    fn a_dependency_that_needs_a_newer_compiler_is_rejected() {
         for needed in ["1.90", "1.89.1", "2"] {
             let error = check(&workspace("1.89", needed)).unwrap_err().to_string();
             assert!(
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_is_no_version() {
+    fn an_invalid_version_is_rejected() {
         let error = check(&workspace("1.89", "nightly")).unwrap_err();
         assert!(format!("{error:#}").contains("far 1.2.3"), "{error:#}");
         assert!(check(&workspace("", "1.60")).is_err());

@@ -1,5 +1,5 @@
-//! `cargo xtask packages`: whether each package is what crates.io and its readers need. That it also
-//! builds by itself is what `cargo package` shows.
+//! `cargo xtask packages`: checks that each package is ready for crates.io. `cargo package` shows
+//! whether it can be built separately.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,31 +11,31 @@ use serde_json::Value;
 
 use crate::metadata::{Metadata, Package, cargo};
 
-/// What a package needs beside its sources.
-const TEXTS: [&str; 3] = ["README.md", "LICENSE-MIT", "LICENSE-APACHE"];
-/// What cargo adds by itself.
-const OF_CARGO: [&str; 4] = [
+/// Files that a package needs beside its sources.
+const REQUIRED_FILES: [&str; 3] = ["README.md", "LICENSE-MIT", "LICENSE-APACHE"];
+/// Files that cargo adds.
+const ADDED_BY_CARGO: [&str; 4] = [
     ".cargo_vcs_info.json",
     "Cargo.lock",
     "Cargo.toml",
     "Cargo.toml.orig",
 ];
-/// More than the largest has, and far below what crates.io takes: a recording or a corpus of inputs
-/// must not slip in.
-const LARGEST: u64 = 2 * 1024 * 1024;
+/// Maximum size of a package in bytes. It is above the size of the largest one and far below the
+/// limit of crates.io, so it detects a recording or a fuzzing corpus.
+const MAX_BYTES: u64 = 2 * 1024 * 1024;
 /// Limits of crates.io.
-const KEYWORDS: usize = 5;
-const KEYWORD_LENGTH: usize = 20;
-const CATEGORIES: usize = 5;
+const MAX_KEYWORDS: usize = 5;
+const MAX_KEYWORD_LENGTH: usize = 20;
+const MAX_CATEGORIES: usize = 5;
 
-/// Returns what to print: one line per package.
+/// Returns the text to print: one line per package.
 pub fn check(metadata: &Metadata) -> Result<String> {
     let mut report = String::new();
     let mut problems = String::new();
     for package in metadata.members().filter(|member| member.is_published()) {
         let folder = Path::new(&package.manifest_path).parent();
-        let folder = folder.context("a manifest has a folder")?;
-        // Whatever is not committed yet counts too.
+        let folder = folder.context("the manifest has no folder")?;
+        // Includes files that are not committed.
         let listed = cargo(&[
             "package",
             "--list",
@@ -71,11 +71,11 @@ pub fn check(metadata: &Metadata) -> Result<String> {
     Ok(report)
 }
 
-/// What is missing or wrong in the manifest.
+/// Members of the manifest that are missing or invalid.
 fn description(package: &Package) -> Vec<String> {
     let mut problems = Vec::new();
-    let mut member = |name: &str, is_there: bool| {
-        if !is_there {
+    let mut member = |name: &str, exists: bool| {
+        if !exists {
             problems.push(format!("Cargo.toml has no `{name}`"));
         }
     };
@@ -94,50 +94,52 @@ fn description(package: &Package) -> Vec<String> {
             all == Some(&Value::Bool(true)),
         );
     }
-    if package.keywords.len() > KEYWORDS || package.categories.len() > CATEGORIES {
+    if package.keywords.len() > MAX_KEYWORDS || package.categories.len() > MAX_CATEGORIES {
         problems.push(format!(
-            "crates.io takes {KEYWORDS} keywords and {CATEGORIES} categories"
+            "crates.io allows {MAX_KEYWORDS} keywords and {MAX_CATEGORIES} categories"
         ));
     }
     for keyword in &package.keywords {
-        if keyword.len() > KEYWORD_LENGTH {
+        if keyword.len() > MAX_KEYWORD_LENGTH {
             problems.push(format!(
-                "the keyword `{keyword}` has more than {KEYWORD_LENGTH} characters"
+                "the keyword `{keyword}` has more than {MAX_KEYWORD_LENGTH} characters"
             ));
         }
     }
     problems
 }
 
-/// What is missing among the files, and what should not be there.
+/// Files that are missing, and files that should not be in the package.
 fn contents(files: &BTreeSet<PathBuf>, bytes: u64) -> Vec<String> {
     let mut problems = Vec::new();
-    for text in TEXTS {
+    for text in REQUIRED_FILES {
         if !files.contains(Path::new(text)) {
             problems.push(format!("{text} is missing"));
         }
     }
     for file in files {
         let known = file.starts_with("src")
-            || TEXTS
+            || REQUIRED_FILES
                 .iter()
-                .chain(&OF_CARGO)
+                .chain(&ADDED_BY_CARGO)
                 .any(|name| file == Path::new(name));
         if !known
             || file
                 .extension()
                 .is_some_and(|extension| extension == "snap")
         {
-            problems.push(format!("{} is nothing that users need", file.display()));
+            problems.push(format!("{} does not belong in the package", file.display()));
         }
     }
-    if bytes > LARGEST {
-        problems.push(format!("{bytes} bytes are too many"));
+    if bytes > MAX_BYTES {
+        problems.push(format!(
+            "the package has {bytes} bytes, more than {MAX_BYTES}"
+        ));
     }
     problems
 }
 
-/// Sources that include a file which is not in the package.
+/// Sources that include a file outside the package.
 fn includes(folder: &Path, files: &BTreeSet<PathBuf>) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     for file in files {
@@ -159,7 +161,7 @@ fn includes(folder: &Path, files: &BTreeSet<PathBuf>) -> Result<Vec<String>> {
     Ok(problems)
 }
 
-/// The names in `include_str!("…")` and its like.
+/// The names in `include_str!("…")` and similar macros.
 fn included(source: &str) -> impl Iterator<Item = &str> {
     ["include!(\"", "include_str!(\"", "include_bytes!(\""]
         .into_iter()
@@ -167,7 +169,7 @@ fn included(source: &str) -> impl Iterator<Item = &str> {
         .filter_map(|rest| rest.split_once('"').map(|(name, _)| name))
 }
 
-/// A path below the package, or nothing if it leaves it.
+/// A normalized path in the package, or `None` if it leads outside.
 fn resolve(parent: &Path, name: &str) -> Option<PathBuf> {
     let mut path = PathBuf::new();
     for component in parent.join(name).components() {
@@ -187,7 +189,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_manifest_without_what_crates_io_needs_is_rejected() {
+    fn an_incomplete_manifest_is_rejected() {
         let mut package: Package = serde_json::from_value(json!({
             "description": "d", "license": "MIT", "repository": "r", "readme": "README.md",
             "rust_version": "1.89", "documentation": "https://docs.rs/x",
@@ -207,20 +209,20 @@ mod tests {
     }
 
     #[test]
-    fn a_package_has_sources_and_texts_and_nothing_else() {
+    fn a_package_contains_only_sources_and_required_files() {
         let files = |extra: &[&'static str]| {
             let all = ["Cargo.toml", "src/lib.rs", "src/guide.md"];
             all.iter().chain(extra).map(PathBuf::from).collect()
         };
         let complete = files(&["README.md", "LICENSE-MIT", "LICENSE-APACHE"]);
         assert_eq!(contents(&complete, 1), Vec::<String>::new());
-        assert_eq!(contents(&complete, LARGEST + 1).len(), 1);
+        assert_eq!(contents(&complete, MAX_BYTES + 1).len(), 1);
         let problems = contents(&files(&["tests/fixtures/a.wav", "src/a.snap"]), 1);
         assert_eq!(problems.len(), 5, "{problems:?}");
     }
 
     #[test]
-    fn an_included_file_has_to_be_in_the_package() {
+    fn an_included_file_must_be_in_the_package() {
         let include = |name: &str| format!("#[doc = {}(\"{name}\")]", "include_str!");
         let source = include("../README.md") + &include("../../../README.md");
         let names: Vec<_> = included(&source).collect();

@@ -1,7 +1,7 @@
 //! JSON Schemas of events and metadata documents, written under `spec/events`.
 //!
-//! The crate's own types bring theirs; the data of callbacks is described by the interface
-//! description, whose schemas are made as open as events are.
+//! The types of `acs-recording` provide their own schemas. The others come from the API
+//! description. They are relaxed, because the service adds members and values to events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// All schemas as text, by the names of their files.
+/// All schemas as text, by file name.
 pub fn all(description: &Value) -> Result<BTreeMap<String, String>> {
     let mut schemas: BTreeMap<&str, Value> = BTreeMap::new();
     for own in acs_recording::schema::all() {
@@ -20,13 +20,13 @@ pub fn all(description: &Value) -> Result<BTreeMap<String, String>> {
     for event_type in EventPayload::KNOWN_TYPES {
         let name = event_type.rsplit('.').next().unwrap_or(event_type);
         if !schemas.contains_key(name) {
-            // Its data is that of a start, and the description does not list it.
+            // Not in the description. Its data is the same as that of a start.
             let model = if name == "TranscriptionResumed" {
                 "TranscriptionStarted"
             } else {
                 name
             };
-            schemas.insert(name, of_description(description, model)?);
+            schemas.insert(name, from_description(description, model)?);
         }
     }
     schemas
@@ -38,8 +38,8 @@ pub fn all(description: &Value) -> Result<BTreeMap<String, String>> {
         .collect()
 }
 
-/// A schema of the description, with all that it refers to.
-fn of_description(description: &Value, name: &str) -> Result<Value> {
+/// A schema of the description, with all schemas that it refers to.
+fn from_description(description: &Value, name: &str) -> Result<Value> {
     let mut definitions = Map::new();
     let mut open: Vec<String> = vec![name.to_owned()];
     let mut seen: BTreeSet<String> = open.iter().cloned().collect();
@@ -55,7 +55,7 @@ fn of_description(description: &Value, name: &str) -> Result<Value> {
         definitions.insert(next, schema);
     }
     let Some(Value::Object(root)) = definitions.remove(name) else {
-        anyhow::bail!("{name} is no object");
+        anyhow::bail!("{name} is not an object");
     };
     let mut schema = Map::new();
     schema.insert("$schema".to_owned(), json!(DIALECT));
@@ -68,8 +68,8 @@ fn of_description(description: &Value, name: &str) -> Result<Value> {
     Ok(Value::Object(schema))
 }
 
-/// From the dialect of the description, and from closed to open: members and values are added to
-/// events without notice.
+/// Converts a schema to the dialect, and relaxes it: the service adds members and values to events
+/// without notice.
 fn convert(schema: &Value, refer: &mut impl FnMut(&str)) -> Value {
     match schema {
         Value::Object(members) => {
@@ -101,7 +101,7 @@ fn convert(schema: &Value, refer: &mut impl FnMut(&str)) -> Value {
     }
 }
 
-/// The service writes `null` for what is missing.
+/// Also allows `null`, which the service writes for missing values.
 fn or_null(mut schema: Value) -> Value {
     if let Some(Value::String(kind)) = schema.get("type") {
         schema["type"] = json!([kind, "null"]);

@@ -1,4 +1,5 @@
-//! What all generated operations do alike: make a request, have it sent, and read the answer.
+//! The shared part of all generated operations: building and sending requests, and reading
+//! responses.
 
 use std::sync::Arc;
 
@@ -11,10 +12,10 @@ use serde::de::DeserializeOwned;
 
 use crate::{Failure, Transport};
 
-/// Headers of an operation, of the transport, and of HTTP itself: more than this there are not.
+/// Space to reserve for the headers of an operation, the transport and HTTP.
 const HEADERS: usize = 12;
 
-/// What would not arrive as part of one segment of a path.
+/// Characters that must be encoded in a path segment.
 const OUTSIDE_SEGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -33,9 +34,9 @@ const OUTSIDE_SEGMENT: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// The client of a Communication Services resource: each operation of the service is a method.
+/// The client for a Communication Services resource. Each operation of the service is a method.
 ///
-/// Cheap to clone. What is sent goes through a [`Transport`].
+/// Cheap to clone. All requests go through a [`Transport`].
 #[derive(Clone, Debug)]
 pub struct Client {
     endpoint: Url,
@@ -44,10 +45,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the resource at `endpoint`, such as `https://contoso.communication.azure.com`.
+    /// Creates a client for the resource at `endpoint`, such as
+    /// `https://contoso.communication.azure.com`.
     ///
-    /// Paths are appended to that of `endpoint`. `http` only makes requests; it is `transport` that
-    /// sends them.
+    /// Paths are appended to the path of `endpoint`. `http` only builds requests; `transport` sends
+    /// them.
     pub fn new(mut endpoint: Url, http: reqwest::Client, transport: Arc<dyn Transport>) -> Self {
         if !endpoint.path().ends_with('/') {
             let folder = format!("{}/", endpoint.path());
@@ -60,22 +62,22 @@ impl Client {
         }
     }
 
-    /// The resource's address.
+    /// The URL of the resource.
     pub fn endpoint(&self) -> &Url {
         &self.endpoint
     }
 
-    /// A request for a path below the endpoint.
+    /// Builds a request for a path below the endpoint.
     pub(crate) fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, Failure> {
-        // The endpoint was parsed once, and is not again.
+        // The endpoint is parsed only once.
         let mut url = self
             .endpoint
             .join(path)
             .map_err(|error| Failure::Request(error.into()))?;
-        // A segment `..`, which no encoding hides, would make it another operation.
+        // A segment `..`, even if encoded, would lead to another operation.
         let folder = self.endpoint.path();
         if url.path().strip_prefix(folder) != Some(path) {
-            let text = format!("`{path}` does not stay below {folder}; check the ids in it");
+            let text = format!("`{path}` leads outside of {folder}; check the ids in it");
             return Err(Failure::Request(text.into()));
         }
         url.query_pairs_mut()
@@ -85,8 +87,8 @@ impl Client {
         Ok(RequestBuilder::from_parts(self.http.clone(), request))
     }
 
-    /// Has a request sent.
-    // Not an `async fn`, which would hold the request for as long as it waits.
+    /// Sends a request.
+    // An `async fn` would keep the request in memory while it waits.
     pub(crate) fn send<'a>(
         &'a self,
         request: Request,
@@ -97,30 +99,30 @@ impl Client {
     }
 }
 
-/// A value as one segment of a path.
+/// Encodes a value as one path segment.
 pub(crate) fn encode_path(text: &str) -> String {
     utf8_percent_encode(text, OUTSIDE_SEGMENT).to_string()
 }
 
-/// The value in an answer.
+/// Parses the value in a response.
 pub(crate) fn value<T: DeserializeOwned>(
-    answer: Response<Bytes>,
+    response: Response<Bytes>,
 ) -> Result<ResponseValue<T>, Failure> {
-    match serde_json::from_slice(answer.body()) {
+    match serde_json::from_slice(response.body()) {
         Ok(value) => {
-            let (head, _) = answer.into_parts();
+            let (head, _) = response.into_parts();
             Ok(ResponseValue::new(value, head.status, head.headers))
         }
         Err(source) => Err(Failure::Body {
-            answer: Box::new(answer),
+            response: Box::new(response),
             source,
         }),
     }
 }
 
-/// An answer that has no value.
-pub(crate) fn empty(answer: Response<Bytes>) -> ResponseValue<()> {
-    let (head, _) = answer.into_parts();
+/// A response without a value.
+pub(crate) fn empty(response: Response<Bytes>) -> ResponseValue<()> {
+    let (head, _) = response.into_parts();
     ResponseValue::new((), head.status, head.headers)
 }
 
@@ -158,9 +160,9 @@ mod tests {
         }
     }
 
-    /// Whatever an id holds, it stays one segment, or there is no request.
+    /// Any id stays one path segment, or the request is rejected.
     #[test]
-    fn ids_stay_where_they_are() {
+    fn ids_stay_in_their_path_segment() {
         let client = |path: &str| {
             let http = reqwest::Client::new();
             let endpoint = "https://contoso.example/acs".parse().unwrap();

@@ -1,4 +1,4 @@
-//! What a generated operation can end in, other than success.
+//! The errors of generated operations.
 
 use std::fmt;
 
@@ -7,24 +7,24 @@ use http::Response;
 
 use crate::transport::BoxError;
 
-/// Why an operation gave no result.
+/// The reason why an operation failed.
 ///
-/// It keeps an error of the [`Transport`](crate::Transport) as it was, and prints neither headers
-/// nor URLs.
+/// An error of the [`Transport`](crate::Transport) is kept unchanged. The messages contain neither
+/// headers nor URLs.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Failure {
-    /// There is no answer: the error of the [`Transport`](crate::Transport).
+    /// There is no response. Contains the error of the [`Transport`](crate::Transport).
     Transport(BoxError),
-    /// The service answered with a status that is not a success. The body is as a rule a
+    /// The status of the response is not a success. The body is usually a
     /// [`CommunicationErrorResponse`](crate::types::CommunicationErrorResponse), but gateways send
-    /// HTML and some refusals have no body.
+    /// HTML, and some error responses have no body.
     Status(Box<Response<Bytes>>),
-    /// The answer is a success, but its body is not what the operation returns.
+    /// The status is a success, but the body is not a valid result of the operation.
     Body {
-        /// The answer as it came.
-        answer: Box<Response<Bytes>>,
-        /// Where it goes wrong.
+        /// The response.
+        response: Box<Response<Bytes>>,
+        /// The parse error.
         source: serde_json::Error,
     },
     /// The request could not be built from its arguments.
@@ -32,13 +32,13 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The failure that an answer with an unexpected status is.
-    pub(crate) fn status(answer: Response<Bytes>) -> Self {
-        Self::Status(Box::new(answer))
+    /// The failure for a response with an unexpected status.
+    pub(crate) fn status(response: Response<Bytes>) -> Self {
+        Self::Status(Box::new(response))
     }
 }
 
-/// For generated code, where nothing but building requests ends in one.
+/// For generated code, in which only building requests returns this error.
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
         Self::Request(error.without_url().into())
@@ -54,9 +54,9 @@ impl From<http::header::InvalidHeaderValue> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Transport(_) => write!(f, "the service gave no answer"),
-            Self::Status(answer) => write!(f, "the service answered {}", answer.status()),
-            Self::Body { .. } => write!(f, "the service's answer has an unexpected body"),
+            Self::Transport(_) => write!(f, "there is no response from the service"),
+            Self::Status(response) => write!(f, "the service responded with {}", response.status()),
+            Self::Body { .. } => write!(f, "the response of the service has an unexpected body"),
             Self::Request(_) => write!(f, "the request could not be built"),
         }
     }

@@ -1,14 +1,14 @@
-//! The low-level client of Azure Communication Services Call Automation.
+//! A low-level client for Azure Communication Services Call Automation.
 //!
-//! [`types`] and the methods of [`Client`] are generated from the `OpenAPI` document under `spec/`
-//! of the repository: all operations, all schemas, and the data of all callback events. Nothing
-//! here has opinions: no authentication, no retries, no defaults. What happens around a request is
-//! the caller's, through one seam, [`Transport`]. For recording calls use the crate
-//! `acs-recording`, which is built on this one.
+//! [`types`] and the methods of [`Client`] are generated from the `OpenAPI` document in `spec/` of
+//! the repository. They cover all operations, all schemas, and the data of all callback events. The
+//! crate does not authenticate, retry or set defaults. The caller controls how requests are sent,
+//! by implementing [`Transport`]. To record calls, use the crate `acs-recording`, which builds on
+//! this one.
 //!
-//! Members are added to types without notice, so structs are `#[non_exhaustive]`. A struct with
-//! required members has `new`, which takes them, and one without has `Default`; each optional
-//! member has a setter of its name:
+//! Structs are `#[non_exhaustive]`, because the service adds members without notice. A struct with
+//! required members has a constructor `new` with them as arguments, and a struct without implements
+//! `Default`. Each optional member has a setter with its name:
 //!
 //! ```
 //! use acs_call_automation::types::{FileSource, PlayRequest, PlaySource, PlaySourceType};
@@ -62,13 +62,13 @@ mod failure;
     unreachable_pub,
     unused_qualifications,
     clippy::pedantic,
-    reason = "progenitor's output; text comes from spec/call-automation.overlay.yaml"
+    reason = "generated code; its text comes from spec/call-automation.overlay.yaml"
 )]
 mod generated;
 mod open_enum;
 mod transport;
 
-/// The examples in the README are compiled with those of the documentation.
+/// Compiles the examples in the README as documentation tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -77,7 +77,7 @@ pub use client::Client;
 pub use failure::Failure;
 pub use generated::types;
 pub use progenitor_client::ResponseValue;
-/// The HTTP client that requests and responses of the [`Transport`] seam are made of.
+/// The HTTP client whose requests and responses a [`Transport`] uses.
 pub use reqwest;
 pub use transport::{
     BodyError, BoxError, DEFAULT_BODY_LIMIT, Transport, TransportFuture, read_body, with_body,

@@ -1,16 +1,16 @@
-//! Enums that the service extends without notice.
+//! Enums to which the service adds values without notice.
 
-/// Gives an enum of unit variants and `UnknownValue(String)` its text form.
+/// Implements conversions from and to text for an enum of unit variants and `UnknownValue(String)`.
 ///
-/// Known values are read whatever their case, because events write `Mp4` where the REST interface
-/// writes `mp4`. Unknown values come back exactly as they were.
+/// Known values are read in any case, because events contain `Mp4` where the REST API uses `mp4`.
+/// Unknown values are kept unchanged.
 macro_rules! open_enum {
     ($name:ident, $($variant:ident = $value:literal),* $(,)?) => {
         impl $name {
-            /// Every value that this version knows.
+            /// All values that this version knows.
             pub const KNOWN: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The value as it is sent.
+            /// The value as sent to the service.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $value,)*

@@ -1,4 +1,5 @@
-//! The seam between the generated client and whatever signs, sends and retries its requests.
+//! The interface between the generated client and the code that authenticates, sends and retries
+//! requests.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Debug};
@@ -7,45 +8,48 @@ use std::pin::Pin;
 use bytes::Bytes;
 use http::Response;
 
-/// Any error of a [`Transport`]; [`Failure::Transport`](crate::Failure::Transport) hands it back.
+/// Any error of a [`Transport`], which becomes a [`Failure::Transport`](crate::Failure::Transport).
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// The answer that a [`Transport`] is waiting for.
+/// The future response of a [`Transport`].
 pub type TransportFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Response<Bytes>, BoxError>> + Send + 'a>>;
 
-/// Sends the requests of a [`Client`](crate::Client): authentication, retries and telemetry live
-/// behind it.
+/// Sends the requests of a [`Client`](crate::Client). An implementation can add authentication,
+/// retries and telemetry.
 ///
-/// The request is complete but for authentication: the URL has its `api-version` query parameter
-/// and the body is there. The answer comes with its whole body, so that a transport can repeat a
-/// request whose answer breaks off. Every answer of the server is a success to the transport,
-/// whatever its status; an error means that there is no answer.
+/// The request is complete except for authentication, including its body and the `api-version`
+/// query parameter. The response contains the whole body, so that a transport can retry if a
+/// response is interrupted. A response with any status is `Ok`; an error means that there is no
+/// response.
 pub trait Transport: Debug + Send + Sync {
     /// Sends `request`; `operation` is the name of the [`Client`](crate::Client) method, for logs
     /// and traces.
     fn send<'a>(&'a self, request: reqwest::Request, operation: &'a str) -> TransportFuture<'a>;
 }
 
-/// The longest body of a response that this crate reads on its own, in bytes: 16 MiB. Responses of
-/// the service have some kilobytes.
+/// The maximum size of a response body that this crate reads, in bytes: 16 MiB. Responses of the
+/// service have some kilobytes.
 pub const DEFAULT_BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// Why a response has no body that could be read.
+/// The reason why the body of a response could not be read.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// The connection broke before the body was complete.
+    /// The connection was interrupted before the body was complete.
     Connection(reqwest::Error),
-    /// The body is longer than this many bytes.
+    /// The body is larger than this number of bytes.
     TooLarge(usize),
 }
 
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connection(_) => write!(f, "the connection broke before the body was complete"),
-            Self::TooLarge(limit) => write!(f, "the body is longer than {limit} bytes"),
+            Self::Connection(_) => write!(
+                f,
+                "the connection was interrupted before the body was complete"
+            ),
+            Self::TooLarge(limit) => write!(f, "the body is larger than {limit} bytes"),
         }
     }
 }
@@ -59,7 +63,7 @@ impl StdError for BodyError {
     }
 }
 
-/// Sends requests as they are: for servers that ask for no authentication.
+/// Sends requests unchanged, for servers that do not require authentication.
 impl Transport for reqwest::Client {
     fn send<'a>(&'a self, request: reqwest::Request, _operation: &'a str) -> TransportFuture<'a> {
         Box::pin(async move {
@@ -69,10 +73,11 @@ impl Transport for reqwest::Client {
     }
 }
 
-/// A response of reqwest's with its whole body, as a [`Transport`] returns it.
+/// Reads the whole body of a reqwest response, for the result of a [`Transport`].
 ///
 /// # Errors
-/// The connection breaks before the body is complete, or the body is longer than `limit` bytes.
+/// The connection is interrupted before the body is complete, or the body is larger than `limit`
+/// bytes.
 #[allow(
     clippy::manual_async_fn,
     reason = "an async fn would hold the response twice"
@@ -91,13 +96,13 @@ pub fn with_body(
     }
 }
 
-/// Appends the body of a response to `body`, up to `limit` bytes in all, and says whether that was
-/// the whole body.
+/// Appends the body of a response to `body`, up to a total of `limit` bytes, and returns whether
+/// this is the whole body.
 ///
-/// What was read before an error, or before the future was dropped, stays in `body`.
+/// Bytes read before an error, or before the future was dropped, stay in `body`.
 ///
 /// # Errors
-/// The connection breaks before the body is complete.
+/// The connection is interrupted before the body is complete.
 pub async fn read_body(
     response: &mut reqwest::Response,
     limit: usize,

@@ -1,9 +1,9 @@
-//! Operations over real HTTP: what is sent, and what each answer becomes.
+//! Operations over real HTTP: the requests, and the results of responses.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// A server that writes these pieces as the answer to one request, and returns that.
+/// Starts a server that sends these pieces in response to one request, and returns the request.
 async fn server(pieces: &'static [&'static str]) -> (Client, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client(listener.local_addr().unwrap().port());
@@ -35,7 +35,7 @@ async fn server(pieces: &'static [&'static str]) -> (Client, JoinHandle<String>)
     (client, request)
 }
 
-/// Whether a request is there with its body, which is JSON.
+/// Whether a request is complete, including its JSON body.
 fn is_whole(request: &str) -> bool {
     request
         .split_once("\r\n\r\n")
@@ -76,7 +76,7 @@ async fn a_request_has_path_version_headers_and_body() {
 }
 
 #[tokio::test]
-async fn an_id_cannot_lead_elsewhere() {
+async fn an_id_cannot_change_the_path() {
     let (client, request) = server(&["HTTP/1.1 204 No Content\r\n\r\n"]).await;
     let answer = client.call_recording_stop_recording("../a b?c#d").await;
     answer.unwrap();
@@ -88,7 +88,7 @@ async fn an_id_cannot_lead_elsewhere() {
 }
 
 #[tokio::test]
-async fn a_body_that_comes_in_parts_is_read_whole() {
+async fn a_body_in_several_parts_is_read_completely() {
     let (client, _) = server(&[
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
         "10\r\n{\"recordingState\r\n",
@@ -105,7 +105,7 @@ async fn a_body_that_comes_in_parts_is_read_whole() {
 }
 
 #[tokio::test]
-async fn failures_keep_what_the_service_said() {
+async fn failures_keep_the_response() {
     let (refusing, _) = server(&[
         "HTTP/1.1 404 Not Found\r\nx-ms-request-id: 7\r\ncontent-length: 4\r\n\r\n",
         "gone",
@@ -140,7 +140,7 @@ async fn failures_keep_what_the_service_said() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_no_request() {
+async fn invalid_requests_are_not_sent() {
     let failure = client(1)
         .call_recording_start_recording(Some("a\nb"), None, &StartCallRecordingRequest::default())
         .await

@@ -1,9 +1,9 @@
-//! The generated types against what the service really writes.
+//! The generated types, with values as the service sends them.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "the helpers of tests are as free as the tests"
+    reason = "test helpers may panic, like tests"
 )]
 
 use std::fmt::Debug;
@@ -22,8 +22,8 @@ fn write(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap()
 }
 
-/// Reads a value and writes it as it was.
-fn survives<T: DeserializeOwned + Serialize>(value: &Value) -> T {
+/// Reads a value, and expects that it is written unchanged.
+fn round_trip<T: DeserializeOwned + Serialize>(value: &Value) -> T {
     let read: T = read(value.clone());
     assert_eq!(write(&read), *value);
     read
@@ -48,7 +48,7 @@ fn dates_keep_six_and_seven_digits_of_a_second() {
 }
 
 #[test]
-fn dates_of_all_offsets_are_one_instant() {
+fn dates_with_different_offsets_are_the_same_instant() {
     let utc = date("2024-06-15T10:21:56Z");
     assert_eq!(date("2024-06-15T10:21:56+00:00"), utc);
     assert_eq!(date("2024-06-15T12:21:56+02:00"), utc);
@@ -57,17 +57,17 @@ fn dates_of_all_offsets_are_one_instant() {
 }
 
 #[test]
-fn the_first_year_says_that_there_is_no_date() {
+fn a_date_in_the_first_year_is_kept() {
     let none = date("0001-01-01T00:00:00+00:00");
     assert_eq!(none, "0001-01-01T00:00:00Z".parse().unwrap());
     let written = write(&RecordingStateChanged::default().start_date_time(none));
     assert_eq!(written["startDateTime"], "0001-01-01T00:00:00Z");
-    // Written by a clock east of Greenwich, it is still year 0 in UTC.
+    // With a positive offset, it is in year 0 in UTC.
     assert!(date("0001-01-01T00:00:00+02:00") < none);
 }
 
 #[test]
-fn a_date_that_is_none_is_an_error_and_no_date_is_none() {
+fn an_invalid_date_is_an_error_and_a_missing_date_is_none() {
     let error = serde_json::from_value::<RecordingStateChanged>(json!({"startDateTime": "soon"}));
     assert!(error.is_err());
     for event in [json!({}), json!({"startDateTime": null})] {
@@ -85,9 +85,9 @@ fn enums_are_read_in_any_case_and_written_as_specified() {
 }
 
 #[test]
-fn unknown_enum_values_come_back_as_they_were() {
+fn unknown_enum_values_are_kept() {
     for text in ["Simmering", "", " active", "aktiv"] {
-        let response: RecordingStateResponse = survives(&json!({"recordingState": text}));
+        let response: RecordingStateResponse = round_trip(&json!({"recordingState": text}));
         assert_eq!(
             response.recording_state,
             Some(RecordingState::UnknownValue(text.to_owned()))
@@ -121,7 +121,7 @@ fn a_union_is_read_by_its_tag_and_written_with_it() {
         "audioChannelType": "mixed",
         "startMediaStreaming": true,
     });
-    let options: MediaStreamingOptions = survives(&websocket);
+    let options: MediaStreamingOptions = round_trip(&websocket);
     let MediaStreamingOptions::Websocket(options) = options else {
         panic!("{options:?}");
     };
@@ -131,8 +131,8 @@ fn a_union_is_read_by_its_tag_and_written_with_it() {
         MediaStreamingAudioChannelType::Mixed
     );
 
-    // Inside of a request too, with the members of the subtype beside the tag.
-    let request: CreateCallRequest = survives(&json!({
+    // Also in a request, with the members of the subtype beside the tag.
+    let request: CreateCallRequest = round_trip(&json!({
         "callbackUri": "https://example.org",
         "targets": [],
         "mediaStreamingOptions": websocket,
@@ -145,21 +145,21 @@ fn a_union_is_read_by_its_tag_and_written_with_it() {
 }
 
 #[test]
-fn a_union_of_an_unknown_tag_loses_nothing() {
+fn a_union_with_an_unknown_tag_is_kept() {
     let carrier =
         json!({"transportType": "carrierPigeon", "pigeons": 3, "nested": {"a": [1, null]}});
-    let options: MediaStreamingOptions = survives(&carrier);
+    let options: MediaStreamingOptions = round_trip(&carrier);
     let MediaStreamingOptions::UnknownValue(members) = options else {
         panic!("{options:?}");
     };
     assert_eq!(members["pigeons"], 3);
-    // Nor does one that lacks what its tag asks for.
-    let options: MediaStreamingOptions = survives(&json!({"transportType": "websocket"}));
+    // So is a union without a required member of its tag.
+    let options: MediaStreamingOptions = round_trip(&json!({"transportType": "websocket"}));
     assert!(matches!(options, MediaStreamingOptions::UnknownValue(_)));
 }
 
 #[test]
-fn what_is_required_upstream_is_required_here() {
+fn members_required_by_the_description_are_required() {
     fn needs<T: DeserializeOwned + Debug>(complete: &Value, members: &[&str]) {
         read::<T>(complete.clone());
         for member in members {
@@ -192,7 +192,7 @@ fn what_is_required_upstream_is_required_here() {
 }
 
 #[test]
-fn what_is_optional_upstream_may_be_missing_or_null_and_is_not_written() {
+fn optional_members_can_be_missing_or_null_and_are_not_written() {
     fn empty<T: DeserializeOwned + Serialize + Default + PartialEq + Debug>(member: &str) {
         assert_eq!(read::<T>(json!({})), T::default());
         if !member.is_empty() {
@@ -208,7 +208,7 @@ fn what_is_optional_upstream_may_be_missing_or_null_and_is_not_written() {
 }
 
 #[test]
-fn a_list_or_map_that_is_null_is_empty_unless_it_is_required() {
+fn an_optional_list_or_map_is_empty_if_null() {
     let properties: CallConnectionProperties = read(json!({"targets": null}));
     assert_eq!(properties, CallConnectionProperties::default());
     let context: CustomCallingContext = read(json!({"voipHeaders": null, "sipHeaders": null}));
@@ -216,9 +216,9 @@ fn a_list_or_map_that_is_null_is_empty_unless_it_is_required() {
     assert!(serde_json::from_value::<GetParticipantsResponse>(json!({"value": null})).is_err());
 }
 
-/// The data of every event has a type, and no event is so short that it cannot be read.
+/// The data of every event has a type, and minimal data can be read.
 #[test]
-fn every_event_is_there() {
+fn every_event_has_a_type() {
     let mut count = 0;
     macro_rules! events {
         ($($event:ident)*) => {$(
@@ -239,7 +239,7 @@ fn every_event_is_there() {
         SendDtmfTonesCompleted SendDtmfTonesFailed StartRecordingFailed
         TranscriptionCallSummaryUpdated TranscriptionFailed TranscriptionStarted
         TranscriptionStopped TranscriptionUpdated UserConsent
-        // What only events contain.
+        // Types that only events contain.
         ChoiceResult DtmfResult MediaStreamingUpdate ResultInformation SentimentAnalysisResult
         SipDiagnosticInfo SpeechResult TranscriptionUpdate
     }

@@ -1,4 +1,4 @@
-//! Refuses documents whose generated code would be wrong or would not compile.
+//! Rejects documents whose generated code would be incorrect or would not compile.
 
 use std::collections::BTreeMap;
 
@@ -9,33 +9,33 @@ use super::names;
 use super::parts::{entries, operations, parts, schema_pointer};
 use crate::spec::pointer;
 
-/// Names, parameters and bodies of operations.
+/// Checks the names, parameters and bodies of operations.
 pub fn check_operations(document: &Value) -> Result<()> {
     let mut functions: BTreeMap<String, &str> = BTreeMap::new();
     for (path, item) in entries(document.get("paths")) {
         for (method, operation) in operations(item) {
-            let place = |member: &str| pointer(&["paths", path, method, member]);
+            let location = |member: &str| pointer(&["paths", path, method, member]);
             let id = operation
                 .get("operationId")
                 .and_then(Value::as_str)
-                .ok_or_else(|| anyhow!("{}: missing", place("operationId")))?;
+                .ok_or_else(|| anyhow!("{}: missing", location("operationId")))?;
             let function = names::function(id);
             if let Some(first) = functions.insert(function.clone(), id) {
                 bail!(
-                    "{}: `{first}` is called `{function}` in Rust too",
-                    place("operationId")
+                    "{}: `{first}` is also called `{function}` in Rust",
+                    location("operationId")
                 );
             }
             let media_types = operation.pointer("/requestBody/content");
             if entries(media_types).count() > 1 {
-                bail!("{}: more than one media type", place("requestBody"));
+                bail!("{}: more than one media type", location("requestBody"));
             }
             let mut arguments = BTreeMap::from([("body".to_owned(), "the body")]);
             for owner in [item, operation] {
                 let list = owner.get("parameters").and_then(Value::as_array);
                 for parameter in list.into_iter().flatten() {
                     let parameter = resolved(document, parameter);
-                    check_parameter(parameter, &mut arguments, &place("parameters"))?;
+                    check_parameter(parameter, &mut arguments, &location("parameters"))?;
                 }
             }
         }
@@ -46,27 +46,27 @@ pub fn check_operations(document: &Value) -> Result<()> {
 fn check_parameter<'a>(
     parameter: &'a Value,
     arguments: &mut BTreeMap<String, &'a str>,
-    place: &str,
+    location: &str,
 ) -> Result<()> {
     let name = parameter
         .get("name")
         .and_then(Value::as_str)
-        .ok_or_else(|| anyhow!("{place}: a parameter without a name"))?;
+        .ok_or_else(|| anyhow!("{location}: a parameter without a name"))?;
     let argument = names::field(name);
     if let Some(first) = arguments.insert(argument.clone(), name)
         && first != name
     {
-        bail!("{place}: {first} is called `{argument}` in Rust, and so is `{name}`");
+        bail!("{location}: {first} and `{name}` are both called `{argument}` in Rust");
     }
     let is_array = parameter.pointer("/schema/type").and_then(Value::as_str) == Some("array");
     let repeats = parameter.get("explode") == Some(&Value::Bool(true));
     if is_array && !repeats {
-        bail!("{place}: the list `{name}` is joined into one text, which cannot be generated");
+        bail!("{location}: the list `{name}` is sent as one joined value, which is not supported");
     }
     Ok(())
 }
 
-/// The parameter itself, or the shared one that it refers to.
+/// The parameter, or the shared parameter that it refers to.
 fn resolved<'a>(document: &'a Value, parameter: &'a Value) -> &'a Value {
     parameter
         .get("$ref")
@@ -75,14 +75,14 @@ fn resolved<'a>(document: &'a Value, parameter: &'a Value) -> &'a Value {
         .unwrap_or(parameter)
 }
 
-/// Two names of the document that become one name in Rust would fail far from their cause.
+/// Rejects two names of the document that become one name in Rust, which would only fail later.
 pub fn check_schemas(schemas: &Map<String, Value>) -> Result<()> {
     let mut types: BTreeMap<String, &str> = BTreeMap::new();
     for (name, schema) in schemas {
         let rust = names::type_name(name);
         if let Some(first) = types.insert(rust.clone(), name) {
             bail!(
-                "{}: `{first}` is called `{rust}` in Rust too",
+                "{}: `{first}` is also called `{rust}` in Rust",
                 schema_pointer(name)
             );
         }
@@ -93,7 +93,7 @@ pub fn check_schemas(schemas: &Map<String, Value>) -> Result<()> {
             let rust = names::field(property);
             if let Some(first) = fields.insert(rust.clone(), property) {
                 bail!(
-                    "{}: `{first}` is called `{rust}` in Rust too",
+                    "{}: `{first}` is also called `{rust}` in Rust",
                     pointer(&["components", "schemas", name, "properties", property])
                 );
             }

@@ -1,8 +1,9 @@
-//! The client: progenitor's operations, as methods of the [`Client`] that the crate writes by hand.
+//! The client: progenitor's operations as methods of the hand-written [`Client`].
 //!
-//! progenitor's own client sends the version as a header where the service reads it in the query,
-//! parses the endpoint again for each request, and can hand on no error but reqwest's. So of each
-//! operation its signature stays, its path, headers and body, and the statuses that it expects.
+//! progenitor's own client sends the API version as a header, but the service reads it from the
+//! query. It parses the endpoint for each request, and its errors can only contain those of
+//! reqwest. Therefore only the signature, the path, the headers, the body and the expected statuses
+//! of each operation are kept.
 //!
 //! [`Client`]: ../../../crates/acs-call-automation/src/client.rs
 
@@ -16,8 +17,8 @@ use syn::{
     Stmt, Token, Type, parse_quote,
 };
 
-/// What the crate's own client has in place of it.
-const OWN: [&str; 5] = [
+/// Names in progenitor's output that must not remain.
+const FORBIDDEN: [&str; 5] = [
     "baseurl",
     "self . client",
     "OperationInfo",
@@ -25,7 +26,7 @@ const OWN: [&str; 5] = [
     "api_version",
 ];
 
-/// Makes one `impl Client` of what progenitor wrote beside the types.
+/// Replaces what progenitor generated beside the types with one `impl Client`.
 pub fn rewrite(file: &mut syn::File, version: &str) -> Result<()> {
     let mut docs: Vec<Attribute> = Vec::new();
     let mut operations = Vec::new();
@@ -41,12 +42,12 @@ pub fn rewrite(file: &mut syn::File, version: &str) -> Result<()> {
                     .into_iter()
                     .filter(|item| matches!(item, ImplItem::Fn(method) if is_operation(method))),
             ),
-            // Imports, constructors, hooks, and a prelude for all of them.
+            // Imports, constructors, hooks and a prelude are dropped.
             _ => {}
         }
     }
     if operations.is_empty() {
-        bail!("progenitor wrote no operations");
+        bail!("progenitor generated no operations");
     }
     for item in &mut operations {
         if let ImplItem::Fn(method) = item {
@@ -54,7 +55,7 @@ pub fn rewrite(file: &mut syn::File, version: &str) -> Result<()> {
             operation(method).with_context(|| format!("the method {name}"))?;
         }
     }
-    let about = "The version of the API, which every request names.";
+    let about = "The API version, which every request contains.";
     let imports: [Item; 2] = [
         parse_quote!(
             use crate::client::{empty, encode_path, value};
@@ -104,7 +105,7 @@ fn operation(method: &mut ImplItemFn) -> Result<()> {
             Some("result") => statements.push(parse_quote! {
                 let response = self.send(request, #name).await?;
             }),
-            // The hooks around sending, and what they are told.
+            // The hooks around sending, and their arguments.
             Some("info" | "response") => {}
             _ if text(&statement).starts_with("self .") => {}
             _ => statements.push(statement),
@@ -116,13 +117,13 @@ fn operation(method: &mut ImplItemFn) -> Result<()> {
         failure(output);
     }
     let written = text(method);
-    match OWN.iter().find(|word| written.contains(**word)) {
-        Some(word) => bail!("`{word}` is not understood; progenitor may have changed"),
+    match FORBIDDEN.iter().find(|word| written.contains(**word)) {
+        Some(word) => bail!("`{word}` is not supported; progenitor may have changed"),
         None => Ok(()),
     }
 }
 
-/// The version is a query parameter, which the crate's client adds.
+/// Removes the version header. The hand-written client adds the version as a query parameter.
 fn without_version_header(statements: &mut Vec<Stmt>) {
     statements.retain(|statement| !appends(statement, "\"api-version\""));
     if !statements.iter().any(|statement| appends(statement, "")) {
@@ -133,7 +134,7 @@ fn without_version_header(statements: &mut Vec<Stmt>) {
     }
 }
 
-/// Whether a statement puts something into the header map, `what` among it.
+/// Whether a statement adds `what` to the header map.
 fn appends(statement: &Stmt, what: &str) -> bool {
     let text = text(statement);
     text.contains("header_map . append") && text.contains(what)
@@ -150,7 +151,7 @@ fn declared(statement: &Stmt) -> Option<String> {
     }
 }
 
-/// The path below the endpoint, from the URL that progenitor formats.
+/// Extracts the path below the endpoint from the URL that progenitor formats.
 fn path(statement: &Stmt) -> Result<Stmt> {
     let mut url = FormatMacro(None);
     url.visit_stmt_mut(&mut statement.clone());
@@ -187,7 +188,7 @@ impl VisitMut for FormatMacro {
     }
 }
 
-/// The request, which needs no change afterwards.
+/// Makes the variable of the request immutable.
 fn request(statement: Stmt) -> Stmt {
     match statement {
         Stmt::Local(mut local) => {
@@ -212,7 +213,7 @@ fn failure(output: &mut Type) {
     Output.visit_type_mut(output);
 }
 
-/// Takes `.headers(header_map)` out of the chain that builds the request.
+/// Removes `.headers(header_map)` from the chain that builds the request.
 struct WithoutHeaders;
 
 impl VisitMut for WithoutHeaders {
@@ -226,7 +227,7 @@ impl VisitMut for WithoutHeaders {
     }
 }
 
-/// Uses the crate's client in place of progenitor's.
+/// Replaces progenitor's client with the hand-written one.
 struct Rewrite;
 
 impl VisitMut for Rewrite {
@@ -237,7 +238,7 @@ impl VisitMut for Rewrite {
                 let verb = format_ident!("{}", call.method.to_string().to_uppercase());
                 *expression = parse_quote!(self.request(::reqwest::Method::#verb, &path)?);
             }
-            // Names in lower case need no parsing.
+            // Header names in lower case need no parsing.
             Expr::MethodCall(call) if call.method == "append" => {
                 if let Some(Expr::Lit(ExprLit {
                     lit: Lit::Str(name),
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_goes_through_the_client_of_the_crate() {
+    fn an_operation_uses_the_hand_written_client() {
         let source = rewritten(&quote! {
             pub async fn open<'a>(&'a self, id: &'a str) -> Result<ResponseValue<u8>, Error<()>> {
                 let url = format!("{}/a/{}:open", self.baseurl, encode_path(&id.to_string()),);
@@ -331,7 +332,7 @@ mod tests {
         /// A client.
         #[allow(clippy::all)]
         impl Client {
-            ///The version of the API, which every request names.
+            ///The API version, which every request contains.
             pub const API_VERSION: &'static str = "2026-01-01";
             pub async fn open<'a>(&'a self, id: &'a str) -> Result<ResponseValue<u8>, Failure> {
                 let path = format!("a/{}:open", encode_path(& id.to_string()));
@@ -366,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
+    fn unsupported_code_is_rejected() {
         let error = rewritten(&quote! {
             pub async fn open(&self) -> Result<(), Error<()>> {
                 let url = format!("{}/a", self.baseurl);
@@ -377,9 +378,9 @@ mod tests {
         let error = format!("{:#}", error.unwrap_err());
         insta::assert_snapshot!(
             error,
-            @"the method open: `baseurl` is not understood; progenitor may have changed"
+            @"the method open: `baseurl` is not supported; progenitor may have changed"
         );
         let error = rewritten(&quote!()).unwrap_err();
-        insta::assert_snapshot!(error, @"progenitor wrote no operations");
+        insta::assert_snapshot!(error, @"progenitor generated no operations");
     }
 }

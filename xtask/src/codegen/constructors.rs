@@ -1,4 +1,4 @@
-//! Constructors and setters, so that a member which is added later breaks nobody's code.
+//! Constructors and setters, so that adding a member is not a breaking change.
 //!
 //! Every struct becomes `#[non_exhaustive]`. One with required members gets `new`, which takes
 //! them; one without keeps its `Default` and needs no other constructor. An optional member gets a
@@ -12,13 +12,13 @@ use syn::{
     Token, Type, parse_quote,
 };
 
-/// Values that are passed as they are: nothing converts into them that one would want to pass.
+/// Types of arguments that need no conversion.
 const PLAIN: [&str; 7] = ["bool", "i32", "i64", "u32", "u64", "f32", "f64"];
 
-/// Methods that a type has already, which a setter of the same name would hide.
-const TAKEN: [&str; 3] = ["clone", "default", "new"];
+/// Existing methods, which a setter of the same name would hide.
+const RESERVED: [&str; 3] = ["clone", "default", "new"];
 
-/// Marks the structs among `items`, and returns the block of methods of each.
+/// Marks the structs among `items` as non-exhaustive, and returns their methods.
 pub fn add(items: &mut [Item]) -> Vec<Item> {
     let mut blocks = Vec::new();
     for item in items {
@@ -45,8 +45,7 @@ fn methods(item: &ItemStruct) -> Option<Item> {
     (!methods.is_empty()).then(|| parse_quote!(impl #name { #(#methods)* }))
 }
 
-/// Whether a value cannot do without this member: what is optional is an `Option`, or serde has a
-/// default for it.
+/// Whether the member is required: it is neither an `Option` nor has a serde default.
 fn is_required(field: &Field) -> bool {
     let has_default = field
         .attrs
@@ -78,7 +77,7 @@ fn constructor(required: &[(&Ident, &Field)], optional: &[(&Ident, &Field)]) -> 
         }
     });
     quote! {
-        #[doc = "Creates a value from its required members; the optional ones are unset."]
+        #[doc = "Creates a value with its required members; the optional members are unset."]
         pub fn new(#(#arguments),*) -> Self {
             Self { #(#values,)* #(#unset,)* }
         }
@@ -87,7 +86,7 @@ fn constructor(required: &[(&Ident, &Field)], optional: &[(&Ident, &Field)]) -> 
 
 fn setter(name: &Ident, of: &Type) -> TokenStream {
     let doc = format!("Sets [`{name}`](field@Self::{name}).");
-    let method = if TAKEN.iter().any(|taken| name == taken) {
+    let method = if RESERVED.iter().any(|taken| name == taken) {
         format_ident!("{name}_")
     } else {
         name.clone()
@@ -109,7 +108,7 @@ fn setter(name: &Ident, of: &Type) -> TokenStream {
     }
 }
 
-/// What a caller passes for a member of this type.
+/// The type of the argument for a member of this type.
 fn passed(of: &Type) -> TokenStream {
     if let Some(item) = list(of) {
         let item = passed(item);
@@ -125,7 +124,7 @@ fn passed(of: &Type) -> TokenStream {
     quote!(impl Into<#of>)
 }
 
-/// The member's value from what was passed as `argument`.
+/// The value of the member, converted from `argument`.
 fn converted(of: &Type, argument: &Ident) -> TokenStream {
     if let Some(item) = list(of) {
         let name = format_ident!("item");
@@ -147,7 +146,7 @@ fn converted(of: &Type, argument: &Ident) -> TokenStream {
     quote!(#argument.into())
 }
 
-/// Collects what was passed, after a conversion of each `item` where there is one.
+/// Collects the items of `argument`, each converted if necessary.
 fn collected(argument: &Ident, item: &TokenStream, each: &TokenStream) -> TokenStream {
     if item.to_string() == each.to_string() {
         return quote!(#argument.into_iter().collect());
@@ -171,7 +170,7 @@ fn map(of: &Type) -> Option<(&Type, &Type)> {
     }
 }
 
-/// The type arguments of `name<…>`, whatever path leads to it.
+/// The type arguments of `name<…>`, with any path.
 fn generic<'a>(of: &'a Type, name: &str) -> Option<Vec<&'a Type>> {
     let Type::Path(of) = of else { return None };
     let PathSegment { ident, arguments } = of.path.segments.last()?;
@@ -223,7 +222,7 @@ mod tests {
             pub keys: Vec<Key>,
         }
         impl Locker {
-            ///Creates a value from its required members; the optional ones are unset.
+            ///Creates a value with its required members; the optional members are unset.
             pub fn new(
                 id: impl Into<::std::string::String>,
                 floors: impl IntoIterator<Item = i32>,
@@ -256,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_struct_without_required_members_has_setters_alone() {
+    fn a_struct_without_required_members_has_only_setters() {
         let source = with_methods(
             r"pub struct Notes {
                 #[serde(default)]
@@ -310,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn other_items_stay_as_they_are() {
+    fn other_items_are_unchanged() {
         let source = "pub struct Name(pub String);\npub enum State {\n    Open,\n}\n";
         assert_eq!(with_methods(source), source);
         let empty = with_methods("pub struct Empty {}");

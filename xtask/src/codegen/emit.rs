@@ -1,4 +1,4 @@
-//! The types that progenitor cannot express, among those that it can.
+//! Adds the types that progenitor cannot express to its output.
 
 use anyhow::{Context, Result, anyhow};
 use proc_macro2::TokenStream;
@@ -10,9 +10,9 @@ use super::lower::{Alias, Lowered, OpenEnum};
 use super::unions::Union;
 use super::{client, constructors, names, tidy};
 
-/// Puts our own types among progenitor's and tidies what it wrote.
+/// Adds our own types to those of progenitor, and tidies the result.
 pub fn assemble(tokens: TokenStream, lowered: &Lowered) -> Result<syn::File> {
-    let mut file: syn::File = syn::parse2(tokens).context("progenitor wrote no valid Rust")?;
+    let mut file: syn::File = syn::parse2(tokens).context("progenitor generated invalid Rust")?;
     let types = file
         .items
         .iter_mut()
@@ -20,7 +20,7 @@ pub fn assemble(tokens: TokenStream, lowered: &Lowered) -> Result<syn::File> {
             Item::Mod(module) if module.ident == "types" => module.content.as_mut(),
             _ => None,
         })
-        .ok_or_else(|| anyhow!("progenitor wrote no module `types`"))?;
+        .ok_or_else(|| anyhow!("progenitor generated no module `types`"))?;
     types.1.extend(lowered.enums.iter().flat_map(open_enum));
     types.1.extend(lowered.unions.iter().map(union));
     types.1.extend(lowered.aliases.iter().map(alias));
@@ -47,7 +47,7 @@ fn open_enum(open: &OpenEnum) -> [Item; 2] {
         .iter()
         .map(|value| doc(value.description.as_deref()));
     let values = open.values.iter().map(|value| &value.wire);
-    let unknown = "A value that this version does not know, kept as it was received.";
+    let unknown = "A value that this version does not know, kept as received.";
     [
         parse_quote! {
             #(#docs)*
@@ -80,7 +80,7 @@ fn union(union: &Union) -> Item {
         }
     });
     let unknown =
-        format!("Any other `{tag}`, or one whose members do not fit, kept as it was received.");
+        format!("Any other `{tag}`, or a value whose members do not match, kept as received.");
     parse_quote! {
         #(#docs)*
         #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -111,7 +111,7 @@ fn doc(text: Option<&str>) -> Vec<Attribute> {
         .collect()
 }
 
-/// The type that an item defines or is about, and the definition before what is about it.
+/// The type that an item defines or implements; definitions come before implementations.
 fn type_name(item: &Item) -> (String, u8) {
     match item {
         Item::Mod(module) => (String::new(), u8::from(module.ident != "error")),

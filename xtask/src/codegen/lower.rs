@@ -1,8 +1,8 @@
-//! From our `OpenAPI` document to what progenitor can generate from.
+//! Lowers our `OpenAPI` document to one that progenitor can generate from.
 //!
-//! progenitor closes enums, drops discriminators, refuses unknown members where a schema says
+//! progenitor closes enums, drops discriminators, rejects unknown members if a schema has
 //! `additionalProperties: false`, and panics on an error response beside a typed success. What it
-//! cannot express is taken out here and emitted by us.
+//! cannot express is removed here and emitted separately.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use super::unions::{Union, take_unions};
 use crate::spec::pointer;
 use crate::spec::prose::ENUM_TEXTS;
 
-/// The input of progenitor, and what we emit ourselves.
+/// The input of progenitor, and the types that we emit ourselves.
 #[derive(Debug)]
 pub struct Lowered {
     pub document: Value,
@@ -26,7 +26,7 @@ pub struct Lowered {
     pub aliases: Vec<Alias>,
 }
 
-/// A string enum that must survive values it does not know.
+/// A string enum that keeps unknown values.
 #[derive(Debug)]
 pub struct OpenEnum {
     pub name: String,
@@ -42,7 +42,7 @@ pub struct EnumValue {
     pub description: Option<String>,
 }
 
-/// A second name for a type.
+/// An alias of a type.
 #[derive(Debug)]
 pub struct Alias {
     pub name: String,
@@ -72,7 +72,7 @@ pub fn lower(document: &Value) -> Result<Lowered> {
     })
 }
 
-/// The transport seam sends the version, in the query; no operation takes it as an argument.
+/// Removes the version from the parameters. The client adds it to the query of every request.
 fn lift_api_version(document: &mut Value) -> Result<()> {
     let is_version = |parameter: &Value| {
         parameter.get("in").and_then(Value::as_str) == Some("query")
@@ -111,15 +111,15 @@ fn lift_api_version(document: &mut Value) -> Result<()> {
     Ok(())
 }
 
-/// Leaves the successes; the caller decodes every failure from the raw response.
+/// Keeps the successful responses. The caller decodes every failure from the raw response.
 fn keep_success_responses(document: &mut Value) -> Result<()> {
     for (path, item) in entries_mut(document.get_mut("paths")) {
         for (method, operation) in operations_mut(item) {
-            let place = pointer(&["paths", path, method, "responses"]);
+            let location = pointer(&["paths", path, method, "responses"]);
             let responses = operation
                 .get_mut("responses")
                 .and_then(Value::as_object_mut)
-                .ok_or_else(|| anyhow!("{place}: missing"))?;
+                .ok_or_else(|| anyhow!("{location}: missing"))?;
             responses.retain(|status, _| status.starts_with('2'));
             let bodies: BTreeSet<String> = responses
                 .values()
@@ -129,16 +129,18 @@ fn keep_success_responses(document: &mut Value) -> Result<()> {
                 })
                 .collect();
             match bodies.len() {
-                0 => bail!("{place}: no success"),
+                0 => bail!("{location}: no successful response"),
                 1 => {}
-                _ => bail!("{place}: successes with different bodies cannot be generated"),
+                _ => bail!(
+                    "{location}: successful responses with different bodies are not supported"
+                ),
             }
         }
     }
     Ok(())
 }
 
-/// Takes schemas out that are nothing but a reference to another one.
+/// Removes schemas that are only a reference to another schema.
 fn take_aliases(document: &mut Value) -> Result<Vec<Alias>> {
     let mut targets: BTreeMap<String, (String, Option<String>)> = BTreeMap::new();
     let schemas = document.pointer_mut("/components/schemas");
@@ -207,7 +209,7 @@ fn rename_references(value: &mut Value, renamed: &BTreeMap<String, String>) {
     }
 }
 
-/// The enums that are open: all but those of which upstream says that they are closed.
+/// The open enums: all that the published description does not close.
 fn find_enums(schemas: &Map<String, Value>) -> Result<Vec<OpenEnum>> {
     let mut enums = Vec::new();
     for (name, schema) in schemas {
@@ -222,18 +224,18 @@ fn find_enums(schemas: &Map<String, Value>) -> Result<Vec<OpenEnum>> {
         }
         let mut values: Vec<EnumValue> = Vec::new();
         for (index, wire) in list.iter().enumerate() {
-            let place = || {
+            let location = || {
                 let index = index.to_string();
                 pointer(&["components", "schemas", name, "enum", &index])
             };
             let wire = wire
                 .as_str()
-                .ok_or_else(|| anyhow!("{}: {wire} is no string", place()))?;
+                .ok_or_else(|| anyhow!("{}: {wire} is not a string", location()))?;
             let name = names::variant(wire);
             if let Some(first) = values.iter().find(|value| value.name == name) {
                 bail!(
                     "{}: {wire:?} and {:?} are both called `{name}` in Rust",
-                    place(),
+                    location(),
                     first.wire
                 );
             }

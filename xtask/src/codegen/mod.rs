@@ -1,4 +1,4 @@
-//! `crates/acs-call-automation/src/generated.rs` from `spec/`.
+//! Generates `crates/acs-call-automation/src/generated.rs` from `spec/`.
 
 mod check;
 mod client;
@@ -29,14 +29,14 @@ use serde_json::Value;
 
 pub use lower::Lowered;
 
-/// Where a document's generated code says that it comes from.
+/// The files that the generated code names as its source.
 #[derive(Debug)]
 pub struct Source {
     /// File names and the SHA-256 of their content.
     pub inputs: Vec<(String, String)>,
 }
 
-/// The Rust source of a document; the same for the same input, byte for byte.
+/// Generates the Rust source of a document. The same input gives the same bytes.
 pub fn generate(document: &Value, source: &Source) -> Result<String> {
     let lowered = lower::lower(document)?;
     let api: openapiv3::OpenAPI = serde_json::from_value(lowered.document.clone())
@@ -75,7 +75,7 @@ pub fn generate(document: &Value, source: &Source) -> Result<String> {
     rustfmt(&(preamble(source) + &prettyplease::unparse(&file)))
 }
 
-/// Checks that a document is one that code can be generated from, short of generating it.
+/// Checks that code can be generated from a document, without generating it.
 pub fn parse(document: &Value) -> Result<Lowered> {
     let lowered = lower::lower(document)?;
     let _: openapiv3::OpenAPI = serde_json::from_value(lowered.document.clone())
@@ -95,11 +95,11 @@ fn preamble(source: &Source) -> String {
 }
 
 thread_local! {
-    /// Whether a panic of this thread is reported as an error, and not by the hook.
+    /// Whether a panic of this thread is reported as an error, not by the panic hook.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// progenitor panics on some documents that it cannot handle; here that is an error like others.
+/// Turns a panic into an error. progenitor panics on some documents that it cannot handle.
 fn quietly<T, E>(run: impl FnOnce() -> Result<T, E>) -> Result<T>
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -129,7 +129,8 @@ where
     }
 }
 
-/// Formats with whatever stable rustfmt is at hand: the style edition fixes the outcome.
+/// Formats with the installed rustfmt. The style edition makes the result independent of its
+/// version.
 fn rustfmt(source: &str) -> Result<String> {
     let program = std::env::var_os("RUSTFMT").unwrap_or_else(|| "rustfmt".into());
     let mut child = Command::new(&program)
@@ -158,7 +159,7 @@ fn rustfmt(source: &str) -> Result<String> {
     let mut stdin = child
         .stdin
         .take()
-        .ok_or_else(|| anyhow!("rustfmt has no input"))?;
+        .ok_or_else(|| anyhow!("rustfmt has no standard input"))?;
     let text = source.to_owned();
     let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
     let output = child.wait_with_output().context("rustfmt")?;
@@ -167,8 +168,8 @@ fn rustfmt(source: &str) -> Result<String> {
     }
     writer
         .join()
-        .map_err(|_| anyhow!("rustfmt took no input"))?
-        .context("rustfmt took no input")?;
+        .map_err(|_| anyhow!("cannot write to rustfmt"))?
+        .context("cannot write to rustfmt")?;
     let formatted = String::from_utf8(output.stdout).context("rustfmt")?;
     Ok(formatted.trim_end().to_owned() + "\n")
 }

@@ -1,4 +1,4 @@
-//! Names of the document as Rust names, by the rules that progenitor and typify follow.
+//! Rust names for the names of the document, by the rules of progenitor and typify.
 
 use heck::{ToSnakeCase, ToUpperCamelCase};
 

@@ -1,4 +1,4 @@
-//! Parts of an `OpenAPI` document that several steps of the lowering look at.
+//! Parts of an `OpenAPI` document that several steps of the lowering read.
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub fn reference(name: &str) -> String {
     format!("#/components/schemas/{name}")
 }
 
-/// The name of the schema that a `$ref` leads to.
+/// The name of the schema that a `$ref` refers to.
 pub fn referenced(value: &Value) -> Option<&str> {
     value
         .get("$ref")?

@@ -1,8 +1,8 @@
-//! Takes out of a document what would make reading an answer fail, or a request hard to build.
+//! Removes from a document what would make a response fail to parse, or a request hard to build.
 
 use serde_json::{Map, Value};
 
-/// Checks on values are the service's business: a limit that changes must not fail a parse.
+/// The service checks values itself. A limit that changes must not make parsing fail.
 const LIMITS: &[&str] = &[
     "minimum",
     "maximum",
@@ -19,7 +19,7 @@ const LIMITS: &[&str] = &[
     "maxProperties",
 ];
 
-/// Formats of strings that have a Rust type; any other text stays text.
+/// String formats that have a Rust type. Strings of other formats stay strings.
 const TYPED_FORMATS: &[&str] = &["binary", "date-time", "uuid"];
 
 /// Relaxes every schema of a document.
@@ -36,7 +36,7 @@ pub fn relax(document: &mut Value) {
     }
 }
 
-/// Finds the schemas of parameters and bodies, which stand under `schema`.
+/// Relaxes the schemas of parameters and bodies, which are members named `schema`.
 fn relax_used(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -63,10 +63,10 @@ fn relax_schema(schema: &mut Value, is_component: bool) {
     for limit in LIMITS {
         members.shift_remove(*limit);
     }
-    // What the service fills in is not what the caller left out.
+    // The client does not send the defaults of the service.
     members.shift_remove("default");
     let is_string = string(members, "type") == Some("string");
-    // An enum without a name of its own is a text; see `lower` for those with one.
+    // An enum without a name becomes a string; `lower` handles named enums.
     if !(is_component && is_string) {
         members.shift_remove("enum");
     }

@@ -1,7 +1,7 @@
-//! What a reviewer reads: one snapshot per operation and one per schema.
+//! Snapshots for reviewers: one per operation and one per schema.
 //!
-//! The committed document and the committed generated file are shown side by side, so that a
-//! change of either is a diff of a few lines in a file that is named after what changed.
+//! A snapshot shows parts of the committed document and of the committed generated file, so a
+//! change to either is a small diff in a file named after the changed element.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -68,7 +68,7 @@ fn schemas() {
     review("schemas", &shown);
 }
 
-/// Compares all snapshots of a folder, and fails once, naming all that differ.
+/// Compares all snapshots of a folder, and fails with a list of all that differ.
 fn review(folder: &str, shown: &BTreeMap<String, String>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("snapshots")
@@ -85,17 +85,20 @@ fn review(folder: &str, shown: &BTreeMap<String, String>) {
         }
     }
     for stale in stale(&folder, shown) {
-        problems.push(format!("{} is left over; remove it", stale.display()));
+        problems.push(format!(
+            "{} has no operation or schema any more; remove it",
+            stale.display()
+        ));
     }
     assert!(
         problems.is_empty(),
-        "{} snapshots want a look (`cargo insta review`):\n  {}",
+        "{} snapshots need a review (`cargo insta review`):\n  {}",
         problems.len(),
         problems.join("\n  ")
     );
 }
 
-/// Snapshots of what does not exist any more.
+/// Snapshots of operations or schemas that no longer exist.
 fn stale(folder: &Path, shown: &BTreeMap<String, String>) -> Vec<PathBuf> {
     let known: BTreeSet<String> = shown.keys().map(|name| format!("{name}.snap")).collect();
     let mut stale: Vec<PathBuf> = fs::read_dir(folder)
@@ -183,7 +186,7 @@ fn needed(required: &Value) -> &'static str {
     }
 }
 
-/// What the Rust definition does not say.
+/// Facts that the Rust definition does not show.
 fn schema_text(schema: &Value, reach: Reach) -> String {
     let mut out = format!("\nused in {reach}\n");
     let own = hidden(schema);
@@ -256,8 +259,8 @@ fn signature(function: &syn::ImplItemFn) -> String {
     text.trim_end().trim_end_matches("{}").trim_end().to_owned()
 }
 
-/// Each type with its documentation and attributes, the signature of its constructor, and for an
-/// open enum its wire values.
+/// Each type with its documentation and attributes, the signature of its constructor, and, for an
+/// open enum, its wire values.
 fn definitions(file: &syn::File) -> BTreeMap<String, String> {
     let types = file.items.iter().find_map(|item| match item {
         Item::Mod(module) if module.ident == "types" => module.content.as_ref(),
@@ -291,7 +294,7 @@ fn constructor(item: &syn::ItemImpl) -> Option<(String, String)> {
     Some((name, signature(function) + "\n"))
 }
 
-/// The name of an open enum, and its variants with what they are on the wire, each on a line.
+/// The name of an open enum, and its variants with their wire values, one per line.
 fn wire_values(item: &syn::ItemMacro) -> (String, String) {
     let parser = Punctuated::<Expr, Token![,]>::parse_terminated;
     let mut parts = item.mac.parse_body_with(parser).unwrap().into_iter();

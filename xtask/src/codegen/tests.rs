@@ -1,4 +1,4 @@
-//! What is generated from a small description of our own, and what is refused.
+//! Code generated from a small test description, and documents that are rejected.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ fn generated(document: &Value) -> String {
     generate(document, &Source { inputs }).unwrap()
 }
 
-/// The text from one line to the first that ends it, both included.
+/// The text from one line to the next end line, inclusive.
 fn part<'a>(source: &'a str, from: &str, to: &str) -> &'a str {
     let start = source.find(from).unwrap_or_else(|| panic!("no {from}"));
     let end = source[start..].find(to).unwrap() + to.len();
@@ -40,7 +40,7 @@ fn an_operation() {
 }
 
 #[test]
-fn the_same_document_gives_the_same_bytes() {
+fn the_same_document_generates_the_same_bytes() {
     let document = lockers();
     let first = generated(&document);
     assert_eq!(first, generated(&document));
@@ -51,7 +51,7 @@ fn the_same_document_gives_the_same_bytes() {
 }
 
 #[test]
-fn no_operation_takes_the_version_and_none_sends_it_in_a_header() {
+fn operations_neither_take_the_version_nor_send_it_in_a_header() {
     let source = generated(&lockers());
     assert!(!source.contains("api_version:"));
     assert!(!source.contains("api-version"));
@@ -61,51 +61,51 @@ fn no_operation_takes_the_version_and_none_sends_it_in_a_header() {
 }
 
 #[test]
-fn nothing_makes_reading_fail_that_is_only_a_limit() {
+fn limits_do_not_make_parsing_fail() {
     let source = generated(&lockers());
     assert!(!source.contains("deny_unknown_fields"));
     assert!(!source.contains("regress"));
     assert!(source.contains("pub floor: Option<i32>,"));
     assert!(
         source.contains("pub count: Option<i32>,"),
-        "a default of the service is not sent by us"
+        "the client does not send the service's default"
     );
 }
 
-/// The error for a document that `change` spoiled.
-fn refused(change: impl FnOnce(&mut Value)) -> String {
+/// The error for a document modified by `change`.
+fn error_after(change: impl FnOnce(&mut Value)) -> String {
     let mut document = lockers();
     change(&mut document);
     format!("{:#}", parse(&document).map(|_| ()).unwrap_err())
 }
 
 #[test]
-fn names_that_are_one_in_rust_are_refused() {
-    let error = refused(|document| {
+fn names_that_clash_in_rust_are_rejected() {
+    let error = error_after(|document| {
         let properties = &mut document["components"]["schemas"]["Locker"]["properties"];
         properties["locker_id"] = json!({"type": "string"});
     });
     assert_eq!(
         error,
-        "#/components/schemas/Locker/properties/locker_id: `lockerId` is called `locker_id` in \
-         Rust too"
+        "#/components/schemas/Locker/properties/locker_id: `lockerId` is also called \
+         `locker_id` in Rust"
     );
-    let error = refused(|document| {
+    let error = error_after(|document| {
         document["components"]["schemas"]["locker"] = json!({"type": "object"});
     });
     assert_eq!(
         error,
-        "#/components/schemas/locker: `Locker` is called `Locker` in Rust too"
+        "#/components/schemas/locker: `Locker` is also called `Locker` in Rust"
     );
-    let error = refused(|document| {
+    let error = error_after(|document| {
         document["paths"]["/lockers"]["get"]["operationId"] = "lockersGet".into();
     });
     assert_eq!(
         error,
-        "#/paths/~1lockers~1{lockerId}/get/operationId: `lockersGet` is called `lockers_get` in \
-         Rust too"
+        "#/paths/~1lockers~1{lockerId}/get/operationId: `lockersGet` is also called \
+         `lockers_get` in Rust"
     );
-    let error = refused(|document| {
+    let error = error_after(|document| {
         let values = &mut document["components"]["schemas"]["LockerState"]["enum"];
         values[1] = "FREE".into();
     });
@@ -114,7 +114,7 @@ fn names_that_are_one_in_rust_are_refused() {
         "#/components/schemas/LockerState/enum/1: \"FREE\" and \"free\" are both called `Free` in \
          Rust"
     );
-    let error = refused(|document| {
+    let error = error_after(|document| {
         let parameters = &mut document["paths"]["/lockers"]["get"]["parameters"];
         parameters[1]["name"] = "Top".into();
     });
@@ -122,7 +122,7 @@ fn names_that_are_one_in_rust_are_refused() {
 }
 
 #[test]
-fn operations_that_cannot_be_generated_are_refused() {
+fn unsupported_operations_are_rejected() {
     type Change = fn(&mut Value);
     let cases: [(Change, &str); 6] = [
         (
@@ -133,13 +133,13 @@ fn operations_that_cannot_be_generated_are_refused() {
             |operation| {
                 operation["responses"]["202"] = json!({"description": ""});
             },
-            "#/paths/~1lockers~1{lockerId}/get/responses: successes with different bodies",
+            "#/paths/~1lockers~1{lockerId}/get/responses: successful responses with different bodies",
         ),
         (
             |operation| {
                 operation["responses"] = json!({"404": {"description": ""}});
             },
-            "#/paths/~1lockers~1{lockerId}/get/responses: no success",
+            "#/paths/~1lockers~1{lockerId}/get/responses: no successful response",
         ),
         (
             |operation| {
@@ -151,7 +151,7 @@ fn operations_that_cannot_be_generated_are_refused() {
             |operation| {
                 operation["parameters"][0]["schema"] = json!({"type": "array"});
             },
-            "#/paths/~1lockers~1{lockerId}/get/parameters: the list `lockerId` is joined",
+            "#/paths/~1lockers~1{lockerId}/get/parameters: the list `lockerId` is sent as one joined value",
         ),
         (
             |operation| {
@@ -162,14 +162,14 @@ fn operations_that_cannot_be_generated_are_refused() {
     ];
     for (change, says) in cases {
         let error =
-            refused(|document| change(&mut document["paths"]["/lockers/{lockerId}"]["get"]));
+            error_after(|document| change(&mut document["paths"]["/lockers/{lockerId}"]["get"]));
         assert!(error.starts_with(says), "{error}");
     }
 }
 
 #[test]
-fn unions_that_would_lose_something_are_refused() {
-    let error = refused(|document| {
+fn unions_that_would_lose_data_are_rejected() {
+    let error = error_after(|document| {
         let properties = &mut document["components"]["schemas"]["Locker"]["properties"];
         properties["lock"] = json!({"$ref": "#/components/schemas/CodeLock"});
     });
@@ -178,13 +178,13 @@ fn unions_that_would_lose_something_are_refused() {
         "#/components/schemas/Locker: refers to CodeLock and not to its base Lock, which would \
          lose the tag `kind`"
     );
-    let error = refused(|document| {
+    let error = error_after(|document| {
         let schemas = &mut document["components"]["schemas"];
         schemas["CodeLock"]["discriminator"] =
             json!({"propertyName": "maker", "mapping": {"a": "#/components/schemas/KeyLock"}});
     });
     assert!(error.contains("with subtypes of its own"), "{error}");
-    let error = refused(|document| {
+    let error = error_after(|document| {
         let schemas = &mut document["components"]["schemas"];
         schemas["Lock"]["allOf"] = json!([{"$ref": "#/components/schemas/CodeLock"}]);
     });
@@ -192,8 +192,8 @@ fn unions_that_would_lose_something_are_refused() {
 }
 
 #[test]
-fn a_circle_of_second_names_is_refused() {
-    let error = refused(|document| {
+fn a_circle_of_aliases_is_rejected() {
+    let error = error_after(|document| {
         let schemas = &mut document["components"]["schemas"];
         schemas["A"] = json!({"allOf": [{"$ref": "#/components/schemas/B"}]});
         schemas["B"] = json!({"$ref": "#/components/schemas/A"});

@@ -1,4 +1,4 @@
-//! Makes what progenitor wrote shorter and readable, without changing what it does.
+//! Makes progenitor's output shorter and more readable, without changing its behavior.
 
 use quote::{ToTokens, format_ident, quote};
 use syn::punctuated::Punctuated;
@@ -36,7 +36,7 @@ pub fn file(file: &mut syn::File) {
 
 const NULL_AS_DEFAULT: &str = "null_as_default";
 
-/// The service writes `null` for what it has not; a list or map that is optional is empty then.
+/// The service writes `null` for missing values. An optional list or map is then empty.
 fn null_as_default() -> Item {
     let name = format_ident!("{NULL_AS_DEFAULT}");
     parse_quote! {
@@ -56,7 +56,8 @@ fn is_module(item: &Item, name: &str) -> bool {
     matches!(item, Item::Mod(module) if module.ident == name)
 }
 
-/// `impl From<&T> for T` by cloning: a hundred of them, and `.clone()` says it better.
+/// Whether an item is `impl From<&T> for T` by cloning. There are a hundred, and `.clone()` is
+/// clearer.
 fn is_clone_conversion(item: &Item) -> bool {
     let Item::Impl(item) = item else { return false };
     let Some((path, _)) = &item.trait_ else {
@@ -68,7 +69,7 @@ fn is_clone_conversion(item: &Item) -> bool {
         .ends_with(&text(&quote!(From<&#of>)).replace(' ', ""))
 }
 
-/// The error of conversions that only closed enums and restricted strings have.
+/// Removes the error type of conversions, which only closed enums and restricted strings need.
 fn drop_unused_error(items: &mut Vec<Item>) {
     let used = items
         .iter()
@@ -83,7 +84,7 @@ fn text(tokens: &impl ToTokens) -> String {
     tokens.to_token_stream().to_string()
 }
 
-/// Inside of `types`, a type needs no path.
+/// Shortens the paths of types in `types`.
 struct LocalPaths;
 
 impl VisitMut for LocalPaths {
@@ -154,7 +155,7 @@ impl VisitMut for Tidy {
                 *attribute = parse_quote!(#[serde(#(#parts),*)]);
             }
         }
-        // Once for the struct instead of once per field, where there is anything to rename.
+        // One attribute for the struct replaces those of its fields, if there are any.
         if !item.fields.iter().any(follows_camel_case) {
             return;
         }
@@ -181,13 +182,13 @@ impl VisitMut for Tidy {
     }
 }
 
-/// The name that a field is given explicitly.
+/// The explicit name of a field.
 fn wire_name(field: &Field) -> Option<String> {
     let mut parts = field.attrs.iter().filter_map(serde_parts).flatten();
     parts.find_map(|part| rename(&part))
 }
 
-/// Whether a field is renamed to what serde would make of it anyway.
+/// Whether the name of a field follows serde's `camelCase` rule.
 fn follows_camel_case(field: &Field) -> bool {
     let name = field.ident.as_ref().map(ToString::to_string);
     name.is_some_and(|name| wire_name(field) == Some(camel_case(&name)))
@@ -261,13 +262,13 @@ fn doc_text(attribute: &Attribute) -> Option<String> {
     }
 }
 
-/// Drops the JSON schema that typify appends to the text of every type: `spec/` has it.
+/// Removes the JSON schema that typify appends to the text of every type. It is in `spec/`.
 fn without_schema(text: &str) -> &str {
     let schema = text.find("<details><summary>JSON schema</summary>");
     text[..schema.unwrap_or(text.len())].trim()
 }
 
-/// Breaks lines, so that the longest documentation stays readable in a diff.
+/// Breaks lines, so that diffs of long documentation stay readable.
 fn wrap(text: &str) -> Vec<String> {
     const WIDTH: usize = 90;
     let mut lines = Vec::new();
@@ -298,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn camel_case_is_what_serde_makes_of_a_field() {
+    fn camel_case_follows_the_rule_of_serde() {
         for (field, wire) in [
             ("call_connection_id", "callConnectionId"),
             ("id", "id"),
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn one_attribute_renames_what_follows_the_rule_and_nothing_else() {
+    fn one_attribute_renames_all_fields_that_follow_the_rule() {
         let tidy = tidied(
             r#"struct A {
                 #[serde(rename = "callId", skip)] call_id: u8,
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_and_maps_that_are_null_are_empty() {
+    fn lists_and_maps_are_empty_if_null() {
         let tidy = tidied(
             r#"mod types { struct A {
                 #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -385,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn documentation_is_broken_into_lines_and_has_no_schema() {
+    fn documentation_is_wrapped_and_has_no_schema() {
         let text = format!(
             "{}end<details><summary>JSON schema</summary>…</details>",
             "some words ".repeat(10)
@@ -399,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn conversions_by_cloning_go() {
+    fn conversions_by_cloning_are_removed() {
         let tidy = tidied(
             "mod types {
                 impl From<&Self_> for Self_ { fn from(v: &Self_) -> Self { v.clone() } }

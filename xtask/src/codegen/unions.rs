@@ -1,4 +1,4 @@
-//! Discriminated types: what progenitor drops, and we emit as enums.
+//! Discriminated types, which progenitor drops and we emit as enums.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::names;
 use super::parts::{entries, parts, reference, referenced, schema_pointer, text};
 
-/// A base type that is one of several subtypes, told apart by the value of one member.
+/// A base type with several subtypes, which are distinguished by the value of one member.
 #[derive(Debug)]
 pub struct Union {
     pub name: String,
@@ -25,7 +25,7 @@ pub struct Variant {
     pub schema: String,
 }
 
-/// Takes discriminated base types out, and folds what they hold into their subtypes.
+/// Removes discriminated base types, and adds their members to their subtypes.
 pub fn take_unions(schemas: &mut Map<String, Value>) -> Result<Vec<Union>> {
     let mut unions = Vec::new();
     for (name, schema) in schemas.iter() {
@@ -64,27 +64,28 @@ pub fn take_unions(schemas: &mut Map<String, Value>) -> Result<Vec<Union>> {
         }
     }
     schemas.extend(flat);
-    // What stays under the base's name only reserves it: our own type stands in its place.
+    // The base schema only reserves the name. Our own type replaces it.
     for union in &unions {
         schemas.insert(union.name.clone(), json!({"type": "object"}));
     }
     Ok(unions)
 }
 
-/// The tag lives in the union, so a subtype is usable only as one of its variants.
+/// Checks that subtypes are used only as variants of their union, because only the union has the
+/// tag.
 fn check_variants(union: &Union, unions: &[Union], schemas: &Map<String, Value>) -> Result<()> {
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for variant in &union.variants {
-        let place = schema_pointer(&variant.schema);
+        let location = schema_pointer(&variant.schema);
         if let Some(first) = seen.insert(&variant.name, &variant.wire) {
             bail!(
-                "{place}: the tags {first:?} and {:?} are one variant in Rust",
+                "{location}: the tags {first:?} and {:?} are the same variant in Rust",
                 variant.wire
             );
         }
         if unions.iter().any(|other| other.name == variant.schema) {
             bail!(
-                "{place}: a subtype of {} with subtypes of its own cannot be generated",
+                "{location}: a subtype of {} with subtypes of its own is not supported",
                 union.name
             );
         }
@@ -116,7 +117,8 @@ fn mentions(value: &Value, target: &str) -> bool {
     }
 }
 
-/// One object schema of everything that `name` and the types under `allOf` hold, without the tag.
+/// Merges the members of `name` and of the types under `allOf` into one object schema, without the
+/// tag.
 fn flatten(
     name: &str,
     schemas: &Map<String, Value>,

@@ -1,26 +1,26 @@
-//! The crates of others that a library's interface lets through. Each ties our major version to
-//! theirs, so each is a decision.
+//! The foreign crates in the public API of a library. A new major version of such a crate requires
+//! one of the library, so each crate is a deliberate decision.
 
 use std::collections::BTreeMap;
 
 use public_api::PublicItem;
 use serde_json::Value;
 
-/// What may appear in a signature. Behind a feature, the crate is the reason for the feature.
+/// Crates that may appear in a signature. A crate behind a feature is the purpose of that feature.
 const ALLOWED: &[(&str, &[&str])] = &[
     (
         "acs-recording",
         &[
             // Types of the service, re-exported as `models`; generated in this workspace.
             "acs_call_automation",
-            // Feature `entra`: the credentials that users of Azure have.
+            // Feature `entra`: credentials of the Azure SDK.
             "azure_core",
             // Feature `axum`.
             "axum",
             "bytes",
             // `Stream`.
             "futures_core",
-            // The webhook, on the types that every server shares.
+            // The webhook, with the HTTP types that servers share.
             "http",
             // Feature `tower`.
             "http_body",
@@ -28,7 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "jiff",
             // Feature `schemars`.
             "schemars",
-            // Where serde keeps its traits.
+            // The traits of serde.
             "serde_core",
             // `AsyncRead` and `AsyncWrite`.
             "tokio",
@@ -68,7 +68,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// Part of the language.
 const STANDARD: [&str; 3] = ["alloc", "core", "std"];
 
-/// The crates that items come from which appear among `items`, each with one place.
+/// The crates whose items appear in `items`, each with one occurrence.
 pub fn crates(described: &Value, items: &[PublicItem]) -> BTreeMap<String, String> {
     let own = described
         .pointer(&format!("/paths/{}/path/0", described["root"]))
@@ -79,24 +79,24 @@ pub fn crates(described: &Value, items: &[PublicItem]) -> BTreeMap<String, Strin
         for path in paths(described, item.id().0) {
             let Some(name) = path.first() else { continue };
             if name != own && !STANDARD.contains(&name.as_str()) {
-                let place = || format!("{} in `{item}`", path.join("::"));
-                crates.entry(name.clone()).or_insert_with(place);
+                let occurrence = || format!("{} in `{item}`", path.join("::"));
+                crates.entry(name.clone()).or_insert_with(occurrence);
             }
         }
     }
     crates
 }
 
-/// What is wrong with the crates that a library lets through.
+/// Problems with the foreign crates in the public API of a library.
 pub fn check(library: &str, crates: &BTreeMap<String, String>) -> Vec<String> {
     let allowed = ALLOWED.iter().find(|(name, _)| *name == library);
     let allowed = allowed.map_or(&[][..], |(_, allowed)| *allowed);
     crates
         .iter()
         .filter(|(name, _)| !allowed.contains(&name.as_str()))
-        .map(|(name, place)| {
+        .map(|(name, occurrence)| {
             format!(
-                "the public interface of {library} has types of `{name}`: {place}; hide them, or \
+                "the public API of {library} contains types of `{name}`: {occurrence}; hide them, or \
                  add the crate to the list in xtask/src/public_api/foreign.rs and to the section \
                  on stability in its documentation"
             )
@@ -104,13 +104,14 @@ pub fn check(library: &str, crates: &BTreeMap<String, String>) -> Vec<String> {
         .collect()
 }
 
-/// The full paths of everything that an item's signature refers to.
+/// The full paths of the items that a signature refers to.
 pub fn paths(described: &Value, id: u32) -> Vec<Vec<String>> {
     let inner = |id: u64| described.pointer(&format!("/index/{id}/inner"));
     let item = inner(id.into()).unwrap_or(&Value::Null);
     let mut ids = Vec::new();
     referred(item, &mut ids);
-    // The members of a tuple variant are items, which the listing shows as part of the variant.
+    // The members of a tuple variant are items of their own, but the listing shows them in the
+    // variant.
     let members = item
         .pointer("/variant/kind/tuple")
         .and_then(Value::as_array);
@@ -127,8 +128,8 @@ pub fn paths(described: &Value, id: u32) -> Vec<Vec<String>> {
     paths.collect()
 }
 
-/// Types and traits are objects with a path, as it was written, and an id; re-exports have the
-/// path as `source`.
+/// Types and traits are objects with an id and the path as written. Re-exports have the path in
+/// `source`.
 fn referred(value: &Value, ids: &mut Vec<u64>) {
     match value {
         Value::Object(members) => {
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_that_nobody_allowed_is_a_problem() {
+    fn a_crate_that_is_not_allowed_is_a_problem() {
         let crates = ["http", "reqwest"].map(|name| (name.to_owned(), "here".to_owned()));
         let crates = BTreeMap::from(crates);
         let problems = check("acs-recording", &crates);

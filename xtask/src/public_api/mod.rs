@@ -1,8 +1,8 @@
-//! The public interface of each library as a text that is committed beside it, so that a change of
-//! the interface is a diff that somebody reads.
+//! The public API of each library as a committed text file, so that every change to it is visible
+//! in a diff.
 //!
-//! The text comes from rustdoc's JSON. That format belongs to one version of the toolchain, and
-//! stable toolchains write it only when told to act as nightly ones; see [`document`].
+//! The text comes from rustdoc's JSON. Its format depends on the version of the toolchain, and
+//! stable toolchains write it only with a setting; see [`document`].
 
 mod foreign;
 mod models;
@@ -19,17 +19,17 @@ use anyhow::{Context, Result, bail};
 use public_api::PublicItem;
 use serde_json::Value;
 
-/// The libraries whose interface people write code against. That of `acs-call-automation` follows
-/// from `spec/`, and has snapshots of its own.
+/// The libraries to list. The API of `acs-call-automation` is generated from `spec/`, and has its
+/// own snapshots.
 const LIBRARIES: [&str; 3] = ["acs-recording", "acs-emulator", "acs-recording-archive"];
 
-/// The format of rustdoc's JSON that the crate `public-api` reads in the version that we use.
+/// The version of rustdoc's JSON format that the pinned version of `public-api` reads.
 const FORMAT: u64 = 57;
 
-/// Features whose interface is no promise begin with it, and are left out.
+/// The prefix of unstable features, which are not listed.
 const UNSTABLE: &str = "unstable-";
 
-/// Names the real rustdoc, and makes this program stand in for it.
+/// The environment variable with the real rustdoc. If set, this program acts as rustdoc.
 const RUSTDOC: &str = "XTASK_RUSTDOC";
 
 /// Writes or compares the listings of all libraries.
@@ -45,7 +45,7 @@ pub fn run(check: bool) -> Result<()> {
             fs::read_to_string(&json).with_context(|| format!("cannot read {}", json.display()))?;
         let described: Value = serde_json::from_str(&text).context("rustdoc's JSON")?;
         if let Some(why) = unreadable(&described) {
-            say(&format!("skipped: {why}"));
+            warn(&format!("skipped: {why}"));
             return Ok(());
         }
         let items = items(&json, &described)?;
@@ -66,7 +66,7 @@ pub fn run(check: bool) -> Result<()> {
     Ok(())
 }
 
-/// Why a description cannot be read, when it was written by another toolchain than ours.
+/// The reason why a description cannot be read if another toolchain wrote it.
 fn unreadable(described: &Value) -> Option<String> {
     let format = described.get("format_version").and_then(Value::as_u64)?;
     (format != FORMAT).then(|| {
@@ -80,15 +80,15 @@ fn unreadable(described: &Value) -> Option<String> {
 fn listing(items: &[PublicItem], crates: &BTreeMap<String, String>) -> Result<String> {
     let names: Vec<_> = crates.keys().map(String::as_str).collect();
     let mut text = "# Written by `cargo xtask public-api`; do not edit by hand.\n".to_owned();
-    writeln!(text, "# Crates of others in it: {}\n", names.join(", "))?;
+    writeln!(text, "# Foreign crates in it: {}\n", names.join(", "))?;
     for item in items {
         writeln!(text, "{item}")?;
     }
     Ok(text)
 }
 
-/// What a library offers, without what every type has, such as auto traits and blanket
-/// implementations, and without what follows from a line that is there.
+/// The public items of a library, without auto traits, blanket implementations, and items that
+/// follow from others.
 fn items(json: &Path, described: &Value) -> Result<Vec<PublicItem>> {
     let api = public_api::Builder::from_rustdoc_json(json)
         .omit_auto_trait_impls(true)
@@ -99,7 +99,7 @@ fn items(json: &Path, described: &Value) -> Result<Vec<PublicItem>> {
     Ok(items.filter(|item| !follows(described, item)).collect())
 }
 
-/// Whether an item is a method whose signature its trait gives, or a marker that `derive` adds.
+/// Whether an item is a method with the signature of its trait, or a marker that `derive` adds.
 fn follows(described: &Value, item: &PublicItem) -> bool {
     let of_trait = |id: u32, member: &str| {
         described
@@ -116,12 +116,12 @@ fn follows(described: &Value, item: &PublicItem) -> bool {
     (is_function && is_in_trait) || marker == Some("StructuralPartialEq")
 }
 
-/// Has rustdoc describe a library with all its stable features, and returns the path of the JSON.
+/// Runs rustdoc for a library with all its stable features, and returns the path of the JSON.
 ///
-/// rustdoc writes JSON only with `-Z unstable-options`, which stable toolchains allow where
-/// `RUSTC_BOOTSTRAP` is set. Were it set for all of cargo, every build script that looks at it
-/// would run again, and all dependencies would be compiled once more. So it is set for rustdoc
-/// alone, by this program in rustdoc's place; see [`as_rustdoc`].
+/// rustdoc writes JSON only with `-Z unstable-options`, which stable toolchains accept only if
+/// `RUSTC_BOOTSTRAP` is set. If it were set for cargo, build scripts that read it would run again,
+/// and all dependencies would be recompiled. Therefore cargo runs this program as rustdoc, and this
+/// program sets the variable only for the real rustdoc; see [`as_rustdoc`].
 fn document(library: &str) -> Result<PathBuf> {
     let cargo = cargo();
     let features = features(library)?;
@@ -139,17 +139,17 @@ fn document(library: &str) -> Result<PathBuf> {
         .status()
         .context("cannot run cargo")?;
     if !status.success() {
-        bail!("rustdoc cannot describe {library}; see above");
+        bail!("rustdoc cannot document {library}; see the output above");
     }
     let target = metadata()?;
     let target = target.get("target_directory").and_then(Value::as_str);
-    let target = Path::new(target.context("cargo metadata names no target directory")?);
+    let target = Path::new(target.context("cargo metadata contains no target directory")?);
     Ok(target
         .join("doc")
         .join(format!("{}.json", library.replace('-', "_"))))
 }
 
-/// When cargo runs this program as its rustdoc: runs the real one, with leave to use `-Z`.
+/// Runs the real rustdoc with permission to use `-Z`, if cargo runs this program as its rustdoc.
 pub fn as_rustdoc() -> Option<ExitCode> {
     let rustdoc = env::var_os(RUSTDOC)?;
     let status = Command::new(rustdoc)
@@ -163,7 +163,7 @@ pub fn as_rustdoc() -> Option<ExitCode> {
     Some(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// The features of a library that come with a promise.
+/// The stable features of a library.
 fn features(library: &str) -> Result<Vec<String>> {
     let metadata = metadata()?;
     let packages = metadata.get("packages").and_then(Value::as_array);
@@ -196,8 +196,8 @@ fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| OsStr::new("cargo").to_owned())
 }
 
-#[allow(clippy::print_stderr, reason = "a command line speaks on stderr")]
-fn say(text: &str) {
+#[allow(clippy::print_stderr, reason = "command-line messages go to stderr")]
+fn warn(text: &str) {
     eprintln!("{text}");
 }
 
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn features_without_a_promise_are_left_out() {
+    fn unstable_features_are_not_listed() {
         let features = features("acs-recording").unwrap();
         assert!(features.contains(&"webhook".to_owned()), "{features:?}");
         assert!(!features.contains(&"unstable-low-level".to_owned()));

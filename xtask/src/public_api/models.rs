@@ -1,4 +1,4 @@
-//! `acs_recording::models` has the types of the service that its interface uses, and no others.
+//! `acs_recording::models` re-exports exactly the types of the service that the public API uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,7 @@ use super::foreign;
 
 const LOW_LEVEL: &str = "acs_call_automation";
 
-/// What is missing in `models`, and what is in it for nothing.
+/// Types that `models` lacks, and types in it that are not used.
 pub fn check(described: &Value, items: &[PublicItem]) -> Result<Vec<String>> {
     let source = fs::read_to_string(crate::root().join(crate::GENERATED))?;
     let source = syn::parse_file(&source).context(crate::GENERATED)?;
@@ -40,7 +40,7 @@ fn compare(exported: &BTreeSet<String>, needed: &BTreeSet<String>) -> Vec<String
     let mut problems = Vec::new();
     for (names, what) in [
         (needed.difference(exported), "lacks"),
-        (exported.difference(needed), "has, without any use,"),
+        (exported.difference(needed), "has the unused"),
     ] {
         let names: Vec<_> = names.map(String::as_str).collect();
         if !names.is_empty() {
@@ -53,7 +53,7 @@ fn compare(exported: &BTreeSet<String>, needed: &BTreeSet<String>) -> Vec<String
     problems
 }
 
-/// The generated types, each with the names in its public members.
+/// The generated types, each with the identifiers in its public members.
 fn members(source: &syn::File) -> BTreeMap<String, BTreeSet<String>> {
     let types = source.items.iter().find_map(|item| match item {
         Item::Mod(module) if module.ident == "types" => module.content.as_ref(),
@@ -89,7 +89,7 @@ fn words(of: &syn::Type) -> BTreeSet<String> {
     words.map(str::to_owned).collect()
 }
 
-/// `from` and all types in their members, and in the members of those.
+/// `from` and all types in their members, recursively.
 fn reachable(
     members: &BTreeMap<String, BTreeSet<String>>,
     from: BTreeSet<String>,
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_needed_with_the_types_in_their_members() {
+    fn the_types_of_members_are_needed_too() {
         let source = syn::parse_str(
             "pub mod types {
                 pub struct Call { pub state: Option<State>, pub people: Vec<Person>, pub id: String }
@@ -133,7 +133,7 @@ mod tests {
             compare(&exported, &needed),
             [
                 "acs_recording::models lacks CodeLock, Lock, Person, State; edit models.rs",
-                "acs_recording::models has, without any use, Request; edit models.rs",
+                "acs_recording::models has the unused Request; edit models.rs",
             ]
         );
     }

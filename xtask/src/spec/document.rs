@@ -1,4 +1,4 @@
-//! The Swagger files of one import, and where a `$ref` in one of them leads.
+//! The Swagger files of one import, and the targets of their `$ref`s.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
 use super::json;
-use super::node::{Node, Place};
+use super::node::{Location, Node};
 use super::prose::PROSE;
 
 /// One element of one file: `definitions/Name`, `parameters/Name`, `responses/Name`.
@@ -36,14 +36,14 @@ impl Target {
         &self.file
     }
 
-    pub fn place(&self) -> Place {
-        Place::root(self.file.display().to_string())
+    pub fn location(&self) -> Location {
+        Location::root(self.file.display().to_string())
             .join(&self.section)
             .join(&self.name)
     }
 }
 
-/// The root file and every file that a `$ref` leads to, each read once.
+/// The root file and all files that it refers to. Each is read once.
 #[derive(Debug)]
 pub struct Documents {
     root: PathBuf,
@@ -75,17 +75,17 @@ impl Documents {
             .get(&target.name)
     }
 
-    /// Resolves a `$ref` that stands in `file`; `place` is the referring element.
-    pub fn resolve(&mut self, file: &Path, reference: &str, place: &Place) -> Result<Target> {
+    /// Resolves a `$ref` in `file`. `location` is the referring element.
+    pub fn resolve(&mut self, file: &Path, reference: &str, location: &Location) -> Result<Target> {
         let (path, fragment) = reference
             .split_once('#')
-            .ok_or_else(|| anyhow!("{place}: `$ref` {reference:?} has no `#/…` part"))?;
+            .ok_or_else(|| anyhow!("{location}: `$ref` {reference:?} has no `#/…` part"))?;
         let mut parts = fragment.trim_start_matches('/').splitn(2, '/');
         let (Some(section @ ("definitions" | "parameters" | "responses")), Some(name)) =
             (parts.next(), parts.next())
         else {
             bail!(
-                "{place}: `$ref` {reference:?} leads neither to a definition nor to a parameter \
+                "{location}: `$ref` {reference:?} refers neither to a definition nor to a parameter \
                  nor to a response"
             )
         };
@@ -97,7 +97,7 @@ impl Documents {
         };
         if !self.files.contains_key(&file) {
             let document =
-                read_json(&file).with_context(|| format!("{place}: `$ref` {reference:?}"))?;
+                read_json(&file).with_context(|| format!("{location}: `$ref` {reference:?}"))?;
             self.files.insert(file.clone(), document);
         }
         let target = Target {
@@ -106,12 +106,13 @@ impl Documents {
             name: name.replace("~1", "/").replace("~0", "~"),
         };
         if self.get(&target).is_none() {
-            bail!("{place}: `$ref` {reference:?} leads nowhere");
+            bail!("{location}: `$ref` {reference:?} refers to nothing");
         }
         Ok(target)
     }
 
-    /// Follows elements that are nothing but a `$ref`, as far as `on` says; never in a circle.
+    /// Follows elements that are only a `$ref`, as long as `on` returns true. Circular references
+    /// are errors.
     pub fn follow(
         &mut self,
         target: Target,
@@ -122,10 +123,10 @@ impl Documents {
         while let Some(last) = chain.last()
             && let Some(reference) = self.alias(last)?
         {
-            let (file, place) = (last.file.clone(), last.place().join("$ref"));
-            let next = self.resolve(&file, &reference, &place)?;
+            let (file, location) = (last.file.clone(), last.location().join("$ref"));
+            let next = self.resolve(&file, &reference, &location)?;
             if chain.contains(&next) {
-                bail!("{place}: the `$ref` is circular");
+                bail!("{location}: the `$ref` is circular");
             }
             if stop.is_none() && !on(&chain[0], &next) {
                 stop = Some(chain.len());
@@ -136,15 +137,15 @@ impl Documents {
         Ok(chain.swap_remove(end - 1))
     }
 
-    /// The one definition behind a name that several files list.
+    /// The definition of a name that several files contain.
     ///
-    /// Published descriptions repeat the common types so, once per file. A definition that refers
-    /// to one of another name is a second name for a type and stays.
+    /// Published descriptions repeat the common types in every file by reference. A definition that
+    /// refers to one with another name is an alias, and is kept.
     pub fn canonical(&mut self, target: Target) -> Result<Target> {
         self.follow(target, |first, next| first.name == next.name)
     }
 
-    /// The `$ref` of an element that is nothing else.
+    /// The `$ref` of an element that has no other members.
     fn alias(&self, target: &Target) -> Result<Option<String>> {
         let Some(Value::Object(members)) = self.get(target) else {
             return Ok(None);
@@ -152,7 +153,7 @@ impl Documents {
         if !members.contains_key("$ref") {
             return Ok(None);
         }
-        let node = Node::over(members, target.place());
+        let node = Node::over(members, target.location());
         let reference = node.str("$ref")?.map(str::to_owned);
         node.skip(PROSE);
         node.finish()?;
@@ -160,11 +161,11 @@ impl Documents {
     }
 }
 
-/// Reads a JSON file; the error names the file and, for a syntax error, line and column.
+/// Reads a JSON file. Errors contain the file and, for a syntax error, line and column.
 pub fn read_json(path: &Path) -> Result<Value> {
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    // Published files begin with a byte order mark now and then.
+    // Some published files begin with a byte order mark.
     let text = text.trim_start_matches('\u{feff}');
     if text.trim().is_empty() {
         bail!("{} is empty", path.display());
@@ -172,7 +173,7 @@ pub fn read_json(path: &Path) -> Result<Value> {
     json::parse(text).with_context(|| format!("{} cannot be read as JSON", path.display()))
 }
 
-/// Removes `.` and `dir/..` without asking the file system, so that one file has one name.
+/// Removes `.` and `dir/..` without access to the file system, so that each file has one name.
 fn normalize(path: &Path) -> PathBuf {
     use std::path::Component;
     let mut out = PathBuf::new();

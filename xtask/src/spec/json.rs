@@ -1,4 +1,4 @@
-//! Reading JSON without losing anything: a member that stands twice is an error.
+//! Reads JSON strictly: a duplicate member is an error.
 
 use std::fmt;
 
@@ -62,9 +62,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut out = Map::new();
         while let Some((name, Strict(value))) = members.next_entry::<String, _>()? {
             if out.contains_key(&name) {
-                return Err(A::Error::custom(format!(
-                    "the member {name:?} stands twice"
-                )));
+                return Err(A::Error::custom(format!("duplicate member {name:?}")));
             }
             out.insert(name, value);
         }
@@ -77,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_read_as_it_stands() {
+    fn values_are_read_unchanged() {
         let text = r#"{"b":[1,-2,0.5,true,null,"x\n"],"a":{},"big":18446744073709551615}"#;
         let value = parse(text).unwrap();
         assert_eq!(value, serde_json::from_str::<Value>(text).unwrap());
@@ -85,10 +83,10 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_stands_twice_is_an_error() {
+    fn a_duplicate_member_is_an_error() {
         let error = parse("{\"a\": {\"b\": 1,\n\"b\": 1}}")
             .unwrap_err()
             .to_string();
-        assert_eq!(error, "the member \"b\" stands twice at line 2 column 7");
+        assert_eq!(error, "duplicate member \"b\" at line 2 column 7");
     }
 }

@@ -1,4 +1,4 @@
-//! Our `OpenAPI` document: how it comes from an upstream description and our overlay.
+//! Our `OpenAPI` document, which is made from a published description and our overlay.
 
 mod convert;
 pub mod diff;
@@ -21,9 +21,10 @@ pub use node::pointer;
 use document::Documents;
 use overlay::Overlay;
 
-/// Makes our document from a Swagger 2.0 description, or afresh from one of our own documents.
+/// Makes our document from a Swagger 2.0 description or from one of our own documents.
 ///
-/// The second is for a changed overlay: the text in the document is replaced, its structure stays.
+/// The latter is for a changed overlay: the text of the document is replaced, but not its
+/// structure.
 pub fn import(path: &Path, overlay: Option<&Path>) -> Result<Value> {
     let mut document = structure(path)?;
     if let Some(overlay) = overlay {
@@ -32,12 +33,12 @@ pub fn import(path: &Path, overlay: Option<&Path>) -> Result<Value> {
             .with_context(|| overlay.display().to_string())?;
         prose::check(&document).with_context(|| overlay.display().to_string())?;
     }
-    // What cannot be generated from is refused here, where the upstream file is at hand.
+    // Rejects documents from which no code can be generated before they are written.
     crate::codegen::parse(&document).with_context(|| path.display().to_string())?;
     Ok(document)
 }
 
-/// The document that a description of either kind stands for, without any text.
+/// The document for a description of either kind, without text.
 pub fn structure(path: &Path) -> Result<Value> {
     let mut documents = Documents::open(path)?;
     match documents.root().get("openapi").and_then(Value::as_str) {
@@ -51,7 +52,7 @@ pub fn structure(path: &Path) -> Result<Value> {
     }
 }
 
-/// The one form in which a document is written.
+/// The canonical text of a document.
 pub fn to_text(document: &Value) -> Result<String> {
     Ok(serde_json::to_string_pretty(document)? + "\n")
 }

@@ -1,4 +1,4 @@
-//! Reading a JSON document strictly: every member is either asked for or reported.
+//! Reads a JSON document strictly: members that are not read are reported.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -7,14 +7,14 @@ use std::fmt;
 use anyhow::{Result, anyhow, bail};
 use serde_json::{Map, Value};
 
-/// Where a value stands: the document's name and an RFC 6901 JSON pointer.
+/// The location of a value: the name of the document and an RFC 6901 JSON pointer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     file: String,
     pointer: String,
 }
 
-impl Place {
+impl Location {
     pub fn root(file: impl Into<String>) -> Self {
         Self {
             file: file.into(),
@@ -39,48 +39,48 @@ pub fn step(member: &str) -> String {
     format!("/{}", member.replace('~', "~0").replace('/', "~1"))
 }
 
-/// A JSON pointer as the fragment of a URL, as `$ref` has it.
+/// A JSON pointer as the fragment of a URL, as in `$ref`.
 pub fn pointer(path: &[&str]) -> String {
     path.iter()
         .fold("#".to_owned(), |pointer, member| pointer + &step(member))
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#{}", self.file, self.pointer)
     }
 }
 
-/// A JSON object of which [`Node::finish`] reports the members that nobody asked for.
+/// A JSON object. [`Node::finish`] reports the members that were not read.
 #[derive(Debug)]
 pub struct Node<'a> {
     members: &'a Map<String, Value>,
-    place: Place,
+    location: Location,
     used: RefCell<BTreeSet<&'a str>>,
 }
 
 impl<'a> Node<'a> {
-    pub fn new(value: &'a Value, place: Place) -> Result<Self> {
+    pub fn new(value: &'a Value, location: Location) -> Result<Self> {
         let members = value
             .as_object()
-            .ok_or_else(|| anyhow!("{place}: expected an object, found {}", kind(value)))?;
-        Ok(Self::over(members, place))
+            .ok_or_else(|| anyhow!("{location}: expected an object, found {}", kind(value)))?;
+        Ok(Self::over(members, location))
     }
 
-    pub fn over(members: &'a Map<String, Value>, place: Place) -> Self {
+    pub fn over(members: &'a Map<String, Value>, location: Location) -> Self {
         Self {
             members,
-            place,
+            location,
             used: RefCell::default(),
         }
     }
 
-    pub fn place(&self) -> &Place {
-        &self.place
+    pub fn location(&self) -> &Location {
+        &self.location
     }
 
-    pub fn at(&self, member: &str) -> Place {
-        self.place.join(member)
+    pub fn at(&self, member: &str) -> Location {
+        self.location.join(member)
     }
 
     pub fn get(&self, member: &str) -> Option<&'a Value> {
@@ -91,7 +91,7 @@ impl<'a> Node<'a> {
 
     pub fn need(&self, member: &str) -> Result<&'a Value> {
         self.get(member)
-            .ok_or_else(|| anyhow!("{}: `{member}` is missing", self.place))
+            .ok_or_else(|| anyhow!("{}: `{member}` is missing", self.location))
     }
 
     pub fn str(&self, member: &str) -> Result<Option<&'a str>> {
@@ -110,7 +110,7 @@ impl<'a> Node<'a> {
 
     pub fn need_str(&self, member: &str) -> Result<&'a str> {
         self.str(member)?
-            .ok_or_else(|| anyhow!("{}: `{member}` is missing", self.place))
+            .ok_or_else(|| anyhow!("{}: `{member}` is missing", self.location))
     }
 
     pub fn bool(&self, member: &str) -> Result<Option<bool>> {
@@ -127,7 +127,7 @@ impl<'a> Node<'a> {
             .transpose()
     }
 
-    /// The elements of an array member; none when it is absent.
+    /// The elements of an array member; empty if it is absent.
     pub fn array(&self, member: &str) -> Result<&'a [Value]> {
         match self.get(member) {
             None => Ok(&[]),
@@ -156,29 +156,29 @@ impl<'a> Node<'a> {
             .collect()
     }
 
-    /// The members of an object member, each with its place; none when it is absent.
-    pub fn entries(&self, member: &str) -> Result<Vec<(&'a str, &'a Value, Place)>> {
+    /// The members of an object member, each with its location; empty if it is absent.
+    pub fn entries(&self, member: &str) -> Result<Vec<(&'a str, &'a Value, Location)>> {
         match self.get(member) {
             None => Ok(Vec::new()),
             Some(value) => Ok(Node::new(value, self.at(member))?.into_entries()),
         }
     }
 
-    pub fn into_entries(self) -> Vec<(&'a str, &'a Value, Place)> {
+    pub fn into_entries(self) -> Vec<(&'a str, &'a Value, Location)> {
         self.members
             .iter()
-            .map(|(name, value)| (name.as_str(), value, self.place.join(name)))
+            .map(|(name, value)| (name.as_str(), value, self.location.join(name)))
             .collect()
     }
 
-    /// Leaves members out on purpose.
+    /// Ignores members deliberately.
     pub fn skip(&self, members: &[&str]) {
         for member in members {
             self.get(member);
         }
     }
 
-    /// Copies members that mean the same in Swagger 2.0 and `OpenAPI` 3.0.
+    /// Copies members with the same meaning in Swagger 2.0 and `OpenAPI` 3.0.
     pub fn copy(&self, members: &[&str], target: &mut Map<String, Value>) {
         for member in members {
             if let Some(value) = self.get(member) {
@@ -187,7 +187,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Fails when a member was neither read, copied nor skipped.
+    /// Fails if a member was neither read, copied nor skipped.
     pub fn finish(self) -> Result<()> {
         let used = self.used.into_inner();
         match self
@@ -197,9 +197,9 @@ impl<'a> Node<'a> {
         {
             None => Ok(()),
             Some(unknown) => bail!(
-                "{}: the importer does not know `{unknown}` here; teach it (xtask/src/spec) \
-                 what the member means",
-                self.place.join(unknown)
+                "{}: the importer does not support `{unknown}` here; add support in \
+                 xtask/src/spec/convert",
+                self.location.join(unknown)
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! OpenAPI Overlay 1.0: our text and corrections, applied over an imported document.
+//! OpenAPI Overlay 1.0: our text and corrections for an imported document.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json_path::{JsonPath, NormalizedPath};
 
 use super::node::kind;
 
-/// An overlay document; members that the specification does not know are errors.
+/// An overlay document. Members that are not in the specification are errors.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overlay {
@@ -58,7 +58,7 @@ impl Overlay {
         Ok(overlay)
     }
 
-    /// Applies the actions in order; a target that matches nothing is an error.
+    /// Applies the actions in order. A target without a match is an error.
     pub fn apply(&self, document: &mut Value) -> Result<()> {
         for (index, action) in self.actions.iter().enumerate() {
             action
@@ -72,7 +72,7 @@ impl Overlay {
 impl Action {
     fn apply(&self, document: &mut Value) -> Result<()> {
         let path =
-            JsonPath::parse(&self.target).map_err(|error| anyhow!("no JSONPath: {error}"))?;
+            JsonPath::parse(&self.target).map_err(|error| anyhow!("not a JSONPath: {error}"))?;
         let mut pointers: Vec<String> = path
             .query_located(document)
             .locations()
@@ -82,7 +82,7 @@ impl Action {
             bail!("the target matches nothing in the document");
         }
         match (&self.update, self.remove) {
-            // Members further down go first, so that the pointers before them stay true.
+            // In reverse order, so that the remaining pointers stay valid.
             (_, true) => {
                 pointers.sort_by(|a, b| b.cmp(a));
                 pointers
@@ -92,7 +92,7 @@ impl Action {
             (Some(update), false) => pointers.iter().try_for_each(|pointer| {
                 let target = document
                     .pointer_mut(pointer)
-                    .ok_or_else(|| anyhow!("{pointer} is gone"))?;
+                    .ok_or_else(|| anyhow!("{pointer} no longer exists"))?;
                 match target {
                     Value::Object(_) => merge(target, update),
                     Value::Array(items) => {
@@ -151,7 +151,7 @@ fn remove(document: &mut Value, pointer: &str) -> Result<()> {
                 items.remove(index);
             }
         }
-        _ => bail!("{pointer} is gone"),
+        _ => bail!("{pointer} no longer exists"),
     }
     Ok(())
 }
@@ -194,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn a_typo_is_an_error_that_names_the_action() {
+    fn an_invalid_action_is_named_in_the_error() {
         for (actions, says) in [
             (
                 "- target: $.paths['/cals']\n  update: {}\n",
                 "matches nothing",
             ),
-            ("- target: $.paths[\n  update: {}\n", "no JSONPath"),
+            ("- target: $.paths[\n  update: {}\n", "not a JSONPath"),
             ("- target: $.paths\n", "neither"),
             ("- target: $.paths\n  updaet: {}\n", "updaet"),
             (
@@ -213,7 +213,7 @@ mod tests {
         }
     }
 
-    /// JSON without arrays: an update appends to those, so they have no place in our overlay.
+    /// JSON without arrays, which our overlay does not use, because an update appends to arrays.
     fn objects() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![Just(json!("a")), Just(json!("b")), Just(json!({}))];
         leaf.prop_recursive(3, 12, 3, |inner| {
@@ -222,9 +222,9 @@ mod tests {
     }
 
     proptest! {
-        /// Importing our own document applies the overlay to what it was applied to before.
+        /// An import of our own document applies the overlay again.
         #[test]
-        fn an_update_without_arrays_can_be_applied_again(document in objects(), update in objects()) {
+        fn an_update_without_arrays_is_idempotent(document in objects(), update in objects()) {
             let mut once = document;
             prop_assume!(merge(&mut once, &update).is_ok());
             let mut twice = once.clone();

@@ -1,27 +1,27 @@
-//! The words in our `OpenAPI` document: where they may stand, and whether they are all there.
+//! The text in our `OpenAPI` document, and the check that it is complete.
 
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
 use super::node::step;
 
-/// The title of a document that no overlay has given one.
+/// The title of a document without an overlay.
 pub const TITLE: &str = "Azure Communication Services Call Automation";
 
-/// Members of an upstream description that hold prose or examples.
+/// Members of a published description that contain text or examples.
 pub const PROSE: &[&str] = &["description", "summary", "title", "example", "externalDocs"];
 
-/// The overlay's member that holds one sentence per enum value (Redocly's extension).
+/// The member of the overlay with one sentence per enum value (an extension of Redocly).
 pub const ENUM_TEXTS: &str = "x-enumDescriptions";
 
-/// Our description of a response, which `OpenAPI` demands.
+/// Our description of a response, which `OpenAPI` requires.
 pub fn status(status: &str) -> Option<&'static str> {
     Some(match status {
-        "default" => "The service refused the request or failed.",
-        "200" => "Done.",
+        "default" => "The service rejected the request or failed.",
+        "200" => "Success.",
         "201" => "Created.",
-        "202" => "Accepted; the outcome follows as an event.",
-        "204" => "Done; there is no body.",
+        "202" => "Accepted. An event reports the result.",
+        "204" => "Success without a body.",
         _ => match status.parse::<u16>().ok()? {
             200..=299 => "Success.",
             300..=399 => "Redirection.",
@@ -31,7 +31,7 @@ pub fn status(status: &str) -> Option<&'static str> {
     })
 }
 
-/// What kind of element carries text.
+/// The kind of an element with text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Element {
     Info,
@@ -41,10 +41,10 @@ pub enum Element {
     Property,
 }
 
-/// Takes the kind of an element, its JSON pointer and its members.
+/// A callback for the kind of an element, its JSON pointer and its members.
 type Visit<'a> = dyn FnMut(Element, &str, &mut Map<String, Value>) + 'a;
 
-/// Calls `visit` for every element of an `OpenAPI` document that may carry text.
+/// Calls `visit` for every element of an `OpenAPI` document that can have text.
 fn walk(document: &mut Value, visit: &mut Visit<'_>) {
     if let Some(info) = object(document, "info") {
         visit(Element::Info, "/info", info);
@@ -116,7 +116,7 @@ fn walk_properties(schema: &mut Map<String, Value>, pointer: &str, visit: &mut V
     }
 }
 
-/// Takes all text out of one of our documents, so that an overlay can be applied afresh.
+/// Removes all text from one of our documents, so that an overlay can be applied again.
 pub fn strip(document: &mut Value) {
     walk(document, &mut |element, _, members| {
         for member in ["summary", "description", ENUM_TEXTS] {
@@ -128,7 +128,7 @@ pub fn strip(document: &mut Value) {
     });
 }
 
-/// Fails when text is missing, or stands where the document has nothing to describe.
+/// Fails if text is missing, or describes something that does not exist.
 pub fn check(document: &Value) -> Result<()> {
     let mut problems = Vec::new();
     walk(&mut document.clone(), &mut |element, pointer, members| {
@@ -155,13 +155,13 @@ pub fn check(document: &Value) -> Result<()> {
         let texts = members.get(ENUM_TEXTS).and_then(Value::as_object);
         for value in &values {
             if !has_text(texts.and_then(|texts| texts.get(*value))) {
-                missing(&format!("no sentence for the value {value:?}"));
+                missing(&format!("no text for the value {value:?}"));
             }
         }
         for value in texts.into_iter().flat_map(Map::keys) {
             if !values.contains(&value.as_str()) {
                 missing(&format!(
-                    "a sentence for {value:?}, which is no value of the enum"
+                    "text for {value:?}, which is not a value of the enum"
                 ));
             }
         }
@@ -170,7 +170,7 @@ pub fn check(document: &Value) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "the overlay and the document do not fit together:\n  {}",
+        "the overlay does not match the document:\n  {}",
         problems.join("\n  ")
     );
 }

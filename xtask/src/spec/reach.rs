@@ -1,11 +1,11 @@
-//! Which schemas requests carry, and which ones answers and events do.
+//! Which schemas requests, responses and events contain.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
 
-/// On which ways over the wire a schema travels.
+/// The messages that contain a schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     pub requests: bool,
@@ -50,7 +50,8 @@ impl fmt::Display for Reach {
 
 /// The reach of every schema of an `OpenAPI` document.
 ///
-/// What no operation leads to is the data of an event: those are listed only as schemas.
+/// A schema that no operation refers to is the data of an event, because events are listed only as
+/// schemas.
 pub fn reach(document: &Value) -> BTreeMap<&str, Reach> {
     let schemas = document.pointer("/components/schemas");
     let schemas = schemas.and_then(Value::as_object);
@@ -101,7 +102,7 @@ pub fn reach(document: &Value) -> BTreeMap<&str, Reach> {
     out
 }
 
-/// Calls `visit` with every member of that name below `value`.
+/// Calls `visit` with every member named `name` below `value`.
 fn under<'a>(value: &'a Value, name: &str, visit: &mut dyn FnMut(&'a Value)) {
     for (member, value) in value.as_object().into_iter().flatten() {
         if member == name {
@@ -112,7 +113,7 @@ fn under<'a>(value: &'a Value, name: &str, visit: &mut dyn FnMut(&'a Value)) {
     }
 }
 
-/// Marks every schema that `value` leads to, also through `discriminator` mappings.
+/// Marks every schema that `value` refers to, including `discriminator` mappings.
 fn mark<'a>(
     value: &'a Value,
     reach: Reach,

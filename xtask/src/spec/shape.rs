@@ -1,8 +1,8 @@
-//! One line about a schema, in the words of the document.
+//! One-line descriptions of schemas, in the terms of the document.
 
 use serde_json::{Map, Value};
 
-/// The type of a schema where one is used: `string (uuid)`, `[CallParticipant]`, `{string: object}`.
+/// The type of a schema: `string (uuid)`, `[CallParticipant]`, `{string: object}`.
 pub fn type_of(schema: &Value) -> String {
     let Some(members) = schema.as_object() else {
         return "anything".to_owned();
@@ -30,7 +30,7 @@ pub fn type_of(schema: &Value) -> String {
     }
 }
 
-/// The name of the schema that a reference leads to.
+/// The name of the schema that a reference refers to.
 pub fn reference(schema: &Value) -> Option<&str> {
     schema
         .get("$ref")?
@@ -38,12 +38,12 @@ pub fn reference(schema: &Value) -> Option<&str> {
         .strip_prefix("#/components/schemas/")
 }
 
-/// Members that restrict a value beyond its type, as they are shown to people.
+/// Members that restrict a value beyond its type, with their display text.
 const LIMITS: &[(&str, &str)] = &[
     ("minimum", "at least {}"),
     ("maximum", "at most {}"),
-    ("exclusiveMinimum", "without the minimum: {}"),
-    ("exclusiveMaximum", "without the maximum: {}"),
+    ("exclusiveMinimum", "minimum excluded: {}"),
+    ("exclusiveMaximum", "maximum excluded: {}"),
     ("multipleOf", "a multiple of {}"),
     ("minLength", "at least {} characters"),
     ("maxLength", "at most {} characters"),
@@ -55,7 +55,7 @@ const LIMITS: &[(&str, &str)] = &[
     ("maxProperties", "at most {} members"),
 ];
 
-/// The restrictions on a value, each by its keyword, in words.
+/// The restrictions on a value as text, by keyword.
 pub fn limits(schema: &Value) -> Vec<(&'static str, String)> {
     LIMITS
         .iter()
@@ -66,14 +66,14 @@ pub fn limits(schema: &Value) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// The properties of a schema, own and in the parts of `allOf` that are written in place.
+/// The properties of a schema, including those of inline parts of `allOf`.
 pub fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
     inline(schema)
         .filter_map(|part| part.get("properties")?.as_object())
         .flatten()
 }
 
-/// Whether a property has to be there.
+/// Whether a property is required.
 pub fn is_required(schema: &Value, property: &str) -> bool {
     inline(schema)
         .filter_map(|part| part.get("required")?.as_array())

@@ -1,19 +1,19 @@
-//! Which file of a crate imports which other, by the names in its code.
+//! Determines which files of a crate import each other, by the names in their code.
 //!
-//! A name that a module re-exports counts as an import of the file that defines it. Code for tests is
-//! left out.
+//! A name that a module re-exports counts as an import of the file that defines it. Test code is
+//! ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use syn::visit::{self, Visit};
 
-/// A file that names something of another. Paths are relative to the crate's sources.
+/// An import of one file from another. Paths are relative to the crate's sources.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Import {
     pub from: String,
     pub to: String,
-    /// How the code names it.
+    /// The imported path.
     pub path: String,
 }
 
@@ -27,21 +27,21 @@ type ModulePath = Vec<String>;
 #[derive(Debug, Default)]
 struct Module {
     file: String,
-    /// Names that are defined here.
+    /// Names that the module defines.
     items: BTreeSet<String>,
-    /// Names that `use` brings in, with what they stand for.
+    /// Names that `use` imports, with their paths.
     aliases: BTreeMap<String, Vec<String>>,
     globs: Vec<Vec<String>>,
     /// Paths in the code.
     paths: Vec<Vec<String>>,
-    /// What is re-exported. It is no import unless the module itself uses the name.
+    /// Re-exported names. They are imports only if the module itself uses them.
     exports: Vec<Vec<String>>,
-    /// The names that paths begin with.
+    /// The first names of paths.
     used: BTreeSet<String>,
 }
 
 impl Imports {
-    /// Reads the sources below a folder, from `lib.rs` and `main.rs`.
+    /// Reads the sources in a folder, beginning with `lib.rs` and `main.rs`.
     pub fn read(source: &Path) -> Self {
         let mut all = BTreeSet::new();
         for root in ["lib.rs", "main.rs"] {
@@ -55,7 +55,7 @@ impl Imports {
         Self { all }
     }
 
-    /// Groups of files that import each other, directly or through others.
+    /// Groups of files that import each other, directly or indirectly.
     pub fn circles(&self) -> Vec<Vec<String>> {
         let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for import in &self.all {
@@ -149,9 +149,9 @@ impl Tree {
         imports
     }
 
-    /// The file that defines what a path within a module stands for; none if it is of another crate.
+    /// The file that defines the target of a path in a module; `None` for another crate.
     fn file_of(&self, module: &[String], target: &[String], depth: usize) -> Option<&str> {
-        // Names may be re-exported in a circle.
+        // Re-exports can be circular.
         if depth > 16 {
             return None;
         }
@@ -190,7 +190,7 @@ impl Tree {
                 let path = [&glob[..], std::slice::from_ref(name), rest.as_slice()].concat();
                 self.file_of(&at, &path, depth + 1)
             });
-            // Without a prefix it is a name of another crate or of the prelude.
+            // Without a prefix, it is a name of another crate or of the prelude.
             let is_foreign = is_first && !is_relative;
             return by_glob.or((!is_foreign && depth == 0).then_some(here.file.as_str()));
         }
@@ -249,7 +249,7 @@ impl<'ast> Visit<'ast> for Paths<'_> {
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments = path.segments.iter();
         let segments: Vec<_> = segments.map(|segment| segment.ident.to_string()).collect();
-        // A single name came in by a `use`, which is counted.
+        // A single name was imported by a `use`, which counts already.
         self.0.used.extend(segments.first().cloned());
         if segments.len() > 1 {
             self.0.paths.push(segments);
@@ -258,7 +258,7 @@ impl<'ast> Visit<'ast> for Paths<'_> {
     }
 }
 
-/// The file of a module that is declared in another.
+/// The file of a module that is declared in another file.
 fn find(source: &Path, file: &str, name: &str) -> Option<String> {
     let folder = match file.rsplit_once('/') {
         Some((folder, "mod.rs")) => folder.to_owned(),

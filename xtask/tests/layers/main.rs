@@ -1,4 +1,4 @@
-//! Imports run one way: no circle of files in a crate, and no folder imports from above.
+//! Imports run one way: no circular imports in a crate, and no imports from a higher layer.
 
 mod imports;
 
@@ -7,25 +7,25 @@ use std::path::Path;
 
 use imports::Imports;
 
-/// Files of a crate that must not import others of the same crate.
+/// Files of a crate that must not import certain other files of the same crate.
 struct Rule {
     name: &'static str,
     crate_name: &'static str,
-    /// Whether the rule is about a file.
+    /// Whether the rule applies to a file.
     from: fn(&str) -> bool,
-    /// Whether such a file must not import another.
+    /// Whether such a file must not import another one.
     to: fn(&str, &str) -> bool,
 }
 
 const RULES: [Rule; 3] = [
     Rule {
-        name: "only main.rs and commands/shell.rs know the whole command line",
+        name: "only main.rs and commands/shell.rs import the whole command line",
         crate_name: "acs-recording-cli",
         from: |file| !["main.rs", "cli.rs", "commands/shell.rs"].contains(&file),
         to: |_, file| file == "cli.rs",
     },
     Rule {
-        name: "what commands share does not know the commands",
+        name: "shared code does not import commands",
         crate_name: "acs-recording-cli",
         from: |file| !file.starts_with("commands/") && !["main.rs", "cli.rs"].contains(&file),
         to: |_, file| file.starts_with("commands/"),
@@ -56,19 +56,19 @@ fn crates() -> Vec<(String, Imports)> {
             crates.push((name, Imports::read(&source)));
         }
     }
-    assert!(crates.len() >= 4, "the crates are where they were");
+    assert!(crates.len() >= 4, "the crates were not found");
     crates
 }
 
 #[test]
-fn no_file_imports_from_above() {
+fn no_file_imports_from_a_higher_layer() {
     let mut broken = Vec::new();
     for (name, imports) in crates() {
         for rule in RULES.iter().filter(|rule| rule.crate_name == name) {
             for import in &imports.all {
                 if (rule.from)(&import.from) && (rule.to)(&import.from, &import.to) {
                     broken.push(format!(
-                        "{name}/src/{} names {} of {}: {}",
+                        "{name}/src/{} imports {} of {}: {}",
                         import.from, import.path, import.to, rule.name
                     ));
                 }
@@ -79,10 +79,10 @@ fn no_file_imports_from_above() {
 }
 
 #[test]
-fn no_files_import_each_other_in_a_circle() {
+fn no_imports_are_circular() {
     let mut found = Vec::new();
     for (name, imports) in crates() {
-        // Its restructuring is still to come.
+        // It is not restructured yet.
         if name == "acs-emulator" {
             continue;
         }
@@ -92,7 +92,7 @@ fn no_files_import_each_other_in_a_circle() {
             let lines =
                 lines.filter(|import| inside.contains(&import.from) && inside.contains(&import.to));
             let lines: Vec<_> = lines
-                .map(|import| format!("  {} names {} of {}", import.from, import.path, import.to))
+                .map(|import| format!("  {} imports {} of {}", import.from, import.path, import.to))
                 .collect();
             found.push(format!("{name}/src: {circle:?}\n{}", lines.join("\n")));
         }
@@ -101,7 +101,7 @@ fn no_files_import_each_other_in_a_circle() {
 }
 
 #[test]
-fn imports_are_followed_to_where_a_name_is_defined() {
+fn imports_are_resolved_to_the_defining_file() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);

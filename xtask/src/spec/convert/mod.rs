@@ -1,4 +1,4 @@
-//! Swagger 2.0 to `OpenAPI` 3.0.3: structure carries over, prose does not.
+//! Converts Swagger 2.0 to `OpenAPI` 3.0.3: the structure, but not the text.
 
 mod operations;
 mod schemas;
@@ -12,10 +12,10 @@ use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
 
 use super::document::{Documents, Target};
-use super::node::{Node, Place};
+use super::node::{Location, Node};
 use super::prose::{PROSE, TITLE};
 
-/// Extensions that say something about upstream's own tools and nothing about the wire.
+/// Extensions for Microsoft's own tools, which do not affect the wire format.
 const TOOLING: &[&str] = &[
     "x-accessibility",
     "x-cadl-generated",
@@ -32,9 +32,9 @@ const TOOLING: &[&str] = &[
 /// Converts the root of `documents` and everything that it refers to.
 pub fn convert(documents: &mut Documents) -> Result<Value> {
     let file = documents.root_path().to_owned();
-    let place = Place::root(file.display().to_string());
+    let location = Location::root(file.display().to_string());
     let root = documents.root().clone();
-    let root = Node::new(&root, place)?;
+    let root = Node::new(&root, location)?;
     match root.str("swagger")? {
         Some("2.0") => {}
         Some(other) => bail!(
@@ -43,7 +43,7 @@ pub fn convert(documents: &mut Documents) -> Result<Value> {
         ),
         None => bail!(
             "{}: not a Swagger 2.0 document: `swagger` is missing",
-            root.place()
+            root.location()
         ),
     }
     let mut importer = Importer {
@@ -83,7 +83,7 @@ pub fn convert(documents: &mut Documents) -> Result<Value> {
         "components".into(),
         json!({"parameters": parameters, "schemas": schemas, "securitySchemes": security_schemes}),
     );
-    // Responses are read where an operation refers to them; tags of the root are only prose.
+    // Responses are read when an operation refers to them. Tags of the root contain only text.
     root.skip(&["responses", "tags", "externalDocs"]);
     root.skip(TOOLING);
     root.finish()?;
@@ -92,14 +92,14 @@ pub fn convert(documents: &mut Documents) -> Result<Value> {
 
 struct Importer<'a> {
     documents: &'a mut Documents,
-    /// What each component name stands for, and its converted schema once there is one.
+    /// The target of each component name, and its schema once it is converted.
     schemas: BTreeMap<String, (Target, Value)>,
     pending: Vec<Target>,
-    /// Definitions of other files with the name of a component, which have to be equal to it.
+    /// Definitions of other files with the name of a component. They must be equal to it.
     twins: Vec<Target>,
-    /// Enums that were written inline, by the name that `x-ms-enum` gives them.
-    hoisted: BTreeMap<String, (Place, Value)>,
-    operation_ids: BTreeMap<String, Place>,
+    /// Inline enums, by their names in `x-ms-enum`.
+    hoisted: BTreeMap<String, (Location, Value)>,
+    operation_ids: BTreeMap<String, Location>,
     consumes: Vec<String>,
     produces: Vec<String>,
 }
@@ -127,9 +127,9 @@ impl Importer<'_> {
         };
         let mut variables = Map::new();
         for (index, value) in parameterized.array("parameters")?.iter().enumerate() {
-            let place = parameterized.at("parameters").index(index);
-            let (value, place, _) = self.dereference(file, value, place)?;
-            let parameter = Node::new(&value, place)?;
+            let location = parameterized.at("parameters").index(index);
+            let (value, location, _) = self.dereference(file, value, location)?;
+            let parameter = Node::new(&value, location)?;
             let default = match parameter.str("default")? {
                 Some(default) => default.to_owned(),
                 None if prefix.is_empty() => format!("{scheme}://{host}"),
@@ -160,10 +160,10 @@ impl Importer<'_> {
             })
             .collect();
         let mut out = Map::new();
-        for (name, value, place) in root.entries("parameters")? {
-            let (value, place, file) = self.dereference(file, value, place)?;
-            let parameter = Node::new(&value, place)?;
-            // Bodies are written into the operation that uses them.
+        for (name, value, location) in root.entries("parameters")? {
+            let (value, location, file) = self.dereference(file, value, location)?;
+            let parameter = Node::new(&value, location)?;
+            // Bodies become part of the operation that uses them.
             if server_only.contains(name) || parameter.need_str("in")? == "body" {
                 continue;
             }
@@ -174,31 +174,31 @@ impl Importer<'_> {
         Ok(Value::Object(out))
     }
 
-    /// The value itself, or what its `$ref` leads to, with the place and file where that stands.
+    /// The value, or the target of its `$ref`, with its location and file.
     fn dereference(
         &mut self,
         file: &Path,
         value: &Value,
-        place: Place,
-    ) -> Result<(Value, Place, PathBuf)> {
+        location: Location,
+    ) -> Result<(Value, Location, PathBuf)> {
         if value.get("$ref").is_none() {
-            return Ok((value.clone(), place, file.to_owned()));
+            return Ok((value.clone(), location, file.to_owned()));
         }
-        let node = Node::new(value, place)?;
+        let node = Node::new(value, location)?;
         let reference = node.need_str("$ref")?;
         let target = self.documents.resolve(file, reference, &node.at("$ref"))?;
         node.skip(PROSE);
         node.finish()?;
         let target = self.documents.follow(target, |_, _| true)?;
         let value = self.documents.get(&target).cloned().unwrap_or_default();
-        Ok((value, target.place(), target.file().to_owned()))
+        Ok((value, target.location(), target.file().to_owned()))
     }
 }
 
 fn security_schemes(root: &Node<'_>) -> Result<Value> {
     let mut out = Map::new();
-    for (name, value, place) in root.entries("securityDefinitions")? {
-        let scheme = Node::new(value, place)?;
+    for (name, value, location) in root.entries("securityDefinitions")? {
+        let scheme = Node::new(value, location)?;
         scheme.skip(PROSE);
         let converted = match scheme.need_str("type")? {
             "apiKey" => {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::schemas::SCHEMA_EXTENSIONS;
 use super::{Importer, TOOLING, owned};
-use crate::spec::node::{Node, Place};
+use crate::spec::node::{Location, Node};
 use crate::spec::prose::{self, PROSE};
 
 const METHODS: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch"];
@@ -27,14 +27,14 @@ struct Body {
 impl Importer<'_> {
     pub(super) fn paths(&mut self, file: &Path, root: &Node<'_>) -> Result<Map<String, Value>> {
         let mut paths = Map::new();
-        for (path, value, place) in root.entries("paths")? {
-            let item = Node::new(value, place)?;
+        for (path, value, location) in root.entries("paths")? {
+            let item = Node::new(value, location)?;
             let mut out = Map::new();
             if item.get("parameters").is_some() {
                 let shared = self.parameters(file, &item)?;
                 if shared.body.is_some() {
                     bail!(
-                        "{}: a body for all methods of a path",
+                        "{}: a body that is shared by the methods of a path is not supported",
                         item.at("parameters")
                     );
                 }
@@ -52,18 +52,18 @@ impl Importer<'_> {
         Ok(paths)
     }
 
-    fn operation(&mut self, file: &Path, value: &Value, place: Place) -> Result<Value> {
-        let operation = Node::new(value, place)?;
+    fn operation(&mut self, file: &Path, value: &Value, location: Location) -> Result<Value> {
+        let operation = Node::new(value, location)?;
         operation.skip(PROSE);
         operation.skip(TOOLING);
         operation.skip(&["x-ms-examples", "schemes"]);
         let id = operation.need_str("operationId")?;
         let known = self
             .operation_ids
-            .insert(id.to_owned(), operation.place().clone());
+            .insert(id.to_owned(), operation.location().clone());
         if let Some(first) = known {
             bail!(
-                "{}: operation id {id:?} stands at {first} already",
+                "{}: operation id {id:?} is already used at {first}",
                 operation.at("operationId")
             );
         }
@@ -90,11 +90,12 @@ impl Importer<'_> {
 
         let mut responses = Map::new();
         operation.need("responses")?;
-        for (status, value, place) in operation.entries("responses")? {
-            let response = self.response(file, status, value, place, &produces)?;
+        for (status, value, location) in operation.entries("responses")? {
+            let response = self.response(file, status, value, location, &produces)?;
             responses.insert(status.to_owned(), response);
         }
-        // By status, so that the order upstream happens to use makes no diff; `default` last.
+        // Sorted by status, with `default` last, so that the order in the input makes no
+        // difference.
         responses.sort_keys();
         out.insert("responses".into(), Value::Object(responses));
         operation.copy(
@@ -112,29 +113,29 @@ impl Importer<'_> {
     fn parameters(&mut self, file: &Path, owner: &Node<'_>) -> Result<Parameters> {
         let mut out = Parameters::default();
         for (index, value) in owner.array("parameters")?.iter().enumerate() {
-            let place = owner.at("parameters").index(index);
+            let location = owner.at("parameters").index(index);
             let global = value
                 .get("$ref")
                 .and_then(Value::as_str)
                 .and_then(|reference| reference.strip_prefix("#/parameters/"))
                 .filter(|_| file == self.documents.root_path());
-            let (value, place, file) = self.dereference(file, value, place)?;
-            let parameter = Node::new(&value, place)?;
+            let (value, location, file) = self.dereference(file, value, location)?;
+            let parameter = Node::new(&value, location)?;
             match (parameter.need_str("in")?, global) {
                 ("body", _) => {
                     if out.body.is_some() {
-                        bail!("{}: a second body", parameter.place());
+                        bail!("{}: more than one body", parameter.location());
                     }
                     out.body = Some(self.body(&file, &parameter)?);
                 }
                 ("formData", _) => bail!(
-                    "{}: form parameters are not supported; the service has none so far",
-                    parameter.place()
+                    "{}: form parameters are not supported, because the service has none so far",
+                    parameter.location()
                 ),
                 (_, Some(name)) => {
                     let target = format!("#/components/parameters/{name}");
                     out.parameters.push(json!({"$ref": target}));
-                    // Its members are read once, where the document defines it.
+                    // The definition of a shared parameter is read separately.
                     continue;
                 }
                 _ => out.parameters.push(self.parameter(&file, &parameter)?),
@@ -157,14 +158,14 @@ impl Importer<'_> {
         })
     }
 
-    /// A parameter of the path, the query or a header.
+    /// Converts a parameter of the path, the query or a header.
     pub(super) fn parameter(&mut self, file: &Path, parameter: &Node<'_>) -> Result<Value> {
         parameter.skip(&["x-ms-parameter-location", "x-ms-parameter-grouping"]);
         let mut out = Map::new();
-        let location = parameter.need_str("in")?;
-        if !matches!(location, "path" | "query" | "header") {
+        let parameter_in = parameter.need_str("in")?;
+        if !matches!(parameter_in, "path" | "query" | "header") {
             bail!(
-                "{}: unknown parameter location {location:?}",
+                "{}: unknown parameter location {parameter_in:?}",
                 parameter.at("in")
             );
         }
@@ -176,17 +177,17 @@ impl Importer<'_> {
             parameter.str("collectionFormat")?,
             parameter.str("type")? == Some("array"),
         ) {
-            // Swagger 2.0 joins by comma unless told otherwise; OpenAPI 3.0 repeats.
+            // By default, Swagger 2.0 joins lists by comma, and OpenAPI 3.0 repeats the parameter.
             (None, true) => Some("csv"),
             (format, _) => format,
         };
-        let style = match (format, location) {
+        let style = match (format, parameter_in) {
             (None, _) => None,
             (Some("csv"), "query") => Some(("form", false)),
             (Some("multi"), "query") => Some(("form", true)),
             (Some("csv"), _) => Some(("simple", false)),
             (Some(other), _) => bail!(
-                "{}: collection format {other:?} of a {location} parameter",
+                "{}: collection format {other:?} of a {parameter_in} parameter",
                 parameter.at("collectionFormat")
             ),
         };
@@ -195,7 +196,7 @@ impl Importer<'_> {
             out.insert("explode".into(), explode.into());
         }
         let mut schema = self.schema_members(file, parameter)?;
-        // For a parameter this is a boolean of its own, which stands above.
+        // For a parameter, `required` is a boolean, which is read above.
         schema.shift_remove("required");
         for member in SCHEMA_EXTENSIONS {
             if let Some(value) = schema.shift_remove(*member) {
@@ -219,21 +220,21 @@ impl Importer<'_> {
         file: &Path,
         status: &str,
         value: &Value,
-        place: Place,
+        location: Location,
         produces: &[String],
     ) -> Result<Value> {
-        let (value, place, file) = self.dereference(file, value, place)?;
-        let response = Node::new(&value, place)?;
+        let (value, location, file) = self.dereference(file, value, location)?;
+        let response = Node::new(&value, location)?;
         response.skip(PROSE);
         response.skip(TOOLING);
         response.skip(&["examples", "x-ms-error-response"]);
         let mut out = Map::new();
         let description = prose::status(status)
-            .ok_or_else(|| anyhow!("{}: {status:?} is no status code", response.place()))?;
+            .ok_or_else(|| anyhow!("{}: {status:?} is not a status code", response.location()))?;
         out.insert("description".into(), description.into());
         let mut headers = Map::new();
-        for (name, value, place) in response.entries("headers")? {
-            let header = Node::new(value, place)?;
+        for (name, value, location) in response.entries("headers")? {
+            let header = Node::new(value, location)?;
             let schema = self.schema_members(&file, &header)?;
             let schema = self.hoist_enum(schema, &header)?;
             header.finish()?;
@@ -256,11 +257,11 @@ impl Importer<'_> {
         &mut self,
         file: &Path,
         schema: &Value,
-        place: Place,
+        location: Location,
         produces: &[String],
     ) -> Result<Value> {
         if schema.get("type").and_then(Value::as_str) == Some("file") {
-            let schema = Node::new(schema, place)?;
+            let schema = Node::new(schema, location)?;
             schema.skip(PROSE);
             schema.skip(&["type"]);
             schema.finish()?;
@@ -268,7 +269,7 @@ impl Importer<'_> {
                 "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
             }));
         }
-        let schema = self.schema(file, schema, place)?;
+        let schema = self.schema(file, schema, location)?;
         Ok(produces
             .iter()
             .map(|media_type| (media_type.clone(), json!({"schema": schema})))

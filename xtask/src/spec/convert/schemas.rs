@@ -1,4 +1,4 @@
-//! Schemas: where they are used, and the components that they become.
+//! Schemas, and the components that they become.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 use super::{Importer, TOOLING};
 use crate::codegen::names;
 use crate::spec::document::Target;
-use crate::spec::node::{Node, Place};
+use crate::spec::node::{Location, Node};
 use crate::spec::prose::PROSE;
 
-/// Extensions that mean the same in both versions.
+/// Extensions with the same meaning in both versions.
 pub const SCHEMA_EXTENSIONS: &[&str] = &[
     "x-ms-client-name",
     "x-ms-mutability",
@@ -20,7 +20,7 @@ pub const SCHEMA_EXTENSIONS: &[&str] = &[
     "x-ms-client-flatten",
 ];
 
-/// Members that mean the same in both versions.
+/// Members with the same meaning in both versions.
 const SCHEMA_MEMBERS: &[&str] = &[
     "format",
     "default",
@@ -43,8 +43,8 @@ const SCHEMA_MEMBERS: &[&str] = &[
     "x-ms-discriminator-value",
 ];
 
-/// What a property says about itself and not about its type.
-const OF_THE_USE: &[&str] = &[
+/// Members that describe a property and not its type.
+const PROPERTY_MEMBERS: &[&str] = &[
     "readOnly",
     "default",
     "nullable",
@@ -55,13 +55,18 @@ const OF_THE_USE: &[&str] = &[
 ];
 
 impl Importer<'_> {
-    /// A schema where one is used: a reference stays a reference.
-    pub(super) fn schema(&mut self, file: &Path, value: &Value, place: Place) -> Result<Value> {
-        let schema = Node::new(value, place)?;
+    /// Converts a schema where it is used. A reference stays a reference.
+    pub(super) fn schema(
+        &mut self,
+        file: &Path,
+        value: &Value,
+        location: Location,
+    ) -> Result<Value> {
+        let schema = Node::new(value, location)?;
         let out = if let Some(reference) = schema.str("$ref")? {
             schema.skip(PROSE);
             schema.skip(TOOLING);
-            // Repeated beside a reference now and then; what it leads to decides.
+            // Sometimes repeated beside a reference. The target of the reference is authoritative.
             schema.skip(&["type"]);
             let reference = self.schema_reference(file, reference, &schema)?;
             let mut siblings = Map::new();
@@ -89,7 +94,7 @@ impl Importer<'_> {
         Ok(reference_to(&name))
     }
 
-    /// Everything of a schema, parameter or header that says what values it holds.
+    /// Converts the members of a schema, parameter or header that describe its values.
     pub(super) fn schema_members(
         &mut self,
         file: &Path,
@@ -108,7 +113,7 @@ impl Importer<'_> {
             .and_then(Value::as_array)
             .is_some_and(Vec::is_empty)
         {
-            // Swagger 2.0 and OpenAPI 3.0 both forbid it, but it is published.
+            // Swagger 2.0 and OpenAPI 3.0 forbid it, but published descriptions contain it.
             out.shift_remove("required");
         }
         if let Some(value) = schema.get("x-ms-enum") {
@@ -141,7 +146,8 @@ impl Importer<'_> {
         }
         let properties = self.properties(file, schema)?;
         if !all.is_empty() {
-            // A subtype: what it adds stands as the last part, as OpenAPI 3.0 writes it.
+            // A subtype. The members that it adds become the last part of `allOf`, as in OpenAPI
+            // 3.0.
             let mut own = Map::new();
             for member in ["type", "required", "additionalProperties"] {
                 if let Some(value) = out.shift_remove(member) {
@@ -165,13 +171,13 @@ impl Importer<'_> {
     fn properties(&mut self, file: &Path, schema: &Node<'_>) -> Result<Map<String, Value>> {
         let mut out = Map::new();
         let mut rust_names = BTreeMap::new();
-        for (name, value, place) in schema.entries("properties")? {
+        for (name, value, location) in schema.entries("properties")? {
             let rust = names::field(name);
             if let Some(first) = rust_names.insert(rust.clone(), name) {
-                bail!("{place}: `{first}` is called `{rust}` in Rust too");
+                bail!("{location}: `{first}` is also called `{rust}` in Rust");
             }
-            let property = self.schema(file, value, place)?;
-            // A `$ref` of 3.0 ignores its siblings, and a property wants a text of its own.
+            let property = self.schema(file, value, location)?;
+            // A `$ref` of 3.0 ignores its siblings, but a property needs its own description.
             let property = match property.get("$ref") {
                 Some(_) => json!({"allOf": [property]}),
                 None => property,
@@ -181,7 +187,7 @@ impl Importer<'_> {
         Ok(out)
     }
 
-    /// Gives an enum that is written inline the component name that upstream gives it.
+    /// Makes an inline enum a component, named by its `x-ms-enum`.
     pub(super) fn hoist_enum(
         &mut self,
         mut schema: Map<String, Value>,
@@ -196,7 +202,7 @@ impl Importer<'_> {
         };
         let name = upper_first(name);
         let mut of_the_use = Map::new();
-        for member in OF_THE_USE {
+        for member in PROPERTY_MEMBERS {
             if let Some(value) = schema.shift_remove(*member) {
                 of_the_use.insert((*member).to_owned(), value);
             }
@@ -205,18 +211,19 @@ impl Importer<'_> {
         let reference = reference_to(&name);
         match self.hoisted.get(&name) {
             Some((_, known)) if *known == schema => {}
-            Some((place, _)) => bail!(
-                "{}: enum {name} differs from the one at {place}",
-                owner.place()
+            Some((location, _)) => bail!(
+                "{}: enum {name} differs from the one at {location}",
+                owner.location()
             ),
             None => {
-                self.hoisted.insert(name, (owner.place().clone(), schema));
+                self.hoisted
+                    .insert(name, (owner.location().clone(), schema));
             }
         }
         Ok(beside_reference(of_the_use, reference))
     }
 
-    /// Takes a definition in as a component of its name.
+    /// Registers a definition as a component with its name.
     pub(super) fn component(&mut self, target: Target) -> Result<()> {
         let target = self.documents.canonical(target)?;
         match self.schemas.get(target.name()) {
@@ -235,7 +242,7 @@ impl Importer<'_> {
         Ok(())
     }
 
-    /// Converts what was taken in, and what that leads to, until nothing new turns up.
+    /// Converts all registered components, and those that they refer to.
     pub(super) fn components(&mut self) -> Result<Map<String, Value>> {
         let mut compared = 0;
         while !self.pending.is_empty() || compared < self.twins.len() {
@@ -246,7 +253,8 @@ impl Importer<'_> {
                 }
                 continue;
             }
-            // Versions of the common types may meet in one description; equal ones are one type.
+            // A description can contain several versions of the common types. Equal ones are one
+            // type.
             let twin = self.twins[compared].clone();
             compared += 1;
             let converted = self.definition(&twin)?;
@@ -254,9 +262,9 @@ impl Importer<'_> {
                 && *schema != converted
             {
                 bail!(
-                    "{}: a definition of this name, but not the same, stands at {}",
-                    twin.place(),
-                    known.place()
+                    "{}: differs from the definition with the same name at {}",
+                    twin.location(),
+                    known.location()
                 );
             }
         }
@@ -264,26 +272,26 @@ impl Importer<'_> {
         for (name, (_, schema)) in &self.schemas {
             out.insert(name.clone(), schema.clone());
         }
-        for (name, (place, schema)) in &self.hoisted {
+        for (name, (location, schema)) in &self.hoisted {
             match out.get(name) {
                 Some(known) if known != schema => {
-                    bail!("{place}: enum {name} differs from the definition of that name")
+                    bail!("{location}: enum {name} differs from the definition with the same name")
                 }
                 _ => out.insert(name.clone(), schema.clone()),
             };
         }
-        let place = |name: &str| match (self.schemas.get(name), self.hoisted.get(name)) {
-            (Some((target, _)), _) => target.place().to_string(),
-            (None, Some((place, _))) => place.to_string(),
+        let location = |name: &str| match (self.schemas.get(name), self.hoisted.get(name)) {
+            (Some((target, _)), _) => target.location().to_string(),
+            (None, Some((location, _))) => location.to_string(),
             (None, None) => name.to_owned(),
         };
-        discriminators(&mut out, &place)?;
+        discriminators(&mut out, &location)?;
         Ok(out.into_iter().collect())
     }
 
     fn definition(&mut self, target: &Target) -> Result<Value> {
         let definition = self.documents.get(target).cloned().unwrap_or_default();
-        let schema = Node::new(&definition, target.place())?;
+        let schema = Node::new(&definition, target.location())?;
         let converted = if let Some(reference) = schema.str("$ref")? {
             schema.skip(PROSE);
             let reference = self.schema_reference(target.file(), reference, &schema)?;
@@ -300,7 +308,7 @@ fn reference_to(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-/// A reference, and beside it what a `$ref` of 3.0 cannot have as siblings.
+/// A reference with the members that a `$ref` of 3.0 cannot have as siblings.
 fn beside_reference(mut siblings: Map<String, Value>, reference: Value) -> Value {
     if siblings.is_empty() {
         return reference;
@@ -309,7 +317,7 @@ fn beside_reference(mut siblings: Map<String, Value>, reference: Value) -> Value
     Value::Object(siblings)
 }
 
-/// The type, where upstream leaves it to the reader too.
+/// The type of a value. If it is not stated, it is inferred from the other members.
 fn value_type<'a>(schema: &Node<'a>) -> Result<Option<&'a str>> {
     match schema.str("type")? {
         Some(known @ ("string" | "integer" | "number" | "boolean" | "array" | "object")) => {
@@ -329,7 +337,7 @@ fn value_type<'a>(schema: &Node<'a>) -> Result<Option<&'a str>> {
 
 fn check_format(schema: &Node<'_>) -> Result<()> {
     match (schema.str("type")?, schema.str("format")?) {
-        // A format of a string restricts its text; unknown ones are kept and read as text.
+        // Unknown formats of strings are kept and treated as text.
         (_, None)
         | (Some("string"), _)
         | (Some("integer"), Some("int32" | "int64"))
@@ -342,9 +350,10 @@ fn check_format(schema: &Node<'_>) -> Result<()> {
     }
 }
 
-/// The name of an enum and whether it is open; names and texts of its values are ours.
-fn enum_info(value: &Value, place: Place) -> Result<Value> {
-    let info = Node::new(value, place)?;
+/// The name of an enum, and whether it is open. Names and texts of its values come from the
+/// overlay.
+fn enum_info(value: &Value, location: Location) -> Result<Value> {
+    let info = Node::new(value, location)?;
     info.need_str("name")?;
     info.bool("modelAsString")?;
     info.skip(&["values", "modelAsExtensible"]);
@@ -368,10 +377,10 @@ fn upper_first(name: &str) -> String {
     })
 }
 
-/// Writes which subtype each discriminator value stands for into the base types.
+/// Adds the mapping from discriminator values to subtypes to the base types.
 fn discriminators(
     schemas: &mut BTreeMap<String, Value>,
-    place: &dyn Fn(&str) -> String,
+    location: &dyn Fn(&str) -> String,
 ) -> Result<()> {
     let mut mappings: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     for (name, schema) in schemas.iter() {
@@ -379,8 +388,8 @@ fn discriminators(
             .get("x-ms-discriminator-value")
             .and_then(Value::as_str)
             .unwrap_or(name);
-        let bases = bases(name, schemas, &mut vec![name.clone()], place)?;
-        // A second name for a type is no subtype.
+        let bases = bases(name, schemas, &mut vec![name.clone()], location)?;
+        // An alias is not a subtype.
         if parts(schema).len() == 1 {
             continue;
         }
@@ -388,8 +397,8 @@ fn discriminators(
             let mapping = mappings.entry(base.clone()).or_default();
             if let Some(first) = mapping.insert(value.to_owned(), name.clone()) {
                 bail!(
-                    "{}: {first} has the discriminator value {value:?} of {base} too",
-                    place(name)
+                    "{}: {first} also has the discriminator value {value:?} of {base}",
+                    location(name)
                 );
             }
         }
@@ -410,12 +419,12 @@ fn discriminators(
     Ok(())
 }
 
-/// Every discriminated type that `name` derives from through `allOf`.
+/// All discriminated types from which `name` derives through `allOf`.
 fn bases(
     name: &str,
     schemas: &BTreeMap<String, Value>,
     seen: &mut Vec<String>,
-    place: &dyn Fn(&str) -> String,
+    location: &dyn Fn(&str) -> String,
 ) -> Result<Vec<String>> {
     let mut out = Vec::new();
     for part in schemas.get(name).map_or(&[][..], parts) {
@@ -427,7 +436,7 @@ fn bases(
             continue;
         };
         if seen.iter().any(|name| name == base) {
-            bail!("{}/allOf: circular through {base}", place(name));
+            bail!("{}/allOf: circular through {base}", location(name));
         }
         seen.push(base.to_owned());
         if schemas
@@ -436,7 +445,7 @@ fn bases(
         {
             out.push(base.to_owned());
         }
-        out.extend(bases(base, schemas, seen, place)?);
+        out.extend(bases(base, schemas, seen, location)?);
         seen.pop();
     }
     Ok(out)

@@ -1,4 +1,4 @@
-//! One test per rule of the conversion, on a description of our own.
+//! Tests of each conversion rule, with a test description.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::convert;
 use crate::spec::document::Documents;
-use crate::spec::node::Place;
+use crate::spec::node::Location;
 
 fn fixture(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -22,7 +22,7 @@ fn lockers() -> Value {
     fixture("lockers/v1/lockers.json")
 }
 
-/// Converts `a.json`, beside which other files may stand.
+/// Converts `a.json`, which can refer to the other files.
 fn import(files: &[(&str, &Value)]) -> Result<Value> {
     let folder = TempDir::new().unwrap();
     for (name, document) in files {
@@ -31,7 +31,7 @@ fn import(files: &[(&str, &Value)]) -> Result<Value> {
     convert(&mut Documents::open(&folder.path().join("a.json"))?)
 }
 
-/// A description of one schema, `A`, and whatever else there is.
+/// A description with one operation and these definitions.
 fn with_definitions(definitions: &Value) -> Value {
     json!({
         "swagger": "2.0",
@@ -52,7 +52,7 @@ fn error_of(definitions: &Value) -> String {
 }
 
 #[test]
-fn structure_carries_over_and_prose_does_not() {
+fn structure_is_converted_and_text_is_dropped() {
     let document = lockers();
     let text = crate::spec::to_text(&document).unwrap();
     assert!(!text.contains("upstream prose"));
@@ -60,7 +60,7 @@ fn structure_carries_over_and_prose_does_not() {
 }
 
 #[test]
-fn a_body_may_come_first_last_or_from_the_global_parameters() {
+fn a_body_can_be_first_or_last_or_a_global_parameter() {
     let paths = &lockers()["paths"];
     let first = &paths["/lockers"]["post"];
     assert_eq!(first["requestBody"]["required"], true);
@@ -75,7 +75,7 @@ fn a_body_may_come_first_last_or_from_the_global_parameters() {
 }
 
 #[test]
-fn parameters_of_the_root_file_stay_shared_and_those_of_others_are_copied_in() {
+fn parameters_of_the_root_file_stay_shared_and_those_of_other_files_are_copied() {
     let document = lockers();
     let shared = &document["paths"]["/lockers"]["parameters"];
     assert_eq!(
@@ -85,7 +85,7 @@ fn parameters_of_the_root_file_stay_shared_and_those_of_others_are_copied_in() {
     let copied = &document["paths"]["/lockers"]["post"]["parameters"][0];
     assert_eq!(copied["name"], "x-request-id");
     assert_eq!(copied["required"], false);
-    // The host is no parameter of an operation, and bodies are written where they are used.
+    // The host is not a parameter of an operation, and bodies become part of their operations.
     let names: Vec<_> = document["components"]["parameters"]
         .as_object()
         .unwrap()
@@ -112,7 +112,7 @@ fn a_parameterized_host_becomes_a_server_variable() {
 }
 
 #[test]
-fn lists_in_the_query_keep_how_they_are_written() {
+fn lists_in_the_query_keep_their_format() {
     let of = |format: Option<&str>| {
         let mut parameter =
             json!({"name": "ids", "in": "query", "type": "array", "items": {"type": "string"}});
@@ -161,18 +161,18 @@ fn a_file_is_bytes() {
 }
 
 #[test]
-fn a_definition_that_repeats_one_of_another_file_is_that_one() {
+fn a_definition_that_refers_to_another_file_is_replaced_by_it() {
     let schemas = &lockers()["components"]["schemas"];
     assert_eq!(schemas["ErrorResponse"]["required"], json!(["error"]));
     assert_eq!(
         schemas["LockerOwner"],
         json!({"allOf": [{"$ref": "#/components/schemas/Person"}]}),
-        "a second name stays a second name"
+        "an alias stays an alias"
     );
 }
 
 #[test]
-fn equal_definitions_of_two_files_are_one_and_different_ones_an_error() {
+fn equal_definitions_of_two_files_are_merged_and_different_ones_are_rejected() {
     let text = json!({"type": "string", "description": "x"});
     let root = with_definitions(&json!({
         "A": {"$ref": "b.json#/definitions/A"},
@@ -199,7 +199,7 @@ fn equal_definitions_of_two_files_are_one_and_different_ones_an_error() {
 }
 
 #[test]
-fn references_keep_what_is_said_beside_them() {
+fn references_keep_their_siblings() {
     let schemas = &lockers()["components"]["schemas"];
     let properties = &schemas["Locker"]["properties"];
     assert_eq!(
@@ -214,7 +214,7 @@ fn references_keep_what_is_said_beside_them() {
 }
 
 #[test]
-fn an_inline_enum_becomes_the_component_that_upstream_names() {
+fn an_inline_enum_becomes_a_named_component() {
     let document = lockers();
     let schemas = &document["components"]["schemas"];
     assert_eq!(schemas["LockerSize"]["enum"], json!(["small", "large"]));
@@ -255,7 +255,7 @@ fn a_base_type_lists_its_subtypes() {
             "properties": {"digits": {"type": "integer", "format": "int32"}},
         })
     );
-    // A second name for the base or for a subtype is no subtype, but leads to one.
+    // An alias of the base or of a subtype is not a subtype, but refers to one.
     let document = with_definitions(&json!({
         "Base": {"type": "object", "discriminator": "kind", "properties": {"kind": {"type": "string"}}},
         "Basis": {"$ref": "#/definitions/Base"},
@@ -273,14 +273,14 @@ fn a_base_type_lists_its_subtypes() {
         "C": {"allOf": [{"$ref": "#/definitions/Base"}], "x-ms-discriminator-value": "same"},
     }));
     assert!(
-        error.contains("a.json#/definitions/C: B has the discriminator value"),
+        error.contains("a.json#/definitions/C: B also has the discriminator value"),
         "{error}"
     );
 }
 
 #[test]
-fn small_liberties_of_published_descriptions_are_understood() {
-    // An empty `required`, and types that follow from the other members.
+fn small_deviations_of_published_descriptions_are_accepted() {
+    // An empty `required`, and types that are inferred from the other members.
     assert_eq!(
         schema(&json!({"required": [], "properties": {"a": {}}})).unwrap(),
         json!({"type": "object", "properties": {"a": {}}})
@@ -308,7 +308,7 @@ fn small_liberties_of_published_descriptions_are_understood() {
 }
 
 #[test]
-fn byte_order_mark_and_line_ends_make_no_difference() {
+fn byte_order_mark_and_line_endings_are_ignored() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("a.json");
     let text = serde_json::to_string_pretty(&with_definitions(&json!({"A": {}}))).unwrap();
@@ -320,7 +320,7 @@ fn byte_order_mark_and_line_ends_make_no_difference() {
 }
 
 #[test]
-fn a_file_that_refers_back_to_the_root_means_the_root() {
+fn a_reference_back_to_the_root_file_is_resolved() {
     let folder = TempDir::new().unwrap();
     fs::create_dir(folder.path().join("sub")).unwrap();
     let root = with_definitions(&json!({"A": {"$ref": "sub/b.json#/definitions/B"}, "C": {}}));
@@ -340,9 +340,9 @@ fn a_file_that_refers_back_to_the_root_means_the_root() {
 }
 
 #[test]
-fn what_the_importer_does_not_know_is_an_error_with_its_place() {
-    for (schema, place, says) in [
-        (json!({"xml": {}}), "/xml", "does not know `xml`"),
+fn unknown_members_are_rejected_with_their_location() {
+    for (schema, location, says) in [
+        (json!({"xml": {}}), "/xml", "does not support `xml`"),
         (json!({"type": "strnig"}), "/type", "unknown type"),
         (
             json!({"type": "integer", "format": "int7"}),
@@ -373,9 +373,13 @@ fn what_the_importer_does_not_know_is_an_error_with_its_place() {
         (
             json!({"$ref": "#/definitions/A", "type": "object", "minimum": 1}),
             "/minimum",
-            "does not know `minimum`",
+            "does not support `minimum`",
         ),
-        (json!({"$ref": "#/definitions/B"}), "/$ref", "leads nowhere"),
+        (
+            json!({"$ref": "#/definitions/B"}),
+            "/$ref",
+            "refers to nothing",
+        ),
         (
             json!({"$ref": "b.json#/definitions/B"}),
             "/$ref",
@@ -385,13 +389,13 @@ fn what_the_importer_does_not_know_is_an_error_with_its_place() {
         (json!({"$ref": "b.json"}), "/$ref", "has no `#/…` part"),
     ] {
         let error = error_of(&json!({"A": {"properties": {"p": schema}}}));
-        let place = format!("a.json#/definitions/A/properties/p{place}: ");
-        assert!(error.contains(&place) && error.contains(says), "{error}");
+        let location = format!("a.json#/definitions/A/properties/p{location}: ");
+        assert!(error.contains(&location) && error.contains(says), "{error}");
     }
 }
 
 #[test]
-fn circles_end_in_an_error() {
+fn circular_references_are_rejected() {
     let error = error_of(&json!({
         "A": {"$ref": "#/definitions/B"},
         "B": {"$ref": "#/definitions/A"},
@@ -405,23 +409,23 @@ fn circles_end_in_an_error() {
         "B": {"allOf": [{"$ref": "#/definitions/A"}]},
     }));
     assert!(error.contains("/allOf: circular through"), "{error}");
-    // A type that contains itself is no circle of that kind.
+    // A type that contains itself is allowed.
     assert!(schema(&json!({"properties": {"a": {"$ref": "#/definitions/A"}}})).is_ok());
 }
 
 proptest::proptest! {
-    /// What a message names can be found again with any JSON pointer implementation.
+    /// Every JSON pointer implementation resolves the locations in messages.
     #[test]
-    fn a_place_is_a_json_pointer(members in proptest::collection::vec("[a-z~/]{0,4}", 0..4)) {
+    fn a_location_is_a_json_pointer(members in proptest::collection::vec("[a-z~/]{0,4}", 0..4)) {
         let mut document = json!("here");
         for member in members.iter().rev() {
             document = json!({member: document});
         }
-        let place = members
+        let location = members
             .iter()
-            .fold(Place::root("f.json"), |place, member| place.join(member));
-        let place = place.to_string();
-        let pointer = place.strip_prefix("f.json#").unwrap();
+            .fold(Location::root("f.json"), |location, member| location.join(member));
+        let location = location.to_string();
+        let pointer = location.strip_prefix("f.json#").unwrap();
         proptest::prop_assert_eq!(document.pointer(pointer), Some(&json!("here")));
     }
 }

@@ -1,8 +1,8 @@
-//! What a new version of a description changes, and for whom that breaks something.
+//! Compares two versions of a description, and classifies the changes.
 //!
-//! Two groups of users are judged apart: callers, who build requests, and parsers, who read
-//! responses and the data of events. The verdicts are about the wire and about code that uses the
-//! generated types as they are meant to be used (open enums, ignored unknown members).
+//! There are separate verdicts for callers, who build requests, and for parsers, who read responses
+//! and the data of events. The verdicts apply to the wire format and to code that uses the
+//! generated types as intended (open enums, ignored unknown members).
 
 mod operations;
 mod render;
@@ -23,15 +23,15 @@ use super::shape;
 
 pub use render::{json, markdown, text};
 
-/// What a change does to one group of users.
+/// The effect of a change on one group of users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
-    /// Nothing, or nothing bad.
+    /// It breaks nothing.
     Compatible,
-    /// It breaks some of those who use the element: it depends on values, or on what they read.
+    /// It breaks some users of the element, depending on the values that they send or read.
     PossiblyBreaking,
-    /// It breaks everybody who uses the element.
+    /// It breaks all users of the element.
     Breaking,
 }
 
@@ -85,9 +85,10 @@ pub enum What {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
     pub kind: Kind,
-    /// For people: `Lockers_Open`, `Locker.size`, `LockerState "free"`.
+    /// Human-readable: `Lockers_Open`, `Locker.size`, `LockerState "free"`.
     pub name: String,
-    /// Where it stands as `OpenAPI`: in the old document if it was removed, else in the new one.
+    /// The JSON pointer as `OpenAPI`: in the old document if the element was removed, otherwise in
+    /// the new one.
     pub pointer: String,
     #[serde(rename = "change")]
     pub what: What,
@@ -107,7 +108,7 @@ impl Change {
 pub struct Report {
     pub old: String,
     pub new: String,
-    /// The worst first.
+    /// Sorted by verdict, the worst first.
     pub changes: Vec<Change>,
 }
 
@@ -176,15 +177,15 @@ impl<'a> Side<'a> {
         self.reach.get(schema).copied().unwrap_or_default()
     }
 
-    /// The type of a schema where it is used, under the first of its names.
+    /// The type of a schema where it is used. Aliases are resolved.
     fn type_of(&self, schema: &Value) -> String {
         let mut name = shape::type_of(schema);
-        // As many steps as there are names: a circle ends somewhere, and equally on both sides.
+        // Limited by the number of names, so that circular aliases end, and equally on both sides.
         for _ in 0..self.schemas.len() {
             match self
                 .schemas
                 .get(name.as_str())
-                .and_then(|schema| second_name(schema))
+                .and_then(|schema| alias_target(schema))
             {
                 Some(target) => target.clone_into(&mut name),
                 None => break,
@@ -194,8 +195,8 @@ impl<'a> Side<'a> {
     }
 }
 
-/// What a schema is a second name of.
-fn second_name(schema: &Value) -> Option<&str> {
+/// The target of an alias.
+fn alias_target(schema: &Value) -> Option<&str> {
     match schema
         .get("allOf")
         .and_then(Value::as_array)
@@ -215,7 +216,7 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     fn document(&mut self) {
         for (path, words) in [
-            (&["servers"][..], "address of the service"),
+            (&["servers"][..], "service URL"),
             (&["security"][..], "authentication"),
             (
                 &["components", "securitySchemes"][..],
@@ -267,7 +268,7 @@ impl Comparison<'_> {
     }
 }
 
-/// What a change is about.
+/// The element that a change is about.
 #[derive(Clone, Debug)]
 struct Element {
     kind: Kind,
@@ -284,7 +285,7 @@ impl Element {
         }
     }
 
-    /// Something inside of this one.
+    /// An element inside this one.
     fn inside(&self, kind: Kind, name: &str, path: &[&str]) -> Self {
         let tail = pointer(path);
         Self {
@@ -295,7 +296,7 @@ impl Element {
     }
 }
 
-/// The verdict for a group of users, if the change concerns them at all.
+/// The verdict for a group of users if the change concerns them, otherwise `Compatible`.
 fn only_if(concerned: bool, verdict: Verdict) -> Verdict {
     if concerned {
         verdict
@@ -318,7 +319,7 @@ fn is_true(schema: &Value, member: &str) -> bool {
     schema.get(member) == Some(&Value::Bool(true))
 }
 
-/// The extensions of an element, which say nothing that a verdict could be about.
+/// The extensions of an element, which have no effect on a verdict.
 fn extensions(value: &Value) -> Map<String, Value> {
     members(Some(value))
         .filter(|(name, _)| name.starts_with("x-"))
@@ -326,7 +327,7 @@ fn extensions(value: &Value) -> Map<String, Value> {
         .collect()
 }
 
-/// Every name of two maps, with what it stands for on both sides.
+/// Every name in two maps, with its values on both sides.
 fn both<'a, T: Copy>(
     old: &BTreeMap<&'a str, T>,
     new: &BTreeMap<&'a str, T>,

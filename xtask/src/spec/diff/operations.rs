@@ -10,7 +10,7 @@ use super::{
 };
 use crate::spec::reach::Reach;
 
-/// An operation and where it stands.
+/// An operation and its location.
 #[derive(Clone, Copy)]
 struct Operation<'a> {
     path: &'a str,
@@ -50,7 +50,7 @@ impl<'a> Side<'a> {
         out
     }
 
-    /// Parameters by place and name, shared ones looked up.
+    /// Parameters by kind and name, with shared ones resolved.
     fn parameters<'b>(&self, operation: Operation<'b>) -> BTreeMap<String, &'b Value>
     where
         'a: 'b,
@@ -122,7 +122,7 @@ impl Comparison<'_> {
             self.changed(&at, "deprecated", PossiblyBreaking, Compatible);
         }
         if old.value.get("security") != new.value.get("security") {
-            self.changed(&at, "other authentication", PossiblyBreaking, Compatible);
+            self.changed(&at, "authentication changed", PossiblyBreaking, Compatible);
         }
         if extensions(old.value) != extensions(new.value) {
             self.changed(&at, "extensions (x-…) changed", Compatible, Compatible);
@@ -168,7 +168,7 @@ impl Comparison<'_> {
             _ => {}
         }
         if (old.get("style"), old.get("explode")) != (new.get("style"), new.get("explode")) {
-            self.changed(at, "lists are written in another way", Breaking, Compatible);
+            self.changed(at, "list format changed", Breaking, Compatible);
         }
         let written = Reach {
             requests: true,
@@ -184,15 +184,15 @@ impl Comparison<'_> {
             (Some(_), None) => self.push(
                 &at,
                 What::Removed,
-                "no body any more".to_owned(),
+                "body removed".to_owned(),
                 PossiblyBreaking,
                 Compatible,
             ),
             (None, Some(body)) => {
                 let (detail, callers) = if is_true(body, "required") {
-                    ("a required body", Breaking)
+                    ("required body added", Breaking)
                 } else {
-                    ("an optional body", Compatible)
+                    ("optional body added", Compatible)
                 };
                 self.push(&at, What::Added, detail.to_owned(), callers, Compatible);
             }
@@ -229,7 +229,8 @@ impl Comparison<'_> {
                     self.push(&at, What::Removed, of, Compatible, parsers);
                 }
                 (None, Some(after)) => {
-                    // Errors are told by ranges of the status; a success is expected by its number.
+                    // Clients distinguish errors by ranges of the status, but expect a success by
+                    // its exact status.
                     let parsers = if is_success {
                         PossiblyBreaking
                     } else {
@@ -253,7 +254,7 @@ impl Comparison<'_> {
                 let detail = format!("now has a body: {}", body(&self.new, new));
                 self.changed(at, detail, Compatible, PossiblyBreaking);
             }
-            (Some(_), None) => self.changed(at, "has no body any more", Compatible, Breaking),
+            (Some(_), None) => self.changed(at, "no longer has a body", Compatible, Breaking),
             _ => self.content(at, old, new, read),
         }
         for (name, before, after) in both(&map(old.get("headers")), &map(new.get("headers"))) {
@@ -312,7 +313,7 @@ impl Comparison<'_> {
     }
 }
 
-/// The types that a response may have.
+/// The possible types of a response.
 fn body(side: &Side<'_>, response: &Value) -> String {
     let types: Vec<String> = members(response.get("content"))
         .map(|(_, content)| side.type_of(&content["schema"]))

@@ -1,4 +1,4 @@
-//! A report for the terminal, for a pull request, and for programs.
+//! Reports for the terminal, for pull requests and for programs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Change, Kind, Report, Verdict, What};
 
-/// One line about many elements to which the same happened.
+/// One line for all elements with the same change.
 struct Row<'a> {
     change: &'a Change,
     names: Vec<&'a str>,
@@ -24,8 +24,8 @@ impl Row<'_> {
     }
 }
 
-/// From this many on, elements to which the same happened share a line.
-const MANY: usize = 4;
+/// At least this many elements with the same change share a line.
+const MIN_GROUP: usize = 4;
 
 fn rows<'a>(report: &'a Report, verdict: Verdict) -> Vec<Row<'a>> {
     let key = |change: &'a Change| {
@@ -52,7 +52,7 @@ fn rows<'a>(report: &'a Report, verdict: Verdict) -> Vec<Row<'a>> {
         let Some(names) = groups.get(&key(change)) else {
             continue;
         };
-        if names.len() < MANY {
+        if names.len() < MIN_GROUP {
             let names = vec![change.name.as_str()];
             out.push(Row { change, names });
         } else if let Some(names) = groups.remove(&key(change)) {
@@ -68,7 +68,7 @@ const VERDICTS: [Verdict; 3] = [
     Verdict::Compatible,
 ];
 
-/// The last line: what to expect, in one sentence.
+/// The last line, which summarizes the changes.
 fn summary(report: &Report) -> String {
     let [breaking, possibly, compatible] = VERDICTS.map(|verdict| report.count(verdict));
     let whom = |group: fn(&Change) -> Verdict| {
@@ -107,7 +107,7 @@ fn plural(kind: Kind, count: usize) -> String {
     }
 }
 
-/// For the terminal: the worst first, what happened often on one line.
+/// The report for the terminal: the worst changes first, with frequent ones on one line.
 pub fn text(report: &Report) -> String {
     let mut out = format!("{} -> {}\n", report.old, report.new);
     for verdict in VERDICTS {
@@ -152,7 +152,7 @@ pub fn text(report: &Report) -> String {
     out + "\n" + &summary(report) + "\n"
 }
 
-/// Names with commas, in lines of at most so many characters.
+/// Joins names with commas, in lines of at most `width` characters.
 fn wrap(names: &[&str], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for (index, name) in names.iter().enumerate() {
@@ -167,7 +167,7 @@ fn wrap(names: &[&str], width: usize) -> Vec<String> {
     lines
 }
 
-/// For a pull request: one table per verdict.
+/// The report for a pull request: one table per verdict.
 pub fn markdown(report: &Report) -> String {
     let mut out = format!(
         "## API changes from {} to {}\n\n{}\n",
@@ -208,7 +208,7 @@ pub fn markdown(report: &Report) -> String {
     out
 }
 
-/// For programs; spec/README.md describes the members.
+/// The report for programs. `spec/README.md` describes the members.
 pub fn json(report: &Report) -> serde_json::Result<String> {
     let [breaking, possibly, compatible] = VERDICTS.map(|verdict| report.count(verdict));
     let document = json!({

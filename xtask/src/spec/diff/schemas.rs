@@ -1,4 +1,4 @@
-//! Schemas, down to the limits of a property.
+//! Compares schemas, including the limits of properties.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::Verdict::{Breaking, Compatible, PossiblyBreaking};
 use super::{
-    Comparison, Element, Kind, Verdict, What, both, extensions, is_true, map, only_if, pointer,
-    second_name,
+    Comparison, Element, Kind, Verdict, What, alias_target, both, extensions, is_true, map,
+    only_if, pointer,
 };
 use crate::spec::reach::Reach;
 use crate::spec::shape;
@@ -42,7 +42,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// A schema where one stands; `required` says whether it always does.
+    /// Compares a schema where it is used. `required` is whether the value is always present.
     pub(super) fn schema(
         &mut self,
         at: &Element,
@@ -54,7 +54,7 @@ impl Comparison<'_> {
         let (writes, reads) = (reach.is_written(), reach.is_read());
         let of = [self.old.type_of(old), self.new.type_of(new)];
         if of[0] != of[1] {
-            let (callers, parsers) = self.other_type(&of);
+            let (callers, parsers) = self.changed_type(&of);
             let detail = format!("{} is now {}", of[0], of[1]);
             self.changed(
                 at,
@@ -66,7 +66,7 @@ impl Comparison<'_> {
         self.enumeration(at, old, new, reach);
         self.limits(at, old, new, reach);
         match (is_true(old, "readOnly"), is_true(new, "readOnly")) {
-            // What callers set is ignored from now on; only those who set it notice.
+            // The service now ignores the value, which only affects callers that set it.
             (false, true) => {
                 self.changed(
                     at,
@@ -81,7 +81,7 @@ impl Comparison<'_> {
         match (is_true(old, "nullable"), is_true(new, "nullable")) {
             (false, true) => {
                 let parsers = only_if(reads && required, PossiblyBreaking);
-                self.changed(at, "may be null now", Compatible, parsers);
+                self.changed(at, "can now be null", Compatible, parsers);
             }
             (true, false) => {
                 self.changed(
@@ -105,14 +105,14 @@ impl Comparison<'_> {
         let closed =
             |schema: &Value| schema.get("additionalProperties") == Some(&Value::Bool(false));
         match (closed(old), closed(new)) {
-            // The generated types never wrote other members, and ignore those that they read.
+            // The generated types write no other members, and ignore those that they read.
             (false, true) => self.changed(at, "closed to other members", Compatible, Compatible),
             (true, false) => self.changed(at, "open to other members", Compatible, Compatible),
             _ => {}
         }
         let mut kept = [extensions(old), extensions(new)];
         for side in &mut kept {
-            // Compared as what it means, above and in the discriminator.
+            // Its meaning is compared above and in the discriminator.
             side.shift_remove("x-ms-enum");
             side.shift_remove("x-ms-discriminator-value");
         }
@@ -138,15 +138,15 @@ impl Comparison<'_> {
         }
     }
 
-    /// What another type does to those who write it and to those who read it.
-    fn other_type(&self, of: &[String; 2]) -> (Verdict, Verdict) {
+    /// The verdicts for callers and parsers of a changed type.
+    fn changed_type(&self, of: &[String; 2]) -> (Verdict, Verdict) {
         let base = |text: &str| text.split(" (").next().unwrap_or(text).to_owned();
         match [of[0].as_str(), of[1].as_str()] {
             ["integer (int32)", "integer (int64)"] => (Compatible, PossiblyBreaking),
             ["integer (int64)", "integer (int32)"] => (PossiblyBreaking, Compatible),
-            // Another format restricts or frees the text, but it stays text.
+            // The format of a string changed, but it is still a string.
             [old, new] if base(old) == base(new) => (PossiblyBreaking, PossiblyBreaking),
-            // Another name for the same thing changes code and not the wire.
+            // The name of a type changed, which affects code but not the wire format.
             [old, new]
                 if self.old.schemas.contains_key(old)
                     && self.old.schemas.get(old) == self.new.schemas.get(new) =>
@@ -187,7 +187,7 @@ impl Comparison<'_> {
         };
         let (was_open, is_open) = (is_open(old), is_open(new));
         if was_open != is_open {
-            // A closed one refuses what an open one let pass, in both directions.
+            // A closed enum rejects values that an open one accepts, in both directions.
             let verdict = if is_open {
                 Compatible
             } else {
@@ -250,7 +250,7 @@ impl Comparison<'_> {
             (None, None) => return,
             (Some(old), Some(new)) if old == new => {}
             (Some(old), Some(new)) => {
-                let detail = format!("subtypes are told apart by `{new}`, no longer by `{old}`");
+                let detail = format!("subtypes are distinguished by `{new}` instead of `{old}`");
                 self.changed(
                     &at,
                     detail,
@@ -259,7 +259,7 @@ impl Comparison<'_> {
                 );
             }
             (None, Some(new)) => {
-                let detail = format!("now has subtypes, told apart by `{new}`");
+                let detail = format!("now has subtypes, distinguished by `{new}`");
                 let verdict = |concerned| only_if(concerned, PossiblyBreaking);
                 self.changed(&at, detail, verdict(writes), verdict(reads));
             }
@@ -301,7 +301,7 @@ impl Comparison<'_> {
                         Compatible,
                     );
                 }
-                // The generated union keeps subtypes that it does not know.
+                // The generated union keeps unknown subtypes.
                 (None, Some(new)) => {
                     let detail = format!("subtype {}", name(new));
                     self.push(&at, What::Added, detail, Compatible, Compatible);
@@ -312,7 +312,7 @@ impl Comparison<'_> {
     }
 
     fn properties(&mut self, at: &Element, old: &Value, new: &Value, reach: Reach) {
-        if second_name(old).is_some() || second_name(new).is_some() {
+        if alias_target(old).is_some() || alias_target(new).is_some() {
             return;
         }
         let (writes, reads) = (reach.is_written(), reach.is_read());
@@ -328,7 +328,7 @@ impl Comparison<'_> {
             match (before, after) {
                 (Some(before), Some(after)) => {
                     match needed {
-                        // An answer always has it now; a request must have it.
+                        // A response now always has it; a request must have it.
                         [false, true] => {
                             self.changed(
                                 &at,
@@ -360,7 +360,7 @@ impl Comparison<'_> {
                     );
                 }
                 (None, Some(after)) => {
-                    // The service fills in a read-only one itself.
+                    // The service sets a read-only property itself.
                     let asked = needed[1] && !is_true(after, "readOnly");
                     self.push(
                         &at,
@@ -376,13 +376,13 @@ impl Comparison<'_> {
     }
 }
 
-/// The values of an enum, as they are written in JSON.
+/// The values of an enum, as JSON.
 fn values(schema: &Value) -> Option<Vec<String>> {
     let values = schema.get("enum")?.as_array()?;
     Some(values.iter().map(Value::to_string).collect())
 }
 
-/// Whether the generated enum keeps values that it does not know.
+/// Whether the generated enum keeps unknown values.
 fn is_open(schema: &Value) -> bool {
     match schema.get("x-ms-enum") {
         Some(info) => is_true(info, "modelAsString"),
@@ -390,7 +390,7 @@ fn is_open(schema: &Value) -> bool {
     }
 }
 
-/// Whether a limit got tighter, and whether it got wider; a pattern may do both.
+/// Whether a limit became stricter, and whether it became wider. A pattern can do both.
 fn movement(keyword: &str, old: Option<&Value>, new: Option<&Value>) -> (bool, bool) {
     let (Some(old), Some(new)) = (old, new) else {
         return (new.is_some(), old.is_some());

@@ -1,4 +1,4 @@
-//! Every rule with its verdicts, and the three forms of a report.
+//! Every rule with its verdicts, and the three report formats.
 
 use std::path::Path;
 
@@ -43,7 +43,7 @@ fn equal_documents_have_no_changes() {
 }
 
 #[test]
-fn every_pointer_leads_to_what_it_names() {
+fn every_pointer_resolves_to_the_named_element() {
     let (old, new) = (structure("v1"), structure("v2"));
     for change in diff(&old, &new).changes {
         let side = if change.what == What::Removed {
@@ -56,7 +56,7 @@ fn every_pointer_leads_to_what_it_names() {
     }
 }
 
-/// A document of one operation, one schema `A` in its request or its response, and others.
+/// A document with one operation, which uses the schema `A` in its request or its response.
 #[allow(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 fn document(schemas: Value, request: &str, response: &str) -> Value {
     let content = |name: &str| json!({"application/json": {"schema": {"$ref": format!("#/components/schemas/{name}")}}});
@@ -71,7 +71,7 @@ fn document(schemas: Value, request: &str, response: &str) -> Value {
     })
 }
 
-/// The one change between two schemas, as callers see it, and as parsers do.
+/// The verdicts for callers and for parsers on the only change between two schemas.
 fn verdicts(old: &Value, new: &Value) -> (Verdict, Verdict) {
     let judge = |request: &str, response: &str| {
         let of = |schema: &Value| {
@@ -86,9 +86,9 @@ fn verdicts(old: &Value, new: &Value) -> (Verdict, Verdict) {
         (changes[0].callers, changes[0].parsers)
     };
     let (callers, unconcerned) = judge("A", "Other");
-    assert_eq!(unconcerned, C, "nobody reads it");
+    assert_eq!(unconcerned, C, "it is not read");
     let (unconcerned, parsers) = judge("Other", "A");
-    assert_eq!(unconcerned, C, "nobody writes it");
+    assert_eq!(unconcerned, C, "it is not written");
     (callers, parsers)
 }
 
@@ -121,7 +121,7 @@ fn properties() {
 }
 
 #[test]
-fn what_a_property_holds() {
+fn the_type_of_a_property() {
     let format = |name: &str, format: &str| json!({"type": name, "format": format});
     let reference =
         |name: &str| json!({"allOf": [{"$ref": format!("#/components/schemas/{name}")}]});
@@ -161,7 +161,7 @@ fn what_a_property_holds() {
     assert_eq!(verdicts(&old, &new), (C, P));
 }
 
-/// What callers may send shrinks, or what parsers may see grows.
+/// Stricter limits affect callers, and wider ones affect parsers.
 #[test]
 fn limits() {
     let string = json!({"type": "string"});
@@ -206,7 +206,7 @@ fn limits() {
 }
 
 #[test]
-fn changes_inside_of_lists_and_maps_are_found() {
+fn changes_inside_lists_and_maps_are_found() {
     let list = |of: Value| property(json!({"type": "array", "items": of}), false);
     let inner = |limit: u8| json!({"type": "string", "maxLength": limit});
     assert_eq!(verdicts(&list(inner(1)), &list(inner(2))), (C, P));
@@ -253,7 +253,7 @@ fn subtypes() {
 }
 
 #[test]
-fn schemas_come_and_go_with_those_who_use_them() {
+fn schemas_are_reported_with_their_uses() {
     let both = document(json!({"A": {}, "B": {}, "Event": {}, "Part": {}}), "A", "B");
     let report = diff(&both, &document(json!({"A": {}, "B": {}}), "A", "B"));
     for change in &report.changes {
@@ -308,7 +308,7 @@ fn parameters() {
     let (name, callers, parsers) = operation(of(true, "string"), of(true, "integer"));
     assert_eq!(name, "Do query p: string is now integer");
     assert_eq!((callers, parsers), (B, C));
-    // Shared by the path or by the document, it is the same parameter.
+    // A parameter that the path or the document shares is the same parameter.
     let mut old = document(json!({"A": {}}), "A", "A");
     let mut new = old.clone();
     of(true, "string")(&mut old["paths"]["/a"]);
@@ -338,16 +338,16 @@ fn requests_and_responses() {
     };
     let deprecated: Change = |item| item["post"]["deprecated"] = true.into();
     for (old, new, says, callers, parsers) in [
-        (no_body, none, "Do: a required body", B, C),
-        (no_body, optional, "Do: an optional body", C, C),
-        (none, no_body, "Do: no body any more", P, C),
+        (no_body, none, "Do: required body added", B, C),
+        (no_body, optional, "Do: optional body added", C, C),
+        (none, no_body, "Do: body removed", P, C),
         (optional, none, "Do: now required", B, C),
         (none, optional, "Do: no longer required", C, C),
         (none, second, "Do 202: A", C, P),
         (second, none, "Do 202: A", C, B),
         (none, failure, "Do 404: no body", C, C),
         (failure, none, "Do 404: no body", C, C),
-        (none, empty, "Do 200: has no body any more", C, B),
+        (none, empty, "Do 200: no longer has a body", C, B),
         (empty, none, "Do 200: now has a body: A", C, P),
         (none, header, "Do 200 ETag: header", C, C),
         (header, none, "Do 200 ETag: header", C, P),
@@ -383,7 +383,7 @@ fn operations() {
 }
 
 #[test]
-fn a_second_name_for_a_type_changes_nothing() {
+fn an_alias_changes_nothing() {
     let of = |through: &str| {
         document(
             json!({
@@ -401,7 +401,7 @@ fn a_second_name_for_a_type_changes_nothing() {
 }
 
 #[test]
-fn address_and_authentication() {
+fn service_url_and_authentication() {
     let old = document(json!({}), "A", "A");
     for pointer in ["/servers", "/security", "/components/securitySchemes"] {
         let mut new = old.clone();

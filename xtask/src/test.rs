@@ -1,7 +1,7 @@
-//! `cargo xtask test`: every test of the workspace with one command.
+//! `cargo xtask test`: runs all tests of the workspace.
 //!
-//! Some suites need programs that are not written in Rust: the official SDKs, Azurite, and Moto. They are
-//! installed below the target folder, once for each state of our manifests.
+//! Some suites need the official SDKs, Azurite and Moto, which are not written in Rust. They are
+//! installed in the target folder, and again whenever their manifest changes.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,19 +10,19 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-/// Tells the tests where the packages are.
-const VARIABLE: &str = "ACS_TEST_PACKAGES";
-/// Where our manifests are.
+/// The environment variable with the folder of the packages.
+const PACKAGES_VARIABLE: &str = "ACS_TEST_PACKAGES";
+/// The folder of the manifests.
 const MANIFESTS: &str = "crates/acs-emulator/tests/conformance";
 
-/// Packages of one registry.
+/// Packages from one registry.
 struct Packages {
-    /// The suites that need them.
+    /// The suites that need the packages.
     suites: &'static str,
-    /// Their folder among the packages.
+    /// Their folder in the folder of all packages.
     folder: &'static str,
     manifest: &'static str,
-    /// What has to be there to install and to run them.
+    /// Programs that are needed to install and to run them.
     programs: &'static [&'static str],
     install: fn(&Path) -> Result<()>,
 }
@@ -36,7 +36,7 @@ const PACKAGES: [Packages; 2] = [
         install: |folder| {
             let mut npm = Command::new("npm");
             npm.args(["install", "--no-audit", "--no-fund", "--loglevel=error"]);
-            done(npm.current_dir(folder))
+            run_quietly(npm.current_dir(folder))
         },
     },
     Packages {
@@ -45,12 +45,12 @@ const PACKAGES: [Packages; 2] = [
         manifest: "requirements.txt",
         programs: &["python3"],
         install: |folder| {
-            done(
+            run_quietly(
                 Command::new("python3")
                     .args(["-m", "venv", "."])
                     .current_dir(folder),
             )?;
-            // Absolute, because where a program is looked up from differs between systems.
+            // An absolute path, because the lookup of relative ones depends on the system.
             let python = folder.join(if cfg!(windows) {
                 "Scripts/python.exe"
             } else {
@@ -59,46 +59,46 @@ const PACKAGES: [Packages; 2] = [
             let mut pip = Command::new(python);
             pip.args(["-m", "pip", "install", "--quiet"]);
             pip.args(["--disable-pip-version-check", "-r", "requirements.txt"]);
-            done(pip.current_dir(folder))
+            run_quietly(pip.current_dir(folder))
         },
     },
 ];
 
 pub fn run(args: &[String]) -> Result<()> {
-    let folder = target().join("test-packages");
-    let mut left_out = Vec::new();
+    let folder = target_folder().join("test-packages");
+    let mut skipped = Vec::new();
     for packages in PACKAGES {
-        if let Err(error) = provide(&packages, &folder) {
-            left_out.push(format!("left out: {} ({error:#})", packages.suites));
+        if let Err(error) = ensure_installed(&packages, &folder) {
+            skipped.push(format!("skipped: {} ({error:#})", packages.suites));
         }
     }
-    for line in &left_out {
-        say(line);
+    for line in &skipped {
+        warn(line);
     }
     let in_ci = std::env::var_os("CI").is_some_and(|value| value == OsStr::new("true"));
-    if in_ci && !left_out.is_empty() {
-        bail!("in CI no suite may be left out");
+    if in_ci && !skipped.is_empty() {
+        bail!("in CI, no suite may be skipped");
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .current_dir(crate::root())
         .args(["test", "--workspace", "--all-features"])
         .args(args)
-        .env(VARIABLE, &folder)
+        .env(PACKAGES_VARIABLE, &folder)
         .status()
         .context("cannot run cargo")?;
     if !status.success() {
         bail!("tests failed");
     }
-    // At the end again, where it is seen.
-    for line in &left_out {
-        say(line);
+    // Repeated at the end, where it is visible.
+    for line in &skipped {
+        warn(line);
     }
     Ok(())
 }
 
-/// Installs packages unless they are there already, which works without a network.
-fn provide(packages: &Packages, root: &Path) -> Result<()> {
+/// Installs packages unless they are installed already. Then no network is needed.
+fn ensure_installed(packages: &Packages, root: &Path) -> Result<()> {
     for program in packages.programs {
         Command::new(program)
             .arg("--version")
@@ -109,7 +109,7 @@ fn provide(packages: &Packages, root: &Path) -> Result<()> {
     }
     let manifest = fs::read_to_string(crate::root().join(MANIFESTS).join(packages.manifest))?;
     let folder = root.join(packages.folder);
-    // Registries have bad moments.
+    // Registries fail temporarily.
     for _ in 0..2 {
         if install(packages, &folder, &manifest).is_ok() {
             return Ok(());
@@ -123,8 +123,8 @@ fn install(packages: &Packages, folder: &Path, manifest: &str) -> Result<()> {
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == manifest) {
         return Ok(());
     }
-    say(&format!("installing: {}", packages.folder));
-    // A fresh start, so that nothing is left of other versions or of a half installation.
+    warn(&format!("installing: {}", packages.folder));
+    // Removes other versions and incomplete installations.
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
@@ -135,7 +135,7 @@ fn install(packages: &Packages, folder: &Path, manifest: &str) -> Result<()> {
     Ok(())
 }
 
-fn done(command: &mut Command) -> Result<()> {
+fn run_quietly(command: &mut Command) -> Result<()> {
     let output = command
         .output()
         .with_context(|| format!("cannot run {command:?}"))?;
@@ -147,15 +147,15 @@ fn done(command: &mut Command) -> Result<()> {
     bail!("{command:?} failed: {}", last.join(" / "))
 }
 
-fn target() -> PathBuf {
+fn target_folder() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(target) => crate::root().join(target),
         None => crate::root().join("target"),
     }
 }
 
-#[allow(clippy::print_stderr, reason = "a command line speaks on stderr")]
-fn say(line: &str) {
+#[allow(clippy::print_stderr, reason = "command-line messages go to stderr")]
+fn warn(line: &str) {
     eprintln!("{line}");
 }
 
@@ -174,16 +174,16 @@ mod tests {
     }
 
     #[test]
-    fn packages_are_installed_once_for_each_manifest() {
+    fn packages_are_installed_once_per_manifest() {
         let packages = packages(|folder| {
-            fs::write(folder.join("fresh"), "")?;
+            fs::write(folder.join("new"), "")?;
             Ok(())
         });
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("packages");
         let installs = |manifest: &str| {
             install(&packages, &folder, manifest).unwrap();
-            fs::remove_file(folder.join("fresh")).is_ok()
+            fs::remove_file(folder.join("new")).is_ok()
         };
         assert!(installs("a"));
         assert!(!installs("a"));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_installation_is_tried_again() {
+    fn a_failed_installation_is_retried() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("packages");
         let failing = packages(|_| bail!("no network"));
