@@ -1,4 +1,4 @@
-//! What operations need of the client that made them.
+//! The state that a client shares with its operations and handles.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::error::Result;
 use crate::transport::{Pipeline, RequestOptions};
 
-/// The inside of a client: operations and handles hold one. Cheap to clone.
+/// The shared state of a client. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ClientCore(Arc<Inner>);
 
@@ -53,16 +53,16 @@ impl ClientCore {
         Ok(Self::new(self.0.pipeline.with_options(options)?))
     }
 
-    /// The core for the rest of an operation that has to be over at the deadline.
+    /// The core for the rest of an operation that must end by the deadline.
     pub(crate) fn with_deadline(&self, deadline: Instant) -> Self {
         let left = deadline.saturating_duration_since(Instant::now());
         let mut pipeline = self.pipeline().clone();
-        // Not zero, which is no timeout.
+        // Zero is rejected as an invalid timeout.
         pipeline.limits.total = left.max(Duration::from_millis(1));
         Self::new(pipeline)
     }
 
-    /// The core for locations that are said to be in storage of the caller's own.
+    /// The core for locations that are in the caller's own storage, according to the event.
     pub(crate) fn for_own_storage(&self) -> Self {
         let mut pipeline = self.pipeline().clone();
         pipeline.hosts = Arc::new(pipeline.hosts.for_own_storage());
@@ -70,7 +70,7 @@ impl ClientCore {
     }
 }
 
-/// Shows whose client it is; the rest is the same for all handles.
+/// Shows the endpoint only, because the rest is the same for all handles.
 impl fmt::Debug for ClientCore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")

@@ -18,8 +18,8 @@ use crate::credential::Endpoint;
 /// | [application of Event Grid](Self::event_grid_application) | `4962773b-…` | `54316b56-…` | not documented |
 /// | [issuer of callbacks](Self::callback_issuer) | `acscallautomation.communication.azure.com` | `….communication.azure.us` (inferred) | `….communication.azure.cn` (inferred) |
 ///
-/// Values without a remark are documented, or are in the code of Microsoft's own clients. Inferred values
-/// follow from the domain of the cloud and the documented value of the public cloud. If one is wrong,
+/// Values without a remark are documented, or used by Microsoft's own clients. Inferred values follow
+/// from the domain of the cloud and the documented value of the public cloud. If one is wrong,
 /// set it: [`token_scope`](crate::RecordingClientBuilder::token_scope) for tokens, and
 /// `webhook::TokenAuthenticator::new` for the issuer of callbacks.
 ///
@@ -72,7 +72,7 @@ impl Cloud {
         }
     }
 
-    /// What tokens of Entra ID are asked for. Inferred but for the public cloud.
+    /// The scope of Microsoft Entra ID tokens. It is inferred except for the public cloud.
     pub fn token_scope(self) -> &'static str {
         // The service expects two slashes.
         match self {

@@ -12,10 +12,10 @@ use crate::format::shorten;
 use crate::lenient::Received;
 use crate::value_kind::{ValueKind, detect_kind};
 
-/// A text is not an id of the requested kind.
+/// The text is not an id of the requested kind.
 ///
-/// The message says what the text is, if that is certain, and repeats it unless it may contain a
-/// secret.
+/// The message describes the text if it is certainly something else, and repeats it unless it may
+/// contain a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{id} is not a {kind}: it {reason}")]
 pub struct InvalidId {
@@ -70,7 +70,7 @@ impl IdKind {
         let is_guid = id.len() == 36 && Uuid::try_parse(id).is_ok();
         match self.guid {
             Some(true) if !is_guid => Err("is not a GUID"),
-            // Old events have the id of the call in logs in this place.
+            // Old events contain the id of the call in logs here.
             Some(false) if is_guid => Err("is a GUID"),
             _ => Ok(()),
         }

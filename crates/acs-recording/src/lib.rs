@@ -89,7 +89,6 @@ pub mod schema;
 #[cfg(feature = "webhook")]
 pub mod spool;
 mod start;
-#[allow(dead_code, reason = "webhook counts in a change of its own")]
 pub mod telemetry;
 pub mod text;
 mod transport;

@@ -1,5 +1,5 @@
-//! The service's own types, as far as they appear in this crate's interface: states, kinds and
-//! formats, the data of callback events, and what that is made of.
+//! The types of the service that appear in this crate's interface: states, kinds and formats, and
+//! the data of callback events.
 //!
 //! They are generated from the published description of the service. Structs are
 //! `#[non_exhaustive]`, because the service adds members. A struct with required members has `new`,
@@ -18,7 +18,7 @@
 //! assert_eq!(user.id, "8:acs:resource_user");
 //! ```
 
-// `cargo xtask public-api` says what is missing here, and what nothing uses.
+// `cargo xtask public-api` reports types that are missing here or unused.
 pub use acs_call_automation::types::{
     AddParticipantFailed, AddParticipantSucceeded, AnswerFailed, CallConnected,
     CallConnectionStateModel, CallDisconnected, CallParticipant, CallTransferAccepted,

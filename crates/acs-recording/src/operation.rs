@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::error::{Result, ServiceCode, from_failure};
 
-/// What awaiting an operation becomes.
+/// The future of an operation.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Makes a builder awaitable: its method `send` does the work, under the name of the operation.
@@ -28,7 +28,7 @@ macro_rules! into_future {
     };
 }
 
-/// Declares an operation on what has an id: an owned builder with the options of its requests.
+/// Declares an operation on a recording or a call: an owned builder with the options of its requests.
 macro_rules! operation {
     ($(#[$doc:meta])* $builder:ident($id:ty) -> $output:ty, $operation:expr) => {
         $(#[$doc])*
@@ -56,13 +56,13 @@ macro_rules! operation {
 macro_rules! repeatability {
     ($builder:ident) => {
         impl $builder {
-            /// Identifies the request, so that sending it again does not act twice (default: a new
-            /// id and the current time, which clones share).
+            /// Identifies the request, so that the service acts on it once even if it is sent again
+            /// (default: a new id and the current time, which clones share).
             ///
-            /// For programs that may stop between sending the request and storing its result: choose
-            /// an id, store it with the time, and after a restart send the request again with both.
-            /// The service takes an id with another time for another request, or for an invalid one.
-            /// It remembers them for a short time only.
+            /// This is for programs that may stop between sending the request and storing its result:
+            /// choose an id, store it with the time, and after a restart send the request again with
+            /// both. The service treats the same id with another time as another request, or rejects
+            /// it. It remembers ids for a short time only.
             pub fn repeatability(
                 mut self,
                 id: ::uuid::Uuid,
@@ -77,9 +77,9 @@ macro_rules! repeatability {
 
 pub(crate) use {into_future, operation, repeatability};
 
-/// What makes sending a request twice act once.
+/// The values by which the service recognizes a repeated request.
 ///
-/// It is made together with the operation, so that a clone of that sends the same request.
+/// They are chosen when the operation is created, so that a clone of it sends the same request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Repeatability {
     pub(crate) id: Uuid,
@@ -100,24 +100,24 @@ impl Repeatability {
     }
 }
 
-/// A time as an HTTP date, which has those from 1970 to 9999.
+/// A time as an HTTP date. These range from 1970 to 9999.
 fn http_date(time: SystemTime) -> String {
     const LAST: Duration = Duration::from_secs(253_402_300_799);
     httpdate::fmt_http_date(time.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST))
 }
 
-/// The response of the generated client, or the error that its failure stands for.
+/// The response of the generated client, or its failure as an error of this crate.
 pub(crate) fn response<T>(result: Result<ResponseValue<T>, Failure>) -> Result<ResponseValue<T>> {
     result.map_err(from_failure)
 }
 
-/// The value of a response, or the error that a failure stands for.
+/// The value of a response, or the failure as an error of this crate.
 pub(crate) fn value<T>(result: Result<ResponseValue<T>, Failure>) -> Result<T> {
     response(result).map(ResponseValue::into_inner)
 }
 
-/// Makes "not found" a success if an earlier attempt, whose response was lost, ended what a retry no
-/// longer finds.
+/// Turns "not found" into a success if an earlier attempt, whose response was lost, may have ended the
+/// recording or the call.
 pub(crate) fn allow_not_found_after_retry(result: Result<()>) -> Result<()> {
     match result {
         Err(error)

@@ -1,4 +1,4 @@
-//! What is left of a panic in a caller's code.
+//! Panics in a caller's code.
 
 use std::any::Any;
 

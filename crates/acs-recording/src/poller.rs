@@ -21,15 +21,15 @@ pub(crate) struct Poller {
 /// What a poll found.
 pub(crate) enum Polled<T> {
     Ready(T),
-    /// The state that it is still in.
+    /// The current state.
     Pending(String),
 }
 
 impl Poller {
-    /// Polls until there is a value, or the timeout is over. `subject` is what is polled.
+    /// Polls until a value is ready, or the timeout has passed. `subject` names what is polled.
     ///
-    /// After a retryable error it polls again. The timeout holds for polls, too, except for the
-    /// final one, which is sent when it is over.
+    /// After a retryable error it polls again. The timeout limits each poll, too, except for the final
+    /// one, which begins when it has passed.
     pub(crate) async fn until<T, F, Fut>(self, subject: &str, poll: F) -> Result<T>
     where
         F: Fn() -> Fut,

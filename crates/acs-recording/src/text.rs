@@ -1,4 +1,4 @@
-//! Decoding text files in the encodings that common tools write.
+//! Decodes text files in the encodings that common tools write.
 
 use std::borrow::Cow;
 use std::str::Utf8Error;

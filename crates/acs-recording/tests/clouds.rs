@@ -21,7 +21,7 @@ async fn a_recording_is_controlled_through_a_tunnel() {
         acs.access_key()
     );
     let client = RecordingClient::builder(text.parse().unwrap())
-        .send_to(acs.endpoint().parse().unwrap())
+        .custom_endpoint(acs.endpoint().parse().unwrap())
         .build()
         .unwrap();
     let id = ServerCallId::new(call.server_call_id()).unwrap();
@@ -72,7 +72,7 @@ mod scope {
             endpoint.parse().unwrap(),
             Arc::clone(&credential) as _,
         );
-        let client = set(builder.send_to(server.url.parse().unwrap())).build();
+        let client = set(builder.custom_endpoint(server.url.parse().unwrap())).build();
         let recording = client.unwrap().recording(RecordingId::new("rid").unwrap());
         recording.state().await.unwrap();
         credential.0.lock().unwrap().concat()

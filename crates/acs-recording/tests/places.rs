@@ -228,7 +228,7 @@ async fn an_export_that_failed_is_downloaded_from_the_service() {
 async fn requests_are_sent_to_another_address_and_signed_for_the_resource() {
     let tunnel = Server::start([state("active"), answer("204 No Content", &[], "")]).await;
     let resource = "https://contoso.communication.azure.com";
-    let client = client(resource).send_to(tunnel.url.parse().unwrap());
+    let client = client(resource).custom_endpoint(tunnel.url.parse().unwrap());
     let client = client.build().unwrap();
     let recording = client.recording(RecordingId::new("rid").unwrap());
     assert_eq!(recording.state().await.unwrap(), RecordingState::Active);
@@ -260,7 +260,10 @@ async fn requests_are_sent_to_another_address_and_signed_for_the_resource() {
 async fn an_address_to_send_to_keeps_no_content() {
     let tunnel = Server::start([Answer::Close]).await;
     let client = client("https://contoso.communication.azure.com");
-    let client = client.send_to(tunnel.url.parse().unwrap()).build().unwrap();
+    let client = client
+        .custom_endpoint(tunnel.url.parse().unwrap())
+        .build()
+        .unwrap();
     let location = format!("{}/v1/objects/o/content/video", tunnel.url);
     let download = client.download(&location.parse().unwrap());
     refused(

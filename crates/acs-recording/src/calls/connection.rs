@@ -11,8 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::CallConnectionId;
 use crate::lenient;
 
-/// The application's own connection to a call. It is cheap to clone, and dropping it hangs nothing
-/// up.
+/// The application's own connection to a call. It is cheap to clone. Dropping it does not hang up.
 #[derive(Clone, Debug)]
 pub struct CallConnection {
     client: ClientCore,
@@ -52,7 +51,7 @@ impl CallConnection {
         &self.id
     }
 
-    /// The properties of the call when it was made, answered or joined; `None` if this handle was
+    /// The properties of the call when it was created, answered or joined; `None` if this handle was
     /// made from an id.
     pub fn initial_properties(&self) -> Option<&CallProperties> {
         self.initial_properties.as_ref()
@@ -71,16 +70,16 @@ impl CallConnection {
     /// The wait polls the service, and polls again after a retryable error.
     ///
     /// # Errors
-    /// [`ErrorKind::Timeout`] at the end; its source is the error of the last poll, if that failed.
+    /// [`ErrorKind::Timeout`] after the timeout. Its source is the error of the last poll, if that failed.
     /// [`ErrorKind::NotFound`] when the call is over.
     pub fn wait_until_connected(&self) -> WaitUntilConnected {
         WaitUntilConnected::new(self.client.clone(), self.id.clone())
     }
 
-    /// Leaves the call. The others may continue it.
+    /// Leaves the call. The other participants may continue it.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when the call is over, unless a first attempt ended it.
+    /// [`ErrorKind::NotFound`] when the call is over, unless an earlier attempt ended it.
     pub fn hang_up(&self) -> HangUpCall {
         HangUpCall::new(self.client.clone(), self.id.clone())
     }
@@ -88,7 +87,7 @@ impl CallConnection {
     /// Ends the call for everybody. Awaiting a clone of the operation ends it once.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when the call is over, unless a first attempt ended it.
+    /// [`ErrorKind::NotFound`] when the call is over, unless an earlier attempt ended it.
     pub fn terminate(&self) -> TerminateCall {
         TerminateCall::new(self.client.clone(), self.id.clone())
     }

@@ -1,4 +1,4 @@
-//! Calls, as far as recordings need them: making, answering or joining one gives the ids that a
+//! Calls, as far as recordings need them: creating, answering or joining one returns the ids that a
 //! recording starts from.
 
 mod connection;
@@ -52,10 +52,11 @@ impl Calls {
         Self { client }
     }
 
-    /// Calls people. The service posts events about the call to `callback`.
+    /// Creates a call to these participants. The service posts events about the call to `callback`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if the callback is not an absolute `https` URL (`http` is for loopback only).
+    /// [`ErrorKind::InvalidInput`] if the callback is not an absolute `https` URL (`http` is for
+    /// loopback only).
     pub fn create<P: Into<CommunicationIdentifier>>(
         &self,
         targets: impl IntoIterator<Item = P>,
@@ -74,7 +75,8 @@ impl Calls {
     /// Answers a call. The event `IncomingCall` contains the context.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if the callback is not an absolute `https` URL (`http` is for loopback only).
+    /// [`ErrorKind::InvalidInput`] if the callback is not an absolute `https` URL (`http` is for
+    /// loopback only).
     pub fn answer(&self, incoming_call_context: &str, callback: &str) -> Result<AnswerCall> {
         let callback = parse_web_url(callback, "callback").map_err(|e| e.with_operation(ANSWER))?;
         Ok(AnswerCall {
@@ -85,7 +87,7 @@ impl Calls {
         })
     }
 
-    /// Joins a call that is under way.
+    /// Joins an ongoing call.
     ///
     /// A call connection cannot be joined, because it is the application's own part of the call:
     ///
@@ -119,7 +121,7 @@ const CREATE: &str = "create call";
 const ANSWER: &str = "answer call";
 const CONNECT: &str = "connect to call";
 
-/// Makes a call; made by [`Calls::create`]. Awaiting a clone makes the same call.
+/// Creates a call; made by [`Calls::create`]. Awaiting a clone as well creates the call once.
 #[derive(Clone)]
 #[must_use = "nothing is sent before it is awaited"]
 pub struct CreateCall {
@@ -134,7 +136,7 @@ impl CreateCall {
     /// or a Teams app.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for anybody else, who cannot make calls here.
+    /// [`ErrorKind::InvalidInput`] for any other participant, which cannot create calls.
     pub fn caller(mut self, caller: impl Into<CommunicationIdentifier>) -> Result<Self> {
         let caller = caller.into();
         let model = caller.to_model();
@@ -146,7 +148,7 @@ impl CreateCall {
             self.request.teams_app_source = Some(app);
         } else {
             let text = format!(
-                "{caller} cannot make calls; use a user of the resource, a phone number or a \
+                "{caller} cannot create calls; use a user of the resource, a phone number or a \
                  Teams app"
             );
             return Err(Error::new(ErrorKind::InvalidInput, text).with_operation(CREATE));
@@ -154,19 +156,19 @@ impl CreateCall {
         Ok(self)
     }
 
-    /// Sets the caller's name, as the called see it.
+    /// Sets the caller's name, which is displayed to the callees.
     pub fn display_name(mut self, name: impl Into<String>) -> Self {
         self.request.source_display_name = Some(name.into());
         self
     }
 
-    /// Sets text that the events about this call repeat.
+    /// Sets a text that the events about this call contain.
     pub fn operation_context(mut self, context: impl Into<String>) -> Self {
         self.request.operation_context = Some(context.into());
         self
     }
 
-    /// Changes the request, for values that have no setter here. Needs the feature
+    /// Changes the request, for values without a setter here. Needs the feature
     /// `unstable-low-level`.
     #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut CreateCallRequest)) -> Self {
@@ -175,7 +177,7 @@ impl CreateCall {
     }
 }
 
-/// Answers a call; made by [`Calls::answer`]. Awaiting a clone answers the same call once.
+/// Answers a call; made by [`Calls::answer`]. Awaiting a clone as well answers the call once.
 #[derive(Clone)]
 #[must_use = "nothing is sent before it is awaited"]
 pub struct AnswerCall {
@@ -193,13 +195,13 @@ impl AnswerCall {
         self
     }
 
-    /// Sets text that the events about this call repeat.
+    /// Sets a text that the events about this call contain.
     pub fn operation_context(mut self, context: impl Into<String>) -> Self {
         self.request.operation_context = Some(context.into());
         self
     }
 
-    /// Changes the request, for values that have no setter here. Needs the feature
+    /// Changes the request, for values without a setter here. Needs the feature
     /// `unstable-low-level`.
     #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut AnswerCallRequest)) -> Self {
@@ -208,7 +210,7 @@ impl AnswerCall {
     }
 }
 
-/// Joins a call; made by [`Calls::connect`]. Awaiting a clone joins once.
+/// Joins a call; made by [`Calls::connect`]. Awaiting a clone as well joins once.
 #[derive(Clone)]
 #[must_use = "nothing is sent before it is awaited"]
 pub struct ConnectCall {
@@ -219,13 +221,13 @@ pub struct ConnectCall {
 }
 
 impl ConnectCall {
-    /// Sets text that the events about this call repeat.
+    /// Sets a text that the events about this call contain.
     pub fn operation_context(mut self, context: impl Into<String>) -> Self {
         self.request.operation_context = Some(context.into());
         self
     }
 
-    /// Changes the request, for values that have no setter here. Needs the feature
+    /// Changes the request, for values without a setter here. Needs the feature
     /// `unstable-low-level`.
     #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut ConnectRequest)) -> Self {
@@ -254,7 +256,7 @@ macro_rules! call_operation {
         repeatability!($builder);
         into_future!($builder -> CallConnection, $operation);
 
-        /// Shows no more than the context: callbacks and incoming calls come with secrets.
+        /// Shows the operation context only: callbacks and incoming call contexts may contain secrets.
         impl fmt::Debug for $builder {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($builder))

@@ -25,14 +25,14 @@ const MAX_PARTICIPANTS: usize = 10_000;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct CallProperties {
-    /// The id of the call as a whole, which a recording starts from. A call that was made has none
-    /// until it connects.
+    /// The id of the call as a whole, which a recording starts from. A created call has none until it
+    /// connects.
     pub server_call_id: Option<ServerCallId>,
     /// The state of the connection.
     pub state: Option<CallConnectionState>,
     /// The id that all connections to the call have in common in logs, a GUID.
     pub correlation_id: Option<String>,
-    /// The participants that are called.
+    /// The callees.
     pub targets: Vec<CommunicationIdentifier>,
     /// The caller.
     pub source: Option<CommunicationIdentifier>,
@@ -44,9 +44,9 @@ pub struct CallProperties {
 pub struct Participant {
     /// The participant's identifier.
     pub id: CommunicationIdentifier,
-    /// Whether the others cannot hear them.
+    /// Whether the participant is muted.
     pub is_muted: bool,
-    /// Whether they are on hold.
+    /// Whether the participant is on hold.
     pub is_on_hold: bool,
 }
 

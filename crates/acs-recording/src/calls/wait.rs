@@ -16,8 +16,8 @@ const TIMEOUT: Duration = Duration::from_secs(2 * 60);
 /// Waits until a call is connected; made by
 /// [`CallConnection::wait_until_connected`](crate::CallConnection::wait_until_connected).
 ///
-/// A failed poll is not retried by itself, unless there is a
-/// [`retry_policy`](Self::retry_policy): the next poll follows in any case.
+/// A failed poll is not retried unless a [`retry_policy`](Self::retry_policy) is set, because the next
+/// poll follows anyway.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before it is awaited"]
 pub struct WaitUntilConnected {

@@ -140,7 +140,7 @@ impl ContentSource {
 
     /// The permits for connections that download into files.
     pub(super) fn permits(&self) -> &Arc<Semaphore> {
-        &self.client.pipeline().slots
+        &self.client.pipeline().download_permits
     }
 
     /// False as soon as a response showed that the server does not support ranges.

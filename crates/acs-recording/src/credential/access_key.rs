@@ -13,7 +13,7 @@ use crate::value_kind::{ValueKind, detect_kind};
 
 /// One of the two access keys of a Communication Services resource.
 ///
-/// It parses from the base64 text that the portal shows, and never shows itself again.
+/// It is parsed from the base64 text that the portal shows. `Debug` does not show it.
 ///
 /// ```
 /// let key: acs_recording::AccessKey = "c2VjcmV0IG9mIGEgdGVzdA==".parse()?;
@@ -34,15 +34,14 @@ impl AccessKey {
     }
 }
 
-/// The base64 of a hash, as `encode` returns it; that asks for zeroed memory, for which threads wait
-/// for each other at a high rate.
+/// The base64 of a hash. `encode` would allocate zeroed memory, for which threads contend.
 pub(super) fn base64_of_hash(hash: &[u8]) -> String {
     let mut text = String::with_capacity(44);
     BASE64_STANDARD.encode_string(hash, &mut text);
     text
 }
 
-/// Why text is not an access key. The error does not repeat it.
+/// Why a text is not an access key. The error does not repeat it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidAccessKey {
@@ -51,20 +50,20 @@ pub enum InvalidAccessKey {
         "the access key is not base64: copy it from the resource's page \"Keys\", with its `=`"
     )]
     NotBase64,
-    /// It has a space in it, which base64 never has.
+    /// It contains a space, which base64 never does.
     #[error(
-        "the access key has a space in it: probably a `+` that became one in a URL or a form; copy \
-         the key from the resource's page \"Keys\""
+        "the access key contains a space: probably a `+` that a URL or a form changed; copy the key \
+         from the resource's page \"Keys\""
     )]
     Space,
     /// It is percent-encoded.
     #[error(
-        "the access key is percent-encoded: give it with `+`, `/` and `=`, as on the resource's page \
+        "the access key is percent-encoded: pass it with `+`, `/` and `=`, as on the resource's page \
          \"Keys\""
     )]
     PercentEncoded,
     /// It is something else.
-    #[error("the access key {0}: copy the key from the resource's page \"Keys\"")]
+    #[error("the access key {0}; copy the key from the resource's page \"Keys\"")]
     OtherValue(&'static str),
 }
 
@@ -74,23 +73,23 @@ impl FromStr for AccessKey {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         match BASE64_STANDARD.decode(text) {
-            // A server call id would be a key by its form.
-            Ok(_) if let Some(is) = detect_kind(text) => {
-                Err(InvalidAccessKey::OtherValue(is.description()))
-            }
-            Ok(key) if !key.is_empty() => Hmac::new_from_slice(&key)
-                .map(Self)
-                .map_err(|_| InvalidAccessKey::NotBase64),
+            Ok(key) if !key.is_empty() => match detect_kind(text) {
+                // A server call id is base64 as well.
+                Some(kind) => Err(InvalidAccessKey::OtherValue(kind.description())),
+                None => Hmac::new_from_slice(&key)
+                    .map(Self)
+                    .map_err(|_| InvalidAccessKey::NotBase64),
+            },
             // The source would show a part of the key.
             _ => Err(match detect_kind(text) {
                 Some(ValueKind::ConnectionString) => InvalidAccessKey::OtherValue(
-                    "is a whole connection string, of which it is the part behind `accesskey=`",
+                    "is a connection string, which contains it after `accesskey=`",
                 ),
-                Some(ValueKind::Token) => {
-                    InvalidAccessKey::OtherValue("is a token, which takes an Entra ID credential")
-                }
+                Some(ValueKind::Token) => InvalidAccessKey::OtherValue(
+                    "is a token, which requires an Entra ID credential",
+                ),
                 Some(ValueKind::PercentEncoded) => InvalidAccessKey::PercentEncoded,
-                Some(is) => InvalidAccessKey::OtherValue(is.description()),
+                Some(kind) => InvalidAccessKey::OtherValue(kind.description()),
                 None if text.contains(' ') => InvalidAccessKey::Space,
                 None if text.contains('%') => InvalidAccessKey::PercentEncoded,
                 None => InvalidAccessKey::NotBase64,
@@ -120,7 +119,7 @@ mod tests {
         for (text, said) in [
             (
                 "endpoint=https://a.example/;accesskey=c2VjcmV0",
-                "whole connection string",
+                "is a connection string",
             ),
             ("eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2ln", "a token"),
             ("c2VjcmV0IQ%3D%3D", "percent-encoded"),

@@ -8,12 +8,12 @@ use crate::error::{Error, ErrorKind};
 /// The address and an access key of a Communication Services resource, as one text:
 /// `endpoint=https://<resource>.communication.azure.com/;accesskey=<base64>`.
 ///
-/// The two parts come in any order, their names in any case, and spaces around names and values do
-/// not count.
+/// The two parts may be in any order, and their names in any case. Spaces around names and values are
+/// ignored.
 ///
 /// It also parses from a line of an `.env` file or a script, such as `ACS="endpoint=…"`, `export
-/// ACS='endpoint=…'` or `$env:ACS = "endpoint=…"`, and from a whole file of lines, one of which has
-/// it. Quotation marks around it, a byte order mark and comments do not count.
+/// ACS='endpoint=…'` or `$env:ACS = "endpoint=…"`, and from a whole file with such a line.
+/// Quotation marks around it, a byte order mark and comments are ignored.
 ///
 /// ```
 /// use acs_recording::ConnectionString;
@@ -45,11 +45,11 @@ impl ConnectionString {
     }
 }
 
-/// Why text is no connection string. No error repeats a value, which may be the key.
+/// Why a text is not a connection string. The error never repeats a value, which may be the key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidConnectionString {
-    /// There is nothing.
+    /// The text is empty.
     #[error("the connection string is empty; it looks like `endpoint=https://…;accesskey=…`")]
     Empty,
     /// A part has no `=`.
@@ -57,7 +57,7 @@ pub enum InvalidConnectionString {
         "part {0} of the connection string has no `=`; it looks like `endpoint=https://…;accesskey=…`"
     )]
     NoValue(usize),
-    /// A part is there twice.
+    /// A part occurs twice.
     #[error("the connection string has `{0}` twice")]
     Duplicate(&'static str),
     /// A part is missing.
@@ -67,12 +67,12 @@ pub enum InvalidConnectionString {
     #[error("part {0} of the connection string is neither `endpoint` nor `accesskey`")]
     Unknown(usize),
     /// The text has different connection strings on several lines.
-    #[error("there are {0} different connection strings; keep one of them")]
+    #[error("the text contains {0} different connection strings; keep one of them")]
     Several(usize),
-    /// The endpoint cannot be one.
+    /// The endpoint is invalid.
     #[error("connection string: {0}")]
     Endpoint(#[source] InvalidEndpoint),
-    /// The key cannot be one.
+    /// The access key is invalid.
     #[error("connection string: {0}")]
     AccessKey(#[source] InvalidAccessKey),
 }
@@ -94,7 +94,7 @@ impl FromStr for ConnectionString {
         match (parsed.len(), failure) {
             (1, _) => {}
             (0, Some(error)) => return Err(error),
-            // No line has both parts: they may be on several.
+            // No line has both parts. They may be on separate lines.
             (0, None) => return split(locate(text).unwrap_or(text))?.parse(),
             (count, _) => return Err(InvalidConnectionString::Several(count)),
         }
@@ -137,12 +137,12 @@ fn split(text: &str) -> Result<Parts<'_>, InvalidConnectionString> {
     for (index, part) in text.split(';').enumerate() {
         // Only the first `=` splits: keys end in `=`.
         let (name, value) = part.split_once('=').ok_or(Invalid::NoValue(index + 1))?;
-        let (slot, name) = match name.trim() {
+        let (known, name) = match name.trim() {
             name if name.eq_ignore_ascii_case("endpoint") => (&mut endpoint, "endpoint"),
             name if name.eq_ignore_ascii_case("accesskey") => (&mut access_key, "accesskey"),
             _ => return Err(Invalid::Unknown(index + 1)),
         };
-        if slot.replace(value.trim_matches(is_margin)).is_some() {
+        if known.replace(value.trim_matches(is_margin)).is_some() {
             return Err(Invalid::Duplicate(name));
         }
     }
@@ -152,7 +152,7 @@ fn split(text: &str) -> Result<Parts<'_>, InvalidConnectionString> {
     })
 }
 
-/// The connection string in a line of a file, without what is around it; none if the line does not
+/// The connection string in a line of a file, without what surrounds it. None if the line does not
 /// have both parts.
 fn locate(line: &str) -> Option<&str> {
     let line = line.trim_matches(is_margin);
@@ -162,7 +162,7 @@ fn locate(line: &str) -> Option<&str> {
     let begin = name_at(line, "endpoint")?.min(name_at(line, "accesskey")?);
     let (before, text) = line.split_at(begin);
     if before.contains(';') {
-        // Another part stands in front, and it is for the reader of parts to say so.
+        // Another part comes first, which the caller reports.
         return Some(line);
     }
     let end = match before.trim_end().chars().next_back() {
@@ -187,7 +187,7 @@ fn name_at(line: &str, name: &str) -> Option<usize> {
     })
 }
 
-/// What may be around values: blanks, byte order marks and quotation marks.
+/// Characters that may surround values: white space, byte order marks and quotation marks.
 fn is_margin(letter: char) -> bool {
     letter.is_whitespace() || matches!(letter, '\u{feff}' | '\0') || is_quote(letter)
 }

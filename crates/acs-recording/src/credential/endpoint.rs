@@ -1,4 +1,4 @@
-//! Where a Communication Services resource is.
+//! The endpoint of a Communication Services resource.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,49 +8,49 @@ use url::{Host, ParseError, Url};
 use crate::error::{Error, ErrorKind};
 use crate::value_kind::{ValueKind, detect_kind};
 
-/// The address of a Communication Services resource, such as
+/// The endpoint of a Communication Services resource, such as
 /// `https://contoso.communication.azure.com/`.
 ///
-/// It is `https`, except on loopback, and has neither path nor query nor user: the service would
-/// refuse every signature over such a URL without saying why.
+/// It must be `https`, except on loopback, and must not have a path, a query or a user name: the
+/// service would reject every signature for such a URL without giving a reason.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint(Url);
 
 impl Endpoint {
-    /// The address as a URL.
+    /// The endpoint as a URL.
     pub fn url(&self) -> &Url {
         &self.0
     }
 
-    /// Whether an address is this resource's own.
+    /// Whether a URL is on this endpoint.
     pub(crate) fn is_at(&self, url: &Url) -> bool {
         self.0.authority() == url.authority()
     }
 
-    /// Whether the address has no name that anybody could route by.
+    /// Whether it is an IP address or on loopback, so that no server routes by its name.
     pub(crate) fn is_nameless(&self) -> bool {
         is_loopback(&self.0) || !matches!(self.0.host(), Some(Host::Domain(_)))
     }
 
-    /// The host, with the port unless that is the scheme's own, as signatures contain it.
+    /// The host, with the port unless it is the scheme's default, as signatures contain it.
     pub(crate) fn authority(&self) -> &str {
         self.0.authority()
     }
 }
 
-/// Why text is no endpoint.
+/// Why a text is not an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidEndpoint {
     /// It is not a URL.
     #[error("the endpoint is not a URL; it looks like https://<resource>.communication.azure.com/")]
     NotAUrl(#[source] ParseError),
-    /// It would send requests in the clear.
-    #[error("the endpoint is not https, which only an address on loopback may be")]
+    /// Requests to it would not be encrypted.
+    #[error("the endpoint is not https; http is for loopback only")]
     NotHttps,
-    /// It has parts that an endpoint does not have.
-    #[error("the endpoint has a {0}, which belongs to no resource's address")]
-    Excess(&'static str),
+    /// It has a part that an endpoint does not have.
+    #[error("the endpoint has a {0}; remove it")]
+    UnexpectedPart(&'static str),
     /// It is something else.
     #[error(
         "the endpoint {0}; the resource's page \"Keys\" shows the endpoint, such as \
@@ -73,13 +73,13 @@ impl TryFrom<Url> for Endpoint {
             return Err(InvalidEndpoint::NotHttps);
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(InvalidEndpoint::Excess("user name or password"));
+            return Err(InvalidEndpoint::UnexpectedPart("user name or password"));
         }
         if url.path() != "/" {
-            return Err(InvalidEndpoint::Excess("path"));
+            return Err(InvalidEndpoint::UnexpectedPart("path"));
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(InvalidEndpoint::Excess("query or fragment"));
+            return Err(InvalidEndpoint::UnexpectedPart("query or fragment"));
         }
         Ok(Self(url))
     }
@@ -95,7 +95,7 @@ impl FromStr for Endpoint {
                     ValueKind::PercentEncoded.description(),
                 ));
             }
-            // A name alone only lacks its scheme, which the error for no URL shows.
+            // A host name only lacks the scheme, which the error for an invalid URL shows.
             None | Some(ValueKind::Url | ValueKind::HostName) => {}
             Some(is) => return Err(InvalidEndpoint::OtherValue(is.description())),
         }
@@ -104,7 +104,7 @@ impl FromStr for Endpoint {
     }
 }
 
-/// What an address is that belongs to no resource of Communication Services; none if it may be one.
+/// Describes the URL of another service. None if it may be the endpoint of a resource.
 fn other_address(url: &Url) -> Option<&'static str> {
     if let Some(is) = detect_kind(url.as_str())
         && is != ValueKind::Url
@@ -122,7 +122,7 @@ fn other_address(url: &Url) -> Option<&'static str> {
             ".chinacloudapi.cn",
         ])
     {
-        Some("is where Entra ID gives tokens")
+        Some("is the token endpoint of Entra ID")
     } else if is_service_host(url) {
         Some("is on a host that stores recordings")
     } else if is_azure_storage(url) {
@@ -152,7 +152,7 @@ impl From<InvalidEndpoint> for Error {
     }
 }
 
-/// Whether what is sent to the URL stays between the two: https, or this machine.
+/// Whether nobody can read the requests to the URL on the way: https, or loopback.
 pub(crate) fn is_secure(url: &Url) -> bool {
     match url.scheme() {
         "https" => true,
@@ -161,7 +161,7 @@ pub(crate) fn is_secure(url: &Url) -> bool {
     }
 }
 
-/// Whether the URL leads to this machine.
+/// Whether the URL is on loopback.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -184,7 +184,7 @@ pub(crate) fn is_service_host(url: &Url) -> bool {
     SERVICE_SUFFIXES.iter().any(|suffix| host.ends_with(suffix))
 }
 
-/// Whether the URL is in a storage account of Azure: in any cloud (`blob.core.windows.net`,
+/// Whether the URL is in an Azure storage account: in any cloud (`blob.core.windows.net`,
 /// `blob.core.usgovcloudapi.net`, …), by an endpoint in a DNS zone (`z7.blob.storage.azure.net`),
 /// or in Azurite, which emulates accounts on this machine.
 pub(crate) fn is_azure_storage(url: &Url) -> bool {
@@ -323,12 +323,15 @@ mod tests {
             ("ftp://127.0.0.1", InvalidEndpoint::NotHttps),
             (
                 "https://u@h.example",
-                InvalidEndpoint::Excess("user name or password"),
+                InvalidEndpoint::UnexpectedPart("user name or password"),
             ),
-            ("https://h.example/path", InvalidEndpoint::Excess("path")),
+            (
+                "https://h.example/path",
+                InvalidEndpoint::UnexpectedPart("path"),
+            ),
             (
                 "https://h.example/?q",
-                InvalidEndpoint::Excess("query or fragment"),
+                InvalidEndpoint::UnexpectedPart("query or fragment"),
             ),
         ] {
             assert_eq!(text.parse::<Endpoint>(), Err(error), "{text}");

@@ -1,4 +1,4 @@
-//! What a client proves its identity with, and the hosts that it trusts.
+//! The credentials of a client, and the hosts that may receive them.
 
 mod access_key;
 mod connection_string;
@@ -17,7 +17,7 @@ pub(crate) use endpoint::{is_azure_storage, is_loopback, is_secure, is_service_h
 pub(crate) use entra::EntraCredential;
 pub(crate) use signature::{Signable, content_hash};
 
-/// What a client proves its identity with.
+/// How a client authenticates.
 #[derive(Debug)]
 pub(crate) enum Credential {
     /// An access key, which signs every request.
@@ -32,7 +32,7 @@ impl Credential {
         Self::Key(RwLock::new(key))
     }
 
-    /// Signs with another key from now on; false when keys are not what this signs with.
+    /// Replaces the access key. Returns false if this is not an access key.
     pub(crate) fn set_key(&self, key: AccessKey) -> bool {
         match self {
             Self::Key(current) => {

@@ -9,14 +9,14 @@ use super::access_key::{AccessKey, base64_of_hash};
 /// The hash of an empty body, which most requests have.
 const EMPTY_HASH: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
-/// What the service checks a signature over.
+/// The parts of a request that a signature covers.
 #[derive(Debug)]
 pub(crate) struct Signable<'a> {
     /// The method, in upper case.
     pub(crate) method: &'a str,
     /// Path and query exactly as they are sent.
     pub(crate) path_and_query: &'a str,
-    /// The resource's host with its port, without the scheme's own port.
+    /// The resource's host, with the port unless it is the scheme's default.
     pub(crate) host: &'a str,
     /// `x-ms-date`.
     pub(crate) date: &'a str,
@@ -51,7 +51,7 @@ impl Signable<'_> {
     }
 }
 
-/// The value of `x-ms-content-sha256`; of a request without body, that of nothing.
+/// The value of `x-ms-content-sha256`: the hash of the body, which may be empty.
 pub(crate) fn content_hash(body: &[u8]) -> Cow<'static, str> {
     if body.is_empty() {
         return Cow::Borrowed(EMPTY_HASH);

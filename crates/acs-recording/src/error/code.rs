@@ -1,13 +1,13 @@
-//! The service's error codes that have to do with calls and recordings.
+//! The service's error codes for calls and recordings.
 
 use std::fmt;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
-        /// A code of the service, by name.
+        /// An error code of the service.
         ///
-        /// The service documents several hundred; these are the ones that recording a call meets.
-        /// [`Error::code`](super::Error::code) has the text of any other.
+        /// The service documents several hundred codes. These concern calls and recordings.
+        /// [`Error::code`](super::Error::code) has the text of any code.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ServiceCode {
@@ -26,7 +26,8 @@ macro_rules! codes {
                 }
             }
 
-            /// The code with this text, in an answer with this status: one code means two things.
+            /// The code with this text, in a response with this status. One code has two meanings,
+            /// which the status distinguishes.
             pub fn find(status: u16, code: &str) -> Option<Self> {
                 match (status, code) {
                     (405, "8522") => Some(Self::MissingConfiguration),
@@ -53,23 +54,23 @@ codes! {
     HmacValidationFailed = "7509";
     /// The resource's managed identity was not accepted.
     ManagedIdentityFailed = "7510";
-    /// Calls with Teams may not be recorded by this resource.
+    /// This resource is not allowed to record calls with Teams.
     TeamsInteropNotAllowed = "7605";
-    /// The media options do not fit together.
+    /// The media options cannot be combined.
     InvalidMediaMode = "8500";
     /// The call is not connected yet.
     CallNotEstablished = "8501";
     /// Too many requests for calls.
     CallThrottled = "8516";
-    /// Two requests for one thing at the same time.
+    /// Another request for the same resource is being processed.
     Conflict = "8519";
-    /// The service does not support the operation here.
+    /// The operation is not supported for this call or recording.
     NotSupported = "8520";
-    /// The recording, call or participant is not there, or not any more.
+    /// The recording, call or participant does not exist, or no longer exists.
     NotFound = "8522";
-    /// The same code with 405: the resource or the call lacks a configuration. Nothing is over.
+    /// The resource or the call lacks a configuration: the same code with status 405.
     MissingConfiguration = "8522";
-    /// A value in the request is wrong.
+    /// A value in the request is invalid.
     InvalidArgument = "8523";
     /// The token in the server call id is not valid.
     InvalidJoinToken = "8526";
@@ -77,29 +78,29 @@ codes! {
     InvalidJoinIdentity = "8527";
     /// The call is over.
     CallTerminated = "8528";
-    /// The resource used up its calls of the month.
+    /// The resource has reached its monthly limit of calls.
     MonthlyLimitReached = "8529";
-    /// The resource has as many calls as it may.
+    /// The resource has reached its limit of active calls.
     ActiveCallsLimitReached = "8530";
-    /// The call has a recording.
+    /// The call already has a recording.
     DuplicateRecording = "8553";
-    /// The format does not fit the other options.
+    /// The format cannot be combined with the other media options.
     WrongFormat = "8557";
     /// The call is being recorded.
     RecordingInProgress = "8559";
     /// The recording mode is not supported.
     UnsupportedRecordingMode = "8562";
-    /// The recording does something else at the moment.
+    /// Another operation on the recording is in progress.
     RecordingOperationConflict = "8571";
     /// The recording can be neither paused nor resumed now.
     PauseResumeNotAllowed = "8573";
-    /// Something that the request relies on is not so.
+    /// A precondition of the request is not met.
     PreconditionFailed = "8583";
-    /// The call is not in a state for this.
+    /// The state of the call does not allow the operation.
     InvalidCallState = "8585";
     /// Too many requests for recordings.
     RecordThrottled = "8589";
-    /// The service failed without saying why.
+    /// The service failed without giving a reason.
     InternalError = "9999";
 }
 

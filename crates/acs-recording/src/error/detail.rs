@@ -1,26 +1,26 @@
-//! What the body of an error response says, and what sent it.
+//! The body of an error response, and its sender.
 
 use serde_json::Value;
 
 use crate::format::one_line;
 
-/// How many characters of a body that is not understood are shown.
+/// The maximum number of characters shown of an unknown body.
 pub(super) const SNIPPET: usize = 120;
 
-/// How many characters of what the service says are shown.
+/// The maximum number of characters shown of a message of the service.
 const MAX_MESSAGE: usize = 1000;
 
-/// What the body says, in any of the forms that the service and its storage use.
+/// The error in a body, in any of the forms that the service and its storage use.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Detail {
     pub(crate) code: Option<String>,
-    /// The innermost code, if that is another one.
+    /// The innermost code, if it differs.
     pub(crate) inner_error_code: Option<String>,
     pub(crate) message: String,
     pub(crate) target: Option<String>,
 }
 
-/// What sent a response, by its body.
+/// The sender of a response, by its body.
 #[derive(Debug, PartialEq)]
 pub(super) enum Sender {
     /// The service, in a form of its own.
@@ -43,7 +43,7 @@ impl Detail {
             };
             (Self::default(), sender)
         };
-        // Member by member: one that is missing or of another type takes no other with it.
+        // Member by member, so that one that is missing or of another type does not affect the others.
         let Ok(value) = serde_json::from_slice::<Value>(body) else {
             return other();
         };
@@ -51,7 +51,7 @@ impl Detail {
         let error = value.get("error").unwrap_or(&value);
         let code = member(error, "code");
         let message = member(error, "message").or_else(|| member(error, "title"));
-        // API Management says it like this.
+        // This is the form of API Management.
         let is_gateway = code.is_none() && error.get("statusCode").is_some();
         if is_gateway || code.is_none() && message.is_none() {
             return other();

@@ -1,21 +1,21 @@
-//! What becomes of an event whose handling ended with an error.
+//! What happens to an event whose handling ended with an error.
 
 use super::{Error, ErrorKind};
 
-/// What becomes of an event whose handling ended with an error: the one table that webhooks,
-/// spools and the command line go by.
+/// What happens to an event whose handling ended with an error. Webhooks, spools and the command line
+/// follow this table:
 ///
 /// | kind of the error | disposition | why |
 /// |---|---|---|
-/// | [`OwnStorage`](ErrorKind::OwnStorage) | note | the files are with the caller already |
-/// | [`NothingToDownload`](ErrorKind::NothingToDownload) | note | there is no file |
-/// | [`NotFound`](ErrorKind::NotFound), [`ExpiredContent`](ErrorKind::ExpiredContent) | note | the content is gone for good |
-/// | [`ForbiddenHost`](ErrorKind::ForbiddenHost), [`InvalidInput`](ErrorKind::InvalidInput) | note | the event says the same the next time |
-/// | [`Connection`](ErrorKind::Connection), [`Timeout`](ErrorKind::Timeout), [`Throttled`](ErrorKind::Throttled), [`Service`](ErrorKind::Service), [`ContentNotReady`](ErrorKind::ContentNotReady) | retry | it passes |
-/// | [`CorruptContent`](ErrorKind::CorruptContent), [`ContentChanged`](ErrorKind::ContentChanged), [`InvalidResponse`](ErrorKind::InvalidResponse) | retry | another attempt may bring the content itself |
-/// | [`Authentication`](ErrorKind::Authentication), [`PermissionDenied`](ErrorKind::PermissionDenied), [`Conflict`](ErrorKind::Conflict), [`InvalidRequest`](ErrorKind::InvalidRequest), [`File`](ErrorKind::Io) | retry | somebody can mend it while the service keeps the content |
+/// | [`OwnStorage`](ErrorKind::OwnStorage) | note | the files are already in the caller's storage |
+/// | [`NothingToDownload`](ErrorKind::NothingToDownload) | note | the recording has no file |
+/// | [`NotFound`](ErrorKind::NotFound), [`ExpiredContent`](ErrorKind::ExpiredContent) | note | the content no longer exists |
+/// | [`ForbiddenHost`](ErrorKind::ForbiddenHost), [`InvalidInput`](ErrorKind::InvalidInput) | note | the same event would fail again |
+/// | [`Connection`](ErrorKind::Connection), [`Timeout`](ErrorKind::Timeout), [`Throttled`](ErrorKind::Throttled), [`Service`](ErrorKind::Service), [`ContentNotReady`](ErrorKind::ContentNotReady) | retry | the cause is temporary |
+/// | [`CorruptContent`](ErrorKind::CorruptContent), [`ContentChanged`](ErrorKind::ContentChanged), [`InvalidResponse`](ErrorKind::InvalidResponse) | retry | another attempt may receive the right content |
+/// | [`Authentication`](ErrorKind::Authentication), [`PermissionDenied`](ErrorKind::PermissionDenied), [`Conflict`](ErrorKind::Conflict), [`InvalidRequest`](ErrorKind::InvalidRequest), [`Io`](ErrorKind::Io) | retry | the cause can be fixed while the service keeps the content |
 ///
-/// A [`Webhook`](crate::webhook::Webhook) answers 200 for a noted event and 503 for one to retry. A
+/// A [`Webhook`](crate::webhook::Webhook) responds with 200 to a noted event and with 503 to one to retry. A
 /// [`Spool`](crate::spool::Spool) keeps noted events in a folder of their own and tries the others
 /// until the content has expired. It notes content that is not found only when the event is 15
 /// minutes old.
@@ -26,14 +26,15 @@ use super::{Error, ErrorKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Disposition {
-    /// The same event may be handled later. It must come again, or be kept for another attempt.
+    /// The same event may be handled later. It must be delivered again, or kept for another attempt.
     Retry,
-    /// No later attempt can end differently. It is told once, and must not come again.
+    /// No later attempt can succeed. The error is reported once, and the event must not be delivered
+    /// again.
     Note,
 }
 
 impl Disposition {
-    /// What becomes of an event whose handling ended with this error.
+    /// What happens to an event whose handling ended with this error.
     pub fn of(error: &Error) -> Self {
         // Without a wildcard, so that nobody adds a kind without a decision.
         match error.kind() {

@@ -1,4 +1,4 @@
-//! Headers of a response that its error tells.
+//! Headers of a response that become part of its error.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,10 +7,10 @@ use http::HeaderMap;
 /// Beyond this difference the service rejects a signature for its date.
 const CLOCK_MARGIN: Duration = Duration::from_secs(5 * 60);
 
-/// The id under which the service's own parts know a call and the requests about it.
+/// The id of a call and the requests about it, within the service.
 pub(super) const CHAIN_ID: &str = "x-microsoft-skype-chain-id";
 
-/// The id under which the storage front end and the identity service know a request.
+/// The id of a request, within the storage front end and the identity service.
 pub(super) const CORRELATION_VECTOR: &str = "ms-cv";
 
 /// The difference to the service's clock, when it is too large for a signature.
@@ -23,8 +23,8 @@ pub(super) fn clock_skew(headers: &HeaderMap, now: SystemTime) -> Option<Duratio
     (skew > CLOCK_MARGIN).then_some(skew)
 }
 
-/// How long a response asks to wait: the longest wait in the three headers that Azure services use.
-/// Zero if it asks to try again and names no time, or one that is over.
+/// The delay that a response requests: the longest one in the three headers that Azure services use.
+/// Zero if the requested time has passed.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let number = |name: &str, unit: f64| {
         let number: f64 = text(headers, name)?.trim().parse().ok()?;

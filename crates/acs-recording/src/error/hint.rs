@@ -1,13 +1,14 @@
-//! What to do about an error, as a value that programs can put into words of their own.
+//! What to do about an error, as a value that programs can express in their own words.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::{ErrorKind, ServiceCode};
+use super::code::ServiceCode;
+use super::kind::ErrorKind;
 
-/// What to do about an error; `Display` says it to users of the library.
+/// What to do about an error. `Display` is for users of the library.
 ///
-/// Programs with options and commands of their own match it to name those instead.
+/// Programs with options and commands of their own can match it, and name those instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Hint {
@@ -31,13 +32,13 @@ pub enum Hint {
     SetUpManagedIdentity,
     /// Allow recording in the Teams tenant.
     AllowInTeamsTenant,
-    /// Choose media that the service has.
+    /// Choose media that the service supports.
     ChooseMedia,
     /// Wait until the call is connected.
     WaitUntilConnected,
     /// Send fewer requests.
     SlowDown,
-    /// Send one request after the other.
+    /// Send one request at a time.
     SendInTurn,
     /// This call does not offer the operation.
     NotOffered,
@@ -51,23 +52,23 @@ pub enum Hint {
     CheckServerCallId,
     /// The call is over, and with it everything that could be recorded.
     CallIsOver,
-    /// Ask for a higher limit.
+    /// Request a higher limit.
     RaiseLimit,
-    /// End calls, or ask for a higher limit.
+    /// End calls, or request a higher limit.
     EndCalls,
     /// Stop the other recording, or use it.
     StopOtherRecording,
-    /// Ask for the state of the recording.
+    /// Get the state of the recording.
     CheckRecordingState,
-    /// Ask for the state of the call.
+    /// Get the state of the call.
     CheckCallState,
     /// Try again later.
     TryLater,
     /// The content was deleted, or is older than the service keeps it.
     ContentIsGone,
-    /// Something between here and the service answered: look there.
+    /// A gateway or proxy responded instead of the service.
     CheckGateway,
-    /// Give the proxy the credentials that it asks for.
+    /// Authenticate to the proxy.
     AuthenticateToProxy,
     /// Check the proxy that this variable of the environment names.
     CheckProxy(&'static str),
@@ -87,8 +88,8 @@ impl fmt::Display for Hint {
             Self::SetClock(skew) => {
                 return write!(
                     f,
-                    "this machine's clock differs from the service's by {} s, and it accepts 300 s: \
-                     set the clock",
+                    "this machine's clock differs from the service's by {} s, and at most 300 s are \
+                     accepted: set the clock",
                     skew.as_secs()
                 );
             }
@@ -108,13 +109,13 @@ impl fmt::Display for Hint {
             }
             Self::EnableEntra => "enable Entra ID for the resource, or use an access key",
             Self::AssignRole => "give the identity a role on the resource that allows it",
-            Self::UseResourceIdentity => "use an identity that was made with this resource",
+            Self::UseResourceIdentity => "use an identity that was created with this resource",
             Self::SetUpManagedIdentity => "enable the managed identity and give it its role",
             Self::AllowInTeamsTenant => "allow recording for this resource in the Teams tenant",
             Self::ChooseMedia => "choose one of the four combinations of `Media`",
             Self::WaitUntilConnected => "wait until the call is connected",
             Self::SlowDown => "send fewer requests, or wait",
-            Self::SendInTurn => "send one request after the other",
+            Self::SendInTurn => "send one request at a time",
             Self::NotOffered => "this call does not offer the operation",
             Self::MayBeOver => {
                 "it was stopped, its call is over, or the id is not of this resource"
@@ -124,23 +125,23 @@ impl fmt::Display for Hint {
             }
             Self::CheckValues => "check the values that the message names",
             Self::CheckServerCallId => {
-                "the server call id is not one that the service gave out"
+                "the service did not issue this server call id"
             }
-            Self::CallIsOver => "nothing of it can be recorded any more",
-            Self::RaiseLimit => "ask for a higher limit",
-            Self::EndCalls => "end calls, or ask for a higher limit",
+            Self::CallIsOver => "it can no longer be recorded",
+            Self::RaiseLimit => "request a higher limit",
+            Self::EndCalls => "end calls, or request a higher limit",
             Self::StopOtherRecording => "stop the other recording first, or use its id",
-            Self::CheckRecordingState => "ask for its state first",
-            Self::CheckCallState => "ask for the state of the call first",
-            Self::TryLater => "try again later, and tell support the request id",
+            Self::CheckRecordingState => "get its state first",
+            Self::CheckCallState => "get the state of the call first",
+            Self::TryLater => "try again later, and give support the request id",
             Self::ContentIsGone => {
                 "content is kept for 24 hours, unless it was deleted before"
             }
             Self::CheckGateway => {
-                "look at what is between this machine and the service, and at the endpoint"
+                "check the endpoint, and the gateways and proxies on the way to the service"
             }
             Self::AuthenticateToProxy => {
-                "give the proxy's user name and password with its address"
+                "add the user name and password to the URL of the proxy"
             }
             Self::CheckNetwork => "check the endpoint and the network",
             Self::AddRootCertificate => "check the endpoint, or add its root certificate",
@@ -150,9 +151,9 @@ impl fmt::Display for Hint {
     }
 }
 
-/// What the service means by a code, which may depend on the status that it comes with.
+/// The hint for a code, which may depend on the status.
 struct Row {
-    /// The only statuses that it is known to come with; none if all do.
+    /// The statuses of responses with this code. Empty for any.
     statuses: &'static [u16],
     code: ServiceCode,
     hint: Hint,
@@ -166,8 +167,8 @@ const fn row(statuses: &'static [u16], code: ServiceCode, hint: Hint) -> Row {
     }
 }
 
-/// All advice by status and code. A code that comes with another status than here means something
-/// that nobody documents, and advice would be a guess.
+/// The hints by status and code. With another status, a code has an undocumented meaning, and a hint
+/// would be a guess.
 const ADVICE: &[Row] = {
     use ServiceCode as Code;
     &[
@@ -225,8 +226,7 @@ const ADVICE: &[Row] = {
     ]
 };
 
-/// What to do about an answer of the service: by its status and code together, or by what the
-/// status alone says.
+/// What to do about a response of the service, by its status and code, or else by the status alone.
 pub(super) fn advice(status: u16, code: Option<ServiceCode>, kind: ErrorKind) -> Option<Hint> {
     if let Some(code) = code {
         let row = ADVICE.iter().find(|row| {

@@ -1,10 +1,11 @@
-//! The one error of this crate.
+//! The error type of this crate.
 
 mod code;
 mod detail;
 mod disposition;
 mod headers;
 mod hint;
+mod kind;
 mod request;
 mod response;
 
@@ -15,123 +16,16 @@ pub use code::ServiceCode;
 pub use disposition::Disposition;
 pub(crate) use headers::retry_after;
 pub use hint::Hint;
+pub use kind::ErrorKind;
 pub(crate) use request::{Attempts, RequestInfo, RetryAfterTooLong};
 pub(crate) use response::{from_failure, from_response, kind_of_status};
 
 use detail::Detail;
 
-/// The result of everything that talks to the service.
+/// The result of an operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// What went wrong, by what a program can do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The client was given something that cannot be right: an endpoint, a connection string, an
-    /// id, a URL. Nothing was sent. Fix the value.
-    InvalidInput,
-    /// The service did not accept the credential (401). Check key, endpoint and clock.
-    Authentication,
-    /// The credential is good, but not for this (403).
-    PermissionDenied,
-    /// The recording, call or content does not exist, or does not any more (404). A stopped
-    /// recording is no longer found.
-    NotFound,
-    /// The request contradicts the state of the call or recording (409, 412, or a 400 with a code
-    /// that says so, such as a second recording of one call).
-    Conflict,
-    /// The service rejected the request as invalid (other 4xx).
-    InvalidRequest,
-    /// Too many requests (429). Try again after [`Error::retry_after`].
-    Throttled,
-    /// The service failed (5xx). Try again later.
-    Service,
-    /// No response in time. Whether the service acted on the request is unknown.
-    Timeout,
-    /// The service could not be reached, or the connection broke.
-    Connection,
-    /// The service's response is not one to the request.
-    InvalidResponse,
-    /// Content arrived incomplete or altered; no file was left under its final name.
-    CorruptContent,
-    /// The service no longer keeps the content: it was recorded over 24 hours ago.
-    ExpiredContent,
-    /// The content was not ready in time, or was empty. Try again some minutes later.
-    ContentNotReady,
-    /// The content changed repeatedly during the download.
-    ContentChanged,
-    /// A location gets no credentials: its host is not one of the service's, or its path is not one
-    /// of recorded content. Nothing was sent there.
-    ForbiddenHost,
-    /// The content is in a storage account of the caller's own, which takes other credentials.
-    OwnStorage,
-    /// The event announces no content: there is nothing to download.
-    NothingToDownload,
-    /// A local file could not be written or read.
-    Io,
-}
-
-impl ErrorKind {
-    /// A name for programs, such as `not-found`: in logs, metrics and JSON.
-    ///
-    /// It is in lower case with hyphens, and stays the same in later versions, unlike the text for
-    /// people, which `Display` returns.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::InvalidInput => "invalid-input",
-            Self::Authentication => "authentication",
-            Self::PermissionDenied => "permission-denied",
-            Self::NotFound => "not-found",
-            Self::Conflict => "conflict",
-            Self::InvalidRequest => "invalid-request",
-            Self::Throttled => "throttled",
-            Self::Service => "service",
-            Self::Timeout => "timeout",
-            Self::Connection => "connection",
-            Self::InvalidResponse => "invalid-response",
-            Self::CorruptContent => "corrupt-content",
-            Self::ExpiredContent => "expired-content",
-            Self::ContentNotReady => "content-not-ready",
-            Self::ContentChanged => "content-changed",
-            Self::ForbiddenHost => "forbidden-host",
-            Self::OwnStorage => "own-storage",
-            Self::NothingToDownload => "nothing-to-download",
-            Self::Io => "io",
-        }
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            Self::InvalidInput => "invalid input",
-            Self::Authentication => "not authenticated",
-            Self::PermissionDenied => "permission denied",
-            Self::NotFound => "not found",
-            Self::Conflict => "conflict",
-            Self::InvalidRequest => "invalid request",
-            Self::Throttled => "too many requests",
-            Self::Service => "the service failed",
-            Self::Timeout => "timed out",
-            Self::Connection => "connection failed",
-            Self::InvalidResponse => "invalid response",
-            Self::CorruptContent => "corrupt content",
-            Self::ExpiredContent => "expired content",
-            Self::ContentNotReady => "content not ready",
-            Self::ContentChanged => "content changed",
-            Self::ForbiddenHost => "forbidden host",
-            Self::OwnStorage => "own storage",
-            Self::NothingToDownload => "nothing to download",
-            Self::Io => "I/O error",
-        }
-    }
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.text())
-    }
-}
 
 /// Why an operation failed: what happened, to what, and what to do.
 ///
@@ -146,7 +40,7 @@ impl fmt::Display for ErrorKind {
 ///     error.kind() == ErrorKind::NotFound
 /// }
 ///
-/// // Tests of your own code can make errors, too.
+/// // Your own tests can create errors, too.
 /// let error = Error::new(ErrorKind::NotFound, "recording r1").with_code("8522");
 /// assert!(is_over(&error));
 /// ```
@@ -164,14 +58,14 @@ struct Inner {
     recording_id: Option<String>,
     retry_after: Option<Duration>,
     attempts: Attempts,
-    /// Whether the same request may succeed later, where the kind does not tell.
+    /// Whether the same request may succeed later, if the kind does not determine it.
     retryable: Option<bool>,
     hint: Option<Hint>,
     source: Option<BoxError>,
 }
 
 impl Error {
-    /// Makes an error; the message says what happened and to what.
+    /// An error with a message that says what happened and to what.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -203,7 +97,7 @@ impl Error {
         self
     }
 
-    /// Adds the id under which the service knows the request.
+    /// Adds the `x-ms-client-request-id` of the request.
     pub fn with_request_id(mut self, id: impl fmt::Display) -> Self {
         self.0.request_id = Some(id.to_string());
         self
@@ -215,7 +109,7 @@ impl Error {
         self
     }
 
-    /// Adds how long the service asks to wait.
+    /// Adds the delay that the service requests before the next attempt.
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
         self
@@ -257,7 +151,7 @@ impl Error {
         self
     }
 
-    /// Sets whether the same request may succeed later, where the kind does not decide it.
+    /// Sets whether the same request may succeed later, regardless of the kind.
     pub(crate) fn with_retryable(mut self, retryable: bool) -> Self {
         self.0.retryable = Some(retryable);
         self
@@ -298,18 +192,17 @@ impl Error {
         self
     }
 
-    /// What went wrong, by what a program can do about it.
+    /// The kind of the error, by what a program can do about it.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// What to do about it, where that is known, for programs that say it in their own words.
-    /// `Display` says it, too.
+    /// What to do about it, if that is known. `Display` includes it.
     pub fn hint(&self) -> Option<Hint> {
         self.0.hint
     }
 
-    /// What happened and to what, without what to do about it and without the request's id.
+    /// What happened and to what: the text of `Display` without the hint and the request id.
     pub fn summary(&self) -> String {
         match self.0.operation {
             Some(operation) => format!("{operation}: {}", self.0.message),
@@ -360,36 +253,36 @@ impl Error {
         self.0.request_id.as_deref()
     }
 
-    /// The `X-Microsoft-Skype-Chain-ID` of the response, which support asks for: the id under which
-    /// the service knows a call and what belongs to it.
+    /// The `X-Microsoft-Skype-Chain-ID` of the response, which support asks for. It identifies a
+    /// call and its requests within the service.
     pub fn chain_id(&self) -> Option<&str> {
         self.0.chain_id.as_deref()
     }
 
-    /// The `MS-CV` of the response, which support asks for: the id under which the storage of
-    /// recordings knows a request.
+    /// The `MS-CV` of the response, which support asks for. It identifies a request within
+    /// the storage of recordings.
     pub fn correlation_vector(&self) -> Option<&str> {
         self.0.correlation_vector.as_deref()
     }
 
-    /// The id of the recording that the operation is about, where that is known.
+    /// The id of the recording that the operation is about, if it is known.
     pub fn recording_id(&self) -> Option<&str> {
         self.0.recording_id.as_deref()
     }
 
-    /// How long the service asks to wait before the next attempt.
+    /// The delay that the service requests before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// How often the request was sent; 0 when it was not sent at all.
+    /// The number of attempts. It is 0 if the request was not sent.
     pub fn attempts(&self) -> u32 {
         self.0.attempts.count
     }
 
     /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
-        // What a server cannot do at all.
+        // The server does not support the request at all.
         if matches!(self.0.status, Some(501 | 505)) {
             return false;
         }
@@ -452,42 +345,5 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::ErrorKind;
-
-    /// Programs compare them: none of these may ever change.
-    const NAMES: &[(ErrorKind, &str)] = &[
-        (ErrorKind::InvalidInput, "invalid-input"),
-        (ErrorKind::Authentication, "authentication"),
-        (ErrorKind::PermissionDenied, "permission-denied"),
-        (ErrorKind::NotFound, "not-found"),
-        (ErrorKind::Conflict, "conflict"),
-        (ErrorKind::InvalidRequest, "invalid-request"),
-        (ErrorKind::Throttled, "throttled"),
-        (ErrorKind::Service, "service"),
-        (ErrorKind::Timeout, "timeout"),
-        (ErrorKind::Connection, "connection"),
-        (ErrorKind::InvalidResponse, "invalid-response"),
-        (ErrorKind::CorruptContent, "corrupt-content"),
-        (ErrorKind::ExpiredContent, "expired-content"),
-        (ErrorKind::ContentNotReady, "content-not-ready"),
-        (ErrorKind::ContentChanged, "content-changed"),
-        (ErrorKind::ForbiddenHost, "forbidden-host"),
-        (ErrorKind::OwnStorage, "own-storage"),
-        (ErrorKind::NothingToDownload, "nothing-to-download"),
-        (ErrorKind::Io, "io"),
-    ];
-
-    #[test]
-    fn names_never_change() {
-        for (index, (kind, name)) in NAMES.iter().enumerate() {
-            assert_eq!(kind.name(), *name);
-            assert_eq!(*kind as usize, index, "a kind without a name here");
-        }
-        assert_eq!(NAMES.len(), ErrorKind::Io as usize + 1);
     }
 }

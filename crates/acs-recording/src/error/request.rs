@@ -1,12 +1,11 @@
-//! What is known of the request that an error is about.
+//! The request that an error is about.
 
 use std::fmt;
 use std::time::Duration;
 
 use http::HeaderValue;
 
-/// What is known of a request, in the extensions of its response: for the error that this may
-/// become.
+/// A request, in the extensions of its response, which may become an error.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestInfo {
     pub(crate) client_request_id: HeaderValue,
@@ -24,21 +23,21 @@ pub(crate) struct Attempts {
     pub(crate) may_have_acted: bool,
 }
 
-/// A `Retry-After` that the operation has no time for, in the extensions of its response.
+/// A `Retry-After` that exceeds the rest of the operation timeout, in the extensions of the response.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RetryAfterTooLong {
-    pub(crate) asked: Duration,
-    pub(crate) limit: Duration,
+    pub(crate) retry_after: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl fmt::Display for RetryAfterTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the service asks to wait {} s, which is longer than the rest of the {} s that the \
-             operation may take: try again later",
-            self.asked.as_secs_f32(),
-            self.limit.as_secs_f32()
+            "the service requests a delay of {} s, which exceeds the rest of the operation timeout \
+             of {} s; try again later",
+            self.retry_after.as_secs_f32(),
+            self.timeout.as_secs_f32()
         )
     }
 }

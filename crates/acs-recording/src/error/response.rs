@@ -1,4 +1,4 @@
-//! The one place where a response of the service becomes an error.
+//! Converts responses of the service into errors.
 
 use std::time::SystemTime;
 
@@ -12,7 +12,7 @@ use super::request::{RequestInfo, RetryAfterTooLong};
 use super::{Error, ErrorKind, Hint, ServiceCode};
 use crate::format::one_line;
 
-/// What the low-level client could not do, as an error of this crate.
+/// Converts a failure of the low-level client into an error of this crate.
 // Not a conversion, which would make the low-level client part of the public interface.
 pub(crate) fn from_failure(failure: Failure) -> Error {
     match failure {
@@ -47,8 +47,7 @@ pub(crate) fn from_failure(failure: Failure) -> Error {
 
 #[cfg(feature = "unstable-low-level")]
 impl Error {
-    /// The error that a failure of the low-level client stands for, with its kind, code and hint.
-    /// Needs the feature `unstable-low-level`.
+    /// Converts a failure of the low-level client, with its kind, code and hint. Needs the feature `unstable-low-level`.
     ///
     /// ```no_run
     /// # use acs_recording::{Error, RecordingClient, Result};
@@ -66,7 +65,7 @@ impl Error {
     }
 }
 
-/// The error for a response that is not a success, whatever its body holds.
+/// The error for a response that is not a success, whatever its body contains.
 pub(crate) fn from_response(
     status: StatusCode,
     headers: &HeaderMap,
@@ -77,7 +76,7 @@ pub(crate) fn from_response(
     let kind = kind(status, detail.code.as_deref());
     let mut message = if let Sender::Other(said) = &sender {
         let said = one_line(said, SNIPPET);
-        format!("a gateway or proxy responded with {status} in place of the service: {said}")
+        format!("a gateway or proxy responded with {status} instead of the service: {said}")
     } else if let Some(code) = &detail.code {
         format!(
             "the service responded with {}, code {code}",

@@ -207,24 +207,24 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
 }
 
 fn text<'de, A: MapAccess<'de>>(
-    slot: &mut Option<String>,
+    field: &mut Option<String>,
     name: &'static str,
     map: &mut A,
 ) -> Result<(), A::Error> {
     let Text(text) = map.next_value()?;
-    set(slot, name, text)
+    set(field, name, text)
 }
 
 /// Rejects two values under one name, because another reader may take the other one.
 fn set<T, E: de::Error>(
-    slot: &mut Option<T>,
+    field: &mut Option<T>,
     name: &'static str,
     value: Option<T>,
 ) -> Result<(), E> {
-    if slot.is_some() {
+    if field.is_some() {
         return Err(E::duplicate_field(name));
     }
-    *slot = value;
+    *field = value;
     Ok(())
 }
 

@@ -44,7 +44,7 @@ pub(super) struct State {
 pub(super) struct Incomplete {
     source: Option<String>,
     id: String,
-    /// The streams that need it no more.
+    /// The streams that do not need it any more.
     served: Vec<u64>,
 }
 

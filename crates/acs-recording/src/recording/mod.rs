@@ -13,7 +13,7 @@ pub use operations::{
 };
 pub use wait::WaitUntil;
 
-/// A handle to one recording. It is cheap to clone, and dropping it stops nothing.
+/// A handle to one recording. It is cheap to clone. Dropping it does not stop the recording.
 #[derive(Clone, Debug)]
 pub struct Recording {
     client: ClientCore,
@@ -25,9 +25,9 @@ pub struct Recording {
 #[derive(Clone, Debug)]
 pub(crate) struct Started {
     pub(crate) response: StartResponse,
-    /// The call, if the start named it so.
+    /// The server call id, if the start had one.
     pub(crate) server_call_id: Option<ServerCallId>,
-    /// The application's connection to the call, if the start named it so.
+    /// The call connection id, if the start had one.
     pub(crate) call_connection_id: Option<CallConnectionId>,
 }
 
@@ -35,8 +35,8 @@ pub(crate) struct Started {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StartResponse {
-    /// Whether the service only accepted the start (202), as it does for a call connection id.
-    /// `RecordingStateChanged` or `StartRecordingFailed` at the state callback then tells the outcome.
+    /// Whether the service only accepted the start (202), as it does for a call connection id. The
+    /// state callback then receives the outcome: `RecordingStateChanged` or `StartRecordingFailed`.
     pub outcome_pending: bool,
     /// The state at that time: usually inactive, because recording begins a moment later.
     pub state: Option<RecordingState>,
@@ -71,13 +71,14 @@ impl Recording {
         self.started.as_ref().map(|started| &started.response)
     }
 
-    /// The call that is recorded, if the recording was started through this handle and by this id.
+    /// The server call id of the recorded call, if the recording was started with it through this
+    /// handle.
     pub fn server_call_id(&self) -> Option<&ServerCallId> {
         self.started.as_ref()?.server_call_id.as_ref()
     }
 
-    /// The application's connection to the call, if the recording was started through this handle
-    /// and by this id.
+    /// The application's connection to the call, if the recording was started with it through this
+    /// handle.
     pub fn call_connection_id(&self) -> Option<&CallConnectionId> {
         self.started.as_ref()?.call_connection_id.as_ref()
     }
@@ -123,8 +124,8 @@ impl Recording {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if it was stopped before or its call is
-    /// over. It is a success if the response to a first attempt was lost and a retry finds the
-    /// recording gone.
+    /// over. If the response to an earlier attempt was lost, a retry that finds no recording is a
+    /// success.
     pub fn stop(&self) -> StopRecording {
         StopRecording::new(self.client.clone(), self.id.clone())
     }
@@ -148,8 +149,8 @@ impl Recording {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) at the end; its source is the error of the
-    /// last poll, if that failed. [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) once the
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) after the timeout. Its source is the error of
+    /// the last poll, if that failed. [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) once the
     /// recording was stopped or its call is over.
     pub fn wait_until(&self, state: RecordingState) -> WaitUntil {
         WaitUntil::new(self.client.clone(), self.id.clone(), state)

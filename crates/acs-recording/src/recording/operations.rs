@@ -40,7 +40,7 @@ impl GetRecordingState {
 operation! {
     /// Gets the properties of a recording; made by
     /// [`Recording::properties`](crate::Recording::properties).
-    GetRecordingProperties(RecordingId) -> RecordingProperties, "get recording state"
+    GetRecordingProperties(RecordingId) -> RecordingProperties, "get recording properties"
 }
 
 impl GetRecordingProperties {
@@ -113,8 +113,8 @@ pub(super) async fn properties(
 
 /// Sends a request that changes the recording's state.
 ///
-/// An earlier attempt whose response was lost may be why a retry finds a conflict. If the recording
-/// has the wanted state then, it is a success.
+/// If a retry finds a conflict, an earlier attempt whose response was lost may have caused it. It is a
+/// success if the recording is in the requested state.
 async fn change_state(
     client: &ClientCore,
     id: &RecordingId,

@@ -15,8 +15,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Waits for a state of a recording; made by [`Recording::wait_until`](crate::Recording::wait_until).
 ///
-/// A failed poll is not retried by itself, unless there is a
-/// [`retry_policy`](Self::retry_policy): the next poll follows in any case.
+/// A failed poll is not retried unless a [`retry_policy`](Self::retry_policy) is set, because the next
+/// poll follows anyway.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before it is awaited"]
 pub struct WaitUntil {

@@ -1,7 +1,7 @@
 //! JSON Schemas of what the service sends: the data of events, and metadata documents.
 //!
 //! They describe what this crate reads, which is more than one version of the service writes. Unknown
-//! members are allowed, and hardly any member is required.
+//! members are allowed, and hardly any member is required. Needs the feature `schemars`.
 
 pub(crate) mod types;
 

@@ -14,7 +14,7 @@ use crate::webhook::{EventHandler, HandlerError};
 
 type Listener = Arc<dyn Fn(&SavedRecording) + Send + Sync>;
 
-/// Downloads the recording of an event. [`Spool::download_to`] makes it.
+/// Downloads the recording of an event; made by [`Spool::download_to`].
 #[derive(Clone)]
 pub struct DownloadHandler {
     client: RecordingClient,
@@ -46,7 +46,7 @@ impl SpoolWorker<DownloadHandler> {
         self.map_handler(|handler| handler.deletes = true)
     }
 
-    /// Calls this for every saved recording. After a crash it may be called twice for one recording.
+    /// Calls this function for every saved recording. After a crash it may be called twice for one recording.
     pub fn on_saved(self, listener: impl Fn(&SavedRecording) + Send + Sync + 'static) -> Self {
         self.map_handler(|handler| handler.listener = Some(Arc::new(listener)))
     }

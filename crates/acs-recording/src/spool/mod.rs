@@ -1,4 +1,5 @@
-//! A durable queue of events: they are on disk before they are acknowledged, and are handled after that.
+//! A durable queue of events, which are on disk before they are acknowledged, and are handled after
+//! that. Needs the feature `webhook`.
 
 mod download;
 mod queue;

@@ -18,7 +18,7 @@ const PENDING: &str = "pending";
 const DONE: &str = "done";
 /// Events that cannot be handled, with the reasons.
 const NOTED: &str = "noted";
-/// What was delivered and is no event.
+/// Deliveries that are not events.
 const UNREADABLE: &str = "unreadable";
 /// Incomplete files.
 const TEMPORARY: &str = "tmp";
@@ -27,7 +27,7 @@ const LOCK: &str = "lock";
 /// How long to wait for the lock of a spool that was just dropped.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Event Grid repeats what is at most 24 hours old.
+/// Event Grid delivers an event again for up to 24 hours.
 const KEEP_DONE: Duration = Duration::from_secs(25 * 60 * 60);
 const MAX_DONE: usize = 100_000;
 
@@ -43,14 +43,14 @@ pub(super) struct Store {
     next_temporary: AtomicU64,
 }
 
-/// An event as it is kept.
+/// A stored event.
 pub(super) struct Stored {
     pub(super) text: Vec<u8>,
-    /// For how long.
+    /// The time since it was stored.
     pub(super) age: Duration,
 }
 
-/// What became of an event that was put into the folder.
+/// The result of storing an event.
 pub(super) struct Put {
     pub(super) new: bool,
     pub(super) pending: bool,
@@ -84,17 +84,17 @@ impl Store {
         Ok(store)
     }
 
-    /// Keeps an event, unless it is there already or was handled.
+    /// Stores an event, unless it is already stored or was handled.
     pub(super) fn put(&self, name: &str, text: &[u8]) -> Result<Put> {
-        // Events go from the first of these folders to the others and never back, so looking in
-        // this order misses none.
+        // Events move from the first of these folders to the others and never back, so none is missed
+        // in this order.
         for folder in [PENDING, DONE, NOTED] {
             let path = self.path(folder, name);
             if path.try_exists().map_err(|error| failed(&path, error))? {
                 return Ok(Put {
                     new: false,
                     pending: folder == PENDING,
-                    // Whoever is still putting it there may not have come that far.
+                    // Another call may have created the file and not have synced it yet.
                     synced: sync(&self.folder.join(folder)),
                 });
             }
@@ -108,7 +108,7 @@ impl Store {
         })
     }
 
-    /// Whether an event is there or was handled.
+    /// Whether an event is stored or was handled.
     pub(super) fn contains(&self, name: &str) -> Result<bool> {
         for folder in [PENDING, DONE, NOTED] {
             let path = self.path(folder, name);
@@ -119,7 +119,7 @@ impl Store {
         Ok(false)
     }
 
-    /// Keeps what is no event, once for each content; tells where.
+    /// Stores a delivery that is not an event, once for each content. Returns the path.
     pub(super) fn put_unreadable(&self, raw: &[u8]) -> Result<PathBuf> {
         let folder = self.folder.join(UNREADABLE);
         let name = Hex(&Sha256::digest(raw)).to_string();
@@ -134,7 +134,7 @@ impl Store {
         }
         if count > MAX_UNREADABLE || bytes > MAX_UNREADABLE_BYTES {
             let text = format!(
-                "{} is full: look at what is in it and remove it",
+                "{} is full; inspect its files and remove them",
                 folder.display()
             );
             return Err(Error::new(ErrorKind::Io, text));
@@ -144,7 +144,7 @@ impl Store {
         Ok(path)
     }
 
-    /// The names of all events that are still to be handled, oldest first.
+    /// The names of all pending events, oldest first.
     pub(super) fn pending(&self) -> Result<Vec<String>> {
         let mut files: Vec<_> = list(&self.folder.join(PENDING))?
             .into_iter()
@@ -158,7 +158,7 @@ impl Store {
         Ok(files.into_iter().map(|(_, name)| name).collect())
     }
 
-    /// Reads an event that is to be handled; none if somebody took it away.
+    /// Reads a pending event. None if the file was removed.
     pub(super) fn read(&self, name: &str) -> Result<Option<Stored>> {
         let path = self.path(PENDING, name);
         let read = || -> io::Result<Stored> {
@@ -173,26 +173,26 @@ impl Store {
         }
     }
 
-    /// An event was handled. That is not synced, which would be slower than keeping events is, so
-    /// that they would pile up: after a crash of the machine it may be handled again.
+    /// Records that an event was handled. This is not synced: it would be slower than storing events,
+    /// which would pile up. After a crash of the machine, the event may be handled again.
     pub(super) fn done(&self, name: &str) -> Result<()> {
         self.rename(name, DONE)
     }
 
-    /// An event cannot be handled. It is kept, with a file beside it that says why.
+    /// Records that an event cannot be handled, with the reason in a file beside it.
     pub(super) fn note(&self, name: &str, reason: &str) -> Result<()> {
         let beside = self.folder.join(NOTED).join(format!("{name}.reason.json"));
         self.write(&beside, reason.as_bytes())?;
         self.file_away(name, NOTED)
     }
 
-    /// A file among the events is none. It is kept elsewhere; tells where.
+    /// Moves a file that is not an event out of the way. Returns its new path.
     pub(super) fn set_aside(&self, name: &str) -> Result<PathBuf> {
         self.file_away(name, UNREADABLE)?;
         Ok(self.path(UNREADABLE, name))
     }
 
-    /// Forgets events that were handled and that nobody delivers again.
+    /// Removes handled events that are not delivered again.
     pub(super) fn prune(&self) -> Result<()> {
         let mut files: Vec<_> = list(&self.folder.join(DONE))?
             .into_iter()
@@ -290,7 +290,7 @@ fn make_folder(path: &Path, may_be_link: bool) -> Result<()> {
     if !matches!(&made, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
         return made.map_err(|error| failed(path, error));
     }
-    let look = || {
+    let inspect = || {
         let (named, found) = (fs::symlink_metadata(path)?, fs::metadata(path)?);
         if !found.is_dir() || named.is_symlink() && !may_be_link {
             return Ok(Some("it is not a plain folder"));
@@ -298,7 +298,7 @@ fn make_folder(path: &Path, may_be_link: bool) -> Result<()> {
         let ours = is_trusted(&named, path)? && is_trusted(&found, path)?;
         Ok((!ours).then_some("it belongs to another user"))
     };
-    match look().map_err(|error| failed(path, error))? {
+    match inspect().map_err(|error| failed(path, error))? {
         None => Ok(()),
         Some(what) => {
             let path = path.display();

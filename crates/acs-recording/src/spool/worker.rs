@@ -30,7 +30,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(6 * 60 * 60);
 const NOT_FOUND_GRACE: Duration = Duration::from_secs(15 * 60);
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// Handles the events of a [`Spool`]. [`Spool::process`] and [`Spool::download_to`] make it.
+/// Handles the events of a [`Spool`]; made by [`Spool::process`] and [`Spool::download_to`].
 ///
 /// Several events are handled at the same time (default: 4). One that fails is retried after a delay
 /// that doubles from 5 s to 10 min, with jitter, and is at least the `Retry-After` of the service. It
@@ -140,7 +140,7 @@ impl<H: EventHandler> SpoolWorker<H> {
         self
     }
 
-    /// Calls this with the outcome of every attempt. Without a listener, failures are logged as
+    /// Calls this function with the outcome of every attempt. Without a listener, failures are logged as
     /// warnings.
     pub fn on_outcome(
         mut self,

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::CommunicationIdentifier;
 use crate::models::{RecordingChannelType, RecordingContentType, RecordingFormatType};
 
-/// What is recorded, and in which format: the four combinations that the service has.
+/// What is recorded, and in which format: the four combinations that the service supports.
 ///
 /// ```
 /// use acs_recording::Media;
@@ -70,13 +70,13 @@ impl Media {
     pub(super) fn apply(&self, request: &mut StartCallRecordingRequest) -> Result<()> {
         for (channel, participant) in &self.channels {
             let channel = usize::from(*channel);
-            let contradicts = |(place, ordered): (usize, &CommunicationIdentifier)| {
-                (place == channel) != (ordered == participant)
+            let contradicts = |(position, ordered): (usize, &CommunicationIdentifier)| {
+                (position == channel) != (ordered == participant)
             };
             if self.order.iter().enumerate().any(contradicts) {
                 let text = format!(
-                    "channel {channel} is assigned to {participant}, and the channel order says \
-                     otherwise"
+                    "channel {channel} is assigned to {participant}, which contradicts the channel \
+                     order"
                 );
                 return Err(Error::new(ErrorKind::InvalidInput, text));
             }
@@ -103,7 +103,7 @@ impl Media {
 /// Unmixed media, and the participants on its channels.
 ///
 /// Other participants get the next free channel when they first speak. The recording's metadata
-/// document tells who is on which channel.
+/// document contains the participants of all channels.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UnmixedWav {
     channels: Vec<(u8, CommunicationIdentifier)>,

@@ -26,11 +26,12 @@ const OPERATION: &str = "start recording";
 
 /// Starts a recording; made by [`RecordingClient::start`](crate::RecordingClient::start).
 ///
-/// The service's defaults apply to what is not set: mixed audio and video as MP4, recording begins at
-/// once, there is no state callback, and the service keeps the files for 24 hours.
+/// By default, audio and video are mixed into an MP4 file, the recording begins immediately, there is
+/// no state callback, and the service keeps the files for 24 hours.
 ///
-/// It is one start, however often it is sent. After an error whose cause is unknown, await a clone: it
-/// returns the recording that the first one may have started. To record a call again, call
+/// The service starts one recording, however often the request is sent. If it is unknown whether a
+/// start succeeded, await a clone: it returns the recording that the first request may have started. To
+/// record a call again, call
 /// [`RecordingClient::start`](crate::RecordingClient::start) again.
 #[derive(Clone)]
 #[must_use = "nothing is recorded before it is awaited"]
@@ -66,8 +67,8 @@ impl StartRecording {
         self
     }
 
-    /// Starts paused: nothing is recorded before [`Recording::resume`]. Without it there will be no
-    /// file.
+    /// Starts paused: nothing is recorded before [`Recording::resume`]. A recording that is never
+    /// resumed has no file.
     pub fn paused(mut self) -> Self {
         self.request.pause_on_start = Some(true);
         self
@@ -106,8 +107,8 @@ impl StartRecording {
         }
         if is_service_host(&url) {
             return reject(
-                "the storage container is where the service keeps recordings itself; give a \
-                 container of your own, or none",
+                "the storage container is on a host where the service itself keeps recordings; use a \
+                 container of your own, or set none",
             );
         }
         let host = url.host_str().unwrap_or_default();
@@ -116,7 +117,7 @@ impl StartRecording {
             .any(|other| host.contains(other))
         {
             return reject(
-                "the storage container's URL is not of Blob Storage, such as \
+                "the storage container's URL is not a Blob Storage URL such as \
                  https://<account>.blob.core.windows.net/<container>",
             );
         }
@@ -129,14 +130,14 @@ impl StartRecording {
         Ok(self)
     }
 
-    /// Changes the request as it is set up to now, for values that this crate does not know. Setters
-    /// that are called later replace these values. Needs the feature `unstable-low-level`.
+    /// Changes the request, for values without a setter here. Setters that are called later replace
+    /// these values. Needs the feature `unstable-low-level`.
     #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut StartCallRecordingRequest)) -> Self {
         if let Some(media) = self.media.take()
             && media.apply(&mut self.request).is_err()
         {
-            // An invalid choice is reported where all others are: when it is sent.
+            // It is reported when the request is sent.
             self.media = Some(media);
         }
         change(&mut self.request);
@@ -144,7 +145,7 @@ impl StartRecording {
     }
 
     async fn send(self) -> Result<Recording> {
-        // What is not needed any more is not kept for as long as the response takes.
+        // Only what is still needed is kept while the response is awaited.
         let Self {
             client,
             mut request,
@@ -202,7 +203,7 @@ request_options!(StartRecording);
 repeatability!(StartRecording);
 into_future!(StartRecording -> Recording, OPERATION);
 
-/// Shows what is recorded, but no address: callbacks may hold a secret.
+/// Shows what is recorded, but no URLs: callbacks may contain a secret.
 impl fmt::Debug for StartRecording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StartRecording")
@@ -230,15 +231,15 @@ mod tests {
         for (text, said) in [
             (
                 "https://acme.file.core.windows.net/share",
-                "not of Blob Storage",
+                "not a Blob Storage URL",
             ),
             (
                 "https://acme.queue.core.usgovcloudapi.net/q",
-                "not of Blob Storage",
+                "not a Blob Storage URL",
             ),
             (
                 "https://eu-storage.asm.skype.com/v1/objects/o",
-                "keeps recordings itself",
+                "itself keeps recordings",
             ),
             (
                 "https://acme.blob.core.windows.net/",

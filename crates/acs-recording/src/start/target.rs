@@ -1,4 +1,4 @@
-//! The call that a recording is started of.
+//! The call to record.
 
 use crate::ids::{CallConnectionId, GroupCallId, RoomId, ServerCallId};
 use crate::locator::CallLocator;

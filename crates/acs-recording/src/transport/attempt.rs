@@ -17,11 +17,11 @@ use crate::telemetry;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// A request that is being sent, and what was tried for it.
+/// A request while it is being sent, and its attempts.
 pub(super) struct Call {
     pub(super) request: Request,
     pub(super) authentication: Authentication,
-    /// Of the body, for the signature.
+    /// The hash of the body, for the signature.
     pub(super) content_hash: Cow<'static, str>,
     pub(super) deadline: Instant,
     pub(super) started: Instant,
@@ -30,11 +30,11 @@ pub(super) struct Call {
     pub(super) token_replaced: bool,
 }
 
-/// An attempt without a response, by what the service knows of it.
+/// Why an attempt has no response, by whether the service may have received it.
 pub(super) enum AttemptError {
-    /// The service knows nothing: the request or its credentials could not be made.
+    /// Nothing was sent, because the request or its credentials could not be created.
     NotSent(Error),
-    /// The service knows nothing: there was no connection.
+    /// Nothing was sent, because no connection was established.
     NotConnected(Error),
     /// The service may have acted on the request.
     NoResponse(Error),
@@ -95,7 +95,7 @@ impl Pipeline {
         outcome
     }
 
-    /// Sends a copy of the request, and waits for what counts as its response.
+    /// Sends a copy of the request, and receives the response.
     async fn exchange<B: FromBody>(
         &self,
         call: &Call,
@@ -112,8 +112,8 @@ impl Pipeline {
             Err(BodyError::Transport(error)) => Err(attempt_error(error, url)),
             Err(BodyError::TooLarge) => {
                 let message = format!(
-                    "the response of {} is longer than {} bytes; check the endpoint, or raise \
-                     max_response_size of the client",
+                    "the response of {} is longer than {} bytes; check the endpoint, or raise the \
+                     client's max_response_size",
                     authority(url),
                     self.limits.body
                 );
@@ -127,7 +127,7 @@ impl Pipeline {
         let Some(trace_context) = &self.trace_context else {
             return;
         };
-        // Whoever runs a host that gets no credentials has no business with our traces either.
+        // A host that receives no credentials does not receive trace contexts either.
         if call.authentication == Authentication::Anonymous {
             return;
         }
@@ -143,7 +143,7 @@ impl Pipeline {
     }
 }
 
-/// The request as a transport takes it.
+/// The request for a transport.
 fn http_request(call: &Call) -> Result<http::Request<bytes::Bytes>, AttemptError> {
     let request = &call.request;
     let uri = Uri::try_from(request.url.as_str()).map_err(|error| {
@@ -160,7 +160,7 @@ fn http_request(call: &Call) -> Result<http::Request<bytes::Bytes>, AttemptError
     Ok(copy)
 }
 
-/// The path of a URL with placeholders for what identifies something, where it is known.
+/// The path of a known URL, with placeholders for ids and names.
 fn template(url: &Url) -> Option<&'static str> {
     if let Some(object) = ObjectPath::of(url) {
         return Some(match object.name {
@@ -197,7 +197,7 @@ impl AttemptError {
     }
 }
 
-/// What the failure of a transport means, with the host and without the rest of the URL.
+/// Converts the error of a transport. The message contains the host, but not the rest of the URL.
 fn attempt_error(error: TransportError, url: &Url) -> AttemptError {
     let (host, cause) = (authority(url), root_cause(&error));
     let (kind, proxy) = (error.kind(), error.proxy().cloned());
@@ -206,7 +206,7 @@ fn attempt_error(error: TransportError, url: &Url) -> AttemptError {
         TransportErrorKind::Untrusted => {
             let message = format!("{host} is not trusted ({cause})");
             let error = error(ErrorKind::Connection, message).with_hint(Hint::AddRootCertificate);
-            // It will be the same the next time.
+            // A retry would fail in the same way.
             AttemptError::NotSent(error.with_retryable(false))
         }
         TransportErrorKind::Connect => {

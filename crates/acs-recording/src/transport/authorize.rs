@@ -20,7 +20,7 @@ const DATE: HeaderName = HeaderName::from_static("x-ms-date");
 const CONTENT_HASH: HeaderName = HeaderName::from_static("x-ms-content-sha256");
 
 impl Pipeline {
-    /// Dates and signs a request; done anew for every attempt, because dates expire.
+    /// Adds credentials to a request. Every attempt gets new ones, because dates and tokens expire.
     #[cfg_attr(
         not(feature = "entra"),
         allow(
@@ -43,7 +43,11 @@ impl Pipeline {
         };
         let headers = &mut call.request.headers;
         let mut authorization = HeaderValue::try_from(authorization).map_err(|error| {
-            Error::new(ErrorKind::Authentication, "the token cannot be sent").with_source(error)
+            Error::new(
+                ErrorKind::Authentication,
+                "the token cannot be the value of a header",
+            )
+            .with_source(error)
         })?;
         authorization.set_sensitive(true);
         headers.insert(AUTHORIZATION, authorization);
@@ -74,8 +78,7 @@ impl Pipeline {
         authorization
     }
 
-    /// Fetches another token than the one that a request was rejected with; returns whether there
-    /// is one.
+    /// Replaces the token that the service rejected. Returns whether there is another one.
     #[cfg(feature = "entra")]
     pub(super) async fn replace_token(&self, request: &Request) -> bool {
         let Credential::Entra(entra) = self.credential.as_ref() else {
@@ -89,13 +92,13 @@ impl Pipeline {
         match entra.replace(rejected).await {
             Ok(is_new) => is_new,
             Err(error) => {
-                tracing::warn!(%error, "no token could be fetched in place of the rejected one");
+                tracing::warn!(%error, "no token could be fetched to replace the rejected one");
                 false
             }
         }
     }
 
-    /// An access key is all that there is.
+    /// Access keys have no token to replace.
     #[cfg(not(feature = "entra"))]
     #[allow(clippy::unused_async, reason = "with the feature `entra` it waits")]
     pub(super) async fn replace_token(&self, _request: &Request) -> bool {

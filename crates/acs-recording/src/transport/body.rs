@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::TransportError;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The bytes of a body, as they come in.
+/// The bytes of a body, as they are received.
 pub(crate) type ByteStream = BoxStream<'static, Result<Bytes, TransportError>>;
 
 /// The body of a response that a [`Transport`](crate::Transport) returns: bytes, text, JSON, or a
@@ -31,12 +31,12 @@ pub struct Body(Inner);
 
 enum Inner {
     Bytes(Bytes),
-    /// In a lock that nobody takes, which makes it `Sync`.
+    /// The lock is never taken. It makes the type `Sync`.
     Stream(Mutex<ByteStream>),
 }
 
 impl Body {
-    /// A body without bytes.
+    /// An empty body.
     pub fn empty() -> Self {
         Self::from(Bytes::new())
     }
@@ -44,7 +44,7 @@ impl Body {
     /// A value as JSON.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the value has no form in JSON.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the value cannot be written as JSON.
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
         match serde_json::to_vec(value) {
             Ok(json) => Ok(Self::from(json)),
@@ -55,7 +55,7 @@ impl Body {
         }
     }
 
-    /// A body that comes in parts. An error ends it, and stands for a connection that broke.
+    /// A body in parts. An error ends it, like a broken connection.
     pub fn from_stream<S, B, E>(stream: S) -> Self
     where
         S: Stream<Item = Result<B, E>> + Send + 'static,
@@ -74,7 +74,7 @@ impl Body {
         }
     }
 
-    /// Appends the body to `buffer`, at most `limit` bytes in all, and returns whether that was all.
+    /// Appends the body to `buffer`, up to a total of `limit` bytes. Returns whether the body is complete.
     ///
     /// What was read before an error, or before the future was dropped, stays in the buffer.
     pub(crate) async fn read_into(

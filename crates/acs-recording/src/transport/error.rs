@@ -1,28 +1,28 @@
-//! Why a transport has no response.
+//! Errors of transports.
 
 use std::io;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why there is no response, which decides whether the request is sent again.
+/// Why there is no response, which determines whether the request is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// There was no connection, so that the request was not sent. It is always sent again.
+    /// No connection was established, so the request was not sent. It can always be retried.
     Connect,
-    /// The server is not trusted: its certificate is not valid. The request was not sent, and is
-    /// not sent again.
+    /// The server is not trusted, because its certificate is not valid. The request was not sent, and
+    /// is not retried.
     Untrusted,
-    /// There was no response in time. The server may have acted on the request; it is sent again
-    /// if sending it twice does no harm.
+    /// There was no response in time. The server may have acted on the request, so it is retried only
+    /// if it is idempotent.
     Timeout,
     /// The connection broke. Otherwise the same as [`Timeout`](Self::Timeout).
     Interrupted,
-    /// The request cannot be sent as it is. It was not sent, and is not sent again.
+    /// The request is invalid. It was not sent, and is not retried.
     Request,
 }
 
-/// Why a [`Transport`](crate::Transport) has no response, or why the body of one ended early.
+/// Why a [`Transport`](crate::Transport) has no response, or why the body of a response ended early.
 ///
 /// ```
 /// use acs_recording::{TransportError, TransportErrorKind};
@@ -70,7 +70,7 @@ impl TransportError {
         self
     }
 
-    /// What went wrong.
+    /// The kind of the error.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
     }

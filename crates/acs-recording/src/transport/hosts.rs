@@ -1,37 +1,36 @@
-//! Which URLs get credentials: hosts of the service, and there only the paths of content.
+//! The URLs that may receive credentials: on hosts of the service, the paths of content.
 
 use http::Method;
 use url::Url;
 
+use super::denial::Denial;
 use super::object::ObjectPath;
 use crate::credential::{Endpoint, is_azure_storage, is_loopback, is_secure, is_service_host};
-use crate::error::{Error, ErrorKind, Hint};
+use crate::error::Error;
 
-/// Where content may be read and deleted with credentials: on the service's hosts, and on those
-/// that the caller adds. Of the resource's own address it is only what the caller adds, because
-/// everything else there is operations.
+/// The hosts on which content is read and deleted with credentials: those of the service, and those
+/// that the caller allows. The resource's own host is one only if the caller allows it, because its
+/// paths are operations.
 #[derive(Clone, Debug)]
 pub(crate) struct ContentHosts {
     endpoint: Endpoint,
-    /// Where requests for the resource are sent instead.
-    address: Option<Endpoint>,
+    custom_endpoint: Option<Endpoint>,
     allowed: Vec<AllowedHost>,
-    /// Whether the locations at hand are said to be in storage of the caller's own.
+    /// Whether locations are in the caller's own storage, according to the event.
     own_storage: bool,
 }
 
-/// A host that the caller trusts.
+/// A host that the caller allows.
 #[derive(Clone, Debug)]
 pub(crate) struct AllowedHost {
-    /// With a leading dot it stands for all hosts below a domain.
+    /// With a leading dot, all hosts below a domain.
     name: String,
-    /// None if it is that of https.
+    /// None for the default port of https.
     port: Option<u16>,
 }
 
 impl AllowedHost {
-    /// Reads a host, or with a leading dot all hosts below a domain; with `:port` on that port, and
-    /// on that of https otherwise.
+    /// Parses a host, or with a leading dot all hosts below a domain, with an optional port.
     pub(crate) fn parse(text: &str) -> Self {
         let text = text.trim().to_ascii_lowercase();
         let port = text.rsplit_once(':').and_then(|(name, port)| {
@@ -52,38 +51,21 @@ impl AllowedHost {
     }
 }
 
-/// Why a URL gets no credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Denial {
-    NotHttp,
-    InTheClear,
-    UserName,
-    OwnStorage,
-    /// It is the resource itself.
-    Resource,
-    /// A host of the service or one that was added, on another port.
-    Port,
-    /// The host is none of the service's.
-    Host,
-    /// A trusted host, and something else than the content that is to be read or deleted.
-    Path,
-}
-
 impl ContentHosts {
     pub(crate) fn new(
         endpoint: Endpoint,
-        address: Option<Endpoint>,
+        custom_endpoint: Option<Endpoint>,
         allowed: Vec<AllowedHost>,
     ) -> Self {
         Self {
             endpoint,
-            address,
+            custom_endpoint,
             allowed,
             own_storage: false,
         }
     }
 
-    /// The same for locations that are said to be in storage of the caller's own.
+    /// The same for locations in the caller's own storage, according to the event.
     pub(crate) fn for_own_storage(&self) -> Self {
         Self {
             own_storage: true,
@@ -100,14 +82,14 @@ impl ContentHosts {
             return Err(Denial::OwnStorage);
         }
         if !is_secure(url) {
-            return Err(Denial::InTheClear);
+            return Err(Denial::NotEncrypted);
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Denial::UserName);
         }
         self.allows_host(url)?;
         match ObjectPath::of(url) {
-            Some(path) if path.suits(method) => Ok(()),
+            Some(path) if path.allows(method) => Ok(()),
             _ if self.own_storage && !is_service_host(url) => Err(Denial::OwnStorage),
             _ => Err(Denial::Path),
         }
@@ -123,12 +105,12 @@ impl ContentHosts {
         }) {
             return Ok(());
         }
-        // The emulator serves content where it is, or on a port of its own.
+        // The emulator serves content on the port of its endpoint, or on another one.
         if is_loopback(url) && is_loopback(self.endpoint.url()) {
             return Ok(());
         }
-        let addresses = [Some(&self.endpoint), self.address.as_ref()];
-        if addresses.into_iter().flatten().any(|own| own.is_at(url)) {
+        let endpoints = [Some(&self.endpoint), self.custom_endpoint.as_ref()];
+        if endpoints.into_iter().flatten().any(|own| own.is_at(url)) {
             return Err(Denial::Resource);
         }
         if is_service_host(url) {
@@ -148,41 +130,6 @@ impl ContentHosts {
     pub(crate) fn check(&self, method: &Method, url: &Url) -> Result<(), Error> {
         self.allows(method, url)
             .map_err(|denial| denial.into_error(method, url))
-    }
-}
-
-impl Denial {
-    /// What is refused, and why. There is no advice to allow a host: a location comes from outside,
-    /// and credentials must not follow it there.
-    pub(crate) fn into_error(self, method: &Method, url: &Url) -> Error {
-        let host = super::authority(url);
-        let refused = |why: &str| {
-            let message = format!("no credentials are sent to {host}: {why}");
-            Error::new(ErrorKind::ForbiddenHost, message).with_hint(Hint::CheckLocation)
-        };
-        match self {
-            Self::NotHttp => refused(&format!("`{}:` is not https", url.scheme())),
-            Self::InTheClear => refused("the URL is not https"),
-            Self::UserName => refused("the URL contains a user name"),
-            Self::Port => refused("its port is none that the service uses or that was allowed"),
-            Self::Host => refused("it is not a host of the service"),
-            Self::Resource => refused("it is the resource's own address, where no content is kept"),
-            Self::OwnStorage => Error::new(
-                ErrorKind::OwnStorage,
-                format!(
-                    "the recording is in a storage account of your own, at {host}, where the \
-                     credentials of Communication Services open nothing"
-                ),
-            )
-            .with_hint(Hint::UseStorageCredentials),
-            Self::Path => refused(match (method, ObjectPath::of(url)) {
-                (&Method::DELETE, Some(_)) => {
-                    "the path names media or metadata; what is deleted is the object, \
-                         `/v1/objects/ID` without `/content/…`"
-                }
-                _ => "the path is not one of recorded content, `/v1/objects/ID/content/NAME`",
-            }),
-        }
     }
 }
 
@@ -258,7 +205,7 @@ mod tests {
                 "https://evil.example\\us-storage.asm.skype.com",
                 Err(R::Host),
             ),
-            ("http://us-storage.asm.skype.com", Err(R::InTheClear)),
+            ("http://us-storage.asm.skype.com", Err(R::NotEncrypted)),
             ("https://user@us-storage.asm.skype.com", Err(R::UserName)),
             ("https://us-storage.asm.skype.com:8443", Err(R::Port)),
             ("https://acme.blob.core.windows.net", Err(R::OwnStorage)),
@@ -374,7 +321,7 @@ mod tests {
                 "http://127.0.0.1:9000/calling/recordings/x",
                 Err(Denial::Path),
             ),
-            ("http://10.0.0.1/v1/objects/x", Err(Denial::InTheClear)),
+            ("http://10.0.0.1/v1/objects/x", Err(Denial::NotEncrypted)),
             (
                 "http://127.0.0.1:10000/devstoreaccount1/c/x",
                 Err(Denial::OwnStorage),

@@ -1,213 +1,24 @@
-//! The transport that is built in: HTTPS with reqwest, and which requests go through a proxy.
+//! The built-in transport: HTTPS with reqwest, and which requests go through a proxy.
 
 use std::error::Error as _;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use reqwest::{Client, ClientBuilder};
+use reqwest::Client;
 use url::Url;
 
-use super::error::UsedProxy;
-use super::{
-    Body, Response, Transport, TransportError, TransportErrorKind, TransportFuture, authority,
-};
+use super::http_options::HttpOptions;
+use super::{Body, Response, Transport, TransportError, TransportErrorKind, TransportFuture};
 use crate::credential::is_loopback;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long connecting may take by default.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What a proxy is called in an error that was set on the builder.
-const PROXY_SETTING: &str = "the client's setting `proxy`";
-
-/// Settings of the built-in transport.
-#[derive(Clone, Default)]
-pub(crate) struct HttpOptions {
-    /// Trusted in addition to those of the system.
-    roots: Vec<reqwest::Certificate>,
-    identity: Option<reqwest::Identity>,
-    proxy: Proxy,
-    connect_timeout: Option<Duration>,
-    pool_idle_timeout: Option<Duration>,
-    pool_max_idle_per_host: Option<usize>,
-}
-
-/// Where requests go first, other than those to this machine.
-#[derive(Clone, Default)]
-enum Proxy {
-    /// The proxy of the environment or the system, if there is one.
-    #[default]
-    FromEnvironment,
-    None,
-    At {
-        proxy: Box<reqwest::Proxy>,
-        /// Host and port.
-        authority: String,
-    },
-}
-
-impl HttpOptions {
-    pub(crate) fn add_root_certificates(&mut self, pem: &[u8]) -> Result<()> {
-        let unreadable = |error: reqwest::Error| {
-            let text = "a root certificate cannot be read; give certificates in PEM";
-            Error::new(ErrorKind::InvalidInput, text).with_source(error)
-        };
-        let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(unreadable)?;
-        if roots.is_empty() {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "there is no root certificate in it; PEM has a line `-----BEGIN CERTIFICATE-----`",
-            ));
-        }
-        // Only this reads what is between the lines of PEM.
-        let trial = Client::builder().tls_certs_only(roots.clone());
-        trial.build().map_err(unreadable)?;
-        self.roots.extend(roots);
-        Ok(())
-    }
-
-    pub(crate) fn set_client_certificate(&mut self, pem: &[u8]) -> Result<()> {
-        let unreadable = |error: reqwest::Error| {
-            let text = "the client certificate cannot be read; give a private key and its \
-                        certificates in PEM";
-            Error::new(ErrorKind::InvalidInput, text).with_source(error)
-        };
-        let identity = reqwest::Identity::from_pem(pem).map_err(unreadable)?;
-        // Only this checks that the key is one, and that it fits to the certificate.
-        let trial = Client::builder()
-            .tls_certs_only([])
-            .identity(identity.clone());
-        trial.build().map_err(unreadable)?;
-        self.identity = Some(identity);
-        Ok(())
-    }
-
-    pub(crate) fn set_proxy(&mut self, url: &str) -> Result<()> {
-        let invalid = |why: &str| {
-            let text = format!("the proxy {why}; give a URL such as http://proxy.example:3128");
-            Error::new(ErrorKind::InvalidInput, text)
-        };
-        let parsed = Url::parse(url).map_err(|error| invalid("is not a URL").with_source(error))?;
-        if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
-            return Err(invalid("is not an http or https URL"));
-        }
-        let proxy = reqwest::Proxy::all(url)
-            .map_err(|error| invalid("is not valid").with_source(error.without_url()))?;
-        self.proxy = Proxy::At {
-            proxy: Box::new(proxy),
-            authority: authority(&parsed),
-        };
-        Ok(())
-    }
-
-    pub(crate) fn set_no_proxy(&mut self) {
-        self.proxy = Proxy::None;
-    }
-
-    pub(crate) fn set_connect_timeout(&mut self, limit: Duration) {
-        self.connect_timeout = Some(limit);
-    }
-
-    pub(crate) fn set_pool_idle_timeout(&mut self, limit: Duration) {
-        self.pool_idle_timeout = Some(limit);
-    }
-
-    pub(crate) fn set_pool_max_idle_per_host(&mut self, connections: usize) {
-        self.pool_max_idle_per_host = Some(connections);
-    }
-
-    /// The name of one that is set, if any is.
-    pub(crate) fn first_set(&self) -> Option<&'static str> {
-        [
-            ("add_root_certificate", !self.roots.is_empty()),
-            ("client_certificate", self.identity.is_some()),
-            (
-                "proxy or no_proxy",
-                !matches!(self.proxy, Proxy::FromEnvironment),
-            ),
-            ("connect_timeout", self.connect_timeout.is_some()),
-            ("pool_idle_timeout", self.pool_idle_timeout.is_some()),
-            (
-                "pool_max_idle_per_host",
-                self.pool_max_idle_per_host.is_some(),
-            ),
-        ]
-        .into_iter()
-        .find_map(|(name, is_set)| is_set.then_some(name))
-    }
-
-    fn check(&self) -> Result<()> {
-        if self.connect_timeout.is_some_and(|limit| limit.is_zero()) {
-            let text = "a connect_timeout of zero is out of range; give more than that";
-            return Err(Error::new(ErrorKind::InvalidInput, text));
-        }
-        Ok(())
-    }
-
-    fn client(&self, is_direct: bool) -> ClientBuilder {
-        let mut builder = Client::builder()
-            // Credentials go to the hosts that were checked, and nowhere else.
-            .redirect(reqwest::redirect::Policy::none())
-            // The pipeline retries; reqwest would keep a copy of each request for it.
-            .retry(reqwest::retry::never().max_retries_per_request(0))
-            // Parts of a download need connections of their own.
-            .http1_only()
-            // Checksums and ranges are about the bytes as they are sent. Other crates of a program
-            // may turn these features of reqwest on.
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            .connect_timeout(self.connect_timeout.unwrap_or(CONNECT_TIMEOUT))
-            .tls_certs_merge(self.roots.iter().cloned());
-        if let Some(identity) = &self.identity {
-            builder = builder.identity(identity.clone());
-        }
-        if let Some(limit) = self.pool_idle_timeout {
-            builder = builder.pool_idle_timeout(limit);
-        }
-        if let Some(connections) = self.pool_max_idle_per_host {
-            builder = builder.pool_max_idle_per_host(connections);
-        }
-        match &self.proxy {
-            _ if is_direct => builder.no_proxy(),
-            Proxy::FromEnvironment => builder,
-            Proxy::None => builder.no_proxy(),
-            Proxy::At { proxy, .. } => builder.no_proxy().proxy(reqwest::Proxy::clone(proxy)),
-        }
-    }
-
-    /// The proxy that requests to a URL go through, if that is known.
-    fn used_proxy(&self, url: &Url) -> Option<UsedProxy> {
-        match &self.proxy {
-            _ if is_loopback(url) => None,
-            Proxy::None => None,
-            Proxy::FromEnvironment => find_proxy(url, |name| std::env::var(name).ok()),
-            Proxy::At { authority, .. } => Some(UsedProxy {
-                named_by: PROXY_SETTING,
-                authority: authority.clone(),
-            }),
-        }
-    }
-}
-
-/// Proxies may contain passwords, and identities are private keys.
-impl fmt::Debug for HttpOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpOptions")
-            .field("set", &self.first_set())
-            .finish_non_exhaustive()
-    }
-}
-
 /// A client that goes through the proxy, and one that does not.
 ///
-/// Loopback means this machine. To a proxy it would be the proxy's own, and credentials would get
-/// there in the clear. Each client is made when it is needed first. Cheap to clone.
+/// Requests to loopback bypass the proxy, which would send them to its own machine, and would receive
+/// credentials unencrypted. Each client is created when it is first needed. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct HttpClients(Arc<Inner>);
 
@@ -218,7 +29,8 @@ struct Inner {
 }
 
 impl HttpClients {
-    /// Clients with these options. The one for `first` is made at once, so that wrong options show.
+    /// Clients with these options. The one for `first` is created immediately, so that invalid options
+    /// are reported.
     pub(crate) fn new(options: HttpOptions, first: &Url) -> Result<Self> {
         options.check()?;
         let clients = Self(Arc::new(Inner {
@@ -242,7 +54,7 @@ impl HttpClients {
         }))
     }
 
-    /// The client for a URL, to make requests with.
+    /// The client for a URL, to build requests with.
     pub(crate) fn request_builder(&self, url: &Url) -> Result<Client> {
         self.client(url).cloned().map_err(cannot_be_set_up)
     }
@@ -251,16 +63,16 @@ impl HttpClients {
     fn client(&self, url: &Url) -> reqwest::Result<&Client> {
         let inner = &*self.0;
         let is_direct = is_loopback(url);
-        let place = if is_direct {
+        let client = if is_direct {
             &inner.direct
         } else {
             &inner.proxied
         };
-        if let Some(client) = place.get() {
+        if let Some(client) = client.get() {
             return Ok(client);
         }
-        let client = inner.options.client(is_direct).build()?;
-        Ok(place.get_or_init(|| client))
+        let built = inner.options.client(is_direct).build()?;
+        Ok(client.get_or_init(|| built))
     }
 
     async fn execute(&self, request: http::Request<Bytes>) -> Result<Response, TransportError> {
@@ -318,13 +130,13 @@ fn cannot_be_set_up(error: reqwest::Error) -> Error {
     Error::new(ErrorKind::InvalidInput, "the HTTP client cannot be set up").with_source(error)
 }
 
-/// A client that makes requests and sends none, for transports of the caller's own.
+/// A client that builds requests and sends none, for transports of the caller's own.
 pub(crate) fn request_builder() -> Result<Client> {
     let client = Client::builder().no_proxy().tls_certs_only([]);
     client.build().map_err(cannot_be_set_up)
 }
 
-/// What an error of reqwest means, without the URL, which may contain secrets.
+/// Converts an error of reqwest, without the URL, which may contain secrets.
 fn transport_error(error: reqwest::Error) -> TransportError {
     let kind = if is_untrusted(&error) {
         TransportErrorKind::Untrusted
@@ -341,14 +153,14 @@ fn transport_error(error: reqwest::Error) -> TransportError {
     TransportError::new(kind, error.to_string()).with_source(error)
 }
 
-/// Whether the server could not prove who it is.
+/// Whether the certificate of the server was rejected.
 fn is_untrusted(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
     while let Some(at) = cause {
         if let Some(error) = at.downcast_ref::<rustls::Error>() {
             return matches!(error, rustls::Error::InvalidCertificate(_));
         }
-        // The source of an I/O error is not what it wraps, but the source of that.
+        // The source of an I/O error is not the error that it wraps, but the source of that.
         let wrapped = at.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         cause = match wrapped {
             Some(wrapped) => Some(wrapped),
@@ -356,118 +168,4 @@ fn is_untrusted(error: &reqwest::Error) -> bool {
         };
     }
     false
-}
-
-/// The proxy that the environment names for requests to a URL.
-fn find_proxy(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Option<UsedProxy> {
-    const HTTPS: &[&str] = &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-    const HTTP: &[&str] = &["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
-    // The exceptions may include this host, which only reqwest knows.
-    let has_exceptions = ["NO_PROXY", "no_proxy"]
-        .into_iter()
-        .any(|name| variable(name).is_some_and(|exceptions| !exceptions.trim().is_empty()));
-    if is_loopback(url) || has_exceptions {
-        return None;
-    }
-    let names = if url.scheme() == "https" { HTTPS } else { HTTP };
-    names.iter().find_map(|name| {
-        let value = variable(name).filter(|value| !value.trim().is_empty())?;
-        // With its scheme or without; without one, the host would be the scheme.
-        let url = Url::parse(&value).ok().filter(Url::has_host);
-        let url = url.or_else(|| Url::parse(&format!("http://{value}")).ok())?;
-        Some(UsedProxy {
-            named_by: name,
-            authority: authority(&url),
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn proxy(
-        url: &Url,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Option<(&'static str, String)> {
-        find_proxy(url, variable).map(|proxy| (proxy.named_by, proxy.authority))
-    }
-
-    #[test]
-    fn proxies_of_the_builder_are_checked_and_not_shown_with_their_password() {
-        let mut options = HttpOptions::default();
-        options
-            .set_proxy("http://user:s3cret@proxy.example:3128")
-            .unwrap();
-        assert!(!format!("{options:?}").contains("s3cret"));
-        let remote: Url = "https://contoso.communication.azure.com/".parse().unwrap();
-        let used = options.used_proxy(&remote).unwrap();
-        assert_eq!(used.authority, "proxy.example:3128");
-        let local: Url = "http://127.0.0.1:9000/".parse().unwrap();
-        assert_eq!(options.used_proxy(&local), None);
-        options.set_no_proxy();
-        assert_eq!(options.used_proxy(&remote), None);
-        for text in [
-            "",
-            "proxy.example:3128",
-            "ftp://proxy.example",
-            "http://user:s3cret@",
-        ] {
-            let error = options.set_proxy(text).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{text}");
-            assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
-        }
-    }
-
-    #[test]
-    fn a_client_certificate_that_is_none_is_rejected() {
-        let mut options = HttpOptions::default();
-        for pem in [
-            "",
-            "nothing",
-            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-        ] {
-            let error = options.set_client_certificate(pem.as_bytes()).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{pem}");
-            assert!(std::error::Error::source(&error).is_some());
-        }
-        assert_eq!(options.first_set(), None);
-    }
-
-    #[test]
-    fn a_proxy_is_known_by_its_variable_and_shown_without_its_password() {
-        let set = |pairs: &'static [(&str, &str)]| {
-            move |name: &str| {
-                let found = pairs.iter().find(|(known, _)| *known == name);
-                found.map(|(_, value)| (*value).to_owned())
-            }
-        };
-        let remote: Url = "https://contoso.communication.azure.com/".parse().unwrap();
-        let local: Url = "http://127.0.0.1:9000/".parse().unwrap();
-        let both = set(&[
-            ("HTTPS_PROXY", "http://user:s3cret@proxy.example:3128"),
-            ("ALL_PROXY", "other.example:1"),
-        ]);
-        assert_eq!(
-            proxy(&remote, both),
-            Some(("HTTPS_PROXY", "proxy.example:3128".to_owned()))
-        );
-        assert_eq!(
-            proxy(&local, set(&[("ALL_PROXY", "http://p.example")])),
-            None
-        );
-        assert_eq!(
-            proxy(&remote, set(&[("all_proxy", "p.example:3128")])),
-            Some(("all_proxy", "p.example:3128".to_owned()))
-        );
-        assert_eq!(
-            proxy(&remote, set(&[("HTTP_PROXY", "http://p.example")])),
-            None
-        );
-        let excepted = set(&[
-            ("ALL_PROXY", "http://p.example"),
-            ("NO_PROXY", ".azure.com"),
-        ]);
-        assert_eq!(proxy(&remote, excepted), None);
-    }
 }

@@ -1,11 +1,13 @@
-//! How requests are sent: what a program can replace, and the pipeline above that.
+//! How requests are sent: the transport, which a program can replace, and the pipeline above it.
 
 mod attempt;
 mod authorize;
 mod body;
+mod denial;
 mod error;
 mod hosts;
 mod http_client;
+mod http_options;
 mod object;
 mod options;
 mod pipeline;
@@ -26,7 +28,8 @@ pub use body::Body;
 pub(crate) use body::ByteStream;
 pub use error::{TransportError, TransportErrorKind};
 pub(crate) use hosts::{AllowedHost, ContentHosts};
-pub(crate) use http_client::{HttpClients, HttpOptions, request_builder};
+pub(crate) use http_client::{HttpClients, request_builder};
+pub(crate) use http_options::HttpOptions;
 pub(crate) use object::ObjectPath;
 pub use options::RequestOptions;
 pub(crate) use options::request_options;
@@ -40,7 +43,7 @@ pub use retry_policy::{
 };
 pub(crate) use user_agent::{ApplicationId, user_agent};
 
-/// A response of which the body is still to be read.
+/// A response whose body has not been read.
 pub(crate) type Response = http::Response<Body>;
 
 /// The response that a [`Transport`] is waiting for.
@@ -49,15 +52,15 @@ pub type TransportFuture<'a> =
 
 /// Sends single requests: the part of a client that knows about connections.
 ///
-/// By default requests are sent over HTTPS. A transport of your own takes the place of that with
-/// [`RecordingClientBuilder::transport`](crate::RecordingClientBuilder::transport): a fake in a
-/// unit test, which then needs neither a server nor the network, or another HTTP client.
+/// [`RecordingClientBuilder::transport`](crate::RecordingClientBuilder::transport) replaces the
+/// built-in HTTPS transport with one of your own: a fake in a unit test, which then needs neither a
+/// server nor the network, or another HTTP client.
 ///
-/// Everything else is above it and runs as usual: checks of URLs, signatures, timeouts, retries,
-/// redirects, decoding, and the verification of downloads. A transport gets every attempt as a
-/// request of its own, and any response is a success to it, whatever its status. A transport that
-/// sends requests over a network must not follow redirects, decompress bodies, or change the
-/// headers that a signature covers.
+/// Everything else runs above it as usual: checks of URLs, signatures, timeouts, retries, redirects,
+/// decoding, and the verification of downloads. A transport gets every attempt as a separate request,
+/// and returns every response as `Ok`, whatever its status. A transport that sends requests over a
+/// network must not follow redirects, decompress bodies, or change the headers that a signature
+/// covers.
 ///
 /// # A fake
 ///
@@ -91,7 +94,7 @@ pub type TransportFuture<'a> =
 ///     }
 /// }
 ///
-/// /// The content, or the range of it that the request asks for, in parts of three bytes.
+/// /// The content, or the requested range of it, in parts of three bytes.
 /// fn content(request: &http::Request<Bytes>) -> http::Result<http::Response<Body>> {
 ///     const CONTENT: &str = "0123456789";
 ///     let range = request.headers().get("range").and_then(|range| {
@@ -134,11 +137,11 @@ pub type TransportFuture<'a> =
 /// # }
 /// ```
 pub trait Transport: Debug + Send + Sync {
-    /// Sends a request once, and returns its response as soon as the head of it is there.
+    /// Sends a request once, and returns the response as soon as its head has arrived.
     fn send(&self, request: http::Request<Bytes>) -> TransportFuture<'_>;
 }
 
-/// Host and port of a URL: what an error or a log may show of it.
+/// The host and port of a URL, which errors and logs may show.
 fn authority(url: &Url) -> String {
     match url.port() {
         Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),

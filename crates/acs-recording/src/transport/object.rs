@@ -6,16 +6,17 @@ use url::Url;
 /// Longer than every id and name of the service, which have about 50 characters.
 const LONGEST_SEGMENT: usize = 256;
 
-/// What locations of content name: `/v1/objects/{id}`, and `/content/{name}` of it.
+/// The path of a stored object, `/v1/objects/{id}`, or of content in it,
+/// `/v1/objects/{id}/content/{name}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ObjectPath<'a> {
     pub(crate) id: &'a str,
-    /// None if it is the object as a whole.
+    /// None for the object as a whole.
     pub(crate) name: Option<&'a str>,
 }
 
 impl<'a> ObjectPath<'a> {
-    /// Reads the path of a URL; none if it is any other than those two, however they are written.
+    /// Parses the path of a URL. None if it has another form.
     pub(crate) fn of(url: &'a Url) -> Option<Self> {
         let rest = url.path().strip_prefix("/v1/objects/")?;
         let mut segments = rest.split('/');
@@ -28,9 +29,9 @@ impl<'a> ObjectPath<'a> {
         Some(Self { id, name })
     }
 
-    /// Whether this is what the method is for. Anything of an object is read, and objects are
-    /// deleted as a whole, for which some events name `content/deletedata`.
-    pub(super) fn suits(self, method: &Method) -> bool {
+    /// Whether the path can be used with the method. All parts of an object can be read. Only whole
+    /// objects can be deleted, for which some events use the name `deletedata`.
+    pub(super) fn allows(self, method: &Method) -> bool {
         match *method {
             Method::GET => true,
             Method::DELETE => matches!(self.name, None | Some("deletedata")),
@@ -39,7 +40,7 @@ impl<'a> ObjectPath<'a> {
     }
 }
 
-/// Whether nothing in a segment means something else to whoever decodes it.
+/// Whether all servers read a segment in the same way.
 fn is_plain(segment: &str) -> bool {
     (1..=LONGEST_SEGMENT).contains(&segment.len())
         && segment

@@ -9,10 +9,10 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use super::retry_policy::{NeverRetry, RetryPolicy};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Longer than any id that anybody correlates requests by.
+/// Longer than any id in use.
 const MAX_REQUEST_ID: usize = 256;
 
-/// Options for the requests of one operation. What is not set is as the client has it.
+/// Options for the requests of one operation. By default, they are those of the client.
 ///
 /// Every operation has these setters itself. Use this type to give several operations the same
 /// options:
@@ -37,11 +37,11 @@ pub struct RequestOptions {
     pub(crate) attempt_timeout: Option<Duration>,
     pub(crate) retry_policy: Option<Arc<dyn RetryPolicy>>,
     pub(crate) extra: ExtraHeaders,
-    /// What is wrong with the options; an operation with such options sends nothing.
+    /// Why the options are invalid. An operation with such options sends nothing.
     invalid: Option<String>,
 }
 
-/// What a request carries on behalf of the caller.
+/// The headers that the caller adds to a request.
 #[derive(Clone, Default)]
 pub(crate) struct ExtraHeaders {
     pub(crate) request_id: Option<HeaderValue>,
@@ -75,7 +75,7 @@ impl RequestOptions {
         self
     }
 
-    /// The `x-ms-client-request-id` of the requests, by which the service's logs know them
+    /// The `x-ms-client-request-id` of the requests, which identifies them in the service's logs
     /// (default: a new UUID for each request). It has 1 to 256 visible ASCII characters.
     ///
     /// All requests of the operation carry it, retries included.
@@ -93,12 +93,12 @@ impl RequestOptions {
         self
     }
 
-    /// Sends a header with the requests. The last value of a name counts.
+    /// Sets a header of the requests. A second value replaces the first.
     ///
-    /// Headers that authenticate, route or frame a request belong to the client and cannot be set,
-    /// nor those that have a setter of their own. The operation then fails with
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) and sends nothing. Headers are
-    /// not sent to hosts that get no credentials, which a redirect may lead to.
+    /// Headers that authenticate, route or frame a request cannot be set, and neither can those with
+    /// a setter of their own: the operation fails with
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) and sends nothing. The headers are
+    /// not sent to hosts without credentials, which a redirect may lead to.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         let name = name.as_ref();
         let Ok(header) = HeaderName::try_from(name) else {
@@ -111,7 +111,7 @@ impl RequestOptions {
         }
         match HeaderValue::try_from(value.as_ref()) {
             Ok(mut value) => {
-                // It may be a secret of a gateway's.
+                // It may be a secret, such as the key of a gateway.
                 value.set_sensitive(true);
                 self.extra.headers.insert(header, value);
             }
@@ -122,7 +122,7 @@ impl RequestOptions {
         self
     }
 
-    /// The options for the polls of a wait, which has a timeout of its own, and polls again anyway.
+    /// The options for the polls of a wait, which has its own timeout, and polls again anyway.
     pub(crate) fn for_polls(&self) -> Self {
         let mut options = self.clone();
         options.timeout = None;
@@ -144,7 +144,7 @@ impl RequestOptions {
         }
     }
 
-    /// Whether all is as the client has it.
+    /// Whether no option is set.
     pub(crate) fn is_default(&self) -> bool {
         self.timeout.is_none()
             && self.attempt_timeout.is_none()
@@ -154,7 +154,7 @@ impl RequestOptions {
     }
 }
 
-/// Why a header is not the caller's to set, if it is not.
+/// Why the caller cannot set a header. None if it can be set.
 fn reserved(name: &HeaderName) -> Option<&'static str> {
     let name = name.as_str();
     if name.starts_with("repeatability-") {
@@ -175,7 +175,7 @@ fn reserved(name: &HeaderName) -> Option<&'static str> {
         | "if-range"
         | "if-unmodified-since"
         | "range" => Some("the client decides what content it requests"),
-        "user-agent" => Some("the client names itself"),
+        "user-agent" => Some("use `application_id` of the client"),
         "x-ms-client-request-id" => Some("use `client_request_id`"),
         _ => None,
     }
@@ -244,7 +244,7 @@ macro_rules! request_options {
                 self
             }
 
-            /// Sends a header with the requests; see
+            /// Sets a header of the requests; see
             /// [`RequestOptions::header`](crate::RequestOptions::header) for those that cannot be
             /// set.
             pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {

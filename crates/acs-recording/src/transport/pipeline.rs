@@ -1,4 +1,4 @@
-//! What every request goes through: common headers, credentials, attempts, and telemetry.
+//! The pipeline of every request: common headers, credentials, attempts, and telemetry.
 
 use std::fmt;
 use std::pin::pin;
@@ -24,26 +24,27 @@ use crate::error::{Error, ErrorKind, RequestInfo, Result, from_response};
 use crate::telemetry::{self, TraceContextHook};
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
-/// The resource that a request is for, where `Host` is another one.
+/// The resource that a request is for, if `Host` is another name.
 pub(super) const RESOURCE_HOST: HeaderName = HeaderName::from_static("x-ms-host");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Connections for downloads into files at the same time: they bound memory and open files.
+/// The default number of simultaneous connections for downloads into files. It bounds memory and open
+/// files.
 pub(crate) const MAX_DOWNLOADS: usize = 32;
 
-/// What one operation may take.
+/// The limits of one operation.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     /// From sending a request to the head of its response.
     pub(crate) attempt: Duration,
     /// All attempts and the pauses between them.
     pub(crate) total: Duration,
-    /// Bytes of a response that is not content.
+    /// The bytes of a response that is not content.
     pub(crate) body: usize,
 }
 
 impl Limits {
-    /// Rejects limits within which nothing can be done.
+    /// Rejects timeouts of zero.
     pub(crate) fn check(&self) -> Result<()> {
         let limits = [
             ("attempt_timeout", self.attempt),
@@ -69,13 +70,13 @@ impl Default for Limits {
     }
 }
 
-/// What a [`Pipeline`] is made of.
+/// The settings of a [`Pipeline`].
 pub(crate) struct Settings {
     pub(crate) transport: Arc<dyn Transport>,
-    /// Makes the requests of the generated client, and sends none.
+    /// Builds the requests of the generated client, and sends none.
     pub(crate) request_builder: reqwest::Client,
     pub(crate) endpoint: Endpoint,
-    pub(crate) address: Option<Endpoint>,
+    pub(crate) custom_endpoint: Option<Endpoint>,
     pub(crate) credential: Credential,
     pub(crate) allowed_hosts: Vec<AllowedHost>,
     pub(crate) retry: Arc<dyn RetryPolicy>,
@@ -89,23 +90,23 @@ pub(crate) struct Settings {
 #[derive(Clone)]
 pub(crate) struct Pipeline {
     pub(crate) transport: Arc<dyn Transport>,
-    /// Makes the requests of the generated client, and sends none.
+    /// Builds the requests of the generated client, and sends none.
     pub(crate) request_builder: reqwest::Client,
     pub(crate) endpoint: Endpoint,
-    /// Where requests for the resource are sent, if that is not its endpoint.
-    pub(crate) address: Option<Endpoint>,
+    /// Where requests for the resource are sent, if not to its endpoint.
+    pub(crate) custom_endpoint: Option<Endpoint>,
     pub(crate) credential: Arc<Credential>,
     pub(crate) hosts: Arc<ContentHosts>,
     pub(crate) retry: Arc<dyn RetryPolicy>,
     pub(crate) limits: Limits,
     extra: Arc<ExtraHeaders>,
-    /// What downloads into files have to have for a connection.
-    pub(crate) slots: Arc<Semaphore>,
+    /// The permits for connections of downloads into files.
+    pub(crate) download_permits: Arc<Semaphore>,
     user_agent: HeaderValue,
     pub(super) trace_context: Option<TraceContextHook>,
 }
 
-/// A request before it is signed, which every attempt sends anew.
+/// A request before it is signed. Every attempt signs and sends a copy.
 pub(super) struct Request {
     pub(super) method: Method,
     pub(super) url: Url,
@@ -116,11 +117,11 @@ pub(super) struct Request {
 /// How a request authenticates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Authentication {
-    /// As one for the resource itself: a signature covers path and query, and the resource's host.
+    /// As a request to the resource itself: a signature covers path and query, and the resource's host.
     Resource,
-    /// As one for content on a storage host: a signature covers the path, and the resource's host.
+    /// As a request for content on a storage host: a signature covers the path, and the resource's host.
     Content,
-    /// Not at all.
+    /// Without credentials.
     Anonymous,
 }
 
@@ -171,7 +172,7 @@ impl Pipeline {
             transport,
             request_builder,
             endpoint,
-            address,
+            custom_endpoint,
             credential,
             allowed_hosts,
             retry,
@@ -180,18 +181,18 @@ impl Pipeline {
             trace_context,
             max_download_connections,
         } = settings;
-        let hosts = ContentHosts::new(endpoint.clone(), address.clone(), allowed_hosts);
+        let hosts = ContentHosts::new(endpoint.clone(), custom_endpoint.clone(), allowed_hosts);
         Self {
             transport,
             request_builder,
             endpoint,
-            address,
+            custom_endpoint,
             credential: Arc::new(credential),
             hosts: Arc::new(hosts),
             retry,
             limits,
             extra: Arc::default(),
-            slots: Arc::new(Semaphore::new(max_download_connections)),
+            download_permits: Arc::new(Semaphore::new(max_download_connections)),
             user_agent,
             trace_context,
         }
@@ -217,7 +218,7 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    /// When an operation that begins now has to be over.
+    /// The deadline of an operation that begins now.
     pub(crate) fn deadline(&self) -> Instant {
         deadline_after(Instant::now(), self.limits.total)
     }
@@ -231,9 +232,9 @@ impl Pipeline {
     ) -> Result<http::Response<Bytes>> {
         let url = self.endpoint.url().join(link).ok();
         let url = url.filter(|url| {
-            let addresses = [Some(&self.endpoint), self.address.as_ref()];
-            let mut addresses = addresses.into_iter().flatten();
-            addresses.any(|own| own.url().origin() == url.origin())
+            let endpoints = [Some(&self.endpoint), self.custom_endpoint.as_ref()];
+            let mut endpoints = endpoints.into_iter().flatten();
+            endpoints.any(|own| own.url().origin() == url.origin())
         });
         let url = url.ok_or_else(|| {
             let text = "a response links to an address that is not the resource's";
@@ -248,7 +249,7 @@ impl Pipeline {
         self.run(request, Authentication::Resource, deadline).await
     }
 
-    /// Sends a request, and again where that may help, until there is a response to return.
+    /// Sends a request with retries, and returns the final response.
     pub(super) async fn run<B: FromBody>(
         &self,
         mut request: Request,
@@ -259,11 +260,12 @@ impl Pipeline {
         let client_request_id = self.extra.request_id.clone();
         let client_request_id = client_request_id.unwrap_or_else(new_client_request_id);
         let recording_id = recording_id(&request.url);
-        if let (Authentication::Resource, Some(address)) = (authentication, &self.address) {
-            self.send_to(&mut request, address);
+        if let (Authentication::Resource, Some(endpoint)) = (authentication, &self.custom_endpoint)
+        {
+            self.use_custom_endpoint(&mut request, endpoint);
         }
         self.add_headers(&mut request, authentication, client_request_id.clone());
-        // That of the operation.
+        // The span of the operation.
         let span = Span::current();
         telemetry::record_request(&span, &client_request_id, recording_id.as_deref());
         // Pinned, because futures of this size should not move.
@@ -278,7 +280,7 @@ impl Pipeline {
             Ok(mut response) => {
                 let status = response.status().as_u16();
                 telemetry::record_response(&span, status, attempts.count);
-                // The body of a success may still turn out not to be one.
+                // The body of a successful response may still be invalid.
                 response.extensions_mut().insert(info);
                 Ok(response)
             }
@@ -293,7 +295,7 @@ impl Pipeline {
         client_request_id: HeaderValue,
     ) {
         let headers = &mut request.headers;
-        // They may be secrets, for the resource and its content alone.
+        // They may be secrets, which only the resource and its content hosts may receive.
         if authentication != Authentication::Anonymous {
             for (name, value) in &self.extra.headers {
                 headers.insert(name, value.clone());
@@ -310,21 +312,21 @@ impl Pipeline {
         }
     }
 
-    /// Sends a request for the resource to another address, which is told whom it is for.
+    /// Redirects a request for the resource to the custom endpoint.
     ///
-    /// The signature is for the resource's host. A front door has a name of its own, by which it
-    /// routes; it passes the request on with the resource's name, or the service goes by the other
-    /// two headers. An address without a name, such as that of a tunnel, passes on what it gets.
-    fn send_to(&self, request: &mut Request, address: &Endpoint) {
-        let to = address.url();
-        // Endpoints have a host, and one of the two schemes that have all of this.
+    /// The signature is for the resource's host. A front door routes by its own name, and passes the
+    /// request on with the resource's name, or the service uses the other two headers. An endpoint
+    /// without a name, such as that of a tunnel, passes `Host` on unchanged.
+    fn use_custom_endpoint(&self, request: &mut Request, custom_endpoint: &Endpoint) {
+        let to = custom_endpoint.url();
+        // These only fail for URLs without a host.
         let _ = request.url.set_scheme(to.scheme());
         let _ = request.url.set_host(to.host_str());
         let _ = request.url.set_port(to.port());
         let resource = self.endpoint.authority();
         set(&mut request.headers, RESOURCE_HOST, resource);
         set(&mut request.headers, FORWARDED_HOST, resource);
-        if address.is_nameless() {
+        if custom_endpoint.is_nameless() {
             set(&mut request.headers, HOST, resource);
         }
     }
@@ -334,7 +336,7 @@ impl fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pipeline")
             .field("endpoint", &self.endpoint)
-            .field("address", &self.address)
+            .field("custom_endpoint", &self.custom_endpoint)
             .field("credential", &self.credential)
             .field("retry", &self.retry)
             .field("limits", &self.limits)
@@ -342,13 +344,13 @@ impl fmt::Debug for Pipeline {
     }
 }
 
-/// The deadline that is this long after a time; timeouts without end are allowed.
+/// The time that is this long after another. Durations without end are allowed.
 pub(crate) fn deadline_after(from: Instant, by: Duration) -> Instant {
     const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
     from.checked_add(by).unwrap_or_else(|| from + FOREVER)
 }
 
-/// The error for a response that is not a success, whose body is still to be read.
+/// The error for a response that is not a success, whose body has not been read.
 pub(crate) async fn error_from_response(response: Response) -> Error {
     let (head, body) = response.into_parts();
     let body = read_error_body(body, deadline_after(Instant::now(), Duration::MAX)).await;

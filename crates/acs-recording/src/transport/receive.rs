@@ -1,4 +1,4 @@
-//! What is read of a response before it counts.
+//! Reading the body of a response.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Body, TransportError};
 
-/// How much of an error's body is read; the service's own are below a kilobyte.
+/// How much of an error body is read. Those of the service are below a kilobyte.
 const ERROR_BODY_LIMIT: usize = 64 * 1024;
 
-/// How long reading an error's body may take.
+/// How long reading an error body may take.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a body could not be read.
@@ -20,7 +20,7 @@ pub(super) enum BodyError {
     TooLarge,
 }
 
-/// What the body of a response is read into before the response counts.
+/// What the body of a response is read into, within the attempt.
 pub(super) trait FromBody: Sized + Send + Sync {
     /// Reads the body of a response with this status, at most `limit` bytes, until `until`.
     fn from_body(
@@ -31,7 +31,7 @@ pub(super) trait FromBody: Sized + Send + Sync {
     ) -> impl Future<Output = Result<Self, BodyError>> + Send;
 }
 
-/// The whole body, which is short; the beginning of it if the response is an error.
+/// The whole body, or the beginning of an error body.
 impl FromBody for Bytes {
     async fn from_body(
         body: Body,
@@ -51,7 +51,7 @@ impl FromBody for Bytes {
     }
 }
 
-/// Content, which may be long and is read later.
+/// Content, which may be long, and is read after the attempt.
 impl FromBody for Body {
     async fn from_body(
         body: Body,
@@ -63,16 +63,16 @@ impl FromBody for Body {
     }
 }
 
-/// The beginning of an error's body, as far as it has come by `until`.
+/// The beginning of an error body, as far as it has arrived by `until`.
 ///
-/// An error while an error is read changes nothing: the status is known, and what came is shown.
+/// A failure does not matter: the status is known, and the received part is shown.
 pub(super) async fn read_error_body(body: Body, until: Instant) -> Vec<u8> {
     let until = until.min(Instant::now() + ERROR_BODY_TIMEOUT);
     let mut bytes = Vec::new();
     match timeout_at(until, body.read_into(&mut bytes, ERROR_BODY_LIMIT)).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::debug!(%error, "the body of an error ended early"),
-        Err(_) => tracing::debug!("the body of an error did not come in time"),
+        Err(_) => tracing::debug!("the body of an error did not arrive in time"),
     }
     bytes
 }

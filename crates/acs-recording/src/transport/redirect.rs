@@ -5,20 +5,20 @@ use http::{Method, StatusCode};
 use tracing::debug;
 use url::Url;
 
-use super::hosts::Denial;
+use super::denial::Denial;
 use super::pipeline::{Authentication, Request};
 use super::{Body, Pipeline, Response, authority};
 use crate::credential::is_loopback;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How many redirects a request for content follows.
+/// The maximum number of redirects of a request for content.
 const MAX_REDIRECTS: usize = 5;
 
 impl Pipeline {
     /// Sends a request for content, and follows redirects.
     ///
-    /// Method, host and path must be those of content, here and wherever a redirect leads. A
-    /// redirect to another host is followed without credentials to read there, and not to delete.
+    /// The host and the path must be those of content, also after a redirect. Only reads follow a
+    /// redirect to another host, and without credentials.
     pub(crate) async fn content(
         &self,
         method: Method,
@@ -41,7 +41,7 @@ impl Pipeline {
             let Some(target) = redirect_target(&response, &url)? else {
                 return Ok(response);
             };
-            // A host that is not trusted with credentials does not decide where they go either.
+            // A host that receives no credentials cannot redirect them.
             let is_trusted = matches!(authentication, Authentication::Content);
             authentication = match self.redirected(&method, &url, &target)? {
                 Authentication::Content if is_trusted => Authentication::Content,
@@ -55,7 +55,10 @@ impl Pipeline {
         Err(Error::new(ErrorKind::InvalidResponse, message))
     }
 
-    /// How the request that a redirect leads to authenticates; an error if it must not be sent.
+    /// How the request after a redirect authenticates.
+    ///
+    /// # Errors
+    /// The request must not be sent.
     fn redirected(&self, method: &Method, from: &Url, to: &Url) -> Result<Authentication> {
         let refuse = |to: &str| {
             let message = format!("{} redirects to {to}", authority(from));
@@ -70,7 +73,7 @@ impl Pipeline {
         match self.hosts.allows(method, to) {
             Ok(()) => Ok(Authentication::Content),
             // Storage may redirect to signed URLs on other hosts, which need no credentials.
-            Err(Denial::Host | Denial::OwnStorage | Denial::InTheClear)
+            Err(Denial::Host | Denial::OwnStorage | Denial::NotEncrypted)
                 if *method == Method::GET && (is_loopback(from) || !is_loopback(to)) =>
             {
                 Ok(Authentication::Anonymous)
@@ -85,7 +88,7 @@ impl Pipeline {
     }
 }
 
-/// Where a redirect leads; none for any other response.
+/// The target of a redirect. None for any other response.
 fn redirect_target<B>(response: &http::Response<B>, from: &Url) -> Result<Option<Url>> {
     let is_redirect = matches!(
         response.status(),

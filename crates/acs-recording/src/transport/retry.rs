@@ -1,4 +1,4 @@
-//! Which failures are safe to repeat, whatever a retry policy says.
+//! Which failures may be retried, whatever the retry policy is.
 
 use http::{HeaderMap, Method, StatusCode};
 
@@ -10,12 +10,15 @@ pub(crate) fn is_idempotent(method: &Method, headers: &HeaderMap, path: &str) ->
         || path.ends_with(":resume")
 }
 
-/// Whether a response with this status may be followed by another attempt; `asked` if it asks for
-/// one with `Retry-After`.
-pub(crate) fn is_retryable_status(status: StatusCode, idempotent: bool, asked: bool) -> bool {
+/// Whether a request may be retried after a response with this status.
+pub(crate) fn is_retryable_status(
+    status: StatusCode,
+    idempotent: bool,
+    has_retry_after: bool,
+) -> bool {
     match status.as_u16() {
         429 => true,
-        503 => idempotent || asked,
+        503 => idempotent || has_retry_after,
         408 | 500 | 502 | 504 => idempotent,
         _ => false,
     }

@@ -1,4 +1,4 @@
-//! One request, sent until its response is final.
+//! Sends one request with retries.
 
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
@@ -16,7 +16,7 @@ use super::retry_policy::FailedAttempt;
 use crate::credential::content_hash;
 use crate::error::{Attempts, Result, RetryAfterTooLong, kind_of_status, retry_after};
 
-/// What follows from an attempt that was not a success.
+/// What follows a failed attempt.
 enum Next<B> {
     /// Another attempt, after this delay.
     Retry(Duration),
@@ -25,7 +25,7 @@ enum Next<B> {
 }
 
 impl Pipeline {
-    /// Sends the request until its response is final; also returns how often it was sent.
+    /// Sends the request with retries. Also returns the attempts.
     pub(super) async fn send_with_retries<B: FromBody>(
         &self,
         request: Request,
@@ -59,7 +59,7 @@ impl Pipeline {
         }
     }
 
-    /// Decides whether to send a request again that did not succeed.
+    /// Decides whether to retry after a failed attempt.
     #[allow(
         clippy::manual_async_fn,
         reason = "an async fn would hold the outcome twice"
@@ -70,7 +70,7 @@ impl Pipeline {
         mut outcome: Result<Response<B>, AttemptError>,
     ) -> impl Future<Output = Next<B>> {
         async move {
-            let (is_retryable, asked) = match &outcome {
+            let (is_retryable, retry_after) = match &outcome {
                 Ok(response) if response.status() == StatusCode::UNAUTHORIZED => {
                     if self.replace_rejected_token(call).await {
                         return Next::Retry(Duration::ZERO);
@@ -107,39 +107,37 @@ impl Pipeline {
                         elapsed: call.started.elapsed(),
                         kind,
                         status,
-                        retry_after: asked,
+                        retry_after,
                     })
                 })
                 .flatten();
             let left = call.deadline.saturating_duration_since(Instant::now());
             // The jitter on top of `Retry-After` is no reason to give up.
-            let least = asked.filter(|asked| !asked.is_zero());
+            let minimum = retry_after.filter(|delay| !delay.is_zero());
             let delay = delay.map(|delay| {
                 if delay < left {
                     delay
                 } else {
-                    least.unwrap_or(delay)
+                    minimum.unwrap_or(delay)
                 }
             });
-            match (delay, &mut outcome) {
-                (Some(delay), _) if delay < left => {
-                    debug!(attempt, ?delay, "sending the request again");
-                    return Next::Retry(delay);
-                }
-                (Some(_), Ok(response)) if let Some(asked) = least => {
-                    let limit = self.limits.total;
-                    response
-                        .extensions_mut()
-                        .insert(RetryAfterTooLong { asked, limit });
-                }
-                _ => {}
+            if let Some(delay) = delay.filter(|delay| *delay < left) {
+                debug!(attempt, ?delay, "retrying the request");
+                return Next::Retry(delay);
+            }
+            if let (Some(_), Some(retry_after), Ok(response)) = (delay, minimum, &mut outcome) {
+                let timeout = self.limits.total;
+                let too_long = RetryAfterTooLong {
+                    retry_after,
+                    timeout,
+                };
+                response.extensions_mut().insert(too_long);
             }
             Next::Done(Box::new(outcome.map_err(AttemptError::into_error)))
         }
     }
 
-    /// Fetches another token once, because the service rejected the one that was sent; returns
-    /// whether there is another one now.
+    /// Replaces the token once, because the service rejected it. Returns whether there is another one.
     async fn replace_rejected_token(&self, call: &mut Call) -> bool {
         if std::mem::replace(&mut call.token_replaced, true) {
             return false;
@@ -160,11 +158,11 @@ impl Call {
         is_idempotent(method, headers, url.path())
     }
 
-    /// Whether a response is worth another attempt, and the delay that it asks for.
+    /// Whether the request may be retried after a response, and the delay that it requests.
     fn classify(&mut self, status: StatusCode, headers: &HeaderMap) -> (bool, Option<Duration>) {
-        let asked = retry_after(headers, SystemTime::now());
+        let retry_after = retry_after(headers, SystemTime::now());
         self.attempts.may_have_acted |= may_have_acted(status);
-        let is_retryable = is_retryable_status(status, self.is_idempotent(), asked.is_some());
-        (is_retryable, asked)
+        let is_retryable = is_retryable_status(status, self.is_idempotent(), retry_after.is_some());
+        (is_retryable, retry_after)
     }
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::error::ErrorKind;
 
-/// Attempts of a request under the default policy, the first one included.
+/// The maximum number of attempts under the default policy.
 const DEFAULT_ATTEMPTS: u32 = 5;
 
 /// Decides whether and when a failed request is sent again.
 ///
-/// A policy is only consulted about failures that are safe to repeat: the request got no response,
-/// or 408, 429, 500, 502, 503 or 504, and sending it twice does no harm. Starting a recording
+/// A policy is only consulted about requests that are safe to repeat: there was no response, or one
+/// with status 408, 429, 500, 502, 503 or 504, and the request is idempotent. Starting a recording
 /// carries a repeatability id; reading, pausing, resuming, stopping and deleting are idempotent.
 /// Any other request is repeated only if the service cannot have acted on it: the connection
 /// failed, or the response was 429, or a 503 with `Retry-After`. No policy can widen these rules,
@@ -42,7 +42,7 @@ const DEFAULT_ATTEMPTS: u32 = 5;
 pub trait RetryPolicy: fmt::Debug + Send + Sync {
     /// The delay before the next attempt, or `None` to give up.
     ///
-    /// A delay that does not fit into the operation's timeout ends the operation at once.
+    /// A delay that exceeds the rest of the operation's timeout ends the operation immediately.
     fn next_delay(&self, failed: &FailedAttempt) -> Option<Duration>;
 }
 
@@ -54,16 +54,16 @@ pub struct FailedAttempt {
     pub attempt: u32,
     /// The time since the first attempt began.
     pub elapsed: Duration,
-    /// What went wrong.
+    /// The kind of the error.
     pub kind: ErrorKind,
     /// The HTTP status, if there was a response.
     pub status: Option<u16>,
-    /// How long the service asks to wait, if it does.
+    /// The delay that the service requests, if it does.
     pub retry_after: Option<Duration>,
 }
 
 impl FailedAttempt {
-    /// An attempt without a response; for tests of a policy.
+    /// An attempt without a response, for tests of a policy.
     pub fn new(attempt: u32, kind: ErrorKind) -> Self {
         Self {
             attempt,
@@ -86,7 +86,7 @@ impl FailedAttempt {
         self
     }
 
-    /// Adds how long the service asks to wait.
+    /// Adds the delay that the service requests.
     pub fn with_retry_after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);
         self
@@ -99,13 +99,13 @@ impl FailedAttempt {
 /// use std::time::Duration;
 /// use acs_recording::{ExponentialBackoff, RetryPolicyExt as _};
 ///
-/// let patient = ExponentialBackoff::default()
+/// let policy = ExponentialBackoff::default()
 ///     .max_delay(Duration::from_secs(60))
 ///     .with_attempt_limit(10)
 ///     .with_time_limit(Duration::from_secs(90));
 /// ```
 pub trait RetryPolicyExt: RetryPolicy + Sized {
-    /// Gives up after this many attempts, the first one included. There is always a first one.
+    /// Gives up after this many attempts, including the first, which is always made.
     fn with_attempt_limit(self, attempts: u32) -> AttemptLimit<Self> {
         AttemptLimit {
             policy: self,
@@ -113,7 +113,7 @@ pub trait RetryPolicyExt: RetryPolicy + Sized {
         }
     }
 
-    /// Gives up if the next attempt would begin later than this after the first one began.
+    /// Gives up if the next attempt would begin later than this after the beginning of the first.
     fn with_time_limit(self, limit: Duration) -> TimeLimit<Self> {
         TimeLimit {
             policy: self,
@@ -178,8 +178,8 @@ impl RetryPolicy for NeverRetry {
 
 /// Delays that double, with random jitter: by default from 0.5 up to 30 seconds.
 ///
-/// A delay is never shorter than what the service asks for in `Retry-After`, and a little longer,
-/// so that many clients do not come back at the same moment.
+/// A delay is never shorter than the service requests with `Retry-After`, and a little longer, so that
+/// many clients do not retry at the same moment.
 ///
 /// It does not limit the number of attempts; the operation's timeout ends them. Add
 /// [`with_attempt_limit`](RetryPolicyExt::with_attempt_limit) to give up earlier.
@@ -207,8 +207,8 @@ impl ExponentialBackoff {
         self
     }
 
-    /// The longest delay that the service does not ask for (default: 30 seconds). It is also the
-    /// most that is added to a delay that the service asks for.
+    /// The longest delay that the service does not request (default: 30 seconds). It is also the most
+    /// that is added to a requested delay.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
@@ -228,14 +228,14 @@ impl RetryPolicy for ExponentialBackoff {
             .initial_delay
             .saturating_mul(doubled)
             .min(self.max_delay);
-        // Half of it is certain, so that a server in trouble gets its rest.
+        // At least half of it, so that an overloaded server can recover.
         let delay = full.mul_f64(0.5 + 0.5 * self.jitter.next());
-        let Some(asked) = failed.retry_after else {
+        let Some(requested) = failed.retry_after else {
             return Some(delay);
         };
-        let spread = full.min(asked).max(asked / 4).min(self.max_delay);
-        let asked = asked.saturating_add(spread.mul_f64(self.jitter.next()));
-        Some(delay.max(asked))
+        let spread = full.min(requested).max(requested / 4).min(self.max_delay);
+        let requested = requested.saturating_add(spread.mul_f64(self.jitter.next()));
+        Some(delay.max(requested))
     }
 }
 
@@ -255,12 +255,12 @@ impl fmt::Debug for Jitter {
     }
 }
 
-/// The policy of clients that are given no other.
+/// The default policy of clients.
 pub(crate) fn default_retry_policy() -> Arc<dyn RetryPolicy> {
     Arc::new(ExponentialBackoff::default().with_attempt_limit(DEFAULT_ATTEMPTS))
 }
 
-/// A policy for a request that continues what other requests began: their failed attempts count.
+/// A policy for a request that continues an operation. Earlier failed attempts count.
 #[derive(Debug)]
 pub(crate) struct AfterFailures {
     pub(crate) policy: Arc<dyn RetryPolicy>,

@@ -21,7 +21,7 @@ impl ApplicationId {
             return Ok(Self(text.to_owned()));
         }
         let text = format!(
-            "the application id is not valid: give 1 to {MAX_APPLICATION_ID} letters, digits or \
+            "the application id is not valid: use 1 to {MAX_APPLICATION_ID} letters, digits or \
              characters of `!#$%&'*+-.^_`|~/`, without spaces"
         );
         Err(Error::new(ErrorKind::InvalidInput, text))

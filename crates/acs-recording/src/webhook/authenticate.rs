@@ -1,4 +1,4 @@
-//! The interface between a webhook and whatever decides who may send events.
+//! The interface between a webhook and its authenticators.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -60,7 +60,7 @@ pub trait Authenticate: fmt::Debug + Send + Sync + 'static {
 
     /// Whether the `CloudEvents` handshake (`OPTIONS`) carries the credential, too (default: yes).
     ///
-    /// If not, this authenticator is not asked about a handshake, as is the case for tokens. A
+    /// If not, this authenticator is not called for a handshake, as is the case for tokens. A
     /// handshake only states that an origin may deliver; deliveries are still authenticated.
     fn authenticates_handshake(&self) -> bool {
         true
@@ -78,7 +78,7 @@ pub enum AuthDecision {
     /// The request is rejected with 401. Event Grid does not deliver its events again.
     Deny(Cow<'static, str>),
     /// No decision is possible at the moment, for example because a service cannot be reached. The
-    /// request is answered with 503, and Event Grid delivers the events again.
+    /// response is 503, and Event Grid delivers the events again.
     Unavailable(Cow<'static, str>),
 }
 

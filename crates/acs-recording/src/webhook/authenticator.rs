@@ -1,4 +1,4 @@
-//! Who may deliver events.
+//! The built-in authenticators, and their combinations.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -67,7 +67,7 @@ impl Authenticator {
     /// Event Grid sends it when the event subscription has a *delivery property* of this name: a
     /// static value that is marked as secret. Microsoft documents these headers for delivered
     /// events and does not mention handshakes. If creating the subscription fails because the
-    /// webhook answers the handshake with 401, allow a [`query_secret`](Self::query_secret) as well.
+    /// webhook rejects the handshake with 401, allow a [`query_secret`](Self::query_secret) as well.
     ///
     /// Prefer this to a secret in the URL, which proxies and servers write to their access logs.
     ///
@@ -105,7 +105,7 @@ impl Authenticator {
     /// A secret in the query of the webhook's URL, as in `?code=…`.
     ///
     /// A URL ends up in the access logs of every proxy and server on the way, and is shown to
-    /// whoever may read the event subscription. Prefer a [`header_secret`](Self::header_secret) or a
+    /// everybody who may read the event subscription. Prefer a [`header_secret`](Self::header_secret) or a
     /// token where the sender supports it.
     ///
     /// The comparison takes the same time whatever the request contains.
@@ -149,7 +149,7 @@ impl Authenticator {
         Self(Rule::Any(Arc::new([self, other.into()])))
     }
 
-    /// The decision on a request; none on a handshake without a credential that could be checked.
+    /// The decision on a request. None for a handshake that no authenticator checks.
     pub(super) async fn decide(&self, request: &Parts, kind: RequestKind) -> Option<AuthDecision> {
         use AuthDecision::{Allow, Deny, Unavailable};
 

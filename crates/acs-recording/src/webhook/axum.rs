@@ -5,7 +5,8 @@ use axum::Router;
 use super::Webhook;
 
 impl Webhook {
-    /// A router with the webhook at `path`. Merge it into your own router, or serve it.
+    /// A router with the webhook at `path`. Merge it into your own router, or serve it. Needs the
+    /// feature `axum`.
     ///
     /// The timeout of a delivery starts when its headers have arrived. `axum::serve` limits neither
     /// the time that a client takes for its headers nor the number of open connections. If the

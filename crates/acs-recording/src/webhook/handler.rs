@@ -51,7 +51,7 @@ pub trait EventHandler: Send + Sync + 'static {
     /// The default implementation logs a warning.
     ///
     /// # Errors
-    /// The delivery is answered with 503 instead, so that it is repeated.
+    /// The response is 503 instead, so that the delivery is repeated.
     fn handle_invalid(
         &self,
         error: &InvalidEvent,

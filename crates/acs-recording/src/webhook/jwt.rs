@@ -24,7 +24,7 @@ enum Audience {
     Several(Vec<String>),
 }
 
-/// The claims of a token signed with RS256; none if its signature, issuer, audience or time is wrong.
+/// The claims of a token signed with RS256. None if its signature, issuer, audience or time is wrong.
 pub(super) fn verify<T: DeserializeOwned>(
     token: &str,
     key: &DecodingKey,

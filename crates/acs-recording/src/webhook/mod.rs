@@ -1,4 +1,5 @@
-//! An HTTP endpoint for events: handshakes, authentication, deduplication, handling.
+//! An HTTP endpoint for events: handshakes, authentication, deduplication, handling. Needs the feature
+//! `webhook`.
 
 mod authenticate;
 mod authenticator;

@@ -31,8 +31,8 @@ const LEEWAY: u64 = 60;
 /// Authenticates requests by their bearer token: signature (RS256 only), issuer, audience and time.
 ///
 /// The signing keys come from the issuer's `OpenID` configuration and are cached for a day. They are
-/// fetched again when a token names an unknown key, at most once a minute. In between, a request
-/// with an unknown key is answered with 503 and not with 401, because the key may be new.
+/// fetched again when a token names an unknown key, at most once a minute. In between, the
+/// response to a request with an unknown key is 503 and not 401, because the key may be new.
 #[derive(Clone)]
 pub struct TokenAuthenticator {
     inner: Arc<Inner>,

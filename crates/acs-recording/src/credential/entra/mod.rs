@@ -17,14 +17,13 @@ use tokio::time::{Instant, timeout};
 use self::token::Token;
 use crate::error::{Error, ErrorKind, Result};
 
-/// After a renewal that failed, the credential is left alone this long, as long as the old token
-/// works.
+/// The pause after a failed renewal, while the old token is still valid.
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How long a credential may take, as some ask a person; then it is asked anew.
+/// How long a credential may take to return a token. Some wait until a person has signed in.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A credential and the token that it gave last.
+/// A credential and its latest token.
 #[derive(Clone)]
 pub(crate) struct EntraCredential {
     inner: Arc<Inner>,
@@ -41,15 +40,15 @@ struct Inner {
 #[derive(Default)]
 struct State {
     token: Option<Token>,
-    /// The latest fetch, for whoever needs its token.
+    /// The latest fetch, which all requests without a token wait for.
     fetch: Option<Fetch>,
     /// When renewing may be tried again.
     retry_at: Option<Instant>,
-    /// How often the service refused a token. What was asked for before counts no more.
+    /// How often the service rejected a token. The result of a fetch from before that is not kept.
     rejections: u64,
 }
 
-/// A fetch in a task of its own, which goes on when nobody waits for it any more.
+/// A fetch in a task of its own, which continues when no request waits for it.
 struct Fetch {
     task: AbortHandle,
     outcome: Shared<BoxFuture<'static, Result<Token, FetchError>>>,
@@ -61,7 +60,7 @@ enum FetchError {
     /// The credential failed.
     Credential(Arc<azure_core::Error>),
     TimedOut,
-    /// The runtime that the task ran on is gone, or the credential panicked.
+    /// The runtime of the task was shut down, or the credential panicked.
     Ended,
 }
 
@@ -79,15 +78,15 @@ impl EntraCredential {
 
     /// The value of the `Authorization` header.
     ///
-    /// While there is a token that works, this waits for nothing. Without one, all that need it wait
-    /// for one fetch.
+    /// Returns immediately while there is a valid token. Without one, all requests wait for the same
+    /// fetch.
     pub(crate) async fn bearer(&self) -> Result<String> {
         if let Some(header) = self.current() {
             return Ok(header);
         }
         let mut outcome = self.fetch().await;
         if matches!(outcome, Err(FetchError::Ended)) {
-            // It was begun on a runtime that is gone, which says nothing about the credential.
+            // It began on a runtime that was shut down, which is no failure of the credential.
             outcome = self.fetch().await;
         }
         match outcome {
@@ -96,8 +95,8 @@ impl EntraCredential {
         }
     }
 
-    /// Discards the token of this header, because the service rejected it, and fetches another;
-    /// returns whether there is one that differs.
+    /// Discards the token of this header, because the service rejected it, and fetches another one.
+    /// Returns whether that differs.
     pub(crate) async fn replace(&self, rejected: &str) -> Result<bool> {
         let _one_at_a_time = self.inner.replacing.lock().await;
         {
@@ -109,7 +108,7 @@ impl EntraCredential {
                 return Ok(true);
             }
             state.token = None;
-            // A fetch that runs began before the token was rejected.
+            // A running fetch began before the token was rejected.
             state.fetch = None;
             state.rejections += 1;
         }
@@ -141,7 +140,7 @@ impl EntraCredential {
         }
     }
 
-    /// The token, if it works. When it is time, it is renewed in the background.
+    /// The token, if it is valid. It is renewed in the background before it expires.
     fn current(&self) -> Option<String> {
         let mut state = self.state();
         let token = state.token.as_ref().filter(|token| token.is_valid())?;
@@ -149,13 +148,13 @@ impl EntraCredential {
         let now = Instant::now();
         let is_paused = state.retry_at.is_some_and(|at| now < at);
         if now >= token.renew && !is_paused && !state.is_fetching() {
-            // It goes on in its own task.
+            // It continues in its own task.
             let _renewal = self.start(&mut state);
         }
         Some(header)
     }
 
-    /// Waits for the fetch that runs, or for a new one.
+    /// Waits for the running fetch, or for a new one.
     async fn fetch(&self) -> Result<Token, FetchError> {
         let outcome = {
             let mut state = self.state();

@@ -6,24 +6,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use azure_core::credentials::AccessToken;
 use tokio::time::Instant;
 
-/// A token this close to its end is renewed while it still works; one that does not last twice as
-/// long, in the second half of its life.
+/// How long before its expiry a token is renewed, or half of its remaining lifetime if that is shorter.
 const RENEW_AHEAD: Duration = Duration::from_secs(5 * 60);
 
-/// A token that says it lasts longer is replaced all the same.
+/// A token is renewed after this time, even if it expires later.
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The least pause before the next renewal, so that credentials that keep giving the same token are
-/// not asked without a pause.
+/// The minimum interval of renewals, so that a credential that always returns the same token is not
+/// called in a loop.
 const MIN_RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A token, as the value of a header.
 #[derive(Clone)]
 pub(super) struct Token {
     pub(super) header: Arc<str>,
-    /// When it expires, by the clock that its expiry was told in.
+    /// When it expires, by the system clock.
     expires_on: SystemTime,
-    /// The same by a clock that nobody sets, but that may stand still while the machine sleeps.
+    /// The same by the monotonic clock, which may stop while the machine sleeps.
     expires: Instant,
     pub(super) renew: Instant,
 }
