@@ -1,10 +1,10 @@
 //! Makes a client from options and the environment.
 
-#[cfg(feature = "entra")]
 use std::sync::Arc;
 
 use acs_recording::{
-    Cloud, ConnectionString, Endpoint, ExponentialBackoff, RecordingClient, RetryPolicyExt as _,
+    Cloud, ConnectionString, Endpoint, ExponentialBackoff, RecordingClient, RecordingClientBuilder,
+    RetryPolicyExt as _,
 };
 #[cfg(feature = "entra")]
 use azure_core::cloud::CloudConfiguration;
@@ -56,6 +56,25 @@ pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
     for host in &global.allow_content_hosts {
         builder = builder.allow_content_host(host);
     }
+    Ok(trust(builder, global)?.build()?)
+}
+
+/// The transport of the options, for requests to other hosts than those of a resource. It works
+/// without a resource.
+pub(crate) fn transport(global: &Global) -> Result<Arc<dyn acs_recording::Transport>, Failure> {
+    // A transport knows neither the endpoint nor the credentials of its client.
+    let unused = "endpoint=https://unused.communication.azure.com;accesskey=dW51c2Vk";
+    let unused = unused.parse::<ConnectionString>();
+    let unused = unused.map_err(|error| Failure::other(&error))?;
+    let client = trust(RecordingClient::builder(unused), global)?.build()?;
+    Ok(client.transport())
+}
+
+/// Trusts the certificate authorities of the options.
+fn trust(
+    mut builder: RecordingClientBuilder,
+    global: &Global,
+) -> Result<RecordingClientBuilder, Failure> {
     for path in &global.ca_certs {
         let wrong = |error: &dyn std::fmt::Display| {
             Failure::usage(format!("--ca-cert {}: {error}", path.display())).with_path(path)
@@ -67,7 +86,7 @@ pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
             .add_root_certificate(pem)
             .map_err(|error| wrong(&error))?;
     }
-    Ok(builder.build()?)
+    Ok(builder)
 }
 
 /// The cloud of the options or the environment, otherwise that of the resource, otherwise the public

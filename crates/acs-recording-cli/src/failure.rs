@@ -207,6 +207,14 @@ impl From<Error> for Failure {
         if let Some(code) = error.code() {
             failure.0.details.push(format!("code: {code}"));
         }
+        // Support asks for these ids.
+        if let Some(id) = error.chain_id() {
+            failure.0.details.push(format!("chain id: {id}"));
+        }
+        if let Some(vector) = error.correlation_vector() {
+            let detail = format!("correlation vector: {vector}");
+            failure.0.details.push(detail);
+        }
         if error.attempts() > 0 {
             failure
                 .0

@@ -103,9 +103,10 @@ pub(crate) struct Global {
 
     /// PEM file of certificate authorities to trust in addition to the system's
     ///
-    /// Use it for a proxy that inspects TLS, or for an emulator with --https. Can be repeated. It does
-    /// not apply to requests for Microsoft Entra ID tokens and their signing keys: for these, add the
-    /// authority to the system's store, or set SSL_CERT_FILE.
+    /// Use it for a proxy that inspects TLS, or for an emulator with --https. Can be repeated. It also
+    /// applies to the signing keys that `events listen` fetches. It does not apply to requests for
+    /// Microsoft Entra ID tokens: for these, add the authority to the system's store, or set
+    /// SSL_CERT_FILE.
     #[arg(
         long = "ca-cert",
         global = true,

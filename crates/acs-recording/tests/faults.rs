@@ -189,7 +189,7 @@ async fn a_wait_beyond_the_limit_is_not_begun() {
         (1, Some(Duration::from_secs(60 * 60)))
     );
     let text = error.to_string();
-    assert!(text.contains("asks to wait 3600 s"), "{text}");
+    assert!(text.contains("requests a delay of 3600 s"), "{text}");
 
     // So it is with content.
     let busy = answer("503 Service Unavailable", &[("Retry-After", "3600")], "");
@@ -199,7 +199,7 @@ async fn a_wait_beyond_the_limit_is_not_begun() {
     let error = client.delete_at(&location).await.unwrap_err();
     assert_eq!(error.attempts(), 1);
     let text = error.to_string();
-    assert!(text.contains("asks to wait 3600 s"), "{text}");
+    assert!(text.contains("requests a delay of 3600 s"), "{text}");
 }
 
 #[tokio::test]

@@ -119,7 +119,7 @@ mod tests {
         for (text, said) in [
             (
                 "endpoint=https://a.example/;accesskey=c2VjcmV0",
-                "whole connection string",
+                "is a connection string",
             ),
             ("eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2ln", "a token"),
             ("c2VjcmV0IQ%3D%3D", "percent-encoded"),

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{ErrorKind, ServiceCode};
+use super::code::ServiceCode;
+use super::kind::ErrorKind;
 
 /// What to do about an error. `Display` is for users of the library.
 ///

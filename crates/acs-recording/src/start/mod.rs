@@ -231,15 +231,15 @@ mod tests {
         for (text, said) in [
             (
                 "https://acme.file.core.windows.net/share",
-                "not of Blob Storage",
+                "not a Blob Storage URL",
             ),
             (
                 "https://acme.queue.core.usgovcloudapi.net/q",
-                "not of Blob Storage",
+                "not a Blob Storage URL",
             ),
             (
                 "https://eu-storage.asm.skype.com/v1/objects/o",
-                "keeps recordings itself",
+                "itself keeps recordings",
             ),
             (
                 "https://acme.blob.core.windows.net/",

@@ -3,9 +3,10 @@
 use http::Method;
 use url::Url;
 
+use super::denial::Denial;
 use super::object::ObjectPath;
 use crate::credential::{Endpoint, is_azure_storage, is_loopback, is_secure, is_service_host};
-use crate::error::{Error, ErrorKind, Hint};
+use crate::error::Error;
 
 /// The hosts on which content is read and deleted with credentials: those of the service, and those
 /// that the caller allows. The resource's own host is one only if the caller allows it, because its
@@ -48,23 +49,6 @@ impl AllowedHost {
             None => host == self.name,
         }
     }
-}
-
-/// Why credentials are not sent to a URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Denial {
-    NotHttp,
-    NotEncrypted,
-    UserName,
-    OwnStorage,
-    /// It is the resource itself.
-    Resource,
-    /// A host of the service or one that was added, on another port.
-    Port,
-    /// It is not a host of the service.
-    Host,
-    /// The host is allowed, but the path is not that of content to read or delete.
-    Path,
 }
 
 impl ContentHosts {
@@ -149,43 +133,6 @@ impl ContentHosts {
     }
 }
 
-impl Denial {
-    /// The error. It does not suggest to allow the host: locations come from outside, and credentials
-    /// must not follow them.
-    pub(crate) fn into_error(self, method: &Method, url: &Url) -> Error {
-        let host = super::authority(url);
-        let refused = |why: &str| {
-            let message = format!("no credentials are sent to {host}: {why}");
-            Error::new(ErrorKind::ForbiddenHost, message).with_hint(Hint::CheckLocation)
-        };
-        match self {
-            Self::NotHttp => refused(&format!("`{}:` is not https", url.scheme())),
-            Self::NotEncrypted => refused("the URL is not https"),
-            Self::UserName => refused("the URL contains a user name"),
-            Self::Port => refused("its port is neither one of the service nor allowed"),
-            Self::Host => refused("it is not a host of the service"),
-            Self::Resource => {
-                refused("it is the resource's own host, which does not store content")
-            }
-            Self::OwnStorage => Error::new(
-                ErrorKind::OwnStorage,
-                format!(
-                    "the recording is in a storage account of your own, at {host}, which \
-                     does not accept the credentials of Communication Services"
-                ),
-            )
-            .with_hint(Hint::UseStorageCredentials),
-            Self::Path => refused(match (method, ObjectPath::of(url)) {
-                (&Method::DELETE, Some(_)) => {
-                    "the path is that of media or metadata; only the whole object can be deleted, \
-                         `/v1/objects/ID`"
-                }
-                _ => "the path is not one of recorded content, `/v1/objects/ID/content/NAME`",
-            }),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,7 +205,7 @@ mod tests {
                 "https://evil.example\\us-storage.asm.skype.com",
                 Err(R::Host),
             ),
-            ("http://us-storage.asm.skype.com", Err(R::InTheClear)),
+            ("http://us-storage.asm.skype.com", Err(R::NotEncrypted)),
             ("https://user@us-storage.asm.skype.com", Err(R::UserName)),
             ("https://us-storage.asm.skype.com:8443", Err(R::Port)),
             ("https://acme.blob.core.windows.net", Err(R::OwnStorage)),
@@ -374,7 +321,7 @@ mod tests {
                 "http://127.0.0.1:9000/calling/recordings/x",
                 Err(Denial::Path),
             ),
-            ("http://10.0.0.1/v1/objects/x", Err(Denial::InTheClear)),
+            ("http://10.0.0.1/v1/objects/x", Err(Denial::NotEncrypted)),
             (
                 "http://127.0.0.1:10000/devstoreaccount1/c/x",
                 Err(Denial::OwnStorage),

@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use tracing::debug;
 use url::Url;
 
-use super::hosts::Denial;
+use super::denial::Denial;
 use super::pipeline::{Authentication, Request};
 use super::{Body, Pipeline, Response, authority};
 use crate::credential::is_loopback;

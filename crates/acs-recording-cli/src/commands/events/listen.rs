@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use super::handler::{Handler, Shared, download_worker};
 use super::options::Listen;
 use super::serve::{Limits, Site, serve};
-use crate::client::{client, cloud};
+use crate::client::{client, cloud, transport};
 use crate::failure::Failure;
 use crate::options::Global;
 use crate::output::Output;
@@ -25,7 +25,7 @@ pub(super) async fn run(
     stop: crate::stop::Stop,
 ) -> Result<(), Failure> {
     let cloud = cloud(global)?;
-    let authenticator = authenticator(&options, cloud)?;
+    let authenticator = authenticator(&options, cloud, global)?;
     if !options.path.starts_with('/') || options.path.contains(['{', '*', '?']) {
         return Err(Failure::usage(
             "--path must begin with a slash and must not contain `{`, `*` or `?`",
@@ -84,7 +84,11 @@ pub(super) async fn run(
     shared.outcome()
 }
 
-fn authenticator(options: &Listen, cloud: Cloud) -> Result<Authenticator, Failure> {
+fn authenticator(
+    options: &Listen,
+    cloud: Cloud,
+    global: &Global,
+) -> Result<Authenticator, Failure> {
     let invalid = |error: &dyn std::error::Error| Failure::usage(error.to_string());
     if options.allow_unauthenticated {
         return Ok(Authenticator::allow_unauthenticated());
@@ -117,11 +121,11 @@ fn authenticator(options: &Listen, cloud: Cloud) -> Result<Authenticator, Failur
         let application = options.entra_application.as_deref();
         let token = TokenAuthenticator::entra_in(cloud, tenant, audience, application)
             .map_err(|error| invalid(&error))?;
-        authenticators.push(Authenticator::token(token));
+        authenticators.push(Authenticator::token(token.transport(transport(global)?)));
     }
     if let Some(id) = &options.callback_resource_id {
         let token = TokenAuthenticator::callbacks_in(cloud, id).map_err(|error| invalid(&error))?;
-        authenticators.push(Authenticator::token(token));
+        authenticators.push(Authenticator::token(token.transport(transport(global)?)));
     }
     authenticators
         .into_iter()
