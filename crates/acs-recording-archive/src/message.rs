@@ -2,25 +2,30 @@
 
 use acs_recording::{Event, Events};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 use crate::queue::Message;
 
 /// The events of a message, as Event Grid puts them into a queue: one event as a JSON object, in
 /// base64 or plain, in either schema. Arrays are read, too.
 ///
-/// # Errors
-/// [`ErrorKind::InvalidEvent`] if any part of it cannot be read.
-pub(crate) fn events(message: &Message) -> Result<Vec<Event>> {
-    let events: Result<Vec<_>, _> = Events::parse(&message.body).collect();
-    let events = events.map_err(|error| {
-        let text = format!("message {} holds no readable event: {error}", message.id);
-        Error::new(ErrorKind::InvalidEvent, text)
-    })?;
-    if events.is_empty() {
-        let text = format!("message {} holds no event", message.id);
-        return Err(Error::new(ErrorKind::InvalidEvent, text));
+/// What cannot be read is an error of kind [`ErrorKind::InvalidEvent`], beside the events that can.
+pub(crate) fn events(message: &Message) -> (Vec<Event>, Option<Error>) {
+    let mut events = Vec::new();
+    let mut unreadable = None;
+    for event in Events::parse(&message.body) {
+        match event {
+            Ok(event) => events.push(event),
+            Err(error) => {
+                let text = format!("message {} holds no readable event: {error}", message.id);
+                unreadable = Some(Error::new(ErrorKind::InvalidEvent, text));
+            }
+        }
     }
-    Ok(events)
+    if events.is_empty() && unreadable.is_none() {
+        let text = format!("message {} holds no event", message.id);
+        unreadable = Some(Error::new(ErrorKind::InvalidEvent, text));
+    }
+    (events, unreadable)
 }
 
 #[cfg(test)]
@@ -30,6 +35,7 @@ mod tests {
     use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 
     use super::*;
+    use crate::error::Result;
 
     const EVENT_GRID: &str = r#"{"id": "1", "topic": "/t", "subject": "/s", "eventTime":
         "2026-01-01T00:00:00Z", "eventType": "Microsoft.Communication.RecordingFileStatusUpdated",
@@ -38,7 +44,10 @@ mod tests {
         "type": "Microsoft.Communication.RecordingFileStatusUpdated", "data": {}}"#;
 
     fn read(body: impl Into<bytes::Bytes>) -> Result<Vec<Event>> {
-        events(&Message::new("m", body, "r"))
+        match events(&Message::new("m", body, "r")) {
+            (events, None) => Ok(events),
+            (_, Some(error)) => Err(error),
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use acs_emulator::{Fault, LargeRecording, Operation};
-use acs_recording_archive::{ErrorKind, OwnStorage, StoreBuilder};
+use acs_recording_archive::{Entry, ErrorKind, OwnStorage, StoreBuilder};
 use common::faulty_store::{FaultyStore, On, busy, denied, invalid_block_list, unavailable};
 use common::{Announced, PART, Service, assert_archived, entries, is_at_service, names};
 use futures_util::future::join_all;
@@ -319,18 +319,20 @@ async fn the_service_keeps_its_copies_until_every_chunk_has_its_receipt() {
 }
 
 #[tokio::test]
-async fn nothing_is_deleted_on_the_word_of_a_receipt_without_its_media() {
-    let service = Service::start().await;
-    let store = memory();
-    let announced = service.record(LargeRecording::new(SMALL));
-    let keeping = service.archive(Arc::clone(&store)).build().unwrap();
-    keeping.store(&announced.file()).await.unwrap();
-    let media = media_name(&store).await;
-    store.delete(&media).await.unwrap();
-    let deleting = service.archive(Arc::clone(&store)).delete_at_service();
-    let stored = deleting.build().unwrap().store(&announced.file()).await;
-    assert!(stored.unwrap().is_deleted);
-    assert_archived(&store, &announced.stored).await;
+async fn nothing_is_deleted_on_the_word_of_a_receipt_without_its_objects() {
+    for is_removed in [Entry::media, Entry::metadata] {
+        let service = Service::start().await;
+        let store = memory();
+        let announced = service.record(LargeRecording::new(SMALL));
+        let keeping = service.archive(Arc::clone(&store)).build().unwrap();
+        keeping.store(&announced.file()).await.unwrap();
+        let removed = is_removed(&entries(&store).await[0]).unwrap();
+        store.delete(&removed).await.unwrap();
+        let deleting = service.archive(Arc::clone(&store)).delete_at_service();
+        let stored = deleting.build().unwrap().store(&announced.file()).await;
+        assert!(stored.unwrap().is_deleted);
+        assert_archived(&store, &announced.stored).await;
+    }
 }
 
 #[tokio::test]

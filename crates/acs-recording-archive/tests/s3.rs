@@ -105,7 +105,7 @@ async fn two_workers_share_a_bucket_and_leave_one_recording() {
     assert_archived(&store, &announced.stored).await;
     let client = service.client();
     for chunk in announced.stored.chunks() {
-        assert!(!is_at_service(&client, &chunk.content_location()).await);
+        assert!(!is_at_service(&client, chunk.content_location()).await);
     }
 }
 

@@ -217,6 +217,38 @@ async fn poison_of_every_sort_is_moved_at_once_with_its_reason() {
 }
 
 #[tokio::test]
+async fn events_beside_what_cannot_be_read_are_archived() {
+    let setup = Setup::new().await;
+    let announced = setup.service.record(LargeRecording::new(SMALL));
+    let body = format!("[{{\"id\": \"broken\"}}, {}]", announced.body());
+    setup.queue.send(body.clone());
+    let summary = drained(setup.worker()).await;
+    assert_eq!((summary.poisoned, summary.messages()), (1, 1));
+    assert_eq!(setup.queue.poison()[0].0, body);
+    assert_archived(&setup.store, &announced.stored).await;
+}
+
+#[tokio::test]
+async fn media_is_archived_without_metadata_only_when_it_expires_soon() {
+    for (minutes, is_archived) in [(60, false), (23 * 60 + 50, true)] {
+        let setup = Setup::new().await;
+        let fault = Fault::on(Operation::Metadata).status(500);
+        setup.service.acs.faults().add(fault);
+        let mut announced = setup.service.record(LargeRecording::new(SMALL));
+        let start = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes);
+        announced.event["data"]["recordingStartTime"] = json!(start.to_string());
+        announced.event["data"]["recordingDurationMs"] = json!(1000);
+        setup.queue.send(announced.body());
+        let summary = setup.first_attempts(setup.worker()).await;
+        assert_eq!(summary.archived, u64::from(is_archived), "{summary:?}");
+        assert_eq!(summary.released, u64::from(!is_archived), "{summary:?}");
+        let entries = entries(&setup.store).await;
+        assert_eq!(entries.len(), usize::from(is_archived));
+        assert!(entries.iter().all(|entry| !entry.receipt.is_complete()));
+    }
+}
+
+#[tokio::test]
 async fn what_may_pass_is_released_for_a_retry() {
     let setup = Setup::new().await;
     let announced = setup.record(SMALL);

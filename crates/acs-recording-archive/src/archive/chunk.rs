@@ -29,11 +29,22 @@ const MAX_METADATA: u64 = 16 * 1024 * 1024;
 
 pub(super) type ChunkListener = Box<dyn Fn(u64, Option<u64>) + Send + Sync>;
 
+/// Whether no other attempt may follow. Media is archived without its metadata document then, if the
+/// document cannot be had.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LastAttempt {
+    /// The content expires before another attempt is sure.
+    pub(crate) expires_soon: bool,
+    /// A failure that is about the recording would end the attempts.
+    pub(crate) is_exhausted: bool,
+}
+
 /// A chunk that is being stored.
 pub(super) struct Chunk<'a> {
     pub(super) settings: &'a Settings,
     pub(super) file: &'a RecordingFileStatusUpdated,
     pub(super) event: Option<&'a Event>,
+    pub(super) last_attempt: LastAttempt,
     pub(super) index: u64,
     pub(super) announced: &'a RecordingChunk,
     pub(super) names: ChunkNames,
@@ -50,19 +61,18 @@ impl Chunk<'_> {
         if !receipt.is_about(self.announced) {
             return Err(self.conflict());
         }
-        // Nothing is deleted on the word of a receipt whose media somebody removed.
-        if self.settings.deletes
-            && let Some(media) = &receipt.media
-            && self
-                .settings
-                .transfer
-                .objects
-                .size(&self.names.media)
-                .await?
-                != Some(media.bytes)
-        {
-            tracing::warn!(object = %self.names.media, "the media of a receipt is missing");
-            return Ok(None);
+        // Nothing is deleted on the word of a receipt whose objects somebody removed.
+        if self.settings.deletes {
+            let objects = &self.settings.transfer.objects;
+            let media = receipt.media.as_ref().map(|file| (&self.names.media, file));
+            let metadata = receipt.metadata.as_ref();
+            let metadata = metadata.map(|file| (&self.names.metadata, file));
+            for (name, file) in media.into_iter().chain(metadata) {
+                if objects.size(name).await? != Some(file.bytes) {
+                    tracing::warn!(object = %name, "an object of a receipt is missing");
+                    return Ok(None);
+                }
+            }
         }
         Ok(Some(receipt))
     }
@@ -145,9 +155,7 @@ impl Chunk<'_> {
         let download = self.download(location).into_bytes().max_bytes(MAX_METADATA);
         let document = match download.await.map_err(Error::from) {
             Ok(document) => Bytes::from(document),
-            Err(error) if error.is_retryable() || error.kind().is_environmental() => {
-                return Err(error);
-            }
+            Err(error) if self.may_pass(&error) => return Err(error),
             Err(error) => {
                 let text = format!("the metadata document could not be archived: {error}");
                 receipt.warnings.push(text);
@@ -242,6 +250,15 @@ impl Chunk<'_> {
             download = download.ready_timeout(READY_WITHIN);
         }
         download
+    }
+
+    /// Whether another attempt may succeed, and there will be one.
+    fn may_pass(&self, error: &Error) -> bool {
+        if error.kind().is_environmental() {
+            !self.last_attempt.expires_soon
+        } else {
+            error.is_retryable() && !self.last_attempt.is_exhausted
+        }
     }
 
     fn is_in_own_storage(&self, error: &Error) -> bool {

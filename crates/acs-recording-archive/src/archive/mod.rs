@@ -15,6 +15,7 @@ use acs_recording::{RecordingClient, RecordingFileStatusUpdated};
 use object_store::ObjectStore;
 
 pub use catalogue::{Catalogue, Depth, Entries, Entry, Finding, ListReceipts, Verification};
+pub(crate) use chunk::LastAttempt;
 pub use recording::{Archived, ArchivedChunk, Progress, StoreRecording};
 pub use settings::OwnStorage;
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use object_store::path::Path;
 
-use super::chunk::{Chunk, ChunkListener};
+use super::chunk::{Chunk, ChunkListener, LastAttempt};
 use super::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{Layout, Subject};
@@ -26,6 +26,7 @@ pub struct StoreRecording {
     settings: Arc<Settings>,
     file: RecordingFileStatusUpdated,
     event: Option<Event>,
+    last_attempt: LastAttempt,
     listener: Option<Listener>,
 }
 
@@ -90,6 +91,7 @@ impl StoreRecording {
             settings,
             file,
             event: None,
+            last_attempt: LastAttempt::default(),
             listener: None,
         }
     }
@@ -98,6 +100,11 @@ impl StoreRecording {
     /// time go into the receipts. Its time gives the date of a recording that has none.
     pub fn event(mut self, event: &Event) -> Self {
         self.event = Some(event.clone());
+        self
+    }
+
+    pub(crate) fn last_attempt(mut self, last_attempt: LastAttempt) -> Self {
+        self.last_attempt = last_attempt;
         self
     }
 
@@ -163,6 +170,7 @@ async fn run(store: &StoreRecording) -> Result<Archived> {
             settings,
             file: &store.file,
             event,
+            last_attempt: store.last_attempt,
             index,
             announced: chunk,
             names,

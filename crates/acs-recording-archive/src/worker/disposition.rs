@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind};
 use crate::queue::Message;
 
 const INITIAL_DELAY: Duration = Duration::from_secs(10);
-const MAX_DELAY: Duration = Duration::from_secs(15 * 60);
+pub(super) const MAX_DELAY: Duration = Duration::from_secs(15 * 60);
 /// Content that is not found may still come, as long as its message is no older.
 const NOT_READY: Duration = Duration::from_secs(15 * 60);
 /// How long before content expires the last attempt is made.

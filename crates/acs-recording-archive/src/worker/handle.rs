@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::disposition::{Disposition, Failure};
+use super::disposition::{Disposition, Failure, MAX_DELAY};
 use super::lease::{Held, Keeper};
 use super::throttle::Throttle;
 use super::update::{Activity, Observer, Outcome, Update};
-use crate::archive::{Archive, Archived};
+use crate::archive::{Archive, Archived, LastAttempt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::queue::{EventQueue, Message};
 use crate::steps::Step;
@@ -33,7 +33,9 @@ pub(super) struct Delivery {
     pub(super) message: Message,
     /// When the request was sent that leased it.
     pub(super) leased_at: Instant,
-    pub(super) events: Result<Vec<Event>>,
+    pub(super) events: Vec<Event>,
+    /// What is wrong with the rest of the message.
+    unreadable: Option<Error>,
 }
 
 /// How a message ended.
@@ -44,11 +46,12 @@ pub(super) struct Ended {
 
 impl Delivery {
     pub(super) fn new(message: Message, leased_at: Instant) -> Self {
-        let events = message::events(&message);
+        let (events, unreadable) = message::events(&message);
         Self {
             message,
             leased_at,
             events,
+            unreadable,
         }
     }
 
@@ -80,13 +83,18 @@ impl Delivery {
 }
 
 /// The recordings that events announce.
-fn recordings(
-    events: &Result<Vec<Event>>,
-) -> impl Iterator<Item = (&Event, &RecordingFileStatusUpdated)> {
-    let events = events.iter().flatten();
-    events.filter_map(|event| match event.payload() {
+fn recordings(events: &[Event]) -> impl Iterator<Item = (&Event, &RecordingFileStatusUpdated)> {
+    events.iter().filter_map(|event| match event.payload() {
         EventPayload::RecordingFileStatusUpdated(file) => Some((event, file)),
         _ => None,
+    })
+}
+
+/// Whether there may be no time for another attempt.
+fn expires_soon(expires_at: Option<Timestamp>) -> bool {
+    expires_at.is_some_and(|at| {
+        let left = at.duration_since(Timestamp::now());
+        Duration::try_from(left).unwrap_or_default() < 2 * MAX_DELAY
     })
 }
 
@@ -129,7 +137,12 @@ impl Shared {
             mut message,
             leased_at,
             events,
+            unreadable,
         } = delivery;
+        let last_attempt = LastAttempt {
+            expires_soon: expires_soon(expires_at),
+            is_exhausted: message.dequeue_count >= self.max_attempts,
+        };
         let keeper = Keeper {
             queue: &*self.queue,
             message: &mut message,
@@ -137,21 +150,19 @@ impl Shared {
             since: leased_at,
             stop,
         };
-        let held = match &events {
-            Ok(events) => keeper.hold(Box::pin(self.store(events, &teller))).await,
-            Err(_) => Held::Finished(Vec::new()),
-        };
+        let stored = self.store(&events, last_attempt, &teller);
+        let held = keeper.hold(Box::pin(stored)).await;
 
         let mut archived = Vec::new();
         let mut retry_after = None;
-        let (outcome, error) = match (held, events) {
-            (Held::Stopped, _) => {
+        let (outcome, error) = match held {
+            Held::Stopped => {
                 retry_after = Some(Duration::ZERO);
                 let released = self.queue.release(&message, Duration::ZERO).await;
                 self.settled(released, Outcome::Released, None)
             }
-            (Held::Lost(error), _) => (Outcome::LeaseLost, Some(error)),
-            (Held::Finished(results), events) => {
+            Held::Lost(error) => (Outcome::LeaseLost, Some(error)),
+            Held::Finished(results) => {
                 let mut failures = Vec::new();
                 for result in results {
                     match result {
@@ -159,7 +170,7 @@ impl Shared {
                         Err(error) => failures.push(error),
                     }
                 }
-                failures.extend(events.err());
+                failures.extend(unreadable);
                 if failures.is_empty() {
                     self.complete(&message, &archived).await
                 } else {
@@ -183,7 +194,12 @@ impl Shared {
     }
 
     /// Stores all recordings that the events announce, whatever becomes of each.
-    async fn store(&self, events: &[Event], teller: &Teller) -> Vec<Result<Archived>> {
+    async fn store(
+        &self,
+        events: &[Event],
+        last_attempt: LastAttempt,
+        teller: &Teller,
+    ) -> Vec<Result<Archived>> {
         let mut results = Vec::new();
         for event in events {
             let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
@@ -191,6 +207,7 @@ impl Shared {
             };
             let told = teller.clone();
             let store = self.archive.store(file).event(event);
+            let store = store.last_attempt(last_attempt);
             let store = store.on_progress(move |progress| told.tell(Activity::Progress(progress)));
             results.push(store.await);
         }

@@ -3,6 +3,7 @@
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -84,6 +85,19 @@ impl Keeper<'_> {
                         return Held::Stopped;
                     }
                 }
+                // The queue dropped the message, so nobody else holds it: without this work the
+                // recording would be lost.
+                Err(error) if error.kind() == ErrorKind::LeaseLost && self.is_expired() => {
+                    tracing::warn!(message = %self.message.id, %error, "the message has expired");
+                    let Some(mut left) = work else {
+                        return ended.unwrap_or(Held::Lost(error));
+                    };
+                    return tokio::select! {
+                        biased;
+                        done = &mut left => Held::Finished(done),
+                        () = stopped(&mut self.stop) => Held::Stopped,
+                    };
+                }
                 Err(error) if error.kind() == ErrorKind::LeaseLost => {
                     metrics::renewal("lost");
                     return match ended {
@@ -105,6 +119,13 @@ impl Keeper<'_> {
                 return ended;
             }
         }
+    }
+}
+
+impl Keeper<'_> {
+    fn is_expired(&self) -> bool {
+        let expires_at = self.message.expires_at;
+        expires_at.is_some_and(|at| at <= Timestamp::now())
     }
 }
 
@@ -262,6 +283,24 @@ mod tests {
         let held = hold(&queue, stopped, sleep(LEASE * 9)).await;
         assert!(matches!(held.held, Held::Lost(_)));
         assert!(began.elapsed() < LEASE + LEASE / 6, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_on_a_message_that_has_expired_is_finished() {
+        let queue = InMemoryQueue::new();
+        let (_stop, stop) = watch::channel(false);
+        // The queue has dropped it.
+        let mut message = Message::new("message-1", "", "receipt-1");
+        message.expires_at = Some(Timestamp::UNIX_EPOCH);
+        let keeper = Keeper {
+            queue: &queue,
+            message: &mut message,
+            lease: LEASE,
+            since: Instant::now(),
+            stop,
+        };
+        let held = keeper.hold(Box::pin(sleep(LEASE * 9))).await;
+        assert!(matches!(held, Held::Finished(())), "{held:?}");
     }
 
     #[tokio::test(start_paused = true)]
