@@ -68,7 +68,7 @@ struct Call {
     /// How often to poll the state of the recording.
     interval: Duration,
     /// How long to wait for the file after the recording has ended.
-    file_timeout: Duration,
+    timeout: Duration,
     /// The emulator of the call; dropping it ends the call.
     _emulator: Option<Emulator>,
 }
@@ -134,10 +134,7 @@ async fn run(options: Options) -> Result<()> {
         recorded.as_secs_f32()
     );
 
-    let file = inbox
-        .file_ready(&recording)
-        .timeout(call.file_timeout)
-        .await?;
+    let file = inbox.file_ready(&recording).timeout(call.timeout).await?;
     println!(
         "event received       RecordingFileStatusUpdated, {} chunk(s)",
         file.chunks.len()
@@ -169,12 +166,9 @@ async fn run(options: Options) -> Result<()> {
         let location = chunk
             .content_location
             .as_ref()
-            .context("the chunk has no content location")?;
+            .context("location missing")?;
         let gone = call.client.download(location).into_bytes().await;
-        ensure!(
-            gone.is_err(),
-            "{location} can still be read after it was deleted"
-        );
+        ensure!(gone.is_err(), "{location} still exists after deletion");
     }
     println!(
         "deleted              {} chunk(s) on the service",
@@ -241,7 +235,7 @@ async fn emulated_call(webhook: &str) -> Result<Call> {
             .filter_map(|name| Some((name, call.participant(name)?.into())))
             .collect(),
         interval: Duration::from_millis(10),
-        file_timeout: Duration::from_secs(30),
+        timeout: Duration::from_secs(30),
         _emulator: Some(emulator),
     })
 }
@@ -255,7 +249,7 @@ fn azure_call(connection_string: &str, id: &str, webhook: &str) -> Result<Call> 
         server_call_id: ServerCallId::new(id)?,
         participants: Vec::new(),
         interval: Duration::from_secs(1),
-        file_timeout: Duration::from_secs(15 * 60),
+        timeout: Duration::from_secs(15 * 60),
         _emulator: None,
     })
 }
