@@ -26,7 +26,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use acs_emulator::{Emulator, LargeRecording};
-use acs_recording::{ContentUrl, Event, EventKind, Events, Overwrite, Progress, RecordingClient};
+use acs_recording::{
+    ContentUrl, Event, EventPayload, Events, Overwrite, Progress, RecordingClient,
+};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -109,7 +111,7 @@ async fn run(options: &Options) -> Result<()> {
 
 /// Downloads what an event announces; whether it announces a recording.
 async fn recording(client: &RecordingClient, event: &Event, options: &Options) -> Result<bool> {
-    let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
+    let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
         return Ok(false);
     };
     let bar = bar()?;

@@ -1,13 +1,14 @@
 //! Plays a sound to everybody in a call: an operation that `acs-recording` has no method for,
-//! through the low-level client, with the same credentials, retries and limits.
+//! through the low-level client, with the same credentials, retries and limits. That client is behind
+//! the feature `unstable-low-level` of `acs-recording`.
 //!
 //! ```text
 //! ACS_CONNECTION_STRING='endpoint=…;accesskey=…' \
 //!     cargo run --example low_level -- CALL_CONNECTION_ID https://app.example/hello.wav
 //! ```
 
-use acs_recording::models::{FileSource, PlayRequest, PlaySource, PlaySourceType};
-use acs_recording::{CallConnectionId, RecordingClient};
+use acs_recording::low_level::types::{FileSource, PlayRequest, PlaySource, PlaySourceType};
+use acs_recording::{CallConnectionId, Error, RecordingClient};
 use anyhow::Result;
 use clap::Parser;
 
@@ -32,24 +33,12 @@ struct Options {
 async fn main() -> Result<()> {
     let options = Options::parse();
     let client = RecordingClient::from_connection_string(&options.connection_string)?;
-    let sound = PlaySource {
-        kind: PlaySourceType::File,
-        file: Some(FileSource { uri: options.sound }),
-        play_source_cache_id: None,
-        ssml: None,
-        text: None,
-    };
-    let request = PlayRequest {
-        play_sources: vec![sound],
-        interrupt_call_media_operation: None,
-        operation_callback_uri: None,
-        operation_context: None,
-        play_options: None,
-        play_to: Vec::new(),
-    };
+    let sound = PlaySource::new(PlaySourceType::File).file(FileSource::new(options.sound));
+    let request = PlayRequest::new([sound]);
     client
         .call_automation()
         .call_media_play(options.call_connection_id.as_str(), &request)
-        .await?;
+        .await
+        .map_err(Error::from_low_level)?;
     Ok(())
 }

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use acs_emulator::Emulator;
 use acs_recording::models::RecordingState;
-use acs_recording::webhook::{Check, Webhook};
+use acs_recording::webhook::{Authenticator, Webhook};
 use acs_recording::{
     CommunicationIdentifier, Inbox, Media, RecordedParticipant, RecordingClient,
     RecordingFileStatusUpdated, SavedChunk, ServerCallId,
@@ -108,7 +108,7 @@ async fn run(options: Options) -> Result<()> {
     println!("recording started    {}", recording.id());
     recording
         .wait_until(RecordingState::Active)
-        .every(call.interval)
+        .poll_interval(call.interval)
         .await?;
     println!("recording is active  for {:.1} s", part.as_secs_f32());
     let active = Instant::now();
@@ -134,7 +134,7 @@ async fn run(options: Options) -> Result<()> {
         recorded.as_secs_f32()
     );
 
-    let file = inbox.file_ready(&recording).within(call.patience).await?;
+    let file = inbox.file_ready(&recording).timeout(call.patience).await?;
     println!(
         "event received       RecordingFileStatusUpdated, {} chunk(s)",
         file.chunks.len()
@@ -207,7 +207,7 @@ async fn listen(address: SocketAddr, inbox: Inbox) -> Result<String> {
     let url = format!("http://{}/events", listener.local_addr()?);
     // It listens on loopback, unless told otherwise, for an event about a recording whose id nobody
     // else knows. What stays reachable needs a check, as in the example `webhook`.
-    let router = Webhook::builder(Check::none())
+    let router = Webhook::builder(Authenticator::allow_unauthenticated())
         .build(inbox)
         .router("/events");
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -244,7 +244,7 @@ fn azure_call(connection_string: &str, id: &str, webhook: &str) -> Result<Call> 
         server_call_id: ServerCallId::new(id)?,
         participants: Vec::new(),
         interval: Duration::from_secs(1),
-        patience: Duration::from_mins(15),
+        patience: Duration::from_secs(15 * 60),
         _emulator: None,
     })
 }

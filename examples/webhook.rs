@@ -24,7 +24,7 @@ use std::time::Duration;
 use acs_emulator::Emulator;
 use acs_recording::models::RecordingState;
 use acs_recording::spool::Spool;
-use acs_recording::webhook::{Check, Webhook};
+use acs_recording::webhook::{Authenticator, Webhook};
 use acs_recording::{RecordingClient, SavedRecording, ServerCallId};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -78,7 +78,7 @@ async fn main() -> Result<()> {
 
     // An event is acknowledged when it is on disk, and its recording is downloaded after that.
     let spool = Spool::open(options.out.join(".spool")).await?;
-    let webhook = Webhook::builder(Check::secret("code", &secret)?)
+    let webhook = Webhook::builder(Authenticator::secret("code", &secret)?)
         .allow_origin("eventgrid.azure.net")
         .build(spool.clone());
     let saved = Arc::new(Notify::new());
@@ -132,7 +132,7 @@ async fn record_a_call(emulator: &Emulator, client: &RecordingClient, url: &str)
         .await?;
     recording
         .wait_until(RecordingState::Active)
-        .every(Duration::from_millis(10))
+        .poll_interval(Duration::from_millis(10))
         .await?;
     recording.stop().await?;
     Ok(())

@@ -87,14 +87,9 @@ fn the_quickstart_records_a_call_end_to_end() {
         panic!("not one WAV file in {out:?}")
     };
     assert_eq!(files(&out, "json").len(), 2, "metadata and the manifest");
-    let stem = out.join(
-        wav.file_name()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .replace(".000.wav", ""),
-    );
-    let manifest = RecordingManifest::load(stem.with_added_extension("manifest.json")).unwrap();
+    let wav_name = wav.file_name().unwrap().to_str().unwrap();
+    let manifest = out.join(wav_name.replace(".000.wav", ".manifest.json"));
+    let manifest = RecordingManifest::load(manifest).unwrap();
     assert!(manifest.complete && manifest.deleted_at.is_some());
     let mut wav = hound::WavReader::open(wav).unwrap();
     assert_eq!((wav.spec().channels, wav.spec().sample_rate), (2, 16_000));

@@ -2,6 +2,11 @@
 
 mod codegen;
 mod fuzz;
+mod lowest;
+mod metadata;
+mod msrv;
+mod packages;
+mod public_api;
 #[cfg(feature = "schemas")]
 mod schemas;
 mod spec;
@@ -16,6 +21,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use sha2::{Digest as _, Sha256};
 use similar::TextDiff;
+
+use crate::metadata::Metadata;
 
 const SPEC: &str = "spec/call-automation.json";
 const OVERLAY: &str = "spec/call-automation.overlay.yaml";
@@ -54,12 +61,26 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Lists the public interface of each library in its public-api.txt
+    PublicApi {
+        /// Writes nothing; fails with a diff when a listing is not what the library offers
+        #[arg(long)]
+        check: bool,
+    },
     /// Looks for input that parsers and downloads do not stand, guided by coverage
     #[command(after_help = "Examples:\n  \
         cargo xtask fuzz                             # every target for a minute\n  \
         cargo xtask fuzz download --seconds 1800\n  \
         cargo xtask fuzz events --input FILE         # what a finding does")]
     Fuzz(fuzz::Options),
+    /// Fails if a dependency needs a newer compiler than `rust-version` in Cargo.toml
+    Msrv,
+    /// Fails if a package is not what crates.io and its readers need
+    Packages {
+        /// Also builds each package by itself, with the lowest versions of dependencies that it allows
+        #[arg(long)]
+        build: bool,
+    },
     /// Runs all tests: unit, integration, examples and documentation
     Test {
         /// Arguments for `cargo test`, after `--`
@@ -115,6 +136,9 @@ enum Format {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = public_api::as_rustdoc() {
+        return code;
+    }
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
@@ -129,6 +153,10 @@ fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }
 
+fn print(text: &str) -> Result<()> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
 fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Spec(SpecCommand::Diff { old, new, format }) => {
@@ -138,7 +166,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
                 Format::Markdown => spec::diff::markdown(&report),
                 Format::Json => spec::diff::json(&report)?,
             };
-            std::io::stdout().write_all(text.as_bytes())?;
+            print(&text)?;
             return Ok(ExitCode::from(u8::from(report.is_breaking())));
         }
         Command::Spec(SpecCommand::Import {
@@ -160,7 +188,16 @@ fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Codegen { check, spec, out } => codegen(check, spec, out)?,
         Command::Schemas { check } => write_schemas(check)?,
+        Command::PublicApi { check } => public_api::run(check)?,
         Command::Fuzz(options) => fuzz::run(&options)?,
+        Command::Msrv => print(&msrv::check(&Metadata::read()?)?)?,
+        Command::Packages { build } => {
+            let metadata = Metadata::read()?;
+            print(&packages::check(&metadata)?)?;
+            if build {
+                lowest::build_packages(&metadata)?;
+            }
+        }
         Command::Test { args } => suite::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use acs_recording::EventKind;
+use acs_recording::EventPayload;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,7 @@ pub fn all(description: &Value) -> Result<BTreeMap<String, String>> {
     for own in acs_recording::schema::all() {
         schemas.insert(own.name, own.schema.into());
     }
-    for event_type in EventKind::KNOWN_TYPES {
+    for event_type in EventPayload::KNOWN_TYPES {
         let name = event_type.rsplit('.').next().unwrap_or(event_type);
         if !schemas.contains_key(name) {
             // Its data is that of a start, and the description does not list it.

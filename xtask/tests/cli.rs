@@ -235,6 +235,12 @@ fn an_update_is_a_change_of_few_lines() {
             "+        /// Warm in winter.",
             "+        #[serde(skip_serializing_if = \"Option::is_none\")]",
             "+        pub heated: Option<bool>,",
+            "+                heated: None,",
+            "+        /// Sets [`heated`](field@Self::heated).",
+            "+        pub fn heated(mut self, value: bool) -> Self {",
+            "+            self.heated = Some(value);",
+            "+            self",
+            "+        }",
         ]
     );
 }

@@ -18,6 +18,7 @@ pub mod types {
     }
     /// Event data: an invitation did not lead to a new participant.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct AddParticipantFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -44,8 +45,41 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl AddParticipantFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`participant`](field@Self::participant).
+        pub fn participant(mut self, value: impl Into<CommunicationIdentifierModel>) -> Self {
+            self.participant = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Whom to invite and how long to wait.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct AddParticipantRequest {
         /// Headers and call details to pass on to the called party.
@@ -71,8 +105,56 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub source_display_name: Option<String>,
     }
+    impl AddParticipantRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(participant_to_add: impl Into<CommunicationIdentifierModel>) -> Self {
+            Self {
+                participant_to_add: participant_to_add.into(),
+                custom_calling_context: None,
+                invitation_timeout_in_seconds: None,
+                operation_callback_uri: None,
+                operation_context: None,
+                source_caller_id_number: None,
+                source_display_name: None,
+            }
+        }
+        /// Sets [`custom_calling_context`](field@Self::custom_calling_context).
+        pub fn custom_calling_context(mut self, value: impl Into<CustomCallingContext>) -> Self {
+            self.custom_calling_context = Some(value.into());
+            self
+        }
+        /// Sets [`invitation_timeout_in_seconds`](field@Self::invitation_timeout_in_seconds).
+        pub fn invitation_timeout_in_seconds(mut self, value: i32) -> Self {
+            self.invitation_timeout_in_seconds = Some(value);
+            self
+        }
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`source_caller_id_number`](field@Self::source_caller_id_number).
+        pub fn source_caller_id_number(
+            mut self,
+            value: impl Into<PhoneNumberIdentifierModel>,
+        ) -> Self {
+            self.source_caller_id_number = Some(value.into());
+            self
+        }
+        /// Sets [`source_display_name`](field@Self::source_display_name).
+        pub fn source_display_name(mut self, value: impl Into<String>) -> Self {
+            self.source_display_name = Some(value.into());
+            self
+        }
+    }
     /// Answer to an accepted invitation request.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct AddParticipantResponse {
         /// Id to cancel the invitation with; the events of a cancellation repeat it.
@@ -86,8 +168,26 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub participant: Option<CallParticipant>,
     }
+    impl AddParticipantResponse {
+        /// Sets [`invitation_id`](field@Self::invitation_id).
+        pub fn invitation_id(mut self, value: impl Into<String>) -> Self {
+            self.invitation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`participant`](field@Self::participant).
+        pub fn participant(mut self, value: impl Into<CallParticipant>) -> Self {
+            self.participant = Some(value.into());
+            self
+        }
+    }
     /// Event data: an invited party has joined.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct AddParticipantSucceeded {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -114,8 +214,41 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl AddParticipantSucceeded {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`participant`](field@Self::participant).
+        pub fn participant(mut self, value: impl Into<CommunicationIdentifierModel>) -> Self {
+            self.participant = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Which incoming call to accept and where its events go.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct AnswerCallRequest {
         /// Communication Services user in whose name the call is answered.
@@ -146,8 +279,60 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transcription_options: Option<TranscriptionOptions>,
     }
+    impl AnswerCallRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(
+            callback_uri: impl Into<String>,
+            incoming_call_context: impl Into<String>,
+        ) -> Self {
+            Self {
+                callback_uri: callback_uri.into(),
+                incoming_call_context: incoming_call_context.into(),
+                answered_by: None,
+                call_intelligence_options: None,
+                enable_loopback_audio: None,
+                media_streaming_options: None,
+                operation_context: None,
+                transcription_options: None,
+            }
+        }
+        /// Sets [`answered_by`](field@Self::answered_by).
+        pub fn answered_by(mut self, value: impl Into<CommunicationUserIdentifierModel>) -> Self {
+            self.answered_by = Some(value.into());
+            self
+        }
+        /// Sets [`call_intelligence_options`](field@Self::call_intelligence_options).
+        pub fn call_intelligence_options(
+            mut self,
+            value: impl Into<CallIntelligenceOptions>,
+        ) -> Self {
+            self.call_intelligence_options = Some(value.into());
+            self
+        }
+        /// Sets [`enable_loopback_audio`](field@Self::enable_loopback_audio).
+        pub fn enable_loopback_audio(mut self, value: bool) -> Self {
+            self.enable_loopback_audio = Some(value);
+            self
+        }
+        /// Sets [`media_streaming_options`](field@Self::media_streaming_options).
+        pub fn media_streaming_options(mut self, value: impl Into<MediaStreamingOptions>) -> Self {
+            self.media_streaming_options = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`transcription_options`](field@Self::transcription_options).
+        pub fn transcription_options(mut self, value: impl Into<TranscriptionOptions>) -> Self {
+            self.transcription_options = Some(value.into());
+            self
+        }
+    }
     /// Event data: an incoming call could not be accepted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct AnswerFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -171,6 +356,33 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl AnswerFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Sample format of streamed audio.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     #[non_exhaustive]
@@ -190,6 +402,7 @@ pub mod types {
     /// Event data: the connection is established; its `serverCallId` is what a recording by
     /// locator needs.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CallConnected {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -213,8 +426,36 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl CallConnected {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Everything known about one connection to a call.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CallConnectionProperties {
         /// Communication Services user in whose name the call was answered.
@@ -264,6 +505,85 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transcription_subscription: Option<TranscriptionSubscription>,
     }
+    impl CallConnectionProperties {
+        /// Sets [`answered_by`](field@Self::answered_by).
+        pub fn answered_by(mut self, value: impl Into<CommunicationUserIdentifierModel>) -> Self {
+            self.answered_by = Some(value.into());
+            self
+        }
+        /// Sets [`answered_for`](field@Self::answered_for).
+        pub fn answered_for(mut self, value: impl Into<PhoneNumberIdentifierModel>) -> Self {
+            self.answered_for = Some(value.into());
+            self
+        }
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`call_connection_state`](field@Self::call_connection_state).
+        pub fn call_connection_state(mut self, value: impl Into<CallConnectionStateModel>) -> Self {
+            self.call_connection_state = Some(value.into());
+            self
+        }
+        /// Sets [`callback_uri`](field@Self::callback_uri).
+        pub fn callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`media_streaming_subscription`](field@Self::media_streaming_subscription).
+        pub fn media_streaming_subscription(
+            mut self,
+            value: impl Into<MediaStreamingSubscription>,
+        ) -> Self {
+            self.media_streaming_subscription = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+        /// Sets [`source`](field@Self::source).
+        pub fn source(mut self, value: impl Into<CommunicationIdentifierModel>) -> Self {
+            self.source = Some(value.into());
+            self
+        }
+        /// Sets [`source_caller_id_number`](field@Self::source_caller_id_number).
+        pub fn source_caller_id_number(
+            mut self,
+            value: impl Into<PhoneNumberIdentifierModel>,
+        ) -> Self {
+            self.source_caller_id_number = Some(value.into());
+            self
+        }
+        /// Sets [`source_display_name`](field@Self::source_display_name).
+        pub fn source_display_name(mut self, value: impl Into<String>) -> Self {
+            self.source_display_name = Some(value.into());
+            self
+        }
+        /// Sets [`targets`](field@Self::targets).
+        pub fn targets(
+            mut self,
+            value: impl IntoIterator<Item = impl Into<CommunicationIdentifierModel>>,
+        ) -> Self {
+            self.targets = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
+        /// Sets [`transcription_subscription`](field@Self::transcription_subscription).
+        pub fn transcription_subscription(
+            mut self,
+            value: impl Into<TranscriptionSubscription>,
+        ) -> Self {
+            self.transcription_subscription = Some(value.into());
+            self
+        }
+    }
     /// Stage of a connection between the application and a call.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     #[non_exhaustive]
@@ -298,6 +618,7 @@ pub mod types {
     /// Event data: the connection is over, and it sends no more events. `resultInformation` gives
     /// the reason.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CallDisconnected {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -321,16 +642,52 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl CallDisconnected {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Azure AI resource that a call uses.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CallIntelligenceOptions {
         /// Endpoint address of the Azure AI services resource for speech in this call.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub cognitive_services_endpoint: Option<String>,
     }
+    impl CallIntelligenceOptions {
+        /// Sets [`cognitive_services_endpoint`](field@Self::cognitive_services_endpoint).
+        pub fn cognitive_services_endpoint(mut self, value: impl Into<String>) -> Self {
+            self.cognitive_services_endpoint = Some(value.into());
+            self
+        }
+    }
     /// Points to an existing call: `kind` names the one id member that is filled in.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CallLocator {
         /// GUID of a group call, for `groupCallLocator`.
@@ -348,6 +705,28 @@ pub mod types {
         /// connected call, the `IncomingCall` event or a client SDK.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
+    }
+    impl CallLocator {
+        /// Sets [`group_call_id`](field@Self::group_call_id).
+        pub fn group_call_id(mut self, value: impl Into<String>) -> Self {
+            self.group_call_id = Some(value.into());
+            self
+        }
+        /// Sets [`kind`](field@Self::kind).
+        pub fn kind(mut self, value: impl Into<CallLocatorKind>) -> Self {
+            self.kind = Some(value.into());
+            self
+        }
+        /// Sets [`room_id`](field@Self::room_id).
+        pub fn room_id(mut self, value: impl Into<String>) -> Self {
+            self.room_id = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
     }
     /// Kind of id that points to a call.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -370,6 +749,7 @@ pub mod types {
     );
     /// One party in a call with its present state.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CallParticipant {
         /// Who it is.
@@ -381,6 +761,23 @@ pub mod types {
         /// True while the party waits on hold.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub is_on_hold: Option<bool>,
+    }
+    impl CallParticipant {
+        /// Sets [`identifier`](field@Self::identifier).
+        pub fn identifier(mut self, value: impl Into<CommunicationIdentifierModel>) -> Self {
+            self.identifier = Some(value.into());
+            self
+        }
+        /// Sets [`is_muted`](field@Self::is_muted).
+        pub fn is_muted(mut self, value: bool) -> Self {
+            self.is_muted = Some(value);
+            self
+        }
+        /// Sets [`is_on_hold`](field@Self::is_on_hold).
+        pub fn is_on_hold(mut self, value: bool) -> Self {
+            self.is_on_hold = Some(value);
+            self
+        }
     }
     /// Why an incoming call is declined.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -403,6 +800,7 @@ pub mod types {
     );
     /// Event data: the target took the transferred call.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CallTransferAccepted {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -432,8 +830,46 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transferee: Option<CommunicationIdentifierModel>,
     }
+    impl CallTransferAccepted {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+        /// Sets [`transfer_target`](field@Self::transfer_target).
+        pub fn transfer_target(mut self, value: impl Into<CommunicationIdentifierModel>) -> Self {
+            self.transfer_target = Some(value.into());
+            self
+        }
+        /// Sets [`transferee`](field@Self::transferee).
+        pub fn transferee(mut self, value: impl Into<CommunicationIdentifierModel>) -> Self {
+            self.transferee = Some(value.into());
+            self
+        }
+    }
     /// Event data: a transfer did not happen.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CallTransferFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -457,8 +893,36 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl CallTransferFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Event data: an invitation could not be withdrawn.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CancelAddParticipantFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -485,8 +949,41 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl CancelAddParticipantFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`invitation_id`](field@Self::invitation_id).
+        pub fn invitation_id(mut self, value: impl Into<String>) -> Self {
+            self.invitation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Which invitation to withdraw.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CancelAddParticipantRequest {
         /// Id of one invitation, as the answer to adding a participant gave it.
@@ -500,8 +997,29 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub operation_context: Option<String>,
     }
+    impl CancelAddParticipantRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(invitation_id: impl Into<String>) -> Self {
+            Self {
+                invitation_id: invitation_id.into(),
+                operation_callback_uri: None,
+                operation_context: None,
+            }
+        }
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+    }
     /// Answer to an accepted withdrawal of an invitation.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CancelAddParticipantResponse {
         /// Id of one invitation, as the answer to adding a participant gave it.
@@ -512,8 +1030,21 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub operation_context: Option<String>,
     }
+    impl CancelAddParticipantResponse {
+        /// Sets [`invitation_id`](field@Self::invitation_id).
+        pub fn invitation_id(mut self, value: impl Into<String>) -> Self {
+            self.invitation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+    }
     /// Event data: an invitation was withdrawn.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CancelAddParticipantSucceeded {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -540,8 +1071,41 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl CancelAddParticipantSucceeded {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`invitation_id`](field@Self::invitation_id).
+        pub fn invitation_id(mut self, value: impl Into<String>) -> Self {
+            self.invitation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Ties one participant to one channel of an unmixed recording.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     pub struct ChannelAffinity {
         /// Channel number, 0 to 4; the service picks one if it is missing.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -549,8 +1113,23 @@ pub mod types {
         /// Participant whose voice goes into the channel.
         pub participant: CommunicationIdentifierModel,
     }
+    impl ChannelAffinity {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(participant: impl Into<CommunicationIdentifierModel>) -> Self {
+            Self {
+                participant: participant.into(),
+                channel: None,
+            }
+        }
+        /// Sets [`channel`](field@Self::channel).
+        pub fn channel(mut self, value: i32) -> Self {
+            self.channel = Some(value);
+            self
+        }
+    }
     /// One entry of a spoken or keyed menu.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     pub struct Choice {
         /// Name of the entry; the result repeats it.
         pub label: String,
@@ -560,8 +1139,27 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub tone: Option<Tone>,
     }
+    impl Choice {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(
+            label: impl Into<String>,
+            phrases: impl IntoIterator<Item = impl Into<String>>,
+        ) -> Self {
+            Self {
+                label: label.into(),
+                phrases: phrases.into_iter().map(|item| item.into()).collect(),
+                tone: None,
+            }
+        }
+        /// Sets [`tone`](field@Self::tone).
+        pub fn tone(mut self, value: impl Into<Tone>) -> Self {
+            self.tone = Some(value.into());
+            self
+        }
+    }
     /// Menu entry that was chosen.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct ChoiceResult {
         /// How certain the recognition is, between 0.0 and 1.0; missing if unknown.
@@ -579,6 +1177,36 @@ pub mod types {
         /// Mood found in the speech, if that analysis was asked for.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub sentiment_analysis_result: Option<SentimentAnalysisResult>,
+    }
+    impl ChoiceResult {
+        /// Sets [`confidence`](field@Self::confidence).
+        pub fn confidence(mut self, value: f64) -> Self {
+            self.confidence = Some(value);
+            self
+        }
+        /// Sets [`label`](field@Self::label).
+        pub fn label(mut self, value: impl Into<String>) -> Self {
+            self.label = Some(value.into());
+            self
+        }
+        /// Sets [`language_identified`](field@Self::language_identified).
+        pub fn language_identified(mut self, value: impl Into<String>) -> Self {
+            self.language_identified = Some(value.into());
+            self
+        }
+        /// Sets [`recognized_phrase`](field@Self::recognized_phrase).
+        pub fn recognized_phrase(mut self, value: impl Into<String>) -> Self {
+            self.recognized_phrase = Some(value.into());
+            self
+        }
+        /// Sets [`sentiment_analysis_result`](field@Self::sentiment_analysis_result).
+        pub fn sentiment_analysis_result(
+            mut self,
+            value: impl Into<SentimentAnalysisResult>,
+        ) -> Self {
+            self.sentiment_analysis_result = Some(value.into());
+            self
+        }
     }
     /// Azure cloud of an identity.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -601,6 +1229,7 @@ pub mod types {
     );
     /// Code and explanation of a failed request; the HTTP status is not repeated here.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     pub struct CommunicationError {
         /// Mostly a number as text, such as `8522` (not found) or `8527` (bad server call id);
         /// sometimes a word such as `BadRequest` or `Denied`.
@@ -621,15 +1250,58 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub target: Option<String>,
     }
+    impl CommunicationError {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+            Self {
+                code: code.into(),
+                message: message.into(),
+                details: Default::default(),
+                innererror: None,
+                target: None,
+            }
+        }
+        /// Sets [`details`](field@Self::details).
+        pub fn details(
+            mut self,
+            value: impl IntoIterator<Item = impl Into<CommunicationError>>,
+        ) -> Self {
+            self.details = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
+        /// Sets [`innererror`](field@Self::innererror).
+        pub fn innererror(
+            mut self,
+            value: impl Into<::std::boxed::Box<CommunicationError>>,
+        ) -> Self {
+            self.innererror = Some(value.into());
+            self
+        }
+        /// Sets [`target`](field@Self::target).
+        pub fn target(mut self, value: impl Into<String>) -> Self {
+            self.target = Some(value.into());
+            self
+        }
+    }
     /// Body of an answer that is not a success.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     pub struct CommunicationErrorResponse {
         /// What went wrong.
         pub error: CommunicationError,
     }
+    impl CommunicationErrorResponse {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(error: impl Into<CommunicationError>) -> Self {
+            Self {
+                error: error.into(),
+            }
+        }
+    }
     /// Identity of a call party. Answers fill in `kind`, `rawId` and the member that goes with
     /// the kind; requests need only what identifies the party.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CommunicationIdentifierModel {
         /// Set for a Communication Services user.
@@ -655,6 +1327,55 @@ pub mod types {
         /// Set for a Teams Phone user behind a Communication Services resource.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub teams_extension_user: Option<TeamsExtensionUserIdentifierModel>,
+    }
+    impl CommunicationIdentifierModel {
+        /// Sets [`communication_user`](field@Self::communication_user).
+        pub fn communication_user(
+            mut self,
+            value: impl Into<CommunicationUserIdentifierModel>,
+        ) -> Self {
+            self.communication_user = Some(value.into());
+            self
+        }
+        /// Sets [`kind`](field@Self::kind).
+        pub fn kind(mut self, value: impl Into<CommunicationIdentifierModelKind>) -> Self {
+            self.kind = Some(value.into());
+            self
+        }
+        /// Sets [`microsoft_teams_app`](field@Self::microsoft_teams_app).
+        pub fn microsoft_teams_app(
+            mut self,
+            value: impl Into<MicrosoftTeamsAppIdentifierModel>,
+        ) -> Self {
+            self.microsoft_teams_app = Some(value.into());
+            self
+        }
+        /// Sets [`microsoft_teams_user`](field@Self::microsoft_teams_user).
+        pub fn microsoft_teams_user(
+            mut self,
+            value: impl Into<MicrosoftTeamsUserIdentifierModel>,
+        ) -> Self {
+            self.microsoft_teams_user = Some(value.into());
+            self
+        }
+        /// Sets [`phone_number`](field@Self::phone_number).
+        pub fn phone_number(mut self, value: impl Into<PhoneNumberIdentifierModel>) -> Self {
+            self.phone_number = Some(value.into());
+            self
+        }
+        /// Sets [`raw_id`](field@Self::raw_id).
+        pub fn raw_id(mut self, value: impl Into<String>) -> Self {
+            self.raw_id = Some(value.into());
+            self
+        }
+        /// Sets [`teams_extension_user`](field@Self::teams_extension_user).
+        pub fn teams_extension_user(
+            mut self,
+            value: impl Into<TeamsExtensionUserIdentifierModel>,
+        ) -> Self {
+            self.teams_extension_user = Some(value.into());
+            self
+        }
     }
     /// Kinds of call parties; more values may be added.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -686,13 +1407,21 @@ pub mod types {
     );
     /// Identity made with a Communication Services resource.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     pub struct CommunicationUserIdentifierModel {
         /// The whole raw id, usually `8:acs:` followed by the GUID of the resource, an underscore and
         /// the id of the user.
         pub id: String,
     }
+    impl CommunicationUserIdentifierModel {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(id: impl Into<String>) -> Self {
+            Self { id: id.into() }
+        }
+    }
     /// Event data: the application could not join the call.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct ConnectFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -716,8 +1445,36 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl ConnectFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Which call to join, and where events of the new connection go.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct ConnectRequest {
         /// Azure AI resource for the speech features of this call.
@@ -744,8 +1501,51 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transcription_options: Option<TranscriptionOptions>,
     }
+    impl ConnectRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(call_locator: impl Into<CallLocator>, callback_uri: impl Into<String>) -> Self {
+            Self {
+                call_locator: call_locator.into(),
+                callback_uri: callback_uri.into(),
+                call_intelligence_options: None,
+                enable_loopback_audio: None,
+                media_streaming_options: None,
+                operation_context: None,
+                transcription_options: None,
+            }
+        }
+        /// Sets [`call_intelligence_options`](field@Self::call_intelligence_options).
+        pub fn call_intelligence_options(
+            mut self,
+            value: impl Into<CallIntelligenceOptions>,
+        ) -> Self {
+            self.call_intelligence_options = Some(value.into());
+            self
+        }
+        /// Sets [`enable_loopback_audio`](field@Self::enable_loopback_audio).
+        pub fn enable_loopback_audio(mut self, value: bool) -> Self {
+            self.enable_loopback_audio = Some(value);
+            self
+        }
+        /// Sets [`media_streaming_options`](field@Self::media_streaming_options).
+        pub fn media_streaming_options(mut self, value: impl Into<MediaStreamingOptions>) -> Self {
+            self.media_streaming_options = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`transcription_options`](field@Self::transcription_options).
+        pub fn transcription_options(mut self, value: impl Into<TranscriptionOptions>) -> Self {
+            self.transcription_options = Some(value.into());
+            self
+        }
+    }
     /// Whose keys are reported, or no longer reported.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct ContinuousDtmfRecognitionRequest {
         /// Public `https` address that gets the events of this one operation, in place of the
@@ -759,8 +1559,29 @@ pub mod types {
         /// Participant whose keys are meant.
         pub target_participant: CommunicationIdentifierModel,
     }
+    impl ContinuousDtmfRecognitionRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(target_participant: impl Into<CommunicationIdentifierModel>) -> Self {
+            Self {
+                target_participant: target_participant.into(),
+                operation_callback_uri: None,
+                operation_context: None,
+            }
+        }
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+    }
     /// Event data: keys are no longer reported.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct ContinuousDtmfRecognitionStopped {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -784,8 +1605,36 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl ContinuousDtmfRecognitionStopped {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Event data: reporting keys ran into an error.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct ContinuousDtmfRecognitionToneFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -809,8 +1658,36 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl ContinuousDtmfRecognitionToneFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Event data: a key was pressed.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct ContinuousDtmfRecognitionToneReceived {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -840,8 +1717,46 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub tone: Option<Tone>,
     }
+    impl ContinuousDtmfRecognitionToneReceived {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`sequence_id`](field@Self::sequence_id).
+        pub fn sequence_id(mut self, value: i32) -> Self {
+            self.sequence_id = Some(value);
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+        /// Sets [`tone`](field@Self::tone).
+        pub fn tone(mut self, value: impl Into<Tone>) -> Self {
+            self.tone = Some(value.into());
+            self
+        }
+    }
     /// Event data: an outbound call did not come about.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CreateCallFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -865,8 +1780,36 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl CreateCallFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Whom to call, in whose name, and where events go.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CreateCallRequest {
         /// Azure AI resource for the speech features of this call.
@@ -905,8 +1848,84 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transcription_options: Option<TranscriptionOptions>,
     }
+    impl CreateCallRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(
+            callback_uri: impl Into<String>,
+            targets: impl IntoIterator<Item = impl Into<CommunicationIdentifierModel>>,
+        ) -> Self {
+            Self {
+                callback_uri: callback_uri.into(),
+                targets: targets.into_iter().map(|item| item.into()).collect(),
+                call_intelligence_options: None,
+                enable_loopback_audio: None,
+                media_streaming_options: None,
+                operation_context: None,
+                source: None,
+                source_caller_id_number: None,
+                source_display_name: None,
+                teams_app_source: None,
+                transcription_options: None,
+            }
+        }
+        /// Sets [`call_intelligence_options`](field@Self::call_intelligence_options).
+        pub fn call_intelligence_options(
+            mut self,
+            value: impl Into<CallIntelligenceOptions>,
+        ) -> Self {
+            self.call_intelligence_options = Some(value.into());
+            self
+        }
+        /// Sets [`enable_loopback_audio`](field@Self::enable_loopback_audio).
+        pub fn enable_loopback_audio(mut self, value: bool) -> Self {
+            self.enable_loopback_audio = Some(value);
+            self
+        }
+        /// Sets [`media_streaming_options`](field@Self::media_streaming_options).
+        pub fn media_streaming_options(mut self, value: impl Into<MediaStreamingOptions>) -> Self {
+            self.media_streaming_options = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`source`](field@Self::source).
+        pub fn source(mut self, value: impl Into<CommunicationUserIdentifierModel>) -> Self {
+            self.source = Some(value.into());
+            self
+        }
+        /// Sets [`source_caller_id_number`](field@Self::source_caller_id_number).
+        pub fn source_caller_id_number(
+            mut self,
+            value: impl Into<PhoneNumberIdentifierModel>,
+        ) -> Self {
+            self.source_caller_id_number = Some(value.into());
+            self
+        }
+        /// Sets [`source_display_name`](field@Self::source_display_name).
+        pub fn source_display_name(mut self, value: impl Into<String>) -> Self {
+            self.source_display_name = Some(value.into());
+            self
+        }
+        /// Sets [`teams_app_source`](field@Self::teams_app_source).
+        pub fn teams_app_source(
+            mut self,
+            value: impl Into<MicrosoftTeamsAppIdentifierModel>,
+        ) -> Self {
+            self.teams_app_source = Some(value.into());
+            self
+        }
+        /// Sets [`transcription_options`](field@Self::transcription_options).
+        pub fn transcription_options(mut self, value: impl Into<TranscriptionOptions>) -> Self {
+            self.transcription_options = Some(value.into());
+            self
+        }
+    }
     /// Extra headers and details that travel to the called party.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct CustomCallingContext {
         /// Header names and values for called parties that are reached over SIP.
@@ -927,8 +1946,38 @@ pub mod types {
         )]
         pub voip_headers: ::std::collections::BTreeMap<String, String>,
     }
+    impl CustomCallingContext {
+        /// Sets [`sip_headers`](field@Self::sip_headers).
+        pub fn sip_headers(
+            mut self,
+            value: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+        ) -> Self {
+            self.sip_headers = value
+                .into_iter()
+                .map(|(key, item)| (key.into(), item.into()))
+                .collect();
+            self
+        }
+        /// Sets [`teams_phone_call_details`](field@Self::teams_phone_call_details).
+        pub fn teams_phone_call_details(mut self, value: impl Into<TeamsPhoneCallDetails>) -> Self {
+            self.teams_phone_call_details = Some(value.into());
+            self
+        }
+        /// Sets [`voip_headers`](field@Self::voip_headers).
+        pub fn voip_headers(
+            mut self,
+            value: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+        ) -> Self {
+            self.voip_headers = value
+                .into_iter()
+                .map(|(key, item)| (key.into(), item.into()))
+                .collect();
+            self
+        }
+    }
     /// Limits for key presses.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct DtmfOptions {
         /// Longest gap between two keys, 1 to 60 seconds; the documented default is 2.
@@ -945,8 +1994,26 @@ pub mod types {
         )]
         pub stop_tones: Vec<Tone>,
     }
+    impl DtmfOptions {
+        /// Sets [`inter_tone_timeout_in_seconds`](field@Self::inter_tone_timeout_in_seconds).
+        pub fn inter_tone_timeout_in_seconds(mut self, value: i32) -> Self {
+            self.inter_tone_timeout_in_seconds = Some(value);
+            self
+        }
+        /// Sets [`max_tones_to_collect`](field@Self::max_tones_to_collect).
+        pub fn max_tones_to_collect(mut self, value: i32) -> Self {
+            self.max_tones_to_collect = Some(value);
+            self
+        }
+        /// Sets [`stop_tones`](field@Self::stop_tones).
+        pub fn stop_tones(mut self, value: impl IntoIterator<Item = impl Into<Tone>>) -> Self {
+            self.stop_tones = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
+    }
     /// Keys that were pressed.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     pub struct DtmfResult {
         /// The keys in the order of pressing.
         #[serde(
@@ -956,10 +2023,18 @@ pub mod types {
         )]
         pub tones: Vec<Tone>,
     }
+    impl DtmfResult {
+        /// Sets [`tones`](field@Self::tones).
+        pub fn tones(mut self, value: impl IntoIterator<Item = impl Into<Tone>>) -> Self {
+            self.tones = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
+    }
     /// Destination of the recording files. For `azureBlobStorage` the Communication Services
     /// resource needs a system-assigned managed identity, and that identity needs the `Storage
     /// Blob Data Contributor` role for the storage account.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct ExternalStorage {
         /// Address of a blob container or of a folder in it, such as
@@ -970,14 +2045,37 @@ pub mod types {
         /// Whether the service or the customer stores the files.
         pub recording_storage_kind: RecordingStorageKind,
     }
+    impl ExternalStorage {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(recording_storage_kind: impl Into<RecordingStorageKind>) -> Self {
+            Self {
+                recording_storage_kind: recording_storage_kind.into(),
+                recording_destination_container_url: None,
+            }
+        }
+        /// Sets
+        /// [`recording_destination_container_url`](field@Self::recording_destination_container_url).
+        pub fn recording_destination_container_url(mut self, value: impl Into<String>) -> Self {
+            self.recording_destination_container_url = Some(value.into());
+            self
+        }
+    }
     /// An audio file.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     pub struct FileSource {
         /// Address from which the service fetches the file.
         pub uri: String,
     }
+    impl FileSource {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(uri: impl Into<String>) -> Self {
+            Self { uri: uri.into() }
+        }
+    }
     /// One page of the parties in a call.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct GetParticipantsResponse {
         /// Address of the next page; missing on the last one.
@@ -986,8 +2084,23 @@ pub mod types {
         /// The parties on this page.
         pub value: Vec<CallParticipant>,
     }
+    impl GetParticipantsResponse {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(value: impl IntoIterator<Item = impl Into<CallParticipant>>) -> Self {
+            Self {
+                value: value.into_iter().map(|item| item.into()).collect(),
+                next_link: None,
+            }
+        }
+        /// Sets [`next_link`](field@Self::next_link).
+        pub fn next_link(mut self, value: impl Into<String>) -> Self {
+            self.next_link = Some(value.into());
+            self
+        }
+    }
     /// Event data: a participant could not be put on hold.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct HoldFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -1011,8 +2124,36 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl HoldFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Who waits, and what is heard meanwhile.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct HoldRequest {
         /// Public `https` address that gets the events of this one operation, in place of the
@@ -1029,9 +2170,36 @@ pub mod types {
         /// Participant who waits.
         pub target_participant: CommunicationIdentifierModel,
     }
+    impl HoldRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(target_participant: impl Into<CommunicationIdentifierModel>) -> Self {
+            Self {
+                target_participant: target_participant.into(),
+                operation_callback_uri: None,
+                operation_context: None,
+                play_source_info: None,
+            }
+        }
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`play_source_info`](field@Self::play_source_info).
+        pub fn play_source_info(mut self, value: impl Into<PlaySource>) -> Self {
+            self.play_source_info = Some(value.into());
+            self
+        }
+    }
     /// Data of the Event Grid event that announces a call; unlike the other events it comes
     /// through Event Grid and not to a `callbackUri`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct IncomingCall {
         /// Name that the caller shows.
@@ -1061,6 +2229,51 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub to: Option<CommunicationIdentifierModel>,
     }
+    impl IncomingCall {
+        /// Sets [`caller_display_name`](field@Self::caller_display_name).
+        pub fn caller_display_name(mut self, value: impl Into<String>) -> Self {
+            self.caller_display_name = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`custom_context`](field@Self::custom_context).
+        pub fn custom_context(mut self, value: impl Into<CustomCallingContext>) -> Self {
+            self.custom_context = Some(value.into());
+            self
+        }
+        /// Sets [`from`](field@Self::from).
+        pub fn from(mut self, value: impl Into<CommunicationIdentifierModel>) -> Self {
+            self.from = Some(value.into());
+            self
+        }
+        /// Sets [`incoming_call_context`](field@Self::incoming_call_context).
+        pub fn incoming_call_context(mut self, value: impl Into<String>) -> Self {
+            self.incoming_call_context = Some(value.into());
+            self
+        }
+        /// Sets [`on_behalf_of_callee`](field@Self::on_behalf_of_callee).
+        pub fn on_behalf_of_callee(
+            mut self,
+            value: impl Into<CommunicationIdentifierModel>,
+        ) -> Self {
+            self.on_behalf_of_callee = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+        /// Sets [`to`](field@Self::to).
+        pub fn to(mut self, value: impl Into<CommunicationIdentifierModel>) -> Self {
+            self.to = Some(value.into());
+            self
+        }
+    }
     /// How voices are laid out in the stream.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     #[non_exhaustive]
@@ -1089,6 +2302,7 @@ pub mod types {
     crate::open_enum!(MediaStreamingContentType, Audio = "audio");
     /// Event data: streaming did not work.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct MediaStreamingFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -1115,6 +2329,38 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl MediaStreamingFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`media_streaming_update`](field@Self::media_streaming_update).
+        pub fn media_streaming_update(mut self, value: impl Into<MediaStreamingUpdate>) -> Self {
+            self.media_streaming_update = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Streaming settings that all transports have in common.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "transportType")]
@@ -1129,6 +2375,7 @@ pub mod types {
     }
     /// Event data: audio is being streamed.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct MediaStreamingStarted {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -1154,6 +2401,38 @@ pub mod types {
         /// carries this value.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
+    }
+    impl MediaStreamingStarted {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`media_streaming_update`](field@Self::media_streaming_update).
+        pub fn media_streaming_update(mut self, value: impl Into<MediaStreamingUpdate>) -> Self {
+            self.media_streaming_update = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
     }
     /// What happened to an audio stream.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -1234,6 +2513,7 @@ pub mod types {
     );
     /// Event data: streaming has ended.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct MediaStreamingStopped {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -1260,8 +2540,41 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl MediaStreamingStopped {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`media_streaming_update`](field@Self::media_streaming_update).
+        pub fn media_streaming_update(mut self, value: impl Into<MediaStreamingUpdate>) -> Self {
+            self.media_streaming_update = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// State of the audio stream of a call.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct MediaStreamingSubscription {
         /// Id of the subscription.
@@ -1277,6 +2590,26 @@ pub mod types {
             skip_serializing_if = "Vec::is_empty"
         )]
         pub subscribed_content_types: Vec<MediaStreamingContentType>,
+    }
+    impl MediaStreamingSubscription {
+        /// Sets [`id`](field@Self::id).
+        pub fn id(mut self, value: impl Into<String>) -> Self {
+            self.id = Some(value.into());
+            self
+        }
+        /// Sets [`state`](field@Self::state).
+        pub fn state(mut self, value: impl Into<MediaStreamingSubscriptionState>) -> Self {
+            self.state = Some(value.into());
+            self
+        }
+        /// Sets [`subscribed_content_types`](field@Self::subscribed_content_types).
+        pub fn subscribed_content_types(
+            mut self,
+            value: impl IntoIterator<Item = impl Into<MediaStreamingContentType>>,
+        ) -> Self {
+            self.subscribed_content_types = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
     }
     /// Whether a call's audio stream is on.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -1299,6 +2632,7 @@ pub mod types {
     );
     /// What an event says about the audio stream.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct MediaStreamingUpdate {
         /// What is streamed, so far always `audio`.
@@ -1311,8 +2645,29 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub media_streaming_status_details: Option<MediaStreamingStatusDetails>,
     }
+    impl MediaStreamingUpdate {
+        /// Sets [`content_type`](field@Self::content_type).
+        pub fn content_type(mut self, value: impl Into<String>) -> Self {
+            self.content_type = Some(value.into());
+            self
+        }
+        /// Sets [`media_streaming_status`](field@Self::media_streaming_status).
+        pub fn media_streaming_status(mut self, value: impl Into<MediaStreamingStatus>) -> Self {
+            self.media_streaming_status = Some(value.into());
+            self
+        }
+        /// Sets [`media_streaming_status_details`](field@Self::media_streaming_status_details).
+        pub fn media_streaming_status_details(
+            mut self,
+            value: impl Into<MediaStreamingStatusDetails>,
+        ) -> Self {
+            self.media_streaming_status_details = Some(value.into());
+            self
+        }
+    }
     /// Identity of an application in Microsoft Teams.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct MicrosoftTeamsAppIdentifierModel {
         /// GUID of the application.
@@ -1321,8 +2676,23 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub cloud: Option<CommunicationCloudEnvironmentModel>,
     }
+    impl MicrosoftTeamsAppIdentifierModel {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(app_id: impl Into<String>) -> Self {
+            Self {
+                app_id: app_id.into(),
+                cloud: None,
+            }
+        }
+        /// Sets [`cloud`](field@Self::cloud).
+        pub fn cloud(mut self, value: impl Into<CommunicationCloudEnvironmentModel>) -> Self {
+            self.cloud = Some(value.into());
+            self
+        }
+    }
     /// Identity of somebody in Microsoft Teams.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct MicrosoftTeamsUserIdentifierModel {
         /// Cloud of the user's tenant; absent means `public`.
@@ -1334,8 +2704,29 @@ pub mod types {
         /// Entra object id (a GUID) of a signed-in user, or the id of a visitor.
         pub user_id: String,
     }
+    impl MicrosoftTeamsUserIdentifierModel {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(user_id: impl Into<String>) -> Self {
+            Self {
+                user_id: user_id.into(),
+                cloud: None,
+                is_anonymous: None,
+            }
+        }
+        /// Sets [`cloud`](field@Self::cloud).
+        pub fn cloud(mut self, value: impl Into<CommunicationCloudEnvironmentModel>) -> Self {
+            self.cloud = Some(value.into());
+            self
+        }
+        /// Sets [`is_anonymous`](field@Self::is_anonymous).
+        pub fn is_anonymous(mut self, value: bool) -> Self {
+            self.is_anonymous = Some(value);
+            self
+        }
+    }
     /// Event data: a party could not change over to this call.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct MoveParticipantFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -1365,8 +2756,46 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl MoveParticipantFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`from_call`](field@Self::from_call).
+        pub fn from_call(mut self, value: impl Into<String>) -> Self {
+            self.from_call = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`participant`](field@Self::participant).
+        pub fn participant(mut self, value: impl Into<CommunicationIdentifierModel>) -> Self {
+            self.participant = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Event data: a party has changed over to this call.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct MoveParticipantSucceeded {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -1396,8 +2825,46 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl MoveParticipantSucceeded {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`from_call`](field@Self::from_call).
+        pub fn from_call(mut self, value: impl Into<String>) -> Self {
+            self.from_call = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`participant`](field@Self::participant).
+        pub fn participant(mut self, value: impl Into<CommunicationIdentifierModel>) -> Self {
+            self.participant = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Who is brought over, and from which call.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct MoveParticipantsRequest {
         /// Connection id of the call that the participants leave.
@@ -1413,8 +2880,36 @@ pub mod types {
         /// Participants to bring over.
         pub target_participants: Vec<CommunicationIdentifierModel>,
     }
+    impl MoveParticipantsRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(
+            from_call: impl Into<String>,
+            target_participants: impl IntoIterator<Item = impl Into<CommunicationIdentifierModel>>,
+        ) -> Self {
+            Self {
+                from_call: from_call.into(),
+                target_participants: target_participants
+                    .into_iter()
+                    .map(|item| item.into())
+                    .collect(),
+                operation_callback_uri: None,
+                operation_context: None,
+            }
+        }
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+    }
     /// Answer to an accepted move.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct MoveParticipantsResponse {
         /// Connection id of the call that the participants leave.
@@ -1432,8 +2927,29 @@ pub mod types {
         )]
         pub participants: Vec<CallParticipant>,
     }
+    impl MoveParticipantsResponse {
+        /// Sets [`from_call`](field@Self::from_call).
+        pub fn from_call(mut self, value: impl Into<String>) -> Self {
+            self.from_call = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`participants`](field@Self::participants).
+        pub fn participants(
+            mut self,
+            value: impl IntoIterator<Item = impl Into<CallParticipant>>,
+        ) -> Self {
+            self.participants = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
+    }
     /// Whom to silence.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct MuteParticipantsRequest {
         /// Text of the application's choice, given in a request and repeated in the answer and the
@@ -1443,8 +2959,28 @@ pub mod types {
         /// Communication Services users to silence; no other kind can be muted this way.
         pub target_participants: Vec<CommunicationIdentifierModel>,
     }
+    impl MuteParticipantsRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(
+            target_participants: impl IntoIterator<Item = impl Into<CommunicationIdentifierModel>>,
+        ) -> Self {
+            Self {
+                target_participants: target_participants
+                    .into_iter()
+                    .map(|item| item.into())
+                    .collect(),
+                operation_context: None,
+            }
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+    }
     /// Answer to a mute request.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct MuteParticipantsResult {
         /// Text of the application's choice, given in a request and repeated in the answer and the
@@ -1452,8 +2988,16 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub operation_context: Option<String>,
     }
+    impl MuteParticipantsResult {
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+    }
     /// Event data: the roster changed. It may arrive before `CallConnected`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct ParticipantsUpdated {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -1483,8 +3027,44 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl ParticipantsUpdated {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`participants`](field@Self::participants).
+        pub fn participants(
+            mut self,
+            value: impl IntoIterator<Item = impl Into<CallParticipant>>,
+        ) -> Self {
+            self.participants = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`sequence_number`](field@Self::sequence_number).
+        pub fn sequence_number(mut self, value: i32) -> Self {
+            self.sequence_number = Some(value);
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Identity of a telephone.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct PhoneNumberIdentifierModel {
         /// Tells apart repeated joins of one number to the same call; the raw id then ends in an
@@ -1497,8 +3077,29 @@ pub mod types {
         /// Number with `+` and country code (E.164), or `anonymous` if the caller withholds it.
         pub value: String,
     }
+    impl PhoneNumberIdentifierModel {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(value: impl Into<String>) -> Self {
+            Self {
+                value: value.into(),
+                asserted_id: None,
+                is_anonymous: None,
+            }
+        }
+        /// Sets [`asserted_id`](field@Self::asserted_id).
+        pub fn asserted_id(mut self, value: impl Into<String>) -> Self {
+            self.asserted_id = Some(value.into());
+            self
+        }
+        /// Sets [`is_anonymous`](field@Self::is_anonymous).
+        pub fn is_anonymous(mut self, value: bool) -> Self {
+            self.is_anonymous = Some(value);
+            self
+        }
+    }
     /// Hiding of personal data in transcripts.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct PiiRedactionOptions {
         /// Whether personal data is hidden.
@@ -1508,8 +3109,21 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub redaction_type: Option<RedactionType>,
     }
+    impl PiiRedactionOptions {
+        /// Sets [`enable`](field@Self::enable).
+        pub fn enable(mut self, value: bool) -> Self {
+            self.enable = Some(value);
+            self
+        }
+        /// Sets [`redaction_type`](field@Self::redaction_type).
+        pub fn redaction_type(mut self, value: impl Into<RedactionType>) -> Self {
+            self.redaction_type = Some(value.into());
+            self
+        }
+    }
     /// Event data: playing was aborted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct PlayCanceled {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -1533,8 +3147,36 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl PlayCanceled {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Event data: the audio was played to its end.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct PlayCompleted {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -1558,8 +3200,36 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl PlayCompleted {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Event data: the audio could not be played.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct PlayFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -1586,15 +3256,55 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl PlayFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`failed_play_source_index`](field@Self::failed_play_source_index).
+        pub fn failed_play_source_index(mut self, value: i32) -> Self {
+            self.failed_play_source_index = Some(value);
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// How the audio is played.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct PlayOptions {
         /// Whether playing starts over at the end until it is cancelled.
         pub loop_: bool,
     }
+    impl PlayOptions {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(loop_: bool) -> Self {
+            Self { loop_ }
+        }
+    }
     /// What to play and to whom.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct PlayRequest {
         /// Whether this operation cuts in on media operations that are running or waiting.
@@ -1621,8 +3331,50 @@ pub mod types {
         )]
         pub play_to: Vec<CommunicationIdentifierModel>,
     }
+    impl PlayRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(play_sources: impl IntoIterator<Item = impl Into<PlaySource>>) -> Self {
+            Self {
+                play_sources: play_sources.into_iter().map(|item| item.into()).collect(),
+                interrupt_call_media_operation: None,
+                operation_callback_uri: None,
+                operation_context: None,
+                play_options: None,
+                play_to: Default::default(),
+            }
+        }
+        /// Sets [`interrupt_call_media_operation`](field@Self::interrupt_call_media_operation).
+        pub fn interrupt_call_media_operation(mut self, value: bool) -> Self {
+            self.interrupt_call_media_operation = Some(value);
+            self
+        }
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`play_options`](field@Self::play_options).
+        pub fn play_options(mut self, value: impl Into<PlayOptions>) -> Self {
+            self.play_options = Some(value.into());
+            self
+        }
+        /// Sets [`play_to`](field@Self::play_to).
+        pub fn play_to(
+            mut self,
+            value: impl IntoIterator<Item = impl Into<CommunicationIdentifierModel>>,
+        ) -> Self {
+            self.play_to = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
+    }
     /// One piece of audio; `kind` names the member that is filled in.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct PlaySource {
         /// Set for an audio file.
@@ -1640,6 +3392,38 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub text: Option<TextSource>,
     }
+    impl PlaySource {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(kind: impl Into<PlaySourceType>) -> Self {
+            Self {
+                kind: kind.into(),
+                file: None,
+                play_source_cache_id: None,
+                ssml: None,
+                text: None,
+            }
+        }
+        /// Sets [`file`](field@Self::file).
+        pub fn file(mut self, value: impl Into<FileSource>) -> Self {
+            self.file = Some(value.into());
+            self
+        }
+        /// Sets [`play_source_cache_id`](field@Self::play_source_cache_id).
+        pub fn play_source_cache_id(mut self, value: impl Into<String>) -> Self {
+            self.play_source_cache_id = Some(value.into());
+            self
+        }
+        /// Sets [`ssml`](field@Self::ssml).
+        pub fn ssml(mut self, value: impl Into<SsmlSource>) -> Self {
+            self.ssml = Some(value.into());
+            self
+        }
+        /// Sets [`text`](field@Self::text).
+        pub fn text(mut self, value: impl Into<TextSource>) -> Self {
+            self.text = Some(value.into());
+            self
+        }
+    }
     /// Where audio comes from.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     #[non_exhaustive]
@@ -1656,6 +3440,7 @@ pub mod types {
     crate::open_enum!(PlaySourceType, File = "file", Text = "text", Ssml = "ssml");
     /// Event data: the audio can be heard now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct PlayStarted {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -1679,6 +3464,33 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl PlayStarted {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Kind of result that a recognition gave.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     #[non_exhaustive]
@@ -1700,6 +3512,7 @@ pub mod types {
     );
     /// Event data: waiting for input was aborted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct RecognizeCanceled {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -1723,8 +3536,36 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl RecognizeCanceled {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Event data: input was understood; `recognitionType` names the member that holds it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct RecognizeCompleted {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -1760,8 +3601,56 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub speech_result: Option<SpeechResult>,
     }
+    impl RecognizeCompleted {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`choice_result`](field@Self::choice_result).
+        pub fn choice_result(mut self, value: impl Into<ChoiceResult>) -> Self {
+            self.choice_result = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`dtmf_result`](field@Self::dtmf_result).
+        pub fn dtmf_result(mut self, value: impl Into<DtmfResult>) -> Self {
+            self.dtmf_result = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`recognition_type`](field@Self::recognition_type).
+        pub fn recognition_type(mut self, value: impl Into<RecognitionType>) -> Self {
+            self.recognition_type = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+        /// Sets [`speech_result`](field@Self::speech_result).
+        pub fn speech_result(mut self, value: impl Into<SpeechResult>) -> Self {
+            self.speech_result = Some(value.into());
+            self
+        }
+    }
     /// Event data: no usable input came.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct RecognizeFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -1788,6 +3677,38 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl RecognizeFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`failed_play_source_index`](field@Self::failed_play_source_index).
+        pub fn failed_play_source_index(mut self, value: i32) -> Self {
+            self.failed_play_source_index = Some(value);
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Input that a recognize request waits for.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     #[non_exhaustive]
@@ -1812,6 +3733,7 @@ pub mod types {
     );
     /// Who is listened to, for how long and in which language.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct RecognizeOptions {
         /// Menu entries to choose from, for `choices`.
@@ -1853,8 +3775,76 @@ pub mod types {
         /// Participant who is listened to.
         pub target_participant: CommunicationIdentifierModel,
     }
+    impl RecognizeOptions {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(target_participant: impl Into<CommunicationIdentifierModel>) -> Self {
+            Self {
+                target_participant: target_participant.into(),
+                choices: Default::default(),
+                dtmf_options: None,
+                enable_sentiment_analysis: None,
+                initial_silence_timeout_in_seconds: None,
+                interrupt_prompt: None,
+                speech_language: None,
+                speech_languages: Default::default(),
+                speech_options: None,
+                speech_recognition_model_endpoint_id: None,
+            }
+        }
+        /// Sets [`choices`](field@Self::choices).
+        pub fn choices(mut self, value: impl IntoIterator<Item = impl Into<Choice>>) -> Self {
+            self.choices = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
+        /// Sets [`dtmf_options`](field@Self::dtmf_options).
+        pub fn dtmf_options(mut self, value: impl Into<DtmfOptions>) -> Self {
+            self.dtmf_options = Some(value.into());
+            self
+        }
+        /// Sets [`enable_sentiment_analysis`](field@Self::enable_sentiment_analysis).
+        pub fn enable_sentiment_analysis(mut self, value: bool) -> Self {
+            self.enable_sentiment_analysis = Some(value);
+            self
+        }
+        /// Sets
+        /// [`initial_silence_timeout_in_seconds`](field@Self::initial_silence_timeout_in_seconds).
+        pub fn initial_silence_timeout_in_seconds(mut self, value: i32) -> Self {
+            self.initial_silence_timeout_in_seconds = Some(value);
+            self
+        }
+        /// Sets [`interrupt_prompt`](field@Self::interrupt_prompt).
+        pub fn interrupt_prompt(mut self, value: bool) -> Self {
+            self.interrupt_prompt = Some(value);
+            self
+        }
+        /// Sets [`speech_language`](field@Self::speech_language).
+        pub fn speech_language(mut self, value: impl Into<String>) -> Self {
+            self.speech_language = Some(value.into());
+            self
+        }
+        /// Sets [`speech_languages`](field@Self::speech_languages).
+        pub fn speech_languages(
+            mut self,
+            value: impl IntoIterator<Item = impl Into<String>>,
+        ) -> Self {
+            self.speech_languages = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
+        /// Sets [`speech_options`](field@Self::speech_options).
+        pub fn speech_options(mut self, value: impl Into<SpeechOptions>) -> Self {
+            self.speech_options = Some(value.into());
+            self
+        }
+        /// Sets
+        /// [`speech_recognition_model_endpoint_id`](field@Self::speech_recognition_model_endpoint_id).
+        pub fn speech_recognition_model_endpoint_id(mut self, value: impl Into<String>) -> Self {
+            self.speech_recognition_model_endpoint_id = Some(value.into());
+            self
+        }
+    }
     /// What input to wait for, after which prompt.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct RecognizeRequest {
         /// Whether this operation cuts in on media operations that are running or waiting.
@@ -1882,6 +3872,51 @@ pub mod types {
         pub recognize_input_type: RecognizeInputType,
         /// Who is listened to, and the limits.
         pub recognize_options: RecognizeOptions,
+    }
+    impl RecognizeRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(
+            recognize_input_type: impl Into<RecognizeInputType>,
+            recognize_options: impl Into<RecognizeOptions>,
+        ) -> Self {
+            Self {
+                recognize_input_type: recognize_input_type.into(),
+                recognize_options: recognize_options.into(),
+                interrupt_call_media_operation: None,
+                operation_callback_uri: None,
+                operation_context: None,
+                play_prompt: None,
+                play_prompts: Default::default(),
+            }
+        }
+        /// Sets [`interrupt_call_media_operation`](field@Self::interrupt_call_media_operation).
+        pub fn interrupt_call_media_operation(mut self, value: bool) -> Self {
+            self.interrupt_call_media_operation = Some(value);
+            self
+        }
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`play_prompt`](field@Self::play_prompt).
+        pub fn play_prompt(mut self, value: impl Into<PlaySource>) -> Self {
+            self.play_prompt = Some(value.into());
+            self
+        }
+        /// Sets [`play_prompts`](field@Self::play_prompts).
+        pub fn play_prompts(
+            mut self,
+            value: impl IntoIterator<Item = impl Into<PlaySource>>,
+        ) -> Self {
+            self.play_prompts = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
     }
     /// How the voices are laid out in the file.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -1961,6 +3996,7 @@ pub mod types {
     /// Data of `Microsoft.Communication.RecordingStateChanged`: a recording became active or
     /// inactive. Sent only if the start request had a `recordingStateCallbackUri`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct RecordingStateChanged {
         /// In captured events this is the connection of the recorder and not one of the application.
@@ -1992,8 +4028,51 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub state: Option<RecordingState>,
     }
+    impl RecordingStateChanged {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`recording_id`](field@Self::recording_id).
+        pub fn recording_id(mut self, value: impl Into<String>) -> Self {
+            self.recording_id = Some(value.into());
+            self
+        }
+        /// Sets [`recording_kind`](field@Self::recording_kind).
+        pub fn recording_kind(mut self, value: impl Into<RecordingKind>) -> Self {
+            self.recording_kind = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+        /// Sets [`start_date_time`](field@Self::start_date_time).
+        pub fn start_date_time(mut self, value: impl Into<::jiff::Timestamp>) -> Self {
+            self.start_date_time = Some(value.into());
+            self
+        }
+        /// Sets [`state`](field@Self::state).
+        pub fn state(mut self, value: impl Into<RecordingState>) -> Self {
+            self.state = Some(value.into());
+            self
+        }
+    }
     /// Answer to a start request and to reading the state.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct RecordingStateResponse {
         /// Id for every later request about this recording; treat it as opaque and store it, because
@@ -2006,6 +4085,23 @@ pub mod types {
         /// `inactive` right after a start and while paused, `active` while media is recorded.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub recording_state: Option<RecordingState>,
+    }
+    impl RecordingStateResponse {
+        /// Sets [`recording_id`](field@Self::recording_id).
+        pub fn recording_id(mut self, value: impl Into<String>) -> Self {
+            self.recording_id = Some(value.into());
+            self
+        }
+        /// Sets [`recording_kind`](field@Self::recording_kind).
+        pub fn recording_kind(mut self, value: impl Into<RecordingKind>) -> Self {
+            self.recording_kind = Some(value.into());
+            self
+        }
+        /// Sets [`recording_state`](field@Self::recording_state).
+        pub fn recording_state(mut self, value: impl Into<RecordingState>) -> Self {
+            self.recording_state = Some(value.into());
+            self
+        }
     }
     /// Where recording files are kept.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -2035,6 +4131,7 @@ pub mod types {
     crate::open_enum!(RedactionType, MaskWithCharacter = "maskWithCharacter");
     /// Which incoming call to pass on, and to whom.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct RedirectCallRequest {
         /// Opaque signed token, several kilobytes long, passed on exactly as the `IncomingCall` event
@@ -2043,8 +4140,21 @@ pub mod types {
         /// Party that receives the call.
         pub target: CommunicationIdentifierModel,
     }
+    impl RedirectCallRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(
+            incoming_call_context: impl Into<String>,
+            target: impl Into<CommunicationIdentifierModel>,
+        ) -> Self {
+            Self {
+                incoming_call_context: incoming_call_context.into(),
+                target: target.into(),
+            }
+        }
+    }
     /// Which incoming call to decline, and why.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct RejectCallRequest {
         /// Why the call is declined.
@@ -2054,8 +4164,23 @@ pub mod types {
         /// delivered it.
         pub incoming_call_context: String,
     }
+    impl RejectCallRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(incoming_call_context: impl Into<String>) -> Self {
+            Self {
+                incoming_call_context: incoming_call_context.into(),
+                call_reject_reason: None,
+            }
+        }
+        /// Sets [`call_reject_reason`](field@Self::call_reject_reason).
+        pub fn call_reject_reason(mut self, value: impl Into<CallRejectReason>) -> Self {
+            self.call_reject_reason = Some(value.into());
+            self
+        }
+    }
     /// Event data: a party could not be taken out of the call.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct RemoveParticipantFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -2082,8 +4207,41 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl RemoveParticipantFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`participant`](field@Self::participant).
+        pub fn participant(mut self, value: impl Into<CommunicationIdentifierModel>) -> Self {
+            self.participant = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Whom to put out of the call.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct RemoveParticipantRequest {
         /// Public `https` address that gets the events of this one operation, in place of the
@@ -2097,8 +4255,29 @@ pub mod types {
         /// Party to put out of the call.
         pub participant_to_remove: CommunicationIdentifierModel,
     }
+    impl RemoveParticipantRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(participant_to_remove: impl Into<CommunicationIdentifierModel>) -> Self {
+            Self {
+                participant_to_remove: participant_to_remove.into(),
+                operation_callback_uri: None,
+                operation_context: None,
+            }
+        }
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+    }
     /// Answer to an accepted removal.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct RemoveParticipantResponse {
         /// Text of the application's choice, given in a request and repeated in the answer and the
@@ -2106,8 +4285,16 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub operation_context: Option<String>,
     }
+    impl RemoveParticipantResponse {
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+    }
     /// Event data: a party is out of the call.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct RemoveParticipantSucceeded {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -2134,8 +4321,41 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl RemoveParticipantSucceeded {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`participant`](field@Self::participant).
+        pub fn participant(mut self, value: impl Into<CommunicationIdentifierModel>) -> Self {
+            self.participant = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// How an operation ended, with a coarse and a fine code.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct ResultInformation {
         /// Coarse code in the style of an HTTP status, such as 200 or 404.
@@ -2155,8 +4375,36 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub sub_code: Option<i32>,
     }
+    impl ResultInformation {
+        /// Sets [`code`](field@Self::code).
+        pub fn code(mut self, value: i32) -> Self {
+            self.code = Some(value);
+            self
+        }
+        /// Sets [`message`](field@Self::message).
+        pub fn message(mut self, value: impl Into<String>) -> Self {
+            self.message = Some(value.into());
+            self
+        }
+        /// Sets [`q850_details`](field@Self::q850_details).
+        pub fn q850_details(mut self, value: impl Into<SipDiagnosticInfo>) -> Self {
+            self.q850_details = Some(value.into());
+            self
+        }
+        /// Sets [`sip_details`](field@Self::sip_details).
+        pub fn sip_details(mut self, value: impl Into<SipDiagnosticInfo>) -> Self {
+            self.sip_details = Some(value.into());
+            self
+        }
+        /// Sets [`sub_code`](field@Self::sub_code).
+        pub fn sub_code(mut self, value: i32) -> Self {
+            self.sub_code = Some(value);
+            self
+        }
+    }
     /// Event data: all tones were played.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct SendDtmfTonesCompleted {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -2180,8 +4428,36 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl SendDtmfTonesCompleted {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Event data: the tones could not be played.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct SendDtmfTonesFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -2205,8 +4481,36 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl SendDtmfTonesFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Which tones to play, and to whom.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct SendDtmfTonesRequest {
         /// Public `https` address that gets the events of this one operation, in place of the
@@ -2222,8 +4526,33 @@ pub mod types {
         /// Keys whose tones are played, in this order.
         pub tones: Vec<Tone>,
     }
+    impl SendDtmfTonesRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(
+            target_participant: impl Into<CommunicationIdentifierModel>,
+            tones: impl IntoIterator<Item = impl Into<Tone>>,
+        ) -> Self {
+            Self {
+                target_participant: target_participant.into(),
+                tones: tones.into_iter().map(|item| item.into()).collect(),
+                operation_callback_uri: None,
+                operation_context: None,
+            }
+        }
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+    }
     /// Answer to an accepted tone request.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct SendDtmfTonesResult {
         /// Text of the application's choice, given in a request and repeated in the answer and the
@@ -2231,15 +4560,31 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub operation_context: Option<String>,
     }
+    impl SendDtmfTonesResult {
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+    }
     /// Mood of spoken words.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     pub struct SentimentAnalysisResult {
         /// One of `positive`, `negative`, `neutral` and `mixed`.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub sentiment: Option<String>,
     }
+    impl SentimentAnalysisResult {
+        /// Sets [`sentiment`](field@Self::sentiment).
+        pub fn sentiment(mut self, value: impl Into<String>) -> Self {
+            self.sentiment = Some(value.into());
+            self
+        }
+    }
     /// A signalling code with its text; serves for SIP and for Q.850.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     pub struct SipDiagnosticInfo {
         /// The number that the network reported.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -2248,16 +4593,37 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub message: Option<String>,
     }
+    impl SipDiagnosticInfo {
+        /// Sets [`code`](field@Self::code).
+        pub fn code(mut self, value: i32) -> Self {
+            self.code = Some(value);
+            self
+        }
+        /// Sets [`message`](field@Self::message).
+        pub fn message(mut self, value: impl Into<String>) -> Self {
+            self.message = Some(value.into());
+            self
+        }
+    }
     /// Limits for free speech.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct SpeechOptions {
         /// Milliseconds of silence that mark the end of what was said.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub end_silence_timeout_in_ms: Option<i64>,
     }
+    impl SpeechOptions {
+        /// Sets [`end_silence_timeout_in_ms`](field@Self::end_silence_timeout_in_ms).
+        pub fn end_silence_timeout_in_ms(mut self, value: i64) -> Self {
+            self.end_silence_timeout_in_ms = Some(value);
+            self
+        }
+    }
     /// Words that were spoken.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct SpeechResult {
         /// How certain the recognition is, between 0.0 and 1.0; missing if unknown.
@@ -2273,9 +4639,35 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub speech: Option<String>,
     }
+    impl SpeechResult {
+        /// Sets [`confidence`](field@Self::confidence).
+        pub fn confidence(mut self, value: f64) -> Self {
+            self.confidence = Some(value);
+            self
+        }
+        /// Sets [`language_identified`](field@Self::language_identified).
+        pub fn language_identified(mut self, value: impl Into<String>) -> Self {
+            self.language_identified = Some(value.into());
+            self
+        }
+        /// Sets [`sentiment_analysis_result`](field@Self::sentiment_analysis_result).
+        pub fn sentiment_analysis_result(
+            mut self,
+            value: impl Into<SentimentAnalysisResult>,
+        ) -> Self {
+            self.sentiment_analysis_result = Some(value.into());
+            self
+        }
+        /// Sets [`speech`](field@Self::speech).
+        pub fn speech(mut self, value: impl Into<String>) -> Self {
+            self.speech = Some(value.into());
+            self
+        }
+    }
     /// Text with SSML markup to be spoken; needs an Azure AI resource in
     /// `callIntelligenceOptions`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct SsmlSource {
         /// Id of the deployment that serves a custom voice.
@@ -2284,10 +4676,25 @@ pub mod types {
         /// The SSML document.
         pub ssml_text: String,
     }
+    impl SsmlSource {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(ssml_text: impl Into<String>) -> Self {
+            Self {
+                ssml_text: ssml_text.into(),
+                custom_voice_endpoint_id: None,
+            }
+        }
+        /// Sets [`custom_voice_endpoint_id`](field@Self::custom_voice_endpoint_id).
+        pub fn custom_voice_endpoint_id(mut self, value: impl Into<String>) -> Self {
+            self.custom_voice_endpoint_id = Some(value.into());
+            self
+        }
+    }
     /// Which call to record, how, and where the result goes. Four combinations of media settings
     /// are documented: `audioVideo`, `mixed`, `mp4`; `audio`, `mixed`, `mp3`; `audio`, `mixed`,
     /// `wav`; `audio`, `unmixed`, `wav`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct StartCallRecordingRequest {
         /// For `unmixed` only: participants in channel order, beginning with channel 0, at most 5.
@@ -2340,8 +4747,69 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub recording_state_callback_uri: Option<String>,
     }
+    impl StartCallRecordingRequest {
+        /// Sets
+        /// [`audio_channel_participant_ordering`](field@Self::audio_channel_participant_ordering).
+        pub fn audio_channel_participant_ordering(
+            mut self,
+            value: impl IntoIterator<Item = impl Into<CommunicationIdentifierModel>>,
+        ) -> Self {
+            self.audio_channel_participant_ordering =
+                value.into_iter().map(|item| item.into()).collect();
+            self
+        }
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`call_locator`](field@Self::call_locator).
+        pub fn call_locator(mut self, value: impl Into<CallLocator>) -> Self {
+            self.call_locator = Some(value.into());
+            self
+        }
+        /// Sets [`channel_affinity`](field@Self::channel_affinity).
+        pub fn channel_affinity(
+            mut self,
+            value: impl IntoIterator<Item = impl Into<ChannelAffinity>>,
+        ) -> Self {
+            self.channel_affinity = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
+        /// Sets [`external_storage`](field@Self::external_storage).
+        pub fn external_storage(mut self, value: impl Into<ExternalStorage>) -> Self {
+            self.external_storage = Some(value.into());
+            self
+        }
+        /// Sets [`pause_on_start`](field@Self::pause_on_start).
+        pub fn pause_on_start(mut self, value: bool) -> Self {
+            self.pause_on_start = Some(value);
+            self
+        }
+        /// Sets [`recording_channel_type`](field@Self::recording_channel_type).
+        pub fn recording_channel_type(mut self, value: impl Into<RecordingChannelType>) -> Self {
+            self.recording_channel_type = Some(value.into());
+            self
+        }
+        /// Sets [`recording_content_type`](field@Self::recording_content_type).
+        pub fn recording_content_type(mut self, value: impl Into<RecordingContentType>) -> Self {
+            self.recording_content_type = Some(value.into());
+            self
+        }
+        /// Sets [`recording_format_type`](field@Self::recording_format_type).
+        pub fn recording_format_type(mut self, value: impl Into<RecordingFormatType>) -> Self {
+            self.recording_format_type = Some(value.into());
+            self
+        }
+        /// Sets [`recording_state_callback_uri`](field@Self::recording_state_callback_uri).
+        pub fn recording_state_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.recording_state_callback_uri = Some(value.into());
+            self
+        }
+    }
     /// Context and event address for switching the audio stream on.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct StartMediaStreamingRequest {
         /// Public `https` address that gets the events of this one operation, in place of the
@@ -2353,9 +4821,22 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub operation_context: Option<String>,
     }
+    impl StartMediaStreamingRequest {
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+    }
     /// Data of `Microsoft.Communication.StartRecordingFailed`: an accepted start led to no
     /// recording, and `resultInformation` gives the reason.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct StartRecordingFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -2382,8 +4863,41 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub server_call_id: Option<String>,
     }
+    impl StartRecordingFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`recording_id`](field@Self::recording_id).
+        pub fn recording_id(mut self, value: impl Into<String>) -> Self {
+            self.recording_id = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+    }
     /// Settings of a transcription that begins now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct StartTranscriptionRequest {
         /// Whether speech is also rated by its mood.
@@ -2417,8 +4931,51 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub summarization_options: Option<SummarizationOptions>,
     }
+    impl StartTranscriptionRequest {
+        /// Sets [`enable_sentiment_analysis`](field@Self::enable_sentiment_analysis).
+        pub fn enable_sentiment_analysis(mut self, value: bool) -> Self {
+            self.enable_sentiment_analysis = Some(value);
+            self
+        }
+        /// Sets [`locale`](field@Self::locale).
+        pub fn locale(mut self, value: impl Into<String>) -> Self {
+            self.locale = Some(value.into());
+            self
+        }
+        /// Sets [`locales`](field@Self::locales).
+        pub fn locales(mut self, value: impl IntoIterator<Item = impl Into<String>>) -> Self {
+            self.locales = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`pii_redaction_options`](field@Self::pii_redaction_options).
+        pub fn pii_redaction_options(mut self, value: impl Into<PiiRedactionOptions>) -> Self {
+            self.pii_redaction_options = Some(value.into());
+            self
+        }
+        /// Sets [`speech_model_endpoint_id`](field@Self::speech_model_endpoint_id).
+        pub fn speech_model_endpoint_id(mut self, value: impl Into<String>) -> Self {
+            self.speech_model_endpoint_id = Some(value.into());
+            self
+        }
+        /// Sets [`summarization_options`](field@Self::summarization_options).
+        pub fn summarization_options(mut self, value: impl Into<SummarizationOptions>) -> Self {
+            self.summarization_options = Some(value.into());
+            self
+        }
+    }
     /// Context and event address for switching the audio stream off.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct StopMediaStreamingRequest {
         /// Public `https` address that gets the events of this one operation, in place of the
@@ -2430,8 +4987,21 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub operation_context: Option<String>,
     }
+    impl StopMediaStreamingRequest {
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+    }
     /// Context and event address for ending a transcription.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct StopTranscriptionRequest {
         /// Public `https` address that gets the events of this one operation, in place of the
@@ -2442,6 +5012,18 @@ pub mod types {
         /// events that belong to it.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub operation_context: Option<String>,
+    }
+    impl StopTranscriptionRequest {
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
     }
     /// How live data reaches the application; more values may be added.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -2455,6 +5037,7 @@ pub mod types {
     crate::open_enum!(StreamingTransportType, Websocket = "websocket");
     /// When a summary is made and in which language.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct SummarizationOptions {
         /// Whether a summary is made when the call is over.
@@ -2464,8 +5047,21 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub locale: Option<String>,
     }
+    impl SummarizationOptions {
+        /// Sets [`enable_end_call_summary`](field@Self::enable_end_call_summary).
+        pub fn enable_end_call_summary(mut self, value: bool) -> Self {
+            self.enable_end_call_summary = Some(value);
+            self
+        }
+        /// Sets [`locale`](field@Self::locale).
+        pub fn locale(mut self, value: impl Into<String>) -> Self {
+            self.locale = Some(value.into());
+            self
+        }
+    }
     /// Settings of a summary.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct SummarizeCallRequest {
         /// Public `https` address that gets the events of this one operation, in place of the
@@ -2480,9 +5076,27 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub summarization_options: Option<SummarizationOptions>,
     }
+    impl SummarizeCallRequest {
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`summarization_options`](field@Self::summarization_options).
+        pub fn summarization_options(mut self, value: impl Into<SummarizationOptions>) -> Self {
+            self.summarization_options = Some(value.into());
+            self
+        }
+    }
     /// Identity of a Teams Phone user behind a Communication Services resource; the raw id joins
     /// the ids of resource, tenant and user with underscores.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct TeamsExtensionUserIdentifierModel {
         /// Cloud of the tenant; absent means `public`.
@@ -2495,8 +5109,29 @@ pub mod types {
         /// Entra object id (a GUID) of the person.
         pub user_id: String,
     }
+    impl TeamsExtensionUserIdentifierModel {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(
+            resource_id: impl Into<String>,
+            tenant_id: impl Into<String>,
+            user_id: impl Into<String>,
+        ) -> Self {
+            Self {
+                resource_id: resource_id.into(),
+                tenant_id: tenant_id.into(),
+                user_id: user_id.into(),
+                cloud: None,
+            }
+        }
+        /// Sets [`cloud`](field@Self::cloud).
+        pub fn cloud(mut self, value: impl Into<CommunicationCloudEnvironmentModel>) -> Self {
+            self.cloud = Some(value.into());
+            self
+        }
+    }
     /// What an agent in Teams is shown about a call that is passed on.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct TeamsPhoneCallDetails {
         /// Account of the conversation, shown beside the call in Teams.
@@ -2527,8 +5162,62 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transcript_url: Option<String>,
     }
+    impl TeamsPhoneCallDetails {
+        /// Sets [`call_context`](field@Self::call_context).
+        pub fn call_context(mut self, value: impl Into<String>) -> Self {
+            self.call_context = Some(value.into());
+            self
+        }
+        /// Sets [`call_sentiment`](field@Self::call_sentiment).
+        pub fn call_sentiment(mut self, value: impl Into<String>) -> Self {
+            self.call_sentiment = Some(value.into());
+            self
+        }
+        /// Sets [`call_topic`](field@Self::call_topic).
+        pub fn call_topic(mut self, value: impl Into<String>) -> Self {
+            self.call_topic = Some(value.into());
+            self
+        }
+        /// Sets [`intent`](field@Self::intent).
+        pub fn intent(mut self, value: impl Into<String>) -> Self {
+            self.intent = Some(value.into());
+            self
+        }
+        /// Sets [`session_id`](field@Self::session_id).
+        pub fn session_id(mut self, value: impl Into<String>) -> Self {
+            self.session_id = Some(value.into());
+            self
+        }
+        /// Sets [`suggested_actions`](field@Self::suggested_actions).
+        pub fn suggested_actions(mut self, value: impl Into<String>) -> Self {
+            self.suggested_actions = Some(value.into());
+            self
+        }
+        /// Sets [`teams_phone_caller_details`](field@Self::teams_phone_caller_details).
+        pub fn teams_phone_caller_details(
+            mut self,
+            value: impl Into<TeamsPhoneCallerDetails>,
+        ) -> Self {
+            self.teams_phone_caller_details = Some(value.into());
+            self
+        }
+        /// Sets [`teams_phone_source_details`](field@Self::teams_phone_source_details).
+        pub fn teams_phone_source_details(
+            mut self,
+            value: impl Into<TeamsPhoneSourceDetails>,
+        ) -> Self {
+            self.teams_phone_source_details = Some(value.into());
+            self
+        }
+        /// Sets [`transcript_url`](field@Self::transcript_url).
+        pub fn transcript_url(mut self, value: impl Into<String>) -> Self {
+            self.transcript_url = Some(value.into());
+            self
+        }
+    }
     /// About the person who called first.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct TeamsPhoneCallerDetails {
         /// Up to 10 further names and values to show to the agent; more are ignored.
@@ -2554,8 +5243,53 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub screen_pop_url: Option<String>,
     }
+    impl TeamsPhoneCallerDetails {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(
+            caller: impl Into<CommunicationIdentifierModel>,
+            name: impl Into<String>,
+            phone_number: impl Into<String>,
+        ) -> Self {
+            Self {
+                caller: caller.into(),
+                name: name.into(),
+                phone_number: phone_number.into(),
+                additional_caller_information: Default::default(),
+                is_authenticated: None,
+                record_id: None,
+                screen_pop_url: None,
+            }
+        }
+        /// Sets [`additional_caller_information`](field@Self::additional_caller_information).
+        pub fn additional_caller_information(
+            mut self,
+            value: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+        ) -> Self {
+            self.additional_caller_information = value
+                .into_iter()
+                .map(|(key, item)| (key.into(), item.into()))
+                .collect();
+            self
+        }
+        /// Sets [`is_authenticated`](field@Self::is_authenticated).
+        pub fn is_authenticated(mut self, value: bool) -> Self {
+            self.is_authenticated = Some(value);
+            self
+        }
+        /// Sets [`record_id`](field@Self::record_id).
+        pub fn record_id(mut self, value: impl Into<String>) -> Self {
+            self.record_id = Some(value.into());
+            self
+        }
+        /// Sets [`screen_pop_url`](field@Self::screen_pop_url).
+        pub fn screen_pop_url(mut self, value: impl Into<String>) -> Self {
+            self.screen_pop_url = Some(value.into());
+            self
+        }
+    }
     /// About the party that collected the details, such as a bot.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct TeamsPhoneSourceDetails {
         /// Parties that the call is meant for, as a map.
@@ -2572,8 +5306,37 @@ pub mod types {
         /// Status of that party, as free text.
         pub status: String,
     }
+    impl TeamsPhoneSourceDetails {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(
+            language: impl Into<String>,
+            source: impl Into<CommunicationIdentifierModel>,
+            status: impl Into<String>,
+        ) -> Self {
+            Self {
+                language: language.into(),
+                source: source.into(),
+                status: status.into(),
+                intended_targets: Default::default(),
+            }
+        }
+        /// Sets [`intended_targets`](field@Self::intended_targets).
+        pub fn intended_targets(
+            mut self,
+            value: impl IntoIterator<
+                Item = (impl Into<String>, impl Into<CommunicationIdentifierModel>),
+            >,
+        ) -> Self {
+            self.intended_targets = value
+                .into_iter()
+                .map(|(key, item)| (key.into(), item.into()))
+                .collect();
+            self
+        }
+    }
     /// Plain text to be spoken; needs an Azure AI resource in `callIntelligenceOptions`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct TextSource {
         /// Id of the deployment that serves a custom voice.
@@ -2590,6 +5353,38 @@ pub mod types {
         /// Name of an Azure Speech voice, such as `en-US-JennyNeural`.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub voice_name: Option<String>,
+    }
+    impl TextSource {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(text: impl Into<String>) -> Self {
+            Self {
+                text: text.into(),
+                custom_voice_endpoint_id: None,
+                source_locale: None,
+                voice_kind: None,
+                voice_name: None,
+            }
+        }
+        /// Sets [`custom_voice_endpoint_id`](field@Self::custom_voice_endpoint_id).
+        pub fn custom_voice_endpoint_id(mut self, value: impl Into<String>) -> Self {
+            self.custom_voice_endpoint_id = Some(value.into());
+            self
+        }
+        /// Sets [`source_locale`](field@Self::source_locale).
+        pub fn source_locale(mut self, value: impl Into<String>) -> Self {
+            self.source_locale = Some(value.into());
+            self
+        }
+        /// Sets [`voice_kind`](field@Self::voice_kind).
+        pub fn voice_kind(mut self, value: impl Into<VoiceKind>) -> Self {
+            self.voice_kind = Some(value.into());
+            self
+        }
+        /// Sets [`voice_name`](field@Self::voice_name).
+        pub fn voice_name(mut self, value: impl Into<String>) -> Self {
+            self.voice_name = Some(value.into());
+            self
+        }
     }
     /// A key of a telephone.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -2651,6 +5446,7 @@ pub mod types {
     );
     /// Event data: a summary was made or could not be made.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct TranscriptionCallSummaryUpdated {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -2677,8 +5473,41 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transcription_update: Option<TranscriptionUpdate>,
     }
+    impl TranscriptionCallSummaryUpdated {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+        /// Sets [`transcription_update`](field@Self::transcription_update).
+        pub fn transcription_update(mut self, value: impl Into<TranscriptionUpdate>) -> Self {
+            self.transcription_update = Some(value.into());
+            self
+        }
+    }
     /// Event data: transcription did not work.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct TranscriptionFailed {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -2704,6 +5533,38 @@ pub mod types {
         /// What has changed about the transcription.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transcription_update: Option<TranscriptionUpdate>,
+    }
+    impl TranscriptionFailed {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+        /// Sets [`transcription_update`](field@Self::transcription_update).
+        pub fn transcription_update(mut self, value: impl Into<TranscriptionUpdate>) -> Self {
+            self.transcription_update = Some(value.into());
+            self
+        }
     }
     /// Transcription settings that all transports have in common.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -2735,6 +5596,7 @@ pub mod types {
     );
     /// Event data: transcription is running.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct TranscriptionStarted {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -2760,6 +5622,38 @@ pub mod types {
         /// What has changed about the transcription.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transcription_update: Option<TranscriptionUpdate>,
+    }
+    impl TranscriptionStarted {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+        /// Sets [`transcription_update`](field@Self::transcription_update).
+        pub fn transcription_update(mut self, value: impl Into<TranscriptionUpdate>) -> Self {
+            self.transcription_update = Some(value.into());
+            self
+        }
     }
     /// What happened to a transcription.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -2855,6 +5749,7 @@ pub mod types {
     );
     /// Event data: transcription has ended.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct TranscriptionStopped {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -2881,8 +5776,41 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transcription_update: Option<TranscriptionUpdate>,
     }
+    impl TranscriptionStopped {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+        /// Sets [`transcription_update`](field@Self::transcription_update).
+        pub fn transcription_update(mut self, value: impl Into<TranscriptionUpdate>) -> Self {
+            self.transcription_update = Some(value.into());
+            self
+        }
+    }
     /// State of the transcription of a call.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct TranscriptionSubscription {
         /// Id of the subscription.
@@ -2901,6 +5829,31 @@ pub mod types {
             skip_serializing_if = "Vec::is_empty"
         )]
         pub subscribed_result_types: Vec<TranscriptionResultType>,
+    }
+    impl TranscriptionSubscription {
+        /// Sets [`id`](field@Self::id).
+        pub fn id(mut self, value: impl Into<String>) -> Self {
+            self.id = Some(value.into());
+            self
+        }
+        /// Sets [`locale`](field@Self::locale).
+        pub fn locale(mut self, value: impl Into<String>) -> Self {
+            self.locale = Some(value.into());
+            self
+        }
+        /// Sets [`state`](field@Self::state).
+        pub fn state(mut self, value: impl Into<TranscriptionSubscriptionState>) -> Self {
+            self.state = Some(value.into());
+            self
+        }
+        /// Sets [`subscribed_result_types`](field@Self::subscribed_result_types).
+        pub fn subscribed_result_types(
+            mut self,
+            value: impl IntoIterator<Item = impl Into<TranscriptionResultType>>,
+        ) -> Self {
+            self.subscribed_result_types = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
     }
     /// Whether a call's transcription is on.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -2923,6 +5876,7 @@ pub mod types {
     );
     /// What an event says about a transcription.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct TranscriptionUpdate {
         /// Further explanation, if any.
@@ -2935,8 +5889,29 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transcription_status_details: Option<TranscriptionStatusDetails>,
     }
+    impl TranscriptionUpdate {
+        /// Sets [`transcription_message`](field@Self::transcription_message).
+        pub fn transcription_message(mut self, value: impl Into<String>) -> Self {
+            self.transcription_message = Some(value.into());
+            self
+        }
+        /// Sets [`transcription_status`](field@Self::transcription_status).
+        pub fn transcription_status(mut self, value: impl Into<TranscriptionStatus>) -> Self {
+            self.transcription_status = Some(value.into());
+            self
+        }
+        /// Sets [`transcription_status_details`](field@Self::transcription_status_details).
+        pub fn transcription_status_details(
+            mut self,
+            value: impl Into<TranscriptionStatusDetails>,
+        ) -> Self {
+            self.transcription_status_details = Some(value.into());
+            self
+        }
+    }
     /// Event data: new settings are in force.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct TranscriptionUpdated {
         /// GUID of the connection between the application and the call; two connections to one call
@@ -2963,8 +5938,41 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transcription_update: Option<TranscriptionUpdate>,
     }
+    impl TranscriptionUpdated {
+        /// Sets [`call_connection_id`](field@Self::call_connection_id).
+        pub fn call_connection_id(mut self, value: impl Into<String>) -> Self {
+            self.call_connection_id = Some(value.into());
+            self
+        }
+        /// Sets [`correlation_id`](field@Self::correlation_id).
+        pub fn correlation_id(mut self, value: impl Into<String>) -> Self {
+            self.correlation_id = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`result_information`](field@Self::result_information).
+        pub fn result_information(mut self, value: impl Into<ResultInformation>) -> Self {
+            self.result_information = Some(value.into());
+            self
+        }
+        /// Sets [`server_call_id`](field@Self::server_call_id).
+        pub fn server_call_id(mut self, value: impl Into<String>) -> Self {
+            self.server_call_id = Some(value.into());
+            self
+        }
+        /// Sets [`transcription_update`](field@Self::transcription_update).
+        pub fn transcription_update(mut self, value: impl Into<TranscriptionUpdate>) -> Self {
+            self.transcription_update = Some(value.into());
+            self
+        }
+    }
     /// Answer to an accepted transfer request.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct TransferCallResponse {
         /// Text of the application's choice, given in a request and repeated in the answer and the
@@ -2972,8 +5980,16 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub operation_context: Option<String>,
     }
+    impl TransferCallResponse {
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+    }
     /// To whom the call is handed over.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct TransferToParticipantRequest {
         /// Headers and call details to pass on to the called party.
@@ -2996,8 +6012,50 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transferee: Option<CommunicationIdentifierModel>,
     }
+    impl TransferToParticipantRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(target_participant: impl Into<CommunicationIdentifierModel>) -> Self {
+            Self {
+                target_participant: target_participant.into(),
+                custom_calling_context: None,
+                operation_callback_uri: None,
+                operation_context: None,
+                source_caller_id_number: None,
+                transferee: None,
+            }
+        }
+        /// Sets [`custom_calling_context`](field@Self::custom_calling_context).
+        pub fn custom_calling_context(mut self, value: impl Into<CustomCallingContext>) -> Self {
+            self.custom_calling_context = Some(value.into());
+            self
+        }
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`source_caller_id_number`](field@Self::source_caller_id_number).
+        pub fn source_caller_id_number(
+            mut self,
+            value: impl Into<PhoneNumberIdentifierModel>,
+        ) -> Self {
+            self.source_caller_id_number = Some(value.into());
+            self
+        }
+        /// Sets [`transferee`](field@Self::transferee).
+        pub fn transferee(mut self, value: impl Into<CommunicationIdentifierModel>) -> Self {
+            self.transferee = Some(value.into());
+            self
+        }
+    }
     /// Who no longer waits.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct UnholdRequest {
         /// Public `https` address that gets the events of this one operation, in place of the
@@ -3011,8 +6069,29 @@ pub mod types {
         /// Participant to bring back.
         pub target_participant: CommunicationIdentifierModel,
     }
+    impl UnholdRequest {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(target_participant: impl Into<CommunicationIdentifierModel>) -> Self {
+            Self {
+                target_participant: target_participant.into(),
+                operation_callback_uri: None,
+                operation_context: None,
+            }
+        }
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+    }
     /// New settings of a running transcription.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct UpdateTranscriptionRequest {
         /// Whether speech is also rated by its mood.
@@ -3039,12 +6118,57 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub summarization_options: Option<SummarizationOptions>,
     }
+    impl UpdateTranscriptionRequest {
+        /// Sets [`enable_sentiment_analysis`](field@Self::enable_sentiment_analysis).
+        pub fn enable_sentiment_analysis(mut self, value: bool) -> Self {
+            self.enable_sentiment_analysis = Some(value);
+            self
+        }
+        /// Sets [`locale`](field@Self::locale).
+        pub fn locale(mut self, value: impl Into<String>) -> Self {
+            self.locale = Some(value.into());
+            self
+        }
+        /// Sets [`operation_callback_uri`](field@Self::operation_callback_uri).
+        pub fn operation_callback_uri(mut self, value: impl Into<String>) -> Self {
+            self.operation_callback_uri = Some(value.into());
+            self
+        }
+        /// Sets [`operation_context`](field@Self::operation_context).
+        pub fn operation_context(mut self, value: impl Into<String>) -> Self {
+            self.operation_context = Some(value.into());
+            self
+        }
+        /// Sets [`pii_redaction_options`](field@Self::pii_redaction_options).
+        pub fn pii_redaction_options(mut self, value: impl Into<PiiRedactionOptions>) -> Self {
+            self.pii_redaction_options = Some(value.into());
+            self
+        }
+        /// Sets [`speech_model_endpoint_id`](field@Self::speech_model_endpoint_id).
+        pub fn speech_model_endpoint_id(mut self, value: impl Into<String>) -> Self {
+            self.speech_model_endpoint_id = Some(value.into());
+            self
+        }
+        /// Sets [`summarization_options`](field@Self::summarization_options).
+        pub fn summarization_options(mut self, value: impl Into<SummarizationOptions>) -> Self {
+            self.summarization_options = Some(value.into());
+            self
+        }
+    }
     /// Consent of a user; nothing in this API version refers to it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     pub struct UserConsent {
         /// Consent to recording, as a number whose values are not published.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub recording: Option<i32>,
+    }
+    impl UserConsent {
+        /// Sets [`recording`](field@Self::recording).
+        pub fn recording(mut self, value: i32) -> Self {
+            self.recording = Some(value);
+            self
+        }
     }
     /// Gender of a synthetic voice.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -3060,6 +6184,7 @@ pub mod types {
     crate::open_enum!(VoiceKind, Male = "male", Female = "female");
     /// Streaming settings for a web socket that the service opens to the application.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct WebSocketMediaStreamingOptions {
         /// All voices in one stream, or one stream each.
@@ -3083,8 +6208,53 @@ pub mod types {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transport_url: Option<String>,
     }
+    impl WebSocketMediaStreamingOptions {
+        /// Creates a value from its required members; the optional ones are unset.
+        pub fn new(audio_channel_type: impl Into<MediaStreamingAudioChannelType>) -> Self {
+            Self {
+                audio_channel_type: audio_channel_type.into(),
+                audio_format: None,
+                content_type: None,
+                enable_bidirectional: None,
+                enable_dtmf_tones: None,
+                start_media_streaming: None,
+                transport_url: None,
+            }
+        }
+        /// Sets [`audio_format`](field@Self::audio_format).
+        pub fn audio_format(mut self, value: impl Into<AudioFormat>) -> Self {
+            self.audio_format = Some(value.into());
+            self
+        }
+        /// Sets [`content_type`](field@Self::content_type).
+        pub fn content_type(mut self, value: impl Into<MediaStreamingContentType>) -> Self {
+            self.content_type = Some(value.into());
+            self
+        }
+        /// Sets [`enable_bidirectional`](field@Self::enable_bidirectional).
+        pub fn enable_bidirectional(mut self, value: bool) -> Self {
+            self.enable_bidirectional = Some(value);
+            self
+        }
+        /// Sets [`enable_dtmf_tones`](field@Self::enable_dtmf_tones).
+        pub fn enable_dtmf_tones(mut self, value: bool) -> Self {
+            self.enable_dtmf_tones = Some(value);
+            self
+        }
+        /// Sets [`start_media_streaming`](field@Self::start_media_streaming).
+        pub fn start_media_streaming(mut self, value: bool) -> Self {
+            self.start_media_streaming = Some(value);
+            self
+        }
+        /// Sets [`transport_url`](field@Self::transport_url).
+        pub fn transport_url(mut self, value: impl Into<String>) -> Self {
+            self.transport_url = Some(value.into());
+            self
+        }
+    }
     /// Transcription settings for a web socket that the service opens to the application.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    #[non_exhaustive]
     #[serde(rename_all = "camelCase")]
     pub struct WebSocketTranscriptionOptions {
         /// Whether provisional text is sent before the final one.
@@ -3118,6 +6288,53 @@ pub mod types {
         /// `wss` address that the service connects to.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub transport_url: Option<String>,
+    }
+    impl WebSocketTranscriptionOptions {
+        /// Sets [`enable_intermediate_results`](field@Self::enable_intermediate_results).
+        pub fn enable_intermediate_results(mut self, value: bool) -> Self {
+            self.enable_intermediate_results = Some(value);
+            self
+        }
+        /// Sets [`enable_sentiment_analysis`](field@Self::enable_sentiment_analysis).
+        pub fn enable_sentiment_analysis(mut self, value: bool) -> Self {
+            self.enable_sentiment_analysis = Some(value);
+            self
+        }
+        /// Sets [`locale`](field@Self::locale).
+        pub fn locale(mut self, value: impl Into<String>) -> Self {
+            self.locale = Some(value.into());
+            self
+        }
+        /// Sets [`locales`](field@Self::locales).
+        pub fn locales(mut self, value: impl IntoIterator<Item = impl Into<String>>) -> Self {
+            self.locales = value.into_iter().map(|item| item.into()).collect();
+            self
+        }
+        /// Sets [`pii_redaction_options`](field@Self::pii_redaction_options).
+        pub fn pii_redaction_options(mut self, value: impl Into<PiiRedactionOptions>) -> Self {
+            self.pii_redaction_options = Some(value.into());
+            self
+        }
+        /// Sets [`speech_model_endpoint_id`](field@Self::speech_model_endpoint_id).
+        pub fn speech_model_endpoint_id(mut self, value: impl Into<String>) -> Self {
+            self.speech_model_endpoint_id = Some(value.into());
+            self
+        }
+        /// Sets [`start_transcription`](field@Self::start_transcription).
+        pub fn start_transcription(mut self, value: bool) -> Self {
+            self.start_transcription = Some(value);
+            self
+        }
+        /// Sets [`summarization_options`](field@Self::summarization_options).
+        pub fn summarization_options(mut self, value: impl Into<SummarizationOptions>) -> Self {
+            self.summarization_options = Some(value.into());
+            self
+        }
+        /// Sets [`transport_url`](field@Self::transport_url).
+        pub fn transport_url(mut self, value: impl Into<String>) -> Self {
+            self.transport_url = Some(value.into());
+            self
+        }
     }
 }
 /// Client for Call Automation and Call Recording of Azure Communication Services

@@ -6,6 +6,19 @@
 //! the caller's, through one seam, [`Transport`]. For recording calls use the crate
 //! `acs-recording`, which is built on this one.
 //!
+//! Members are added to types without notice, so structs are `#[non_exhaustive]`. A struct with
+//! required members has `new`, which takes them, and one without has `Default`; each optional
+//! member has a setter of its name:
+//!
+//! ```
+//! use acs_call_automation::types::{FileSource, PlayRequest, PlaySource, PlaySourceType};
+//!
+//! let sound = PlaySource::new(PlaySourceType::File)
+//!     .file(FileSource::new("https://app.example/hello.wav"));
+//! let request = PlayRequest::new([sound]).operation_context("greeting");
+//! assert_eq!(request.play_sources.len(), 1);
+//! ```
+//!
 //! # Example
 //!
 //! ```no_run
@@ -40,6 +53,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod client;
 mod failure;
 #[allow(
@@ -52,6 +67,11 @@ mod failure;
 mod generated;
 mod open_enum;
 mod transport;
+
+/// The examples in the README are compiled with those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use client::Client;
 pub use failure::Failure;

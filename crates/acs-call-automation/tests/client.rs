@@ -52,10 +52,7 @@ fn client(port: u16) -> Client {
 async fn a_request_has_path_version_headers_and_body() {
     let (client, request) = server(&["HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}"]).await;
     let id = uuid::Uuid::nil();
-    let body = StartCallRecordingRequest {
-        call_connection_id: Some("c-1".to_owned()),
-        ..StartCallRecordingRequest::default()
-    };
+    let body = StartCallRecordingRequest::default().call_connection_id("c-1");
     let first_sent = "Mon, 06 Oct 2025 09:30:00 GMT";
     let answer = client.call_recording_start_recording(Some(first_sent), Some(&id), &body);
     assert_eq!(answer.await.unwrap().status().as_u16(), 202);

@@ -42,10 +42,7 @@ fn dates_keep_six_and_seven_digits_of_a_second() {
     assert_eq!(seven.subsec_nanosecond(), 123_456_700);
     assert_eq!(seven.as_second(), six.as_second());
     for date_time in [six, seven] {
-        let written = write(&RecordingStateChanged {
-            start_date_time: Some(date_time),
-            ..Default::default()
-        });
+        let written = write(&RecordingStateChanged::default().start_date_time(date_time));
         assert_eq!(date(written["startDateTime"].as_str().unwrap()), date_time);
     }
 }
@@ -63,10 +60,7 @@ fn dates_of_all_offsets_are_one_instant() {
 fn the_first_year_says_that_there_is_no_date() {
     let none = date("0001-01-01T00:00:00+00:00");
     assert_eq!(none, "0001-01-01T00:00:00Z".parse().unwrap());
-    let written = write(&RecordingStateChanged {
-        start_date_time: Some(none),
-        ..Default::default()
-    });
+    let written = write(&RecordingStateChanged::default().start_date_time(none));
     assert_eq!(written["startDateTime"], "0001-01-01T00:00:00Z");
     // Written by a clock east of Greenwich, it is still year 0 in UTC.
     assert!(date("0001-01-01T00:00:00+02:00") < none);

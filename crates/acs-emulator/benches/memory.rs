@@ -32,7 +32,7 @@ async fn main() -> Result<(), Failure> {
         for _ in 0..RECORDINGS {
             let call = acs.call(["alice", "bob"]).await;
             client.start(&call).await?;
-            acs.clock().advance(Duration::from_mins(1));
+            acs.clock().advance(Duration::from_secs(60));
             call.hang_up();
         }
         let after = resident().unwrap_or(before);

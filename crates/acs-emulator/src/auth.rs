@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 /// The scheme, and the one order of headers that the service knows.
 const PREFIX: &str = "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=";
 /// How far a signature's date may be from the service's time.
-const MARGIN: SignedDuration = SignedDuration::from_mins(5);
+const MARGIN: SignedDuration = SignedDuration::from_secs(5 * 60);
 
 /// Why a request is not authenticated; each value is a message to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

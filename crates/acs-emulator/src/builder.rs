@@ -184,7 +184,7 @@ impl Default for EmulatorBuilder {
                 connect_delay: Duration::from_millis(100),
                 start_delay: Duration::from_millis(200),
                 event_delay: Duration::from_millis(500),
-                retention: Duration::from_hours(24),
+                retention: Duration::from_secs(24 * 60 * 60),
                 server_time_offset: SignedDuration::ZERO,
                 store: StoreSettings::default(),
                 retry_scale: 1.0,

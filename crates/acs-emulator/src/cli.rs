@@ -17,39 +17,39 @@ use crate::delivery::without_secrets;
 use crate::store::Signature;
 use crate::{Emulator, EmulatorBuilder, Error, EventSchema, NewSubscription, Script};
 
-/// Attempts to pass the handshake of a webhook that may be starting at the same time.
-const HANDSHAKES: u32 = 30;
+/// Attempts at the handshake of a webhook that may be starting at the same time.
+const HANDSHAKE_ATTEMPTS: u32 = 30;
 
-/// What to run; flatten it into a command of `clap`.
+/// Options of the emulator; flatten them into a command of `clap`.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// Serves plain HTTP at this address; port 0 picks a free one [default: 127.0.0.1:0, unless
-    /// --https is given]
+    /// Address to serve HTTP at; port 0 selects a free port [default: 127.0.0.1:0, unless --https is
+    /// given]
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
 
-    /// Serves HTTPS at this address; port 0 picks a free one
+    /// Address to serve HTTPS at; port 0 selects a free port
     #[arg(long, value_name = "ADDR")]
     https: Option<SocketAddr>,
 
-    /// A host name for the certificate, also `*.example`; loopback is always in it
-    #[arg(long = "tls-name", value_name = "NAME")]
-    tls_names: Vec<String>,
+    /// Additional host name in the certificate, such as `*.example`; loopback is always included
+    #[arg(long = "host-name", value_name = "NAME")]
+    host_names: Vec<String>,
 
-    /// Writes the certificate of the authority, which clients have to trust, to this file
+    /// File to write the certificate of the authority to, which clients must trust
     #[arg(long, value_name = "FILE", requires = "https")]
     ca_out: Option<PathBuf>,
 
-    /// The origin that locations of content begin with; port 0 stands for the listener's port
+    /// Origin of content locations, as clients see it; port 0 stands for the listener's port
     /// [default: the endpoint]
     #[arg(long, value_name = "URL")]
-    content_url: Option<String>,
+    content_origin: Option<String>,
 
-    /// Answers requests for content with a redirect to `localhost`, where it is then
+    /// Redirects requests for content to `localhost`
     #[arg(long)]
     redirect_content: bool,
 
-    /// The longest recorded time in one file, in seconds; a longer recording has several
+    /// Maximum duration of a chunk in seconds; a longer recording has several chunks
     #[arg(
         long,
         value_name = "SECONDS",
@@ -58,11 +58,11 @@ pub struct Options {
     )]
     chunk_duration: u64,
 
-    /// The largest size of a file in bytes; a larger recording has several [default: no limit]
+    /// Maximum size of a chunk in bytes; a larger recording has several chunks [default: no limit]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     chunk_size: Option<u64>,
 
-    /// The shared access signature, a query, for recordings that go into own storage
+    /// Shared access signature (a query string) for recordings that are written to your own storage
     #[arg(
         long,
         value_name = "QUERY",
@@ -71,15 +71,15 @@ pub struct Options {
     )]
     storage_sas: Option<Signature>,
 
-    /// Sends Event Grid events to this address
+    /// Webhook to deliver Event Grid events to
     #[arg(long, value_name = "URL")]
     webhook: Option<Address>,
 
-    /// The schema of these events
+    /// Schema of the delivered events
     #[arg(long, value_enum, default_value_t, requires = "webhook")]
     webhook_schema: Schema,
 
-    /// A type of these events, such as `Microsoft.Communication.IncomingCall`, or `all`
+    /// Event type to deliver, such as `Microsoft.Communication.IncomingCall`, or `all`; can be repeated
     /// [default: Microsoft.Communication.RecordingFileStatusUpdated]
     #[arg(long = "webhook-event", value_name = "TYPE", requires = "webhook")]
     webhook_events: Vec<String>,
@@ -111,20 +111,20 @@ pub struct Options {
     )]
     event_queue_events: Vec<String>,
 
-    /// Lets people join, speak and leave as this file says
+    /// File with a script of calls: who joins, speaks and leaves, and when
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
 
-    /// Makes ids and keys the same on every run that does the same in the same order
+    /// Seed for ids and keys, so that the same requests in the same order get the same ids
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Serves the admin interface at this address, which has to be on loopback
+    /// Address to serve the admin interface at, which must be on loopback
     #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
     admin: SocketAddr,
 }
 
-/// An address with a secret in its query, maybe.
+/// A URL whose query may have a secret.
 #[derive(Clone)]
 struct Address(String);
 
@@ -168,10 +168,10 @@ enum Schema {
 }
 
 impl Options {
-    /// Starts the emulator, and writes its certificate where it is wanted.
+    /// Starts the emulator, and writes its certificate if a file is named.
     ///
     /// # Errors
-    /// A value or file is wrong, or an address cannot be listened at.
+    /// A value or a file is invalid, or an address cannot be bound.
     pub async fn start(&self) -> Result<Emulator, Error> {
         if let Some(seed) = self.seed {
             crate::seed_ids(seed);
@@ -197,10 +197,10 @@ impl Options {
         if let Some(address) = self.http {
             builder = builder.http(address);
         }
-        for name in &self.tls_names {
+        for name in &self.host_names {
             builder = builder.name(name);
         }
-        if let Some(url) = &self.content_url {
+        if let Some(url) = &self.content_origin {
             builder = builder.content_url(url)?;
         }
         builder = builder.chunk_duration(Duration::from_secs(self.chunk_duration));
@@ -219,13 +219,13 @@ impl Options {
         Ok(builder)
     }
 
-    /// The file that clients find the certificate of the authority in, if one was wanted.
+    /// The file with the certificate of the authority, if one is written.
     pub fn ca_file(&self) -> Option<&std::path::Path> {
         self.ca_out.as_deref()
     }
 
-    /// What programs that start the emulator wait for, to be printed on one line: addresses and
-    /// connection strings. A name of a file that is not UTF-8 has its bytes in `ca_file_base64`.
+    /// The ready message for programs that start the emulator: addresses and connection strings.
+    /// `ca_file_base64` has the bytes of a file name that is not UTF-8.
     pub fn ready(&self, acs: &Emulator) -> Value {
         let connection_string = |endpoint: Option<&str>| {
             endpoint.map(|endpoint| format!("endpoint={endpoint}/;accesskey={}", acs.access_key()))
@@ -240,7 +240,6 @@ impl Options {
             "admin": acs.admin_url(),
             "ca_file": self.ca_out.as_ref().map(|path| path.to_string_lossy()),
         });
-        // A name that is not UTF-8 has its bytes beside it.
         if let Some(path) = self.ca_out.as_ref().filter(|path| path.to_str().is_none()) {
             let bytes = STANDARD.encode(path.as_os_str().as_encoded_bytes());
             ready["ca_file_base64"] = bytes.into();
@@ -248,8 +247,8 @@ impl Options {
         ready
     }
 
-    /// Subscribes the queue and the webhook, if they are given. The webhook has 30 attempts, a
-    /// second apart, to pass the handshake, since it may be starting at the same time.
+    /// Subscribes the queue and the webhook, if they are given. The handshake with the webhook is
+    /// attempted 30 times, a second apart, because the webhook may be starting at the same time.
     ///
     /// # Errors
     /// [`Error::Queue`], [`Error::Handshake`], or [`Error::WebhookUrl`].
@@ -291,10 +290,10 @@ impl Options {
                     tracing::info!(to, "webhook subscribed");
                     return Ok(());
                 }
-                Err(Error::Handshake { reason, .. }) if attempt < HANDSHAKES => {
+                Err(Error::Handshake { reason, .. }) if attempt < HANDSHAKE_ATTEMPTS => {
                     if attempt == 1 {
                         let webhook = to;
-                        tracing::warn!(webhook, reason, "handshake failed, and is tried again");
+                        tracing::warn!(webhook, reason, "handshake failed; retrying");
                     }
                     attempt += 1;
                     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -33,7 +33,7 @@ mod blobs {
     use crate::store::Signature;
 
     /// How long one request may take. An export that hangs must not hold the event back for ever.
-    const PATIENCE: Duration = Duration::from_mins(1);
+    const PATIENCE: Duration = Duration::from_secs(60);
     /// Large files go in blocks of this size, so that they are never in memory as a whole.
     const BLOCK: usize = 4 << 20;
 

@@ -98,40 +98,28 @@ pub(crate) fn is_raw_id(text: &str) -> bool {
 
 /// The identifier as the service writes it into answers: kind, raw id and parts.
 pub(crate) fn model(raw_id: &str) -> CommunicationIdentifierModel {
-    let mut model = CommunicationIdentifierModel {
-        raw_id: Some(raw_id.to_owned()),
-        ..CommunicationIdentifierModel::default()
-    };
-    let kind = if let Some(number) = raw_id.strip_prefix("4:") {
-        model.phone_number = Some(PhoneNumberIdentifierModel {
-            asserted_id: None,
-            is_anonymous: (number == "anonymous").then_some(true),
-            value: number.to_owned(),
-        });
-        Kind::PhoneNumber
+    let model = CommunicationIdentifierModel::default().raw_id(raw_id);
+    if let Some(number) = raw_id.strip_prefix("4:") {
+        let mut phone = PhoneNumberIdentifierModel::new(number);
+        phone.is_anonymous = (number == "anonymous").then_some(true);
+        model.phone_number(phone).kind(Kind::PhoneNumber)
     } else if let Some((cloud, is_anonymous, user_id)) = teams_user(raw_id) {
-        model.microsoft_teams_user = Some(MicrosoftTeamsUserIdentifierModel {
-            cloud: Some(cloud),
-            is_anonymous: Some(is_anonymous),
-            user_id: user_id.to_owned(),
-        });
-        Kind::MicrosoftTeamsUser
+        let user = MicrosoftTeamsUserIdentifierModel::new(user_id)
+            .cloud(cloud)
+            .is_anonymous(is_anonymous);
+        model
+            .microsoft_teams_user(user)
+            .kind(Kind::MicrosoftTeamsUser)
     } else if let Some(app_id) = raw_id.strip_prefix("28:orgid:") {
-        model.microsoft_teams_app = Some(MicrosoftTeamsAppIdentifierModel {
-            app_id: app_id.to_owned(),
-            cloud: Some(Cloud::Public),
-        });
-        Kind::MicrosoftTeamsApp
+        let app = MicrosoftTeamsAppIdentifierModel::new(app_id).cloud(Cloud::Public);
+        model.microsoft_teams_app(app).kind(Kind::MicrosoftTeamsApp)
     } else if raw_id.starts_with("8:") {
-        model.communication_user = Some(CommunicationUserIdentifierModel {
-            id: raw_id.to_owned(),
-        });
-        Kind::CommunicationUser
+        model
+            .communication_user(CommunicationUserIdentifierModel::new(raw_id))
+            .kind(Kind::CommunicationUser)
     } else {
-        Kind::Unknown
-    };
-    model.kind = Some(kind);
-    model
+        model.kind(Kind::Unknown)
+    }
 }
 
 fn teams_user(raw_id: &str) -> Option<(Cloud, bool, &str)> {
@@ -172,10 +160,7 @@ mod tests {
     #[test]
     fn what_identifies_nobody_is_refused() {
         for id in ["", "alice", "8:", "8:acs: ", "9:acs:x"] {
-            let identifier = CommunicationIdentifierModel {
-                raw_id: Some(id.to_owned()),
-                ..CommunicationIdentifierModel::default()
-            };
+            let identifier = CommunicationIdentifierModel::default().raw_id(id);
             assert!(raw_id(&identifier).is_err(), "{id}");
         }
         assert!(raw_id(&CommunicationIdentifierModel::default()).is_err());

@@ -64,7 +64,7 @@
 //!
 //! ```text
 //! acs-emulator --https 127.0.0.1:0 --ca-out ca.pem \
-//!     --tls-name eu-storage.asm.skype.com --content-url https://eu-storage.asm.skype.com:0
+//!     --host-name eu-storage.asm.skype.com --content-origin https://eu-storage.asm.skype.com:0
 //! ```
 //!
 //! Clients have to trust `ca.pem` (`NODE_EXTRA_CA_CERTS`, or `connection_verify` in Python), and to
@@ -121,6 +121,8 @@
 //! with code 7501; a recording whose call is over before the recorder has joined is told as
 //! `StartRecordingFailed`; the callback about its state comes once more when it stops.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod agenda;
 mod auth;
 mod builder;
@@ -158,6 +160,11 @@ mod telling;
 #[cfg(feature = "tls")]
 mod tls;
 mod tokens;
+
+/// The examples in the README are compiled with those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use builder::EmulatorBuilder;
 pub use call::{Call, NewCall};

@@ -52,10 +52,9 @@ impl Member {
 
 impl From<&Member> for CallParticipant {
     fn from(member: &Member) -> Self {
-        Self {
-            identifier: Some(model(&member.raw_id)),
-            is_muted: Some(member.muted_at.is_some()),
-            is_on_hold: Some(false),
-        }
+        Self::default()
+            .identifier(model(&member.raw_id))
+            .is_muted(member.muted_at.is_some())
+            .is_on_hold(false)
     }
 }

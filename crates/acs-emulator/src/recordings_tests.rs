@@ -74,7 +74,7 @@ impl Stage {
     fn end(&mut self, id: &str) -> Result<Option<Finished>, Refusal> {
         let store = Store {
             resource: Uuid::nil(),
-            retention: Duration::from_mins(1),
+            retention: Duration::from_secs(60),
             settings: &self.settings,
         };
         let call = self.calls.get(self.call);
@@ -283,5 +283,5 @@ fn a_recording_has_no_more_files_than_anybody_can_use() {
     stage.wait(200 + 60_000);
     let finished = stage.end(&id).unwrap().unwrap();
     assert!((9_990..=10_000).contains(&finished.chunks.len()));
-    assert_eq!(finished.length, SignedDuration::from_mins(1));
+    assert_eq!(finished.length, SignedDuration::from_secs(60));
 }

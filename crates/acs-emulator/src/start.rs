@@ -275,26 +275,20 @@ mod tests {
     }
 
     fn request() -> StartCallRecordingRequest {
-        StartCallRecordingRequest {
-            call_connection_id: Some("connection".to_owned()),
+        StartCallRecordingRequest::default()
+            .call_connection_id("connection")
             // Encoders of the other formats may be left out.
-            recording_format_type: Some(Format::Wav),
-            ..StartCallRecordingRequest::default()
-        }
+            .recording_format_type(Format::Wav)
     }
 
     fn unmixed() -> StartCallRecordingRequest {
-        StartCallRecordingRequest {
-            recording_channel_type: Some(Channel::Unmixed),
-            ..request()
-        }
+        request().recording_channel_type(Channel::Unmixed)
     }
 
     fn affinity(raw_id: &str, channel: Option<i32>) -> ChannelAffinity {
-        ChannelAffinity {
-            channel,
-            participant: model(raw_id),
-        }
+        let mut affinity = ChannelAffinity::new(model(raw_id));
+        affinity.channel = channel;
+        affinity
     }
 
     fn is_argument<T: std::fmt::Debug>(result: &Result<T, Refusal>) -> bool {
@@ -352,10 +346,7 @@ mod tests {
             ("mp3", cfg!(feature = "mp3")),
             ("mp4", cfg!(feature = "mp4")),
         ] {
-            let asked = StartCallRecordingRequest {
-                recording_format_type: Some(Format::from(format.to_owned())),
-                ..request()
-            };
+            let asked = request().recording_format_type(format);
             match understand(&asked) {
                 Ok(start) => assert!(built && start.tape.format.name() == format),
                 Err(Refusal::NotEmulated(what)) => {
@@ -368,16 +359,11 @@ mod tests {
 
     #[test]
     fn a_call_is_named_exactly_once() {
-        let locator = CallLocator {
-            kind: Some(CallLocatorKind::ServerCallLocator),
-            server_call_id: Some("id".to_owned()),
-            ..CallLocator::default()
-        };
-        let by_locator = StartCallRecordingRequest {
-            call_locator: Some(locator.clone()),
-            call_connection_id: None,
-            ..request()
-        };
+        let locator = CallLocator::default()
+            .kind(CallLocatorKind::ServerCallLocator)
+            .server_call_id("id");
+        let mut by_locator = request().call_locator(locator.clone());
+        by_locator.call_connection_id = None;
         assert_eq!(
             understand(&by_locator).unwrap().call,
             CallRef::ServerCall("id".to_owned())
@@ -386,10 +372,7 @@ mod tests {
             understand(&request()).unwrap().call,
             CallRef::Connection("connection".to_owned())
         );
-        let both = StartCallRecordingRequest {
-            call_locator: Some(locator),
-            ..request()
-        };
+        let both = request().call_locator(locator);
         assert!(is_argument(&understand(&both)));
         assert!(is_argument(&understand(
             &StartCallRecordingRequest::default()
@@ -398,31 +381,20 @@ mod tests {
 
     #[test]
     fn a_locator_has_the_id_of_its_kind() {
-        let group = CallLocator {
-            group_call_id: Some("g".to_owned()),
-            ..CallLocator::default()
-        };
+        let group = CallLocator::default().group_call_id("g");
         assert_eq!(locate(&group), Ok(CallRef::Group("g".to_owned())));
-        let wrong_kind = CallLocator {
-            kind: Some(CallLocatorKind::RoomCallLocator),
-            ..group.clone()
-        };
+        let wrong_kind = group.clone().kind(CallLocatorKind::RoomCallLocator);
         assert!(is_argument(&locate(&wrong_kind)));
-        let two = CallLocator {
-            room_id: Some("r".to_owned()),
-            ..group
-        };
+        let two = group.room_id("r");
         assert!(is_argument(&locate(&two)));
         assert!(is_argument(&locate(&CallLocator::default())));
     }
 
     #[test]
     fn channels_are_checked() {
-        let good = StartCallRecordingRequest {
-            channel_affinity: vec![affinity("8:acs:a", Some(4)), affinity("8:acs:b", None)],
-            audio_channel_participant_ordering: vec![model("8:acs:c"), model("8:acs:a")],
-            ..unmixed()
-        };
+        let good = unmixed()
+            .channel_affinity([affinity("8:acs:a", Some(4)), affinity("8:acs:b", None)])
+            .audio_channel_participant_ordering([model("8:acs:c"), model("8:acs:a")]);
         assert_eq!(
             understand(&good).unwrap().tape.media,
             Media::Unmixed {
@@ -437,34 +409,23 @@ mod tests {
             vec![affinity("8:acs:a", Some(0)), affinity("8:acs:a", Some(1))],
             vec![affinity("nobody", Some(0))],
         ] {
-            let bad = StartCallRecordingRequest {
-                channel_affinity: affinities,
-                ..unmixed()
-            };
+            let bad = unmixed().channel_affinity(affinities);
             assert!(is_argument(&understand(&bad)), "{bad:?}");
         }
-        let six = (0..6).map(|n| model(&format!("8:acs:{n}"))).collect();
+        let six: Vec<_> = (0..6).map(|n| model(&format!("8:acs:{n}"))).collect();
         for ordering in [six, vec![model("8:acs:a"), model("8:acs:a")]] {
-            let bad = StartCallRecordingRequest {
-                audio_channel_participant_ordering: ordering,
-                ..unmixed()
-            };
+            let bad = unmixed().audio_channel_participant_ordering(ordering);
             assert!(is_argument(&understand(&bad)), "{bad:?}");
         }
     }
 
     #[test]
     fn channels_need_unmixed_media() {
-        let ordered = StartCallRecordingRequest {
-            audio_channel_participant_ordering: vec![model("8:acs:a")],
-            ..request()
-        };
+        let ordered = request().audio_channel_participant_ordering([model("8:acs:a")]);
         assert!(is_argument(&understand(&ordered)));
-        let pinned = StartCallRecordingRequest {
-            channel_affinity: vec![affinity("8:acs:a", Some(0))],
-            recording_channel_type: Some(Channel::Mixed),
-            ..request()
-        };
+        let pinned = request()
+            .channel_affinity([affinity("8:acs:a", Some(0))])
+            .recording_channel_type(Channel::Mixed);
         assert!(is_argument(&understand(&pinned)));
     }
 
@@ -472,10 +433,8 @@ mod tests {
     #[test]
     fn own_storage_has_a_container() {
         let with = |kind: &str, url: Option<&str>| {
-            let storage = ExternalStorage {
-                recording_storage_kind: kind.to_owned().into(),
-                recording_destination_container_url: url.map(str::to_owned),
-            };
+            let mut storage = ExternalStorage::new(kind);
+            storage.recording_destination_container_url = url.map(str::to_owned);
             super::storage(Some(&storage), None)
         };
         let blob = "azureBlobStorage";
@@ -496,12 +455,7 @@ mod tests {
 
     #[test]
     fn state_callbacks_are_https_or_loopback() {
-        let with = |uri: &str| {
-            understand(&StartCallRecordingRequest {
-                recording_state_callback_uri: Some(uri.to_owned()),
-                ..request()
-            })
-        };
+        let with = |uri: &str| understand(&request().recording_state_callback_uri(uri));
         assert!(with("https://app.example/state").is_ok());
         assert!(with("http://127.0.0.1:1/state").is_ok());
         for uri in ["/state", "http://app.example/state"] {

@@ -9,7 +9,7 @@ use crate::builder::EmulatorBuilder;
 use crate::state::Shared;
 
 /// The service's own limit.
-const LONGEST_CHUNK: Duration = Duration::from_hours(4);
+const LONGEST_CHUNK: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// What the builder sets about stored recordings.
 #[derive(Clone, Debug)]

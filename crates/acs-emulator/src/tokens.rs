@@ -21,7 +21,7 @@ use crate::ids;
 /// Who signs the tokens of callbacks, by the service's documentation.
 pub(crate) const CALLBACK_ISSUER: &str = "https://acscallautomation.communication.azure.com";
 /// How long the token of one callback is good.
-const CALLBACK_LIFETIME: Duration = Duration::from_mins(5);
+const CALLBACK_LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// What tokens of clients are for; the service's scope ends in a slash of its own.
 const AUDIENCES: [&str; 2] = [
     "https://communication.azure.com/",
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_token_is_good_for_its_time_and_its_use() {
         let tokens = Tokens::new("http://127.0.0.1:1");
-        let hour = Duration::from_hours(1);
+        let hour = Duration::from_secs(60 * 60);
         let token = tokens.for_client("app", NOW, hour).unwrap();
         assert!(tokens.accepts(&token, NOW));
         assert!(tokens.accepts(&token, after(NOW, Duration::from_secs(3599))));

@@ -375,7 +375,7 @@ impl fmt::Debug for Layout {
 
 #[cfg(test)]
 mod tests {
-    use acs_recording::{EventKind, Events};
+    use acs_recording::{EventPayload, Events};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -394,8 +394,8 @@ mod tests {
     }
 
     fn file(event: &Event) -> &RecordingFileStatusUpdated {
-        match event.kind() {
-            EventKind::RecordingFileStatusUpdated(file) => file,
+        match event.payload() {
+            EventPayload::RecordingFileStatusUpdated(file) => file,
             other => panic!("{other:?}"),
         }
     }

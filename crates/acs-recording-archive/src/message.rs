@@ -25,7 +25,7 @@ pub(crate) fn events(message: &Message) -> Result<Vec<Event>> {
 
 #[cfg(test)]
 mod tests {
-    use acs_recording::EventKind;
+    use acs_recording::EventPayload;
     use base64::Engine as _;
     use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 
@@ -104,7 +104,7 @@ mod tests {
         let body = BASE64_STANDARD.encode(event.to_string());
         assert!(body.len() <= 64 << 10, "{}", body.len());
         let events = read(body).unwrap();
-        let EventKind::RecordingFileStatusUpdated(file) = events[0].kind() else {
+        let EventPayload::RecordingFileStatusUpdated(file) = events[0].payload() else {
             panic!("{events:?}");
         };
         assert_eq!(file.chunks.len(), 100);

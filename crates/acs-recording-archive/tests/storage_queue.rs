@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acs_recording::{EventKind, EventSchema as Schema, Events};
+use acs_recording::{EventPayload, EventSchema as Schema, Events};
 use acs_recording_archive::{ErrorKind, EventQueue, Message, StorageQueue};
 use acs_test_support::{Azurite, Proxy, Rule};
 use async_trait::async_trait;
@@ -149,7 +149,7 @@ async fn events_of_the_emulator_arrive_in_both_schemas() {
         let event = Events::parse(&message.body).next().unwrap().unwrap();
         assert_eq!(event.schema, expected);
         assert!(
-            matches!(event.kind(), EventKind::IncomingCall(_)),
+            matches!(event.payload(), EventPayload::IncomingCall(_)),
             "{event:?}"
         );
     }

@@ -1,21 +1,22 @@
-//! What can be written on the command line.
+//! The command line: all commands with their options.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use acs_recording::Cloud;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
+#[cfg(feature = "archive")]
+use crate::commands::archive;
 #[cfg(feature = "emulator")]
-use crate::emulator;
+use crate::commands::emulator;
+use crate::commands::{call, delete, download, events, inspect, metadata, recording};
+use crate::options::Global;
 use crate::output::Output;
-use crate::{call, content, download, events, inspect, metadata, recording};
 
-/// Records calls with Azure Communication Services: start, control, download, look at.
+/// Records calls with Azure Communication Services: start, control, download and inspect recordings
 ///
-/// The resource and its key come from ACS_CONNECTION_STRING or --connection-string-file, never from
-/// the command line, where other users of the machine could read them. With ACS_ENDPOINT instead,
-/// Entra ID is asked for a token.
+/// The connection string comes from ACS_CONNECTION_STRING or --connection-string-file. It is never an
+/// argument, because other users of the machine can read arguments. With ACS_ENDPOINT or --endpoint,
+/// the command signs in with Microsoft Entra ID.
 ///
 /// Results go to standard output, everything else to standard error.
 #[derive(Debug, Parser)]
@@ -28,18 +29,18 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// Whether the emulator says what it is doing.
-    pub(crate) fn tells_what_happens(&self, out: &Output) -> bool {
-        self.command.is_emulator() && (out.talks_to_people() || self.global.verbose > 0)
+    /// Whether the emulator's activity is shown line by line.
+    pub(crate) fn shows_activity(&self, out: &Output) -> bool {
+        self.command.is_emulator() && (out.is_interactive() || self.global.verbose > 0)
     }
 }
 
 #[cfg(feature = "emulator")]
 const EXAMPLE: &str = "\
-Example, with a service on this machine:
+Example, with the emulator on this machine:
   acs-recording emulator                       # prints a connection string
   export ACS_CONNECTION_STRING='endpoint=…'    # in another terminal
-  acs-recording call create 8:acs:alice --callback https://app.example/calls
+  acs-recording call create 8:acs:alice --callback-url https://app.example/calls
   acs-recording start --server-call-id ID
   acs-recording stop RECORDING_ID
 ";
@@ -48,7 +49,7 @@ Example, with a service on this machine:
 const EXAMPLE: &str = "\
 Example:
   export ACS_CONNECTION_STRING='endpoint=…;accesskey=…'
-  acs-recording call create 8:acs:alice --callback https://app.example/calls
+  acs-recording call create 8:acs:alice --callback-url https://app.example/calls
   acs-recording start --server-call-id ID
   acs-recording stop RECORDING_ID
 ";
@@ -56,197 +57,32 @@ Example:
 const EXIT_CODES: &str = "
 Exit codes:
     0  done
-    1  the service refused or failed in another way, or a local file could not be used
-    2  the command line or a value on it is wrong
-    3  not authenticated, or not allowed
+    1  failed: the service rejected the request, or a local file cannot be used
+    2  the command line, or a value on it, is invalid
+    3  not authenticated or not authorized
     4  not found: the recording, the call or the content
-    5  network: no connection, or no answer in time
-    6  content is corrupt, expired or kept changing
-    7  not now: too many requests, the service is down, the content is not ready, or another program
-       writes to the file; try again
-    8  incomplete: what could be saved of a recording is saved, and something is missing
-  130  interrupted; a listener or an emulator that Ctrl-C ends has done its work: 0
-  143  ended by SIGTERM, as gently as by Ctrl-C";
-
-/// Options of every command.
-#[derive(Debug, Args)]
-pub(crate) struct Global {
-    /// Reads the connection string from this file instead of ACS_CONNECTION_STRING
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        help_heading = "Global options"
-    )]
-    pub(crate) connection_string_file: Option<PathBuf>,
-
-    /// The resource's address, to use with Entra ID in place of a key; it goes before
-    /// ACS_CONNECTION_STRING [default: ACS_ENDPOINT]
-    #[cfg(feature = "entra")]
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        help_heading = "Global options"
-    )]
-    pub(crate) endpoint: Option<String>,
-
-    /// Who to be for Entra ID
-    #[cfg(feature = "entra")]
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "WHICH",
-        help_heading = "Global options"
-    )]
-    pub(crate) credential: EntraCredential,
-
-    /// The cloud of the resource, where its address does not tell: who gives tokens and for what,
-    /// who signs them, and where Event Grid's events come from [default: that of the endpoint, or
-    /// else public] [env: ACS_CLOUD]
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        value_name = "CLOUD",
-        help_heading = "Global options"
-    )]
-    pub(crate) cloud: Option<CloudName>,
-
-    /// What tokens of Entra ID are asked for, if it is not what the cloud suggests
-    #[cfg(feature = "entra")]
-    #[arg(
-        long,
-        global = true,
-        value_name = "SCOPE",
-        help_heading = "Global options"
-    )]
-    pub(crate) token_scope: Option<String>,
-
-    /// Sends requests for the resource to this address, such as that of a front door or a tunnel;
-    /// they stay signed for the resource
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        help_heading = "Global options"
-    )]
-    pub(crate) send_to: Option<String>,
-
-    /// How results and errors are written
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT",
-        help_heading = "Global options"
-    )]
-    pub(crate) output: Format,
-
-    /// Tells what is done, and all that is known about an error; twice tells more
-    ///
-    /// RUST_LOG selects logs more finely.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
-    pub(crate) verbose: u8,
-
-    /// How long one operation may take with its retries, such as `30s` or `2m`
-    ///
-    /// The default is two minutes. A download's limit counts until its content begins to come in,
-    /// and it bounds the wait for content that is not ready.
-    #[arg(long, global = true, value_parser = crate::text::duration, value_name = "TIME", help_heading = "Global options")]
-    pub(crate) timeout: Option<Duration>,
-
-    /// How often a request is sent again at the most [default: 4]
-    #[arg(long, global = true, value_name = "N", help_heading = "Global options")]
-    pub(crate) retries: Option<u32>,
-
-    /// Trusts the certificate authorities in this PEM file too, beside the system's
-    ///
-    /// For a proxy that looks into TLS, or an emulator with --https. May be repeated. Requests for
-    /// tokens of Entra ID and keys for checking them do not go by it: for these, add the authority to
-    /// the system's, or name a file with SSL_CERT_FILE.
-    #[arg(
-        long = "ca-cert",
-        global = true,
-        value_name = "FILE",
-        help_heading = "Global options"
-    )]
-    pub(crate) ca_certs: Vec<PathBuf>,
-
-    /// Sends credentials for content also to this host, with its port if that is another than 443,
-    /// or with a leading dot to all below a domain
-    ///
-    /// For a host that you run. Events come from outside: that one names a host is no reason.
-    #[arg(
-        long = "allow-host",
-        global = true,
-        value_name = "HOST",
-        help_heading = "Global options"
-    )]
-    pub(crate) allow_hosts: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CloudName {
-    /// Azure for everybody
-    Public,
-    /// Azure Government of the United States
-    UsGov,
-    /// Azure in China, operated by 21Vianet
-    China,
-}
-
-impl From<CloudName> for Cloud {
-    fn from(name: CloudName) -> Self {
-        match name {
-            CloudName::Public => Self::Public,
-            CloudName::UsGov => Self::UsGov,
-            CloudName::China => Self::China,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people: the plain value, or a table
-    #[default]
-    Text,
-    /// For programs: one JSON object per line
-    Json,
-}
-
-#[cfg(feature = "entra")]
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(crate) enum EntraCredential {
-    /// By variables: AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE mean `environment`,
-    /// IDENTITY_ENDPOINT or MSI_ENDPOINT `managed-identity` (a virtual machine has neither: name it),
-    /// and without any of them it is `cli`
-    #[default]
-    Auto,
-    /// Whoever is signed in with `az login` or `azd auth login`
-    Cli,
-    /// The managed identity of this machine, or the user-assigned one of AZURE_CLIENT_ID
-    ManagedIdentity,
-    /// AZURE_TENANT_ID, AZURE_CLIENT_ID, and AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE
-    Environment,
-}
+    5  network: no connection, or no response in time
+    6  the content is corrupt, expired, unreadable or kept changing
+    7  try again later: too many requests, the service is unavailable, the content is not ready, or
+       another program is writing the file
+    8  incomplete: part of a recording was saved, and something is missing
+  130  interrupted by Ctrl-C; a listener, an archive worker and the emulator exit with 0 then
+  143  terminated by SIGTERM, which shuts down as cleanly as Ctrl-C; `archive run` and `archive drain`
+       exit with 0 then";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Start(Box<recording::Start>),
-    Status(recording::Which),
+    Status(recording::Status),
     Pause(recording::Pause),
     Resume(recording::Resume),
     Stop(recording::Stop),
     Wait(recording::Wait),
     Download(Box<download::Download>),
-    Delete(content::Delete),
+    Delete(delete::Delete),
     #[command(
         subcommand,
-        after_help = "Example:\n  acs-recording events listen --no-check --count 1 > event.json"
+        after_help = "Example:\n  acs-recording events listen --allow-unauthenticated --count 1 > event.json"
     )]
     Events(events::EventsCommand),
     #[command(
@@ -257,37 +93,59 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     #[command(
         subcommand,
-        after_help = "Example:\n  acs-recording call create 8:acs:… --callback https://app.example/calls"
+        after_help = "Example:\n  acs-recording call create 8:acs:… --callback-url https://app.example/calls"
     )]
     Call(call::CallCommand),
+    #[cfg(feature = "archive")]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  acs-recording archive run --queue https://acct.queue.core.windows.net/recordings --to az://archive"
+    )]
+    Archive(archive::ArchiveCommand),
     #[cfg(feature = "emulator")]
     Emulator(emulator::EmulatorOptions),
-    /// Prints a script that completes commands and options in a shell
+    /// Prints a shell completion script
     #[command(
         after_help = "Example:\n  acs-recording completions bash > ~/.local/share/bash-completion/completions/acs-recording"
     )]
     Completions {
-        /// The shell
+        /// Shell to complete for
         shell: clap_complete::Shell,
     },
-    /// Prints the manual page, or writes one for every command into a folder
+    /// Prints the manual page, or writes one page for each command to a folder
     #[command(after_help = "Example:\n  acs-recording man | man -l -")]
     Man {
-        /// Folder for the pages
+        /// Folder to write the pages to
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
 }
 
 impl Command {
-    /// Servers, and downloads over several connections.
+    /// Servers and parallel downloads use several threads.
     pub(crate) fn needs_threads(&self) -> bool {
-        matches!(self, Self::Download(_)) || self.ends_with_signal()
+        match self {
+            #[cfg(feature = "archive")]
+            Self::Archive(command) => command.transfers(),
+            Self::Download(_) => true,
+            _ => self.ends_with_signal(),
+        }
     }
 
-    /// Whether a signal is the usual way to end it.
+    /// Whether a signal is the usual way to end the command.
     pub(crate) fn ends_with_signal(&self) -> bool {
-        matches!(self, Self::Events(events::EventsCommand::Listen(_))) || self.is_emulator()
+        matches!(self, Self::Events(events::EventsCommand::Listen(_)))
+            || self.is_emulator()
+            || self.finishes_work()
+    }
+
+    /// Whether the command finishes what is in progress after a signal, which is a success.
+    pub(crate) fn finishes_work(&self) -> bool {
+        match self {
+            #[cfg(feature = "archive")]
+            Self::Archive(command) => command.is_worker(),
+            _ => false,
+        }
     }
 
     fn is_emulator(&self) -> bool {
@@ -298,22 +156,24 @@ impl Command {
         }
     }
 
-    /// How to go on after Ctrl-C or SIGTERM.
+    /// The hint after Ctrl-C or SIGTERM.
     pub(crate) fn when_interrupted(&self) -> &'static str {
         match self {
             Self::Download(_) => {
-                "what came in is kept in a .part file: run the same command again to go on from there"
+                "the downloaded part is kept in a .part file; run the same command again to resume"
             }
-            Self::Start(_) => "the recording may have been started all the same",
+            Self::Start(_) => "the recording may have been started",
             Self::Pause(_) | Self::Resume(_) | Self::Stop(_) => {
-                "whether it was done, `acs-recording status` tells"
+                "run `acs-recording status` to see whether it took effect"
             }
             Self::Delete(_) => {
-                "some of it may be deleted all the same: run the same command again for the rest"
+                "some content may have been deleted; run the same command again to delete the rest"
             }
             Self::Call(command) => command.when_interrupted(),
+            #[cfg(feature = "archive")]
+            Self::Archive(command) => command.when_interrupted(),
             Self::Inspect(options) => options.when_interrupted(),
-            Self::Man { dir: Some(_) } => "some pages may be there already",
+            Self::Man { dir: Some(_) } => "some pages may have been written",
             _ => "nothing was changed",
         }
     }

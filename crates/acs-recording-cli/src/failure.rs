@@ -1,4 +1,4 @@
-//! What went wrong, with what to do next and the exit code.
+//! Failures of commands, with a hint and an exit code.
 
 use std::error::Error as StdError;
 use std::fmt::{Display, Write as _};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use acs_recording::{Error, ErrorKind, Hint};
 use serde_json::{Value, json};
 
-use crate::signal::Signal;
+use crate::stop::Signal;
 use crate::text::{one_line, put_path};
 
 const OTHER: u8 = 1;
@@ -17,7 +17,7 @@ const AUTHENTICATION: u8 = 3;
 const NOT_FOUND: u8 = 4;
 const NETWORK: u8 = 5;
 const CONTENT: u8 = 6;
-const NOT_NOW: u8 = 7;
+const TRY_LATER: u8 = 7;
 const INCOMPLETE: u8 = 8;
 
 /// Why a command failed.
@@ -30,12 +30,12 @@ struct Inner {
     /// One of [`ErrorKind::name`], `failed`, `incomplete`, `interrupted` or `unreadable`.
     kind: &'static str,
     message: String,
-    advice: Option<String>,
+    hint: Option<String>,
     details: Vec<String>,
     status: Option<u16>,
     code: Option<String>,
     request_id: Option<String>,
-    /// The local file that it is about.
+    /// The local file that the failure is about.
     path: Option<PathBuf>,
 }
 
@@ -45,7 +45,7 @@ impl Failure {
             exit_code,
             kind,
             message: message.into(),
-            advice: None,
+            hint: None,
             details: Vec::new(),
             status: None,
             code: None,
@@ -54,38 +54,50 @@ impl Failure {
         }))
     }
 
-    /// A value on the command line, or a file it names, is wrong.
+    /// A value on the command line, or in a file that it names, is invalid.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(USAGE, ErrorKind::InvalidInput.name(), message)
     }
 
-    /// The program was asked to stop before it was done.
-    pub(crate) fn stopped(by: Signal, advice: &str) -> Self {
+    /// A signal stopped the program before it was done.
+    pub(crate) fn stopped(by: Signal, hint: &str) -> Self {
         let message = match by {
             Signal::Interrupt => "interrupted",
             Signal::Terminate => "terminated",
         };
-        Self::new(by.exit_code(), "interrupted", message).advise(advice)
+        Self::new(by.exit_code(), "interrupted", message).hint(hint)
     }
 
-    /// Something that was recorded is not among what was saved.
+    /// Part of a recording could not be saved.
     pub(crate) fn incomplete(message: impl Into<String>) -> Self {
         Self::new(INCOMPLETE, "incomplete", message)
     }
 
-    /// A local file could not be used.
+    /// Something that was named does not exist.
+    #[cfg(feature = "archive")]
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(NOT_FOUND, ErrorKind::NotFound.name(), message)
+    }
+
+    /// Saved content is missing or not what it was.
+    #[cfg(feature = "archive")]
+    pub(crate) fn damaged(message: impl Into<String>) -> Self {
+        Self::new(CONTENT, ErrorKind::CorruptContent.name(), message)
+    }
+
+    /// A local file cannot be used.
     pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
         let text = format!("{}: {error}", path.display());
-        Self::new(OTHER, ErrorKind::File.name(), text).of_file(path)
+        Self::new(OTHER, ErrorKind::Io.name(), text).with_path(path)
     }
 
-    /// A file has another format than those that can be read, or nothing of it can be.
+    /// A file has an unsupported format, or nothing in it can be read.
     pub(crate) fn unreadable(path: &Path, what: &dyn Display) -> Self {
         let text = format!("{}: {what}", path.display());
-        Self::new(CONTENT, "unreadable", text).of_file(path)
+        Self::new(CONTENT, "unreadable", text).with_path(path)
     }
 
-    /// A file is not what it should be.
+    /// A file does not have the expected content.
     pub(crate) fn corrupt(path: &Path, error: &dyn StdError) -> Self {
         let mut failure = Self::new(
             CONTENT,
@@ -93,7 +105,7 @@ impl Failure {
             format!("{}: {error}", path.display()),
         );
         failure.0.details = causes(error);
-        failure.of_file(path)
+        failure.with_path(path)
     }
 
     pub(crate) fn other(error: &dyn StdError) -> Self {
@@ -102,38 +114,39 @@ impl Failure {
         failure
     }
 
-    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
-        self.0.advice = Some(advice.into());
+    /// Sets what to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
         self
     }
 
-    /// Says what happens next, behind what can be done.
-    pub(crate) fn and_then(mut self, what: &str) -> Self {
-        self.0.advice = Some(match self.0.advice.take() {
-            Some(advice) => format!("{advice}; {what}"),
-            None => what.to_owned(),
+    /// Appends to the hint.
+    pub(crate) fn then_hint(mut self, next: &str) -> Self {
+        self.0.hint = Some(match self.0.hint.take() {
+            Some(hint) => format!("{hint}; {next}"),
+            None => next.to_owned(),
         });
         self
     }
 
-    /// Which of several it happened to.
-    pub(crate) fn about(mut self, what: &dyn Display) -> Self {
+    /// Puts what the failure is about before the message.
+    pub(crate) fn context(mut self, what: &dyn Display) -> Self {
         self.0.message = format!("{what}: {}", self.0.message);
         self
     }
 
-    /// Names the file that it happened to, where the message does not.
-    pub(crate) fn about_file(self, path: &Path) -> Self {
-        self.about(&path.display()).of_file(path)
+    /// Puts the path before the message, and sets it for JSON.
+    pub(crate) fn context_file(self, path: &Path) -> Self {
+        self.context(&path.display()).with_path(path)
     }
 
-    /// The file that it happened to, for JSON. Text cannot say all names.
-    pub(crate) fn of_file(mut self, path: &Path) -> Self {
+    /// Sets the path for JSON, because text cannot represent all file names.
+    pub(crate) fn with_path(mut self, path: &Path) -> Self {
         self.0.path = Some(path.to_owned()).filter(|path| path.as_os_str() != "-");
         self
     }
 
-    /// What happened, without advice.
+    /// The message without the hint.
     pub(crate) fn message(&self) -> &str {
         &self.0.message
     }
@@ -142,16 +155,16 @@ impl Failure {
         self.0.exit_code
     }
 
-    /// One line, or with all that is known.
+    /// The failure on one line; with details on further lines if `verbose`.
     pub(crate) fn text(&self, verbose: bool) -> String {
         let mut text = format!("error: {}", self.0.message);
-        if let Some(advice) = &self.0.advice {
-            let _ = write!(text, "; {advice}");
+        if let Some(hint) = &self.0.hint {
+            let _ = write!(text, "; {hint}");
         }
         if let Some(id) = &self.0.request_id {
             let _ = write!(text, " [request {id}]");
         }
-        // What the service says may have lines of its own.
+        // Text of the service may contain line breaks.
         text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if verbose {
             let _ = write!(text, "\n  kind: {}", self.0.kind);
@@ -166,7 +179,7 @@ impl Failure {
         let mut error = json!({
             "kind": self.0.kind,
             "message": self.0.message,
-            "advice": self.0.advice,
+            "hint": self.0.hint,
             "exit_code": self.0.exit_code,
             "status": self.0.status,
             "code": self.0.code,
@@ -192,11 +205,11 @@ fn causes(error: &dyn StdError) -> Vec<String> {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = error.kind();
-        let is_busy = kind == ErrorKind::File && error.is_retryable();
-        let code = if is_busy { NOT_NOW } else { exit_code(kind) };
+        let is_busy = kind == ErrorKind::Io && error.is_retryable();
+        let code = if is_busy { TRY_LATER } else { exit_code(kind) };
         let mut failure = Self::new(code, kind.name(), error.summary());
-        let hinted = error.hint().map(in_options);
-        failure.0.advice = hinted.or_else(|| advice(&error).map(str::to_owned));
+        let hint = error.hint().map(in_options);
+        failure.0.hint = hint.or_else(|| default_hint(&error).map(str::to_owned));
         failure.0.status = error.status();
         failure.0.code = error.code().map(str::to_owned);
         failure.0.request_id = error.request_id().map(str::to_owned);
@@ -217,6 +230,34 @@ impl From<Error> for Failure {
     }
 }
 
+#[cfg(feature = "archive")]
+impl From<acs_recording_archive::Error> for Failure {
+    fn from(error: acs_recording_archive::Error) -> Self {
+        use acs_recording_archive::ErrorKind as Kind;
+        let kind = error.kind();
+        let code = match kind {
+            Kind::InvalidInput | Kind::InvalidEvent | Kind::ForbiddenHost | Kind::OwnStorage => {
+                USAGE
+            }
+            Kind::Authentication | Kind::PermissionDenied => AUTHENTICATION,
+            Kind::NotFound | Kind::NothingToArchive | Kind::ContentNotFound => NOT_FOUND,
+            Kind::Unavailable => NETWORK,
+            Kind::CorruptContent | Kind::ExpiredContent | Kind::Conflict => CONTENT,
+            Kind::Throttled => TRY_LATER,
+            _ => OTHER,
+        };
+        let mut failure = Self::new(code, kind.name(), error.to_string());
+        // Messages of this crate say what to do, as a rule.
+        failure.0.hint = match kind {
+            Kind::Throttled => Some("try again later".to_owned()),
+            Kind::OwnStorage => Some("use --own-storage record".to_owned()),
+            _ => None,
+        };
+        failure.0.details = causes(&error);
+        failure
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::other(&error)
@@ -232,51 +273,53 @@ fn exit_code(kind: ErrorKind) -> u8 {
         ErrorKind::CorruptContent | ErrorKind::ExpiredContent | ErrorKind::ContentChanged => {
             CONTENT
         }
-        ErrorKind::Throttled | ErrorKind::Service | ErrorKind::ContentNotReady => NOT_NOW,
+        ErrorKind::Throttled | ErrorKind::Service | ErrorKind::ContentNotReady => TRY_LATER,
         _ => OTHER,
     }
 }
 
-/// What the library advises, in terms of this program.
+/// The library's hint in terms of this program.
 fn in_options(hint: Hint) -> String {
     match hint {
         Hint::AddRootCertificate => {
-            "check the endpoint; if it is whom you mean to talk to, give the certificate of its \
+            "check the endpoint; if it is the intended server, pass the certificate of its \
              authority with --ca-cert FILE"
         }
         Hint::ChooseMedia => "choose another --media",
-        Hint::CheckRecordingState => "`acs-recording status` tells the state",
-        Hint::CheckCallState => "`acs-recording call get` tells the state of the call",
-        Hint::CheckToken => "check --credential, and --cloud if it is not the public one",
+        Hint::CheckRecordingState => "run `acs-recording status` to see its state",
+        Hint::CheckCallState => "run `acs-recording call get` to see the state of the call",
+        Hint::CheckToken => {
+            "check --credential, and --cloud if the resource is not in the public cloud"
+        }
         other => return other.to_string(),
     }
     .to_owned()
 }
 
-/// What to do next, where the library advises nothing.
-fn advice(error: &Error) -> Option<&'static str> {
+/// The hint where the library gives none.
+fn default_hint(error: &Error) -> Option<&'static str> {
     Some(match error.kind() {
         ErrorKind::Authentication if error.status().is_none() => {
-            "sign in with `az login`, or choose another --credential"
+            "sign in with `az login`, or select another --credential"
         }
-        ErrorKind::PermissionDenied => "give the identity a role on the resource that allows this",
-        ErrorKind::Conflict => "`acs-recording status` tells the state",
-        ErrorKind::Throttled | ErrorKind::Service => {
-            "try again in a moment, or with more --retries"
+        ErrorKind::PermissionDenied => {
+            "assign the identity a role on the resource that allows this"
         }
-        ErrorKind::Timeout => "try again, or with a longer --timeout or --within",
+        ErrorKind::Conflict => "run `acs-recording status` to see its state",
+        ErrorKind::Throttled | ErrorKind::Service => "try again later, or increase --max-retries",
+        ErrorKind::Timeout => "try again, or increase --operation-timeout or --timeout",
         ErrorKind::Connection => "check the endpoint and the network",
         ErrorKind::CorruptContent | ErrorKind::ContentChanged => "download it again",
         ErrorKind::ExpiredContent => "the service keeps content for 24 hours",
-        ErrorKind::ContentNotReady => "try again in some minutes",
-        ErrorKind::File if is_there(error) => {
-            "choose another name, or add --overwrite replace or skip"
+        ErrorKind::ContentNotReady => "try again in a few minutes",
+        ErrorKind::Io if already_exists(error) => {
+            "use another name, or add --overwrite replace or --overwrite skip"
         }
         _ => return None,
     })
 }
 
-fn is_there(error: &Error) -> bool {
+fn already_exists(error: &Error) -> bool {
     let mut next = error.source();
     while let Some(cause) = next {
         if let Some(io) = cause.downcast_ref::<io::Error>() {

@@ -1,4 +1,4 @@
-//! Files that people name on the command line.
+//! Files that the command line names.
 
 use std::path::Path;
 
@@ -8,6 +8,6 @@ use crate::failure::Failure;
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
     let text = acs_recording::text::decode(&bytes)
-        .map_err(|error| Failure::usage(error.to_string()).about_file(path))?;
+        .map_err(|error| Failure::usage(error.to_string()).context_file(path))?;
     Ok(text.into_owned())
 }

@@ -1,4 +1,4 @@
-//! Logs on standard error, and what the emulator is doing, for people.
+//! Logs on standard error, and the activity of the emulator.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal as _};
@@ -16,15 +16,15 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::output::Output;
 use crate::text::{clock, shortened};
 
-/// Logs what RUST_LOG selects, or what goes with so many `-v`. `story` tells what the emulator does
+/// Starts logging what RUST_LOG or the number of `-v` selects. `activity` shows what the emulator does
 /// in plain lines instead.
-pub(crate) fn start(verbose: u8, story: bool, out: &Output) {
+pub(crate) fn start(verbose: u8, activity: bool, out: &Output) {
     let selected = std::env::var("RUST_LOG")
         .ok()
         .filter(|text| !text.is_empty());
-    if story && verbose < 2 && selected.is_none() {
-        let story = Story::new(out.clone()).with_filter(FilterFn::new(belongs_to_story));
-        tracing_subscriber::registry().with(story).init();
+    if activity && verbose < 2 && selected.is_none() {
+        let layer = ActivityLog::new(out.clone()).with_filter(FilterFn::new(is_activity));
+        tracing_subscriber::registry().with(layer).init();
         return;
     }
     let colors = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -32,7 +32,7 @@ pub(crate) fn start(verbose: u8, story: bool, out: &Output) {
         .with_ansi(colors)
         .with_writer(Lines(out.clone()));
     if let (0, None) = (verbose, &selected) {
-        // Without a filter by text, which takes time to set up.
+        // An EnvFilter takes time to set up.
         let lines = lines.with_filter(LevelFilter::WARN);
         return tracing_subscriber::registry().with(lines).init();
     }
@@ -45,7 +45,7 @@ pub(crate) fn start(verbose: u8, story: bool, out: &Output) {
     tracing_subscriber::registry().with(lines).init();
 }
 
-/// Standard error, without tearing progress bars apart.
+/// Standard error, without disturbing progress bars.
 #[derive(Clone, Debug)]
 struct Lines(Output);
 
@@ -58,7 +58,7 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 impl io::Write for Lines {
-    /// A whole event: they are written in one piece.
+    /// Receives a whole event, because the layer writes each in one piece.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.log(&String::from_utf8_lossy(bytes));
         Ok(bytes.len())
@@ -69,18 +69,18 @@ impl io::Write for Lines {
     }
 }
 
-fn belongs_to_story(metadata: &Metadata<'_>) -> bool {
+fn is_activity(metadata: &Metadata<'_>) -> bool {
     let level = *metadata.level();
     level <= Level::WARN || level == Level::INFO && metadata.target().starts_with("acs_emulator")
 }
 
-/// One line for each thing that happens: when, what, to what.
-struct Story {
+/// Shows each event of the emulator on one line: time, event and details.
+struct ActivityLog {
     out: Output,
     started: Instant,
 }
 
-impl Story {
+impl ActivityLog {
     fn new(out: Output) -> Self {
         Self {
             out,
@@ -89,25 +89,25 @@ impl Story {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Story {
+impl<S: Subscriber> Layer<S> for ActivityLog {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut words = Words::default();
-        event.record(&mut words);
-        let passed = clock(self.started.elapsed());
-        self.out.note(&format!("{passed:>7}  {}", words.line()));
+        let mut text = EventText::default();
+        event.record(&mut text);
+        let elapsed = clock(self.started.elapsed());
+        self.out.note(&format!("{elapsed:>7}  {}", text.line()));
     }
 }
 
-/// What an event says.
+/// The text of an event.
 #[derive(Default)]
-struct Words {
-    what: String,
+struct EventText {
+    message: String,
     details: String,
 }
 
-impl Words {
+impl EventText {
     fn line(&self) -> String {
-        format!("{}{}", self.what, self.details)
+        format!("{}{}", self.message, self.details)
     }
 
     fn detail(&mut self, text: fmt::Arguments<'_>) {
@@ -116,11 +116,11 @@ impl Words {
     }
 }
 
-impl Visit for Words {
+impl Visit for EventText {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
-            "message" => self.what = format!("{value:?}"),
-            // A webhook's own id for a delivery says nothing here.
+            "message" => self.message = format!("{value:?}"),
+            // The id of a delivery is of no use here.
             "id" => {}
             "reason" | "error" => self.detail(format_args!("{value:?}")),
             name => self.detail(format_args!("{name} {value:?}")),

@@ -5,26 +5,21 @@
     reason = "options are documented for a terminal, where backticks are in the way"
 )]
 
-mod call;
 mod cli;
-mod connect;
-mod content;
-mod download;
+mod client;
+mod commands;
 mod download_settings;
-#[cfg(feature = "emulator")]
-mod emulator;
-mod events;
+mod event_files;
 mod failure;
 mod files;
-mod inspect;
+mod identifier;
 mod log;
-mod metadata;
+mod metadata_document;
+mod options;
 mod output;
 mod progress;
-mod recording;
 mod saving;
-mod shell;
-mod signal;
+mod stop;
 mod text;
 
 use std::process::ExitCode;
@@ -33,9 +28,14 @@ use std::sync::{Arc, OnceLock};
 use clap::Parser as _;
 
 use cli::{Cli, Command};
+#[cfg(feature = "archive")]
+use commands::archive;
+#[cfg(feature = "emulator")]
+use commands::emulator;
+use commands::{call, delete, download, events, inspect, metadata, recording, shell};
 use failure::Failure;
 use output::Output;
-use signal::{Signal, Stop};
+use stop::{Signal, Signals, Stop};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Err(error) => return output::usage(&error),
     };
     let out = Output::new(cli.global.output, cli.global.verbose > 0);
-    log::start(cli.global.verbose, cli.tells_what_happens(&out), &out);
+    log::start(cli.global.verbose, cli.shows_activity(&out), &out);
     match start(cli, &out) {
         Ok(code) => code,
         Err(failure) => {
@@ -54,48 +54,59 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli, out: &Output) -> Result<ExitCode, Failure> {
-    // Threads cost time at the start, and most commands are one request.
+    // Starting threads takes time, and most commands send a single request.
     let mut runtime = if cli.command.needs_threads() {
         tokio::runtime::Builder::new_multi_thread()
     } else {
         tokio::runtime::Builder::new_current_thread()
     };
     let runtime = runtime.enable_all().build().map_err(Failure::from)?;
-    let advice = cli.command.when_interrupted();
+    let hint = cli.command.when_interrupted();
     let outcome = runtime.block_on(async {
-        let stop = signal::asked_to_stop()?;
+        let mut signals = Signals::listen()?;
         if cli.command.ends_with_signal() {
-            return run_until(stop, cli, out).await;
+            return run_until(signals, cli, out).await;
         }
         tokio::select! {
             outcome = run(cli, out, Box::pin(std::future::pending())) => {
                 outcome.map(|()| ExitCode::SUCCESS)
             }
-            by = stop => Err(Failure::stopped(by, advice)),
+            by = signals.next() => Err(Failure::stopped(by, hint)),
         }
     });
-    // A read of standard input cannot be stopped and would keep the program.
+    // A blocking read of standard input cannot be cancelled and would keep the program running.
     runtime.shutdown_background();
     outcome
 }
 
-/// Runs what a signal ends as a rule. Ctrl-C is how people are done with it, and no failure.
-async fn run_until(
-    stop: impl Future<Output = Signal> + Send + 'static,
-    cli: Cli,
-    out: &Output,
-) -> Result<ExitCode, Failure> {
+/// Runs a command that a signal usually ends, so that Ctrl-C is not a failure. A second signal ends a
+/// command at once that finishes work after the first.
+async fn run_until(mut signals: Signals, cli: Cli, out: &Output) -> Result<ExitCode, Failure> {
+    let hint = cli.command.when_interrupted();
+    let finishes_work = cli.command.finishes_work();
+    let (stop, stopped) = tokio::sync::oneshot::channel();
     let stopped_by = Arc::new(OnceLock::new());
-    let stop = {
+    let second = {
         let stopped_by = Arc::clone(&stopped_by);
         async move {
-            let _ = stopped_by.set(stop.await);
+            let _ = stopped_by.set(signals.next().await);
+            let _ = stop.send(());
+            if !finishes_work {
+                std::future::pending::<()>().await;
+            }
+            signals.next().await
         }
     };
-    run(cli, out, Box::pin(stop)).await?;
+    let stopped = Box::pin(async move {
+        let _ = stopped.await;
+    });
+    tokio::select! {
+        outcome = run(cli, out, stopped) => outcome?,
+        by = second => return Err(Failure::stopped(by, hint)),
+    }
     Ok(match stopped_by.get() {
-        Some(Signal::Terminate) => ExitCode::from(Signal::Terminate.exit_code()),
-        Some(Signal::Interrupt) | None => ExitCode::SUCCESS,
+        Some(Signal::Terminate) if !finishes_work => ExitCode::from(Signal::Terminate.exit_code()),
+        _ => ExitCode::SUCCESS,
     })
 }
 
@@ -109,11 +120,13 @@ async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
         Command::Stop(which) => recording::stop(which, global, out).await,
         Command::Wait(options) => recording::wait(options, global, out).await,
         Command::Download(options) => download::download(*options, global, out).await,
-        Command::Delete(options) => content::delete(options, global, out).await,
+        Command::Delete(options) => delete::delete(options, global, out).await,
         Command::Events(command) => events::run(command, global, out, stop).await,
         Command::Metadata(command) => metadata::run(&command, out),
         Command::Inspect(options) => inspect::run(options, out).await,
         Command::Call(command) => call::run(command, global, out).await,
+        #[cfg(feature = "archive")]
+        Command::Archive(command) => archive::run(command, global, out, stop).await,
         #[cfg(feature = "emulator")]
         Command::Emulator(options) => emulator::run(options, out, stop).await,
         Command::Completions { shell } => shell::completions(shell, out),

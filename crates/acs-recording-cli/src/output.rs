@@ -1,13 +1,13 @@
-//! The one place that prints: results on standard output, everything else on standard error.
+//! Prints results on standard output and everything else on standard error.
 //!
-//! What the service, events, documents and file names say is text of others. No control character
-//! of it gets to a terminal or into a log: text shows them escaped, as `\u{1b}`, and JSON has its own
-//! escapes.
+//! Text from the service, events, documents and file names is not trusted. Its control characters do
+//! not reach a terminal or a log: text shows them escaped, as `\u{1b}`, and JSON has escapes of its
+//! own.
 
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a command line talks to people and pipes"
+    reason = "a command line prints"
 )]
 
 use std::io::{self, IsTerminal as _, Write};
@@ -16,11 +16,11 @@ use std::process::ExitCode;
 use indicatif::MultiProgress;
 use serde_json::Value;
 
-use crate::cli::Format;
 use crate::failure::Failure;
+use crate::options::Format;
 use crate::text::{json_line, json_text, lines, one_line};
 
-/// Where results and notes go; cheap to clone.
+/// The destination of results and notes. It is cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
     format: Format,
@@ -37,17 +37,17 @@ impl Output {
         }
     }
 
-    /// Whether results are for somebody who reads them on a terminal.
-    pub(crate) fn talks_to_people(&self) -> bool {
+    /// Whether results are shown to a person on a terminal.
+    pub(crate) fn is_interactive(&self) -> bool {
         self.format == Format::Text && io::stdout().is_terminal()
     }
 
-    /// Progress bars, which notes and results do not tear apart.
+    /// The progress bars, which notes and results do not disturb.
     pub(crate) fn bars(&self) -> &MultiProgress {
         &self.bars
     }
 
-    /// A result, as text or as one line of JSON.
+    /// Prints a result as text or as one line of JSON.
     pub(crate) fn result(&self, text: &str, json: &Value) -> Result<(), Failure> {
         match self.format {
             Format::Text => self.line(text),
@@ -55,7 +55,7 @@ impl Output {
         }
     }
 
-    /// A result for programs alone.
+    /// Prints a result that only JSON output has.
     pub(crate) fn json_result(&self, json: &Value) -> Result<(), Failure> {
         match self.format {
             Format::Text => Ok(()),
@@ -63,31 +63,31 @@ impl Output {
         }
     }
 
-    /// Lines of a result whatever the format.
+    /// Prints lines of text in every output format.
     pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
         self.raw(format!("{}\n", lines(text)).as_bytes())
     }
 
-    /// A line of JSON whatever the format.
+    /// Prints a line of JSON in every output format.
     pub(crate) fn json(&self, json: &Value) -> Result<(), Failure> {
         self.raw(format!("{}\n", json_line(json)).as_bytes())
     }
 
-    /// The same for JSON that is text already.
+    /// Prints a line of JSON that is already serialized.
     pub(crate) fn json_text(&self, json: &str) -> Result<(), Failure> {
         self.raw(format!("{}\n", json_text(json)).as_bytes())
     }
 
-    /// A result as it is.
+    /// Prints bytes unchanged.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
         match self.write(bytes) {
-            // Whoever reads has read enough, as `head` does.
+            // The reader has closed the pipe, as `head` does.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             outcome => outcome.map_err(Failure::from),
         }
     }
 
-    /// A line of JSON that counts only if it got to whoever reads.
+    /// Prints a line of JSON; fails if the reader has closed the pipe.
     pub(crate) fn delivered_json_text(&self, json: &str) -> io::Result<()> {
         self.write(format!("{}\n", json_text(json)).as_bytes())
     }
@@ -100,32 +100,31 @@ impl Output {
         })
     }
 
-    /// What people want to know and programs do not, on one line.
+    /// Prints a note for people on one line of standard error.
     pub(crate) fn note(&self, text: &str) {
-        self.tell(&one_line(text));
+        self.write_error(&one_line(text));
     }
 
     pub(crate) fn failure(&self, failure: &Failure) {
         match self.format {
-            Format::Text => self.tell(&lines(&failure.text(self.verbose))),
-            Format::Json => self.tell(&json_line(&failure.json())),
+            Format::Text => self.write_error(&lines(&failure.text(self.verbose))),
+            Format::Json => self.write_error(&json_line(&failure.json())),
         }
     }
 
-    /// One event of a log, which may be coloured and ends with a line end.
+    /// Prints one event of the log, which may have colours.
     pub(crate) fn log(&self, event: &str) {
-        self.tell(&colored_line(event.trim_end_matches('\n')));
+        self.write_error(&colored_line(event.trim_end_matches('\n')));
     }
 
-    fn tell(&self, safe: &str) {
+    fn write_error(&self, safe: &str) {
         self.bars.suspend(|| {
             let _ = writeln!(io::stderr(), "{safe}");
         });
     }
 }
 
-/// One line as it may be printed, with its colours. Those are of the log itself: it escapes what it
-/// finds within values.
+/// Escapes one line but keeps its colours, which the log itself adds: it escapes those in values.
 fn colored_line(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
@@ -145,41 +144,40 @@ fn colored_line(text: &str) -> String {
     safe
 }
 
-/// How long a sequence is that changes the colour and nothing else.
+/// The length of an escape sequence that only changes the colour.
 fn color_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let end = parameters.find(|c: char| !c.is_ascii_digit() && c != ';')?;
     parameters[end..].starts_with('m').then_some(end + 3)
 }
 
-/// Help, the version, or what is wrong with the command line.
+/// Prints help, the version, or an error of the command line.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     if error.exit_code() == 0 {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    let failure = Failure::usage(what_is_wrong(&error.render().to_string()))
-        .advise("--help explains the command");
+    let failure = Failure::usage(message_of(&error.render().to_string())).hint("see --help");
     let text = error.render().to_string();
     if wants_json(std::env::args_os()) {
         Output::new(Format::Json, false).failure(&failure);
     } else if lines(&text) == text {
         let _ = error.print();
     } else {
-        Output::new(Format::Text, false).tell(&lines(text.trim_end()));
+        Output::new(Format::Text, false).write_error(&lines(text.trim_end()));
     }
     ExitCode::from(failure.exit_code())
 }
 
-/// What is said before the usage is shown.
-fn what_is_wrong(text: &str) -> String {
+/// The message without the usage that follows it.
+fn message_of(text: &str) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let end = text.find("\n\nUsage:").or(text.find("\n\nFor more"));
     let words = text[..end.unwrap_or(text.len())].split_whitespace();
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Whether JSON is asked for, on a command line that could not be read.
+/// Whether an invalid command line asks for JSON output.
 fn wants_json(arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
     let mut follows = false;
     for argument in arguments {

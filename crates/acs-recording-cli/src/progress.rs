@@ -1,4 +1,4 @@
-//! How far a download is, on a terminal.
+//! Progress bars on a terminal.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::output::Output;
 use crate::text::{one_line, shortened};
 
-/// How long nobody wonders.
-const SILENCE: Duration = Duration::from_secs(3);
+/// How long a download may receive nothing before a note says so.
+const WAITING_NOTE_AFTER: Duration = Duration::from_secs(3);
 const KNOWN: &str = "{prefix} [{bar:30}] {bytes} of {total_bytes}, {msg}, {eta} left";
 const COUNT: &str = "{prefix} [{bar:30}] {msg}";
 const UNKNOWN: &str = "{prefix} {spinner} {bytes}, {msg}";
 
-/// A bar that goes away when it is dropped; nothing is shown without a terminal.
+/// The progress bar of one download. It is removed when dropped, and hidden without a terminal.
 #[derive(Debug)]
 pub(crate) struct Bar {
     bar: ProgressBar,
-    /// Whether anything is known of the content.
+    /// Whether the response to the first request has arrived.
     begun: Arc<AtomicBool>,
 }
 
@@ -42,7 +42,7 @@ impl Bar {
         Self { bar, begun }
     }
 
-    /// What a download calls with its progress.
+    /// The callback for a download's progress.
     pub(crate) fn listener(&self) -> impl Fn(Progress) + Send + Sync + 'static {
         let (bar, begun) = (self.bar.clone(), Arc::clone(&self.begun));
         move |progress| {
@@ -62,7 +62,7 @@ impl Bar {
             #[allow(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
-                reason = "a rate for people, never negative"
+                reason = "the rate is only displayed, and never negative"
             )]
             let rate = indicatif::HumanBytes(progress.rate as u64);
             bar.set_message(format!("{rate}/s{retries}"));
@@ -76,8 +76,8 @@ impl Drop for Bar {
     }
 }
 
-/// Waits for a download, and says so when nothing came for a while.
-pub(crate) async fn patiently<F: Future>(
+/// Awaits a download, with a note if it takes long to begin.
+pub(crate) async fn with_waiting_note<F: Future>(
     download: F,
     bar: &Bar,
     name: &str,
@@ -86,37 +86,86 @@ pub(crate) async fn patiently<F: Future>(
     let mut download = pin!(download);
     tokio::select! {
         outcome = &mut download => return outcome,
-        () = tokio::time::sleep(SILENCE) => {}
+        () = tokio::time::sleep(WAITING_NOTE_AFTER) => {}
     }
     if !bar.begun.load(Ordering::Relaxed) {
         out.note(&format!(
-            "{name}: nothing came in yet, it may not be ready; waiting"
+            "{name}: waiting; the content may not be ready yet"
         ));
     }
     download.await
 }
 
-/// A bar that counts what is done of several, and goes away when it is dropped.
+/// The progress bar of one recording on its way into an archive. It is removed when dropped, and hidden
+/// without a terminal.
+#[cfg(feature = "archive")]
+#[derive(Debug)]
+pub(crate) struct TransferBar(ProgressBar);
+
+#[cfg(feature = "archive")]
+impl TransferBar {
+    pub(crate) fn new(out: &Output, name: &str) -> Self {
+        if out.bars().is_hidden() {
+            return Self(ProgressBar::hidden());
+        }
+        let bar = out.bars().add(ProgressBar::no_length());
+        bar.set_style(style(UNKNOWN));
+        bar.set_prefix(one_line(&shortened(name)).into_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+
+    /// Shows how much of a chunk has arrived; chunks count from 1.
+    pub(crate) fn set(&self, (chunk, chunks): (usize, usize), bytes: u64, total: Option<u64>) {
+        if let Some(total) = total
+            && self.0.length() != Some(total)
+        {
+            self.0.set_length(total);
+            self.0.set_style(style(KNOWN));
+        }
+        self.0.set_position(bytes);
+        let chunk = match chunks {
+            0 | 1 => String::new(),
+            _ => format!(", chunk {chunk} of {chunks}"),
+        };
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the rate is only displayed, and never negative"
+        )]
+        let rate = indicatif::HumanBytes(self.0.per_sec() as u64);
+        self.0.set_message(format!("{rate}/s{chunk}"));
+    }
+}
+
+#[cfg(feature = "archive")]
+impl Drop for TransferBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A progress bar that counts completed downloads. It is removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Count {
     bar: ProgressBar,
-    /// Whether they come one after the other, so that it is known which is coming in.
+    /// Whether they run one after the other, so that the current one is known.
     in_order: bool,
 }
 
 impl Count {
-    /// Files or recordings that come in at the same time.
+    /// For files or recordings that are downloaded at the same time.
     pub(crate) fn files(out: &Output, total: usize) -> Self {
         Self::new(out, "all", false, total)
     }
 
-    /// Chunks of a recording, which come in one after the other.
+    /// For the chunks of a recording, which are downloaded one after the other.
     pub(crate) fn chunks(out: &Output, name: &str, total: usize) -> Self {
         Self::new(out, name, true, total)
     }
 
     fn new(out: &Output, name: &str, in_order: bool, total: usize) -> Self {
-        // One is not worth a bar.
+        // A single one needs no count.
         let bar = if total < 2 || out.bars().is_hidden() {
             ProgressBar::hidden()
         } else {
@@ -129,13 +178,13 @@ impl Count {
         count
     }
 
-    /// One more is done.
+    /// Counts one more.
     pub(crate) fn next(&self) {
         self.bar.inc(1);
         self.show();
     }
 
-    /// So many are done.
+    /// Sets the count.
     pub(crate) fn set(&self, done: usize) {
         if self.bar.position() != done as u64 {
             self.bar.set_position(done as u64);

@@ -1,36 +1,36 @@
-//! Saving what events announce, and telling of it.
+//! Saves announced recordings, and reports the result.
 
 use std::path::Path;
 
 use acs_recording::{
-    DownloadRecording, Error, ErrorKind, Progress, RecordingFileStatusUpdated, Saved,
+    DownloadRecording, Error, ErrorKind, Progress, RecordingFileStatusUpdated, SavedFile,
     SavedRecording,
 };
 use serde_json::{Value, json};
 
-use crate::download_settings::{Settings, apply, ended, usual_patience};
+use crate::download_settings::{Settings, apply, default_ready_timeout, ended};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::progress::{Bar, Count, patiently};
+use crate::progress::{Bar, Count, with_waiting_note};
 use crate::text::put_path;
 
-/// How many files or recordings come in at the same time.
-pub(crate) const AT_ONCE: usize = 4;
+/// How many files or recordings are downloaded at the same time.
+pub(crate) const CONCURRENCY: usize = 4;
 
-/// Which recordings are deleted from the service once they are saved.
+/// Which recordings are deleted from the service after they are saved.
 #[derive(Clone, Copy)]
-pub(crate) struct Deletes {
+pub(crate) struct DeletePolicy {
     pub(crate) complete: bool,
     pub(crate) incomplete: bool,
 }
 
-/// Downloads all that an event announces.
+/// Downloads all files that an event announces.
 pub(crate) async fn save(
     download: DownloadRecording,
     file: &RecordingFileStatusUpdated,
     folder: &Path,
     settings: &Settings,
-    deletes: Deletes,
+    deletes: DeletePolicy,
     out: &Output,
 ) -> Result<SavedRecording, Error> {
     let name = &download.file_stem();
@@ -43,18 +43,18 @@ pub(crate) async fn save(
     };
     let download = download.to_dir(folder);
     let mut download =
-        apply!(settings, download, usual_patience(ended(file))).on_progress(listener);
+        apply!(settings, download, default_ready_timeout(ended(file))).on_progress(listener);
     if deletes.complete {
         download = download.delete_after();
     }
     if deletes.incomplete {
         download = download.delete_incomplete();
     }
-    patiently(download.into_future(), &bar, name, out).await
+    with_waiting_note(download.into_future(), &bar, name, out).await
 }
 
-/// Prints what was downloaded.
-pub(crate) fn tell(
+/// Prints the saved files.
+pub(crate) fn report_saved(
     file: &RecordingFileStatusUpdated,
     saved: &SavedRecording,
     settings: &Settings,
@@ -64,7 +64,7 @@ pub(crate) fn tell(
     for chunk in &saved.chunks {
         let files = std::iter::once(&chunk.media).chain(&chunk.metadata);
         text.extend(files.map(|saved| line(saved, settings.sha256)));
-        note(&chunk.media, out);
+        note_resumed(&chunk.media, out);
     }
     for warning in &saved.warnings {
         out.note(&format!("warning: {warning}"));
@@ -109,26 +109,26 @@ pub(crate) fn tell(
     out.result(&text.join("\n"), &json)
 }
 
-/// Notes how much of a file was there before.
-pub(crate) fn note(saved: &Saved, out: &Output) {
+/// Notes how much of a file was downloaded before.
+pub(crate) fn note_resumed(saved: &SavedFile, out: &Output) {
     let path = saved.path.display();
     match saved.bytes - saved.transferred.min(saved.bytes) {
         0 => {}
-        _ if saved.transferred == 0 => out.note(&format!("{path} was there already")),
-        before => out.note(&format!("{path}: went on after {before} bytes")),
+        _ if saved.transferred == 0 => out.note(&format!("{path} already exists")),
+        before => out.note(&format!("{path}: resumed after {before} bytes")),
     }
 }
 
-/// Whether there is nothing that could be downloaded, now or later.
-pub(crate) fn is_nothing(error: &Error) -> bool {
+/// Whether there is nothing to download, now or later.
+pub(crate) fn is_nothing_to_save(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::OwnStorage | ErrorKind::NothingToDownload
     )
 }
 
-/// Says that there is nothing to download.
-pub(crate) fn skipped(
+/// Reports that a recording was skipped.
+pub(crate) fn report_skipped(
     file: &RecordingFileStatusUpdated,
     error: &Error,
     out: &Output,
@@ -138,7 +138,7 @@ pub(crate) fn skipped(
     out.json_result(&json)
 }
 
-/// What is missing of a recording, if something is.
+/// The failure for a recording with missing files.
 pub(crate) fn incomplete(saved: &SavedRecording) -> Option<Failure> {
     if saved.is_complete() {
         return None;
@@ -149,8 +149,8 @@ pub(crate) fn incomplete(saved: &SavedRecording) -> Option<Failure> {
         .map(|chunk| chunk.index.to_string())
         .collect();
     let what = match list.as_slice() {
-        [] if saved.may_be_completed() => "the metadata of a chunk are missing".to_owned(),
-        [] => "a file that was saved before is not here any more".to_owned(),
+        [] if saved.may_be_completed() => "the metadata of a chunk is missing".to_owned(),
+        [] => "a file that was saved earlier no longer exists".to_owned(),
         [one] => format!("chunk {one} is missing"),
         several => format!("chunks {} are missing", several.join(", ")),
     };
@@ -160,21 +160,23 @@ pub(crate) fn incomplete(saved: &SavedRecording) -> Option<Failure> {
         ", and nothing was deleted"
     };
     Some(
-        Failure::incomplete(format!("the recording is incomplete: {what}{kept}"))
-            .advise(format!("{} says what is here", saved.manifest.display())),
+        Failure::incomplete(format!("the recording is incomplete: {what}{kept}")).hint(format!(
+            "see {} for what was saved",
+            saved.manifest.display()
+        )),
     )
 }
 
-/// As `sha256sum` writes it, if that is wanted and there is a checksum.
-pub(crate) fn line(saved: &Saved, sums: bool) -> String {
+/// The path, or a line in the format of `sha256sum`.
+pub(crate) fn line(saved: &SavedFile, sums: bool) -> String {
     match &saved.sha256 {
         Some(hash) if sums => format!("{hash}  {}", saved.path.display()),
         _ => saved.path.display().to_string(),
     }
 }
 
-/// A file as one object.
-pub(crate) fn file_json(saved: &Saved) -> Value {
+/// A saved file as a JSON object.
+pub(crate) fn file_json(saved: &SavedFile) -> Value {
     let mut json = json!({
         "bytes": saved.bytes,
         "sha256": saved.sha256.as_ref().map(ToString::to_string),

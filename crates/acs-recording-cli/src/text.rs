@@ -1,4 +1,4 @@
-//! Values as people write and read them, and text of others made safe to print.
+//! Reads and writes values for people, and makes untrusted text safe to print.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// Reads `30s`, `2m`, `1h`, `250ms`, or seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no time; write 250ms, 30s, 2m or 1h");
+    let wrong = || format!("`{text}` is not a duration; use 250ms, 30s, 2m or 1h");
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
@@ -41,8 +41,8 @@ pub(crate) fn clock(time: Duration) -> String {
     }
 }
 
-/// Whether a terminal acts on a character instead of showing it: controls, line separators, and
-/// marks that reorder what stands around them.
+/// Whether a terminal interprets a character instead of showing it: control characters, line
+/// separators, and marks that change the text direction.
 pub(crate) fn is_control(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -55,14 +55,14 @@ pub(crate) fn is_control(character: char) -> bool {
         )
 }
 
-/// One line as it may be printed: controls are escaped, as `\u{1b}`.
+/// Makes one line safe to print: control characters are escaped, as `\u{1b}`.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     escaped(text, is_control, |out, control| {
         let _ = write!(out, "{}", control.escape_unicode());
     })
 }
 
-/// The same for several lines of our own. Values of others within them are cleaned by [`one_line`],
+/// Makes several lines safe to print. Untrusted values in them must be escaped by [`one_line`] first,
 /// so that they cannot add lines.
 pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     let is_unsafe = |character| character != '\n' && is_control(character);
@@ -71,13 +71,13 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// JSON on one line, with escapes for what a terminal would act on. JSON has such characters in
-/// strings only, and the value stays the same.
+/// JSON on one line, with escapes for what a terminal interprets. Such characters occur in strings
+/// only, so the value stays the same.
 pub(crate) fn json_line(value: &Value) -> String {
     json_text(&value.to_string())
 }
 
-/// The same for JSON that is text already, on one line.
+/// As [`json_line`], for JSON that is already serialized.
 pub(crate) fn json_text(json: &str) -> String {
     escaped(json, is_control, |out, control| {
         let _ = write!(out, "\\u{:04x}", u32::from(control));
@@ -85,8 +85,8 @@ pub(crate) fn json_text(json: &str) -> String {
     .into_owned()
 }
 
-/// JSON without the space between its parts, on one line. Nothing else is touched: values are not
-/// read, so numbers keep all their digits and no depth is too much.
+/// JSON without whitespace between its tokens. Values are not parsed, so that numbers keep all their
+/// digits and nesting has no limit.
 pub(crate) fn compact_json(json: &str) -> String {
     let mut compact = String::with_capacity(json.len());
     let (mut is_text, mut is_escaped) = (false, false);
@@ -104,7 +104,7 @@ pub(crate) fn compact_json(json: &str) -> String {
     compact
 }
 
-/// A JSON object of members whose values are JSON already.
+/// A JSON object of members whose values are already serialized.
 pub(crate) fn json_object<'a>(members: impl IntoIterator<Item = (&'a str, String)>) -> String {
     let members = members.into_iter();
     let members = members.map(|(name, value)| format!("{}:{value}", Value::from(name)));
@@ -130,8 +130,7 @@ fn escaped(
     Cow::Owned(out)
 }
 
-/// Adds a path to a JSON object, as member `NAME`, and for one that is not UTF-8 also its bytes, as
-/// `NAME_base64`.
+/// Adds a path to a JSON object as `NAME`, and if it is not UTF-8 also its bytes as `NAME_base64`.
 pub(crate) fn put_path(object: &mut Value, name: &str, path: &Path) {
     object[name] = path.to_string_lossy().into();
     if path.to_str().is_none() {
@@ -141,7 +140,7 @@ pub(crate) fn put_path(object: &mut Value, name: &str, path: &Path) {
     }
 }
 
-/// Both ends of an id, which tell it from others.
+/// Shortens a long id to its two ends, which distinguish it from others.
 pub(crate) fn shortened(id: &str) -> String {
     const ENDS: usize = 8;
     let letters: Vec<char> = id.chars().collect();
@@ -228,7 +227,7 @@ mod tests {
         fn nothing_printed_has_controls(text in "(\\PC|\\p{C}|[\\x00-\\x1f\\x7f-\\u{9f}]|\u{202e}|\u{2069})*") {
             assert!(!one_line(&text).contains(is_control));
             assert!(!lines(&text).contains(|c| c != '\n' && is_control(c)));
-            // What is harmless stays as it is.
+            // Harmless text is unchanged.
             let kept = |text: &str| text.chars().filter(|c| !is_control(*c)).count();
             assert!(one_line(&text).chars().count() >= kept(&text));
             let line = json_line(&json!({&text: [&text]}));

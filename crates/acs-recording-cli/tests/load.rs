@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 use acs_emulator::{Emulator, LargeRecording, StoredRecording};
 use acs_recording::RecordingClient;
 use acs_recording::spool::Spool;
-use acs_recording::webhook::{Check, Webhook};
+use acs_recording::webhook::{Authenticator, Webhook};
 use program::{Program, Running, event, spawn};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -119,7 +119,8 @@ async fn server() {
     let connection_string = std::env::var("ACS_CONNECTION_STRING").unwrap();
     let client = RecordingClient::from_connection_string(&connection_string).unwrap();
     let spool = Spool::open(folder.join("spool")).await.unwrap();
-    let webhook = Webhook::builder(Check::secret("code", SECRET).unwrap()).build(spool.clone());
+    let webhook =
+        Webhook::builder(Authenticator::secret("code", SECRET).unwrap()).build(spool.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     eprintln!(
         "listening on http://{}/events",
@@ -210,7 +211,7 @@ impl Load {
     /// Waits until every recording is on disk as the service had it.
     async fn assert_saved(&self, folder: &Path) {
         assert!(!self.recordings.is_empty());
-        let end = Instant::now() + Duration::from_mins(2);
+        let end = Instant::now() + Duration::from_secs(2 * 60);
         for recording in &self.recordings {
             let chunk = &recording.chunks()[0];
             let path = folder.join(format!("{}.000.wav", chunk.document_id()));
@@ -275,7 +276,7 @@ async fn run(name: &str, acs: &Emulator, server: &Server, time: Duration) -> (Lo
         "{:?}",
         &failures[..failures.len().min(5)]
     );
-    assert!(times.len() >= AT_ONCE, "every one delivers");
+    assert!(times.len() >= AT_ONCE, "each worker delivers at least once");
     (load, watch)
 }
 
@@ -298,7 +299,8 @@ async fn deliver(
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
     let client = client.build().unwrap();
     let mut delivered = Delivered::default();
-    while Instant::now() < end {
+    // At least one delivery, however slow the machine is.
+    while delivered.times.is_empty() && delivered.failures.is_empty() || Instant::now() < end {
         let number = number.fetch_add(1, Ordering::Relaxed);
         let mut events = Vec::new();
         if number.is_multiple_of(RECORDINGS) {

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use acs_recording::Event;
-use acs_recording::webhook::{Check, TokenCheck, Webhook};
+use acs_recording::webhook::{Authenticator, TokenAuthenticator, Webhook};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
@@ -90,9 +90,10 @@ fn issuer(url: &str, key: &RsaKeyPair) -> Router {
 }
 
 fn webhook(url: &str, handled: &Arc<AtomicU64>) -> Webhook {
-    let check = TokenCheck::new(&format!("{url}/configuration"), [ISSUER], AUDIENCE).unwrap();
+    let check =
+        TokenAuthenticator::new(&format!("{url}/configuration"), [ISSUER], AUDIENCE).unwrap();
     let handled = Arc::clone(handled);
-    Webhook::builder(Check::from(check)).build(move |_: Event| {
+    Webhook::builder(Authenticator::from(check)).build(move |_: Event| {
         handled.fetch_add(1, Ordering::Relaxed);
         std::future::ready(Ok(()))
     })

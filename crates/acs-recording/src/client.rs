@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::calls::Calls;
+use crate::client_core::ClientCore;
 use crate::cloud::Cloud;
 use crate::content::{ContentUrl, DeleteContent, Download, DownloadRecording, ReadMetadata};
 #[cfg(feature = "entra")]
@@ -13,8 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{RecordingChunk, RecordingFileStatusUpdated};
 use crate::ids::RecordingId;
 use crate::recording::Recording;
-use crate::start::{CallTarget, StartRecording};
-use crate::transport::{AllowedHost, Limits, Pipeline, RetryPolicy};
+use crate::start::{RecordingTarget, StartRecording};
+use crate::transport::{AllowedHost, Limits, Pipeline, RetryPolicy, default_retry_policy};
 
 /// A client for the recordings of one Communication Services resource.
 ///
@@ -35,12 +36,8 @@ use crate::transport::{AllowedHost, Limits, Pipeline, RetryPolicy};
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct RecordingClient(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    pipeline: Pipeline,
-    low_level: acs_call_automation::Client,
+pub struct RecordingClient {
+    core: ClientCore,
 }
 
 impl RecordingClient {
@@ -56,11 +53,14 @@ impl RecordingClient {
     /// Settings for a client of the resource and access key of a connection string.
     pub fn builder(connection_string: ConnectionString) -> RecordingClientBuilder {
         let (endpoint, access_key) = connection_string.into_parts();
-        Self::builder_with_key(endpoint, access_key)
+        Self::with_key_credential(endpoint, access_key)
     }
 
     /// Settings for a client of the resource at `endpoint`.
-    pub fn builder_with_key(endpoint: Endpoint, access_key: AccessKey) -> RecordingClientBuilder {
+    pub fn with_key_credential(
+        endpoint: Endpoint,
+        access_key: AccessKey,
+    ) -> RecordingClientBuilder {
         RecordingClientBuilder::new(endpoint, Identity::Key(access_key))
     }
 
@@ -75,12 +75,12 @@ impl RecordingClient {
     /// # fn run(credential: Arc<dyn azure_core::credentials::TokenCredential>) -> Result<()> {
     /// // let credential = azure_identity::DeveloperToolsCredential::new(None)?;
     /// let endpoint = "https://contoso.communication.azure.com".parse()?;
-    /// let client = RecordingClient::builder_with_token(endpoint, credential).build()?;
+    /// let client = RecordingClient::with_token_credential(endpoint, credential).build()?;
     /// # Ok(())
     /// # }
     /// ```
     #[cfg(feature = "entra")]
-    pub fn builder_with_token(
+    pub fn with_token_credential(
         endpoint: Endpoint,
         credential: Arc<dyn azure_core::credentials::TokenCredential>,
     ) -> RecordingClientBuilder {
@@ -91,35 +91,35 @@ impl RecordingClient {
         RecordingClientBuilder::new(endpoint, identity)
     }
 
-    /// Starts to record a call; `await` the result, after setting options on it.
+    /// Starts recording a call; set options on the result, then `await` it.
     ///
-    /// Nothing is sent before it is awaited. Dropping the future after that ends the wait for the
-    /// response and nothing else: the service may have started the recording, which then goes on
-    /// until the call ends or somebody stops it, and its id is in its events alone. So do not put a
-    /// start into `select!` or under a timeout of your own; limit it with
-    /// [`with_time_limit`](Self::with_time_limit), or spawn it and wait for the task. Who has to
-    /// give up nonetheless can start again with the same
-    /// [`repeatability_id`](StartRecording::repeatability_id) and learn the id of what was started.
+    /// The call is usually given by its [`ServerCallId`](crate::ServerCallId);
+    /// [`RecordingTarget`] lists the other ids.
     ///
-    /// The call is a [`ServerCallId`](crate::ServerCallId), as a rule, or another of the four ids
-    /// that [`CallTarget`] lists.
-    pub fn start(&self, call: impl Into<CallTarget>) -> StartRecording {
-        StartRecording::new(self.clone(), call.into())
+    /// Nothing is sent before it is awaited. Dropping the future after that only ends the wait for
+    /// the response: the service may have started the recording, which then continues until the call
+    /// ends or somebody stops it, and only its events tell its id. So do not put a start into
+    /// `select!` or under a timeout of your own. Limit it with
+    /// [`timeout`](StartRecording::timeout), or spawn it and wait for the task. If you have to give
+    /// up nonetheless, start again with the same [`repeatability`](StartRecording::repeatability)
+    /// to learn the id of the recording that was started.
+    pub fn start(&self, call: impl Into<RecordingTarget>) -> StartRecording {
+        StartRecording::new(self.core.clone(), call.into())
     }
 
-    /// Makes, answers and joins calls, which is where the ids of calls come from.
-    pub fn calls(&self) -> Calls<'_> {
-        Calls::new(self)
+    /// Makes, answers and joins calls, to get the ids that recordings start from.
+    pub fn calls(&self) -> Calls {
+        Calls::new(self.core.clone())
     }
 
     /// The recording with this id, which may have been started elsewhere. Sends nothing.
     pub fn recording(&self, id: RecordingId) -> Recording {
-        Recording::new(self.clone(), id)
+        Recording::new(self.core.clone(), id)
     }
 
     /// Downloads content, from a `content_location` or `metadata_location` of an event.
     pub fn download(&self, location: &ContentUrl) -> Download {
-        Download::new(self.clone(), location.clone())
+        Download::new(self.core.clone(), location.clone())
     }
 
     /// Downloads a whole recording, all chunks and their metadata, into a folder, and leaves a
@@ -138,45 +138,50 @@ impl RecordingClient {
     /// # }
     /// ```
     pub fn download_recording(&self, file: &RecordingFileStatusUpdated) -> DownloadRecording {
-        DownloadRecording::new(self.for_files(file), file)
+        let core = if file.is_for_own_storage() {
+            self.core.for_own_storage()
+        } else {
+            self.core.clone()
+        };
+        DownloadRecording::new(core, file)
     }
 
-    /// Reads the metadata document of a chunk: who is on which channel, and when it was paused;
-    /// `await` the result.
+    /// Reads the metadata document of a chunk. It tells who is on which channel, and when the recording
+    /// was paused.
     pub fn metadata(&self, chunk: &RecordingChunk) -> ReadMetadata {
-        ReadMetadata::new(self.clone(), chunk.metadata_location.clone())
+        ReadMetadata::new(self.core.clone(), chunk.metadata_location.clone())
     }
 
     /// Deletes the media and the metadata of a chunk from the service.
     ///
-    /// Content that is gone already counts as deleted. Without this, the service keeps content for
-    /// 24 hours. It looks at no local file:
-    /// [`delete_after`](crate::SaveRecording::delete_after) deletes what is saved for certain.
+    /// It is a success if the content is gone already. Otherwise the service keeps content for 24
+    /// hours. Local files are not checked;
+    /// [`delete_after`](crate::SaveRecording::delete_after) only deletes what was saved and verified.
     ///
-    /// What is deleted is the object that the chunk's media and metadata are in, and no other one,
-    /// whatever the event says.
+    /// Only the object that contains the chunk's media and metadata is deleted, whatever the event
+    /// says.
     pub fn delete(&self, chunk: &RecordingChunk) -> DeleteContent {
-        DeleteContent::of(self.clone(), chunk)
+        DeleteContent::of(self.core.clone(), chunk)
     }
 
-    /// Deletes what a `delete_location` names that the caller vouches for, as
-    /// [`delete`](Self::delete) does for whoever holds the chunk.
+    /// Deletes the object at a `delete_location`, without a chunk to compare it with. The caller
+    /// vouches for it.
     ///
-    /// Objects on hosts of the service are all that can be deleted: no location stops a recording
-    /// or does anything else.
+    /// Only objects on the service's hosts can be deleted. No location stops a recording or does
+    /// anything else.
     pub fn delete_at(&self, location: &ContentUrl) -> DeleteContent {
-        DeleteContent::at(self.clone(), location.clone())
+        DeleteContent::at(self.core.clone(), location.clone())
     }
 
-    /// Signs with another access key from now on, in all clones of this client.
+    /// Replaces the access key, in all clones of this client.
     ///
-    /// For rotation: switch to the resource's other key first, then regenerate the one that was in
+    /// To rotate keys, switch to the resource's other key first, then regenerate the one that was in
     /// use.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when this client uses Entra ID, which has no keys.
+    /// [`ErrorKind::InvalidInput`] if this client uses Microsoft Entra ID, which has no keys.
     pub fn set_access_key(&self, access_key: AccessKey) -> Result<()> {
-        if self.0.pipeline.credential.set_key(access_key) {
+        if self.core.pipeline().credential.set_key(access_key) {
             return Ok(());
         }
         Err(Error::new(
@@ -185,71 +190,20 @@ impl RecordingClient {
         ))
     }
 
-    /// This client with another retry policy, for single calls or as a new default.
-    pub fn with_retry(&self, policy: RetryPolicy) -> Self {
-        let mut pipeline = self.0.pipeline.clone();
-        pipeline.retry = policy;
-        Self::from_pipeline(pipeline)
-    }
-
-    /// This client with another time limit per operation, retries included (default: 2 minutes).
-    ///
-    /// A download's limit counts until its content begins to come in, and after an interruption
-    /// until more of it does.
-    pub fn with_time_limit(&self, limit: Duration) -> Self {
-        let mut pipeline = self.0.pipeline.clone();
-        pipeline.limits.total = limit;
-        Self::from_pipeline(pipeline)
-    }
-
-    /// This client with another time limit per attempt, from sending a request to its answer
-    /// (default: 30 seconds).
-    pub fn with_attempt_time_limit(&self, limit: Duration) -> Self {
-        let mut pipeline = self.0.pipeline.clone();
-        pipeline.limits.attempt = limit;
-        Self::from_pipeline(pipeline)
-    }
-
     /// The resource's address.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.0.pipeline.endpoint
+        &self.core.pipeline().endpoint
     }
 
     /// The rest of Call Automation: every operation of the service as a method, with this client's
-    /// credentials, retries and limits.
-    pub fn call_automation(&self) -> &acs_call_automation::Client {
-        &self.0.low_level
-    }
-
-    pub(crate) fn pipeline(&self) -> &Pipeline {
-        &self.0.pipeline
-    }
-
-    /// This client for the files of an event, which may say that they are in storage of the
-    /// caller's own.
-    fn for_files(&self, file: &RecordingFileStatusUpdated) -> Self {
-        if !file.is_for_own_storage() {
-            return self.clone();
-        }
-        let mut pipeline = self.0.pipeline.clone();
-        pipeline.hosts = Arc::new(pipeline.hosts.for_own_storage());
-        let low_level = self.0.low_level.clone();
-        Self(Arc::new(Inner {
-            pipeline,
-            low_level,
-        }))
-    }
-
-    fn from_pipeline(pipeline: Pipeline) -> Self {
-        let low_level = acs_call_automation::Client::new(
-            pipeline.endpoint.url().clone(),
-            pipeline.http.any().clone(),
-            Arc::new(pipeline.clone()),
-        );
-        Self(Arc::new(Inner {
-            pipeline,
-            low_level,
-        }))
+    /// credentials, retries and timeouts. Needs the feature `unstable-low-level`.
+    ///
+    /// The low-level client is generated from the published description of the service, and its
+    /// version is not tied to that of this crate: names, arguments and errors may change in any
+    /// release. [`Error::from_low_level`] makes an error of this crate from one of its failures.
+    #[cfg(feature = "unstable-low-level")]
+    pub fn call_automation(&self) -> &crate::low_level::Client {
+        self.core.low_level()
     }
 }
 
@@ -262,7 +216,7 @@ pub struct RecordingClientBuilder {
     cloud: Option<Cloud>,
     identity: Identity,
     allowed_hosts: Vec<AllowedHost>,
-    retry: RetryPolicy,
+    retry: Arc<dyn RetryPolicy>,
     limits: Limits,
     /// Trusted beside the system's.
     roots: Vec<reqwest::Certificate>,
@@ -287,7 +241,7 @@ impl RecordingClientBuilder {
             cloud: None,
             identity,
             allowed_hosts: Vec::new(),
-            retry: RetryPolicy::default(),
+            retry: default_retry_policy(),
             limits: Limits::default(),
             roots: Vec::new(),
         }
@@ -334,20 +288,36 @@ impl RecordingClientBuilder {
         self
     }
 
-    /// When and how often requests are sent again.
-    pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = policy;
+    /// Decides whether and when a failed request is sent again (default:
+    /// [`ExponentialBackoff`](crate::ExponentialBackoff) with 5 attempts).
+    ///
+    /// ```
+    /// # use acs_recording::{ConnectionString, ExponentialBackoff, RecordingClient, Result};
+    /// use acs_recording::RetryPolicyExt as _;
+    ///
+    /// # fn run(connection_string: ConnectionString) -> Result<()> {
+    /// let client = RecordingClient::builder(connection_string)
+    ///     .retry_policy(ExponentialBackoff::default().with_attempt_limit(10))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn retry_policy(mut self, policy: impl RetryPolicy + 'static) -> Self {
+        self.retry = Arc::new(policy);
         self
     }
 
-    /// How long the service has to answer one attempt (default: 30 seconds).
-    pub fn attempt_time_limit(mut self, limit: Duration) -> Self {
+    /// Time limit for one attempt, from sending a request to its response (default: 30 seconds).
+    pub fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.limits.attempt = limit;
         self
     }
 
-    /// How long one operation may take, with all retries (default: 2 minutes).
-    pub fn time_limit(mut self, limit: Duration) -> Self {
+    /// Time limit for one operation, retries included (default: 2 minutes).
+    ///
+    /// For a download it limits the time until content begins to arrive, and after an interruption
+    /// the time until more arrives.
+    pub fn operation_timeout(mut self, limit: Duration) -> Self {
         self.limits.total = limit;
         self
     }
@@ -356,7 +326,7 @@ impl RecordingClientBuilder {
     /// count, and has limits of its own.
     ///
     /// Responses of the service have some kilobytes. A longer one ends in
-    /// [`ErrorKind::UnexpectedAnswer`], whatever sends it.
+    /// [`ErrorKind::InvalidResponse`], whatever sends it.
     pub fn max_response_size(mut self, bytes: usize) -> Self {
         self.limits.body = bytes;
         self
@@ -426,6 +396,8 @@ impl RecordingClientBuilder {
             self.limits,
             self.roots,
         )?;
-        Ok(RecordingClient::from_pipeline(pipeline))
+        Ok(RecordingClient {
+            core: ClientCore::new(pipeline),
+        })
     }
 }

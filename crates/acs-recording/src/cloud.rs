@@ -22,7 +22,7 @@ use crate::credential::Endpoint;
 /// that are inferred follow from the domain of the cloud and from the documented value of the
 /// public one. Where one is wrong, set it:
 /// [`token_scope`](crate::RecordingClientBuilder::token_scope) for tokens, and
-/// `webhook::TokenCheck::new` for the issuer of callbacks.
+/// `webhook::TokenAuthenticator::new` for the issuer of callbacks.
 ///
 /// It is not the cloud that a participant belongs to, which is
 /// [`CloudEnvironment`](crate::CloudEnvironment).

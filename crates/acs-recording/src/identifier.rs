@@ -200,58 +200,43 @@ impl CommunicationIdentifier {
 
     /// The identifier as requests carry it: the raw id, and the one member of its kind.
     pub fn to_model(&self) -> CommunicationIdentifierModel {
-        let mut model = CommunicationIdentifierModel {
-            raw_id: Some(self.0.clone()),
-            ..CommunicationIdentifierModel::default()
-        };
+        let model = CommunicationIdentifierModel::default().raw_id(&self.0);
         match self.kind() {
             IdentifierKind::CommunicationUser { id } => {
-                model.communication_user =
-                    Some(CommunicationUserIdentifierModel { id: id.to_owned() });
+                model.communication_user(CommunicationUserIdentifierModel::new(id))
             }
             IdentifierKind::PhoneNumber {
                 number,
                 asserted_id,
             } => {
-                model.phone_number = Some(PhoneNumberIdentifierModel {
-                    value: number.to_owned(),
-                    is_anonymous: (number == "anonymous").then_some(true),
-                    asserted_id: asserted_id.map(str::to_owned),
-                });
+                let mut phone = PhoneNumberIdentifierModel::new(number);
+                phone.is_anonymous = (number == "anonymous").then_some(true);
+                phone.asserted_id = asserted_id.map(str::to_owned);
+                model.phone_number(phone)
             }
             IdentifierKind::MicrosoftTeamsUser {
                 user_id,
                 is_anonymous,
                 cloud,
-            } => {
-                model.microsoft_teams_user = Some(MicrosoftTeamsUserIdentifierModel {
-                    user_id: user_id.to_owned(),
-                    is_anonymous: Some(is_anonymous),
-                    cloud: Some(cloud.model()),
-                });
-            }
-            IdentifierKind::MicrosoftTeamsApp { app_id, cloud } => {
-                model.microsoft_teams_app = Some(MicrosoftTeamsAppIdentifierModel {
-                    app_id: app_id.to_owned(),
-                    cloud: Some(cloud.model()),
-                });
-            }
+            } => model.microsoft_teams_user(
+                MicrosoftTeamsUserIdentifierModel::new(user_id)
+                    .is_anonymous(is_anonymous)
+                    .cloud(cloud.model()),
+            ),
+            IdentifierKind::MicrosoftTeamsApp { app_id, cloud } => model.microsoft_teams_app(
+                MicrosoftTeamsAppIdentifierModel::new(app_id).cloud(cloud.model()),
+            ),
             IdentifierKind::TeamsExtensionUser {
                 user_id,
                 tenant_id,
                 resource_id,
                 cloud,
-            } => {
-                model.teams_extension_user = Some(TeamsExtensionUserIdentifierModel {
-                    user_id: user_id.to_owned(),
-                    tenant_id: tenant_id.to_owned(),
-                    resource_id: resource_id.to_owned(),
-                    cloud: Some(cloud.model()),
-                });
-            }
-            IdentifierKind::Unknown => {}
+            } => model.teams_extension_user(
+                TeamsExtensionUserIdentifierModel::new(resource_id, tenant_id, user_id)
+                    .cloud(cloud.model()),
+            ),
+            IdentifierKind::Unknown => model,
         }
-        model
     }
 
     /// The identifier in an answer or event of the service; none when that is empty.

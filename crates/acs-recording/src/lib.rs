@@ -26,11 +26,11 @@
 //! # mod archive {
 //! use acs_recording::RecordingClient;
 //! use acs_recording::spool::Spool;
-//! use acs_recording::webhook::{Check, Webhook};
+//! use acs_recording::webhook::{Authenticator, Webhook};
 //!
 //! # async fn run(client: RecordingClient, secret: &str) -> Result<(), Box<dyn std::error::Error>> {
 //! let spool = Spool::open("spool").await?;
-//! let webhook = Webhook::builder(Check::secret("code", secret)?).build(spool.clone());
+//! let webhook = Webhook::builder(Authenticator::secret("code", secret)?).build(spool.clone());
 //! let worker = spool.download_to(&client, "recordings").delete_after();
 //!
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
@@ -60,8 +60,11 @@
 //! | `axum` | the webhook as a router of axum; with `tower` |
 //! | `schemars` | JSON Schemas of events and metadata |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod calls;
 mod client;
+mod client_core;
 mod cloud;
 mod content;
 mod credential;
@@ -71,11 +74,13 @@ mod identifier;
 mod ids;
 mod inbox;
 mod lenient;
+mod locator;
 mod manifest;
 mod metadata;
 mod mistaken;
 mod operation;
 mod panic;
+mod poller;
 mod recording;
 #[cfg(feature = "schemars")]
 pub mod schema;
@@ -84,6 +89,7 @@ pub mod spool;
 mod start;
 pub mod text;
 mod transport;
+mod web_url;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 
@@ -92,7 +98,7 @@ pub mod guide {}
 
 /// The examples in the README are compiled with those of the documentation.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;
 
 /// What the targets in `fuzz/` need beside the public interface.
@@ -102,21 +108,23 @@ pub mod fuzzing {
     pub use crate::content::fuzz_journal as journal;
 }
 
-/// The service's own types: states, kinds, formats, and the requests of the low-level client.
-pub mod models {
-    pub use acs_call_automation::types::*;
-}
+pub mod models;
+
+/// The low-level client of the service, with types for all of its operations. Needs the feature
+/// `unstable-low-level`, and may change in any release.
+#[cfg(feature = "unstable-low-level")]
+pub use acs_call_automation as low_level;
 
 pub use calls::{
-    AnswerCall, CallConnection, CallProperties, Calls, ConnectCall, CreateCall, Participant,
-    WaitUntilConnected,
+    AnswerCall, CallConnection, CallProperties, Calls, ConnectCall, CreateCall, GetCallProperties,
+    HangUpCall, ListParticipants, Participant, TerminateCall, WaitUntilConnected,
 };
 pub use client::{RecordingClient, RecordingClientBuilder};
 pub use cloud::Cloud;
 pub use content::{
-    ContentHash, ContentStream, ContentUrl, DeleteContent, Download, DownloadRecording,
-    InvalidContentHash, InvalidContentUrl, MissingChunk, Overwrite, Progress, ReadMetadata,
-    SaveRecording, Saved, SavedChunk, SavedRecording, Written,
+    ContentHash, ContentStream, ContentUrl, CopiedContent, DeleteContent, Download,
+    DownloadRecording, InvalidContentHash, InvalidContentUrl, MissingChunk, Overwrite, Progress,
+    ReadMetadata, SaveRecording, SavedChunk, SavedFile, SavedRecording,
 };
 #[cfg(feature = "entra")]
 pub use credential::ClaimsChallenge;
@@ -127,7 +135,7 @@ pub use credential::{
 pub use error::{Disposition, Error, ErrorKind, Hint, Result, ServiceCode};
 pub use event::{
     CallDetails, CallEndReason, CallEnded, CallParticipantAdded, CallParticipantRemoved, CallParty,
-    CallStarted, Delivery, DialogUpdate, Event, EventKind, EventSchema, Events, IncomingCall,
+    CallStarted, Delivery, DialogUpdate, Event, EventPayload, EventSchema, Events, IncomingCall,
     InvalidEvent, RecordingChunk, RecordingFileStatusUpdated, RecordingStateChanged,
     SubscriptionDeleted, SubscriptionValidation,
 };
@@ -136,11 +144,18 @@ pub use ids::{
     CallConnectionId, DocumentId, GroupCallId, InvalidId, RecordingId, RoomId, ServerCallId,
 };
 pub use inbox::{AwaitedRecording, EventStream, Inbox, Wait};
+pub use locator::CallLocator;
 pub use manifest::{ManifestChunk, ManifestFile, RecordingManifest};
 pub use metadata::{
     AudioConfiguration, InvalidMetadata, Pause, RecordedParticipant, RecordingMetadata,
     VideoConfiguration,
 };
-pub use recording::{Recording, RecordingProperties, StartAnswer, WaitUntil};
-pub use start::{CallTarget, Media, StartRecording, UnmixedWav};
-pub use transport::RetryPolicy;
+pub use recording::{
+    GetRecordingProperties, GetRecordingState, PauseRecording, Recording, RecordingProperties,
+    ResumeRecording, StartResponse, StopRecording, WaitUntil,
+};
+pub use start::{Media, RecordingTarget, StartRecording, UnmixedWav};
+pub use transport::{
+    AttemptLimit, ExponentialBackoff, FailedAttempt, NeverRetry, RequestOptions, RetryPolicy,
+    RetryPolicyExt, TimeLimit,
+};

@@ -162,7 +162,7 @@ impl RecordingManifest {
     /// Reads the manifest in this file. It blocks.
     ///
     /// # Errors
-    /// [`ErrorKind::File`] if the file cannot be read or is not a manifest.
+    /// [`ErrorKind::Io`] if the file cannot be read or is not a manifest.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         use std::io::Read as _;
 
@@ -172,7 +172,7 @@ impl RecordingManifest {
             std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
         let failed = |what: String| {
             let text = format!("the manifest {} cannot be read: {what}", path.display());
-            Error::new(ErrorKind::File, text)
+            Error::new(ErrorKind::Io, text)
         };
         read.map_err(|error| failed(error.to_string()).with_source(error))?;
         serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()).with_source(error))
@@ -257,7 +257,7 @@ mod tests {
         assert!(RecordingManifest::load(&path).is_err());
         std::fs::write(&path, "{\"schema\": 1, \"chu").unwrap();
         let error = RecordingManifest::load(&path).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::File);
+        assert_eq!(error.kind(), ErrorKind::Io);
         assert!(error.to_string().contains("x.manifest.json"), "{error}");
     }
 }

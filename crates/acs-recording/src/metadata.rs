@@ -121,7 +121,7 @@ pub struct InvalidMetadata(#[source] serde_json::Error);
 
 impl From<InvalidMetadata> for Error {
     fn from(error: InvalidMetadata) -> Self {
-        Error::new(ErrorKind::UnexpectedAnswer, error.to_string()).with_source(error)
+        Error::new(ErrorKind::InvalidResponse, error.to_string()).with_source(error)
     }
 }
 

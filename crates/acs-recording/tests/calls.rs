@@ -43,17 +43,19 @@ async fn a_call_that_is_made_can_be_recorded_once_it_is_connected() {
         .operation_context("order 7")
         .await
         .unwrap();
-    let answer = call.answer().unwrap();
+    let initial = call.initial_properties().unwrap();
     assert_eq!(
-        (answer.state.clone(), &answer.server_call_id),
+        (initial.state.clone(), &initial.server_call_id),
         (Some(State::Connecting), &None)
     );
-    assert_eq!(answer.targets, [BOB.into()]);
+    assert_eq!(initial.targets, [BOB.into()]);
 
-    let wait = call.wait_until_connected().every(Duration::from_millis(5));
+    let wait = call
+        .wait_until_connected()
+        .poll_interval(Duration::from_millis(5));
     let error = wait
         .clone()
-        .within(Duration::from_millis(20))
+        .timeout(Duration::from_millis(20))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
@@ -85,11 +87,16 @@ async fn a_call_that_is_answered_has_its_id_at_once() {
     let client = client(&acs);
     let answer = client.calls().answer("context", CALLBACK).unwrap();
     let call = answer.operation_context("x").await.unwrap();
-    let id = call.answer().unwrap().server_call_id.clone().unwrap();
+    let id = call
+        .initial_properties()
+        .unwrap()
+        .server_call_id
+        .clone()
+        .unwrap();
     let again = client.calls().connection(call.id().clone());
     let wait = again
         .wait_until_connected()
-        .every(Duration::from_millis(10));
+        .poll_interval(Duration::from_millis(10));
     assert_eq!(wait.await.unwrap().server_call_id, Some(id.clone()));
 
     let joined = client.calls().connect(id, CALLBACK).unwrap().await.unwrap();
@@ -106,9 +113,6 @@ async fn what_cannot_be_is_refused_before_it_is_sent() {
         .create([BOB], "http://app.example/")
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    let leg = CallConnectionId::new("29228d3e-040e-4656-a70e-890ab4e173e5").unwrap();
-    let error = client.calls().connect(leg, CALLBACK).unwrap_err();
-    assert!(error.to_string().contains("already"), "{error}");
 }
 
 fn page(numbers: std::ops::Range<u32>, next: &str) -> Answer {
@@ -165,12 +169,16 @@ async fn a_list_of_participants_has_an_end() {
         let call = client.calls();
         let call = call.connection(CallConnectionId::new("c").unwrap());
         let error = call.participants().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UnexpectedAnswer);
+        assert_eq!(error.kind(), ErrorKind::InvalidResponse);
         let text = error.to_string();
-        assert!(text.contains(&format!("has no end: {came} came")), "{text}");
+        assert!(
+            text.contains(&format!("does not end: it has {came} on")),
+            "{text}"
+        );
     }
 }
 
+#[cfg(feature = "unstable-low-level")]
 #[tokio::test]
 async fn the_rest_of_call_automation_uses_the_same_credentials_and_retries() {
     let busy = answer("503 Service Unavailable", &[("retry-after-ms", "1")], "");
@@ -195,6 +203,7 @@ async fn the_rest_of_call_automation_uses_the_same_credentials_and_retries() {
 }
 
 /// A gateway says so too when it lost the answer, and a sound would be played twice.
+#[cfg(feature = "unstable-low-level")]
 #[tokio::test]
 async fn what_may_have_been_done_and_cannot_be_repeated_is_not() {
     for trouble in [answer("503 Service Unavailable", &[], ""), Answer::Close] {
@@ -202,11 +211,29 @@ async fn what_may_have_been_done_and_cannot_be_repeated_is_not() {
         let client = server.client().build().unwrap();
         let low_level = client.call_automation();
         let failure = low_level.call_media_cancel_all_media_operations("c").await;
-        let error: acs_recording::Error = failure.unwrap_err().into();
+        let error = acs_recording::Error::from_low_level(failure.unwrap_err());
         assert!(error.is_retryable(), "{error}");
         assert_eq!((error.attempts(), server.requests().len()), (1, 1));
         assert!(error.request_id().is_some());
     }
+}
+
+#[cfg(feature = "unstable-low-level")]
+#[tokio::test]
+async fn an_app_calls_under_its_own_name() {
+    let server = Server::start([]).await;
+    let client = server.client().build().unwrap();
+    let call = client
+        .calls()
+        .create(["8:acs:a_1"], "https://app.example/c")
+        .unwrap();
+    let app = "28:orgid:10d9b1b0-5a5c-4e0d-a4a6-5b1b0a0b5b1b";
+    let mut sent = None;
+    let _ = call
+        .caller(app)
+        .unwrap()
+        .with_request(|request| sent = request.teams_app_source.clone());
+    assert!(app.ends_with(&sent.unwrap().app_id));
 }
 
 #[tokio::test]
@@ -220,13 +247,6 @@ async fn who_cannot_call_is_told_so() {
             .create(targets, "https://app.example/c")
             .unwrap()
     };
-    let app = "28:orgid:10d9b1b0-5a5c-4e0d-a4a6-5b1b0a0b5b1b";
-    let mut sent = None;
-    let _ = create()
-        .caller(app)
-        .unwrap()
-        .with_request(|request| sent = request.teams_app_source.clone());
-    assert!(app.ends_with(&sent.unwrap().app_id));
     for nobody in ["8:orgid:10d9b1b0-5a5c-4e0d-a4a6-5b1b0a0b5b1b", "unknown"] {
         let error = create().caller(nobody).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);

@@ -57,7 +57,7 @@ mod scope {
         ) -> azure_core::Result<AccessToken> {
             let scopes = scopes.iter().map(ToString::to_string);
             self.0.lock().unwrap().extend(scopes);
-            let end = OffsetDateTime::now_utc() + Duration::from_hours(1);
+            let end = OffsetDateTime::now_utc() + Duration::from_secs(60 * 60);
             Ok(AccessToken::new("token", end))
         }
     }
@@ -68,7 +68,7 @@ mod scope {
     ) -> String {
         let server = Server::start([state("active")]).await;
         let credential = Arc::new(Asked::default());
-        let builder = RecordingClient::builder_with_token(
+        let builder = RecordingClient::with_token_credential(
             endpoint.parse().unwrap(),
             Arc::clone(&credential) as _,
         );

@@ -14,7 +14,7 @@
 mod issuer;
 
 use acs_emulator::Emulator;
-use acs_recording::webhook::{TokenCheck, Webhook};
+use acs_recording::webhook::{TokenAuthenticator, Webhook};
 use acs_recording::{ConnectionString, ErrorKind, Event, RecordingClient, RecordingId};
 use issuer::{AUDIENCE, ISSUER, Issuer, Key, claims};
 
@@ -37,7 +37,7 @@ async fn no_provider_is_installed() {
     // A token that is checked.
     let key = Key::new("k");
     let issuer = Issuer::start(&[&key]).await;
-    let check = TokenCheck::new(&issuer.configuration, [ISSUER], AUDIENCE).unwrap();
+    let check = TokenAuthenticator::new(&issuer.configuration, [ISSUER], AUDIENCE).unwrap();
     let webhook = Webhook::builder(check.into()).build(async |_: Event| Ok(()));
     let request = http::Request::post("https://app.example/events")
         .header("authorization", format!("Bearer {}", key.sign(&claims())))

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acs_recording::{ErrorKind, Overwrite, RetryPolicy};
+use acs_recording::{ErrorKind, NeverRetry, Overwrite};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use storage::{Habit, Storage, announced, content, expect_whole, hex, names};
@@ -165,13 +165,13 @@ async fn a_file_that_exists_is_treated_as_told() {
     std::fs::write(&path, "other").unwrap();
     let download = || client.download(&storage.location());
     let error = download().to_file(&path).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::File, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
     assert_eq!(storage.ranges().len(), 0, "nothing is asked for");
     let skip = || download().overwrite(Overwrite::Skip).sha256();
     let error = skip().to_file(&path).await.unwrap_err();
     assert_eq!(
         (error.kind(), std::fs::read(&path).unwrap()),
-        (ErrorKind::File, b"other".to_vec())
+        (ErrorKind::Io, b"other".to_vec())
     );
     let saved = download()
         .overwrite(Overwrite::Replace)
@@ -242,7 +242,7 @@ async fn a_file_that_exists_is_compared_with_what_is_known() {
         );
         std::fs::write(&path, content(1000, 27)).unwrap();
         let error = skip().to_file(&path).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::File, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Io, "{error}");
         let text = error.to_string();
         assert!(text.contains(&path.display().to_string()), "{text}");
         assert_eq!(
@@ -269,10 +269,10 @@ async fn what_is_not_ready_is_waited_for_within_the_limit() {
             ..Habit::default()
         })
         .await;
-        let client = storage.client().retry(RetryPolicy::none()).build().unwrap();
+        let client = storage.client().retry_policy(NeverRetry).build().unwrap();
         let download = client.download(&storage.location());
         let got = download
-            .ready_within(Duration::from_secs(5))
+            .ready_timeout(Duration::from_secs(5))
             .into_bytes()
             .await
             .unwrap();
@@ -281,10 +281,10 @@ async fn what_is_not_ready_is_waited_for_within_the_limit() {
     let storage = Storage::start(Bytes::new(), |_, _| Habit::default()).await;
     let client = storage.client().build().unwrap();
     let download = || client.download(&storage.location());
-    let soon = download().ready_within(Duration::from_millis(100));
+    let soon = download().ready_timeout(Duration::from_millis(100));
     let error = soon.into_bytes().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ContentNotReady, "{error}");
-    let now = download().ready_within(Duration::ZERO);
+    let now = download().ready_timeout(Duration::ZERO);
     assert!(now.clone().into_bytes().await.unwrap().is_empty());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
@@ -300,7 +300,7 @@ async fn what_expired_is_told_from_what_was_never_there() {
             ..Habit::default()
         })
     };
-    let long_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(30);
+    let long_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(30 * 60 * 60);
     for (status, age, expected) in [
         (404, None, ErrorKind::NotFound),
         (404, Some(long_ago), ErrorKind::ExpiredContent),
@@ -356,6 +356,6 @@ async fn a_writer_that_fails_is_an_error_of_a_file() {
             .to_writer(&mut full)
             .await
             .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::File, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Io, "{error}");
     }
 }

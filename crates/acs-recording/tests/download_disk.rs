@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use acs_recording::{Error, ErrorKind, Result, Saved};
+use acs_recording::{Error, ErrorKind, Result, SavedFile};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use storage::{Habit, Storage, content};
@@ -62,12 +62,12 @@ impl Scene {
         self.folder.join("a.wav")
     }
 
-    async fn download(&self, connections: usize) -> Result<Saved> {
+    async fn download(&self, connections: usize) -> Result<SavedFile> {
         let client = self.storage.client().build()?;
         let download = client.download(&self.storage.location()).sha256();
         download
             .connections(connections)
-            .stall_limit(Duration::from_millis(300))
+            .read_timeout(Duration::from_millis(300))
             .to_file(self.path())
             .await
     }
@@ -106,7 +106,7 @@ impl Scene {
 /// The error names the file, and says one of what `|` separates.
 fn expect(error: &Error, path: &Path, says: &str) {
     let text = error.to_string();
-    assert_eq!(error.kind(), ErrorKind::File, "{text}");
+    assert_eq!(error.kind(), ErrorKind::Io, "{text}");
     assert!(!error.is_retryable(), "{text}");
     let says = says.split('|').any(|says| text.contains(says));
     let names = text.contains(&path.display().to_string());

@@ -15,7 +15,7 @@ mod storage;
 
 use std::time::{Duration, Instant};
 
-use acs_recording::{Download, ErrorKind, EventKind, Events, RecordingClient};
+use acs_recording::{Download, ErrorKind, EventPayload, Events, RecordingClient};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use raw::{Raw, Script};
@@ -34,8 +34,8 @@ async fn failures(server: impl Fn(usize) -> Script + Clone + Send + Sync + 'stat
     for to_file in [true, false] {
         let script = server.clone();
         let server = Raw::start(move |number, _| script(number)).await;
-        let client = server.client().build().unwrap();
-        let client = client.with_attempt_time_limit(Duration::from_millis(50));
+        let client = server.client().attempt_timeout(Duration::from_millis(50));
+        let client = client.build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let download = client.download(&server.location());
         let error = if to_file {
@@ -135,7 +135,9 @@ async fn the_time_of_an_operation_is_one_for_all_its_attempts() {
     ];
     join_all(scripts.map(|script| async move {
         let server = Raw::start(move |number, _| script(number)).await;
-        let client = server.client().time_limit(Duration::from_millis(300));
+        let client = server
+            .client()
+            .operation_timeout(Duration::from_millis(300));
         let client = client.build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let begun = Instant::now();
@@ -153,11 +155,13 @@ async fn the_time_of_an_operation_is_one_for_all_its_attempts() {
         _ => Script::hanging(""),
     })
     .await;
-    let client = server.client().time_limit(Duration::from_millis(300));
+    let client = server
+        .client()
+        .operation_timeout(Duration::from_millis(300));
     let client = client.build().unwrap();
     let begun = Instant::now();
     let download = client.download(&server.location());
-    let download = download.stall_limit(Duration::from_millis(500));
+    let download = download.read_timeout(Duration::from_millis(500));
     let error = download.into_bytes().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert!(begun.elapsed() >= Duration::from_millis(700));
@@ -172,7 +176,7 @@ async fn dripping() -> Raw {
 /// The rate that is too low for this has to be over ten times as high.
 fn impatient(client: &RecordingClient, server: &Raw) -> Download {
     let download = client.download(&server.location());
-    let download = download.stall_limit(Duration::from_millis(300));
+    let download = download.read_timeout(Duration::from_millis(300));
     download.minimum_rate(10_000)
 }
 
@@ -200,14 +204,14 @@ async fn there_is_a_minimum_rate_by_default() {
     let server = dripping().await;
     let client = server.client().build().unwrap();
     let download = client.download(&server.location());
-    let download = download.stall_limit(Duration::from_millis(200));
+    let download = download.read_timeout(Duration::from_millis(200));
     let got = timeout(SOON, download.into_bytes()).await.unwrap();
     let error = got.unwrap_err();
     assert!(error.to_string().contains("less than 256 bytes"), "{error}");
 
     let server = dripping().await;
     let download = client.download(&server.location()).minimum_rate(0);
-    let download = download.stall_limit(Duration::from_millis(200));
+    let download = download.read_timeout(Duration::from_millis(200));
     let waited = timeout(Duration::from_secs(2), download.into_bytes()).await;
     assert!(waited.is_err(), "without a minimum it goes on: {waited:?}");
 }
@@ -242,7 +246,7 @@ async fn slowness_of_our_own_is_no_fault_of_the_server() {
     let client = storage.client().build().unwrap();
     let strict = || {
         let download = client.download(&storage.location());
-        download.stall_limit(Duration::from_secs(1))
+        download.read_timeout(Duration::from_secs(1))
     };
     let folder = tempfile::tempdir().unwrap();
     let paced = strict().bandwidth_limit(100_000).minimum_rate(100_000);
@@ -274,9 +278,9 @@ async fn what_nobody_can_mean_is_refused_before_anything_is_sent() {
         |download| download.part_size(1),
         |download| download.part_size(u64::MAX),
         |download| download.bandwidth_limit(0),
-        |download| download.stall_limit(Duration::ZERO),
+        |download| download.read_timeout(Duration::ZERO),
         |download| download.minimum_rate(u64::MAX),
-        |download| download.ready_within(Duration::MAX),
+        |download| download.ready_timeout(Duration::MAX),
     ];
     let folder = tempfile::tempdir().unwrap();
     for change in changes {
@@ -306,7 +310,7 @@ async fn what_nobody_can_mean_is_refused_before_anything_is_sent() {
             "deleteLocation": "URL/v1/objects/d"}]}}}]"#;
     let event = event.replace("URL", &server.url);
     let event = Events::parse(event.as_bytes()).next().unwrap().unwrap();
-    let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
+    let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
         panic!("{event:?}");
     };
     let place = folder.path().join("recordings");

@@ -16,7 +16,7 @@ mod storage;
 use std::path::{Path, PathBuf};
 
 use acs_recording::{
-    ErrorKind, Event, EventKind, Events, Overwrite, RecordingClient, RecordingManifest, Result,
+    ErrorKind, Event, EventPayload, Events, Overwrite, RecordingClient, RecordingManifest, Result,
     SaveRecording, SavedRecording,
 };
 use bytes::Bytes;
@@ -115,7 +115,7 @@ impl Scene {
 
     fn save(&self) -> SaveRecording {
         let event = self.event();
-        let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
+        let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
             panic!("{event:?}");
         };
         let download = self.client.download_recording(file).event(&event);
@@ -216,7 +216,7 @@ async fn a_file_is_taken_for_the_content_only_on_proof() {
     // However often it is tried.
     for _ in 0..2 {
         let error = scene.save().delete_after().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::File, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Io, "{error}");
         assert!(error.to_string().contains("is not the content"), "{error}");
         assert_eq!(std::fs::read(scene.file("a.000.wav")).unwrap(), zeros);
         assert!(!scene.is_deleted("a"));
@@ -229,14 +229,14 @@ async fn a_file_is_taken_for_the_content_only_on_proof() {
         "media": {"name": "a.000.wav", "bytes": zeros.len(), "sha256": hex(&wav(2, b'a'))},
     }]);
     scene.write("a.manifest.json", manifest.to_string().as_bytes());
-    assert_eq!(kind(scene.save().delete_after().await), ErrorKind::File);
+    assert_eq!(kind(scene.save().delete_after().await), ErrorKind::Io);
     assert!(!scene.is_deleted("a"));
     std::fs::remove_file(scene.file("a.manifest.json")).unwrap();
 
     // A file with another size is not even compared.
     scene.write("a.000.wav", b"short");
     scene.objects.requests();
-    assert_eq!(kind(scene.save().delete_after().await), ErrorKind::File);
+    assert_eq!(kind(scene.save().delete_after().await), ErrorKind::Io);
 
     scene.write("a.000.wav", &wav(2, b'a'));
     let saved = scene.save().delete_after().await.unwrap();
@@ -263,7 +263,7 @@ async fn an_announced_checksum_is_proof() {
     let header = vec![announced(&bytes)];
     scene.objects.put_with(&content, 200, header, bytes.clone());
     scene.write("a.000.wav", &vec![0; bytes.len()]);
-    assert_eq!(kind(scene.save().delete_after().await), ErrorKind::File);
+    assert_eq!(kind(scene.save().delete_after().await), ErrorKind::Io);
     assert!(!scene.is_deleted("a"));
 }
 
@@ -288,7 +288,7 @@ async fn what_the_manifest_vouches_for_takes_no_request() {
     let mut altered = wav(2, b'b').to_vec();
     altered[100] ^= 1;
     scene.write("a.001.wav", &altered);
-    assert_eq!(kind(scene.save().delete_after().await), ErrorKind::File);
+    assert_eq!(kind(scene.save().delete_after().await), ErrorKind::Io);
     assert!(!scene.is_deleted("a") && !scene.is_deleted("b"));
     scene.write("a.001.wav", &wav(2, b'b'));
     scene.objects.requests();
@@ -756,7 +756,7 @@ async fn policies_hold_for_whole_recordings() {
     let scene = Scene::with(&["a"]).await;
     scene.write("a.000.wav", b"mine");
     let fail = scene.save().overwrite(Overwrite::Fail).delete_after();
-    assert_eq!(kind(fail.await), ErrorKind::File);
+    assert_eq!(kind(fail.await), ErrorKind::Io);
     assert_eq!(std::fs::read(scene.file("a.000.wav")).unwrap(), b"mine");
     assert!(!scene.is_deleted("a"));
     let replace = scene.save().overwrite(Overwrite::Replace).delete_after();
@@ -785,14 +785,14 @@ async fn single_files_go_by_a_manifest_beside_them() {
     let zeros = vec![0; wav(2, b'a').len()];
     scene.write("a.000.wav", &zeros);
     let error = skip("a", "a.000.wav").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::File);
+    assert_eq!(error.kind(), ErrorKind::Io);
     assert!(error.to_string().contains("a.manifest.json"), "{error}");
     assert_eq!(std::fs::read(scene.file("a.000.wav")).unwrap(), zeros);
     // It says nothing about other content, nor about other files.
     scene.objects.requests();
     for (id, name) in [("b", "a.000.wav"), ("a", "other.wav")] {
         scene.write(name, b"short");
-        assert_eq!(kind(skip(id, name).await), ErrorKind::File);
+        assert_eq!(kind(skip(id, name).await), ErrorKind::Io);
         assert_eq!(scene.objects.requests().len(), 1, "{name}");
     }
 }
@@ -801,7 +801,7 @@ async fn single_files_go_by_a_manifest_beside_them() {
 async fn what_is_read_into_memory_has_a_limit() {
     let scene = Scene::with(&["a"]).await;
     let event = scene.event();
-    let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
+    let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
         panic!("{event:?}");
     };
     let location = file.chunks[0].content_location.as_ref().unwrap();

@@ -137,7 +137,7 @@ async fn large_downloads_do_not_hold_back_small_ones() {
             let download = client
                 .download(&slow_storage.location())
                 .connections(8)
-                .stall_limit(Duration::from_secs(2))
+                .read_timeout(Duration::from_secs(2))
                 .on_progress(move |progress| {
                     parts.send_modify(|parts| parts[number] = progress.parts);
                 });
@@ -283,7 +283,7 @@ async fn what_is_not_ready_holds_nothing_back() {
     let running: FuturesUnordered<_> = (0..WAITING)
         .map(|number| {
             let path = folder.path().join(format!("{number}.late"));
-            let download = client.download(&late.location()).ready_within(PATIENCE);
+            let download = client.download(&late.location()).ready_timeout(PATIENCE);
             tokio::spawn(async move { download.to_file(path).await.unwrap() })
         })
         .collect();

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use acs_emulator::{Clock, Emulator, Fault, LargeRecording, Operation, StoredRecording};
 use acs_recording::{
-    ConnectionString, ErrorKind, EventKind, Events, Overwrite, RecordingClient,
-    RecordingFileStatusUpdated, RetryPolicy,
+    ConnectionString, ErrorKind, EventPayload, Events, ExponentialBackoff, Overwrite,
+    RecordingClient, RecordingFileStatusUpdated, RetryPolicyExt as _,
 };
 use serde_json::json;
 
@@ -27,9 +27,11 @@ async fn emulator() -> Emulator {
 
 fn client(emulator: &Emulator) -> RecordingClient {
     let text: ConnectionString = emulator.connection_string().parse().unwrap();
-    let policy = RetryPolicy::default().initial_delay(Duration::from_millis(1));
+    let policy = ExponentialBackoff::default()
+        .initial_delay(Duration::from_millis(1))
+        .with_attempt_limit(5);
     RecordingClient::builder(text)
-        .retry(policy)
+        .retry_policy(policy)
         .build()
         .unwrap()
 }
@@ -64,8 +66,8 @@ fn event(recording: &StoredRecording, document_id: Option<&str>) -> RecordingFil
         "eventTime": "2026-01-01T00:00:00Z",
     }]);
     let mut events = Events::parse(event.to_string().as_bytes());
-    match events.next().unwrap().unwrap().into_kind() {
-        EventKind::RecordingFileStatusUpdated(file) => file,
+    match events.next().unwrap().unwrap().into_payload() {
+        EventPayload::RecordingFileStatusUpdated(file) => file,
         other => panic!("{other:?}"),
     }
 }
@@ -206,7 +208,7 @@ async fn nothing_leaves_the_folder_and_what_is_odd_is_told() {
     acs.faults().add(shorter);
     let folder = above.path().join("other");
     let mut file = event(&stored, None);
-    file.duration = Some(Duration::from_hours(1));
+    file.duration = Some(Duration::from_secs(60 * 60));
     let saved = client
         .download_recording(&file)
         .to_dir(&folder)

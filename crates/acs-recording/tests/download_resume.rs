@@ -14,7 +14,7 @@ mod storage;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acs_recording::{ErrorKind, RetryPolicy};
+use acs_recording::{ErrorKind, ExponentialBackoff, RetryPolicy, RetryPolicyExt as _};
 use storage::{Habit, Storage, announced, content, names};
 
 const MIB: usize = 1024 * 1024;
@@ -113,12 +113,12 @@ async fn what_is_sent_again_counts_for_the_rate_alone() {
     let path = folder.path().join("a.wav");
     let download = client
         .download(&storage.location())
-        .stall_limit(Duration::from_millis(300));
+        .read_timeout(Duration::from_millis(300));
     download.clone().to_file(&path).await.unwrap_err();
     let told = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&told);
     let saved = download
-        .stall_limit(Duration::from_secs(30))
+        .read_timeout(Duration::from_secs(30))
         .on_progress(move |progress| log.lock().unwrap().push(progress))
         .to_file(&path)
         .await
@@ -206,47 +206,47 @@ async fn content_that_is_away_for_a_while_costs_nothing() {
             ..Habit::default()
         };
         let storage = Storage::start(bytes.clone(), move |number, _| habit(number)).await;
-        let client = storage.client().retry(one_try()).build().unwrap();
+        let client = storage.client().retry_policy(one_try()).build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.wav");
         let download = client.download(&storage.location()).connections(1);
         // In another process, which does not wait, and in this one, which does.
         let error = download
             .clone()
-            .ready_within(Duration::ZERO)
+            .ready_timeout(Duration::ZERO)
             .to_file(&path)
             .await
             .unwrap_err();
         assert_eq!(error.status(), Some(status), "{error}");
         assert!(error.to_string().contains("are kept"), "{error}");
         assert_eq!(names(folder.path()), ["a.wav.part", "a.wav.part.journal"]);
-        let patient = download.ready_within(Duration::from_secs(20));
+        let patient = download.ready_timeout(Duration::from_secs(20));
         let saved = patient.to_file(&path).await.unwrap();
         assert!(std::fs::read(&path).unwrap() == bytes);
         assert!(saved.transferred < 4 * MIB as u64);
 
         let storage = Storage::start(bytes.clone(), move |number, _| habit(number)).await;
         let path = folder.path().join("b.wav");
-        let client = storage.client().retry(one_try()).build().unwrap();
+        let client = storage.client().retry_policy(one_try()).build().unwrap();
         let download = client
             .download(&storage.location())
             .connections(1)
-            .ready_within(Duration::from_secs(20));
+            .ready_timeout(Duration::from_secs(20));
         let saved = download.to_file(&path).await.unwrap();
         assert!(std::fs::read(&path).unwrap() == bytes);
         assert_eq!(saved.transferred, 4 * MIB as u64);
 
         let storage = Storage::start(bytes.clone(), move |number, _| habit(number)).await;
-        let client = storage.client().retry(one_try()).build().unwrap();
+        let client = storage.client().retry_policy(one_try()).build().unwrap();
         let download = client.download(&storage.location());
-        let download = download.ready_within(Duration::from_secs(20));
+        let download = download.ready_timeout(Duration::from_secs(20));
         assert!(download.into_bytes().await.unwrap() == bytes);
     }
 }
 
 /// A cut is taken up, and an answer with an error is not asked for again.
-fn one_try() -> RetryPolicy {
-    RetryPolicy::default()
-        .max_attempts(2)
+fn one_try() -> impl RetryPolicy + use<> {
+    ExponentialBackoff::default()
         .initial_delay(Duration::from_millis(1))
+        .with_attempt_limit(2)
 }

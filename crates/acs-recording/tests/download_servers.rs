@@ -11,7 +11,7 @@ mod common;
 #[path = "common/storage.rs"]
 mod storage;
 
-use acs_recording::{ErrorKind, RetryPolicy};
+use acs_recording::{ErrorKind, NeverRetry};
 use bytes::Bytes;
 use common::{Answer, Server};
 use storage::{Habit, Storage, content, expect_whole, names};
@@ -260,7 +260,7 @@ async fn content_without_a_length_is_neither_empty_nor_beyond_its_end() {
     let storage = Storage::start(Bytes::new(), move |_, _| habit.clone()).await;
     let client = storage.client().build().unwrap();
     let download = client.download(&storage.location());
-    let now = download.ready_within(std::time::Duration::ZERO);
+    let now = download.ready_timeout(std::time::Duration::ZERO);
     assert!(now.into_bytes().await.unwrap().is_empty());
 }
 
@@ -272,7 +272,7 @@ async fn a_body_without_an_end_is_believed_only_if_it_comes_twice() {
     for (answers, ok) in [(["whole", "whole"], true), (["who", "whole"], false)] {
         let server = Server::start(answers.map(endless)).await;
         let location = format!("{}/v1/objects/o", server.url).parse().unwrap();
-        let client = server.client().retry(RetryPolicy::none()).build().unwrap();
+        let client = server.client().retry_policy(NeverRetry).build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.wav");
         let outcome = client.download(&location).to_file(&path).await;

@@ -16,7 +16,7 @@ mod storage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use acs_recording::{ErrorKind, RetryPolicy};
+use acs_recording::{ErrorKind, NeverRetry};
 use bytes::Bytes;
 use raw::{Raw, Script};
 use storage::{Habit, Storage, content, expect_whole, names};
@@ -108,7 +108,7 @@ async fn a_resumed_download_does_not_go_on_with_another_version() {
             let error = download.to_file(&path).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
 
-            let client = storage.client().retry(RetryPolicy::none()).build().unwrap();
+            let client = storage.client().retry_policy(NeverRetry).build().unwrap();
             let download = client.download(&storage.location()).connections(1);
             let saved = download.to_file(&path).await.unwrap();
             assert!(std::fs::read(&path).unwrap() == expected);
@@ -144,7 +144,7 @@ async fn what_is_there_is_compared_wherever_it_is() {
         let path = folder.path().join("a.wav");
         let download = client.download(&storage.location()).connections(2);
         let impatient = download.clone();
-        let impatient = impatient.stall_limit(std::time::Duration::from_millis(700));
+        let impatient = impatient.read_timeout(std::time::Duration::from_millis(700));
         let error = impatient.to_file(&path).await.unwrap_err();
         later.store(true, Ordering::SeqCst);
         let saved = download.to_file(&path).await.unwrap();
@@ -256,7 +256,7 @@ async fn a_response_that_contradicts_itself_is_not_the_content() {
         let error = saved.expect_err(text);
         assert!(names(folder.path()).is_empty(), "{text}");
         let refused = [
-            ErrorKind::UnexpectedAnswer,
+            ErrorKind::InvalidResponse,
             ErrorKind::CorruptContent,
             // What HTTP itself does not allow is no response.
             ErrorKind::Connection,
@@ -297,7 +297,7 @@ async fn a_part_that_contradicts_the_request_is_not_the_content() {
         let saved = client.download(&server.location()).to_file(&path).await;
         let error = saved.expect_err(second);
         assert!(!path.exists(), "{second}");
-        let refused = [ErrorKind::UnexpectedAnswer, ErrorKind::CorruptContent];
+        let refused = [ErrorKind::InvalidResponse, ErrorKind::CorruptContent];
         assert!(refused.contains(&error.kind()), "{second}: {error}");
         let got = client
             .download(&server.location())

@@ -13,8 +13,8 @@ use acs_recording::models::{
     RecordingChannelType, RecordingFormatType, RecordingKind, RecordingState,
 };
 use acs_recording::{
-    CallConnectionId, ConnectionString, ErrorKind, EventKind, Events, Media, RecordingClient,
-    RecordingFileStatusUpdated, RecordingId, RetryPolicy, ServerCallId,
+    CallConnectionId, ConnectionString, ErrorKind, EventPayload, Events, Media, NeverRetry,
+    RecordingClient, RecordingFileStatusUpdated, RecordingId, ServerCallId,
 };
 use axum::Router;
 use axum::body::Bytes;
@@ -33,7 +33,7 @@ async fn emulator() -> Emulator {
 fn client(emulator: &Emulator) -> RecordingClient {
     let text: ConnectionString = emulator.connection_string().parse().unwrap();
     RecordingClient::builder(text)
-        .retry(RetryPolicy::none())
+        .retry_policy(NeverRetry)
         .build()
         .unwrap()
 }
@@ -44,9 +44,9 @@ async fn webhook() -> (String, mpsc::UnboundedReceiver<RecordingFileStatusUpdate
     let handler = async move |body: Bytes| {
         let mut answer = String::new();
         for event in Events::parse(&body) {
-            match event.unwrap().into_kind() {
-                EventKind::SubscriptionValidation(question) => answer = question.response_body(),
-                EventKind::RecordingFileStatusUpdated(file) => sender.send(file).unwrap(),
+            match event.unwrap().into_payload() {
+                EventPayload::SubscriptionValidation(question) => answer = question.response_body(),
+                EventPayload::RecordingFileStatusUpdated(file) => sender.send(file).unwrap(),
                 _ => {}
             }
         }
@@ -76,8 +76,8 @@ async fn a_recording_from_start_to_deletion() {
         .media(Media::unmixed_wav().channel(1, alice).channel(0, bob))
         .await
         .unwrap();
-    let answer = recording.start_answer().unwrap();
-    assert!(!answer.outcome_follows);
+    let answer = recording.start_response().unwrap();
+    assert!(!answer.outcome_pending);
     assert_eq!(answer.state, Some(RecordingState::Inactive));
     assert_eq!(answer.kind, Some(RecordingKind::AzureCommunicationServices));
 
@@ -96,7 +96,7 @@ async fn a_recording_from_start_to_deletion() {
         (ErrorKind::NotFound, Some("8522"))
     );
 
-    acs.clock().advance(Duration::from_mins(1));
+    acs.clock().advance(Duration::from_secs(60));
     let file = files.recv().await.unwrap();
     assert_eq!(file.recording_id.as_ref(), Some(recording.id()));
     assert_eq!(
@@ -142,7 +142,7 @@ async fn a_recording_by_call_connection_tells_its_outcome_later() {
         .media(Media::mixed_wav())
         .await
         .unwrap();
-    assert!(recording.start_answer().unwrap().outcome_follows);
+    assert!(recording.start_response().unwrap().outcome_pending);
 }
 
 #[tokio::test]
@@ -150,15 +150,14 @@ async fn the_same_repeatability_id_starts_once() {
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;
     let client = client(&acs);
-    let first_sent = SystemTime::now() - Duration::from_mins(1);
+    let first_sent = SystemTime::now() - Duration::from_secs(60);
     let start = || {
         let id = ServerCallId::new(call.server_call_id()).unwrap();
-        let start = client.start(id).media(Media::mixed_wav());
-        start.first_sent(first_sent)
+        client.start(id).media(Media::mixed_wav())
     };
     let id = Uuid::new_v4();
-    let first = start().repeatability_id(id).await.unwrap();
-    let second = start().repeatability_id(id).await.unwrap();
+    let first = start().repeatability(id, first_sent).await.unwrap();
+    let second = start().repeatability(id, first_sent).await.unwrap();
     assert_eq!(first.id(), second.id());
     let error = start().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
@@ -176,8 +175,8 @@ async fn a_wait_for_a_state_ends() {
         .unwrap();
     let wait = recording
         .wait_until(RecordingState::Active)
-        .every(Duration::from_millis(5))
-        .within(Duration::from_millis(20));
+        .poll_interval(Duration::from_millis(5))
+        .timeout(Duration::from_millis(20));
     let error = wait.clone().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     acs.clock().advance(Duration::from_secs(1));
@@ -235,34 +234,24 @@ async fn errors_say_what_happened_to_what_and_what_to_do() {
             .await
             .unwrap_err(),
     );
-    note(
-        "two on a channel",
-        good.start(id())
-            .media(Media::unmixed_wav().channel(1, "4:+1").channel(1, "4:+2"))
-            .await
-            .unwrap_err(),
-    );
-    note(
-        "channel and order",
-        good.start(id())
-            .media(Media::unmixed_wav().channel(0, "4:+1").order(["4:+2"]))
-            .await
-            .unwrap_err(),
-    );
-    note(
-        "order and channel",
-        good.start(id())
-            .media(Media::unmixed_wav().order(["4:+2"]).channel(4, "4:+2"))
-            .await
-            .unwrap_err(),
-    );
-    note(
-        "channel 5",
-        good.start(id())
-            .media(Media::unmixed_wav().channel(5, "4:+1"))
-            .await
-            .unwrap_err(),
-    );
+    let unmixed = Media::unmixed_wav;
+    for (case, media) in [
+        (
+            "two on a channel",
+            unmixed().channel(1, "4:+1").channel(1, "4:+2"),
+        ),
+        (
+            "channel and order",
+            unmixed().channel(0, "4:+1").channel_order(["4:+2"]),
+        ),
+        (
+            "order and channel",
+            unmixed().channel_order(["4:+2"]).channel(4, "4:+2"),
+        ),
+        ("channel 5", unmixed().channel(5, "4:+1")),
+    ] {
+        note(case, good.start(id()).media(media).await.unwrap_err());
+    }
     note(
         "callback",
         good.start(id())
@@ -272,7 +261,7 @@ async fn errors_say_what_happened_to_what_and_what_to_do() {
     note(
         "storage",
         good.start(id())
-            .storage("https://a.blob.core.windows.net/c?sig=x")
+            .storage_container("https://a.blob.core.windows.net/c?sig=x")
             .unwrap_err(),
     );
     note(

@@ -13,7 +13,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use acs_recording::{ClaimsChallenge, ErrorKind, RecordingClient, RecordingId, RetryPolicy};
+use acs_recording::{
+    ClaimsChallenge, ErrorKind, ExponentialBackoff, RecordingClient, RecordingId,
+    RetryPolicyExt as _,
+};
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::error::ErrorKind as AzureErrorKind;
 use azure_core::time::OffsetDateTime;
@@ -82,8 +85,12 @@ impl TokenCredential for Numbered {
 
 fn client(server: &Server, credential: &Arc<Numbered>) -> RecordingClient {
     let credential: Arc<dyn TokenCredential> = Arc::clone(credential) as _;
-    RecordingClient::builder_with_token(server.url.parse().unwrap(), credential)
-        .retry(RetryPolicy::default().initial_delay(Duration::from_millis(1)))
+    RecordingClient::with_token_credential(server.url.parse().unwrap(), credential)
+        .retry_policy(
+            ExponentialBackoff::default()
+                .initial_delay(Duration::from_millis(1))
+                .with_attempt_limit(5),
+        )
         .build()
         .unwrap()
 }
@@ -157,7 +164,7 @@ async fn a_renewal_that_hangs_delays_no_request_and_is_tried_again() {
     recording.state().await.unwrap();
 
     credential.hangs.store(true, Ordering::SeqCst);
-    pass(Duration::from_mins(56)).await;
+    pass(Duration::from_secs(56 * 60)).await;
     let begun = Instant::now();
     for _ in 0..3 {
         recording.state().await.unwrap();
@@ -290,11 +297,12 @@ async fn a_token_that_was_refused_is_not_sent_again() {
 async fn a_credential_that_gives_nothing_is_named() {
     let server = Server::start([state("active")]).await;
     let credential = Arc::new(Numbered {
-        slow: Duration::from_hours(1),
+        slow: Duration::from_secs(60 * 60),
         ..Numbered::default()
     });
-    let client = client(&server, &credential).with_attempt_time_limit(Duration::from_millis(50));
-    let error = client.recording(rid()).state().await.unwrap_err();
+    let recording = client(&server, &credential).recording(rid());
+    let state = recording.state().attempt_timeout(Duration::from_millis(50));
+    let error = state.await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 0));
     assert!(error.to_string().contains("the credential"), "{error}");
     assert_eq!(server.requests().len(), 0);
@@ -321,7 +329,7 @@ async fn content_is_read_with_the_token_and_the_resource() {
 async fn another_cloud_has_another_scope_and_no_key() {
     let server = Server::start([state("active")]).await;
     let credential = Numbered::lasting(3600);
-    let client = RecordingClient::builder_with_token(
+    let client = RecordingClient::with_token_credential(
         server.url.parse().unwrap(),
         Arc::clone(&credential) as Arc<dyn TokenCredential>,
     )

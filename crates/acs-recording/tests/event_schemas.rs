@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use acs_recording::{EventKind, Events};
+use acs_recording::{EventPayload, Events};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -41,11 +41,11 @@ fn validate(folder: &Path) -> usize {
     let mut count = 0;
     for file in files(folder) {
         for event in Events::parse(&fs::read(&file).unwrap()).flatten() {
-            if *event.kind() == EventKind::Unknown {
+            if *event.payload() == EventPayload::Unknown {
                 continue;
             }
             let schema = schema(event.event_type.rsplit('.').next().unwrap());
-            let data: Value = serde_json::from_str(event.data()).unwrap();
+            let data: Value = serde_json::from_str(event.raw_data()).unwrap();
             let errors: Vec<_> = schema
                 .iter_errors(&data)
                 .map(|error| error.to_string())
@@ -60,7 +60,7 @@ fn validate(folder: &Path) -> usize {
 #[test]
 fn every_known_type_has_a_schema() {
     const NEED_MEMBERS: [&str; 1] = ["Microsoft.EventGrid.SubscriptionValidationEvent"];
-    for name in EventKind::KNOWN_TYPES {
+    for name in EventPayload::KNOWN_TYPES {
         let takes_nothing = schema(name.rsplit('.').next().unwrap()).is_valid(&json!({}));
         assert_eq!(takes_nothing, !NEED_MEMBERS.contains(name), "{name}");
     }

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use acs_recording::{Event, EventKind, EventSchema, Events, InvalidEvent, RecordingMetadata};
+use acs_recording::{Event, EventPayload, EventSchema, Events, InvalidEvent, RecordingMetadata};
 use serde_json::Value;
 
 fn fixtures(folder: &str) -> Vec<PathBuf> {
@@ -76,10 +76,10 @@ fn show(events: &[Result<Event, InvalidEvent>]) -> String {
                 .map(|data| format!("{} bytes", data.len()))
                 .as_deref(),
         );
-        if *event.kind() == EventKind::Unknown {
-            line("data", Some(event.data()));
+        if *event.payload() == EventPayload::Unknown {
+            line("data", Some(event.raw_data()));
         }
-        writeln!(text, "{:#?}\n", event.kind()).unwrap();
+        writeln!(text, "{:#?}\n", event.payload()).unwrap();
     }
     text
 }
@@ -140,13 +140,13 @@ fn wrapped_events_are_those_in_the_wrapper() {
                 .find(|it| it.schema == event.schema)
                 .unwrap();
             let name = file.display();
-            assert_eq!(event.kind(), same.kind(), "{name}");
+            assert_eq!(event.payload(), same.payload(), "{name}");
             let members = |event: &Event| {
                 let (source, subject) = (event.source.clone(), event.subject.clone());
                 (event.id.clone(), source, subject, event.time)
             };
             assert_eq!(members(&event), members(same), "{name}");
-            let json = |event: &Event| serde_json::from_str::<Value>(event.data()).unwrap();
+            let json = |event: &Event| serde_json::from_str::<Value>(event.raw_data()).unwrap();
             assert_eq!(json(&event), json(same), "{name}");
             // It can be kept and read again.
             let kept = serde_json::to_vec(&event).unwrap();
@@ -175,11 +175,11 @@ fn every_known_type_has_a_fixture() {
     .flat_map(|file| read(&file))
     .map(|event| {
         let event = event.unwrap();
-        assert_ne!(event.kind(), &EventKind::Unknown, "{event}");
+        assert_ne!(event.payload(), &EventPayload::Unknown, "{event}");
         event.event_type
     })
     .collect();
-    let known: BTreeSet<_> = EventKind::KNOWN_TYPES
+    let known: BTreeSet<_> = EventPayload::KNOWN_TYPES
         .iter()
         .map(|name| (*name).to_owned())
         .collect();
@@ -231,7 +231,7 @@ fn both_schemas_and_all_packings_say_the_same() {
                 let events: Vec<_> = Events::parse(body.as_bytes()).map(Result::unwrap).collect();
                 assert_eq!(events.len(), copies);
                 for event in events {
-                    assert_eq!(event.kind(), expected.kind(), "{}", file.display());
+                    assert_eq!(event.payload(), expected.payload(), "{}", file.display());
                     assert_eq!(
                         (&event.id, &event.source, &event.subject, event.time),
                         (
@@ -270,11 +270,11 @@ fn binary_mode_and_delivery_headers() {
     ] {
         headers.insert(name, value.parse().unwrap());
     }
-    let event = Events::from_request(&headers, expected.data().as_bytes())
+    let event = Events::from_request(&headers, expected.raw_data().as_bytes())
         .next()
         .unwrap()
         .unwrap();
-    assert_eq!(event.kind(), expected.kind());
+    assert_eq!(event.payload(), expected.payload());
     assert_eq!(event.schema, EventSchema::CloudEvents);
     assert_eq!(event.attribute("traceparent"), Some("\"00-a-b-01\""));
     let delivery = event.delivery().unwrap();
@@ -290,8 +290,8 @@ fn binary_mode_and_delivery_headers() {
         .unwrap()
         .unwrap();
     assert_eq!(
-        (event.kind(), event.delivery().unwrap().count),
-        (expected.kind(), Some(2))
+        (event.payload(), event.delivery().unwrap().count),
+        (expected.payload(), Some(2))
     );
 }
 
@@ -338,7 +338,12 @@ fn samples() {
             }
             for event in Events::parse(&body) {
                 let event = event.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-                assert_ne!(event.kind(), &EventKind::Unknown, "{}", path.display());
+                assert_ne!(
+                    event.payload(),
+                    &EventPayload::Unknown,
+                    "{}",
+                    path.display()
+                );
                 events += 1;
             }
         }

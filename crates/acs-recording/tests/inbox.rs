@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use acs_emulator::{Clock, Emulator};
-use acs_recording::webhook::{Check, Webhook};
+use acs_recording::webhook::{Authenticator, Webhook};
 use acs_recording::{ErrorKind, Inbox, Media, Recording, RecordingClient, ServerCallId};
 use tokio::time::{sleep, timeout};
 
@@ -28,7 +28,7 @@ struct World {
 
 /// An inbox behind a webhook; gives the address.
 async fn listen(inbox: &Inbox) -> String {
-    let webhook = Webhook::builder(Check::none()).build(inbox.clone());
+    let webhook = Webhook::builder(Authenticator::allow_unauthenticated()).build(inbox.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/events", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, webhook.router::<()>("/events")).await });
@@ -185,7 +185,7 @@ async fn a_file_without_a_recording_is_found_by_the_call_of_the_start() {
     assert_eq!(sent.status(), 200);
     let file = timeout(LIMIT, wait.into_future()).await.unwrap().unwrap();
     assert_eq!(file.session_end_reason.as_deref(), Some("CallEnded"));
-    let error = not_its.within(Duration::ZERO).await.unwrap_err();
+    let error = not_its.timeout(Duration::ZERO).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
 }
 

@@ -11,7 +11,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use acs_recording::models::RecordingState;
-use acs_recording::{CallConnectionId, ErrorKind, RecordingId, RetryPolicy};
+use acs_recording::{CallConnectionId, ErrorKind, NeverRetry, RecordingId, RequestOptions};
 use common::{Answer, Server, answer, state};
 
 /// Much longer than any limit here, and much shorter than those of the client.
@@ -27,7 +27,7 @@ async fn a_wait_ends_although_the_server_is_silent() {
     let client = server.client().build().unwrap();
     let begun = Instant::now();
     let wait = client.recording(rid()).wait_until(RecordingState::Active);
-    let error = wait.within(Duration::from_millis(100)).await.unwrap_err();
+    let error = wait.timeout(Duration::from_millis(100)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     let text = error.to_string();
     assert!(text.contains("recording rid is still unknown"), "{text}");
@@ -35,7 +35,7 @@ async fn a_wait_ends_although_the_server_is_silent() {
     let id = CallConnectionId::new("c").unwrap();
     let connection = client.calls().connection(id);
     let wait = connection.wait_until_connected();
-    let error = wait.within(Duration::from_millis(100)).await.unwrap_err();
+    let error = wait.timeout(Duration::from_millis(100)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     let text = error.to_string();
     assert!(
@@ -58,9 +58,9 @@ async fn a_wait_goes_on_after_errors_that_may_pass() {
     ];
     let server = Server::start(trouble.into_iter().chain([state("active")])).await;
     // Retries of the client have nothing to do with it.
-    let client = server.client().retry(RetryPolicy::none()).build().unwrap();
+    let client = server.client().retry_policy(NeverRetry).build().unwrap();
     let wait = client.recording(rid()).wait_until(RecordingState::Active);
-    wait.every(Duration::from_millis(1)).await.unwrap();
+    wait.poll_interval(Duration::from_millis(1)).await.unwrap();
     assert_eq!(server.requests().len(), 8);
 
     let connected =
@@ -71,11 +71,13 @@ async fn a_wait_goes_on_after_errors_that_may_pass() {
         answer("200 OK", &[], connected),
     ];
     let server = Server::start(answers).await;
-    let client = server.client().retry(RetryPolicy::none()).build().unwrap();
+    let client = server.client().retry_policy(NeverRetry).build().unwrap();
     let call = client
         .calls()
         .connection(CallConnectionId::new("c").unwrap());
-    let wait = call.wait_until_connected().every(Duration::from_millis(1));
+    let wait = call
+        .wait_until_connected()
+        .poll_interval(Duration::from_millis(1));
     wait.await.unwrap();
 }
 
@@ -85,8 +87,11 @@ async fn the_end_of_a_wait_tells_the_last_cause() {
     let server = Server::start(vec![answer("500 Oops", &[], body); 1000]).await;
     let client = server.client().build().unwrap();
     let wait = client.recording(rid()).wait_until(RecordingState::Active);
-    let wait = wait.within(Duration::from_millis(50));
-    let error = wait.every(Duration::from_millis(5)).await.unwrap_err();
+    let wait = wait.timeout(Duration::from_millis(50));
+    let error = wait
+        .poll_interval(Duration::from_millis(5))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     let text = error.to_string();
     assert!(text.contains("recording rid is still unknown"), "{text}");
@@ -127,7 +132,7 @@ async fn a_body_without_an_end_is_an_error() {
     let error = recording.state().await.unwrap_err();
     assert_eq!(
         (error.kind(), error.attempts()),
-        (ErrorKind::UnexpectedAnswer, 1)
+        (ErrorKind::InvalidResponse, 1)
     );
     let text = error.to_string();
     assert!(text.contains("longer than 1048576 bytes"), "{text}");
@@ -145,9 +150,11 @@ async fn a_body_without_an_end_is_an_error() {
 async fn an_error_counts_although_its_body_stalls() {
     let stalled = Answer::Stall("HTTP/1.1 404 Not Found\nContent-Length: 99\n\n{".to_owned());
     let server = Server::start([stalled]).await;
-    let client = server.client().build().unwrap();
-    let client = client.with_attempt_time_limit(Duration::from_millis(300));
-    let error = client.recording(rid()).state().await.unwrap_err();
+    let recording = server.client().build().unwrap().recording(rid());
+    let state = recording
+        .state()
+        .attempt_timeout(Duration::from_millis(300));
+    let error = state.await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::NotFound, 1));
 }
 
@@ -174,14 +181,14 @@ async fn a_wait_asks_once_more_when_it_ends() {
     let client = server.client().build().unwrap();
     let wait = client.recording(rid()).wait_until(RecordingState::Active);
     // The interval, which is longer, does not make it end early.
-    let wait = wait.within(Duration::from_millis(50));
-    wait.every(Duration::from_mins(1)).await.unwrap();
+    let wait = wait.timeout(Duration::from_millis(50));
+    wait.poll_interval(Duration::from_secs(60)).await.unwrap();
     assert_eq!(server.requests().len(), 2);
 
     let server = Server::start([state("inactive"), state("inactive")]).await;
     let client = server.client().build().unwrap();
     let wait = client.recording(rid()).wait_until(RecordingState::Active);
-    let error = wait.within(Duration::from_millis(50)).await.unwrap_err();
+    let error = wait.timeout(Duration::from_millis(50)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.to_string().contains("still inactive"), "{error}");
 }
@@ -206,13 +213,11 @@ async fn no_limit_is_too_large() {
 
     let server = Server::start([state("active"), state("active")]).await;
     let client = server.client().build().unwrap();
-    let client = client
-        .with_time_limit(Duration::MAX)
-        .with_attempt_time_limit(Duration::MAX);
     let recording = client.recording(rid());
-    recording.state().await.unwrap();
+    let state = recording.state().timeout(Duration::MAX);
+    state.attempt_timeout(Duration::MAX).await.unwrap();
     let wait = recording.wait_until(RecordingState::Active);
-    let wait = wait.within(Duration::MAX).every(Duration::MAX);
+    let wait = wait.timeout(Duration::MAX).poll_interval(Duration::MAX);
     wait.await.unwrap();
 }
 
@@ -220,9 +225,10 @@ async fn no_limit_is_too_large() {
 async fn attempts_have_a_limit_for_single_calls() {
     let server = Server::start([Answer::Silence, state("active")]).await;
     let client = server.client().build().unwrap();
-    let client = client.with_attempt_time_limit(Duration::from_millis(100));
     let begun = Instant::now();
-    client.recording(rid()).state().await.unwrap();
+    let state = client.recording(rid()).state();
+    let state = state.attempt_timeout(Duration::from_millis(100));
+    state.await.unwrap();
     assert!(begun.elapsed() < SOON);
 }
 
@@ -235,9 +241,10 @@ async fn all_redirects_together_have_one_limit() {
     let location = format!("{}/v1/objects/o/content/x", first.url)
         .parse()
         .unwrap();
-    let client = first.client().retry(RetryPolicy::none());
-    let client = client.allow_content_host("127.0.0.1").build().unwrap();
-    let client = client.with_time_limit(Duration::from_millis(150));
+    let client = first.client().retry_policy(NeverRetry);
+    let client = client.allow_content_host("127.0.0.1");
+    let client = client.operation_timeout(Duration::from_millis(150));
+    let client = client.build().unwrap();
     let begun = Instant::now();
     let error = client.download(&location).into_bytes().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
@@ -249,11 +256,8 @@ async fn a_limit_of_zero_is_refused_by_name() {
     let server = Server::start([state("active")]).await;
     let zero = Duration::ZERO;
     let built = [
-        (
-            "attempt_time_limit",
-            server.client().attempt_time_limit(zero),
-        ),
-        ("time_limit", server.client().time_limit(zero)),
+        ("attempt_timeout", server.client().attempt_timeout(zero)),
+        ("operation_timeout", server.client().operation_timeout(zero)),
     ];
     for (name, builder) in built {
         let error = builder.build().unwrap_err();
@@ -261,14 +265,16 @@ async fn a_limit_of_zero_is_refused_by_name() {
         assert!(error.to_string().contains(name), "{error}");
     }
     let client = server.client().build().unwrap();
-    for client in [
-        client.with_time_limit(zero),
-        client.with_attempt_time_limit(zero),
+    let location = format!("{}/v1/objects/o", server.url).parse().unwrap();
+    for options in [
+        RequestOptions::new().timeout(zero),
+        RequestOptions::new().attempt_timeout(zero),
     ] {
-        let error = client.recording(rid()).state().await.unwrap_err();
+        let state = client.recording(rid()).state();
+        let error = state.request_options(options.clone()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
-        let location = format!("{}/v1/objects/o", server.url).parse().unwrap();
-        let error = client.download(&location).into_bytes().await.unwrap_err();
+        let delete = client.delete_at(&location).request_options(options);
+        let error = delete.await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
     }
     assert!(server.requests().is_empty());

@@ -10,7 +10,7 @@ mod common;
 
 use acs_recording::models::RecordingState;
 use acs_recording::{
-    ContentUrl, Disposition, Error, ErrorKind, Event, EventKind, Events, Hint,
+    ContentUrl, Disposition, Error, ErrorKind, Event, EventPayload, Events, Hint,
     RecordingFileStatusUpdated, RecordingId,
 };
 use common::{Answer, Server, answer, client, state};
@@ -38,7 +38,7 @@ fn file(content: &str, delete: Option<&str>, storage: Option<&str>) -> Recording
     });
     let event = event.to_string();
     let event = Events::parse(event.as_bytes()).next().unwrap().unwrap();
-    let EventKind::RecordingFileStatusUpdated(file) = Event::into_kind(event) else {
+    let EventPayload::RecordingFileStatusUpdated(file) = Event::into_payload(event) else {
         panic!("not a file event");
     };
     file

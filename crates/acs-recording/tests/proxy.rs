@@ -13,7 +13,7 @@ mod common;
 use std::process::Command;
 use std::time::Duration;
 
-use acs_recording::{ErrorKind, Hint, RecordingId, RetryPolicy};
+use acs_recording::{ErrorKind, Hint, NeverRetry, RecordingId};
 use common::{Answer, Server, answer, client, state};
 
 /// Tells the process of its own what to ask.
@@ -63,10 +63,7 @@ async fn asks_what_is_on_this_machine() {
     let Ok(endpoint) = std::env::var(ENDPOINT) else {
         return;
     };
-    let client = client(&endpoint)
-        .retry(RetryPolicy::none())
-        .build()
-        .unwrap();
+    let client = client(&endpoint).retry_policy(NeverRetry).build().unwrap();
     let recording = client.recording(RecordingId::new("rid").unwrap());
     recording.state().await.unwrap();
     // By another name of this machine.
@@ -92,8 +89,11 @@ async fn asks_through_a_dead_proxy() {
     let Ok(endpoint) = std::env::var(ENDPOINT) else {
         return;
     };
-    let client = client(&endpoint).retry(RetryPolicy::none());
-    let client = client.time_limit(Duration::from_secs(20)).build().unwrap();
+    let client = client(&endpoint).retry_policy(NeverRetry);
+    let client = client
+        .operation_timeout(Duration::from_secs(20))
+        .build()
+        .unwrap();
     let recording = client.recording(RecordingId::new("rid").unwrap());
     let error = recording.state().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
@@ -105,7 +105,7 @@ async fn asks_through_a_dead_proxy() {
 
 #[cfg(feature = "webhook")]
 mod keys {
-    use acs_recording::webhook::{Check, TokenCheck, Webhook};
+    use acs_recording::webhook::{Authenticator, TokenAuthenticator, Webhook};
     use http::Request;
 
     use super::*;
@@ -125,8 +125,9 @@ mod keys {
         let Ok(issuer) = std::env::var(ENDPOINT) else {
             return;
         };
-        let check = TokenCheck::new(&format!("{issuer}/configuration"), ["issuer"], "audience");
-        let webhook = Webhook::builder(Check::token(check.unwrap()));
+        let check =
+            TokenAuthenticator::new(&format!("{issuer}/configuration"), ["issuer"], "audience");
+        let webhook = Webhook::builder(Authenticator::token(check.unwrap()));
         let webhook = webhook.build(async |_| Ok(()));
         // `{"alg":"RS256","kid":"k"}`, and nothing that verifies.
         let token = "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.c2ln";

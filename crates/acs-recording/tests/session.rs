@@ -9,7 +9,7 @@
 
 mod common;
 
-use acs_recording::models::{
+use acs_call_automation::types::{
     CallConnectionProperties, CommunicationErrorResponse, RecordingStateResponse,
 };
 use acs_recording::{CallConnectionId, ServerCallId};
@@ -203,12 +203,12 @@ async fn requests_are_those_of_a_recorded_call() {
         .state_callback("https://app.example/state")
         .unwrap();
     let recording = start.await.unwrap();
-    assert!(!recording.start_answer().unwrap().outcome_follows);
+    assert!(!recording.start_response().unwrap().outcome_pending);
     let accepted = client
         .start(CallConnectionId::new(CONNECTION).unwrap())
         .await
         .unwrap();
-    assert!(accepted.start_answer().unwrap().outcome_follows);
+    assert!(accepted.start_response().unwrap().outcome_pending);
     recording.state().await.unwrap();
     recording.pause().await.unwrap();
     recording.resume().await.unwrap();

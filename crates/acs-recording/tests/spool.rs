@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use acs_emulator::{Emulator, Fault, LargeRecording, Operation, StoredRecording};
 use acs_recording::spool::{Outcome, Spool};
-use acs_recording::webhook::{Check, EventHandler, Webhook};
-use acs_recording::{EventKind, Inbox, RecordingClient, RetryPolicy};
+use acs_recording::webhook::{Authenticator, EventHandler, Webhook};
+use acs_recording::{EventPayload, Inbox, NeverRetry, RecordingClient};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -82,11 +82,11 @@ impl Place {
 
 fn client(acs: &Emulator) -> RecordingClient {
     let builder = RecordingClient::builder(acs.connection_string().parse().unwrap());
-    builder.retry(RetryPolicy::none()).build().unwrap()
+    builder.retry_policy(NeverRetry).build().unwrap()
 }
 
 async fn serve(handler: impl EventHandler) -> String {
-    let webhook = Webhook::builder(Check::none()).build(handler);
+    let webhook = Webhook::builder(Authenticator::allow_unauthenticated()).build(handler);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/events", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, webhook.router::<()>("/events")).await });
@@ -211,7 +211,7 @@ async fn a_handler_goes_by_the_same_table() {
     let url = serve(move |event: acs_recording::Event| {
         let (client, folder) = (client.clone(), folder.clone());
         async move {
-            if let EventKind::RecordingFileStatusUpdated(file) = event.kind() {
+            if let EventPayload::RecordingFileStatusUpdated(file) = event.payload() {
                 client.download_recording(file).to_dir(folder).await?;
             }
             Ok(())
@@ -270,7 +270,7 @@ async fn what_cannot_be_kept_is_asked_for_again() {
     assert_eq!(post(&url, &json!([{"id": "no type"}])).await, 503);
     let what = "wait for a test";
     let wait = |inbox: &Inbox| inbox.wait_for(what, |event| Some(Ok(event.id.clone())));
-    let early = wait(&inbox).within(Duration::from_millis(20)).await;
+    let early = wait(&inbox).timeout(Duration::from_millis(20)).await;
     early.unwrap_err();
     fs::create_dir(place.path("spool/tmp")).unwrap();
     assert_eq!(post(&url, &event).await, 200);

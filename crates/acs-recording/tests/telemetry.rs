@@ -11,7 +11,7 @@ mod common;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use acs_recording::{RecordingId, RetryPolicy, ServerCallId};
+use acs_recording::{NeverRetry, RecordingId, ServerCallId};
 use common::{Answer, KEY, Server, answer, state};
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -68,9 +68,11 @@ async fn a_log_tells_every_attempt_and_no_secret() {
         .parse()
         .unwrap();
     client.download(&location).into_bytes().await.unwrap();
-    let once = client.with_retry(RetryPolicy::none());
-    let broken = once.recording(recording.id().clone()).state().await;
-    broken.unwrap_err();
+    recording
+        .state()
+        .retry_policy(NeverRetry)
+        .await
+        .unwrap_err();
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for told in [

@@ -8,7 +8,7 @@ use syn::{Attribute, Item, parse_quote};
 
 use super::lower::{Alias, Lowered, OpenEnum};
 use super::unions::Union;
-use super::{client, names, tidy};
+use super::{client, constructors, names, tidy};
 
 /// Puts our own types among progenitor's and tidies what it wrote.
 pub fn assemble(tokens: TokenStream, lowered: &Lowered) -> Result<syn::File> {
@@ -24,6 +24,8 @@ pub fn assemble(tokens: TokenStream, lowered: &Lowered) -> Result<syn::File> {
     types.1.extend(lowered.enums.iter().flat_map(open_enum));
     types.1.extend(lowered.unions.iter().map(union));
     types.1.extend(lowered.aliases.iter().map(alias));
+    let methods = constructors::add(&mut types.1);
+    types.1.extend(methods);
     types.1.sort_by_key(type_name);
     let version = lowered.document.pointer("/info/version");
     let version = version.and_then(Value::as_str);

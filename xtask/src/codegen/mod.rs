@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod constructors;
 mod emit;
 mod lower;
 pub mod names;

@@ -244,19 +244,20 @@ fn signatures(file: &syn::File) -> BTreeMap<String, String> {
             if function.sig.asyncness.is_none() {
                 continue;
             }
-            let (visibility, signature) = (&function.vis, &function.sig);
-            let bare: Item = syn::parse_quote!(#visibility #signature {});
-            let text = print(vec![bare]);
-            out.insert(
-                function.sig.ident.to_string(),
-                text.trim_end().trim_end_matches("{}").trim_end().to_owned(),
-            );
+            out.insert(function.sig.ident.to_string(), signature(function));
         }
     }
     out
 }
 
-/// Each type with its documentation and attributes, and for an open enum its wire values.
+fn signature(function: &syn::ImplItemFn) -> String {
+    let (visibility, signature) = (&function.vis, &function.sig);
+    let text = print(vec![syn::parse_quote!(#visibility #signature {})]);
+    text.trim_end().trim_end_matches("{}").trim_end().to_owned()
+}
+
+/// Each type with its documentation and attributes, the signature of its constructor, and for an
+/// open enum its wire values.
 fn definitions(file: &syn::File) -> BTreeMap<String, String> {
     let types = file.items.iter().find_map(|item| match item {
         Item::Mod(module) if module.ident == "types" => module.content.as_ref(),
@@ -269,11 +270,25 @@ fn definitions(file: &syn::File) -> BTreeMap<String, String> {
             Item::Enum(of) => (of.ident.to_string(), print(vec![item.clone()])),
             Item::Type(of) => (of.ident.to_string(), print(vec![item.clone()])),
             Item::Macro(of) => wire_values(of),
+            Item::Impl(of) => match constructor(of) {
+                Some(shown) => shown,
+                None => continue,
+            },
             _ => continue,
         };
         *out.entry(name).or_default() += &text;
     }
     out
+}
+
+/// The name of a type, and the signature of its `new`.
+fn constructor(item: &syn::ItemImpl) -> Option<(String, String)> {
+    let function = item.items.iter().find_map(|member| match member {
+        ImplItem::Fn(function) if function.sig.ident == "new" => Some(function),
+        _ => None,
+    })?;
+    let name = item.self_ty.to_token_stream().to_string();
+    Some((name, signature(function) + "\n"))
 }
 
 /// The name of an open enum, and its variants with what they are on the wire, each on a line.

@@ -41,14 +41,9 @@ pub(super) fn error(
     message: String,
     target: Option<String>,
 ) -> Response {
-    let error = CommunicationError {
-        code: code.to_owned(),
-        message,
-        target,
-        details: Vec::new(),
-        innererror: None,
-    };
-    json(status, &CommunicationErrorResponse { error })
+    let mut error = CommunicationError::new(code, message);
+    error.target = target;
+    json(status, &CommunicationErrorResponse::new(error))
 }
 
 /// A refusal that names what it is about.

@@ -172,10 +172,8 @@ async fn state(
     if properties.call_connection_state == Some(CallConnectionStateModel::Connecting) {
         properties.server_call_id = None;
     }
-    properties.transcription_subscription = Some(TranscriptionSubscription {
-        state: Some(TranscriptionSubscriptionState::Disabled),
-        ..TranscriptionSubscription::default()
-    });
+    properties.transcription_subscription =
+        Some(TranscriptionSubscription::default().state(TranscriptionSubscriptionState::Disabled));
     Ok(answer_with(StatusCode::OK, &properties))
 }
 
@@ -225,37 +223,36 @@ fn properties(
     now: Timestamp,
 ) -> CallConnectionProperties {
     let terms = connection.terms.clone();
-    CallConnectionProperties {
-        answered_by: terms.answered_by,
-        call_connection_id: Some(connection.id.clone()),
-        call_connection_state: Some(if connection.is_established(now) {
-            CallConnectionStateModel::Connected
-        } else {
-            CallConnectionStateModel::Connecting
-        }),
-        callback_uri: terms.callback_uri,
-        correlation_id: Some(call.correlation_id.to_string()),
-        media_streaming_subscription: Some(MediaStreamingSubscription {
-            state: Some(MediaStreamingSubscriptionState::Disabled),
-            ..MediaStreamingSubscription::default()
-        }),
-        server_call_id: Some(call.server_call_id.clone()),
-        source: terms.source,
-        source_caller_id_number: terms.source_caller_id_number,
-        source_display_name: terms.source_display_name,
-        targets: terms.targets,
-        ..CallConnectionProperties::default()
-    }
+    let state = if connection.is_established(now) {
+        CallConnectionStateModel::Connected
+    } else {
+        CallConnectionStateModel::Connecting
+    };
+    let streaming =
+        MediaStreamingSubscription::default().state(MediaStreamingSubscriptionState::Disabled);
+    let mut properties = CallConnectionProperties::default()
+        .call_connection_id(&connection.id)
+        .call_connection_state(state)
+        .correlation_id(call.correlation_id.to_string())
+        .media_streaming_subscription(streaming)
+        .server_call_id(&call.server_call_id)
+        .targets(terms.targets);
+    properties.answered_by = terms.answered_by;
+    properties.callback_uri = terms.callback_uri;
+    properties.source = terms.source;
+    properties.source_caller_id_number = terms.source_caller_id_number;
+    properties.source_display_name = terms.source_display_name;
+    properties
 }
 
 /// The answer to setting up a connection, which tells more about media streaming.
 fn set_up(status: StatusCode, mut properties: CallConnectionProperties) -> Response {
     properties.call_connection_state = Some(CallConnectionStateModel::Connecting);
-    properties.media_streaming_subscription = Some(MediaStreamingSubscription {
-        id: Some(ids::guid()),
-        state: Some(MediaStreamingSubscriptionState::Disabled),
-        subscribed_content_types: vec![MediaStreamingContentType::Audio],
-    });
+    let streaming = MediaStreamingSubscription::default()
+        .id(ids::guid())
+        .state(MediaStreamingSubscriptionState::Disabled)
+        .subscribed_content_types([MediaStreamingContentType::Audio]);
+    properties.media_streaming_subscription = Some(streaming);
     answer_with(status, &properties)
 }
 

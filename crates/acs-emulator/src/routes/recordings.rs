@@ -35,10 +35,9 @@ async fn start(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Respons
         CallRef::Connection(_) => StatusCode::ACCEPTED,
         _ => StatusCode::OK,
     };
-    let answer = shared.start_recording(start, |recording| RecordingStateResponse {
+    let answer = shared.start_recording(start, |recording| {
         // The recorder is still on its way, however short the start delay is.
-        recording_state: Some(RecordingState::Inactive),
-        ..describe(recording)
+        describe(recording).recording_state(RecordingState::Inactive)
     })?;
     let mut response = json(status, &answer);
     response
@@ -54,10 +53,7 @@ async fn state(
     let world = shared.world();
     let now = world.now;
     let recording = world.recordings.get(&id).map_err(refused(&id))?;
-    let answer = RecordingStateResponse {
-        recording_state: Some(recording.state(now)),
-        ..describe(recording)
-    };
+    let answer = describe(recording).recording_state(recording.state(now));
     let call = world.calls.get(recording.call).correlation_id;
     Ok(about(call, json(StatusCode::OK, &answer)))
 }
@@ -89,11 +85,9 @@ async fn act(
 }
 
 fn describe(recording: &Recording) -> RecordingStateResponse {
-    RecordingStateResponse {
-        recording_id: Some(recording.id.clone()),
-        recording_kind: Some(RecordingKind::AzureCommunicationServices),
-        recording_state: None,
-    }
+    RecordingStateResponse::default()
+        .recording_id(&recording.id)
+        .recording_kind(RecordingKind::AzureCommunicationServices)
 }
 
 fn refused(id: &str) -> impl FnOnce(Refusal) -> Refused {

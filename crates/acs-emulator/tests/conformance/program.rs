@@ -111,7 +111,7 @@ async fn https_needs_no_http_and_the_authority_is_enough() {
     let program = Program::start(&[
         "--https",
         "127.0.0.1:0",
-        "--tls-name",
+        "--host-name",
         "acs.test",
         "--ca-out",
         &ca,
@@ -144,7 +144,7 @@ async fn https_needs_no_http_and_the_authority_is_enough() {
 fn what_cannot_work_is_refused_at_once() {
     for args in [
         ["--admin", "0.0.0.0:0"],
-        ["--content-url", "https://a.test/path"],
+        ["--content-origin", "https://a.test/path"],
         ["--script", "/nowhere/script.json"],
         ["--chunk-duration", "0"],
         ["--chunk-duration", "14401"],
@@ -175,7 +175,7 @@ fn a_seed_gives_the_same_keys_again() {
 #[test]
 fn logs_are_not_obeyed_by_terminals() {
     let output = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))
-        .args(["--content-url", "http://a\u{1b}[2J\u{9b}\u{202e}b"])
+        .args(["--content-origin", "http://a\u{1b}[2J\u{9b}\u{202e}b"])
         .output()
         .unwrap();
     let text = String::from_utf8(output.stderr).unwrap();

@@ -38,9 +38,9 @@ fn drive(mut driver: Command, schema: &str) {
     let emulator = Program::start(&[
         "--https",
         "127.0.0.1:0",
-        "--tls-name",
+        "--host-name",
         "eu-storage.asm.skype.com",
-        "--content-url",
+        "--content-origin",
         "https://eu-storage.asm.skype.com:0",
         "--ca-out",
         &ca,

@@ -51,7 +51,7 @@ async fn with_token(request: Request, token: &str) -> Answer {
 #[tokio::test]
 async fn a_token_of_the_issuer_gets_in_until_it_expires() {
     let acs = emulator().await;
-    let token = acs.access_token(Duration::from_mins(10)).unwrap();
+    let token = acs.access_token(Duration::from_secs(10 * 60)).unwrap();
     assert_eq!(with_token(state(&acs), &token).await.status, 404);
     with_token(state(&acs), "abc")
         .await
@@ -68,11 +68,11 @@ async fn a_token_of_the_issuer_gets_in_until_it_expires() {
 
     let ahead = Emulator::builder()
         .clock(Clock::manual())
-        .server_time_offset(SignedDuration::from_hours(1))
+        .server_time_offset(SignedDuration::from_secs(60 * 60))
         .start()
         .await
         .unwrap();
-    let later = ahead.access_token(Duration::from_mins(10)).unwrap();
+    let later = ahead.access_token(Duration::from_secs(10 * 60)).unwrap();
     assert_eq!(with_token(state(&ahead), &later).await.status, 404);
 }
 
@@ -187,7 +187,7 @@ async fn content_is_signed_in_the_forms_of_the_official_clients_only() {
         assert_eq!(answer.status, status, "{case}");
     }
 
-    let token = acs.access_token(Duration::from_mins(1)).unwrap();
+    let token = acs.access_token(Duration::from_secs(60)).unwrap();
     for (told, status) in [(authority.as_str(), 200), (name, 200), ("store.test", 401)] {
         let request = Request::plain(&acs, Method::GET, path).header("x-ms-host", told);
         assert_eq!(with_token(request, &token).await.status, status, "{told}");

@@ -202,7 +202,7 @@ async fn other_addresses_hold_nothing() {
 async fn content_expires() {
     let acs = Emulator::builder()
         .clock(Clock::manual())
-        .retention(Duration::from_mins(10))
+        .retention(Duration::from_secs(10 * 60))
         .start()
         .await
         .unwrap();

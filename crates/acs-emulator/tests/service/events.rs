@@ -130,7 +130,7 @@ async fn a_refused_event_comes_again_by_the_schedule() {
     assert_eq!(third.header("aeg-delivery-count"), "2");
 
     // Accepted: whatever comes next belongs to another recording.
-    acs.clock().advance(Duration::from_hours(1));
+    acs.clock().advance(Duration::from_secs(60 * 60));
     let (call, _) = record(&acs).await;
     call.hang_up();
     acs.clock().advance(Duration::from_millis(500));
@@ -151,7 +151,7 @@ async fn an_event_refused_for_good_does_not_come_again() {
             call.hang_up();
             acs.clock().advance(Duration::from_millis(500));
             ids.push(webhook.next().await.event()["id"].clone());
-            acs.clock().advance(Duration::from_hours(1));
+            acs.clock().advance(Duration::from_secs(60 * 60));
         }
         assert_ne!(ids[0], ids[1], "{status}");
     }
@@ -176,7 +176,7 @@ async fn a_recording_without_sound_is_not_announced() {
 
     let (call, audible) = record(&acs).await;
     call.hang_up();
-    acs.clock().advance(Duration::from_mins(1));
+    acs.clock().advance(Duration::from_secs(60));
     let delivery = webhook.next().await;
     let subject = delivery.event()["subject"].as_str().unwrap();
     assert!(subject.ends_with(&audible), "{subject}");
@@ -184,7 +184,7 @@ async fn a_recording_without_sound_is_not_announced() {
     // Whatever comes next belongs to another recording.
     let (call, next) = record(&acs).await;
     call.hang_up();
-    acs.clock().advance(Duration::from_mins(1));
+    acs.clock().advance(Duration::from_secs(60));
     let delivery = webhook.next().await;
     let subject = delivery.event()["subject"].as_str().unwrap();
     assert!(subject.ends_with(&next), "{subject}");
@@ -198,11 +198,11 @@ async fn a_pause_is_not_counted() {
     webhook.next().await;
     let (call, id) = record(&acs).await;
     act(&acs, &format!("/calling/recordings/{id}:pause")).await;
-    acs.clock().advance(Duration::from_hours(1));
+    acs.clock().advance(Duration::from_secs(60 * 60));
     act(&acs, &format!("/calling/recordings/{id}:resume")).await;
     acs.clock().advance(Duration::from_millis(500));
     call.hang_up();
-    acs.clock().advance(Duration::from_mins(1));
+    acs.clock().advance(Duration::from_secs(60));
     let delivery = webhook.next().await;
     assert_eq!(delivery.event()["data"]["recordingDurationMs"], 1500);
 }

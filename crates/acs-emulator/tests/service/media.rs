@@ -103,7 +103,7 @@ async fn recorded(options: Value) -> (Vec<u8>, Value, String) {
     let id = start(&acs, &request).await;
     acs.clock().advance(Duration::from_secs(5));
     act(&acs, &format!("/calling/recordings/{id}:pause")).await;
-    acs.clock().advance(Duration::from_mins(1));
+    acs.clock().advance(Duration::from_secs(60));
     act(&acs, &format!("/calling/recordings/{id}:resume")).await;
     acs.clock().advance(Duration::from_millis(7_300));
     let locations = finish(&acs, &call).await;
@@ -378,7 +378,7 @@ async fn a_long_call_is_computed_where_it_is_read() {
         "recordingFormatType": "wav",
     });
     start(&acs, &request).await;
-    acs.clock().advance(Duration::from_hours(3));
+    acs.clock().advance(Duration::from_secs(3 * 60 * 60));
     let location = finish(&acs, &call).await.content;
     let size: u64 = 44 + 3 * 3_600 * 32_000;
     let end = range(&acs, &location, "bytes=-640000").await;

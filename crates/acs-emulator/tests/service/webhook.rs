@@ -75,7 +75,7 @@ impl Webhook {
 
     /// The next request. Waits as long as a slow machine may need.
     pub(crate) async fn next(&mut self) -> Delivery {
-        tokio::time::timeout(Duration::from_mins(1), self.deliveries.recv())
+        tokio::time::timeout(Duration::from_secs(60), self.deliveries.recv())
             .await
             .expect("no request came")
             .unwrap()

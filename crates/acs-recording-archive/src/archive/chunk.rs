@@ -238,7 +238,7 @@ impl Chunk<'_> {
             Duration::try_from(age).unwrap_or_default() < RECENT
         });
         if is_recent {
-            download = download.ready_within(READY_WITHIN);
+            download = download.ready_timeout(READY_WITHIN);
         }
         download
     }

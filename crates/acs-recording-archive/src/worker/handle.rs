@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acs_recording::{Event, EventKind, RecordingFileStatusUpdated};
+use acs_recording::{Event, EventPayload, RecordingFileStatusUpdated};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -84,8 +84,8 @@ fn recordings(
     events: &Result<Vec<Event>>,
 ) -> impl Iterator<Item = (&Event, &RecordingFileStatusUpdated)> {
     let events = events.iter().flatten();
-    events.filter_map(|event| match event.kind() {
-        EventKind::RecordingFileStatusUpdated(file) => Some((event, file)),
+    events.filter_map(|event| match event.payload() {
+        EventPayload::RecordingFileStatusUpdated(file) => Some((event, file)),
         _ => None,
     })
 }
@@ -186,7 +186,7 @@ impl Shared {
     async fn store(&self, events: &[Event], teller: &Teller) -> Vec<Result<Archived>> {
         let mut results = Vec::new();
         for event in events {
-            let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
+            let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
                 continue;
             };
             let told = teller.clone();

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use acs_emulator::{Clock, Emulator, LargeRecording, StoredRecording};
 use acs_recording::{
-    ConnectionString, Event, EventKind, Events, RecordingClient, RecordingFileStatusUpdated,
-    RetryPolicy,
+    ConnectionString, Event, EventPayload, Events, ExponentialBackoff, RecordingClient,
+    RecordingFileStatusUpdated,
 };
 use acs_recording_archive::{Archive, ArchiveBuilder, Catalogue, Depth, Entry};
 use futures_util::TryStreamExt as _;
@@ -46,11 +46,11 @@ impl Service {
 
     pub fn client(&self) -> RecordingClient {
         let text: ConnectionString = self.acs.connection_string().parse().unwrap();
-        let policy = RetryPolicy::default()
+        let policy = ExponentialBackoff::default()
             .initial_delay(Duration::from_millis(1))
             .max_delay(Duration::from_millis(2));
         RecordingClient::builder(text)
-            .retry(policy)
+            .retry_policy(policy)
             .build()
             .unwrap()
     }
@@ -103,8 +103,8 @@ impl Announced {
     }
 
     pub fn file(&self) -> RecordingFileStatusUpdated {
-        match self.event().into_kind() {
-            EventKind::RecordingFileStatusUpdated(file) => file,
+        match self.event().into_payload() {
+            EventPayload::RecordingFileStatusUpdated(file) => file,
             other => panic!("{other:?}"),
         }
     }

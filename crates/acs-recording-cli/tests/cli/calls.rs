@@ -4,10 +4,10 @@ use acs_emulator::Emulator;
 
 use crate::program::Program;
 
-const CALLBACK: [&str; 2] = ["--callback", "https://app.example/calls"];
+const CALLBACK: [&str; 2] = ["--callback-url", "https://app.example/calls"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_give_ids_to_record() {
+async fn calls_provide_the_ids_to_record() {
     let acs = Emulator::start().await.unwrap();
     let program = Program::new(&acs);
     let create = ["call", "create", "8:acs:alice", "--output", "json"];

@@ -21,12 +21,12 @@ async fn one_file_is_downloaded_and_deleted() {
     assert_eq!(file.len(), 3_000_000);
     assert!(file.starts_with(&chunk.read(0, 100)));
 
-    insta::assert_snapshot!(program.run(&download).failure(1), @"error: download recording: call.wav exists already; it was left as it is; choose another name, or add --overwrite replace or skip");
+    insta::assert_snapshot!(program.run(&download).failure(1), @"error: download recording: call.wav exists already; it was left as it is; use another name, or add --overwrite replace or --overwrite skip");
     let skip = [&download[..], &["--overwrite", "skip", "--output", "json"]].concat();
     assert_eq!(program.run(&skip).json()["transferred"], 0);
     let sum = [
         &download[..],
-        &["--overwrite", "replace", "--sha256", "--parallel", "3"],
+        &["--overwrite", "replace", "--sha256", "--connections", "3"],
     ]
     .concat();
     let sum = program.run(&sum).text();
@@ -48,7 +48,7 @@ async fn one_file_is_downloaded_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_download_goes_on() {
+async fn an_interrupted_download_resumes() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(40_000_000));
     let slow = acs
@@ -61,7 +61,7 @@ async fn an_interrupted_download_goes_on() {
     wait_for_bytes(&program, &child);
     interrupt(&child);
     let stopped = program.check(child.output());
-    insta::assert_snapshot!(stopped.failure(130), @"error: interrupted; what came in is kept in a .part file: run the same command again to go on from there");
+    insta::assert_snapshot!(stopped.failure(130), @"error: interrupted; the downloaded part is kept in a .part file; run the same command again to resume");
     slow.remove();
     let saved = program.run(&[&download[..], &["--output", "json"]].concat());
     let saved = saved.json();
@@ -116,7 +116,7 @@ async fn a_recording_is_downloaded_by_its_event() {
     program.run(&gone).failure(4);
     program.run(&["delete", "--event", "event.json"]).text();
     let none = program.feed(&["download", "--event", "-", "--dir", "x"], "[]");
-    assert!(none.failure(2).contains("no files are announced"));
+    assert!(none.failure(2).contains("no event announces a recording"));
     program
         .run(&["download", "--event", "no.json", "--dir", "x"])
         .failure(1);
@@ -133,7 +133,7 @@ fn with_a_gap(acs: &Emulator) -> (acs_emulator::StoredRecording, serde_json::Val
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_incomplete_recording_has_an_exit_code_of_its_own() {
+async fn an_incomplete_recording_has_its_own_exit_code() {
     let acs = Emulator::start().await.unwrap();
     let (recording, event) = with_a_gap(&acs);
     let program = Program::new(&acs);
@@ -181,7 +181,7 @@ async fn an_incomplete_recording_has_an_exit_code_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_service_does_not_have_is_noted_and_no_failure() {
+async fn recordings_in_own_storage_are_skipped() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(1000));
     let program = Program::new(&acs);
@@ -201,11 +201,11 @@ async fn what_the_service_does_not_have_is_noted_and_no_failure() {
     let run = program.feed(&json, &own.to_string());
     assert_eq!(run.json()["skipped"], "own-storage");
     let run = program.feed(&download, &own.to_string());
-    assert!(!run.err.contains("--allow-host"), "{run:?}");
-    assert!(run.err.contains("storage of your own"), "{run:?}");
+    assert!(!run.err.contains("--allow-content-host"), "{run:?}");
+    assert!(run.err.contains("skipped: "), "{run:?}");
     assert_eq!(run.text(), "");
     let run = program.feed(&["delete", "--event", "-"], &own.to_string());
-    assert!(run.err.contains("storage of your own"), "{run:?}");
+    assert!(run.err.contains("your own storage"), "{run:?}");
     assert_eq!(run.text(), "");
 
     // Beside one that can be had, and that came twice.
@@ -217,7 +217,7 @@ async fn what_the_service_does_not_have_is_noted_and_no_failure() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn files_are_private_unless_told_otherwise() {
+async fn files_are_private_by_default() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let acs = Emulator::start().await.unwrap();
@@ -242,7 +242,7 @@ async fn files_are_private_unless_told_otherwise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_files_come_in_at_the_same_time() {
+async fn several_files_are_downloaded_at_the_same_time() {
     let acs = Emulator::start().await.unwrap();
     let sizes = [100_000, 200_000, 300_000, 400_000, 500_000, 600_000];
     let recordings = sizes.map(|size| acs.add_recording(LargeRecording::new(size)));

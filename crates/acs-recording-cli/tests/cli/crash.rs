@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use acs_emulator::{Emulator, Fault, FaultHandle, LargeRecording, Operation, StoredRecording};
-use acs_recording::{ErrorKind, RecordingClient, RecordingManifest, RetryPolicy};
+use acs_recording::{ErrorKind, NeverRetry, RecordingClient, RecordingManifest};
 use fastrand::Rng;
 use sha2::{Digest as _, Sha256};
 
@@ -63,7 +63,7 @@ impl Crash {
             .add(Fault::on(Operation::Content).bytes_per_second(500_000));
         let builder = RecordingClient::builder(acs.connection_string().parse().unwrap());
         Self {
-            client: builder.retry(RetryPolicy::none()).build().unwrap(),
+            client: builder.retry_policy(NeverRetry).build().unwrap(),
             program: Program::new(&acs),
             acs,
             random: Rng::with_seed(seed),
@@ -207,7 +207,7 @@ impl Crash {
                 let location = chunk.metadata_location().parse().unwrap();
                 let download = self.client.download(&location);
                 let copy = folder.join("copy");
-                match download.ready_within(Duration::ZERO).to_file(&copy).await {
+                match download.ready_timeout(Duration::ZERO).to_file(&copy).await {
                     Ok(_) => std::fs::remove_file(copy).unwrap(),
                     Err(error) if error.kind() == ErrorKind::NotFound => gone += 1,
                     Err(error) => panic!("{error}"),

@@ -19,7 +19,7 @@ fn start(program: &Program, arguments: &[&str]) -> (Running, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_emulator_says_what_happens() {
+async fn the_emulator_shows_its_activity() {
     let nobody = Program::with_connection_string("");
     let (child, ready) = start(&nobody, &["emulator", "-v"]);
     assert_eq!(ready["event"], "ready");
@@ -29,7 +29,7 @@ async fn the_emulator_says_what_happens() {
         "call",
         "create",
         "8:acs:alice",
-        "--callback",
+        "--callback-url",
         "https://app.example/calls",
         "--output",
         "json",
@@ -38,7 +38,7 @@ async fn the_emulator_says_what_happens() {
     let call = call["server_call_id"].as_str().unwrap();
     let start = ["start", "--server-call-id", call, "--media", "wav"];
     let id = program
-        .run(&[&start[..], &["--wait", "--retries", "0"]].concat())
+        .run(&[&start[..], &["--wait", "--max-retries", "0"]].concat())
         .text();
     program.run(&["pause", &id]).text();
     program.run(&["resume", &id]).text();
@@ -101,7 +101,7 @@ fn a_wrong_event_queue_is_a_mistake_of_usage() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn recordings_in_chunks_come_by_way_of_a_redirect() {
+async fn chunked_recordings_are_downloaded_through_a_redirect() {
     let nobody = Program::with_connection_string("");
     let chunks = ["emulator", "--chunk-duration", "1", "--redirect-content"];
     let (child, ready) = start(&nobody, &chunks);
@@ -111,7 +111,7 @@ async fn recordings_in_chunks_come_by_way_of_a_redirect() {
         "listen",
         "--port",
         "0",
-        "--no-check",
+        "--allow-unauthenticated",
         "--count",
         "1",
         "--download-to",
@@ -130,7 +130,7 @@ async fn recordings_in_chunks_come_by_way_of_a_redirect() {
     assert!(answer.send().await.unwrap().status().is_success());
 
     let create = ["call", "create", "8:acs:alice", "--output", "json"];
-    let callback = ["--callback", "https://app.example/calls"];
+    let callback = ["--callback-url", "https://app.example/calls"];
     let call = program.run(&[&create[..], &callback].concat()).json();
     let call = call["server_call_id"].as_str().unwrap();
     let start = ["start", "--server-call-id", call, "--media", "wav"];

@@ -29,7 +29,7 @@ const COMMANDS: &[&[&str]] = &[
 ];
 
 #[test]
-fn every_command_explains_itself_with_an_example() {
+fn every_command_has_help_with_an_example() {
     let program = Program::with_connection_string("");
     for command in COMMANDS {
         let name = format!("help {}", command.join(" "));
@@ -51,7 +51,7 @@ fn every_command_explains_itself_with_an_example() {
 }
 
 #[test]
-fn shells_and_man_know_the_commands() {
+fn completions_and_manual_pages_list_the_commands() {
     let program = Program::with_connection_string("");
     for shell in ["bash", "zsh", "fish", "powershell"] {
         let script = program.run(&["completions", shell]).text();

@@ -41,7 +41,7 @@ impl Recorded {
             "listen",
             "--port",
             "0",
-            "--no-check",
+            "--allow-unauthenticated",
             "--count",
             "1",
             "--download-to",
@@ -118,7 +118,7 @@ fn assert_shape(report: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_recording_of_three_is_looked_at() {
+async fn a_recording_with_three_channels_is_inspected() {
     let recorded = Recorded::new("unmixed").await;
     let (program, media, metadata) = (&recorded.program, &*recorded.media, &*recorded.metadata);
     let shown = program.run(&["inspect", media, "--png", "x.png", "--width", "32"]);
@@ -296,7 +296,7 @@ async fn mp4_has_picture_and_sound() {
         "{text}"
     );
     assert!(
-        text.contains("\ntrack 1  sound: AAC-LC, 1 channel, 16000 Hz"),
+        text.contains("\ntrack 1  audio: AAC-LC, 1 channel, 16000 Hz"),
         "{text}"
     );
 
@@ -355,7 +355,7 @@ fn an_mp4_without_tracks_says_so() {
     let none = [file[0].clone(), boxed(b"moov", b"")].concat();
     program.write("none.mp4", &none);
     let text = program.run(&["inspect", "none.mp4"]).text();
-    assert!(text.contains("no picture and no sound"), "{text}");
+    assert!(text.contains("There are no tracks."), "{text}");
 }
 
 /// A second of sound on two channels, at a quarter of full scale on the first.
@@ -377,7 +377,7 @@ fn wav() -> Vec<u8> {
 }
 
 #[test]
-fn a_wav_of_unknown_length_goes_on_to_the_end() {
+fn a_wav_of_unknown_length_is_read_to_the_end() {
     let program = Program::with_connection_string("");
     let whole = wav();
     program.write("whole.wav", &whole);
@@ -400,7 +400,7 @@ fn a_wav_of_unknown_length_goes_on_to_the_end() {
 }
 
 #[test]
-fn a_cut_wav_is_told_and_measured() {
+fn a_truncated_wav_is_reported_and_measured() {
     let program = Program::with_connection_string("");
     let whole = wav();
     let data = whole.windows(4).position(|name| name == b"data").unwrap() + 8;
@@ -408,7 +408,7 @@ fn a_cut_wav_is_told_and_measured() {
     let text = program.run(&["inspect", "cut.wav", "--width", "8"]).text();
     insta::assert_snapshot!(text, @r"
     cut.wav: WAV, 2 channels, 16000 Hz, 16 bit, 0:00.5, cut off
-    warning: 32000 of 64000 bytes of sound are there.
+    warning: Only 32000 of 64000 bytes of audio are in the file.
 
     channel 0  (no name)
     |▄▄▄▄▄▄▄▄|
@@ -427,7 +427,7 @@ fn a_cut_wav_is_told_and_measured() {
 }
 
 #[test]
-fn content_tells_the_kind_and_not_the_name() {
+fn the_format_is_detected_from_the_content() {
     let program = Program::with_connection_string("");
     program.write("call.mp4", &wav());
     let text = program.run(&["inspect", "call.mp4"]).text();
@@ -439,7 +439,7 @@ fn content_tells_the_kind_and_not_the_name() {
         ),
         (br#"{"error": {"code": "NotFound"}}"#, "a JSON document"),
         (b"", "empty"),
-        (b"ID3\x04\0\0\0\0\0\0", "without any sound"),
+        (b"ID3\x04\0\0\0\0\0\0", "without any audio"),
     ] {
         program.write("call.wav", content);
         let said = program.run(&["inspect", "call.wav"]).failure(6);
@@ -457,7 +457,7 @@ fn content_tells_the_kind_and_not_the_name() {
 }
 
 #[test]
-fn names_of_own_storage_are_found() {
+fn metadata_names_of_own_storage_are_found() {
     let program = Program::with_connection_string("");
     let document = |chunk: u32, id: &str, name: &str| {
         let participants = json!([{"participantId": name, "channel": 0}]);
@@ -495,19 +495,19 @@ fn names_of_own_storage_are_found() {
 }
 
 #[test]
-fn documents_that_say_little_are_shown() {
+fn sparse_metadata_documents_are_shown() {
     let program = Program::with_connection_string("");
     program.write("call.json", b"{}");
     program.write("call.wav", &wav());
     let text = program.run(&["metadata", "show", "call.json"]).text();
-    assert_eq!(text, "the document says nothing of a recording");
+    assert_eq!(text, "the document is empty");
     let report = program
         .run(&["metadata", "show", "call.json", "--output", "json"])
         .json();
     assert_eq!(report["participants"], json!([]));
     let text = program.run(&["inspect", "call.wav"]).text();
     assert!(
-        text.contains("warning: No names: call.json says nothing"),
+        text.contains("warning: No names: call.json is empty"),
         "{text}"
     );
     program.write("call.json", b"<html>");
@@ -517,7 +517,7 @@ fn documents_that_say_little_are_shown() {
 }
 
 #[test]
-fn absurd_files_are_refused_by_name() {
+fn absurd_files_are_rejected() {
     let program = Program::with_connection_string("");
     let mut file = wav();
     // Plain PCM with 30,000 channels.
@@ -527,14 +527,14 @@ fn absurd_files_are_refused_by_name() {
     file[format + 12..format + 14].copy_from_slice(&60_000_u16.to_le_bytes());
     program.write("call.wav", &file);
     let png = program.run(&["inspect", "call.wav", "--png", "x.png"]);
-    insta::assert_snapshot!(png.failure(2), @"error: --png: 30000 channels are more than a picture shows; a picture shows up to 100 channels");
+    insta::assert_snapshot!(png.failure(2), @"error: --png: 30000 channels do not fit into an image; an image shows up to 100 channels");
     assert!(!program.dir.path().join("x.png").exists());
     let text = program.run(&["inspect", "call.wav"]).text();
     assert!(text.contains("30000 channels are more than"), "{text}");
 }
 
 #[test]
-fn a_picture_replaces_pictures_only() {
+fn an_image_overwrites_only_images() {
     let program = Program::with_connection_string("");
     program.write("call.wav", &wav());
     program.write("notes.txt", b"mine");
@@ -600,7 +600,7 @@ fn a_long_file_needs_little_memory() {
 
 /// More than four GiB, of which the file system stores only what is written.
 #[tokio::test]
-async fn more_than_four_gib_are_no_limit() {
+async fn files_over_four_gib_are_read() {
     const SIZE: u64 = 5 << 30;
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(SIZE));

@@ -21,28 +21,28 @@ fn interrupted(acs: &Emulator, operation: Operation, arguments: &[&str]) -> Stri
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_said_that_nobody_knows() {
+async fn an_interrupted_request_has_an_accurate_hint() {
     let acs = Emulator::start().await.unwrap();
     let call = acs.call(["alice"]).await;
     let recording = acs.add_recording(LargeRecording::new(10));
     let place = recording.chunks()[0].delete_location();
     let delete = interrupted(&acs, Operation::Delete, &["delete", place]);
-    insta::assert_snapshot!(delete, @"error: interrupted; some of it may be deleted all the same: run the same command again for the rest");
+    insta::assert_snapshot!(delete, @"error: interrupted; some content may have been deleted; run the same command again to delete the rest");
     let id = call.call_connection_id();
     let end = interrupted(&acs, Operation::HangUp, &["call", "hang-up", id]);
-    insta::assert_snapshot!(end, @"error: interrupted; whether it was done, `acs-recording call get` tells");
-    let callback = ["--callback", "https://app.example/calls"];
+    insta::assert_snapshot!(end, @"error: interrupted; run `acs-recording call get` to see whether it took effect");
+    let callback = ["--callback-url", "https://app.example/calls"];
     let create = [&["call", "create", "8:acs:bob"][..], &callback].concat();
     let create = interrupted(&acs, Operation::CreateCall, &create);
-    insta::assert_snapshot!(create, @"error: interrupted; the call may have been made all the same");
+    insta::assert_snapshot!(create, @"error: interrupted; the call may have been created");
     let get = interrupted(&acs, Operation::GetCall, &["call", "get", id]);
     insta::assert_snapshot!(get, @"error: interrupted; nothing was changed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wait_names_what_it_waits_for() {
+async fn an_interrupted_wait_has_printed_the_recording_id() {
     let acs = Emulator::builder()
-        .start_delay(Duration::from_mins(10))
+        .start_delay(Duration::from_secs(10 * 60))
         .start()
         .await
         .unwrap();
@@ -60,21 +60,21 @@ async fn a_wait_names_what_it_waits_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sigterm_ends_a_download_as_gently_as_ctrl_c() {
+async fn sigterm_keeps_the_part_file_of_a_download() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(1_000_000));
     let slow = Fault::on(Operation::Content).bytes_per_second(10_000);
     let slow = acs.faults().add(slow);
     let program = Program::new(&acs);
     let place = recording.chunks()[0].content_location();
-    let download = ["download", place, "-o", "a.wav"];
-    for json in [false, true] {
-        let mut arguments = download.to_vec();
+    // Each has a part file of its own, which shows that the download has begun.
+    for (json, name) in [(false, "a.wav"), (true, "b.wav")] {
+        let mut arguments = vec!["download", place, "-o", name];
         if json {
             arguments.extend(["--output", "json"]);
         }
         let child = spawn(&mut program.command(&arguments));
-        let part = program.dir.path().join("a.wav.part");
+        let part = program.dir.path().join(format!("{name}.part"));
         let began = || std::fs::metadata(&part).is_ok_and(|part| part.len() > 0);
         until("nothing came in", began);
         terminate(&child);
@@ -84,18 +84,18 @@ async fn sigterm_ends_a_download_as_gently_as_ctrl_c() {
             assert_eq!(failure["error"]["kind"], "interrupted");
             assert_eq!(failure["error"]["exit_code"], 143);
         } else {
-            insta::assert_snapshot!(failure, @"error: terminated; what came in is kept in a .part file: run the same command again to go on from there");
+            insta::assert_snapshot!(failure, @"error: terminated; the downloaded part is kept in a .part file; run the same command again to resume");
         }
-        assert!(!program.dir.path().join("a.wav").exists());
+        assert!(!program.dir.path().join(name).exists());
     }
     slow.remove();
-    program.run(&download).text();
+    program.run(&["download", place, "-o", "a.wav"]).text();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_a_listener_and_an_emulator_with_143() {
     let program = Program::with_connection_string("");
-    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let listen = ["events", "listen", "--port", "0", "--allow-unauthenticated"];
     let listening = Listening::start(&mut program.command(&listen));
     post(
         &listening.url,
@@ -122,7 +122,7 @@ async fn sigterm_ends_a_listener_and_an_emulator_with_143() {
 
 /// A pipe that nobody writes into is as slow as a file can be.
 #[test]
-fn a_look_at_a_file_can_be_interrupted() {
+fn inspect_can_be_interrupted() {
     let program = Program::with_connection_string("");
     let pipe = program.dir.path().join("slow.wav");
     assert!(
@@ -143,7 +143,7 @@ fn a_look_at_a_file_can_be_interrupted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_ends_while_a_request_is_open() {
     let program = Program::with_connection_string("");
-    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let listen = ["events", "listen", "--port", "0", "--allow-unauthenticated"];
     for count in [&[][..], &["--count", "1"]] {
         let listening = Listening::start(&mut program.command(&[&listen, count].concat()));
         let address = listening.url.strip_prefix("http://").unwrap();
@@ -168,13 +168,13 @@ async fn a_listener_ends_while_a_request_is_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listener_says_what_is_left_and_takes_it_up_again() {
+async fn a_listener_reports_and_resumes_pending_recordings() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(1_000_000));
     let slow = Fault::on(Operation::Content).bytes_per_second(10_000);
     let slow = acs.faults().add(slow);
     let program = Program::new(&acs);
-    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let listen = ["events", "listen", "--port", "0", "--allow-unauthenticated"];
     let listen = [&listen[..], &["--download-to", "rec"]].concat();
     let listening = Listening::start(&mut program.command(&listen));
     // Nobody waits for the download.
@@ -187,15 +187,15 @@ async fn a_listener_says_what_is_left_and_takes_it_up_again() {
     interrupt(&listening.child);
     let run = listening.end(&program);
     assert!(begun.elapsed() < Duration::from_secs(6), "{begun:?}");
-    let told = "1 recording is left in rec/.spool: the next start goes on from there";
-    assert!(run.err.contains(told), "{run:?}");
+    let note = "1 recording is left in rec/.spool; the next start resumes";
+    assert!(run.err.contains(note), "{run:?}");
     assert_eq!(run.text().lines().count(), 1);
 
     slow.remove();
     let again = [&listen[..], &["--count", "1"]].concat();
     let run = program.run(&again);
     assert!(
-        run.err.contains("1 recording is left from before"),
+        run.err.contains("1 recording is left from an earlier run"),
         "{run:?}"
     );
     // The event is not told again.
@@ -207,20 +207,20 @@ async fn a_listener_says_what_is_left_and_takes_it_up_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_is_tried_again_and_said() {
+async fn a_failed_download_is_retried_and_reported() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(100));
     let denied = Fault::on(Operation::Content).status(403);
     let denied = acs.faults().add(denied);
     let program = Program::new(&acs);
-    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let listen = ["events", "listen", "--port", "0", "--allow-unauthenticated"];
     let listen = [&listen[..], &["--download-to", "rec"]].concat();
     let mut listening = Listening::start(&mut program.command(&listen));
     let answer = post(&listening.url, &event(&recording).to_string());
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let line = listening.line();
     assert!(line.starts_with("error: event e1: "), "{line}");
-    assert!(line.contains("; it is tried again in "), "{line}");
+    assert!(line.contains("; retrying in "), "{line}");
     denied.remove();
     interrupt(&listening.child);
     assert_eq!(listening.end(&program).code, Some(0));

@@ -14,26 +14,26 @@ async fn a_recording_is_controlled() {
         .text();
     assert_eq!(program.run(&["status", &id]).text(), "active");
     assert_eq!(program.run(&["pause", &id]).text(), "paused");
-    let wait = ["wait", &id, "--until", "inactive", "--every", "10ms"];
+    let wait = ["wait", &id, "--until", "inactive", "--interval", "10ms"];
     assert_eq!(program.run(&wait).text(), "inactive");
-    let wait = ["wait", &id, "--within", "50ms", "--every", "10ms"];
+    let wait = ["wait", &id, "--timeout", "50ms", "--interval", "10ms"];
     assert!(program.run(&wait).failure(5).contains("still inactive"));
     assert_eq!(program.run(&["resume", &id]).text(), "resumed");
     let status = program.run(&["status", &id, "--output", "json"]).json();
     assert_eq!(status["state"], "active");
     assert_eq!(status["recording_id"], id);
     let stopped = program.run(&["stop", &id, "--output", "json"]).json();
-    assert_eq!(stopped["was_over"], false);
+    assert_eq!(stopped["already_ended"], false);
     // Stopping what is over succeeds, and says so.
     let again = program.run(&["stop", &id]);
     assert!(
-        again.err.starts_with("note: ") && again.err.contains("its call is over"),
+        again.err.starts_with("note: ") && again.err.contains("it has already ended"),
         "{again:?}"
     );
     assert_eq!(again.text(), "stopped");
     let again = program.run(&["stop", &id, "--output", "json"]).json();
     assert_eq!(
-        (&again["done"], &again["was_over"]),
+        (&again["done"], &again["already_ended"]),
         (&"stopped".into(), &true.into())
     );
     let failure = program.run(&["status", &id]).failure(4);
@@ -66,7 +66,7 @@ async fn a_repeated_start_is_the_same_start() {
         "json",
     ];
     let started = program.run(&start).json();
-    assert_eq!(started["outcome_follows"], true);
+    assert_eq!(started["outcome_pending"], true);
     let again = program.run(&start).json();
     assert_eq!(again["recording_id"], started["recording_id"]);
 }
@@ -76,7 +76,7 @@ async fn failures_have_their_exit_codes() {
     let acs = Emulator::start().await.unwrap();
     let program = Program::new(&acs);
     let none = Program::with_connection_string("");
-    insta::assert_snapshot!(none.run(&["status", "rid"]).failure(2), @"error: no resource is given; set ACS_CONNECTION_STRING, or give --connection-string-file FILE, or set ACS_ENDPOINT to use Entra ID");
+    insta::assert_snapshot!(none.run(&["status", "rid"]).failure(2), @"error: no resource is given; set ACS_CONNECTION_STRING, pass --connection-string-file FILE, or set ACS_ENDPOINT to use Microsoft Entra ID");
     let bad = Program::with_connection_string("endpoint=x;accesskey=c2VjcmV0");
     let failure = bad.run(&["status", "rid"]).failure(2);
     assert!(failure.contains("portal"), "{failure}");
@@ -94,15 +94,17 @@ async fn failures_have_their_exit_codes() {
     let stranger = Program::with_connection_string(&other);
     assert!(stranger.run(&start).failure(3).contains("401"));
     let nobody = Program::with_connection_string("endpoint=http://127.0.0.1:1/;accesskey=YWJj");
-    nobody.run(&["status", "rid", "--retries", "0"]).failure(5);
+    nobody
+        .run(&["status", "rid", "--max-retries", "0"])
+        .failure(5);
 
     let fault = acs.faults().add(Fault::on(Operation::Start).status(503));
-    let once = [&start[..], &["--retries", "0"]].concat();
+    let once = [&start[..], &["--max-retries", "0"]].concat();
     program.run(&once).failure(7);
     assert_eq!(fault.hits(), 1);
     fault.remove();
     acs.faults().add(Fault::on(Operation::Start).silence());
-    let briefly = [&start[..], &["--timeout", "100ms"]].concat();
+    let briefly = [&start[..], &["--operation-timeout", "100ms"]].concat();
     program.run(&briefly).failure(5);
 }
 
@@ -123,7 +125,7 @@ async fn the_connection_string_can_be_in_a_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn authorities_of_the_environment_are_trusted() {
+async fn certificate_authorities_of_the_environment_are_trusted() {
     let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     let acs = Emulator::builder()
         .https(any)
@@ -137,7 +139,7 @@ async fn authorities_of_the_environment_are_trusted() {
         "start",
         "--server-call-id",
         call.server_call_id(),
-        "--retries",
+        "--max-retries",
         "0",
     ];
     program.run(&start).failure(5);
@@ -173,7 +175,7 @@ fn answering(status: &str, content_type: &str, body: &str) -> Program {
 }
 
 #[test]
-fn advice_goes_by_status_and_code_together() {
+fn hints_depend_on_status_and_code() {
     let missing = r#"{"error": {"code": "8522", "message": "Missing configuration."}}"#;
     let program = answering("405 Method Not Allowed", "application/json", missing);
     for command in ["status", "stop", "pause"] {
@@ -205,7 +207,7 @@ fn advice_goes_by_status_and_code_together() {
 
 /// The service's own answers, of which the request's id comes last.
 #[test]
-fn json_keeps_what_happened_and_what_to_do_apart() {
+fn json_errors_separate_message_and_hint() {
     let over = r#"{"error": {"code": "8522", "message": "Recording not found."}}"#;
     let program = answering("404 Not Found", "application/json", over);
     let failure = program.run(&["status", "rid"]).failure(4);
@@ -221,7 +223,7 @@ fn json_keeps_what_happened_and_what_to_do_apart() {
         .run(&["status", "rid", "--output", "json"])
         .failure(4);
     let failure: serde_json::Value = serde_json::from_str(&failure).unwrap();
-    let (message, advice) = (&failure["error"]["message"], &failure["error"]["advice"]);
+    let (message, advice) = (&failure["error"]["message"], &failure["error"]["hint"]);
     assert!(
         !message.as_str().unwrap().contains("it was stopped"),
         "{message}"

@@ -7,7 +7,7 @@ use crate::events::{Listening, post};
 use crate::program::{Program, event};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_an_event_says_what_is_to_be_deleted() {
+async fn delete_after_requires_an_event() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(10));
     let program = Program::new(&acs);
@@ -19,24 +19,24 @@ async fn only_an_event_says_what_is_to_be_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_places_and_numbers_are_refused() {
+async fn invalid_paths_and_numbers_are_rejected() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(10));
     let program = Program::new(&acs);
     let place = recording.chunks()[0].content_location();
     for count in ["0", "33", "x"] {
-        let download = ["download", place, "-o", "x", "--parallel", count];
+        let download = ["download", place, "-o", "x", "--connections", count];
         assert_eq!(program.run(&download).code, Some(2), "{count}");
     }
     std::fs::create_dir(program.dir.path().join("there")).unwrap();
     let folder = program.run(&["download", place, "-o", "there"]).failure(2);
     assert!(folder.contains("--dir"), "{folder}");
     let nowhere = program.run(&["download", place, "-o", "-"]).failure(2);
-    assert!(nowhere.contains("name of a file"), "{nowhere}");
+    assert!(nowhere.contains("pass a file name"), "{nowhere}");
     let none = [
         "events",
         "listen",
-        "--no-check",
+        "--allow-unauthenticated",
         "--port",
         "0",
         "--count",
@@ -52,7 +52,7 @@ async fn wrong_places_and_numbers_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_picture_replaces_no_recording() {
+async fn an_image_never_overwrites_a_recording() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(100_000));
     let program = Program::new(&acs);
@@ -93,7 +93,7 @@ async fn the_last_event_may_be_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_to_delete_stops_no_other() {
+async fn a_failed_deletion_does_not_stop_the_others() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(200_000).chunk(100_000));
     let program = Program::new(&acs);
@@ -109,7 +109,7 @@ async fn a_failure_to_delete_stops_no_other() {
 }
 
 #[test]
-fn other_documents_are_no_metadata() {
+fn other_json_is_not_a_metadata_document() {
     let program = Program::with_connection_string("");
     for text in [r#"{"id": "1", "eventType": "x"}"#, "[]"] {
         program.write("x.json", text.as_bytes());
@@ -152,13 +152,13 @@ fn errors_are_json_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listener_names_options() {
+async fn a_listener_without_authentication_names_the_options() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(10));
     let elsewhere = event(&recording).to_string();
     let elsewhere = elsewhere.replace(acs.endpoint(), "https://media.example");
     let program = Program::new(&acs);
-    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let listen = ["events", "listen", "--port", "0", "--allow-unauthenticated"];
     let json = ["--download-to", "rec", "--count", "1", "--output", "json"];
     let mut command = program.command(&[&listen[..], &json].concat());
     let listening = Listening::start(command.env("RUST_LOG", "off"));
@@ -175,7 +175,7 @@ async fn a_listener_names_options() {
 
 /// Nothing is sent: no such host would answer.
 #[test]
-fn own_storage_is_named_in_every_cloud() {
+fn own_storage_is_recognized_in_every_cloud() {
     let resource = "endpoint=https://contoso.communication.azure.us/;accesskey=YWJj";
     let program = Program::with_connection_string(resource);
     for (host, storage) in [
@@ -209,7 +209,7 @@ fn own_storage_is_named_in_every_cloud() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_location_is_no_command() {
+async fn a_delete_location_cannot_stop_a_recording() {
     let acs = Emulator::start().await.unwrap();
     let call = acs.call(["alice"]).await;
     let program = Program::new(&acs);
@@ -231,7 +231,7 @@ async fn a_location_is_no_command() {
 }
 
 #[test]
-fn values_are_refused_by_what_they_are() {
+fn invalid_values_are_rejected_with_a_reason() {
     let program = Program::with_connection_string("endpoint=http://127.0.0.1:1/;accesskey=YWJj");
     let guid = "0b1a9ac5-0f8b-4d5e-9d0e-8a6a2f0c7d11";
     let link = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_a%40thread.v2/0";
@@ -280,14 +280,14 @@ fn values_are_refused_by_what_they_are() {
             "Azure Resource Manager",
         ),
         (
-            &["status", "rid", "--send-to", "http://front.example"],
+            &["status", "rid", "--custom-endpoint", "http://front.example"],
             "not https",
         ),
         (
             &[
                 "events",
                 "listen",
-                "--callbacks",
+                "--callback-resource-id",
                 "/subscriptions/1/resourceGroups/r",
             ],
             "Azure Resource Manager",
@@ -296,7 +296,7 @@ fn values_are_refused_by_what_they_are() {
             &[
                 "events",
                 "listen",
-                "--callbacks",
+                "--callback-resource-id",
                 "a.communication.azure.com",
             ],
             "address",
@@ -322,9 +322,9 @@ fn values_are_refused_by_what_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_nobody_reads_is_not_taken() {
+async fn an_event_that_cannot_be_printed_is_not_acknowledged() {
     let program = Program::with_connection_string("");
-    let listen = ["events", "listen", "--port", "0", "--no-check"];
+    let listen = ["events", "listen", "--port", "0", "--allow-unauthenticated"];
     let mut listening = Listening::start(&mut program.command(&listen));
     drop(listening.child.stdout.take());
     let answer = post(
@@ -336,7 +336,7 @@ async fn an_event_that_nobody_reads_is_not_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wait_for_content_is_told_and_bounded() {
+async fn a_wait_for_content_is_noted_and_bounded() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(10));
     acs.faults().add(Fault::on(Operation::Content).status(404));
@@ -348,7 +348,7 @@ async fn a_wait_for_content_is_told_and_bounded() {
     program.write("event.json", event.to_string().as_bytes());
     let download = ["download", "--event", "event.json", "--dir", "rec"];
     let begun = std::time::Instant::now();
-    let run = program.run(&[&download[..], &["--timeout", "5s"]].concat());
+    let run = program.run(&[&download[..], &["--operation-timeout", "5s"]].concat());
     assert!(begun.elapsed().as_secs() < 30, "{run:?}");
     assert!(matches!(run.code, Some(4 | 7)), "{run:?}");
     assert!(run.err.contains("waiting"), "{run:?}");

@@ -69,7 +69,7 @@ fn start(options: &[&str]) -> Request {
 }
 
 #[test]
-fn all_options_of_a_start_arrive() {
+fn a_start_sends_all_its_options() {
     let request = start(&[
         "--server-call-id",
         "abc",
@@ -77,14 +77,14 @@ fn all_options_of_a_start_arrive() {
         "unmixed",
         "--channel",
         "1=8:acs:alice",
-        "--order",
+        "--channel-order",
         "8:acs:bob",
         "--channel",
         "3=+14255550123",
         "--paused",
-        "--callback",
+        "--state-callback-url",
         "https://app.example/state",
-        "--storage",
+        "--storage-container-url",
         "https://own.blob.core.windows.net/calls",
         "--repeatability-id",
         "0b1a9ac5-0f8b-4d5e-9d0e-8a6a2f0c7d11",
@@ -102,7 +102,7 @@ fn all_options_of_a_start_arrive() {
 }
 
 #[test]
-fn calls_are_named_in_all_ways() {
+fn a_call_is_located_by_any_of_its_ids() {
     let group = "0b1a9ac5-0f8b-4d5e-9d0e-8a6a2f0c7d11";
     let request = start(&["--group-call-id", group]);
     let locator = json!({"kind": "groupCallLocator", "groupCallId": group});
@@ -116,7 +116,7 @@ fn calls_are_named_in_all_ways() {
 
 /// Without a tenant there is no token, and with the connection string there would be an answer.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_line_goes_before_the_environment() {
+async fn options_take_precedence_over_the_environment() {
     let acs = Emulator::start().await.unwrap();
     let program = Program::new(&acs);
     let entra = ["--credential", "environment"];
@@ -144,7 +144,7 @@ fn a_user_assigned_identity_is_named() {
     let (request, _) = taken("{}", |address| {
         let program = Program::with_connection_string("");
         let status = ["status", "rid", "--credential", "managed-identity"];
-        let endpoint = ["--endpoint", "https://acs.example", "--retries", "0"];
+        let endpoint = ["--endpoint", "https://acs.example", "--max-retries", "0"];
         let mut command = program.command(&[&status[..], &endpoint].concat());
         command
             .env("IDENTITY_ENDPOINT", format!("{address}/token"))
@@ -160,12 +160,12 @@ fn a_user_assigned_identity_is_named() {
 }
 
 #[test]
-fn requests_go_to_another_address() {
+fn requests_go_to_the_custom_endpoint() {
     let resource = "endpoint=https://contoso.communication.azure.us/;accesskey=YWJj";
     let answer = r#"{"recordingId": "rid", "recordingState": "active"}"#;
     let (request, run) = taken(answer, |address| {
         let program = Program::with_connection_string(resource);
-        program.run(&["status", "rid", "--send-to", address])
+        program.run(&["status", "rid", "--custom-endpoint", address])
     });
     assert_eq!(run.text(), "active");
     let head = request.head.to_ascii_lowercase();
@@ -177,7 +177,7 @@ fn requests_go_to_another_address() {
 
 /// What a proxy would see of requests on this machine: nothing.
 #[test]
-fn loopback_goes_through_no_proxy() {
+fn loopback_bypasses_the_proxy() {
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     proxy.set_nonblocking(true).unwrap();
     let proxy_url = format!("http://{}", proxy.local_addr().unwrap());
@@ -205,7 +205,7 @@ fn loopback_goes_through_no_proxy() {
     let (request, _) = taken("{}", |address| {
         let program = Program::with_connection_string("");
         let status = ["status", "rid", "--credential", "managed-identity"];
-        let endpoint = ["--endpoint", "https://acs.example", "--retries", "0"];
+        let endpoint = ["--endpoint", "https://acs.example", "--max-retries", "0"];
         let mut command = program.command(&[&status[..], &endpoint].concat());
         through(&mut command);
         command
@@ -245,7 +245,7 @@ fn tokens_are_for_the_cloud_of_the_resource() {
         let (request, _) = taken("{}", |address| {
             let program = Program::with_connection_string("");
             let status = ["status", "rid", "--credential", "managed-identity"];
-            let endpoint = ["--endpoint", endpoint, "--retries", "0"];
+            let endpoint = ["--endpoint", endpoint, "--max-retries", "0"];
             let mut command = program.command(&[&status[..], &endpoint].concat());
             command.envs(cloud.map(|cloud| ("ACS_CLOUD", cloud)));
             command
@@ -269,7 +269,7 @@ fn colors_can_be_refused() {
     let program = Program::with_connection_string("endpoint=http://127.0.0.1:1/;accesskey=YWJj");
     let run = |colors: &[(&str, &str)]| {
         let line = format!(
-            "{} status rid --retries 0 -vv",
+            "{} status rid --max-retries 0 -vv",
             env!("CARGO_BIN_EXE_acs-recording")
         );
         let mut command = Command::new("script");

@@ -20,7 +20,7 @@ fn assert_clean(run: &Run) {
 }
 
 #[test]
-fn documents_command_no_terminal() {
+fn documents_cannot_control_the_terminal() {
     let program = Program::with_connection_string("");
     let spoofed = format!("{HOSTILE}\nchannel 1  8:acs:boss");
     let participants = json!([{"participantId": spoofed, "channel": 0}]);
@@ -44,7 +44,7 @@ fn documents_command_no_terminal() {
 }
 
 #[test]
-fn events_command_no_terminal() {
+fn events_cannot_control_the_terminal() {
     let program = Program::with_connection_string("");
     let event = json!({"id": HOSTILE, "eventType": HOSTILE, "data": {"a": HOSTILE}});
     let run = program.feed(&["events", "parse"], &event.to_string());
@@ -57,7 +57,7 @@ fn events_command_no_terminal() {
 /// Not all systems have such names.
 #[cfg(target_os = "linux")]
 #[test]
-fn names_of_files_command_no_terminal() {
+fn file_names_cannot_control_the_terminal() {
     let program = Program::with_connection_string("");
     let name = format!("{}\nerror: none.wav", HOSTILE.replace('\r', ""));
     for format in ["text", "json"] {
@@ -80,7 +80,7 @@ fn names_of_files_command_no_terminal() {
 }
 
 #[test]
-fn services_command_no_terminal() {
+fn services_cannot_control_the_terminal() {
     let body = json!({"error": {"code": HOSTILE, "message": format!("{HOSTILE}\nmore")}});
     let service = Service::start(&body.to_string());
     let program = Program::with_connection_string(&service.connection_string);

@@ -13,7 +13,7 @@ fn utf16(text: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_are_found_in_what_people_have() {
+async fn events_are_found_in_common_wrappers() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(10));
     let program = Program::new(&acs);
@@ -145,7 +145,7 @@ async fn connection_strings_are_found_in_files() {
 }
 
 #[test]
-fn secrets_that_never_match_are_refused() {
+fn secrets_that_can_never_match_are_rejected() {
     let program = Program::with_connection_string("");
     program.write("secret.txt", &utf16("0123456789+abcdef\r\n"));
     let listen = [
@@ -168,7 +168,7 @@ fn raw<'a>(line: &'a str, name: &str) -> &'a str {
 }
 
 #[test]
-fn data_are_as_they_came_however_deep_or_long() {
+fn event_data_is_unchanged_however_deep_or_long() {
     let program = Program::with_connection_string("");
     let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
     let objects = format!("{}1{}", "{\"a\":".repeat(300), "}".repeat(300));
@@ -219,7 +219,7 @@ fn data_are_as_they_came_however_deep_or_long() {
 }
 
 #[test]
-fn data_that_are_no_json_are_not_lost() {
+fn event_data_that_is_not_json_is_kept() {
     let program = Program::with_connection_string("");
     let bytes = BASE64_STANDARD.encode(b"\x00\xff\x1b");
     let event = json!({"id": "1", "source": "s", "specversion": "1.0", "type": "Contoso.Test",

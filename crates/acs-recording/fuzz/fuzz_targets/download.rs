@@ -37,7 +37,7 @@ struct Asked {
     connections: u8,
     sha256: bool,
     overwrite: u8,
-    ready_within: Option<u8>,
+    ready_timeout: Option<u8>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -191,8 +191,8 @@ impl Asked {
         if self.sha256 {
             download = download.sha256();
         }
-        if let Some(seconds) = self.ready_within {
-            download = download.ready_within(Duration::from_secs(u64::from(seconds)));
+        if let Some(seconds) = self.ready_timeout {
+            download = download.ready_timeout(Duration::from_secs(u64::from(seconds)));
         }
         download.overwrite(match self.overwrite % 3 {
             0 => Overwrite::Replace,

@@ -52,7 +52,7 @@ fn look_at(event: &Event) {
     assert_eq!(again.binary_data(), event.binary_data(), "{written}");
     assert_eq!(
         format!("{:?}", again.kind()),
-        format!("{:?}", event.kind()),
+        format!("{:?}", event.payload()),
         "{written}"
     );
 }

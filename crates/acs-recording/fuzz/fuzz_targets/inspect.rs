@@ -7,29 +7,31 @@
 
 #[path = "../../../acs-recording-cli/src/failure.rs"]
 mod failure;
-#[path = "../../../acs-recording-cli/src/signal.rs"]
-mod signal;
+#[path = "../../../acs-recording-cli/src/stop.rs"]
+mod stop;
 #[path = "../../../acs-recording-cli/src/text.rs"]
 mod text;
 
-#[path = "../../../acs-recording-cli/src/inspect"]
-mod inspect {
-    mod codec;
-    mod measure;
-    mod media;
-    mod mp3;
-    mod mp4;
-    mod open;
-    mod other;
-    mod pcm;
-    mod source;
-    mod wav;
+#[path = "../../../acs-recording-cli/src/commands"]
+mod commands {
+    pub mod inspect {
+        mod codec;
+        mod levels;
+        mod media;
+        mod mp3;
+        mod mp4;
+        mod open;
+        mod other;
+        mod pcm;
+        mod source;
+        mod wav;
 
-    use std::path::Path;
+        use std::path::Path;
 
-    /// Looks at a file; why it cannot be read, if it cannot.
-    pub fn look(path: &Path) -> Result<(), crate::failure::Failure> {
-        open::look(path, &[60, 8]).map(drop)
+        /// Looks at a file; why it cannot be read, if it cannot.
+        pub fn look(path: &Path) -> Result<(), crate::failure::Failure> {
+            open::look(path, &[60, 8]).map(drop)
+        }
     }
 }
 
@@ -48,7 +50,7 @@ fuzz_target!(|bytes: &[u8]| {
     file.rewind().unwrap();
     file.write_all(bytes).unwrap();
     file.flush().unwrap();
-    if let Err(failure) = inspect::look(file.path()) {
+    if let Err(failure) = commands::inspect::look(file.path()) {
         assert!(matches!(failure.exit_code(), 1 | 6), "{failure:?}");
     }
 });

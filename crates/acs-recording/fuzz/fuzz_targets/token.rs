@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use acs_recording::Event;
-use acs_recording::webhook::{Check, TokenCheck, Webhook};
+use acs_recording::webhook::{Authenticator, TokenAuthenticator, Webhook};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
@@ -89,8 +89,8 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         .unwrap();
     let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let configuration = runtime.block_on(issuer(&key));
-    let check = TokenCheck::new(&configuration, [ISSUER], AUDIENCE).unwrap();
-    let check = Check::token(check.application(APPLICATION));
+    let check = TokenAuthenticator::new(&configuration, [ISSUER], AUDIENCE).unwrap();
+    let check = Authenticator::token(check.application(APPLICATION));
     let webhook = Webhook::builder(check)
         .keep_duplicates()
         .build(async |_: Event| Ok(()));

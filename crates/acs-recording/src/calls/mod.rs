@@ -1,31 +1,32 @@
-//! Calls, as far as recording needs them: making, answering and joining one gives the ids that a
+//! Calls, as far as recordings need them: making, answering or joining one gives the ids that a
 //! recording starts from.
 
 mod connection;
+mod operations;
+mod wait;
 
 use std::fmt;
-use std::future::IntoFuture;
-use std::pin::Pin;
-use std::time::SystemTime;
 
-use uuid::Uuid;
+use acs_call_automation::types::{AnswerCallRequest, ConnectRequest, CreateCallRequest};
 
-use crate::client::RecordingClient;
+use crate::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::CallConnectionId;
-use crate::models::{
-    AnswerCallRequest, CommunicationUserIdentifierModel, ConnectRequest, CreateCallRequest,
-    PhoneNumberIdentifierModel,
+use crate::locator::CallLocator;
+use crate::models::{CommunicationUserIdentifierModel, PhoneNumberIdentifierModel};
+use crate::operation::{Repeatability, into_future, repeatability, value};
+use crate::transport::{RequestOptions, request_options};
+use crate::web_url::parse_web_url;
+
+pub use connection::CallConnection;
+pub use operations::{
+    CallProperties, GetCallProperties, HangUpCall, ListParticipants, Participant, TerminateCall,
 };
-use crate::operation::{Repeatability, finish};
-use crate::start::{CallTarget, web_address};
+pub use wait::WaitUntilConnected;
 
-pub use connection::{CallConnection, CallProperties, Participant, WaitUntilConnected};
-
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// The calls of a resource; made by [`RecordingClient::calls`].
+/// The calls of a resource; made by [`RecordingClient::calls`](crate::RecordingClient::calls). Cheap
+/// to clone.
 ///
 /// ```no_run
 /// # async fn run(client: acs_recording::RecordingClient) -> acs_recording::Result<()> {
@@ -41,88 +42,70 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Calls<'a> {
-    client: &'a RecordingClient,
+#[derive(Clone, Debug)]
+pub struct Calls {
+    client: ClientCore,
 }
 
-impl<'a> Calls<'a> {
-    pub(crate) fn new(client: &'a RecordingClient) -> Self {
+impl Calls {
+    pub(crate) fn new(client: ClientCore) -> Self {
         Self { client }
     }
 
-    /// Calls people; `await` the result. Events about the call go to `callback`.
+    /// Calls people. The service posts events about the call to `callback`.
     ///
     /// # Errors
-    /// The callback is no absolute `https` URL (`http` is for loopback only).
+    /// [`ErrorKind::InvalidInput`] if the callback is not an absolute `https` URL (`http` is for loopback only).
     pub fn create<P: Into<CommunicationIdentifier>>(
         &self,
         targets: impl IntoIterator<Item = P>,
         callback: &str,
     ) -> Result<CreateCall> {
-        let callback = web_address(callback, "callback").map_err(|e| e.during(CREATE))?;
+        let callback = parse_web_url(callback, "callback").map_err(|e| e.with_operation(CREATE))?;
         let targets = targets.into_iter().map(|target| target.into().to_model());
         Ok(CreateCall {
             client: self.client.clone(),
             repeatability: Repeatability::new(),
-            request: CreateCallRequest {
-                targets: targets.collect(),
-                callback_uri: callback.into(),
-                source: None,
-                source_caller_id_number: None,
-                source_display_name: None,
-                operation_context: None,
-                call_intelligence_options: None,
-                media_streaming_options: None,
-                transcription_options: None,
-                teams_app_source: None,
-                enable_loopback_audio: None,
-            },
+            options: RequestOptions::new(),
+            request: CreateCallRequest::new(callback, targets),
         })
     }
 
-    /// Answers a call; `await` the result. The context comes with the event `IncomingCall`.
+    /// Answers a call. The event `IncomingCall` contains the context.
     ///
     /// # Errors
-    /// The callback is no absolute `https` URL (`http` is for loopback only).
+    /// [`ErrorKind::InvalidInput`] if the callback is not an absolute `https` URL (`http` is for loopback only).
     pub fn answer(&self, incoming_call_context: &str, callback: &str) -> Result<AnswerCall> {
-        let callback = web_address(callback, "callback").map_err(|e| e.during(ANSWER))?;
+        let callback = parse_web_url(callback, "callback").map_err(|e| e.with_operation(ANSWER))?;
         Ok(AnswerCall {
             client: self.client.clone(),
             repeatability: Repeatability::new(),
-            request: AnswerCallRequest {
-                incoming_call_context: incoming_call_context.to_owned(),
-                callback_uri: callback.into(),
-                answered_by: None,
-                operation_context: None,
-                call_intelligence_options: None,
-                media_streaming_options: None,
-                transcription_options: None,
-                enable_loopback_audio: None,
-            },
+            options: RequestOptions::new(),
+            request: AnswerCallRequest::new(callback, incoming_call_context),
         })
     }
 
-    /// Joins a call that is under way; `await` the result.
+    /// Joins a call that is under way.
+    ///
+    /// A call connection cannot be joined, because it is the application's own part of the call:
+    ///
+    /// ```compile_fail
+    /// # fn run(client: acs_recording::RecordingClient, id: acs_recording::CallConnectionId) {
+    /// let joined = client.calls().connect(id, "https://app.example/callbacks");
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// The callback is no absolute `https` URL (`http` is for loopback only); or the call is given
-    /// by a call connection, which is joined already.
-    pub fn connect(&self, call: impl Into<CallTarget>, callback: &str) -> Result<ConnectCall> {
-        let callback = web_address(callback, "callback").map_err(|e| e.during(CONNECT))?;
-        let call_locator = call.into().locator().map_err(|e| e.during(CONNECT))?;
+    /// [`ErrorKind::InvalidInput`] if the callback is not an absolute `https` URL (`http` is for
+    /// loopback only).
+    pub fn connect(&self, call: impl Into<CallLocator>, callback: &str) -> Result<ConnectCall> {
+        let callback =
+            parse_web_url(callback, "callback").map_err(|e| e.with_operation(CONNECT))?;
         Ok(ConnectCall {
             client: self.client.clone(),
             repeatability: Repeatability::new(),
-            request: ConnectRequest {
-                call_locator,
-                callback_uri: callback.into(),
-                operation_context: None,
-                call_intelligence_options: None,
-                media_streaming_options: None,
-                transcription_options: None,
-                enable_loopback_audio: None,
-            },
+            options: RequestOptions::new(),
+            request: ConnectRequest::new(call.into().into_model(), callback),
         })
     }
 
@@ -136,30 +119,27 @@ const CREATE: &str = "create call";
 const ANSWER: &str = "answer call";
 const CONNECT: &str = "connect to call";
 
-/// A call about to be made: set options, then `await`. Awaiting a clone makes the same call.
+/// Makes a call; made by [`Calls::create`]. Awaiting a clone makes the same call.
 #[derive(Clone)]
-#[must_use = "nobody is called before it is awaited"]
+#[must_use = "nothing is sent before it is awaited"]
 pub struct CreateCall {
-    client: RecordingClient,
+    client: ClientCore,
     repeatability: Repeatability,
+    options: RequestOptions,
     request: CreateCallRequest,
 }
 
 impl CreateCall {
-    /// Who calls: one of the resource's phone numbers, when a phone is called, a user of the
-    /// resource, or a Teams app.
+    /// Sets the caller: one of the resource's phone numbers, to call a phone, a user of the resource,
+    /// or a Teams app.
     ///
     /// # Errors
-    /// It is anybody else: they cannot make calls here.
+    /// [`ErrorKind::InvalidInput`] for anybody else, who cannot make calls here.
     pub fn caller(mut self, caller: impl Into<CommunicationIdentifier>) -> Result<Self> {
         let caller = caller.into();
         let model = caller.to_model();
         if let Some(PhoneNumberIdentifierModel { value, .. }) = model.phone_number {
-            self.request.source_caller_id_number = Some(PhoneNumberIdentifierModel {
-                value,
-                is_anonymous: None,
-                asserted_id: None,
-            });
+            self.request.source_caller_id_number = Some(PhoneNumberIdentifierModel::new(value));
         } else if let Some(user) = model.communication_user {
             self.request.source = Some(user);
         } else if let Some(app) = model.microsoft_teams_app {
@@ -169,101 +149,110 @@ impl CreateCall {
                 "{caller} cannot make calls; use a user of the resource, a phone number or a \
                  Teams app"
             );
-            return Err(Error::new(ErrorKind::InvalidInput, text).during(CREATE));
+            return Err(Error::new(ErrorKind::InvalidInput, text).with_operation(CREATE));
         }
         Ok(self)
     }
 
-    /// The name that the called see.
+    /// Sets the caller's name, as the called see it.
     pub fn display_name(mut self, name: impl Into<String>) -> Self {
         self.request.source_display_name = Some(name.into());
         self
     }
 
-    /// Text that comes back in the events about this call.
+    /// Sets text that the events about this call repeat.
     pub fn operation_context(mut self, context: impl Into<String>) -> Self {
         self.request.operation_context = Some(context.into());
         self
     }
 
-    /// Changes the request as it is sent: for everything else that it can hold.
+    /// Changes the request, for values that have no setter here. Needs the feature
+    /// `unstable-low-level`.
+    #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut CreateCallRequest)) -> Self {
         change(&mut self.request);
         self
     }
 }
 
-/// A call about to be answered: set options, then `await`. Awaiting a clone is the same answer.
+/// Answers a call; made by [`Calls::answer`]. Awaiting a clone answers the same call once.
 #[derive(Clone)]
-#[must_use = "the call rings on until it is awaited"]
+#[must_use = "nothing is sent before it is awaited"]
 pub struct AnswerCall {
-    client: RecordingClient,
+    client: ClientCore,
     repeatability: Repeatability,
+    options: RequestOptions,
     request: AnswerCallRequest,
 }
 
 impl AnswerCall {
-    /// The resource's user in whose name the call is answered.
+    /// Sets the resource's user who answers the call.
     pub fn answered_by(mut self, user: impl Into<CommunicationIdentifier>) -> Self {
-        let id = user.into().raw_id().to_owned();
-        self.request.answered_by = Some(CommunicationUserIdentifierModel { id });
+        let user = CommunicationUserIdentifierModel::new(user.into().raw_id());
+        self.request.answered_by = Some(user);
         self
     }
 
-    /// Text that comes back in the events about this call.
+    /// Sets text that the events about this call repeat.
     pub fn operation_context(mut self, context: impl Into<String>) -> Self {
         self.request.operation_context = Some(context.into());
         self
     }
 
-    /// Changes the request as it is sent: for everything else that it can hold.
+    /// Changes the request, for values that have no setter here. Needs the feature
+    /// `unstable-low-level`.
+    #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut AnswerCallRequest)) -> Self {
         change(&mut self.request);
         self
     }
 }
 
-/// A call about to be joined: set options, then `await`. Awaiting a clone joins once.
+/// Joins a call; made by [`Calls::connect`]. Awaiting a clone joins once.
 #[derive(Clone)]
-#[must_use = "the call is joined when it is awaited"]
+#[must_use = "nothing is sent before it is awaited"]
 pub struct ConnectCall {
-    client: RecordingClient,
+    client: ClientCore,
     repeatability: Repeatability,
+    options: RequestOptions,
     request: ConnectRequest,
 }
 
 impl ConnectCall {
-    /// Text that comes back in the events about this call.
+    /// Sets text that the events about this call repeat.
     pub fn operation_context(mut self, context: impl Into<String>) -> Self {
         self.request.operation_context = Some(context.into());
         self
     }
 
-    /// Changes the request as it is sent: for everything else that it can hold.
+    /// Changes the request, for values that have no setter here. Needs the feature
+    /// `unstable-low-level`.
+    #[cfg(feature = "unstable-low-level")]
     pub fn with_request(mut self, change: impl FnOnce(&mut ConnectRequest)) -> Self {
         change(&mut self.request);
         self
     }
 }
 
-macro_rules! call_future {
+macro_rules! call_operation {
     ($builder:ident, $operation:ident, $method:ident) => {
         impl $builder {
-            /// The id that makes sending twice act once (default: a new one for each that is made,
-            /// which its clones share), as
-            /// [`StartRecording::repeatability_id`](crate::StartRecording::repeatability_id).
-            pub fn repeatability_id(mut self, id: Uuid) -> Self {
-                self.repeatability.id = id;
-                self
-            }
-
-            /// When the request with this [`repeatability_id`](Self::repeatability_id) was sent first
-            /// (default: when this was made).
-            pub fn first_sent(mut self, time: SystemTime) -> Self {
-                self.repeatability.first_sent = time;
-                self
+            async fn send(self) -> Result<CallConnection> {
+                let first_sent = self.repeatability.first_sent();
+                let id = self.repeatability.id;
+                let properties = {
+                    let client = self.client.with_options(&self.options)?;
+                    let low_level = client.low_level();
+                    let sent = low_level.$method(Some(&first_sent), Some(&id), &self.request);
+                    value(sent.await)?
+                };
+                CallConnection::from_properties(self.client, properties)
             }
         }
+
+        request_options!($builder);
+        repeatability!($builder);
+        into_future!($builder -> CallConnection, $operation);
 
         /// Shows no more than the context: callbacks and incoming calls come with secrets.
         impl fmt::Debug for $builder {
@@ -273,26 +262,9 @@ macro_rules! call_future {
                     .finish_non_exhaustive()
             }
         }
-
-        impl IntoFuture for $builder {
-            type Output = Result<CallConnection>;
-            type IntoFuture = BoxFuture<Self::Output>;
-
-            fn into_future(self) -> Self::IntoFuture {
-                Box::pin(async move {
-                    let first_sent = self.repeatability.first_sent();
-                    let id = self.repeatability.id;
-                    let low_level = self.client.call_automation();
-                    let answer = low_level.$method(Some(&first_sent), Some(&id), &self.request);
-                    let answer = finish(answer.await, $operation)?;
-                    CallConnection::from_answer(self.client, answer)
-                        .map_err(|error| error.during($operation))
-                })
-            }
-        }
     };
 }
 
-call_future!(CreateCall, CREATE, create_call);
-call_future!(AnswerCall, ANSWER, answer_call);
-call_future!(ConnectCall, CONNECT, connect);
+call_operation!(CreateCall, CREATE, create_call);
+call_operation!(AnswerCall, ANSWER, answer_call);
+call_operation!(ConnectCall, CONNECT, connect);

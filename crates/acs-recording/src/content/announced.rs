@@ -56,7 +56,7 @@ fn after(then: Timestamp, duration: Duration) -> Option<Timestamp> {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use crate::event::{EventKind, Events};
+    use crate::event::{EventPayload, Events};
 
     fn file(data: &str) -> RecordingFileStatusUpdated {
         let event = format!(
@@ -64,8 +64,8 @@ mod tests {
                 "subject": "/recording/call/c/recordingId/r", "data": {data}}}"#
         );
         let event = Events::parse(event.as_bytes()).next().unwrap().unwrap();
-        match event.into_kind() {
-            EventKind::RecordingFileStatusUpdated(file) => file,
+        match event.into_payload() {
+            EventPayload::RecordingFileStatusUpdated(file) => file,
             other => panic!("{other:?}"),
         }
     }

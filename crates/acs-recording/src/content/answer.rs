@@ -18,7 +18,7 @@ use super::identity::{Identity, Likeness};
 use super::range::{ContentRange, Wanted};
 use super::verify::Announced;
 use super::{ContentUrl, refused};
-use crate::client::RecordingClient;
+use crate::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Hint, Result};
 use crate::transport::Trace;
 
@@ -97,7 +97,7 @@ impl Readiness {
 /// Where content comes from.
 #[derive(Debug)]
 pub(super) struct Source {
-    pub(super) client: RecordingClient,
+    pub(super) client: ClientCore,
     pub(super) location: ContentUrl,
     pub(super) operation: &'static str,
     /// How long nothing may come in.
@@ -273,7 +273,7 @@ impl Source {
             return error;
         }
         if gone || (self.expired && error.kind() == ErrorKind::NotFound) {
-            return error.of_kind(ErrorKind::ExpiredContent);
+            return error.with_kind(ErrorKind::ExpiredContent);
         }
         error
     }
@@ -349,7 +349,7 @@ impl Answer {
                         ErrorKind::CorruptContent,
                         "more content came than the response announced",
                     )
-                    .lasting());
+                    .with_retryable(false));
                 }
                 Ok(Some(bytes))
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
-use crate::transport::Pipeline;
+use crate::transport::{AfterFailures, FailedAttempt, Pipeline};
 
 /// Content that has to come in between two failures for the second to count as the first.
 pub(super) const ENOUGH_CONTENT: u64 = 16 * 1024;
@@ -26,23 +26,28 @@ pub(super) struct RetryBudget(Arc<Mutex<State>>);
 struct State {
     /// Attempts that failed since enough content came in.
     failures: u32,
+    begun: Instant,
     deadline: Instant,
+}
+
+impl State {
+    fn new(pipeline: &Pipeline) -> Self {
+        Self {
+            failures: 0,
+            begun: Instant::now(),
+            deadline: pipeline.deadline(),
+        }
+    }
 }
 
 impl RetryBudget {
     pub(super) fn new(pipeline: &Pipeline) -> Self {
-        Self(Arc::new(Mutex::new(State {
-            failures: 0,
-            deadline: pipeline.deadline(),
-        })))
+        Self(Arc::new(Mutex::new(State::new(pipeline))))
     }
 
     /// Begins anew, because content came in or the wait for it has a limit of its own.
     pub(super) fn renew(&self, pipeline: &Pipeline) {
-        *self.lock() = State {
-            failures: 0,
-            deadline: pipeline.deadline(),
-        };
+        *self.lock() = State::new(pipeline);
     }
 
     /// Whether nothing failed since enough content came in.
@@ -65,7 +70,15 @@ impl RetryBudget {
     /// The transport for one request, which may use up what is left and no more.
     pub(super) fn limit(&self, pipeline: &Pipeline) -> Pipeline {
         let mut limited = pipeline.clone();
-        limited.retry = limited.retry.less(self.lock().failures);
+        let (attempts, elapsed) = {
+            let state = self.lock();
+            (state.failures, state.begun.elapsed())
+        };
+        limited.retry = Arc::new(AfterFailures {
+            policy: limited.retry,
+            attempts,
+            elapsed,
+        });
         // Not zero, which nobody may ask for.
         limited.limits.total = self.left().max(Duration::from_millis(1));
         limited
@@ -78,13 +91,13 @@ impl RetryBudget {
     }
 
     /// Counts a failure. The pause before the next attempt, or none if that was the last.
-    pub(super) fn fail(&self, pipeline: &Pipeline) -> Option<Duration> {
-        let failures = {
+    pub(super) fn fail(&self, pipeline: &Pipeline, error: &Error) -> Option<Duration> {
+        let failed = {
             let mut state = self.lock();
             state.failures = state.failures.saturating_add(1);
-            state.failures
+            FailedAttempt::new(state.failures, error.kind()).with_elapsed(state.begun.elapsed())
         };
-        let pause = pipeline.retry.pause(failures, None, &pipeline.jitter)?;
+        let pause = pipeline.retry.next_delay(&failed)?;
         (pause < self.left()).then_some(pause)
     }
 
@@ -138,11 +151,9 @@ impl Restarts {
             return Some(Duration::ZERO);
         }
         self.count += 1;
-        let is_allowed = pipeline
-            .retry
-            .pause(self.count, None, &pipeline.jitter)
-            .is_some();
-        budget.fail(pipeline).filter(|_| is_allowed)
+        let failed = FailedAttempt::new(self.count, error.kind());
+        let is_allowed = pipeline.retry.next_delay(&failed).is_some();
+        budget.fail(pipeline, error).filter(|_| is_allowed)
     }
 
     /// Notes down why content is started over.

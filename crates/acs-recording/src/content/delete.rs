@@ -1,44 +1,46 @@
 //! Deleting content from the service.
 
-use std::future::IntoFuture;
-use std::pin::Pin;
-
 use http::{HeaderMap, Method};
 
 use super::{ContentUrl, refused};
-use crate::client::RecordingClient;
+use crate::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Hint, Result};
 use crate::event::RecordingChunk;
+use crate::operation::into_future;
+use crate::transport::{RequestOptions, request_options};
 
 const OPERATION: &str = "delete recording";
 
-/// Content about to be deleted; `await` it.
+/// Deletes content from the service; made by
+/// [`RecordingClient::delete`](crate::RecordingClient::delete).
 ///
 /// # Errors
-/// [`ErrorKind::InvalidInput`] when the event named no delete location, as events before 2022 did
-/// not. [`ErrorKind::ForbiddenHost`] when the location is none of an object on a host of the
-/// service, or of another object than the chunk's media and metadata.
+/// [`ErrorKind::InvalidInput`] if the event does not contain a delete location, like events before
+/// 2022. [`ErrorKind::ForbiddenHost`] if the location is not that of an object on a host of the
+/// service, or is that of another object than the chunk's media and metadata.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is deleted before it is awaited"]
 pub struct DeleteContent {
-    client: RecordingClient,
+    client: ClientCore,
     location: Option<ContentUrl>,
-    /// What must be of the same object.
+    /// Locations that must be of the same object.
     belongs_to: Vec<ContentUrl>,
+    options: RequestOptions,
 }
 
 impl DeleteContent {
-    /// Deletes what a caller vouches for.
-    pub(crate) fn at(client: RecordingClient, location: ContentUrl) -> Self {
+    /// Deletes a location that the caller vouches for.
+    pub(crate) fn at(client: ClientCore, location: ContentUrl) -> Self {
         Self {
             client,
             location: Some(location),
             belongs_to: Vec::new(),
+            options: RequestOptions::new(),
         }
     }
 
-    /// Deletes a chunk, as its event says where.
-    pub(crate) fn of(client: RecordingClient, chunk: &RecordingChunk) -> Self {
+    /// Deletes a chunk, by the location in its event.
+    pub(crate) fn of(client: ClientCore, chunk: &RecordingChunk) -> Self {
         Self {
             client,
             location: chunk.delete_location.clone(),
@@ -47,14 +49,16 @@ impl DeleteContent {
                 .flatten()
                 .cloned()
                 .collect(),
+            options: RequestOptions::new(),
         }
     }
 
     async fn send(self) -> Result<()> {
+        self.options.check()?;
         let Some(location) = self.location else {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
-                "the event names no delete location",
+                "the event does not contain a delete location",
             ));
         };
         let is_other = |content: &&ContentUrl| !location.is_same_object(content);
@@ -66,8 +70,8 @@ impl DeleteContent {
             let error = Error::new(ErrorKind::ForbiddenHost, message);
             return Err(error.with_hint(Hint::CheckLocation));
         }
-        let response = self
-            .client
+        let client = self.client.with_options(&self.options)?;
+        let response = client
             .pipeline()
             .content(
                 Method::DELETE,
@@ -88,11 +92,5 @@ impl DeleteContent {
     }
 }
 
-impl IntoFuture for DeleteContent {
-    type Output = Result<()>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.send().await.map_err(|error| error.during(OPERATION)) })
-    }
-}
+request_options!(DeleteContent);
+into_future!(DeleteContent -> (), OPERATION);

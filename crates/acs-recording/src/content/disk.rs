@@ -310,6 +310,10 @@ pub(super) fn file_error(error: io::Error, path: &Path) -> Error {
         what => format!("{} {what}", path.display()),
     };
     let is_busy = error.kind() == io::ErrorKind::WouldBlock;
-    let error = Error::new(ErrorKind::File, text).with_source(error);
-    if is_busy { error.passing() } else { error }
+    let error = Error::new(ErrorKind::Io, text).with_source(error);
+    if is_busy {
+        error.with_retryable(true)
+    } else {
+        error
+    }
 }

@@ -12,22 +12,22 @@ use tokio::io::AsyncWrite;
 use super::ContentUrl;
 use super::answer::{Patience, Source};
 use super::budget::RetryBudget;
-use super::file::{Check, Job, Saved};
+use super::file::{Check, Job, SavedFile};
 use super::options::{Options, Overwrite, settings};
 use super::progress::{Meter, Progress};
 use super::range::Wanted;
 use super::sniff::refuse_page;
 use super::stream::{ContentStream, Flow, copy};
 use super::verify::ContentHash;
-use crate::client::RecordingClient;
+use crate::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long the service keeps content, as a rule.
-pub(super) const RETENTION: Duration = Duration::from_hours(24);
+pub(super) const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long after the end of a recording its content may not be ready.
-const RECENT: Duration = Duration::from_mins(15);
+const RECENT: Duration = Duration::from_secs(15 * 60);
 /// How long a recent recording's content is waited for.
-const RECENT_PATIENCE: Duration = Duration::from_mins(2);
+const RECENT_PATIENCE: Duration = Duration::from_secs(2 * 60);
 /// How long content that is there, and empty, is waited for.
 const EMPTY_PATIENCE: Duration = Duration::from_secs(30);
 /// How much is read into memory, unless somebody asks for more.
@@ -53,7 +53,7 @@ const MAX_RESERVE: u64 = 1024 * 1024;
 #[derive(Clone, Debug)]
 #[must_use = "nothing is downloaded before it is told where to"]
 pub struct Download {
-    client: RecordingClient,
+    client: ClientCore,
     location: ContentUrl,
     operation: &'static str,
     /// None if it was no range.
@@ -75,7 +75,7 @@ pub(super) struct Extras {
 /// What a writer was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Written {
+pub struct CopiedContent {
     /// How many bytes.
     pub bytes: u64,
     /// Their checksum, if that was asked for.
@@ -83,7 +83,7 @@ pub struct Written {
 }
 
 impl Download {
-    pub(crate) fn new(client: RecordingClient, location: ContentUrl) -> Self {
+    pub(crate) fn new(client: ClientCore, location: ContentUrl) -> Self {
         Self {
             client,
             location,
@@ -150,16 +150,16 @@ impl Download {
     /// response that contradicts itself or the request is refused.
     ///
     /// # Errors
-    /// [`ErrorKind::File`] if it exists or cannot be written, [`ErrorKind::NotFound`] or
+    /// [`ErrorKind::Io`] if it exists or cannot be written, [`ErrorKind::NotFound`] or
     /// [`ErrorKind::ExpiredContent`] if the content was deleted or is over 24 hours old,
     /// [`ErrorKind::ContentNotReady`] if it was not there within the limit,
     /// [`ErrorKind::ForbiddenHost`] if the location is on a host that gets no credentials,
     /// [`ErrorKind::ContentChanged`] if it changed again and again,
     /// [`ErrorKind::CorruptContent`] if it was not what the server announced, or an HTML page or an
     /// error document in its place,
-    /// [`ErrorKind::UnexpectedAnswer`] if a response contradicts itself,
+    /// [`ErrorKind::InvalidResponse`] if a response contradicts itself,
     /// [`ErrorKind::InvalidInput`] if an option is out of its range.
-    pub async fn to_file(self, path: impl AsRef<Path>) -> Result<Saved> {
+    pub async fn to_file(self, path: impl AsRef<Path>) -> Result<SavedFile> {
         let operation = self.operation;
         let from_start = self.wanted.is_some_and(|wanted| wanted.start == 0);
         let check: Check = Arc::new(refuse_page);
@@ -168,10 +168,10 @@ impl Download {
             ..Extras::default()
         };
         let outcome = self.save(path.as_ref().to_owned(), extras).await;
-        outcome.map_err(|error| error.during(operation))
+        outcome.map_err(|error| error.with_operation(operation))
     }
 
-    pub(super) async fn save(self, path: PathBuf, extras: Extras) -> Result<Saved> {
+    pub(super) async fn save(self, path: PathBuf, extras: Extras) -> Result<SavedFile> {
         let wanted = self.wanted()?;
         let job = Job {
             meter: extras.meter.unwrap_or_else(|| self.meter()),
@@ -189,8 +189,8 @@ impl Download {
     ///
     /// # Errors
     /// As [`to_file`](Self::to_file), but what the writer was given before an error cannot be
-    /// taken back. [`ErrorKind::File`] if the writer fails.
-    pub async fn to_writer<W>(self, writer: &mut W) -> Result<Written>
+    /// taken back. [`ErrorKind::Io`] if the writer fails.
+    pub async fn to_writer<W>(self, writer: &mut W) -> Result<CopiedContent>
     where
         W: AsyncWrite + Unpin + Send + ?Sized,
     {
@@ -199,11 +199,11 @@ impl Download {
             let mut flow = self.flow().await?;
             let bytes = copy(&mut flow, writer).await?;
             let sha256 = flow.hash.filter(|_| self.options.sha256);
-            Ok(Written { bytes, sha256 })
+            Ok(CopiedContent { bytes, sha256 })
         };
         Box::pin(copied)
             .await
-            .map_err(|error: Error| error.during(operation))
+            .map_err(|error: Error| error.with_operation(operation))
     }
 
     /// Asks for the content, to be read as a stream of bytes or as an
@@ -215,7 +215,7 @@ impl Download {
         let operation = self.operation;
         match Box::pin(self.flow()).await {
             Ok(flow) => Ok(ContentStream::new(flow, self.options.sha256, operation)),
-            Err(error) => Err(error.during(operation)),
+            Err(error) => Err(error.with_operation(operation)),
         }
     }
 
@@ -251,7 +251,7 @@ impl Download {
         };
         Box::pin(collected)
             .await
-            .map_err(|error: Error| error.during(operation))
+            .map_err(|error: Error| error.with_operation(operation))
     }
 
     async fn flow(&self) -> Result<Flow> {
@@ -272,7 +272,7 @@ impl Download {
 
     fn source(&self) -> Arc<Source> {
         let age = self.recorded_until.map(age);
-        let patience = match (self.options.ready_within, age) {
+        let patience = match (self.options.ready_timeout, age) {
             (Some(limit), _) => Patience {
                 missing: limit,
                 empty: limit,

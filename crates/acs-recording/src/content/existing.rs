@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::file::{Job, Saved, Stop};
+use super::file::{Job, SavedFile, Stop};
 use super::proofs::{Records, holds};
 use super::reader::Reader;
 use super::sink::tidy;
@@ -27,7 +27,7 @@ impl Job {
 
     /// Takes a file that is there for the content, if there is enough to go by; none if only the
     /// content itself can tell.
-    pub(super) async fn compare(&self, found: u64) -> Result<Option<Saved>, Stop> {
+    pub(super) async fn compare(&self, found: u64) -> Result<Option<SavedFile>, Stop> {
         if let Some(saved) = self.vouched_for().await? {
             return Ok(Some(saved));
         }
@@ -49,7 +49,7 @@ impl Job {
             self.left("has the size of the content, but not its checksum")
                 .with_source(error)
         })?;
-        Ok(Some(Saved {
+        Ok(Some(SavedFile {
             sha256: sha256.filter(|_| self.options.sha256),
             path: self.path.clone(),
             bytes: found,
@@ -62,7 +62,7 @@ impl Job {
     ///
     /// # Errors
     /// The manifest says that it is something else.
-    async fn vouched_for(&self) -> Result<Option<Saved>> {
+    async fn vouched_for(&self) -> Result<Option<SavedFile>> {
         if self.wants_proof || !self.wanted.is_whole() {
             return Ok(None);
         }
@@ -88,7 +88,7 @@ impl Job {
             }
             Some(Ok(file)) => {
                 self.meter.set_base(file.bytes, Some(file.bytes));
-                Ok(Some(Saved {
+                Ok(Some(SavedFile {
                     path: self.path.clone(),
                     bytes: file.bytes,
                     sha256: Some(file.sha256).filter(|_| self.options.sha256),
@@ -156,6 +156,6 @@ impl Job {
             "{path} exists and {what}; it was left as it is: move it away, or replace it by saying \
              so"
         );
-        Error::new(ErrorKind::File, text)
+        Error::new(ErrorKind::Io, text)
     }
 }

@@ -29,7 +29,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// A file that was downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Saved {
+pub struct SavedFile {
     /// Where it is.
     pub path: PathBuf,
     /// Its size in bytes.
@@ -76,7 +76,7 @@ impl From<Error> for Stop {
 }
 
 impl Job {
-    pub(super) async fn run(self) -> Result<Saved> {
+    pub(super) async fn run(self) -> Result<SavedFile> {
         let before = self.meter.transferred();
         let mut readiness = Readiness::default();
         let mut most_kept = 0;
@@ -84,7 +84,7 @@ impl Job {
             let (why, kept) = match self.once().await {
                 Ok(saved) => {
                     let transferred = self.meter.transferred() - before;
-                    return Ok(Saved {
+                    return Ok(SavedFile {
                         transferred,
                         ..saved
                     });
@@ -105,7 +105,7 @@ impl Job {
         }
     }
 
-    async fn once(&self) -> Result<Saved, Stop> {
+    async fn once(&self) -> Result<SavedFile, Stop> {
         // Before any file is opened, of which there would be too many otherwise.
         let mut slot = slot(&self.source).await;
         self.source.budget.renew(self.source.client.pipeline());
@@ -130,7 +130,7 @@ impl Job {
             .await?;
         let sink = Arc::new(sink);
         let (bytes, sha256) = self.fill(&sink, &mut slot).await?;
-        Ok(Saved {
+        Ok(SavedFile {
             path: self.path.clone(),
             bytes,
             sha256,
@@ -224,7 +224,7 @@ impl Job {
             *slot = super::transfer::slot(&self.source).await;
         }
         let (identity, extent, first) = if let Some(identity) = sink.identity() {
-            let extent = self.wanted.within(identity.total.unwrap_or_default());
+            let extent = self.wanted.timeout(identity.total.unwrap_or_default());
             let first = self.resume(sink, &identity, extent.clone()).await?;
             (identity, extent, first)
         } else {
@@ -233,7 +233,7 @@ impl Job {
             let Some(total) = identity.total else {
                 return Ok(self.single(sink, reader).await?);
             };
-            let extent = self.wanted.within(total);
+            let extent = self.wanted.timeout(total);
             let (room, content, range) = (Arc::clone(sink), identity.clone(), extent.clone());
             let announced = self.announced(&reader);
             self.on_disk(move || room.begin(&content, announced, &range))
@@ -413,7 +413,7 @@ impl Job {
         let checked = spawn_blocking(move || check(&path)).await;
         let checked = checked.unwrap_or_else(|error| Err(file_error(error.into(), &self.path)));
         checked.map_err(|error| match error.kind() {
-            ErrorKind::File => Stop::Failed(error),
+            ErrorKind::Io => Stop::Failed(error),
             _ => Stop::Refused(error),
         })
     }
@@ -431,5 +431,5 @@ fn with_kept(error: Error, kept: u64) -> Error {
     if kept == 0 {
         return error;
     }
-    error.advise(&format!("{kept} bytes are kept for the next attempt"))
+    error.with_note(&format!("{kept} bytes are kept for the next attempt"))
 }

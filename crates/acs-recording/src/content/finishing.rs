@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::delete::DeleteContent;
 use super::disk::on_disk;
 use super::folder::{MissingChunk, SavedChunk, SavedRecording};
 use super::piece::{Piece, recorded};
@@ -33,7 +34,7 @@ impl Saving<'_> {
                 .count();
             return Err(match saved {
                 0 => error,
-                _ => error.advise(&format!(
+                _ => error.with_note(&format!(
                     "{saved} of {} chunks are saved",
                     self.pieces.len()
                 )),
@@ -144,13 +145,15 @@ impl Saving<'_> {
             let Some(chunk) = chunk.filter(|chunk| chunk.deleted_at.is_none()) else {
                 continue;
             };
-            match self.save.what.client.delete(&piece.chunk).await {
+            let client = self.save.what.client.clone();
+            match DeleteContent::of(client, &piece.chunk).await {
                 Ok(()) => chunk.deleted_at = Some(Timestamp::now()),
                 Err(error) => outcome = outcome.and(Err(error)),
             }
         }
         manifest.deleted_at = all_deleted(&manifest.chunks);
-        outcome.map_err(|error| error.advise("the recording is saved, and not all of it deleted"))
+        outcome
+            .map_err(|error| error.with_note("the recording is saved, and not all of it deleted"))
     }
 }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use http::Method;
 use jiff::Timestamp;
 
-use super::file::Saved;
+use super::file::SavedFile;
 use super::names;
 use super::numbers::{Numbered, number};
 use super::options::{Options, Overwrite, settings};
 use super::progress::Progress;
-use crate::client::RecordingClient;
+use crate::client_core::ClientCore;
 use crate::error::{Error, ErrorKind, Hint, Result};
 use crate::event::{Event, RecordingFileStatusUpdated};
 use crate::ids::DocumentId;
@@ -22,14 +22,14 @@ use crate::metadata::RecordingMetadata;
 #[derive(Clone, Debug)]
 #[must_use = "nothing is downloaded before it is told where to"]
 pub struct DownloadRecording {
-    pub(super) client: RecordingClient,
+    pub(super) client: ClientCore,
     pub(super) file: RecordingFileStatusUpdated,
     pub(super) event_id: Option<String>,
     pub(super) event_time: Option<Timestamp>,
 }
 
 impl DownloadRecording {
-    pub(crate) fn new(client: RecordingClient, file: &RecordingFileStatusUpdated) -> Self {
+    pub(crate) fn new(client: ClientCore, file: &RecordingFileStatusUpdated) -> Self {
         Self {
             client,
             file: file.clone(),
@@ -41,9 +41,9 @@ impl DownloadRecording {
     /// The event that announced the recording: its id and time go into the manifest.
     ///
     /// ```no_run
-    /// # use acs_recording::{Event, EventKind, RecordingClient, Result};
+    /// # use acs_recording::{Event, EventPayload, RecordingClient, Result};
     /// # async fn run(client: &RecordingClient, event: &Event) -> Result<()> {
-    /// if let EventKind::RecordingFileStatusUpdated(file) = event.kind() {
+    /// if let EventPayload::RecordingFileStatusUpdated(file) = event.payload() {
     ///     let download = client.download_recording(file).event(event);
     ///     download.to_dir("recordings").await?;
     /// }
@@ -197,9 +197,9 @@ pub struct SavedChunk {
     /// Its number, from 0, which is in the names of its files.
     pub index: u64,
     /// The media file.
-    pub media: Saved,
+    pub media: SavedFile,
     /// The file with the metadata document, as it came; none if there was none.
-    pub metadata: Option<Saved>,
+    pub metadata: Option<SavedFile>,
     /// The metadata document; none if it cannot be read.
     pub document: Option<RecordingMetadata>,
 }

@@ -32,7 +32,7 @@ impl Head {
     /// Reads the head of a response with status 200 or 206 to a request for `asked`.
     ///
     /// # Errors
-    /// [`ErrorKind::UnexpectedAnswer`] if it contradicts itself or the request. Then nobody knows
+    /// [`ErrorKind::InvalidResponse`] if it contradicts itself or the request. Then nobody knows
     /// what its body is.
     pub(super) fn read(status: u16, headers: &HeaderMap, asked: Wanted) -> Result<Self> {
         for coding in list(headers, &CONTENT_ENCODING) {
@@ -93,7 +93,7 @@ fn part(
 
 fn refuse<T>(what: &str) -> Result<T> {
     let text = format!("{what}; a gateway may have changed the response");
-    Err(Error::new(ErrorKind::UnexpectedAnswer, text))
+    Err(Error::new(ErrorKind::InvalidResponse, text))
 }
 
 /// What `Content-Range` of a refusal says.
@@ -261,7 +261,7 @@ mod tests {
             (200, vec![("etag", "\"1\""), ("etag", "\"2\"")], ALL),
         ] {
             let error = read(status, &headers, asked).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::UnexpectedAnswer, "{headers:?}");
+            assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{headers:?}");
         }
     }
 

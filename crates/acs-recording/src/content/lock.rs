@@ -102,7 +102,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let _other = open_locked(&folder.path().join("a.lock"), PRIVATE).unwrap();
         let error = Lock::acquire(folder.path(), "a").await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::File);
+        assert_eq!(error.kind(), ErrorKind::Io);
         assert!(error.is_retryable(), "{error}");
         assert!(error.to_string().contains("another download"), "{error}");
     }

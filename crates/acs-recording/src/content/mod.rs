@@ -49,8 +49,8 @@ pub use self::url::{ContentUrl, InvalidContentUrl};
 pub use delete::DeleteContent;
 #[cfg(feature = "webhook")]
 pub(crate) use disk::{is_ours, no_links};
-pub use download::{Download, Written};
-pub use file::Saved;
+pub use download::{CopiedContent, Download};
+pub use file::SavedFile;
 pub use folder::{DownloadRecording, MissingChunk, SaveRecording, SavedChunk, SavedRecording};
 #[cfg(fuzzing)]
 pub use journal::fuzz as fuzz_journal;
@@ -70,7 +70,7 @@ async fn refused(response: Response) -> Error {
     match error.kind() {
         // What is missing is the way to the storage, and not the content.
         ErrorKind::NotFound if error.hint() == Some(Hint::CheckGateway) => {
-            error.of_kind(ErrorKind::UnexpectedAnswer)
+            error.with_kind(ErrorKind::InvalidResponse)
         }
         ErrorKind::NotFound => error.with_hint(Hint::ContentIsGone),
         _ => error,

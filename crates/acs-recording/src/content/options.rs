@@ -14,7 +14,7 @@ const PART_SIZES: RangeInclusive<u64> = 64 * 1024..=1024 * 1024 * 1024 * 1024;
 /// Less than this would hold a connection without any use.
 const MIN_BANDWIDTH: u64 = 1024;
 /// Longer than the service keeps content nobody has to wait for it.
-const MAX_TIME: Duration = Duration::from_hours(24);
+const MAX_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 const MIN_STALL: Duration = Duration::from_millis(10);
 /// Nothing is slower than this that is of use; nothing has to be faster.
 const MAX_MINIMUM_RATE: u64 = 1024 * 1024 * 1024;
@@ -49,7 +49,7 @@ pub(super) struct Options {
     pub(super) bandwidth: Option<u64>,
     pub(super) stall: Duration,
     pub(super) minimum_rate: u64,
-    pub(super) ready_within: Option<Duration>,
+    pub(super) ready_timeout: Option<Duration>,
     pub(super) sha256: bool,
     pub(super) mode: u32,
     pub(super) overwrite: Overwrite,
@@ -64,7 +64,7 @@ impl Default for Options {
             bandwidth: None,
             stall: Duration::from_secs(30),
             minimum_rate: 256,
-            ready_within: None,
+            ready_timeout: None,
             sha256: false,
             mode: PRIVATE,
             overwrite: Overwrite::default(),
@@ -122,10 +122,10 @@ impl Options {
             format_args!("10 ms to 24 hours"),
         )?;
         allowed(
-            self.ready_within.unwrap_or_default() <= MAX_TIME,
+            self.ready_timeout.unwrap_or_default() <= MAX_TIME,
             format_args!(
                 "a wait of {:?} for content",
-                self.ready_within.unwrap_or_default()
+                self.ready_timeout.unwrap_or_default()
             ),
             format_args!("24 hours or less; the service does not keep content for longer"),
         )
@@ -140,7 +140,7 @@ impl fmt::Debug for Options {
             .field("bandwidth", &self.bandwidth)
             .field("stall", &self.stall)
             .field("minimum_rate", &self.minimum_rate)
-            .field("ready_within", &self.ready_within)
+            .field("ready_timeout", &self.ready_timeout)
             .field("sha256", &self.sha256)
             .field("mode", &format_args!("{:o}", self.mode))
             .field("overwrite", &self.overwrite)
@@ -179,13 +179,13 @@ macro_rules! settings {
 
         /// How long a connection may bring nothing before it is given up and taken up again at
         /// the same byte: 10 ms to 24 hours (default: 30 seconds).
-        pub fn stall_limit(mut self, limit: Duration) -> Self {
+        pub fn read_timeout(mut self, limit: Duration) -> Self {
             self.options.stall = limit;
             self
         }
 
         /// How many bytes per second a connection must bring, on average over the
-        /// [`stall_limit`](Self::stall_limit) (default: 256; 0 is no minimum). One that brings less
+        /// [`read_timeout`](Self::read_timeout) (default: 256; 0 is no minimum). One that brings less
         /// is given up and taken up again at the same byte. After as many attempts in a row as the
         /// client's [`RetryPolicy`](crate::RetryPolicy) allows, the download fails with
         /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), so that a slow server does not hold
@@ -207,8 +207,8 @@ macro_rules! settings {
         /// 15 minutes ago and not at all otherwise, and an empty body for 30 seconds in any case.
         /// With zero nothing is waited for, and an empty body makes an empty file. Whether its
         /// length was announced makes no difference. The longest wait is 24 hours.
-        pub fn ready_within(mut self, limit: Duration) -> Self {
-            self.options.ready_within = Some(limit);
+        pub fn ready_timeout(mut self, limit: Duration) -> Self {
+            self.options.ready_timeout = Some(limit);
             self
         }
 
@@ -286,7 +286,7 @@ mod tests {
             (|options| options.stall = Duration::ZERO, "stall limit"),
             (|options| options.stall = Duration::from_millis(9), "10 ms"),
             (|options| options.stall = HUGE, "24 hours"),
-            (|options| options.ready_within = Some(HUGE), "24 hours"),
+            (|options| options.ready_timeout = Some(HUGE), "24 hours"),
         ];
         for (change, text) in cases {
             let error = changed(change).unwrap_err();
@@ -301,8 +301,8 @@ mod tests {
             |options| options.bandwidth = Some(1024),
             |options| options.bandwidth = Some(u64::MAX),
             |options| options.minimum_rate = 0,
-            |options| options.stall = Duration::from_hours(24),
-            |options| options.ready_within = Some(Duration::ZERO),
+            |options| options.stall = Duration::from_secs(24 * 60 * 60),
+            |options| options.ready_timeout = Some(Duration::ZERO),
         ];
         for change in sound {
             changed(change).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::disk::on_disk;
-use super::file::Saved;
+use super::file::SavedFile;
 use super::names;
 use super::proofs::Proof;
 use super::read_metadata::MAX_BYTES;
@@ -23,8 +23,8 @@ pub(super) struct Piece {
     /// The path of its files, without their endings.
     pub(super) base: PathBuf,
     pub(super) ending: &'static str,
-    pub(super) media: Option<(Saved, Proof)>,
-    pub(super) metadata: Option<(Saved, Proof)>,
+    pub(super) media: Option<(SavedFile, Proof)>,
+    pub(super) metadata: Option<(SavedFile, Proof)>,
     pub(super) document: Option<RecordingMetadata>,
     pub(super) length: Option<Duration>,
     /// When an earlier run deleted what it had saved.
@@ -63,7 +63,7 @@ impl Piece {
 }
 
 pub(super) fn recorded(piece: &Piece) -> ManifestChunk {
-    let file = |saved: &Option<(Saved, Proof)>| {
+    let file = |saved: &Option<(SavedFile, Proof)>| {
         let (saved, _) = saved.as_ref()?;
         let name = name_of(&saved.path);
         Some(ManifestFile::new(name, saved.bytes, saved.sha256?))

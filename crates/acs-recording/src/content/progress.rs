@@ -164,7 +164,7 @@ impl Meter {
             #[allow(clippy::cast_precision_loss, reason = "bytes of one read are few")]
             let takes = Duration::try_from_secs_f64(bytes as f64 / limit);
             let due = state.due.max(Instant::now());
-            state.due = due + takes.unwrap_or(Duration::from_hours(1));
+            state.due = due + takes.unwrap_or(Duration::from_secs(60 * 60));
             due
         };
         sleep_until(due).await;

@@ -40,7 +40,7 @@ impl Wanted {
     }
 
     /// The part of it that content of `total` bytes has.
-    pub(super) fn within(self, total: u64) -> Range<u64> {
+    pub(super) fn timeout(self, total: u64) -> Range<u64> {
         let end = self.end.map_or(total, |end| end.min(total));
         self.start..end.max(self.start)
     }
@@ -180,7 +180,7 @@ mod tests {
         #[test]
         fn what_is_within_never_lies_outside(start: u64, length: u32, total: u64) {
             let end = start.saturating_add(u64::from(length));
-            let range = Wanted::new(&(start..end)).unwrap().within(total);
+            let range = Wanted::new(&(start..end)).unwrap().timeout(total);
             prop_assert!(range.start <= range.end);
             prop_assert!(range.is_empty() || range.end <= total);
         }

@@ -74,7 +74,7 @@ impl Reader {
             Some(total) if wanted.start > total || (wanted.start == total && total > 0) => {
                 return Err(beyond(wanted.start, total));
             }
-            Some(total) => Some(wanted.within(total).end),
+            Some(total) => Some(wanted.timeout(total).end),
             None => wanted.end,
         };
         Ok(Self {
@@ -304,7 +304,7 @@ impl Reader {
         let answer = opened.await?;
         if answer.head.start < wanted.start && !self.alone {
             return Err(Error::new(
-                ErrorKind::UnexpectedAnswer,
+                ErrorKind::InvalidResponse,
                 "the server does not do ranges",
             ));
         }
@@ -353,9 +353,9 @@ impl Reader {
             self.overlap.shrink();
         }
         self.failed_at = self.position;
-        let pause = self.budget.fail(self.source.client.pipeline());
+        let pause = self.budget.fail(self.source.client.pipeline(), &error);
         let of = self.identity.total.map(|total| format!(" of {total}"));
-        let error = error.advise(&format!(
+        let error = error.with_note(&format!(
             "{}{} bytes had come",
             self.position,
             of.unwrap_or_default()

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::ContentUrl;
 use super::disk::on_disk;
-use super::download::Extras;
+use super::download::{Download, Extras};
 use super::earlier::{look_for, warnings_about};
-use super::file::{Check, Saved};
+use super::file::{Check, SavedFile};
 use super::folder::{SaveRecording, SavedRecording};
 use super::lock::Lock;
 use super::media::{Look, agree, look, refuse};
@@ -29,7 +29,7 @@ use crate::metadata::RecordingMetadata;
 use jiff::Timestamp;
 
 /// How long after the end of a recording its metadata may not be ready.
-const RECENT: Duration = Duration::from_mins(15);
+const RECENT: Duration = Duration::from_secs(15 * 60);
 /// How long the metadata of a recent recording are waited for, of which the media are there.
 const METADATA_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -42,7 +42,7 @@ impl IntoFuture for SaveRecording {
     fn into_future(self) -> Self::IntoFuture {
         let saved = async move {
             let saved = run(&self).await;
-            saved.map_err(|error| error.during(OPERATION))
+            saved.map_err(|error| error.with_operation(OPERATION))
         };
         Box::pin(saved)
     }
@@ -174,7 +174,7 @@ impl<'a> Saving<'a> {
         piece: &Piece,
         location: &ContentUrl,
         listener: Option<Listener>,
-    ) -> Result<(Saved, Proof, Look)> {
+    ) -> Result<(SavedFile, Proof, Look)> {
         let path = piece.base.with_added_extension(piece.ending);
         let meter = Meter::new(listener, self.save.options.bandwidth);
         let (saved, proof) = if let Some(proven) = self.proven(&path, location, false).await? {
@@ -243,7 +243,7 @@ impl<'a> Saving<'a> {
                     } else {
                         "not all media are saved, nor the metadata"
                     };
-                    return Err(error.advise(advice));
+                    return Err(error.with_note(advice));
                 }
                 Err(error) if is_gone(&error) => {
                     let text = format!("the service has no metadata document of chunk {number}");
@@ -262,7 +262,7 @@ impl<'a> Saving<'a> {
     }
 
     /// Downloads a metadata document, as it is.
-    async fn document(&self, path: &Path, location: &ContentUrl) -> Result<(Saved, Proof)> {
+    async fn document(&self, path: &Path, location: &ContentUrl) -> Result<(SavedFile, Proof)> {
         let ended = self.save.what.ended();
         let recent = ended.is_some_and(|ended| {
             let age = Timestamp::now().duration_since(ended);
@@ -274,10 +274,10 @@ impl<'a> Saving<'a> {
         } else {
             Duration::ZERO
         };
-        let limit = self.save.options.ready_within;
+        let limit = self.save.options.ready_timeout;
         let options = Options {
             listener: None,
-            ready_within: Some(limit.map_or(usual, |limit| limit.min(METADATA_PATIENCE))),
+            ready_timeout: Some(limit.map_or(usual, |limit| limit.min(METADATA_PATIENCE))),
             ..self.save.options.clone()
         };
         let extras = Extras {
@@ -293,12 +293,12 @@ impl<'a> Saving<'a> {
         location: &ContentUrl,
         options: Options,
         extras: Extras,
-    ) -> Result<(Saved, Proof)> {
+    ) -> Result<(SavedFile, Proof)> {
         let options = Options {
             sha256: true,
             ..options
         };
-        let mut download = self.save.what.client.download(location);
+        let mut download = Download::new(self.save.what.client.clone(), location.clone());
         if let Some(ended) = self.save.what.ended() {
             download = download.recorded_until(ended);
         }
@@ -322,7 +322,7 @@ impl<'a> Saving<'a> {
         path: &Path,
         location: &ContentUrl,
         any: bool,
-    ) -> Result<Option<(Saved, Proof)>> {
+    ) -> Result<Option<(SavedFile, Proof)>> {
         let any = any || self.save.options.overwrite == Overwrite::Skip;
         for (proof, file) in self.proofs.find(&name_of(path), location) {
             if !any && proof == Proof::Finished {
@@ -337,7 +337,7 @@ impl<'a> Saving<'a> {
                 Ok(is_there)
             });
             if is_there.await? {
-                let saved = Saved {
+                let saved = SavedFile {
                     path: path.to_owned(),
                     bytes: file.bytes,
                     sha256: Some(file.sha256),
@@ -420,7 +420,7 @@ fn is_of_one(error: &Error) -> bool {
 fn is_passing(error: &Error) -> bool {
     let is_disk = || {
         let source = std::error::Error::source(error);
-        error.kind() == ErrorKind::File
+        error.kind() == ErrorKind::Io
             && source.is_some_and(<dyn std::error::Error>::is::<io::Error>)
     };
     match error.kind() {

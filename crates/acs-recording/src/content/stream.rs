@@ -84,7 +84,7 @@ impl Stream for ContentStream {
         }
         let operation = self.operation;
         let item = ready!(self.stream.poll_next_unpin(context));
-        Poll::Ready(item.map(|item| item.map_err(|error| error.during(operation))))
+        Poll::Ready(item.map(|item| item.map_err(|error| error.with_operation(operation))))
     }
 }
 
@@ -208,7 +208,7 @@ where
     use tokio::io::AsyncWriteExt as _;
     let failed = |error: io::Error| {
         let text = format!("the content cannot be handed on: {error}");
-        Error::new(crate::error::ErrorKind::File, text).with_source(error)
+        Error::new(crate::error::ErrorKind::Io, text).with_source(error)
     };
     let mut copied = 0;
     while let Some(bytes) = flow.next().await? {

@@ -285,7 +285,7 @@ impl Transfer {
         match error.kind() {
             ErrorKind::InvalidRequest | ErrorKind::PermissionDenied => true,
             // With ranges, it is a response that contradicts itself.
-            ErrorKind::UnexpectedAnswer => !self.source.does_ranges(),
+            ErrorKind::InvalidResponse => !self.source.does_ranges(),
             // No other would get what this one did not.
             ErrorKind::ContentChanged => false,
             _ => error.is_retryable(),

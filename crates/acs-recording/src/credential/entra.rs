@@ -17,10 +17,10 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// A token this close to its end is renewed while it still works; one that does not last twice as
 /// long, in the second half of its life.
-const RENEW_AHEAD: Duration = Duration::from_mins(5);
+const RENEW_AHEAD: Duration = Duration::from_secs(5 * 60);
 
 /// A token that says it lasts longer is replaced all the same.
-const MAX_AGE: Duration = Duration::from_hours(24);
+const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The least pause before the next renewal, so that credentials that keep giving the same token are
 /// not asked without a pause.
@@ -31,7 +31,7 @@ const MIN_RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long a credential may take, as some ask a person; then it is asked anew.
-const FETCH_TIMEOUT: Duration = Duration::from_mins(1);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -416,7 +416,7 @@ mod tests {
         }
     }
 
-    const HOUR: Duration = Duration::from_hours(1);
+    const HOUR: Duration = Duration::from_secs(60 * 60);
 
     async fn after(duration: Duration) {
         tokio::time::sleep(duration).await;
@@ -503,7 +503,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_token_that_does_not_last_long_is_no_storm() {
-        let (fake, credential) = Fake::new(Duration::from_mins(2));
+        let (fake, credential) = Fake::new(Duration::from_secs(2 * 60));
         for _ in 0..600 {
             credential.bearer().await.unwrap();
             after(Duration::from_secs(1)).await;
@@ -534,7 +534,7 @@ mod tests {
     async fn a_renewal_from_before_a_refusal_does_not_bring_the_refused_token_back() {
         let (_, credential) = Fake::new(HOUR);
         let first = credential.bearer().await.unwrap();
-        after(Duration::from_mins(56)).await;
+        after(Duration::from_secs(56 * 60)).await;
         at_once(&credential).await;
         // The renewal is on its way when the service refuses.
         assert!(!credential.challenged(&first, None).await.unwrap());

@@ -13,7 +13,7 @@ const LONGEST_MESSAGE: usize = 1000;
 pub(crate) struct Detail {
     pub(crate) code: Option<String>,
     /// The innermost code, if that is another one.
-    pub(crate) sub_code: Option<String>,
+    pub(crate) inner_error_code: Option<String>,
     pub(crate) message: String,
     pub(crate) target: Option<String>,
 }
@@ -55,7 +55,7 @@ impl Detail {
             return other();
         }
         let detail = Self {
-            sub_code: innermost_code(error).filter(|inner| Some(inner) != code.as_ref()),
+            inner_error_code: innermost_code(error).filter(|inner| Some(inner) != code.as_ref()),
             code,
             message: one_line(&message.unwrap_or_default(), LONGEST_MESSAGE),
             target: member(error, "target").map(|target| one_line(&target, LONGEST_MESSAGE)),

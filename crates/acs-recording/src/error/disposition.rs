@@ -12,8 +12,8 @@ use super::{Error, ErrorKind};
 /// | [`NotFound`](ErrorKind::NotFound), [`ExpiredContent`](ErrorKind::ExpiredContent) | note | the content is gone for good |
 /// | [`ForbiddenHost`](ErrorKind::ForbiddenHost), [`InvalidInput`](ErrorKind::InvalidInput) | note | the event says the same the next time |
 /// | [`Connection`](ErrorKind::Connection), [`Timeout`](ErrorKind::Timeout), [`Throttled`](ErrorKind::Throttled), [`Service`](ErrorKind::Service), [`ContentNotReady`](ErrorKind::ContentNotReady) | retry | it passes |
-/// | [`CorruptContent`](ErrorKind::CorruptContent), [`ContentChanged`](ErrorKind::ContentChanged), [`UnexpectedAnswer`](ErrorKind::UnexpectedAnswer) | retry | another attempt may bring the content itself |
-/// | [`Authentication`](ErrorKind::Authentication), [`PermissionDenied`](ErrorKind::PermissionDenied), [`Conflict`](ErrorKind::Conflict), [`InvalidRequest`](ErrorKind::InvalidRequest), [`File`](ErrorKind::File) | retry | somebody can mend it while the service keeps the content |
+/// | [`CorruptContent`](ErrorKind::CorruptContent), [`ContentChanged`](ErrorKind::ContentChanged), [`InvalidResponse`](ErrorKind::InvalidResponse) | retry | another attempt may bring the content itself |
+/// | [`Authentication`](ErrorKind::Authentication), [`PermissionDenied`](ErrorKind::PermissionDenied), [`Conflict`](ErrorKind::Conflict), [`InvalidRequest`](ErrorKind::InvalidRequest), [`File`](ErrorKind::Io) | retry | somebody can mend it while the service keeps the content |
 ///
 /// A [`Webhook`](crate::webhook::Webhook) answers 200 for a noted event and 503 for one to retry. A
 /// [`Spool`](crate::spool::Spool) keeps noted events in a folder of their own and tries the others
@@ -50,12 +50,12 @@ impl Disposition {
             | ErrorKind::ContentNotReady
             | ErrorKind::CorruptContent
             | ErrorKind::ContentChanged
-            | ErrorKind::UnexpectedAnswer
+            | ErrorKind::InvalidResponse
             | ErrorKind::Authentication
             | ErrorKind::PermissionDenied
             | ErrorKind::Conflict
             | ErrorKind::InvalidRequest
-            | ErrorKind::File => Self::Retry,
+            | ErrorKind::Io => Self::Retry,
         }
     }
 }
@@ -81,7 +81,7 @@ mod tests {
             (ErrorKind::CorruptContent, Disposition::Retry),
             (ErrorKind::Authentication, Disposition::Retry),
             (ErrorKind::PermissionDenied, Disposition::Retry),
-            (ErrorKind::File, Disposition::Retry),
+            (ErrorKind::Io, Disposition::Retry),
         ] {
             let error = Error::new(kind, "x");
             assert_eq!(Disposition::of(&error), expected, "{kind:?}");

@@ -12,7 +12,9 @@ use std::time::Duration;
 pub use code::ServiceCode;
 pub use disposition::Disposition;
 pub use hint::Hint;
-pub(crate) use response::{from_response, read_error_body, retry_after};
+pub(crate) use response::{
+    from_failure, from_response, kind_of_status, read_error_body, retry_after,
+};
 
 use crate::transport::{Trace, Tries};
 use detail::Detail;
@@ -29,7 +31,7 @@ pub enum ErrorKind {
     /// The client was given something that cannot be right: an endpoint, a connection string, an
     /// id, a URL. Nothing was sent. Fix the value.
     InvalidInput,
-    /// The service did not accept the credential (401). Check key, endpoint and clock.
+    /// The service did not accept the credential (401). Authenticator key, endpoint and clock.
     Authentication,
     /// The credential is good, but not for this (403).
     PermissionDenied,
@@ -50,7 +52,7 @@ pub enum ErrorKind {
     /// The service could not be reached, or the connection broke.
     Connection,
     /// The service answered something that is not an answer to the request.
-    UnexpectedAnswer,
+    InvalidResponse,
     /// Content came in incomplete or altered; no file was left under its final name.
     CorruptContent,
     /// The service no longer keeps the content: it was recorded over 24 hours ago.
@@ -67,7 +69,7 @@ pub enum ErrorKind {
     /// The event announces no content: there is nothing to download.
     NothingToDownload,
     /// A local file could not be written or read.
-    File,
+    Io,
 }
 
 impl ErrorKind {
@@ -87,7 +89,7 @@ impl ErrorKind {
             Self::Service => "service",
             Self::Timeout => "timeout",
             Self::Connection => "connection",
-            Self::UnexpectedAnswer => "unexpected-answer",
+            Self::InvalidResponse => "invalid-response",
             Self::CorruptContent => "corrupt-content",
             Self::ExpiredContent => "expired-content",
             Self::ContentNotReady => "content-not-ready",
@@ -95,7 +97,7 @@ impl ErrorKind {
             Self::ForbiddenHost => "forbidden-host",
             Self::OwnStorage => "own-storage",
             Self::NothingToDownload => "nothing-to-download",
-            Self::File => "file",
+            Self::Io => "io",
         }
     }
 
@@ -111,7 +113,7 @@ impl ErrorKind {
             Self::Service => "the service failed",
             Self::Timeout => "timed out",
             Self::Connection => "connection failed",
-            Self::UnexpectedAnswer => "unexpected answer",
+            Self::InvalidResponse => "unexpected answer",
             Self::CorruptContent => "corrupt content",
             Self::ExpiredContent => "expired content",
             Self::ContentNotReady => "content not ready",
@@ -119,7 +121,7 @@ impl ErrorKind {
             Self::ForbiddenHost => "forbidden host",
             Self::OwnStorage => "own storage",
             Self::NothingToDownload => "nothing to download",
-            Self::File => "file error",
+            Self::Io => "I/O error",
         }
     }
 }
@@ -224,52 +226,50 @@ impl Error {
 
     pub(crate) fn with_trace(mut self, trace: &Trace) -> Self {
         self.0.tries = trace.tries;
-        self.with_request_id(trace.request_id)
+        // Request ids are visible ASCII.
+        match trace.request_id.to_str() {
+            Ok(id) => self.with_request_id(id),
+            Err(_) => self,
+        }
     }
 
-    /// Says that the same request will fail again.
-    pub(crate) fn lasting(mut self) -> Self {
-        self.0.retryable = Some(false);
+    /// Sets whether the same request may succeed later, where the kind does not decide it.
+    pub(crate) fn with_retryable(mut self, retryable: bool) -> Self {
+        self.0.retryable = Some(retryable);
         self
     }
 
-    /// Says that the same request may succeed later.
-    pub(crate) fn passing(mut self) -> Self {
-        self.0.retryable = Some(true);
-        self
-    }
-
-    /// Whether the service may have done what was asked, and its answer got lost.
+    /// Whether the service may have acted on the request although its response was lost.
     pub(crate) fn may_have_acted(&self) -> bool {
         self.0.tries.may_have_acted
     }
 
-    /// The same error as one of another kind.
-    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
+    /// Changes the kind.
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
         self
     }
 
-    /// Says what to do about it.
+    /// Adds what to do about it.
     pub(crate) fn with_hint(mut self, hint: Hint) -> Self {
         self.0.hint = Some(hint);
         self
     }
 
-    /// Adds what else there is to know to the message.
-    pub(crate) fn advise(mut self, advice: &str) -> Self {
-        self.0.message = format!("{}; {advice}", self.0.message);
+    /// Appends a note to the message.
+    pub(crate) fn with_note(mut self, note: &str) -> Self {
+        self.0.message = format!("{}; {note}", self.0.message);
         self
     }
 
-    /// Puts what it is about in front of the message, such as a recording.
-    pub(crate) fn about(mut self, what: &str) -> Self {
-        self.0.message = format!("{what}: {}", self.0.message);
+    /// Prefixes the message with its subject, such as a recording.
+    pub(crate) fn with_context(mut self, subject: &str) -> Self {
+        self.0.message = format!("{subject}: {}", self.0.message);
         self
     }
 
-    /// Says during which operation it happened, unless that is known already.
-    pub(crate) fn during(mut self, operation: &'static str) -> Self {
+    /// Adds the operation that failed, unless there is one already.
+    pub(crate) fn with_operation(mut self, operation: &'static str) -> Self {
         self.0.operation.get_or_insert(operation);
         self
     }
@@ -307,14 +307,14 @@ impl Error {
     }
 
     /// The code of the error behind this one, if the answer had one and it is another.
-    pub fn sub_code(&self) -> Option<&str> {
-        self.0.detail.sub_code.as_deref()
+    pub fn inner_error_code(&self) -> Option<&str> {
+        self.0.detail.inner_error_code.as_deref()
     }
 
     /// The service's error code by name, if it has one; else that of its sub-code.
     pub fn service_code(&self) -> Option<ServiceCode> {
         let status = self.status().unwrap_or_default();
-        let codes = [self.code(), self.sub_code()];
+        let codes = [self.code(), self.inner_error_code()];
         let mut codes = codes.into_iter().flatten();
         codes.find_map(|code| ServiceCode::find(status, code))
     }
@@ -392,7 +392,7 @@ impl fmt::Debug for Error {
             .field("operation", &inner.operation)
             .field("status", &inner.status)
             .field("code", &inner.detail.code)
-            .field("sub_code", &inner.detail.sub_code)
+            .field("inner_error_code", &inner.detail.inner_error_code)
             .field("target", &inner.detail.target)
             .field("request_id", &inner.request_id)
             .field("retry_after", &inner.retry_after)
@@ -425,7 +425,7 @@ mod tests {
         (ErrorKind::Service, "service"),
         (ErrorKind::Timeout, "timeout"),
         (ErrorKind::Connection, "connection"),
-        (ErrorKind::UnexpectedAnswer, "unexpected-answer"),
+        (ErrorKind::InvalidResponse, "invalid-response"),
         (ErrorKind::CorruptContent, "corrupt-content"),
         (ErrorKind::ExpiredContent, "expired-content"),
         (ErrorKind::ContentNotReady, "content-not-ready"),
@@ -433,7 +433,7 @@ mod tests {
         (ErrorKind::ForbiddenHost, "forbidden-host"),
         (ErrorKind::OwnStorage, "own-storage"),
         (ErrorKind::NothingToDownload, "nothing-to-download"),
-        (ErrorKind::File, "file"),
+        (ErrorKind::Io, "io"),
     ];
 
     #[test]
@@ -442,6 +442,6 @@ mod tests {
             assert_eq!(kind.name(), *name);
             assert_eq!(*kind as usize, index, "a kind without a name here");
         }
-        assert_eq!(NAMES.len(), ErrorKind::File as usize + 1);
+        assert_eq!(NAMES.len(), ErrorKind::Io as usize + 1);
     }
 }

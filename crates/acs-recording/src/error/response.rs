@@ -18,41 +18,62 @@ const BODY_LIMIT: usize = 64 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Beyond this difference the service refuses a signature for its date.
-const CLOCK_MARGIN: Duration = Duration::from_mins(5);
+const CLOCK_MARGIN: Duration = Duration::from_secs(5 * 60);
 
 /// What the low-level client could not do, as an error of this crate.
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Transport(error) => match error.downcast::<Self>() {
-                Ok(error) => *error,
-                Err(error) => Self::new(ErrorKind::Connection, "the service gave no answer")
-                    .with_source(error),
-            },
-            Failure::Status(answer) => {
-                let (head, body) = answer.into_parts();
-                from_answer(head.status, &head.headers, &head.extensions, &body)
+// Not a conversion, which would make the low-level client part of the public interface.
+pub(crate) fn from_failure(failure: Failure) -> Error {
+    match failure {
+        Failure::Transport(error) => match error.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(error) => {
+                Error::new(ErrorKind::Connection, "the service gave no answer").with_source(error)
             }
-            Failure::Body { answer, source } => {
-                let text = format!(
-                    "the service's answer is not what this operation returns ({source}): {}",
-                    one_line(&String::from_utf8_lossy(answer.body()), SNIPPET)
-                );
-                let error = Self::new(ErrorKind::UnexpectedAnswer, text)
-                    .with_status(answer.status().as_u16())
-                    .with_source(source);
-                match answer.extensions().get() {
-                    Some(trace) => error.with_trace(trace),
-                    None => error,
-                }
-            }
-            Failure::Request(source) => Self::new(
-                ErrorKind::InvalidInput,
-                format!("the request cannot be built: {source}"),
-            )
-            .with_source(source),
-            other => Self::new(ErrorKind::UnexpectedAnswer, other.to_string()),
+        },
+        Failure::Status(answer) => {
+            let (head, body) = answer.into_parts();
+            from_answer(head.status, &head.headers, &head.extensions, &body)
         }
+        Failure::Body { answer, source } => {
+            let text = format!(
+                "the service's answer is not what this operation returns ({source}): {}",
+                one_line(&String::from_utf8_lossy(answer.body()), SNIPPET)
+            );
+            let error = Error::new(ErrorKind::InvalidResponse, text)
+                .with_status(answer.status().as_u16())
+                .with_source(source);
+            match answer.extensions().get() {
+                Some(trace) => error.with_trace(trace),
+                None => error,
+            }
+        }
+        Failure::Request(source) => Error::new(
+            ErrorKind::InvalidInput,
+            format!("the request cannot be built: {source}"),
+        )
+        .with_source(source),
+        other => Error::new(ErrorKind::InvalidResponse, other.to_string()),
+    }
+}
+
+#[cfg(feature = "unstable-low-level")]
+impl Error {
+    /// The error that a failure of the low-level client stands for, with its kind, code and hint.
+    /// Needs the feature `unstable-low-level`.
+    ///
+    /// ```no_run
+    /// # use acs_recording::{Error, RecordingClient, Result};
+    /// # async fn run(client: &RecordingClient) -> Result<()> {
+    /// client
+    ///     .call_automation()
+    ///     .call_media_cancel_all_media_operations("call connection id")
+    ///     .await
+    ///     .map_err(Error::from_low_level)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_low_level(failure: Failure) -> Self {
+        from_failure(failure)
     }
 }
 
@@ -98,12 +119,17 @@ fn from_answer(
         error = error.with_retry_after(wait);
     }
     if let Some(wait) = extensions.get::<WaitTooLong>() {
-        error = error.advise(&wait.to_string());
+        error = error.with_note(&wait.to_string());
     }
     match extensions.get() {
         Some(trace) => error.with_trace(trace),
         None => error,
     }
+}
+
+/// The kind of a response whose body was not read.
+pub(crate) fn kind_of_status(status: StatusCode) -> ErrorKind {
+    kind(status, None)
 }
 
 fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {
@@ -131,7 +157,7 @@ fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {
         400..=499 if contradicts => ErrorKind::Conflict,
         400..=499 => ErrorKind::InvalidRequest,
         500..=599 => ErrorKind::Service,
-        _ => ErrorKind::UnexpectedAnswer,
+        _ => ErrorKind::InvalidResponse,
     }
 }
 
@@ -153,7 +179,7 @@ fn hint(
     {
         return Some(Hint::SetClock(skew));
     }
-    let codes = [&detail.code, &detail.sub_code];
+    let codes = [&detail.code, &detail.inner_error_code];
     let codes = codes.into_iter().flatten();
     let mut codes = codes.filter_map(|code| ServiceCode::find(status.as_u16(), code));
     advice(status.as_u16(), codes.next(), kind)
@@ -207,14 +233,15 @@ pub(crate) async fn read_error_body(response: &mut reqwest::Response, until: Ins
 #[cfg(test)]
 mod tests {
     use futures_util::StreamExt as _;
-    use uuid::Uuid;
 
     use super::*;
     use crate::transport::{Trace, Tries};
 
+    const REQUEST_ID: &str = "7d0f1e9c-1f0e-4d35-9a37-0f4b8d9a2c11";
+
     async fn error(status: u16, headers: &[(&str, &str)], body: &'static str) -> Error {
         let mut response = http::Response::builder().status(status).extension(Trace {
-            request_id: Uuid::nil(),
+            request_id: REQUEST_ID.parse().unwrap(),
             tries: Tries {
                 attempts: 2,
                 may_have_acted: false,
@@ -239,7 +266,6 @@ mod tests {
 
     #[tokio::test]
     async fn every_form_of_body_keeps_status_and_request_id() {
-        let id = Uuid::nil().to_string();
         for (status, body, code, kind) in [
             (
                 404,
@@ -298,7 +324,7 @@ mod tests {
             assert_eq!(error.code(), code);
             assert_eq!(
                 (error.request_id(), error.attempts()),
-                (Some(id.as_str()), 2)
+                (Some(REQUEST_ID), 2)
             );
             assert!(!error.to_string().contains(char::is_control), "{error}");
         }
@@ -310,7 +336,7 @@ mod tests {
             "innererror": {"code": "8500", "innererror": {"code": "8501", "message": "m"}}}}"#;
         let error = error(400, &[], body).await;
         assert_eq!(
-            (error.code(), error.sub_code()),
+            (error.code(), error.inner_error_code()),
             (Some("BadRequest"), Some("8501"))
         );
         assert_eq!(error.service_message(), Some("No."));

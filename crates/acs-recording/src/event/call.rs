@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::Subject;
 use super::hidden::Hidden;
-use super::kind::{Common, Data};
 use super::party::{self, CallParty};
+use super::payload::{Common, Data};
 use crate::identifier::CommunicationIdentifier;
 use crate::ids::{GroupCallId, RoomId, ServerCallId};
 use crate::lenient;

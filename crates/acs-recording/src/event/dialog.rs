@@ -3,12 +3,12 @@
 use serde::Deserialize;
 
 use super::Subject;
-use super::kind::{Common, Data};
+use super::payload::{Common, Data};
 use crate::ids::{CallConnectionId, ServerCallId};
 use crate::lenient;
 use crate::models::ResultInformation;
 
-/// Something happened in a dialog with a bot; what else came is in [`Event::data`](super::Event::data).
+/// Something happened in a dialog with a bot; what else came is in [`Event::raw_data`](super::Event::raw_data).
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

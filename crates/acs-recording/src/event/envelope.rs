@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::unwrap::{self, Found, Invocation};
 use super::wire::{Batch, Envelope};
-use super::{Delivery, Event, EventKind, EventSchema, Subject, binary};
+use super::{Delivery, Event, EventPayload, EventSchema, Subject, binary};
 use crate::error::{Error, ErrorKind};
 use crate::text;
 
@@ -35,13 +35,13 @@ use crate::text;
 /// with the members of an event is always an event and never a wrapper.
 ///
 /// ```
-/// use acs_recording::{EventKind, Events};
+/// use acs_recording::{EventPayload, Events};
 ///
 /// # fn handle(body: &[u8]) {
 /// for event in Events::parse(body) {
 ///     match event {
 ///         Ok(event) => {
-///             if let EventKind::RecordingFileStatusUpdated(file) = event.kind() {
+///             if let EventPayload::RecordingFileStatusUpdated(file) = event.payload() {
 ///                 println!("{} chunks", file.chunks.len());
 ///             }
 ///         }
@@ -304,14 +304,14 @@ fn finish(index: usize, mut envelope: Envelope<'_>) -> Result<Event, InvalidEven
     let subject = envelope.subject;
     let read = |data: &str| {
         let subject = Subject::parse(subject.as_deref().unwrap_or_default());
-        EventKind::read(&event_type, data, &subject)
+        EventPayload::read(&event_type, data, &subject)
     };
     let invalid = |reason: String| invalid(Some(&id), Some(&event_type), reason);
     // `null` is no data, be it beside `data_base64`.
     let data = envelope
         .data
         .filter(|data| data.get() != RawValue::NULL.get());
-    let (kind, data, binary) = match (data, envelope.data_base64) {
+    let (payload, data, binary) = match (data, envelope.data_base64) {
         (None, Some(text)) => {
             let bytes = STANDARD
                 .decode(text)
@@ -322,7 +322,7 @@ fn finish(index: usize, mut envelope: Envelope<'_>) -> Result<Event, InvalidEven
                     return Err(invalid(format!("`data_base64` is no JSON: {error}")));
                 }
                 Err(_) => (
-                    Ok(EventKind::Unknown),
+                    Ok(EventPayload::Unknown),
                     RawValue::NULL.to_owned(),
                     Some(bytes),
                 ),
@@ -339,7 +339,7 @@ fn finish(index: usize, mut envelope: Envelope<'_>) -> Result<Event, InvalidEven
             (read(data.get()), data.to_owned(), None)
         }
     };
-    let kind = kind.map_err(|error| invalid(error.to_string()))?;
+    let payload = payload.map_err(|error| invalid(error.to_string()))?;
     Ok(Event {
         id,
         source: envelope.topic.or(envelope.source),
@@ -353,14 +353,14 @@ fn finish(index: usize, mut envelope: Envelope<'_>) -> Result<Event, InvalidEven
         data_schema: envelope.data_schema,
         attributes: envelope.attributes,
         delivery: None,
-        kind,
+        payload,
         data,
         binary,
     })
 }
 
 fn is_known(event_type: &str) -> bool {
-    EventKind::KNOWN_TYPES.contains(&event_type)
+    EventPayload::KNOWN_TYPES.contains(&event_type)
 }
 
 /// An id for an event of a known type that came without one: the same for the same contents, so

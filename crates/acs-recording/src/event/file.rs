@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::Subject;
-use super::kind::{Common, Data as EventData};
+use super::payload::{Common, Data as EventData};
 use super::wire::or_none;
 use crate::content::ContentUrl;
 use crate::ids::{DocumentId, RecordingId, ServerCallId};

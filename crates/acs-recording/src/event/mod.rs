@@ -7,8 +7,8 @@ mod dialog;
 mod envelope;
 mod file;
 mod hidden;
-mod kind;
 mod party;
+mod payload;
 mod recording;
 #[cfg(feature = "schemars")]
 pub(crate) mod schemas;
@@ -32,8 +32,8 @@ pub use delivery::Delivery;
 pub use dialog::DialogUpdate;
 pub use envelope::{Events, InvalidEvent};
 pub use file::{RecordingChunk, RecordingFileStatusUpdated};
-pub use kind::EventKind;
 pub use party::CallParty;
+pub use payload::EventPayload;
 pub use recording::RecordingStateChanged;
 use subject::Subject;
 #[cfg(feature = "webhook")]
@@ -76,7 +76,7 @@ pub struct Event {
     pub data_schema: Option<String>,
     attributes: Vec<(String, Box<RawValue>)>,
     delivery: Option<Arc<Delivery>>,
-    kind: EventKind,
+    payload: EventPayload,
     data: Box<RawValue>,
     binary: Option<Vec<u8>>,
 }
@@ -93,19 +93,19 @@ pub enum EventSchema {
 
 impl Event {
     /// What happened.
-    pub fn kind(&self) -> &EventKind {
-        &self.kind
+    pub fn payload(&self) -> &EventPayload {
+        &self.payload
     }
 
     /// What happened, without the envelope.
-    pub fn into_kind(self) -> EventKind {
-        self.kind
+    pub fn into_payload(self) -> EventPayload {
+        self.payload
     }
 
     /// The data as JSON text, exactly as it came; `null` if the event has none.
     ///
     /// If the data of a known type came as text, this is the JSON in that text.
-    pub fn data(&self) -> &str {
+    pub fn raw_data(&self) -> &str {
         self.data.get()
     }
 
@@ -143,13 +143,13 @@ impl Event {
 
     /// The recording, from the data or else from the subject.
     pub fn recording_id(&self) -> Option<RecordingId> {
-        let known = self.kind.common().recording_id;
+        let known = self.payload.common().recording_id;
         lenient::parse(known.or_else(|| self.subject_ids().recording_id))
     }
 
     /// The call, from the data or else from the subject.
     pub fn server_call_id(&self) -> Option<ServerCallId> {
-        let known = self.kind.common().server_call_id;
+        let known = self.payload.common().server_call_id;
         lenient::parse(known.or_else(|| self.subject_ids().server_call_id))
     }
 
@@ -157,23 +157,23 @@ impl Event {
     ///
     /// In events about recordings it is the recorder's own connection.
     pub fn call_connection_id(&self) -> Option<CallConnectionId> {
-        let known = self.kind.common().call_connection_id;
+        let known = self.payload.common().call_connection_id;
         lenient::parse(known.or_else(|| self.subject_ids().call_connection_id))
     }
 
     /// What the application gave as operation context in the request that this is about.
     pub fn operation_context(&self) -> Option<&str> {
-        self.kind.common().operation_context
+        self.payload.common().operation_context
     }
 
     /// The id of the call in logs, which all connections to it share.
     pub fn correlation_id(&self) -> Option<&str> {
-        self.kind.common().correlation_id
+        self.payload.common().correlation_id
     }
 
     /// The outcome of the operation, or the reason behind the event.
     pub fn result_information(&self) -> Option<&ResultInformation> {
-        self.kind.common().result
+        self.payload.common().result
     }
 
     /// How many bytes of text and data it holds as it came; its kind repeats part of them.
@@ -191,7 +191,7 @@ impl Event {
             .attributes()
             .map(|(name, value)| name.len() + value.len())
             .sum();
-        let data = self.data().len() + self.binary.as_ref().map_or(0, Vec::len);
+        let data = self.raw_data().len() + self.binary.as_ref().map_or(0, Vec::len);
         self.id.len() + self.event_type.len() + texts + attributes + data
     }
 
@@ -220,8 +220,8 @@ impl fmt::Debug for Event {
             )
             .field("attributes", &attributes)
             .field("delivery", &self.delivery)
-            .field("kind", &self.kind)
-            .field("data", &Hidden::text(self.data()))
+            .field("payload", &self.payload)
+            .field("data", &Hidden::text(self.raw_data()))
             .field("binary", &binary)
             .finish()
     }
@@ -270,11 +270,14 @@ mod tests {
         ] {
             let body = envelope(event_type, data);
             let event = Events::parse(body.as_bytes()).next().unwrap().unwrap();
-            let shown = format!("{event:?} {event:#?} {:?} {event}", event.kind());
+            let shown = format!("{event:?} {event:#?} {:?} {event}", event.payload());
             assert!(!shown.contains("s3cret"), "{shown}");
             assert!(shown.contains(event_type), "{shown}");
             assert_eq!(shown.contains("shown"), data.contains("shown"), "{shown}");
-            assert!(event.data().contains("s3cret"), "it is there for programs");
+            assert!(
+                event.raw_data().contains("s3cret"),
+                "it is there for programs"
+            );
         }
         let cloud = r#"{"id": "1", "type": "t", "source": "s", "specversion": "1.0",
             "dataschema": "https://a.example/x?code=s3cret", "data_base64": "czNjcmV0"}"#;

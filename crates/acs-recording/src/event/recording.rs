@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Subject;
-use super::kind::{Common, Data};
+use super::payload::{Common, Data};
 use crate::ids::{CallConnectionId, RecordingId, ServerCallId};
 use crate::lenient;
 use crate::models::{RecordingKind, RecordingState, ResultInformation};

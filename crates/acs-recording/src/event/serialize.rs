@@ -53,7 +53,7 @@ mod tests {
         let event = read(body);
         let again = read(&serde_json::to_string(&event).unwrap());
         assert_eq!(format!("{event:?}"), format!("{again:?}"), "{body}");
-        assert_eq!(event.data(), again.data(), "{body}");
+        assert_eq!(event.raw_data(), again.raw_data(), "{body}");
         assert_eq!(event.binary_data(), again.binary_data(), "{body}");
         assert!(event.attributes().eq(again.attributes()), "{body}");
     }

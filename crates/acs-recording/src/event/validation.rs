@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::Subject;
 use super::hidden::Hidden;
-use super::kind::Data;
+use super::payload::Data;
 use super::wire::or_none;
 use crate::content::ContentUrl;
 
@@ -14,13 +14,13 @@ use crate::content::ContentUrl;
 /// subscription.
 ///
 /// ```
-/// use acs_recording::{EventKind, Events};
+/// use acs_recording::{EventPayload, Events};
 ///
 /// let body = r#"[{"id": "1", "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
 ///                 "topic": "/subscriptions/s", "subject": "", "dataVersion": "1",
 ///                 "eventTime": "2025-07-01T12:00:00Z", "data": {"validationCode": "abc"}}]"#;
 /// for event in Events::parse(body.as_bytes()).flatten() {
-///     if let EventKind::SubscriptionValidation(question) = event.kind() {
+///     if let EventPayload::SubscriptionValidation(question) = event.payload() {
 ///         // Answer the request with status 200 and this body.
 ///         assert_eq!(question.response_body(), r#"{"validationResponse":"abc"}"#);
 ///     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, EventKind, RecordingFileStatusUpdated, RecordingStateChanged};
+use crate::event::{Event, EventPayload, RecordingFileStatusUpdated, RecordingStateChanged};
 use crate::ids::{CallConnectionId, RecordingId, ServerCallId};
 use crate::models::RecordingState;
 use crate::recording::Recording;
@@ -79,7 +79,7 @@ impl AwaitedRecording {
 
     /// Whether an event says that the call that is recorded is over, for everybody.
     pub(super) fn is_end_of_call(&self, event: &Event) -> bool {
-        matches!(event.kind(), EventKind::CallEnded(_)) && self.is_about_call(event)
+        matches!(event.payload(), EventPayload::CallEnded(_)) && self.is_about_call(event)
     }
 }
 
@@ -153,32 +153,32 @@ impl FileWait {
     pub(super) fn see(&mut self, event: &Event) -> Option<Result<RecordingFileStatusUpdated>> {
         self.learn_call(event);
         let is_named = event.recording_id().is_some();
-        match event.kind() {
-            EventKind::RecordingFileStatusUpdated(file)
+        match event.payload() {
+            EventPayload::RecordingFileStatusUpdated(file)
                 if self.recording.is_about(event) || self.is_file_of_call(file) =>
             {
                 Some(Ok(file.clone()))
             }
             // A call may have several starts, of which one has begun and another fails.
-            EventKind::StartRecordingFailed(_)
+            EventPayload::StartRecordingFailed(_)
                 if self.recording.is_about(event) && (is_named || !self.began) =>
             {
                 Some(Err(failed(event)))
             }
-            EventKind::RecordingStateChanged(change)
-            | EventKind::TeamsRecordingStateChanged(change)
-            | EventKind::TeamsComplianceRecordingStateChanged(change)
+            EventPayload::RecordingStateChanged(change)
+            | EventPayload::TeamsRecordingStateChanged(change)
+            | EventPayload::TeamsComplianceRecordingStateChanged(change)
                 if self.recording.is_about(event) =>
             {
                 self.see_state(event, change)
             }
-            EventKind::CallEnded(_) => {
+            EventPayload::CallEnded(_) => {
                 self.call_is_over |= self.recording.is_end_of_call(event);
                 self.over_without_a_recording()
             }
-            EventKind::CreateCallFailed(_)
-            | EventKind::AnswerFailed(_)
-            | EventKind::ConnectFailed(_)
+            EventPayload::CreateCallFailed(_)
+            | EventPayload::AnswerFailed(_)
+            | EventPayload::ConnectFailed(_)
                 if self.recording.is_about_connection(event) && !self.began =>
             {
                 Some(Err(failed(event)))
@@ -246,7 +246,7 @@ pub(super) fn failed(event: &Event) -> Error {
         format!("{name}: {}", message.unwrap_or("no reason given")),
     );
     // Whatever the reason was, this one is not tried again.
-    let error = error.lasting();
+    let error = error.with_retryable(false);
     match result.and_then(|result| result.sub_code) {
         Some(code) => error.with_code(code.to_string()),
         None => error,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventPayload};
 
 /// How many bytes the kept events may have in all.
 pub(super) const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -17,9 +17,9 @@ const FILE_BYTES: usize = MAX_BYTES / 2;
 /// What an event takes beside its text and data.
 const OVERHEAD: usize = 1024;
 /// Without evictions for this long, the next one is reported again.
-const QUIET: Duration = Duration::from_mins(1);
+const QUIET: Duration = Duration::from_secs(60);
 
-type Type = Discriminant<EventKind>;
+type Type = Discriminant<EventPayload>;
 
 /// The latest events. An event takes room from events of its own type only, as far as it can: many
 /// `ParticipantsUpdated` do not push out the one event about a file.
@@ -43,8 +43,8 @@ struct Kept {
 }
 
 impl Kept {
-    fn of(kind: &EventKind) -> Self {
-        let is_file = matches!(kind, EventKind::RecordingFileStatusUpdated(_));
+    fn of(kind: &EventPayload) -> Self {
+        let is_file = matches!(kind, EventPayload::RecordingFileStatusUpdated(_));
         Self {
             order: VecDeque::new(),
             bytes: 0,
@@ -75,9 +75,9 @@ impl Backlog {
     }
 
     pub(super) fn keep(&mut self, event: Arc<Event>) {
-        let kind = discriminant(event.kind());
+        let kind = discriminant(event.payload());
         let kept = self.types.entry(kind);
-        let kept = kept.or_insert_with(|| Kept::of(event.kind()));
+        let kept = kept.or_insert_with(|| Kept::of(event.payload()));
         kept.order.push_back(self.next);
         kept.bytes += size(&event);
         self.bytes += size(&event);
@@ -145,14 +145,14 @@ mod tests {
         ))
     }
 
-    fn count(backlog: &Backlog, is_wanted: impl Fn(&EventKind) -> bool) -> usize {
-        let events = backlog.iter().filter(|event| is_wanted(event.kind()));
+    fn count(backlog: &Backlog, is_wanted: impl Fn(&EventPayload) -> bool) -> usize {
+        let events = backlog.iter().filter(|event| is_wanted(event.payload()));
         events.count()
     }
 
     fn files(backlog: &Backlog) -> usize {
         count(backlog, |kind| {
-            matches!(kind, EventKind::RecordingFileStatusUpdated(_))
+            matches!(kind, EventPayload::RecordingFileStatusUpdated(_))
         })
     }
 
@@ -174,7 +174,7 @@ mod tests {
             backlog.keep(Arc::new(event(r#"{"id": "1", "type": "Contoso.Unknown"}"#)));
         }
         assert_eq!(files(&backlog), 1);
-        let states = |kind: &EventKind| matches!(kind, EventKind::RecordingStateChanged(_));
+        let states = |kind: &EventPayload| matches!(kind, EventPayload::RecordingStateChanged(_));
         assert_eq!(count(&backlog, states), 1);
         assert_eq!(backlog.len(), 202);
         check(&backlog);

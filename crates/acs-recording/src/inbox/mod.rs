@@ -22,7 +22,7 @@ use wait::Kept;
 pub use wait::Wait;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, EventKind, RecordingFileStatusUpdated, RecordingStateChanged};
+use crate::event::{Event, EventPayload, RecordingFileStatusUpdated, RecordingStateChanged};
 use crate::ids::CallConnectionId;
 use crate::models::{CallConnected, RecordingState};
 
@@ -52,7 +52,7 @@ const REMEMBERED: usize = 1000;
 /// for event in Events::parse(body).filter_map(Result::ok) {
 ///     inbox.deliver(event).await?;
 /// }
-/// let file = inbox.file_ready(recording).within(Duration::from_mins(10)).await?;
+/// let file = inbox.file_ready(recording).timeout(Duration::from_secs(10 * 60)).await?;
 /// println!("{} files", file.chunks.len());
 /// # Ok(())
 /// # }
@@ -154,7 +154,7 @@ impl Inbox {
             wait.see(event)
         })
         .about(about)
-        .within(Duration::from_mins(15))
+        .timeout(Duration::from_secs(15 * 60))
     }
 
     /// Waits until a recording is active. `RecordingStateChanged` tells, so the start must have
@@ -182,11 +182,11 @@ impl Inbox {
         let recording = recording.into();
         let name = recording.to_string();
         let ends_with_call = state == RecordingState::Active;
-        let about = move |event: &Event| match event.kind() {
-            EventKind::RecordingStateChanged(_)
-            | EventKind::TeamsRecordingStateChanged(_)
-            | EventKind::TeamsComplianceRecordingStateChanged(_)
-            | EventKind::StartRecordingFailed(_) => recording.is_about(event),
+        let about = move |event: &Event| match event.payload() {
+            EventPayload::RecordingStateChanged(_)
+            | EventPayload::TeamsRecordingStateChanged(_)
+            | EventPayload::TeamsComplianceRecordingStateChanged(_)
+            | EventPayload::StartRecordingFailed(_) => recording.is_about(event),
             _ => ends_with_call && recording.is_end_of_call(event),
         };
         let kept = Kept::Latest(&about.clone());
@@ -202,13 +202,13 @@ impl Inbox {
                     return None;
                 }
                 latest = latest.max(event.time);
-                match event.kind() {
-                    EventKind::RecordingStateChanged(change)
-                    | EventKind::TeamsRecordingStateChanged(change)
-                    | EventKind::TeamsComplianceRecordingStateChanged(change) => {
+                match event.payload() {
+                    EventPayload::RecordingStateChanged(change)
+                    | EventPayload::TeamsRecordingStateChanged(change)
+                    | EventPayload::TeamsComplianceRecordingStateChanged(change) => {
                         (change.state.as_ref() == Some(&state)).then(|| Ok(change.clone()))
                     }
-                    EventKind::CallEnded(_) => {
+                    EventPayload::CallEnded(_) => {
                         let error = Error::new(ErrorKind::NotFound, "its call is over");
                         Some(Err(error))
                     }
@@ -394,12 +394,12 @@ impl Inner {
 
 /// Whether an event of the right call says that it is connected, or that it never will be.
 fn connected(event: &Event) -> Option<Result<CallConnected>> {
-    match event.kind() {
-        EventKind::CallConnected(data) => Some(Ok(data.as_ref().clone())),
-        EventKind::CreateCallFailed(_)
-        | EventKind::AnswerFailed(_)
-        | EventKind::ConnectFailed(_)
-        | EventKind::CallDisconnected(_) => Some(Err(failed(event))),
+    match event.payload() {
+        EventPayload::CallConnected(data) => Some(Ok(data.as_ref().clone())),
+        EventPayload::CreateCallFailed(_)
+        | EventPayload::AnswerFailed(_)
+        | EventPayload::ConnectFailed(_)
+        | EventPayload::CallDisconnected(_) => Some(Err(failed(event))),
         _ => None,
     }
 }

@@ -25,7 +25,7 @@ const UNIT: usize = CAPACITY_BYTES / CAPACITY as usize;
 /// events of a delivery together.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A stream that was full for this long without being read is closed.
-const STALL_TIMEOUT: Duration = Duration::from_mins(1);
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The events of an [`Inbox`](super::Inbox): those that are kept, and then every one that comes in.
 ///

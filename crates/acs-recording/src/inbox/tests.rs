@@ -84,7 +84,7 @@ async fn waits_have_limits_and_leave_nothing_behind() {
     let inbox = Inbox::new();
     let error = inbox
         .file_ready(id("r"))
-        .within(Duration::from_secs(7))
+        .timeout(Duration::from_secs(7))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);

@@ -22,7 +22,7 @@ use crate::panic::panic_message;
 /// before it is awaited or meanwhile, loses nothing: the events stay for other waits.
 ///
 /// # Errors
-/// [`ErrorKind::Timeout`] when nothing has come [within](Self::within) the limit, and
+/// [`ErrorKind::Timeout`] when nothing has come [within](Self::timeout) the limit, and
 /// [`ErrorKind::InvalidInput`] when the function of a [`wait_for`](Inbox::wait_for) panicked.
 #[must_use = "it is for awaiting"]
 pub struct Wait<T> {
@@ -83,7 +83,7 @@ impl<T: Send + 'static> Wait<T> {
         Self {
             what,
             about: String::new(),
-            limit: Duration::from_mins(1),
+            limit: Duration::from_secs(60),
             found,
             _watch: Watch { inbox, id },
         }
@@ -118,13 +118,13 @@ impl<T> Wait<T> {
         };
         let about = |error: Error| match &*self.about {
             "" => error,
-            about => error.about(about),
+            about => error.with_context(about),
         };
-        outcome.map_err(|error| about(error).during(self.what))
+        outcome.map_err(|error| about(error).with_operation(self.what))
     }
 
     /// How long to wait at the most, from the `await` on.
-    pub fn within(mut self, limit: Duration) -> Self {
+    pub fn timeout(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }

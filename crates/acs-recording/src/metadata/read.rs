@@ -112,7 +112,7 @@ impl Object<'_> {
     fn object<T>(&mut self, name: &str, read: impl FnOnce(&mut Object<'_>) -> T) -> Option<T> {
         let value = self.members.remove(name).filter(|value| !value.is_null())?;
         let path = format!("{}{name}", self.path);
-        self.within(path, value, read)
+        self.at_path(path, value, read)
     }
 
     /// The elements of a list, without those that `read` makes nothing of.
@@ -127,7 +127,7 @@ impl Object<'_> {
                 let elements = list.into_iter().enumerate();
                 let read = elements.filter_map(|(number, value)| {
                     let path = format!("{}{name}[{number}]", self.path);
-                    self.within(path, value, &mut read)?
+                    self.at_path(path, value, &mut read)?
                 });
                 read.collect()
             }
@@ -138,7 +138,7 @@ impl Object<'_> {
         }
     }
 
-    fn within<T>(
+    fn at_path<T>(
         &mut self,
         path: String,
         value: Value,

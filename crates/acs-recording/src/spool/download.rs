@@ -8,7 +8,7 @@ use super::worker::SpoolWorker;
 use crate::client::RecordingClient;
 use crate::content::SavedRecording;
 use crate::error::{Error, ErrorKind};
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventPayload};
 use crate::webhook::{EventHandler, HandlerError};
 
 type Listener = Arc<dyn Fn(&SavedRecording) + Send + Sync>;
@@ -47,7 +47,7 @@ impl SpoolWorker<DownloadHandler> {
 
 impl EventHandler for DownloadHandler {
     async fn handle(&self, event: Event) -> Result<(), HandlerError> {
-        let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
+        let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
             return Ok(());
         };
         let download = self.client.download_recording(file).event(&event);

@@ -32,11 +32,11 @@ use store::Store;
 /// ```no_run
 /// use acs_recording::RecordingClient;
 /// use acs_recording::spool::Spool;
-/// use acs_recording::webhook::{Check, Webhook};
+/// use acs_recording::webhook::{Authenticator, Webhook};
 ///
 /// # async fn run(client: RecordingClient, secret: &str) -> Result<(), Box<dyn std::error::Error>> {
 /// let spool = Spool::open("spool").await?;
-/// let webhook = Webhook::builder(Check::secret("code", secret)?)
+/// let webhook = Webhook::builder(Authenticator::secret("code", secret)?)
 ///     .allow_origin("eventgrid.azure.net")
 ///     .build(spool.clone());
 /// let worker = spool.download_to(&client, "recordings").delete_after();
@@ -77,7 +77,7 @@ impl Spool {
     /// handled, such as after a crash, are due at once.
     ///
     /// # Errors
-    /// [`ErrorKind::File`] if the folder cannot be used, or another process uses it.
+    /// [`ErrorKind::Io`] if the folder cannot be used, or another process uses it.
     pub async fn open(folder: impl Into<PathBuf>) -> Result<Self> {
         let folder = folder.into();
         let opened = spawn_blocking(move || {
@@ -103,13 +103,13 @@ impl Spool {
     /// here already, or was handled before, is not kept again.
     ///
     /// # Errors
-    /// [`ErrorKind::File`] if it could not be written, such as on a full disk. Nothing must be
+    /// [`ErrorKind::Io`] if it could not be written, such as on a full disk. Nothing must be
     /// acknowledged then.
     pub async fn put(&self, event: &Event) -> Result<bool> {
         let name = EventKey::of(event).to_string();
         let text = serde_json::to_vec(event).map_err(|error| {
             let text = format!("event {} cannot be written down", event.id);
-            Error::new(ErrorKind::File, text).with_source(error)
+            Error::new(ErrorKind::Io, text).with_source(error)
         })?;
         self.on_disk(move |inner| {
             let put = inner.store.put(&name, &text)?;
@@ -124,7 +124,7 @@ impl Spool {
     /// Whether an event is in the spool, or was handled in the last 25 hours.
     ///
     /// # Errors
-    /// [`ErrorKind::File`] if the folder cannot be read.
+    /// [`ErrorKind::Io`] if the folder cannot be read.
     pub async fn contains(&self, event: &Event) -> Result<bool> {
         let name = EventKey::of(event).to_string();
         self.on_disk(move |inner| inner.store.contains(&name)).await
@@ -134,7 +134,7 @@ impl Spool {
     /// kept once.
     ///
     /// # Errors
-    /// [`ErrorKind::File`] if it could not be written, or the folder `unreadable` is full.
+    /// [`ErrorKind::Io`] if it could not be written, or the folder `unreadable` is full.
     pub async fn put_unreadable(&self, event: &InvalidEvent) -> Result<PathBuf> {
         let raw = event.raw().to_vec();
         self.on_disk(move |inner| inner.store.put_unreadable(&raw))
@@ -196,7 +196,7 @@ impl Spool {
 
 /// The runtime is shutting down.
 fn broken(error: &tokio::task::JoinError) -> Error {
-    Error::new(ErrorKind::File, format!("the spool was not used: {error}"))
+    Error::new(ErrorKind::Io, format!("the spool was not used: {error}"))
 }
 
 /// Acknowledges an event when it is on disk. What cannot be read is kept as it came before it is

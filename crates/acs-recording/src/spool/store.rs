@@ -28,7 +28,7 @@ const LOCK: &str = "lock";
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Event Grid repeats what is at most 24 hours old.
-const KEEP_DONE: Duration = Duration::from_hours(25);
+const KEEP_DONE: Duration = Duration::from_secs(25 * 60 * 60);
 const MAX_DONE: usize = 100_000;
 
 const MAX_UNREADABLE: usize = 1000;
@@ -141,7 +141,7 @@ impl Store {
                 "{} is full: look at what is in it and remove it",
                 folder.display()
             );
-            return Err(Error::new(ErrorKind::File, text));
+            return Err(Error::new(ErrorKind::Io, text));
         }
         self.write(&path, raw)?;
         sync(&folder)?;
@@ -267,7 +267,7 @@ fn lock(folder: &Path) -> Result<File> {
                     "another process uses the spool {}: stop it, or choose another folder",
                     folder.display()
                 );
-                return Err(Error::new(ErrorKind::File, text));
+                return Err(Error::new(ErrorKind::Io, text));
             }
         }
     }
@@ -320,7 +320,7 @@ fn make_folder(path: &Path, may_be_link: bool) -> Result<()> {
         Some(what) => {
             let path = path.display();
             let text = format!("{path} is in the way: {what}; choose another folder for the spool");
-            Err(Error::new(ErrorKind::File, text))
+            Err(Error::new(ErrorKind::Io, text))
         }
     }
 }
@@ -348,5 +348,5 @@ fn sync(_folder: &Path) -> Result<()> {
 }
 
 fn failed(path: &Path, error: io::Error) -> Error {
-    Error::new(ErrorKind::File, format!("{}: {error}", path.display())).with_source(error)
+    Error::new(ErrorKind::Io, format!("{}: {error}", path.display())).with_source(error)
 }

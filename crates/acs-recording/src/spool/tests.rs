@@ -110,7 +110,7 @@ async fn one_process_at_a_time() {
     let first = open(&folder).await;
     let error = Spool::open(first.folder()).await.unwrap_err();
     assert!(error.to_string().contains("another process"), "{error}");
-    assert_eq!(error.kind(), ErrorKind::File);
+    assert_eq!(error.kind(), ErrorKind::Io);
     drop(first);
     open(&folder).await;
 }
@@ -133,7 +133,7 @@ async fn no_link_leads_out_of_the_spool() {
         };
         symlink(target, spool.join(name)).unwrap();
         let error = Spool::open(&spool).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::File, "{name}");
+        assert_eq!(error.kind(), ErrorKind::Io, "{name}");
         assert!(error.to_string().contains(name), "{error}");
         let left: Vec<_> = fs::read_dir(&elsewhere).unwrap().collect();
         assert_eq!(left.len(), 1, "{name}: {left:?}");
@@ -169,7 +169,10 @@ async fn handled_events_are_remembered_across_restarts() {
     assert!(!spool.put(&event).await.unwrap());
     assert_eq!(spool.pending(), 0);
     // And forgotten when nobody repeats them any more.
-    grow_old(&file(&folder, "done", &event), Duration::from_hours(26));
+    grow_old(
+        &file(&folder, "done", &event),
+        Duration::from_secs(26 * 60 * 60),
+    );
     spool.on_disk(|inner| inner.store.prune()).await.unwrap();
     assert!(names(&folder, "done").is_empty());
     assert!(spool.put(&event).await.unwrap());
@@ -203,7 +206,7 @@ async fn a_failing_event_keeps_no_other_waiting_and_is_no_busy_loop() {
     // An hour with one slot.
     let hour = worker
         .concurrency(1)
-        .run_until(sleep(Duration::from_hours(1)));
+        .run_until(sleep(Duration::from_secs(60 * 60)));
     hour.await;
     let attempts = attempts.lock().unwrap().clone();
     for id in ["1", "2"] {
@@ -222,7 +225,7 @@ async fn a_failing_event_keeps_no_other_waiting_and_is_no_busy_loop() {
             .clone()
             .all(|pause| pause >= Duration::from_millis(2500))
     );
-    assert!(pauses.max().unwrap() >= Duration::from_mins(5));
+    assert!(pauses.max().unwrap() >= Duration::from_secs(5 * 60));
     assert_eq!(spool.pending(), 1);
     assert_eq!(names(&folder, "pending").len(), 1);
 }
@@ -264,7 +267,10 @@ async fn what_cannot_be_handled_is_noted_once() {
     for event in [&gone, &refused, &old] {
         spool.put(event).await.unwrap();
     }
-    grow_old(&file(&folder, "pending", &old), Duration::from_hours(25));
+    grow_old(
+        &file(&folder, "pending", &old),
+        Duration::from_secs(25 * 60 * 60),
+    );
     let told = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&told);
     let worker = spool.process(|event: Event| {
@@ -316,7 +322,10 @@ async fn content_that_is_not_found_may_come_late() {
     for event in [&early, &late, &dated] {
         spool.put(event).await.unwrap();
     }
-    grow_old(&file(&folder, "pending", &late), Duration::from_mins(16));
+    grow_old(
+        &file(&folder, "pending", &late),
+        Duration::from_secs(16 * 60),
+    );
     let calls = AtomicUsize::new(0);
     let worker = spool.process(move |event: Event| {
         let found = event.id == "early" && calls.fetch_add(1, Ordering::Relaxed) > 1;

@@ -14,20 +14,20 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::Spool;
 use super::schedule::Lease;
 use crate::error::{Disposition, Error, ErrorKind};
-use crate::event::{Event, EventKind, Events};
+use crate::event::{Event, EventPayload, Events};
 use crate::panic::panic_message;
 use crate::webhook::{EventHandler, HandlerError, unless_panicked};
 
 const CONCURRENCY: usize = 4;
 const INITIAL_DELAY: Duration = Duration::from_secs(5);
-const MAX_DELAY: Duration = Duration::from_mins(10);
+const MAX_DELAY: Duration = Duration::from_secs(10 * 60);
 /// The service keeps content for so long.
-const EXPIRE_AFTER: Duration = Duration::from_hours(24);
+const EXPIRE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest wait that a server can ask for.
-const MAX_RETRY_AFTER: Duration = Duration::from_hours(6);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(6 * 60 * 60);
 /// Content that is not found may still come, as long as its event is no older.
-const NOT_READY: Duration = Duration::from_mins(15);
-const PRUNE_EVERY: Duration = Duration::from_hours(1);
+const NOT_READY: Duration = Duration::from_secs(15 * 60);
+const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Handles the events of a [`Spool`]; made by [`Spool::process`] or [`Spool::download_to`].
 ///
@@ -329,7 +329,7 @@ fn only_event(text: &[u8]) -> Result<Event, String> {
 /// What two events must not be handled about at the same time: the recording, and each of its
 /// documents, after which files are called.
 fn topics(event: &Event) -> Vec<String> {
-    let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
+    let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
         return Vec::new();
     };
     let recording = file.recording_id.iter().map(|id| format!("recording {id}"));

@@ -20,13 +20,14 @@ use tracing::debug;
 use url::{Position, Url};
 
 use super::http_clients::proxy_of;
-use super::retry::{is_passing, is_repeatable, may_hide_success};
+use super::retry::{is_idempotent, is_retryable_status, may_have_acted};
+use super::retry_policy::FailedAttempt;
 use super::sign::{Signable, content_hash};
-use super::{Credentials, Pipeline, RESOURCE_HOST, Tries, later, place, set};
+use super::{Credentials, Pipeline, RESOURCE_HOST, Tries, deadline_after, place, set};
 #[cfg(feature = "entra")]
 use crate::credential::ClaimsChallenge;
 use crate::credential::{AccessKey, Credential};
-use crate::error::{Error, ErrorKind, Hint, Result, read_error_body, retry_after};
+use crate::error::{Error, ErrorKind, Hint, Result, kind_of_status, read_error_body, retry_after};
 
 const DATE: HeaderName = HeaderName::from_static("x-ms-date");
 const CONTENT_HASH: HeaderName = HeaderName::from_static("x-ms-content-sha256");
@@ -37,6 +38,7 @@ struct Call<'a> {
     credentials: Credentials,
     /// Of the body, for the signature.
     hash: Cow<'static, str>,
+    started: Instant,
     deadline: Instant,
     tries: Tries,
     /// Whether there was a challenge of the credentials already.
@@ -121,6 +123,7 @@ impl Pipeline {
             request,
             credentials,
             hash,
+            started: Instant::now(),
             deadline,
             tries: Tries::default(),
             challenged: false,
@@ -152,7 +155,7 @@ impl Pipeline {
         mut outcome: Result<Response<B>, Failed>,
     ) -> impl Future<Output = Verdict<B>> {
         async move {
-            let (passing, asked) = match &outcome {
+            let (retryable, asked) = match &outcome {
                 Ok(response) if response.status() == StatusCode::UNAUTHORIZED => {
                     if !call.challenged {
                         call.challenged = true;
@@ -165,10 +168,11 @@ impl Pipeline {
                 }
                 Ok(response) => {
                     let asked = retry_after(response.headers(), SystemTime::now());
-                    let repeatable = is_repeatable(call.request);
-                    call.tries.may_have_acted |= may_hide_success(response.status());
-                    let passing = is_passing(response.status(), repeatable, asked.is_some());
-                    (passing, asked)
+                    let idempotent = is_idempotent(call.request);
+                    call.tries.may_have_acted |= may_have_acted(response.status());
+                    let retryable =
+                        is_retryable_status(response.status(), idempotent, asked.is_some());
+                    (retryable, asked)
                 }
                 Err(Failed::NotSent(_)) => {
                     call.tries.attempts -= 1;
@@ -181,12 +185,26 @@ impl Pipeline {
                 }
                 Err(Failed::NoAnswer(_)) => {
                     call.tries.may_have_acted = true;
-                    (is_repeatable(call.request), None)
+                    (is_idempotent(call.request), None)
                 }
             };
             let attempt = call.tries.attempts;
-            let pause = passing
-                .then(|| self.retry.pause(attempt, asked, &self.jitter))
+            let pause = retryable
+                .then(|| {
+                    let (kind, status) = match &outcome {
+                        Ok(response) => {
+                            (kind_of_status(response.status()), Some(response.status()))
+                        }
+                        Err(failed) => (failed.error().kind(), None),
+                    };
+                    self.retry.next_delay(&FailedAttempt {
+                        attempt,
+                        elapsed: call.started.elapsed(),
+                        kind,
+                        status: status.map(|status| status.as_u16()),
+                        retry_after: asked,
+                    })
+                })
                 .flatten();
             let left = call.deadline.saturating_duration_since(Instant::now());
             // What was added to the wait that was asked for is no reason to give up.
@@ -218,7 +236,9 @@ impl Pipeline {
     async fn attempt<B: Receive>(&self, call: &mut Call<'_>) -> Result<Response<B>, Failed> {
         self.authorize(call).await.map_err(Failed::NotSent)?;
         let started = Instant::now();
-        let limit = call.deadline.min(later(started, self.limits.attempt));
+        let limit = call
+            .deadline
+            .min(deadline_after(started, self.limits.attempt));
         let outcome = {
             // Pinned, because futures of this size should not move.
             let exchange = pin!(self.exchange(call, limit));
@@ -286,7 +306,7 @@ impl Pipeline {
             }
             #[cfg(feature = "entra")]
             Credential::Entra(entra) => {
-                let limit = later(Instant::now(), self.limits.attempt).min(call.deadline);
+                let limit = deadline_after(Instant::now(), self.limits.attempt).min(call.deadline);
                 let token = timeout_at(limit, entra.bearer()).await;
                 token.unwrap_or_else(|_| Err(entra.gave_nothing()))?
             }
@@ -393,7 +413,7 @@ fn too_large(error: BodyError, url: &Url) -> Failed {
          max_response_size of the client",
         place(url)
     );
-    Failed::TooLarge(Error::new(ErrorKind::UnexpectedAnswer, message).with_source(error))
+    Failed::TooLarge(Error::new(ErrorKind::InvalidResponse, message).with_source(error))
 }
 
 /// What a failure to send or receive is called, with the host and without the rest of the URL.
@@ -406,7 +426,7 @@ fn failed(error: reqwest::Error, url: &Url) -> Failed {
         let message = format!("{place} is not trusted ({cause})");
         let error = error(ErrorKind::Connection, message).with_hint(Hint::AddRootCertificate);
         // It will be the same the next time.
-        Failed::NotSent(error.lasting())
+        Failed::NotSent(error.with_retryable(false))
     } else if connect && let Some((variable, proxy)) = proxy_of(url) {
         let message = format!("{place} cannot be reached through the proxy {proxy} ({cause})");
         let error = error(ErrorKind::Connection, message);

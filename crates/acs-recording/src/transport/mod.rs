@@ -4,7 +4,9 @@ mod attempt;
 mod hosts;
 mod http_clients;
 mod object;
+mod options;
 mod retry;
+mod retry_policy;
 mod sign;
 
 use std::pin::pin;
@@ -33,8 +35,14 @@ use hosts::Refusal;
 pub(crate) use hosts::{AllowedHost, ContentHosts};
 pub(crate) use http_clients::HttpClients;
 pub(crate) use object::ObjectPath;
-use retry::Jitter;
-pub use retry::RetryPolicy;
+use options::ExtraHeaders;
+pub use options::RequestOptions;
+pub(crate) use options::request_options;
+pub(crate) use retry_policy::{AfterFailures, default_retry_policy};
+pub use retry_policy::{
+    AttemptLimit, ExponentialBackoff, FailedAttempt, NeverRetry, RetryPolicy, RetryPolicyExt,
+    TimeLimit,
+};
 pub(crate) use sign::{Signable, base64_of_hash, content_hash};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
@@ -63,8 +71,8 @@ impl Limits {
     /// Refuses limits within which nothing can be done.
     pub(crate) fn check(&self) -> Result<()> {
         let limits = [
-            ("attempt_time_limit", self.attempt),
-            ("time_limit", self.total),
+            ("attempt_timeout", self.attempt),
+            ("operation_timeout", self.total),
         ];
         for (name, limit) in limits {
             if limit.is_zero() {
@@ -80,7 +88,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             attempt: Duration::from_secs(30),
-            total: Duration::from_mins(2),
+            total: Duration::from_secs(2 * 60),
             body: DEFAULT_BODY_LIMIT,
         }
     }
@@ -95,17 +103,17 @@ pub(crate) struct Pipeline {
     pub(crate) address: Option<Endpoint>,
     pub(crate) credential: Arc<Credential>,
     pub(crate) hosts: Arc<ContentHosts>,
-    pub(crate) retry: RetryPolicy,
+    pub(crate) retry: Arc<dyn RetryPolicy>,
     pub(crate) limits: Limits,
-    pub(crate) jitter: Jitter,
+    extra: Arc<ExtraHeaders>,
     /// What downloads into files have to have for a connection.
     pub(crate) slots: Arc<Semaphore>,
 }
 
 /// How an answer came about, for the error that it may become.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Trace {
-    pub(crate) request_id: Uuid,
+    pub(crate) request_id: HeaderValue,
     pub(crate) tries: Tries,
 }
 
@@ -145,7 +153,7 @@ impl Pipeline {
         address: Option<Endpoint>,
         credential: Credential,
         allowed: Vec<AllowedHost>,
-        retry: RetryPolicy,
+        retry: Arc<dyn RetryPolicy>,
         limits: Limits,
         roots: Vec<reqwest::Certificate>,
     ) -> Result<Self> {
@@ -175,14 +183,34 @@ impl Pipeline {
             hosts: Arc::new(hosts),
             retry,
             limits,
-            jitter: Jitter::new(),
+            extra: Arc::default(),
             slots: Arc::new(Semaphore::new(MAX_DOWNLOADS)),
         })
     }
 
+    /// The pipeline with the options of one operation.
+    ///
+    /// # Errors
+    /// One of the options is invalid.
+    pub(crate) fn with_options(&self, options: &RequestOptions) -> Result<Self> {
+        options.check()?;
+        let mut pipeline = self.clone();
+        if let Some(limit) = options.timeout {
+            pipeline.limits.total = limit;
+        }
+        if let Some(limit) = options.attempt_timeout {
+            pipeline.limits.attempt = limit;
+        }
+        if let Some(policy) = &options.retry_policy {
+            pipeline.retry = Arc::clone(policy);
+        }
+        pipeline.extra = Arc::new(options.extra.clone());
+        Ok(pipeline)
+    }
+
     /// When an operation that begins now has to be over.
     pub(crate) fn deadline(&self) -> Instant {
-        later(Instant::now(), self.limits.total)
+        deadline_after(Instant::now(), self.limits.total)
     }
 
     /// Sends a request to the resource itself, by a link from one of its answers.
@@ -243,7 +271,7 @@ impl Pipeline {
             url = target;
         }
         Err(Error::new(
-            ErrorKind::UnexpectedAnswer,
+            ErrorKind::InvalidResponse,
             format!(
                 "more than {MAX_REDIRECTS} redirects, the last to {}",
                 place(&url)
@@ -287,23 +315,31 @@ impl Pipeline {
         deadline: Instant,
     ) -> Result<http::Response<B>> {
         self.limits.check()?;
-        let request_id = Uuid::new_v4();
+        let request_id = self.extra.request_id.clone();
+        let request_id = request_id.unwrap_or_else(new_request_id);
         let lengthless = *request.method() == Method::POST && request.body().is_none();
         if let (Credentials::Resource, Some(address)) = (credentials, &self.address) {
             self.send_to(request, address);
         }
         let headers = request.headers_mut();
+        // They may be secrets, for the resource and its content alone.
+        if !matches!(credentials, Credentials::Nobody) {
+            for (name, value) in &self.extra.headers {
+                headers.insert(name, value.clone());
+            }
+        }
         // Here and not as the client's defaults, so that copies need not grow.
         headers.insert(USER_AGENT, user_agent());
         if !headers.contains_key(ACCEPT) {
             headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         }
-        set(headers, REQUEST_ID, request_id.to_string());
+        headers.insert(REQUEST_ID, request_id.clone());
         if lengthless {
             // Gateways answer 411 to a POST that does not tell its length.
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let span = info_span!("acs", operation, %request_id);
+        let shown = request_id.to_str().unwrap_or_default();
+        let span = info_span!("acs", operation, request_id = %shown);
         // Pinned, because futures of this size should not move.
         let attempts = pin!(self.attempts(request, credentials, deadline));
         let (tries, outcome) = attempts.instrument(span).await;
@@ -342,9 +378,9 @@ impl Pipeline {
     }
 }
 
-/// A time from another on; limits without end are allowed.
-pub(crate) fn later(from: Instant, by: Duration) -> Instant {
-    const FOREVER: Duration = Duration::from_hours(24 * 365 * 30);
+/// The deadline of something that starts at `from` and may take `by`, however long that is.
+pub(crate) fn deadline_after(from: Instant, by: Duration) -> Instant {
+    const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
     from.checked_add(by).unwrap_or_else(|| from + FOREVER)
 }
 
@@ -367,7 +403,7 @@ fn redirect_target<B>(response: &http::Response<B>, from: &Url) -> Result<Option
         .and_then(|location| from.join(location).ok());
     target.map(Some).ok_or_else(|| {
         Error::new(
-            ErrorKind::UnexpectedAnswer,
+            ErrorKind::InvalidResponse,
             format!("{} redirects to nowhere", place(from)),
         )
     })
@@ -386,6 +422,12 @@ fn set<V: TryInto<HeaderValue>>(headers: &mut HeaderMap, name: HeaderName, value
     if let Ok(value) = value.try_into() {
         headers.insert(name, value);
     }
+}
+
+fn new_request_id() -> HeaderValue {
+    let mut text = Uuid::encode_buffer();
+    let text = Uuid::new_v4().hyphenated().encode_lower(&mut text);
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 fn user_agent() -> HeaderValue {

@@ -136,7 +136,7 @@ enum State {
 impl Default for MemoryStore {
     /// 100,000 events for 25 hours: Event Grid tries for 24.
     fn default() -> Self {
-        Self::new(100_000, Duration::from_hours(25))
+        Self::new(100_000, Duration::from_secs(25 * 60 * 60))
     }
 }
 

@@ -22,9 +22,9 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 /// use acs_recording::Inbox;
 /// use acs_recording::spool::Spool;
-/// use acs_recording::webhook::{Check, Webhook};
+/// use acs_recording::webhook::{Authenticator, Webhook};
 ///
-/// # async fn run(check: Check) -> acs_recording::Result<()> {
+/// # async fn run(check: Authenticator) -> acs_recording::Result<()> {
 /// let (spool, inbox) = (Spool::open("spool").await?, Inbox::new());
 /// // First on disk, then to whoever waits for it.
 /// let webhook = Webhook::builder(check).build((spool.clone(), inbox.clone()));

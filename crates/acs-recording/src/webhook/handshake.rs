@@ -6,7 +6,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::WebhookBuilder;
-use super::check::Verdict;
+use super::authenticator::Verdict;
 use crate::event::SubscriptionValidation;
 
 const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");

@@ -16,14 +16,14 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use url::{Position, Url};
 
-use super::check::InvalidCheck;
+use super::authenticator::InvalidAuthenticator;
 use crate::credential::is_secure;
 use crate::transport::HttpClients;
 
 /// Keys that are older than this are fetched again before they are used, if that works.
-const FRESH: Duration = Duration::from_hours(24);
+const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 /// However many tokens have unknown keys, the issuer is asked this often.
-const PAUSE: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_secs(60);
 /// As long as it does not answer, deliveries wait for it, so it is asked sooner.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// A configuration or a key set that takes longer is no use to a delivery that waits.
@@ -94,14 +94,14 @@ struct Key {
 }
 
 impl Keys {
-    pub(super) fn new(configuration: Url) -> Result<Self, InvalidCheck> {
+    pub(super) fn new(configuration: Url) -> Result<Self, InvalidAuthenticator> {
         let settings = || {
             reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
                 .timeout(FETCH_LIMIT)
         };
         let http = HttpClients::new(settings, &configuration)
-            .map_err(|_| InvalidCheck("the HTTP client for keys cannot be made"))?;
+            .map_err(|_| InvalidAuthenticator("the HTTP client for keys cannot be made"))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 configuration,

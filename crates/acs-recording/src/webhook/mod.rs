@@ -1,8 +1,8 @@
 //! Answering deliveries of events: from a request to handled events and a status.
 
+mod authenticator;
 #[cfg(feature = "axum")]
 mod axum;
-mod check;
 mod dedup;
 mod functions;
 mod handler;
@@ -19,10 +19,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use check::{Check, InvalidCheck};
+pub use authenticator::{Authenticator, InvalidAuthenticator};
 pub use dedup::{Claim, ClaimToken, DeduplicationStore, EventKey, MemoryStore, StoreFuture};
 pub use handler::{EventHandler, HandlerError};
-pub use token::TokenCheck;
+pub use token::TokenAuthenticator;
+#[cfg(feature = "tower")]
+pub use tower::ResponseBody;
 
 use handler::DynHandler;
 pub(crate) use handler::unless_panicked;
@@ -31,7 +33,7 @@ pub(crate) use handler::unless_panicked;
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
 /// Event Grid gives up on an answer after 30 s.
-const TIME_LIMIT: Duration = Duration::from_secs(25);
+const TIMEOUT: Duration = Duration::from_secs(25);
 
 /// An endpoint for events: it answers handshakes, checks who posts, and gives events to a handler.
 ///
@@ -48,17 +50,17 @@ const TIME_LIMIT: Duration = Duration::from_secs(25);
 /// | 200 | every event was handled, now or before, or can only be [noted](crate::Disposition) |
 /// | 503 | a handler failed or took too long, an event that cannot be read could not be kept, another delivery of the event is still being handled, or the keys for a token cannot be fetched, or not yet again |
 /// | 400 | everything else was handled, but an event cannot be read or its handler [refused](HandlerError::permanent) it |
-/// | 401 | the request, be it a handshake, did not pass the [check](Check) |
+/// | 401 | the request, be it a handshake, did not pass the [check](Authenticator) |
 /// | 403 | a delivery of a subscription, or a handshake of an origin, that is not allowed |
 /// | 405, 413, 415 | not a method, size or content type of deliveries |
 ///
 /// ```
 /// use acs_recording::spool::Spool;
-/// use acs_recording::webhook::{Check, Webhook};
+/// use acs_recording::webhook::{Authenticator, Webhook};
 ///
 /// # async fn run(secret: &str) -> acs_recording::Result<()> {
 /// let spool = Spool::open("spool").await?;
-/// let webhook = Webhook::builder(Check::secret("code", secret)?)
+/// let webhook = Webhook::builder(Authenticator::secret("code", secret)?)
 ///     .allow_origin("eventgrid.azure.net")
 ///     // Answers 200 when the event is on disk; see `Spool` for what is done with it then.
 ///     .build(spool.clone());
@@ -79,26 +81,26 @@ struct Inner {
 #[derive(Clone)]
 #[must_use = "a webhook is made by `build`"]
 pub struct WebhookBuilder {
-    check: Check,
+    check: Authenticator,
     store: Option<Arc<dyn DeduplicationStore>>,
     origins: HashSet<String>,
     subscriptions: Option<HashSet<String>>,
     body_limit: usize,
-    time_limit: Duration,
+    timeout: Duration,
 }
 
 impl Webhook {
     /// Begins a webhook that takes events from whoever passes the check.
     ///
-    /// There is no default: [`Check::none`] says that anybody may post.
-    pub fn builder(check: Check) -> WebhookBuilder {
+    /// There is no default: [`Authenticator::allow_unauthenticated`] says that anybody may post.
+    pub fn builder(check: Authenticator) -> WebhookBuilder {
         WebhookBuilder {
             check,
             store: Some(Arc::new(MemoryStore::default())),
             origins: HashSet::new(),
             subscriptions: None,
             body_limit: BODY_LIMIT,
-            time_limit: TIME_LIMIT,
+            timeout: TIMEOUT,
         }
     }
 }
@@ -146,8 +148,8 @@ impl WebhookBuilder {
     ///
     /// A handler that takes longer is dropped at its next `await`. What was handled by then is
     /// remembered, so that the next delivery goes on after it.
-    pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.time_limit = limit.min(Duration::from_secs(28));
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = limit.min(Duration::from_secs(28));
         self
     }
 
@@ -178,7 +180,7 @@ impl fmt::Debug for WebhookBuilder {
             .field("origins", &self.origins)
             .field("subscriptions", &self.subscriptions)
             .field("body_limit", &self.body_limit)
-            .field("time_limit", &self.time_limit)
+            .field("timeout", &self.timeout)
             .finish()
     }
 }

@@ -9,12 +9,12 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Webhook;
-use super::check::Verdict;
+use super::authenticator::Verdict;
 use super::dedup::{Claim, EventKey};
 use super::functions;
 use super::handshake::{self, empty};
 use crate::error::Disposition;
-use crate::event::{Delivery, Event, EventKind, Events, InvalidEvent};
+use crate::event::{Delivery, Event, EventPayload, Events, InvalidEvent};
 
 /// How long the store may take to note what became of an event, be it after the deadline.
 const NOTE_LIMIT: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ impl Webhook {
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + self.inner.settings.time_limit
+        Instant::now() + self.inner.settings.timeout
     }
 
     /// Everything that can be decided before the body is read; an error is the answer.
@@ -126,8 +126,8 @@ impl Webhook {
                 Ok(event) => {
                     // It comes alone. An answer to it says nothing of other events, which would be
                     // lost.
-                    if let (true, EventKind::SubscriptionValidation(question)) =
-                        (alone, event.kind())
+                    if let (true, EventPayload::SubscriptionValidation(question)) =
+                        (alone, event.payload())
                     {
                         return functions::response(invocation, handshake::validation(question));
                     }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
 
-use super::check::{InvalidCheck, Verdict};
+use super::authenticator::{InvalidAuthenticator, Verdict};
 use super::jwt;
 use super::keys::{Found, Keys};
 use crate::cloud::Cloud;
@@ -32,7 +32,7 @@ const LEEWAY: u64 = 60;
 /// when a token has an unknown key, though not more than once a minute. In between, what has an
 /// unknown key is put off and not refused, because the key may be new.
 #[derive(Clone)]
-pub struct TokenCheck {
+pub struct TokenAuthenticator {
     inner: Arc<Inner>,
 }
 
@@ -55,7 +55,7 @@ struct Claims {
     azp: Option<String>,
 }
 
-impl TokenCheck {
+impl TokenAuthenticator {
     /// Tokens of Call Automation's callbacks, in the public cloud.
     ///
     /// `resource_id` is the immutable id of the Communication Services resource, a GUID that the
@@ -65,7 +65,7 @@ impl TokenCheck {
     /// # Errors
     /// The resource id is no GUID. The error says what it is, such as the resource's path in Azure
     /// Resource Manager, and what to give.
-    pub fn callbacks(resource_id: impl AsRef<str>) -> Result<Self, InvalidCheck> {
+    pub fn callbacks(resource_id: impl AsRef<str>) -> Result<Self, InvalidAuthenticator> {
         Self::callbacks_in(Cloud::Public, resource_id)
     }
 
@@ -74,7 +74,10 @@ impl TokenCheck {
     ///
     /// # Errors
     /// As [`callbacks`](Self::callbacks).
-    pub fn callbacks_in(cloud: Cloud, resource_id: impl AsRef<str>) -> Result<Self, InvalidCheck> {
+    pub fn callbacks_in(
+        cloud: Cloud,
+        resource_id: impl AsRef<str>,
+    ) -> Result<Self, InvalidAuthenticator> {
         let audiences = immutable_id(resource_id.as_ref())?;
         let issuer = cloud.callback_issuer();
         let configuration = format!("{issuer}/{CALLBACK_CONFIGURATION}");
@@ -91,7 +94,10 @@ impl TokenCheck {
     ///
     /// # Errors
     /// The tenant is no GUID, or the audience is empty.
-    pub fn entra(tenant_id: &str, audience: impl Into<String>) -> Result<Self, InvalidCheck> {
+    pub fn entra(
+        tenant_id: &str,
+        audience: impl Into<String>,
+    ) -> Result<Self, InvalidAuthenticator> {
         Self::entra_in(Cloud::Public, tenant_id, audience, None)
     }
 
@@ -107,15 +113,15 @@ impl TokenCheck {
         tenant_id: &str,
         audience: impl Into<String>,
         application: Option<&str>,
-    ) -> Result<Self, InvalidCheck> {
+    ) -> Result<Self, InvalidAuthenticator> {
         // In tokens it is in lower case, with hyphens.
         let tenant_id = Uuid::try_parse(tenant_id)
-            .map_err(|_| InvalidCheck("a tenant is given by its id, a GUID"))?
+            .map_err(|_| InvalidAuthenticator("a tenant is given by its id, a GUID"))?
             .hyphenated()
             .to_string();
         let application = application
             .or_else(|| cloud.event_grid_application())
-            .ok_or(InvalidCheck(
+            .ok_or(InvalidAuthenticator(
                 "the application of Event Grid is not documented for this cloud: give its client \
                  id, which Entra ID lists as Microsoft.EventGrid",
             ))?;
@@ -137,7 +143,7 @@ impl TokenCheck {
         configuration: &str,
         issuers: impl IntoIterator<Item = I>,
         audience: impl Into<String>,
-    ) -> Result<Self, InvalidCheck> {
+    ) -> Result<Self, InvalidAuthenticator> {
         Self::with_audiences(configuration, issuers, &[audience.into()])
     }
 
@@ -146,12 +152,12 @@ impl TokenCheck {
         configuration: &str,
         issuers: impl IntoIterator<Item = I>,
         audiences: &[String],
-    ) -> Result<Self, InvalidCheck> {
+    ) -> Result<Self, InvalidAuthenticator> {
         let configuration =
             Url::parse(configuration)
                 .ok()
                 .filter(is_secure)
-                .ok_or(InvalidCheck(
+                .ok_or(InvalidAuthenticator(
                     "an OpenID configuration is at an https address",
                 ))?;
         let issuers: Vec<String> = issuers.into_iter().map(Into::into).collect();
@@ -159,7 +165,7 @@ impl TokenCheck {
             || issuers.is_empty()
             || issuers.iter().any(String::is_empty)
         {
-            return Err(InvalidCheck(
+            return Err(InvalidAuthenticator(
                 "tokens are checked for an issuer and an audience",
             ));
         }
@@ -234,14 +240,14 @@ impl TokenCheck {
 }
 
 /// The immutable id of a resource, as it was given and as the service writes GUIDs.
-fn immutable_id(text: &str) -> Result<Vec<String>, InvalidCheck> {
+fn immutable_id(text: &str) -> Result<Vec<String>, InvalidAuthenticator> {
     let text = text.trim();
     if let Some(id) = Uuid::try_parse(text).ok().filter(|_| text.len() == 36) {
         let mut audiences = vec![text.to_owned(), id.hyphenated().to_string()];
         audiences.dedup();
         return Ok(audiences);
     }
-    Err(InvalidCheck(match recognize(text) {
+    Err(InvalidAuthenticator(match recognize(text) {
         Some(Mistaken::ArmPath) => {
             "this is the resource's path in Azure Resource Manager; the immutable resource id is \
              the GUID that the portal shows as `immutableResourceId` in the resource's JSON view"
@@ -273,9 +279,9 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-impl fmt::Debug for TokenCheck {
+impl fmt::Debug for TokenAuthenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenCheck")
+        f.debug_struct("TokenAuthenticator")
             .field("issuers", &self.inner.validation.iss)
             .field("audiences", &self.inner.validation.aud)
             .field("application", &self.inner.application)
@@ -309,17 +315,17 @@ mod tests {
             ("acs-voice", "is a GUID"),
             ("", "is a GUID"),
         ] {
-            let error = TokenCheck::callbacks(id).unwrap_err().to_string();
+            let error = TokenAuthenticator::callbacks(id).unwrap_err().to_string();
             assert!(error.contains(said), "{id}: {error}");
         }
-        let check = TokenCheck::callbacks(RESOURCE.to_uppercase()).unwrap();
+        let check = TokenAuthenticator::callbacks(RESOURCE.to_uppercase()).unwrap();
         let audiences = check.inner.validation.aud.as_ref().unwrap();
         assert!(audiences.contains(RESOURCE) && audiences.len() == 2);
     }
 
     #[test]
     fn clouds_have_issuers_of_their_own() {
-        let issuers = |check: &TokenCheck| {
+        let issuers = |check: &TokenAuthenticator| {
             let mut issuers: Vec<_> = check
                 .inner
                 .validation
@@ -332,7 +338,7 @@ mod tests {
             issuers
         };
         let tenant = "12c0cdab-3c40-4e86-80b9-3e6f98d2d344";
-        let gov = TokenCheck::entra_in(Cloud::UsGov, tenant, "app", None).unwrap();
+        let gov = TokenAuthenticator::entra_in(Cloud::UsGov, tenant, "app", None).unwrap();
         assert_eq!(
             issuers(&gov),
             [
@@ -342,10 +348,11 @@ mod tests {
         );
         let application = gov.inner.application.as_deref();
         assert_eq!(application, Cloud::UsGov.event_grid_application());
-        assert!(TokenCheck::entra_in(Cloud::China, tenant, "app", None).is_err());
-        let china = TokenCheck::entra_in(Cloud::China, tenant, "app", Some("grid")).unwrap();
+        assert!(TokenAuthenticator::entra_in(Cloud::China, tenant, "app", None).is_err());
+        let china =
+            TokenAuthenticator::entra_in(Cloud::China, tenant, "app", Some("grid")).unwrap();
         assert!(issuers(&china).contains(&format!("https://sts.chinacloudapi.cn/{tenant}/")));
-        let callbacks = TokenCheck::callbacks_in(Cloud::UsGov, RESOURCE).unwrap();
+        let callbacks = TokenAuthenticator::callbacks_in(Cloud::UsGov, RESOURCE).unwrap();
         assert_eq!(issuers(&callbacks), [Cloud::UsGov.callback_issuer()]);
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tokio::time::timeout_at;
 use tower_service::Service;
@@ -16,7 +16,32 @@ use super::handshake::empty;
 use super::respond::{again, too_large};
 
 type ServiceFuture =
-    Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send>>;
+    Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send>>;
+
+/// The body of a response of the webhook, which is complete from the start. Needs the feature
+/// `tower`.
+#[derive(Clone, Debug)]
+pub struct ResponseBody(Full<Bytes>);
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.0).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
 
 impl<B> Service<Request<B>> for Webhook
 where
@@ -24,7 +49,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<ResponseBody>;
     type Error = Infallible;
     type Future = ServiceFuture;
 
@@ -34,7 +59,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let webhook = self.clone();
-        Box::pin(async move { Ok(webhook.serve(request).await.map(Full::new)) })
+        Box::pin(async move {
+            let response = webhook.serve(request).await;
+            Ok(response.map(|body| ResponseBody(Full::new(body))))
+        })
     }
 }
 

@@ -5,7 +5,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acs_recording::{RecordingClient, RecordingClientBuilder, RetryPolicy};
+use acs_recording::{
+    ExponentialBackoff, RecordingClient, RecordingClientBuilder, RetryPolicyExt as _,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -101,7 +103,11 @@ impl Server {
 
     /// Settings of a client of this server that wastes no time.
     pub fn client(&self) -> RecordingClientBuilder {
-        client(&self.url).retry(RetryPolicy::default().initial_delay(Duration::from_millis(1)))
+        client(&self.url).retry_policy(
+            ExponentialBackoff::default()
+                .initial_delay(Duration::from_millis(1))
+                .with_attempt_limit(5),
+        )
     }
 }
 

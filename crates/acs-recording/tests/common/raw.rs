@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acs_recording::{ContentUrl, RecordingClientBuilder, RetryPolicy};
+use acs_recording::{ContentUrl, ExponentialBackoff, RecordingClientBuilder, RetryPolicyExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -90,8 +90,11 @@ impl Raw {
 
     /// Settings of a client of this server that wastes no time.
     pub fn client(&self) -> RecordingClientBuilder {
-        crate::common::client(&self.url)
-            .retry(RetryPolicy::default().initial_delay(Duration::from_millis(1)))
+        crate::common::client(&self.url).retry_policy(
+            ExponentialBackoff::default()
+                .initial_delay(Duration::from_millis(1))
+                .with_attempt_limit(5),
+        )
     }
 
     pub fn requests(&self) -> Vec<String> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acs_recording::{ContentUrl, RecordingClientBuilder, RetryPolicy};
+use acs_recording::{ContentUrl, ExponentialBackoff, RecordingClientBuilder, RetryPolicyExt as _};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -133,8 +133,11 @@ impl Storage {
     }
 
     pub fn client(&self) -> RecordingClientBuilder {
-        crate::common::client(&self.url)
-            .retry(RetryPolicy::default().initial_delay(Duration::from_millis(1)))
+        crate::common::client(&self.url).retry_policy(
+            ExponentialBackoff::default()
+                .initial_delay(Duration::from_millis(1))
+                .with_attempt_limit(5),
+        )
     }
 
     pub fn ranges(&self) -> Vec<Option<String>> {
@@ -329,7 +332,7 @@ pub async fn expect_whole(
         .unwrap()
         .download(&storage.location())
         .connections(4)
-        .stall_limit(Duration::from_millis(300))
+        .read_timeout(Duration::from_millis(300))
         .sha256()
         .to_file(&path)
         .await
@@ -422,8 +425,11 @@ impl Objects {
     }
 
     pub fn client(&self) -> RecordingClientBuilder {
-        crate::common::client(&self.url)
-            .retry(RetryPolicy::default().initial_delay(Duration::from_millis(1)))
+        crate::common::client(&self.url).retry_policy(
+            ExponentialBackoff::default()
+                .initial_delay(Duration::from_millis(1))
+                .with_attempt_limit(5),
+        )
     }
 }
 

@@ -13,7 +13,9 @@ mod tokens;
 use std::sync::{Arc, Mutex};
 
 use acs_recording::Event;
-use acs_recording::webhook::{Check, HandlerError, TokenCheck, Webhook, WebhookBuilder};
+use acs_recording::webhook::{
+    Authenticator, HandlerError, TokenAuthenticator, Webhook, WebhookBuilder,
+};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 
@@ -72,7 +74,7 @@ fn header<'a>(response: &'a Response<Bytes>, name: &str) -> Option<&'a str> {
 
 #[tokio::test]
 async fn event_grid_gets_its_validation_code_back() {
-    let webhook = Seen::default().webhook(Webhook::builder(Check::none()));
+    let webhook = Seen::default().webhook(Webhook::builder(Authenticator::allow_unauthenticated()));
     let body = r#"[{"id": "1", "topic": "/subscriptions/s", "subject": "", "dataVersion": "1",
         "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
         "eventTime": "2026-01-01T00:00:00Z", "data": {"validationCode": "c-1"}}]"#;
@@ -86,7 +88,7 @@ async fn event_grid_gets_its_validation_code_back() {
 
     // Among others it is no handshake, and the others are not lost to it.
     let seen = Seen::default();
-    let webhook = seen.webhook(Webhook::builder(Check::none()));
+    let webhook = seen.webhook(Webhook::builder(Authenticator::allow_unauthenticated()));
     let mixed = body.replace("[{", &format!("[{}, {{", event("a")));
     let response = webhook.respond(post("/events", mixed)).await;
     assert_eq!(response.status(), 200);
@@ -94,7 +96,9 @@ async fn event_grid_gets_its_validation_code_back() {
     assert_eq!(seen.ids(), ["a", "1"]);
 
     // It is checked as any other event.
-    let closed = Seen::default().webhook(Webhook::builder(Check::secret("code", SECRET).unwrap()));
+    let closed = Seen::default().webhook(Webhook::builder(
+        Authenticator::secret("code", SECRET).unwrap(),
+    ));
     for uri in ["/events", "/events?code=wrong"] {
         let response = closed.respond(post(uri, body)).await;
         assert_eq!(response.status(), 401, "{uri}");
@@ -115,7 +119,8 @@ fn handshake(uri: &str, origin: &str) -> Request<Bytes> {
 
 #[tokio::test]
 async fn cloud_events_are_agreed_on_with_known_origins_only() {
-    let builder = Webhook::builder(Check::none()).allow_origin("EventGrid.azure.net");
+    let builder = Webhook::builder(Authenticator::allow_unauthenticated())
+        .allow_origin("EventGrid.azure.net");
     let webhook = Seen::default().webhook(builder);
     let ask = |origin| handshake("/events", origin);
     let response = webhook.respond(ask("eventgrid.azure.net")).await;
@@ -146,12 +151,20 @@ async fn cloud_events_are_agreed_on_with_known_origins_only() {
 async fn a_handshake_needs_the_secret_where_there_is_one() {
     const ORIGIN: &str = "eventgrid.azure.net";
     const OTHER: &str = "battery horse correct";
-    let secret = |text| Check::secret("code", text).unwrap();
-    let token =
-        || Check::token(TokenCheck::callbacks("4a1b2c3d-0000-4000-8000-000000000001").unwrap());
+    let secret = |text| Authenticator::secret("code", text).unwrap();
+    let token = || {
+        Authenticator::token(
+            TokenAuthenticator::callbacks("4a1b2c3d-0000-4000-8000-000000000001").unwrap(),
+        )
+    };
     let good = "/events?code=correct%20horse%20battery";
     let cases = [
-        ("none", Check::none(), "/events", true),
+        (
+            "none",
+            Authenticator::allow_unauthenticated(),
+            "/events",
+            true,
+        ),
         ("token alone", token(), "/events", true),
         (
             "two tokens",
@@ -219,7 +232,7 @@ async fn a_handshake_needs_the_secret_where_there_is_one() {
         ),
         (
             "secret or anybody",
-            secret(SECRET).or(Check::none()),
+            secret(SECRET).or(Authenticator::allow_unauthenticated()),
             "/events",
             true,
         ),
@@ -242,7 +255,7 @@ async fn a_handshake_needs_the_secret_where_there_is_one() {
 
 #[tokio::test]
 async fn the_secret_in_the_url_is_checked() {
-    let check = Check::secrets("code", [SECRET, "a second one, long"]).unwrap();
+    let check = Authenticator::secrets("code", [SECRET, "a second one, long"]).unwrap();
     let webhook = Seen::default().webhook(Webhook::builder(check));
     for (uri, expected) in [
         ("/e?code=correct%20horse%20battery", 200),
@@ -257,8 +270,8 @@ async fn the_secret_in_the_url_is_checked() {
     ] {
         assert_eq!(status(&webhook, post(uri, "[]")).await, expected, "{uri}");
     }
-    assert!(Check::secret("code", "short").is_err());
-    assert!(Check::secrets("code", []).is_err());
+    assert!(Authenticator::secret("code", "short").is_err());
+    assert!(Authenticator::secrets("code", []).is_err());
     // What does not arrive as it is would never match.
     for (secret, name) in [
         ("0123456789+abcdef", "raw `+`"),
@@ -266,15 +279,15 @@ async fn the_secret_in_the_url_is_checked() {
         ("0123456789#abcdef", "`&` or `#`"),
         ("0123456789%2Babcdef", "percent-encoded"),
     ] {
-        let error = Check::secrets("code", [SECRET, secret]).unwrap_err();
+        let error = Authenticator::secrets("code", [SECRET, secret]).unwrap_err();
         let text = format!("{error} {error:?}");
         assert!(text.contains(name) && !text.contains(secret), "{text}");
     }
-    assert!(Check::secret("code", "50% of 01234/56789==").is_ok());
-    let check = Check::secret("a", SECRET).unwrap();
+    assert!(Authenticator::secret("code", "50% of 01234/56789==").is_ok());
+    let check = Authenticator::secret("a", SECRET).unwrap();
     let debug = format!("{check:?}");
     assert!(!debug.contains("horse"), "{debug}");
-    let both = check.and(Check::secret("b", "another one, long").unwrap());
+    let both = check.and(Authenticator::secret("b", "another one, long").unwrap());
     let webhook = Seen::default().webhook(Webhook::builder(both));
     assert_eq!(
         status(&webhook, post("/e?a=correct+horse+battery", "[]")).await,
@@ -286,7 +299,7 @@ async fn the_secret_in_the_url_is_checked() {
 
 #[tokio::test]
 async fn only_deliveries_of_the_right_form_are_read() {
-    let builder = Webhook::builder(Check::none())
+    let builder = Webhook::builder(Authenticator::allow_unauthenticated())
         .body_limit(200)
         .allow_subscription("Files");
     let seen = Seen::default();

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use acs_recording::webhook::{Check, TokenCheck, Webhook};
+use acs_recording::webhook::{Authenticator, TokenAuthenticator, Webhook};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use super::issuer::{AUDIENCE, ISSUER, Issuer, Key, claims, now, unsigned};
 use super::{SECRET, Seen, post, status};
 
-fn check(issuer: &Issuer) -> TokenCheck {
-    TokenCheck::new(&issuer.configuration, [ISSUER], AUDIENCE).unwrap()
+fn check(issuer: &Issuer) -> TokenAuthenticator {
+    TokenAuthenticator::new(&issuer.configuration, [ISSUER], AUDIENCE).unwrap()
 }
 
-fn webhook(check: impl Into<Check>) -> Webhook {
+fn webhook(check: impl Into<Authenticator>) -> Webhook {
     Seen::default().webhook(Webhook::builder(check.into()))
 }
 
@@ -151,7 +151,7 @@ async fn new_keys_are_fetched_but_not_for_everybody() {
 
     // Known keys do while the issuer is down, for whatever time; about others nobody can tell.
     issuer.broken.store(true, Ordering::Relaxed);
-    pass(Duration::from_hours(25)).await;
+    pass(Duration::from_secs(25 * 60 * 60)).await;
     assert_eq!(answer(&webhook, &old.sign(&claims())).await, 200);
     assert_eq!(answer(&webhook, &foreign.sign(&claims())).await, 503);
     assert_eq!(issuer.fetches(), 4);
@@ -174,7 +174,7 @@ async fn pass(time: Duration) {
 async fn a_fetch_goes_on_without_the_delivery_that_began_it() {
     let key = Key::new("k");
     let issuer = Issuer::start(&[&key]).await;
-    let hurry = Webhook::builder(check(&issuer).into()).time_limit(Duration::from_millis(300));
+    let hurry = Webhook::builder(check(&issuer).into()).timeout(Duration::from_millis(300));
     let webhook = Seen::default().webhook(hurry);
     let closed = issuer.gate.lock().await;
     for _ in 0..2 {
@@ -199,7 +199,9 @@ async fn without_keys_deliveries_come_again() {
     assert_eq!(answer(&tokens, &key.sign(&claims())).await, 200);
     issuer.broken.store(true, Ordering::Relaxed);
     // Together with a secret: whoever has that passes, and the others may later.
-    let either = webhook(Check::from(check(&issuer)).or(Check::secret("code", SECRET).unwrap()));
+    let either = webhook(
+        Authenticator::from(check(&issuer)).or(Authenticator::secret("code", SECRET).unwrap()),
+    );
     assert_eq!(answer(&either, &key.sign(&claims())).await, 503);
     let with_secret = post("/e?code=correct+horse+battery", "[]");
     assert_eq!(status(&either, with_secret).await, 200);
@@ -254,16 +256,19 @@ async fn tokens_of_other_applications_do_not_pass() {
 
 #[test]
 fn checks_that_check_nothing_are_refused() {
-    assert!(TokenCheck::callbacks("").is_err());
-    assert!(TokenCheck::callbacks(AUDIENCE).is_ok());
+    assert!(TokenAuthenticator::callbacks("").is_err());
+    assert!(TokenAuthenticator::callbacks(AUDIENCE).is_ok());
     let tenant = "4A7D6C1E-0000-4000-8000-00000000ABCD";
-    let check = TokenCheck::entra(tenant, "api://app").unwrap();
+    let check = TokenAuthenticator::entra(tenant, "api://app").unwrap();
     let debug = format!("{check:?}");
     assert!(debug.contains(&tenant.to_lowercase()), "{debug}");
     assert!(!debug.contains(tenant), "{debug}");
     for tenant in ["contoso.onmicrosoft.com", "../common", "common", ""] {
-        assert!(TokenCheck::entra(tenant, "api://app").is_err(), "{tenant}");
+        assert!(
+            TokenAuthenticator::entra(tenant, "api://app").is_err(),
+            "{tenant}"
+        );
     }
-    assert!(TokenCheck::new("http://issuer.example", [ISSUER], AUDIENCE).is_err());
-    assert!(TokenCheck::new("https://issuer.example", [""], AUDIENCE).is_err());
+    assert!(TokenAuthenticator::new("http://issuer.example", [ISSUER], AUDIENCE).is_err());
+    assert!(TokenAuthenticator::new("https://issuer.example", [""], AUDIENCE).is_err());
 }

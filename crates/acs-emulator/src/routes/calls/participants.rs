@@ -51,10 +51,7 @@ async fn list(
     let now = world.now;
     let (key, _) = world.calls.connection(&id).map_err(refused(&id))?;
     let call = world.calls.get(key);
-    let answer = GetParticipantsResponse {
-        next_link: None,
-        value: call.present(now).map(CallParticipant::from).collect(),
-    };
+    let answer = GetParticipantsResponse::new(call.present(now));
     Ok(about(call.correlation_id, json(StatusCode::OK, &answer)))
 }
 
@@ -102,15 +99,14 @@ async fn add(
     };
     world.join(key, &invited, (None, Some(invitation)), joins_at);
     let call = world.calls.get(key);
-    let answer = AddParticipantResponse {
-        invitation_id: Some(ids::guid()),
-        operation_context: request.operation_context,
-        participant: Some(CallParticipant {
-            identifier: Some(model(&invited)),
-            is_muted: Some(false),
-            is_on_hold: Some(false),
-        }),
-    };
+    let participant = CallParticipant::default()
+        .identifier(model(&invited))
+        .is_muted(false)
+        .is_on_hold(false);
+    let mut answer = AddParticipantResponse::default()
+        .invitation_id(ids::guid())
+        .participant(participant);
+    answer.operation_context = request.operation_context;
     Ok(about(
         call.correlation_id,
         json(StatusCode::ACCEPTED, &answer),
@@ -139,9 +135,8 @@ async fn remove(
     shared
         .leave(&mut world, key, &participant, Some(&invitation), now)
         .map_err(refused(&id))?;
-    let answer = RemoveParticipantResponse {
-        operation_context: request.operation_context,
-    };
+    let mut answer = RemoveParticipantResponse::default();
+    answer.operation_context = request.operation_context;
     Ok(about(call, json(StatusCode::ACCEPTED, &answer)))
 }
 
@@ -172,8 +167,7 @@ async fn mute(
         .mute(&mut world, key, &participants, now)
         .map_err(refused(&id))?;
     let call = world.calls.get(key);
-    let answer = MuteParticipantsResult {
-        operation_context: request.operation_context,
-    };
+    let mut answer = MuteParticipantsResult::default();
+    answer.operation_context = request.operation_context;
     Ok(about(call.correlation_id, json(StatusCode::OK, &answer)))
 }

@@ -68,8 +68,8 @@ fn both_schemas_give_the_same_event() {
             event.time.unwrap().to_string(),
             "2025-07-11T11:47:30.1234567Z"
         );
-        assert!(event.data().contains("\"later\": {\"x\": 1}"));
-        let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
+        assert!(event.raw_data().contains("\"later\": {\"x\": 1}"));
+        let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
             panic!("{event:?}");
         };
         assert_eq!(file.recording_id.as_ref().unwrap().as_str(), "eyJQ-_");
@@ -102,13 +102,13 @@ fn one_bad_event_takes_no_other_with_it() {
     );
     let events: Vec<_> = Events::parse(body.as_bytes()).collect();
     assert!(matches!(
-        events[0].as_ref().unwrap().kind(),
-        EventKind::RecordingFileStatusUpdated(_)
+        events[0].as_ref().unwrap().payload(),
+        EventPayload::RecordingFileStatusUpdated(_)
     ));
     let unknown = events[1].as_ref().unwrap();
     assert_eq!(
-        (unknown.kind(), unknown.data()),
-        (&EventKind::Unknown, "[1]")
+        (unknown.payload(), unknown.raw_data()),
+        (&EventPayload::Unknown, "[1]")
     );
     let error = events[2].as_ref().unwrap_err();
     assert_eq!(error.id.as_deref(), Some("4b1c"));
@@ -127,7 +127,7 @@ fn letters_in_another_encoding_cost_no_event() {
     body.splice(at..at + 2, [0xeb]);
     let event = Events::parse(&body).next().unwrap().unwrap();
     assert_eq!(event.id, "4b1c");
-    assert!(event.data().contains("Zo\u{fffd}"));
+    assert!(event.raw_data().contains("Zo\u{fffd}"));
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn odd_members_of_the_envelope_cost_no_event() {
         assert!(original.contains(member), "{member}");
         let event = one(&original.replace(member, odd)).unwrap();
         assert!(
-            matches!(event.kind(), EventKind::RecordingFileStatusUpdated(_)),
+            matches!(event.payload(), EventPayload::RecordingFileStatusUpdated(_)),
             "{odd}"
         );
         assert!(["4b1c", "4"].contains(&event.id.as_str()));
@@ -214,7 +214,7 @@ fn odd_members_cost_no_event() {
     ] {
         assert!(original.contains(member), "{member}");
         let event = one(&original.replace(member, odd)).unwrap();
-        let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
+        let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
             panic!("{event:?}");
         };
         assert_eq!(file.chunks.len(), 2);
@@ -236,7 +236,7 @@ fn odd_members_cost_no_event() {
 
     // In the order in which they came, if their numbers tell none.
     let event = one(&original.replace("\"index\": 0", "\"index\": -1")).unwrap();
-    let EventKind::RecordingFileStatusUpdated(file) = event.kind() else {
+    let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
         panic!("{event:?}");
     };
     let first = file.chunks[0].document_id.as_ref().unwrap();
@@ -245,7 +245,7 @@ fn odd_members_cost_no_event() {
     let handshake = r#"{"id": "1", "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
         "data": {"validationCode": "c", "validationUrl": "nowhere"}}"#;
     let event = one(handshake).unwrap();
-    let EventKind::SubscriptionValidation(question) = event.kind() else {
+    let EventPayload::SubscriptionValidation(question) = event.payload() else {
         panic!("{event:?}");
     };
     assert_eq!((question.code.as_str(), &question.url), ("c", &None));
@@ -255,7 +255,7 @@ fn odd_members_cost_no_event() {
 fn null_is_no_data() {
     let event = one(r#"{"id": "1", "type": "T", "data": null, "data_base64": "eyJ4IjoxfQ=="}"#);
     let event = event.unwrap();
-    assert_eq!(event.data(), r#"{"x":1}"#);
+    assert_eq!(event.raw_data(), r#"{"x":1}"#);
     assert_eq!(event.binary_data(), Some(&br#"{"x":1}"#[..]));
 }
 

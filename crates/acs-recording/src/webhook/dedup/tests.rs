@@ -78,7 +78,7 @@ async fn memory_and_time_are_bounded() {
 
 #[tokio::test(start_paused = true)]
 async fn expired_claims_make_room_before_done_events() {
-    let store = MemoryStore::new(3, Duration::from_hours(25));
+    let store = MemoryStore::new(3, Duration::from_secs(25 * 60 * 60));
     let token = mine(&store, 1).await;
     store.done(&key(1), token).await.unwrap();
     // Two deliveries that were dropped.

@@ -104,7 +104,7 @@ fn json_that_is_no_event_is_named() {
     // What the parser does not know is an event all the same.
     let blob =
         r#"{"id": "1", "eventType": "Microsoft.Storage.BlobCreated", "data": {"content": "eyJ9"}}"#;
-    assert_eq!(one(blob).unwrap().kind(), &EventKind::Unknown);
+    assert_eq!(one(blob).unwrap().payload(), &EventPayload::Unknown);
 }
 
 /// Ids of what could be read, and `!` for what could not.
@@ -314,7 +314,7 @@ proptest! {
         let plain = one(&event_grid()).unwrap();
         let body = wrap_all(&event_grid(), &wrappers);
         let event = one(&body).unwrap();
-        prop_assert_eq!(event.kind(), plain.kind());
+        prop_assert_eq!(event.payload(), plain.payload());
         prop_assert_eq!(&event.id, &plain.id);
         prop_assert_eq!(event.time, plain.time);
         // It can be written down and read again with what the wrappers say.

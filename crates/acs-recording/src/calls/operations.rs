@@ -1,0 +1,206 @@
+//! Requests about one call.
+
+use acs_call_automation::Failure;
+use acs_call_automation::types::{CallConnectionProperties, GetParticipantsResponse};
+use http::Method;
+use tokio::time::Instant;
+
+use crate::client_core::ClientCore;
+use crate::error::{Error, ErrorKind, Result, from_failure};
+use crate::identifier::CommunicationIdentifier;
+use crate::ids::{CallConnectionId, ServerCallId};
+use crate::lenient;
+use crate::models::{CallConnectionStateModel as CallConnectionState, CallParticipant};
+use crate::operation::{
+    Repeatability, allow_not_found_after_retry, into_future, operation, repeatability, value,
+};
+use crate::transport::{RequestOptions, request_options};
+
+/// More pages of participants than a call of 350 people can have.
+const MAX_PAGES: usize = 350;
+/// More participants than any call has, on however few pages.
+const MAX_PARTICIPANTS: usize = 10_000;
+
+/// The properties of a call.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CallProperties {
+    /// The id of the call as a whole, which a recording starts from. A call that was made has none
+    /// until it connects.
+    pub server_call_id: Option<ServerCallId>,
+    /// The state of the connection.
+    pub state: Option<CallConnectionState>,
+    /// The id that all connections to the call have in common in logs, a GUID.
+    pub correlation_id: Option<String>,
+    /// The participants that are called.
+    pub targets: Vec<CommunicationIdentifier>,
+    /// The caller.
+    pub source: Option<CommunicationIdentifier>,
+}
+
+/// A participant of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Participant {
+    /// The participant's identifier.
+    pub id: CommunicationIdentifier,
+    /// Whether the others cannot hear them.
+    pub is_muted: bool,
+    /// Whether they are on hold.
+    pub is_on_hold: bool,
+}
+
+operation! {
+    /// Gets the properties of a call; made by
+    /// [`CallConnection::properties`](crate::CallConnection::properties).
+    GetCallProperties(CallConnectionId) -> CallProperties, "get call"
+}
+
+impl GetCallProperties {
+    async fn send(self) -> Result<CallProperties> {
+        let client = self.client.with_options(&self.options)?;
+        properties(&client, &self.id).await
+    }
+}
+
+pub(super) async fn properties(
+    client: &ClientCore,
+    id: &CallConnectionId,
+) -> Result<CallProperties> {
+    let low_level = client.low_level();
+    let sent = low_level.call_connection_get_call(id.as_str());
+    Ok(value(sent.await)?.into())
+}
+
+operation! {
+    /// Leaves a call; made by [`CallConnection::hang_up`](crate::CallConnection::hang_up).
+    HangUpCall(CallConnectionId) -> (), "hang up"
+}
+
+impl HangUpCall {
+    async fn send(self) -> Result<()> {
+        let client = self.client.with_options(&self.options)?;
+        let low_level = client.low_level();
+        let sent = low_level.call_connection_hangup_call(self.id.as_str());
+        allow_not_found_after_retry(value(sent.await))
+    }
+}
+
+/// Ends a call for everybody; made by
+/// [`CallConnection::terminate`](crate::CallConnection::terminate).
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent before it is awaited"]
+pub struct TerminateCall {
+    client: ClientCore,
+    id: CallConnectionId,
+    repeatability: Repeatability,
+    options: RequestOptions,
+}
+
+impl TerminateCall {
+    pub(super) fn new(client: ClientCore, id: CallConnectionId) -> Self {
+        Self {
+            client,
+            id,
+            repeatability: Repeatability::new(),
+            options: RequestOptions::new(),
+        }
+    }
+
+    async fn send(self) -> Result<()> {
+        let client = self.client.with_options(&self.options)?;
+        let first_sent = self.repeatability.first_sent();
+        let low_level = client.low_level();
+        let sent = low_level.call_connection_terminate_call(
+            self.id.as_str(),
+            Some(&first_sent),
+            Some(&self.repeatability.id),
+        );
+        allow_not_found_after_retry(value(sent.await))
+    }
+}
+
+request_options!(TerminateCall);
+repeatability!(TerminateCall);
+into_future!(TerminateCall -> (), "terminate call");
+
+operation! {
+    /// Lists the participants of a call; made by
+    /// [`CallConnection::participants`](crate::CallConnection::participants).
+    ListParticipants(CallConnectionId) -> Vec<Participant>, "list participants"
+}
+
+impl ListParticipants {
+    async fn send(self) -> Result<Vec<Participant>> {
+        let client = self.client.with_options(&self.options)?;
+        let deadline = client.pipeline().deadline();
+        let low_level = client.low_level();
+        let sent = low_level.call_connection_get_participants(self.id.as_str());
+        let mut page = value(sent.await)?;
+        let mut participants = Vec::new();
+        for _ in 0..MAX_PAGES {
+            participants.extend(page.value.iter().filter_map(participant));
+            if participants.len() > MAX_PARTICIPANTS {
+                break;
+            }
+            let Some(link) = page.next_link.filter(|link| !link.is_empty()) else {
+                return Ok(participants);
+            };
+            page = next_page(&client, &link, deadline).await?;
+        }
+        Err(Error::new(
+            ErrorKind::InvalidResponse,
+            format!(
+                "the list of participants of call connection {} does not end: it has {} on up to \
+                 {MAX_PAGES} pages",
+                self.id,
+                participants.len()
+            ),
+        ))
+    }
+}
+
+async fn next_page(
+    client: &ClientCore,
+    link: &str,
+    deadline: Instant,
+) -> Result<GetParticipantsResponse> {
+    let operation = "call_connection_get_participants";
+    let pipeline = client.pipeline();
+    let sent = pipeline.resource(Method::GET, link, operation, deadline);
+    let response = sent.await?;
+    if !response.status().is_success() {
+        return Err(from_failure(Failure::Status(Box::new(response))));
+    }
+    serde_json::from_slice(response.body()).map_err(|source| {
+        let answer = Box::new(response);
+        from_failure(Failure::Body { answer, source })
+    })
+}
+
+impl From<CallConnectionProperties> for CallProperties {
+    fn from(properties: CallConnectionProperties) -> Self {
+        Self {
+            server_call_id: lenient::parse(properties.server_call_id.as_deref()),
+            state: properties.call_connection_state,
+            correlation_id: properties.correlation_id,
+            targets: properties
+                .targets
+                .iter()
+                .filter_map(CommunicationIdentifier::from_model)
+                .collect(),
+            source: properties
+                .source
+                .as_ref()
+                .and_then(CommunicationIdentifier::from_model),
+        }
+    }
+}
+
+fn participant(model: &CallParticipant) -> Option<Participant> {
+    Some(Participant {
+        id: CommunicationIdentifier::from_model(model.identifier.as_ref()?)?,
+        is_muted: model.is_muted.unwrap_or(false),
+        is_on_hold: model.is_on_hold.unwrap_or(false),
+    })
+}

@@ -1,0 +1,319 @@
+//! Constructors and setters, so that a member which is added later breaks nobody's code.
+//!
+//! Every struct becomes `#[non_exhaustive]`. One with required members gets `new`, which takes
+//! them; one without keeps its `Default` and needs no other constructor. An optional member gets a
+//! setter of its name. Members stay public to be read.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::punctuated::Punctuated;
+use syn::{
+    Field, Fields, GenericArgument, Ident, Item, ItemStruct, Meta, PathArguments, PathSegment,
+    Token, Type, parse_quote,
+};
+
+/// Values that are passed as they are: nothing converts into them that one would want to pass.
+const PLAIN: [&str; 7] = ["bool", "i32", "i64", "u32", "u64", "f32", "f64"];
+
+/// Methods that a type has already, which a setter of the same name would hide.
+const TAKEN: [&str; 3] = ["clone", "default", "new"];
+
+/// Marks the structs among `items`, and returns the block of methods of each.
+pub fn add(items: &mut [Item]) -> Vec<Item> {
+    let mut blocks = Vec::new();
+    for item in items {
+        if let Item::Struct(item) = item
+            && matches!(item.fields, Fields::Named(_))
+        {
+            item.attrs.push(parse_quote!(#[non_exhaustive]));
+            blocks.extend(methods(item));
+        }
+    }
+    blocks
+}
+
+fn methods(item: &ItemStruct) -> Option<Item> {
+    let (required, optional): (Vec<_>, Vec<_>) = item
+        .fields
+        .iter()
+        .filter_map(|field| Some((field.ident.as_ref()?, field)))
+        .partition(|(_, field)| is_required(field));
+    let constructor = (!required.is_empty()).then(|| constructor(&required, &optional));
+    let setters = optional.iter().map(|(name, field)| setter(name, &field.ty));
+    let methods: Vec<TokenStream> = constructor.into_iter().chain(setters).collect();
+    let name = &item.ident;
+    (!methods.is_empty()).then(|| parse_quote!(impl #name { #(#methods)* }))
+}
+
+/// Whether a value cannot do without this member: what is optional is an `Option`, or serde has a
+/// default for it.
+fn is_required(field: &Field) -> bool {
+    let has_default = field
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("serde"))
+        .filter_map(|attribute| {
+            let list = Punctuated::<Meta, Token![,]>::parse_terminated;
+            attribute.parse_args_with(list).ok()
+        })
+        .flatten()
+        .any(|part| part.path().is_ident("default") || part.path().is_ident("flatten"));
+    !has_default && generic(&field.ty, "Option").is_none()
+}
+
+fn constructor(required: &[(&Ident, &Field)], optional: &[(&Ident, &Field)]) -> TokenStream {
+    let arguments = required.iter().map(|(name, field)| {
+        let passed = passed(&field.ty);
+        quote!(#name: #passed)
+    });
+    let values = required.iter().map(|(name, field)| {
+        let value = converted(&field.ty, name);
+        quote!(#name: #value)
+    });
+    let unset = optional.iter().map(|(name, field)| {
+        if generic(&field.ty, "Option").is_some() {
+            quote!(#name: None)
+        } else {
+            quote!(#name: Default::default())
+        }
+    });
+    quote! {
+        #[doc = "Creates a value from its required members; the optional ones are unset."]
+        pub fn new(#(#arguments),*) -> Self {
+            Self { #(#values,)* #(#unset,)* }
+        }
+    }
+}
+
+fn setter(name: &Ident, of: &Type) -> TokenStream {
+    let doc = format!("Sets [`{name}`](field@Self::{name}).");
+    let method = if TAKEN.iter().any(|taken| name == taken) {
+        format_ident!("{name}_")
+    } else {
+        name.clone()
+    };
+    let argument = format_ident!("value");
+    let inner = generic(of, "Option").and_then(|arguments| arguments.into_iter().next());
+    let passed = passed(inner.unwrap_or(of));
+    let value = converted(inner.unwrap_or(of), &argument);
+    let value = match inner {
+        Some(_) => quote!(Some(#value)),
+        None => value,
+    };
+    quote! {
+        #[doc = #doc]
+        pub fn #method(mut self, #argument: #passed) -> Self {
+            self.#name = #value;
+            self
+        }
+    }
+}
+
+/// What a caller passes for a member of this type.
+fn passed(of: &Type) -> TokenStream {
+    if let Some(item) = list(of) {
+        let item = passed(item);
+        return quote!(impl IntoIterator<Item = #item>);
+    }
+    if let Some((key, value)) = map(of) {
+        let (key, value) = (passed(key), passed(value));
+        return quote!(impl IntoIterator<Item = (#key, #value)>);
+    }
+    if is_plain(of) {
+        return quote!(#of);
+    }
+    quote!(impl Into<#of>)
+}
+
+/// The member's value from what was passed as `argument`.
+fn converted(of: &Type, argument: &Ident) -> TokenStream {
+    if let Some(item) = list(of) {
+        let name = format_ident!("item");
+        return collected(argument, &quote!(#name), &converted(item, &name));
+    }
+    if let Some((key, value)) = map(of) {
+        let names = (format_ident!("key"), format_ident!("item"));
+        let (to_key, to_value) = (converted(key, &names.0), converted(value, &names.1));
+        let (key, value) = names;
+        return collected(
+            argument,
+            &quote!((#key, #value)),
+            &quote!((#to_key, #to_value)),
+        );
+    }
+    if is_plain(of) {
+        return quote!(#argument);
+    }
+    quote!(#argument.into())
+}
+
+/// Collects what was passed, after a conversion of each `item` where there is one.
+fn collected(argument: &Ident, item: &TokenStream, each: &TokenStream) -> TokenStream {
+    if item.to_string() == each.to_string() {
+        return quote!(#argument.into_iter().collect());
+    }
+    quote!(#argument.into_iter().map(|#item| #each).collect())
+}
+
+fn is_plain(of: &Type) -> bool {
+    matches!(of, Type::Path(of) if PLAIN.iter().any(|plain| of.path.is_ident(plain)))
+}
+
+fn list(of: &Type) -> Option<&Type> {
+    generic(of, "Vec")?.into_iter().next()
+}
+
+fn map(of: &Type) -> Option<(&Type, &Type)> {
+    let arguments = generic(of, "BTreeMap").or_else(|| generic(of, "Map"))?;
+    match arguments[..] {
+        [key, value] => Some((key, value)),
+        _ => None,
+    }
+}
+
+/// The type arguments of `name<…>`, whatever path leads to it.
+fn generic<'a>(of: &'a Type, name: &str) -> Option<Vec<&'a Type>> {
+    let Type::Path(of) = of else { return None };
+    let PathSegment { ident, arguments } = of.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = arguments else {
+        return None;
+    };
+    (ident == name).then(|| {
+        let types = arguments.args.iter().filter_map(|argument| match argument {
+            GenericArgument::Type(of) => Some(of),
+            _ => None,
+        });
+        types.collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_methods(source: &str) -> String {
+        let mut file = syn::parse_file(source).unwrap();
+        let blocks = add(&mut file.items);
+        file.items.extend(blocks);
+        prettyplease::unparse(&file)
+    }
+
+    #[test]
+    fn required_members_are_arguments_and_optional_ones_have_setters() {
+        let source = with_methods(
+            r#"pub struct Locker {
+                pub id: ::std::string::String,
+                pub floors: ::std::vec::Vec<i32>,
+                #[serde(rename = "isOpen", skip_serializing_if = "Option::is_none")]
+                pub is_open: ::std::option::Option<bool>,
+                pub lock: Option<Box<Lock>>,
+                #[serde(default, skip_serializing_if = "Vec::is_empty")]
+                pub keys: Vec<Key>,
+            }"#,
+        );
+        insta::assert_snapshot!(source, @r#"
+        #[non_exhaustive]
+        pub struct Locker {
+            pub id: ::std::string::String,
+            pub floors: ::std::vec::Vec<i32>,
+            #[serde(rename = "isOpen", skip_serializing_if = "Option::is_none")]
+            pub is_open: ::std::option::Option<bool>,
+            pub lock: Option<Box<Lock>>,
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            pub keys: Vec<Key>,
+        }
+        impl Locker {
+            ///Creates a value from its required members; the optional ones are unset.
+            pub fn new(
+                id: impl Into<::std::string::String>,
+                floors: impl IntoIterator<Item = i32>,
+            ) -> Self {
+                Self {
+                    id: id.into(),
+                    floors: floors.into_iter().collect(),
+                    is_open: None,
+                    lock: None,
+                    keys: Default::default(),
+                }
+            }
+            ///Sets [`is_open`](field@Self::is_open).
+            pub fn is_open(mut self, value: bool) -> Self {
+                self.is_open = Some(value);
+                self
+            }
+            ///Sets [`lock`](field@Self::lock).
+            pub fn lock(mut self, value: impl Into<Box<Lock>>) -> Self {
+                self.lock = Some(value.into());
+                self
+            }
+            ///Sets [`keys`](field@Self::keys).
+            pub fn keys(mut self, value: impl IntoIterator<Item = impl Into<Key>>) -> Self {
+                self.keys = value.into_iter().map(|item| item.into()).collect();
+                self
+            }
+        }
+        "#);
+    }
+
+    #[test]
+    fn a_struct_without_required_members_has_setters_alone() {
+        let source = with_methods(
+            r"pub struct Notes {
+                #[serde(default)]
+                pub by_name: ::std::collections::BTreeMap<String, Note>,
+                #[serde(flatten)]
+                pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+                pub new: Option<f64>,
+            }",
+        );
+        insta::assert_snapshot!(source, @"
+        #[non_exhaustive]
+        pub struct Notes {
+            #[serde(default)]
+            pub by_name: ::std::collections::BTreeMap<String, Note>,
+            #[serde(flatten)]
+            pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+            pub new: Option<f64>,
+        }
+        impl Notes {
+            ///Sets [`by_name`](field@Self::by_name).
+            pub fn by_name(
+                mut self,
+                value: impl IntoIterator<Item = (impl Into<String>, impl Into<Note>)>,
+            ) -> Self {
+                self.by_name = value
+                    .into_iter()
+                    .map(|(key, item)| (key.into(), item.into()))
+                    .collect();
+                self
+            }
+            ///Sets [`extra`](field@Self::extra).
+            pub fn extra(
+                mut self,
+                value: impl IntoIterator<
+                    Item = (impl Into<String>, impl Into<::serde_json::Value>),
+                >,
+            ) -> Self {
+                self.extra = value
+                    .into_iter()
+                    .map(|(key, item)| (key.into(), item.into()))
+                    .collect();
+                self
+            }
+            ///Sets [`new`](field@Self::new).
+            pub fn new_(mut self, value: f64) -> Self {
+                self.new = Some(value);
+                self
+            }
+        }
+        ");
+    }
+
+    #[test]
+    fn other_items_stay_as_they_are() {
+        let source = "pub struct Name(pub String);\npub enum State {\n    Open,\n}\n";
+        assert_eq!(with_methods(source), source);
+        let empty = with_methods("pub struct Empty {}");
+        assert_eq!(empty, "#[non_exhaustive]\npub struct Empty {}\n");
+    }
+}

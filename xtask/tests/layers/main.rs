@@ -1,0 +1,141 @@
+//! Imports run one way: no circle of files in a crate, and no folder imports from above.
+
+mod imports;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use imports::Imports;
+
+/// Files of a crate that must not import others of the same crate.
+struct Rule {
+    name: &'static str,
+    crate_name: &'static str,
+    /// Whether the rule is about a file.
+    from: fn(&str) -> bool,
+    /// Whether such a file must not import another.
+    to: fn(&str, &str) -> bool,
+}
+
+const RULES: [Rule; 3] = [
+    Rule {
+        name: "only main.rs and commands/shell.rs know the whole command line",
+        crate_name: "acs-recording-cli",
+        from: |file| !["main.rs", "cli.rs", "commands/shell.rs"].contains(&file),
+        to: |_, file| file == "cli.rs",
+    },
+    Rule {
+        name: "what commands share does not know the commands",
+        crate_name: "acs-recording-cli",
+        from: |file| !file.starts_with("commands/") && !["main.rs", "cli.rs"].contains(&file),
+        to: |_, file| file.starts_with("commands/"),
+    },
+    Rule {
+        name: "a command does not import another",
+        crate_name: "acs-recording-cli",
+        from: |file| command(file).is_some(),
+        to: |from, to| command(to).is_some_and(|other| command(from) != Some(other)),
+    },
+];
+
+/// The command that a file below `commands` belongs to.
+fn command(file: &str) -> Option<&str> {
+    let file = file.strip_prefix("commands/")?;
+    let name = file.split(['/', '.']).next()?;
+    (name != "mod").then_some(name)
+}
+
+fn crates() -> Vec<(String, Imports)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+    let mut crates = Vec::new();
+    for entry in std::fs::read_dir(root).unwrap() {
+        let entry = entry.unwrap();
+        let source = entry.path().join("src");
+        if source.is_dir() {
+            let name = entry.file_name().into_string().unwrap();
+            crates.push((name, Imports::read(&source)));
+        }
+    }
+    assert!(crates.len() >= 4, "the crates are where they were");
+    crates
+}
+
+#[test]
+fn no_file_imports_from_above() {
+    let mut broken = Vec::new();
+    for (name, imports) in crates() {
+        for rule in RULES.iter().filter(|rule| rule.crate_name == name) {
+            for import in &imports.all {
+                if (rule.from)(&import.from) && (rule.to)(&import.from, &import.to) {
+                    broken.push(format!(
+                        "{name}/src/{} names {} of {}: {}",
+                        import.from, import.path, import.to, rule.name
+                    ));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let mut found = Vec::new();
+    for (name, imports) in crates() {
+        // Its restructuring is still to come.
+        if name == "acs-emulator" {
+            continue;
+        }
+        for circle in imports.circles() {
+            let inside: BTreeSet<_> = circle.iter().collect();
+            let lines = imports.all.iter();
+            let lines =
+                lines.filter(|import| inside.contains(&import.from) && inside.contains(&import.to));
+            let lines: Vec<_> = lines
+                .map(|import| format!("  {} names {} of {}", import.from, import.path, import.to))
+                .collect();
+            found.push(format!("{name}/src: {circle:?}\n{}", lines.join("\n")));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn imports_are_followed_to_where_a_name_is_defined() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("lib.rs", "mod a;\nmod b;\npub use a::Up;\n");
+    write(
+        "a/mod.rs",
+        "mod inner;\nmod other;\npub use inner::Up;\npub use self::other::*;\n",
+    );
+    write("a/inner.rs", "pub struct Up;\n");
+    write(
+        "a/other.rs",
+        "use super::Up;\npub fn down(_: Up) -> crate::b::B { crate::b::B }\n",
+    );
+    write(
+        "b.rs",
+        "pub struct B;\n#[cfg(test)]\nmod tests { use crate::a::Up; }\nfn f() { crate::a::down(todo!()); }\n",
+    );
+    let imports = Imports::read(folder.path());
+    let pairs: BTreeSet<_> = imports
+        .all
+        .iter()
+        .map(|import| (import.from.as_str(), import.to.as_str()))
+        .collect();
+    for expected in [
+        ("lib.rs", "a/inner.rs"),
+        ("a/other.rs", "a/inner.rs"),
+        ("a/other.rs", "b.rs"),
+        ("b.rs", "a/other.rs"),
+    ] {
+        assert!(pairs.contains(&expected), "{expected:?} in {pairs:?}");
+    }
+    assert!(!pairs.contains(&("b.rs", "a/inner.rs")));
+    assert_eq!(imports.circles(), [["a/other.rs", "b.rs"]]);
+}
