@@ -10,7 +10,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreScheme};
 use url::Url;
 
-use crate::error::{Error, ErrorKind, Result, from_store};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Opens an object store by its URL.
 ///
@@ -36,6 +36,7 @@ pub struct StoreBuilder {
     environment: Vec<(String, String)>,
     credential: Option<Arc<dyn TokenCredential>>,
     /// Where the blobs of the account are, if a connection string tells.
+    #[cfg(feature = "azure")]
     endpoint: Option<String>,
     /// Certificate authorities in PEM, trusted beside the system's.
     roots: Vec<Vec<u8>>,
@@ -52,6 +53,7 @@ impl StoreBuilder {
             options: Vec::new(),
             environment: Vec::new(),
             credential: None,
+            #[cfg(feature = "azure")]
             endpoint: None,
             roots: Vec::new(),
         })
@@ -346,7 +348,7 @@ impl StoreBuilder {
 
     #[cfg(any(feature = "azure", feature = "aws", feature = "gcp"))]
     fn refused(&self, error: &object_store::Error) -> Error {
-        let error = from_store(error, "open the store");
+        let error = crate::error::from_store(error, "open the store");
         self.invalid(&error.to_string())
     }
 }

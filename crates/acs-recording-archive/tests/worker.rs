@@ -387,7 +387,8 @@ async fn a_lost_lease_drops_the_transfer() {
                     });
                 }
                 Activity::Finished { outcome, error, .. } => {
-                    *log.lock().unwrap() = Some((*outcome, error.map(|error| error.kind())));
+                    *log.lock().unwrap() =
+                        Some((*outcome, error.map(acs_recording_archive::Error::kind)));
                     signal.notify_one();
                 }
                 _ => {}

@@ -359,6 +359,28 @@ mod tests {
     }
 
     #[test]
+    fn what_a_queue_refuses_is_told_with_what_to_do() {
+        for (status, code, expected) in [
+            (404, "QueueNotFound", "create it (QueueNotFound)"),
+            (403, "AuthenticationFailed", "refuses the credential"),
+            (
+                413,
+                "RequestBodyTooLarge",
+                "larger than a message of 64 KiB",
+            ),
+            (503, "ServerBusy", "(ServerBusy)"),
+        ] {
+            let response = http::Response::builder()
+                .status(status)
+                .header("x-ms-error-code", code)
+                .body("")
+                .unwrap();
+            let reason = reason(&response.into());
+            assert!(reason.contains(expected), "{reason}");
+        }
+    }
+
+    #[test]
     fn secrets_are_not_shown() {
         let by_url = queue("https://u:secret@a.example/events?sig=secret", None).unwrap();
         let by_key = queue("events", Some("AccountName=acct;AccountKey=c2VjcmV0")).unwrap();

@@ -11,9 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acs_recording::{RecordingClient, RecordingFileStatusUpdated};
-use futures_util::StreamExt as _;
 use object_store::ObjectStore;
-use object_store::path::Path;
 
 pub use catalogue::{Catalogue, Depth, Entries, Entry, Finding, ListReceipts, Verification};
 pub(crate) use recording::is_of_all;
@@ -21,7 +19,7 @@ pub use recording::{Archived, ArchivedChunk, Progress, StoreRecording};
 
 use self::objects::Objects;
 use self::transfer::{Aborts, Transfer};
-use crate::error::{Error, ErrorKind, Result, from_store};
+use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
 use crate::steps::CrashPoint;
 
@@ -125,25 +123,20 @@ impl Archive {
         Catalogue::with(objects, self.0.layout.clone())
     }
 
-    /// Checks that the store can be reached and that its container exists.
+    /// Checks that the store can be reached, that its container exists, and that objects in it may be
+    /// read. Receipts have to be.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if it does not exist, [`ErrorKind::Authentication`] if the credential
-    /// is rejected, [`ErrorKind::Unavailable`] if there is no response within a minute. A credential
-    /// that may write and not list passes.
+    /// [`ErrorKind::NotFound`] if the container does not exist, [`ErrorKind::Authentication`] or
+    /// [`ErrorKind::PermissionDenied`] if the credential is rejected, [`ErrorKind::Unavailable`] if
+    /// there is no response within a minute.
     pub async fn check(&self) -> Result<()> {
-        let store = self.0.transfer.objects.store();
-        // Nothing has this prefix, and a missing container is an error all the same.
-        let prefix = Path::from("acs-recording-archive-check");
-        let mut list = store.list(Some(&prefix));
-        let Ok(first) = tokio::time::timeout(CHECK_WITHIN, list.next()).await else {
+        let check = self.0.transfer.objects.check();
+        let Ok(checked) = tokio::time::timeout(CHECK_WITHIN, check).await else {
             let text = "the store does not respond; check its address and the network";
             return Err(Error::new(ErrorKind::Unavailable, text));
         };
-        match first {
-            None | Some(Ok(_) | Err(object_store::Error::PermissionDenied { .. })) => Ok(()),
-            Some(Err(error)) => Err(from_store(&error, "check the store")),
-        }
+        checked
     }
 
     pub(crate) fn settings(&self) -> &Settings {

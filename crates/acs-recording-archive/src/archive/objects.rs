@@ -13,7 +13,10 @@ use object_store::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{Error, ErrorKind, Result, from_store};
+use crate::error::{Error, ErrorKind, Result, from_store, is_missing_object};
+
+/// The name of an object that no archive has.
+const PROBE: &str = "acs-recording-archive-check";
 
 /// Objects of an archive, by their names.
 #[derive(Clone, Debug)]
@@ -58,6 +61,15 @@ impl Objects {
 
     pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
+    }
+
+    /// Fails unless objects can be read.
+    pub(crate) async fn check(&self) -> Result<()> {
+        match self.store.get(&Path::from(PROBE)).await {
+            Err(error) if is_missing_object(&error) => Ok(()),
+            Err(error) => Err(from_store(&error, "check the store")),
+            Ok(_) => Ok(()),
+        }
     }
 
     /// A small object; none if it does not exist.

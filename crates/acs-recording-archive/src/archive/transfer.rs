@@ -201,7 +201,12 @@ impl Upload {
             let Some(joined) = self.parts.join_next().await else {
                 break;
             };
-            let part = joined.unwrap_or_else(|error: JoinError| Err(error.into()));
+            let part = joined.unwrap_or_else(|error: JoinError| {
+                Err(StoreError::Generic {
+                    store: "upload",
+                    source: error.into(),
+                })
+            });
             part.map_err(|error| {
                 from_store(&error, format_args!("write a part of {}", self.name))
             })?;

@@ -6,7 +6,7 @@ mod store;
 use std::fmt;
 use std::time::Duration;
 
-pub(crate) use store::from_store;
+pub(crate) use store::{from_store, is_missing_object};
 
 /// The result of everything that can fail in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

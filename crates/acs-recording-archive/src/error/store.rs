@@ -9,12 +9,37 @@ use super::{Error, ErrorKind};
 /// Longer explanations of a store are cut.
 const MAX_TEXT: usize = 300;
 
+/// What Azure, S3 and Google Cloud Storage call it when the container is missing.
+const MISSING_CONTAINER: &[&str] = &["ContainerNotFound", "NoSuchBucket"];
+/// What they call a credential that is none, among what has the status 403.
+const BAD_CREDENTIAL: &[&str] = &[
+    "AuthenticationFailed",
+    "InvalidAuthenticationInfo",
+    "NoAuthenticationInformation",
+    "SignatureDoesNotMatch",
+    "InvalidAccessKeyId",
+    "ExpiredToken",
+    "InvalidToken",
+];
+
+/// Whether an object does not exist, and the container does as far as the store tells.
+pub(crate) fn is_missing_object(error: &StoreError) -> bool {
+    let text = error.to_string();
+    let is_container = code_in(&text).is_some_and(|code| MISSING_CONTAINER.contains(&code));
+    matches!(error, StoreError::NotFound { .. }) && !is_container
+}
+
 /// The error for an operation of the store. What the store says goes into the message in one short
 /// line: it may be a whole document, and no secret.
 pub(crate) fn from_store(error: &StoreError, doing: impl fmt::Display) -> Error {
     let text = error.to_string();
     let status = status_in(&text);
+    let is_rejected = code_in(&text).is_some_and(|code| BAD_CREDENTIAL.contains(&code));
     let (kind, what) = match error {
+        _ if is_rejected => (
+            ErrorKind::Authentication,
+            "the store rejected the credential",
+        ),
         StoreError::NotFound { .. } => (
             ErrorKind::NotFound,
             "the container, bucket or object does not exist",
@@ -119,6 +144,13 @@ mod tests {
             (azure("500 Internal Server Error"), ErrorKind::Unavailable),
             (azure("400 Bad Request"), ErrorKind::InvalidResponse),
             (azure("403 Forbidden"), ErrorKind::PermissionDenied),
+            (
+                generic(
+                    "S3",
+                    "status code: 403 Forbidden: <Code>SignatureDoesNotMatch</Code>",
+                ),
+                ErrorKind::Authentication,
+            ),
             (generic("S3", "connection refused"), ErrorKind::Unavailable),
             (generic("LocalFileSystem", "No space left"), ErrorKind::Io),
         ] {
@@ -128,5 +160,21 @@ mod tests {
         }
         let error = from_store(&azure("400 Bad Request"), "write a.wav").to_string();
         assert!(error.ends_with("(status 400, InvalidBlockList)"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_container_is_not_a_missing_object() {
+        for (code, is_object) in [
+            ("ContainerNotFound", false),
+            ("NoSuchBucket", false),
+            ("BlobNotFound", true),
+            ("NoSuchKey", true),
+        ] {
+            let error = StoreError::NotFound {
+                path: "a".to_owned(),
+                source: format!("status code: 404 Not Found: <Code>{code}</Code>").into(),
+            };
+            assert_eq!(is_missing_object(&error), is_object, "{code}");
+        }
     }
 }

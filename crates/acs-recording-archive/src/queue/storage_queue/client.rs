@@ -39,7 +39,7 @@ pub(super) struct Client {
 }
 
 /// What came of a request that ends a lease.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     Now,
     /// An attempt whose response got lost may have ended it.
@@ -110,8 +110,11 @@ impl Client {
         let messages = messages.items.unwrap_or_default().into_iter();
         // Nothing can be done about a message without id and receipt.
         let messages = messages.filter_map(|received| {
-            let body = received.message_text.unwrap_or_default();
-            let mut message = Message::new(received.message_id?, body, received.pop_receipt?);
+            let mut message = Message::new(
+                received.message_id?,
+                received.message_text.unwrap_or_default(),
+                received.pop_receipt?,
+            );
             message.dequeue_count = count(received.dequeue_count);
             message.inserted_at = received.insertion_time.and_then(instant);
             message.expires_at = received.expiration_time.and_then(instant);
@@ -137,8 +140,11 @@ impl Client {
         let messages = self.finish(outcome.await, "peek at messages")?;
         let messages = messages.items.unwrap_or_default().into_iter();
         let messages = messages.filter_map(|peeked| {
-            let body = peeked.message_text.unwrap_or_default();
-            let mut message = Message::new(peeked.message_id?, body, "");
+            let mut message = Message::new(
+                peeked.message_id?,
+                peeked.message_text.unwrap_or_default(),
+                "",
+            );
             message.dequeue_count = count(peeked.dequeue_count);
             message.inserted_at = peeked.insertion_time.and_then(instant);
             message.expires_at = peeked.expiration_time.and_then(instant);

@@ -126,7 +126,7 @@ impl Failure {
                 let text = "the response cannot be understood".to_owned();
                 (ErrorKind::InvalidResponse, text)
             }
-            _ => (ErrorKind::InvalidResponse, root_cause(error)),
+            AzureErrorKind::Other => (ErrorKind::InvalidResponse, root_cause(error)),
         }
     }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use acs_emulator::{Clock, Emulator, EventSchema};
 use acs_recording::{ConnectionString, Media, RecordingClient, ServerCallId};
-use acs_recording_archive::{Archive, Depth, EventQueue as _, StorageQueue, StoreBuilder, Worker};
+use acs_recording_archive::{
+    Archive, Depth, EventQueue as _, StorageQueue, StoreBuilder, Summary, Worker,
+};
 use acs_test_support::Azurite;
 use futures_util::TryStreamExt as _;
 use object_store::ObjectStore;
@@ -121,7 +123,7 @@ async fn duplicates_over_several_workers_make_one_recording() {
     fleet.record(5).await;
     let workers = [(); 3].map(|()| fleet.worker().drain());
     let summaries = futures_util::future::try_join_all(workers).await.unwrap();
-    let messages: u64 = summaries.iter().map(|summary| summary.messages()).sum();
+    let messages: u64 = summaries.iter().map(Summary::messages).sum();
     assert!(messages >= 5, "{summaries:?}");
     fleet.check().await;
 }
