@@ -39,6 +39,11 @@ impl Azurite {
     pub const KEY: &str =
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
+    /// Starts this program, which is `azurite.js` of the package, with plain HTTP.
+    pub fn start_program(program: &Path) -> Self {
+        Self::run(program, None)
+    }
+
     /// Starts it with plain HTTP. Where it is not installed, says so and returns `None`; in CI that
     /// is a failure.
     pub fn start() -> Option<Self> {

@@ -23,7 +23,7 @@ for role in "Storage Queue Data Message Sender" "Storage Blob Data Contributor";
     --assignee-principal-type ServicePrincipal --role "$role" --scope "$STORAGE_ID"
 done
 
-# 3. The subscription: the one event that announces a recording, as messages that expire {{expiry}}.
+# 3. The subscription: the one event that announces a recording, as messages that {{expiry}}.
 #    A role can take some minutes to apply; until then this command fails.
 az eventgrid system-topic event-subscription create --subscription "$SUBSCRIPTION" \
   --resource-group {{group}} --system-topic-name {{topic}} --name {{topic}}-archive \
@@ -31,7 +31,7 @@ az eventgrid system-topic event-subscription create --subscription "$SUBSCRIPTIO
   --delivery-identity systemassigned \
   --delivery-identity-endpoint-type storagequeue \
   --delivery-identity-endpoint "$STORAGE_ID/queueServices/default/queues/{{queue}}" \
-  --storage-queue-msg-ttl {{ttl}} \
+  --storage-queue-msg-ttl={{ttl}} \
   --deadletter-identity systemassigned \
   --deadletter-identity-endpoint "$STORAGE_ID/blobServices/default/containers/{{dead_letters}}"
 

@@ -168,8 +168,8 @@ fn given_endpoint(_: &Global) -> Option<&str> {
 
 fn expiry(seconds: i64) -> String {
     match seconds {
-        -1 => "never".to_owned(),
-        _ => format!("after {seconds} seconds"),
+        -1 => "never expire".to_owned(),
+        _ => format!("expire after {seconds} seconds"),
     }
 }
 
