@@ -71,8 +71,8 @@ pub fn print(rows: &[Row], history: &History, elapsed: Duration) -> Result<()> {
     let victim = History::victim();
     println!();
     println!(
-        "{:<24}  {:<18}  {:>9}  {:<8}  {:<7}",
-        "recording", "worker", "bytes", "verified", "deleted"
+        "{:<24}  {:<18}  {:>9}  {:<8}  deleted",
+        "recording", "worker", "bytes", "verified"
     );
     let mark = |holds: bool| if holds { "yes" } else { "NO" };
     for row in rows {
@@ -84,7 +84,7 @@ pub fn print(rows: &[Row], history: &History, elapsed: Duration) -> Result<()> {
             by
         };
         println!(
-            "{:<24}  {by:<18}  {:>9}  {:<8}  {:<7}",
+            "{:<24}  {by:<18}  {:>9}  {:<8}  {}",
             shortened(&row.recording),
             row.bytes,
             mark(row.is_verified),

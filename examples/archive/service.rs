@@ -16,7 +16,7 @@ use crate::place::Place;
 
 const CALLS: usize = 20;
 /// How fast content arrives, so that there is a middle of a transfer.
-const BYTES_PER_SECOND: u64 = 1_000_000;
+const BYTES_PER_SECOND: u64 = 1_500_000;
 /// How long events may take into the queue.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
 const EVENT: &str = "Microsoft.Communication.RecordingFileStatusUpdated";

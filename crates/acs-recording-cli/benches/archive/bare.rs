@@ -1,4 +1,4 @@
-//! The bare program: one response of reqwest into a multipart upload of object_store.
+//! The bare program: one response of `reqwest` into a multipart upload of `object_store`.
 
 use std::process::Command;
 use std::time::SystemTime;

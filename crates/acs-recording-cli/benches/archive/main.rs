@@ -13,8 +13,8 @@
 //! - `requests`: how many requests a small recording takes, by kind, from the queue to the receipt and
 //!   the removal of the message. Two runs of different lengths cancel what a worker asks once.
 //! - `memory`: the largest resident size of the program with 1 and with 4 recordings of 1 GiB at a time.
-//! - `cpu`: CPU time for 1 GiB beside that of a bare program, which streams one response of reqwest
-//!   into a multipart upload of object_store; in turns, and the median counts.
+//! - `cpu`: CPU time for 1 GiB beside that of a bare program, which streams one response of `reqwest`
+//!   into a multipart upload of `object_store`; in turns, and the median counts.
 //!
 //! `memory` and `cpu` upload over HTTP to a blob service in this process that keeps no media, and need
 //! no Azurite. Only Linux tells memory and CPU time.

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_LENGTH, ETAG, IF_NONE_MATCH, LAST_MODIFIED};
-use axum::http::{Method, Request, Response, StatusCode};
+use axum::http::{Method, Request, Response, StatusCode, response};
 use axum::response::IntoResponse as _;
 use futures_util::StreamExt as _;
 use tokio::net::TcpListener;
@@ -104,7 +104,7 @@ async fn handle(State(blobs): State<Blobs>, request: Request<Body>) -> Response<
     }
 }
 
-fn tagged(response: axum::http::response::Builder, body: Body) -> Response<Body> {
+fn tagged(response: response::Builder, body: Body) -> Response<Body> {
     let response = response
         .header(ETAG, "\"1\"")
         .header(LAST_MODIFIED, CHANGED);

@@ -167,8 +167,8 @@ async fn record(site: &Site, plan: &Plan, random: &mut fastrand::Rng) -> Vec<Sto
             0 => plan.largest,
             _ => plan.largest / 10,
         };
-        let size = random.u64(1000..largest);
-        let recording = LargeRecording::new(size).seed(random.u64(..));
+        let bytes = random.u64(1000..largest);
+        let recording = LargeRecording::new(bytes).seed(random.u64(..));
         let stored = site.acs.add_recording(recording);
         site.send(&event(&stored)).await;
         if number % DUPLICATES == 0 {

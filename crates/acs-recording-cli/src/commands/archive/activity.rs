@@ -1,6 +1,7 @@
 //! Shows what a worker does: a live line for each transfer on a terminal, and a line for each message.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use acs_recording_archive::{Activity, Archived, Error, Outcome, Summary, Update};
@@ -110,7 +111,7 @@ fn warnings(archived: &[Archived]) -> Vec<&String> {
     warnings.collect()
 }
 
-/// One line for a message, and one more for each chunk of several.
+/// One line for a message, and one more for each warning.
 fn text(name: &str, outcome: Outcome, archived: &[Archived], error: Option<&Error>) -> String {
     let chunks: Vec<_> = archived.iter().flat_map(|one| &one.chunks).collect();
     let bytes: u64 = archived.iter().map(Archived::bytes).sum();
@@ -122,21 +123,23 @@ fn text(name: &str, outcome: Outcome, archived: &[Archived], error: Option<&Erro
     }
     let mut line = format!("{outcome:<9} {name}");
     if bytes > 0 {
-        line.push_str(&format!("  {}", HumanBytes(bytes)));
+        let _ = write!(line, "  {}", HumanBytes(bytes));
     }
     match &chunks[..] {
         [] => {}
         [chunk] => {
             let place = place(chunk.name.as_ref(), &chunk.receipt);
-            line.push_str(&format!("  {}", one_line(&place)));
+            let _ = write!(line, "  {}", one_line(&place));
         }
-        several => line.push_str(&format!("  {} chunks", several.len())),
+        several => {
+            let _ = write!(line, "  {} chunks", several.len());
+        }
     }
     if archived.iter().any(|archived| archived.is_deleted) {
         line.push_str("  deleted from the service");
     }
     for warning in warnings(archived) {
-        line.push_str(&format!("\n          warning: {}", one_line(warning)));
+        let _ = write!(line, "\n          warning: {}", one_line(warning));
     }
     line
 }

@@ -194,9 +194,10 @@ fn row([start, length, size, people]: [&str; 4], place: &str) -> String {
 
 pub(super) async fn verify(options: &Verify, global: &Global, out: &Output) -> Result<(), Failure> {
     let catalogue = options.store.catalogue(global)?;
-    let depth = match options.deep {
-        true => Depth::Content,
-        false => Depth::Size,
+    let depth = if options.deep {
+        Depth::Content
+    } else {
+        Depth::Size
     };
     let entries = options.filter.list(&catalogue).stream();
     let mut verified = entries

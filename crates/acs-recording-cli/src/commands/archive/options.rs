@@ -134,7 +134,7 @@ pub(super) struct StoreOptions {
     /// Can be repeated, and takes precedence over the environment: AZURE_…, AWS_… and GOOGLE_….
     /// Secrets belong in the environment, because other users of the machine can read arguments.
     #[arg(long = "store-option", value_name = "NAME=VALUE", value_parser = store_option)]
-    store_options: Vec<StoreOption>,
+    options: Vec<StoreOption>,
 
     /// File with the connection string of an Azure storage account for az://CONTAINER/PREFIX, to use
     /// instead of ACS_STORE_CONNECTION_STRING
@@ -188,7 +188,7 @@ impl StoreOptions {
             (Some(text), Some(place)) => StoreBuilder::from_connection_string(&text, place)?,
             _ => self.by_url(global)?,
         };
-        for option in &self.store_options {
+        for option in &self.options {
             builder = builder.option(&option.name, &option.value);
         }
         for pem in root_certificates(global)? {
@@ -209,24 +209,27 @@ impl StoreOptions {
 
     /// Whether an option or a variable is a credential of Azure Storage.
     fn has_own_credential(&self) -> bool {
-        let options = self.store_options.iter();
-        let mut options = options.map(|option| option.name.to_ascii_lowercase());
-        let mut variables = std::env::vars_os().filter_map(|(name, value)| {
-            let name = name.into_string().ok()?.to_ascii_lowercase();
-            (name.starts_with("azure_") && !value.is_empty()).then_some(name)
-        });
-        let is_credential = |name: &String| {
-            ["_key", "_token", "skip_signature", "use_emulator"]
-                .iter()
-                .any(|end| name.ends_with(end))
-        };
-        options.any(|name| is_credential(&name)) || variables.any(|name| is_credential(&name))
+        let mut options = self.options.iter();
+        let mut variables = std::env::vars_os();
+        options.any(|option| is_credential(&option.name.to_ascii_lowercase()))
+            || variables.any(|(name, value)| {
+                let name = name.to_str().map(str::to_ascii_lowercase);
+                let is_storage = |name: &String| name.starts_with("azure_storage_");
+                !value.is_empty()
+                    && name.is_some_and(|name| is_storage(&name) && is_credential(&name))
+            })
     }
 
     /// What is in the archive.
     pub(super) fn catalogue(&self, global: &Global) -> Result<Catalogue, Failure> {
         Ok(Catalogue::new(self.builder(global)?.build()?).layout(self.layout.clone()))
     }
+}
+
+/// Whether this is the name of an option that gives access, or makes a credential unnecessary.
+fn is_credential(name: &str) -> bool {
+    let ends = ["_key", "_token", "skip_signature", "use_emulator"];
+    ends.iter().any(|end| name.ends_with(end))
 }
 
 /// How recordings get into the archive.
@@ -289,9 +292,10 @@ fn root_certificates(global: &Global) -> Result<Vec<Vec<u8>>, Failure> {
 /// The queue at a URL.
 #[cfg(feature = "entra")]
 fn at_url(queue: &Location, global: &Global) -> Result<StorageQueueBuilder, Failure> {
-    let credential = match queue.has_sas() {
-        true => None,
-        false => Some(entra_credential(global)?),
+    let credential = if queue.has_sas() {
+        None
+    } else {
+        Some(entra_credential(global)?)
     };
     Ok(StorageQueue::builder(&queue.0, credential)?)
 }

@@ -154,11 +154,13 @@ impl WorkerOptions {
         let store = self.archive.store.to.without_secrets();
         let metrics = server.as_ref().map(|server| server.address().to_string());
         if out.is_interactive() {
-            let mut text = format!("Archiving from {} to {store}.", queue.url());
-            if let Some(address) = &metrics {
-                text.push_str(&format!(" Metrics are at http://{address}/metrics."));
-            }
-            out.note(&format!("{text} Press Ctrl-C to stop."));
+            let metrics = metrics.map_or_else(String::new, |address| {
+                format!(" Metrics are at http://{address}/metrics.")
+            });
+            out.note(&format!(
+                "Archiving from {} to {store}.{metrics} Press Ctrl-C to stop.",
+                queue.url()
+            ));
         } else {
             out.json(&json!({
                 "event": "ready",
@@ -172,11 +174,11 @@ impl WorkerOptions {
             stop.await;
             health.stop();
         };
-        let worked = if drains {
+        let outcome = if drains {
             worker.drain_until(stop).await
         } else {
             worker.run_until(stop).await
         };
-        log.summary(&worked?)
+        log.summary(&outcome?)
     }
 }
