@@ -53,12 +53,13 @@ async fn killed_workers_lose_nothing() {
 #[ignore = "takes minutes"]
 async fn soak_with_kills_and_faults() {
     let number = |name: &str| std::env::var(name).ok()?.parse().ok();
+    let recordings = number("ACS_SOAK_RECORDINGS").map_or(1000, |count: u32| count as usize);
     let plan = Plan {
-        recordings: number("ACS_SOAK_RECORDINGS").map_or(1000, |count: u32| count as usize),
+        recordings,
         largest: 12_000_000,
         bytes_per_second: None,
-        kill_every: Duration::from_millis(700),
-        kills: usize::MAX,
+        kill_every: Duration::from_secs(1),
+        kills: recordings,
         is_faulty: true,
         seed: number("ACS_SOAK_SEED").map_or_else(|| fastrand::u64(..), u64::from),
     };
@@ -72,7 +73,8 @@ struct Plan {
     /// How fast content arrives, so that there is a middle of a transfer.
     bytes_per_second: Option<u64>,
     kill_every: Duration,
-    /// Workers are left alone after so many.
+    /// Workers are left alone after so many, and services fail no more: each kill and each failure
+    /// doubles how long a message waits for its next attempt, up to 15 minutes.
     kills: usize,
     is_faulty: bool,
     seed: u64,
@@ -103,8 +105,8 @@ async fn soak(name: &'static str, plan: Plan) {
         .map(|_| place.worker(&site, &mut random))
         .collect();
     let (mut kills, mut faults) = (0, Faults::default());
-    // One minute, and what an emulated account needs on a slow machine.
-    let end = started + Duration::from_secs(60 + 4 * plan.recordings as u64);
+    // What waits longest, and what an emulated account needs on a slow machine.
+    let end = started + Duration::from_secs(20 * 60 + 4 * plan.recordings as u64);
     let mut next_kill = Instant::now() + plan.kill_every;
     while site.depth().await > 0 {
         assert!(
@@ -120,7 +122,7 @@ async fn soak(name: &'static str, plan: Plan) {
                 "a worker has ended by itself"
             );
         }
-        if plan.is_faulty {
+        if plan.is_faulty && kills < plan.kills {
             place.fail(&site, &mut faults, &mut random);
         }
         if kills < plan.kills && Instant::now() >= next_kill {
@@ -128,6 +130,10 @@ async fn soak(name: &'static str, plan: Plan) {
             // Not a signal that it could handle.
             workers[victim] = place.worker(&site, &mut random);
             kills += 1;
+            if kills == plan.kills && plan.is_faulty {
+                site.acs.faults().clear();
+                println!("{kills} kills; {} messages are left", site.depth().await);
+            }
             next_kill = Instant::now() + plan.kill_every.mul_f64(0.5 + random.f64());
         }
     }

@@ -27,7 +27,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whether queue and store can be reached. Clones share what is known.
 #[derive(Clone)]
-pub(in crate::commands::archive) struct Health(Arc<Inner>);
+pub(crate) struct Health(Arc<Inner>);
 
 struct Inner {
     archive: Archive,
@@ -42,7 +42,7 @@ enum Readiness {
 }
 
 impl Health {
-    pub(in crate::commands::archive) fn new(archive: Archive, queue: StorageQueue) -> Self {
+    pub(crate) fn new(archive: Archive, queue: StorageQueue) -> Self {
         Self(Arc::new(Inner {
             archive,
             queue,
@@ -52,7 +52,7 @@ impl Health {
     }
 
     /// From now on the worker receives nothing.
-    pub(in crate::commands::archive) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         let stopping = &self.0.is_stopping;
         stopping.store(true, std::sync::atomic::Ordering::Relaxed);
     }
@@ -92,17 +92,14 @@ impl Health {
 }
 
 /// A server of metrics. It ends when it is dropped.
-pub(in crate::commands::archive) struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     task: JoinHandle<()>,
 }
 
 impl Server {
     /// Listens, and records what is measured from now on.
-    pub(in crate::commands::archive) async fn start(
-        address: SocketAddr,
-        health: Health,
-    ) -> Result<Self, Failure> {
+    pub(crate) async fn start(address: SocketAddr, health: Health) -> Result<Self, Failure> {
         let cannot = |error: std::io::Error| {
             Failure::usage(format!("--metrics: cannot listen on {address}: {error}"))
         };
@@ -119,7 +116,7 @@ impl Server {
         Ok(Self { address, task })
     }
 
-    pub(in crate::commands::archive) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 }
