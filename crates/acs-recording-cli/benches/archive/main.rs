@@ -8,7 +8,7 @@
 //! cargo bench -p acs-recording-cli --bench archive -- cpu
 //! ```
 //!
-//! - `scaling`: 24 recordings of 8 MB that arrive at 4 MB/s each, with 1, 2 and 4 worker processes that
+//! - `scaling`: 48 recordings of 8 MB that arrive at 4 MB/s each, with 1, 2 and 4 worker processes that
 //!   archive two at a time.
 //! - `requests`: how many requests a small recording takes, by kind, from the queue to the receipt and
 //!   the removal of the message. Two runs of different lengths cancel what a worker asks once.

@@ -9,7 +9,7 @@ use acs_test_support::Azurite;
 
 use crate::{event, process};
 
-const RECORDINGS: usize = 24;
+const RECORDINGS: usize = 48;
 const BYTES: u64 = 8_000_000;
 const BYTES_PER_SECOND: u64 = 4_000_000;
 

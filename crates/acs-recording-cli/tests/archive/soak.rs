@@ -83,8 +83,19 @@ struct Plan {
 /// Faults that were caused.
 #[derive(Default)]
 struct Faults {
-    service: Vec<FaultHandle>,
+    /// Of the service, that may still happen.
+    pending: Vec<FaultHandle>,
+    service: u32,
     storage: usize,
+}
+
+impl Faults {
+    /// Counts what happened at the service, and takes back what did not.
+    fn settle(&mut self, site: &Site) {
+        let hits = self.pending.drain(..).map(|fault| fault.hits());
+        self.service += hits.sum::<u32>();
+        site.acs.faults().clear();
+    }
 }
 
 async fn soak(name: &'static str, plan: Plan) {
@@ -131,22 +142,21 @@ async fn soak(name: &'static str, plan: Plan) {
             workers[victim] = place.worker(&site, &mut random);
             kills += 1;
             if kills == plan.kills && plan.is_faulty {
-                site.acs.faults().clear();
+                faults.settle(&site);
                 println!("{kills} kills; {} messages are left", site.depth().await);
             }
             next_kill = Instant::now() + plan.kill_every.mul_f64(0.5 + random.f64());
         }
     }
     drop(workers);
-    site.acs.faults().clear();
+    faults.settle(&site);
 
     let counts = check(&place, &recordings).await;
     let poison = site.queue.poison_queue();
     let poison = poison.approximate_depth().await.unwrap().unwrap();
-    let service: u32 = faults.service.iter().map(FaultHandle::hits).sum();
     println!(
         "soak: {} of {} recordings right, {} lost, {} doubled, {} wrong, {} extra objects; \
-         {kills} kills, {service} faults of the service, {} of the storage account; {poison} poison \
+         {kills} kills, {} faults of the service, {} of the storage account; {poison} poison \
          of 1; seed {}; {:.1} s",
         counts.right,
         recordings.len(),
@@ -154,6 +164,7 @@ async fn soak(name: &'static str, plan: Plan) {
         counts.doubled,
         counts.wrong,
         counts.extra,
+        faults.service,
         faults.storage,
         plan.seed,
         started.elapsed().as_secs_f64(),
@@ -262,7 +273,7 @@ impl Place {
                 4 => on(Operation::Metadata).disconnect(),
                 _ => on(Operation::Delete).status(500),
             };
-            faults.service.push(site.acs.faults().add(fault));
+            faults.pending.push(site.acs.faults().add(fault));
         }
         let Some([queue, blobs]) = &self.proxies else {
             return;
