@@ -244,6 +244,22 @@ fn files_in(event: &Path) -> usize {
 }
 
 #[test]
+fn a_fleet_archives_everything_although_a_worker_is_killed() {
+    let output = example("archive").arg("--local").output().unwrap();
+    let (stdout, stderr) = texts(&output);
+    assert!(output.status.success(), "{stdout}{stderr}");
+    for step in [
+        "recorded            20 calls",
+        "killed in the middle of a transfer",
+        "2 (killed), ",
+        "20 of 20 recordings archived, verified and deleted",
+    ] {
+        assert!(stdout.contains(step), "no {step:?} in\n{stdout}");
+    }
+    assert!(!stdout.contains("NO"), "{stdout}");
+}
+
+#[test]
 fn usage_errors_are_one_line_without_the_key() {
     let folder = tempfile::tempdir().unwrap();
     let quickstart = |connection_string: &str, call: &str| {

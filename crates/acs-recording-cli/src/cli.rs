@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "archive")]
+use crate::commands::archive;
 #[cfg(feature = "emulator")]
 use crate::commands::emulator;
 use crate::commands::{call, delete, download, events, inspect, metadata, recording};
@@ -64,8 +66,9 @@ Exit codes:
     7  try again later: too many requests, the service is unavailable, the content is not ready, or
        another program is writing the file
     8  incomplete: part of a recording was saved, and something is missing
-  130  interrupted by Ctrl-C; a listener and the emulator exit with 0 then
-  143  terminated by SIGTERM, which shuts down as cleanly as Ctrl-C";
+  130  interrupted by Ctrl-C; a listener, an archive worker and the emulator exit with 0 then
+  143  terminated by SIGTERM, which shuts down as cleanly as Ctrl-C; `archive run` and `archive drain`
+       exit with 0 then";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -93,6 +96,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  acs-recording call create 8:acs:… --callback-url https://app.example/calls"
     )]
     Call(call::CallCommand),
+    #[cfg(feature = "archive")]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  acs-recording archive run --queue https://acct.queue.core.windows.net/recordings --to az://archive"
+    )]
+    Archive(archive::ArchiveCommand),
     #[cfg(feature = "emulator")]
     Emulator(emulator::EmulatorOptions),
     /// Prints a shell completion script
@@ -115,12 +124,28 @@ pub(crate) enum Command {
 impl Command {
     /// Servers and parallel downloads use several threads.
     pub(crate) fn needs_threads(&self) -> bool {
-        matches!(self, Self::Download(_)) || self.ends_with_signal()
+        match self {
+            #[cfg(feature = "archive")]
+            Self::Archive(command) => command.transfers(),
+            Self::Download(_) => true,
+            _ => self.ends_with_signal(),
+        }
     }
 
     /// Whether a signal is the usual way to end the command.
     pub(crate) fn ends_with_signal(&self) -> bool {
-        matches!(self, Self::Events(events::EventsCommand::Listen(_))) || self.is_emulator()
+        matches!(self, Self::Events(events::EventsCommand::Listen(_)))
+            || self.is_emulator()
+            || self.finishes_work()
+    }
+
+    /// Whether the command finishes what is in progress after a signal, which is a success.
+    pub(crate) fn finishes_work(&self) -> bool {
+        match self {
+            #[cfg(feature = "archive")]
+            Self::Archive(command) => command.is_worker(),
+            _ => false,
+        }
     }
 
     fn is_emulator(&self) -> bool {
@@ -145,6 +170,8 @@ impl Command {
                 "some content may have been deleted; run the same command again to delete the rest"
             }
             Self::Call(command) => command.when_interrupted(),
+            #[cfg(feature = "archive")]
+            Self::Archive(command) => command.when_interrupted(),
             Self::Inspect(options) => options.when_interrupted(),
             Self::Man { dir: Some(_) } => "some pages may have been written",
             _ => "nothing was changed",

@@ -89,6 +89,12 @@ fn trust(
     Ok(builder)
 }
 
+/// The Microsoft Entra ID credential of the options, for services beside the resource.
+#[cfg(all(feature = "archive", feature = "entra"))]
+pub(crate) fn entra_credential(global: &Global) -> Result<Arc<dyn TokenCredential>, Failure> {
+    credential(global.credential, Some(cloud(global)?))
+}
+
 /// The cloud of the options or the environment, otherwise that of the resource, otherwise the public
 /// cloud.
 pub(crate) fn cloud(global: &Global) -> Result<Cloud, Failure> {

@@ -73,6 +73,18 @@ impl Failure {
         Self::new(INCOMPLETE, "incomplete", message)
     }
 
+    /// Something that was named does not exist.
+    #[cfg(feature = "archive")]
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(NOT_FOUND, ErrorKind::NotFound.name(), message)
+    }
+
+    /// Saved content is missing or not what it was.
+    #[cfg(feature = "archive")]
+    pub(crate) fn damaged(message: impl Into<String>) -> Self {
+        Self::new(CONTENT, ErrorKind::CorruptContent.name(), message)
+    }
+
     /// A local file cannot be used.
     pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
         let text = format!("{}: {error}", path.display());
@@ -222,6 +234,34 @@ impl From<Error> for Failure {
                 .push(format!("attempts: {}", error.attempts()));
         }
         failure.0.details.extend(causes(&error));
+        failure
+    }
+}
+
+#[cfg(feature = "archive")]
+impl From<acs_recording_archive::Error> for Failure {
+    fn from(error: acs_recording_archive::Error) -> Self {
+        use acs_recording_archive::ErrorKind as Kind;
+        let kind = error.kind();
+        let code = match kind {
+            Kind::InvalidInput | Kind::InvalidEvent | Kind::ForbiddenHost | Kind::OwnStorage => {
+                USAGE
+            }
+            Kind::Authentication | Kind::PermissionDenied => AUTHENTICATION,
+            Kind::NotFound | Kind::NothingToArchive | Kind::ContentNotFound => NOT_FOUND,
+            Kind::Unavailable => NETWORK,
+            Kind::CorruptContent | Kind::ExpiredContent | Kind::Conflict => CONTENT,
+            Kind::Throttled => TRY_LATER,
+            _ => OTHER,
+        };
+        let mut failure = Self::new(code, kind.name(), error.to_string());
+        // Messages of this crate say what to do, as a rule.
+        failure.0.hint = match kind {
+            Kind::Throttled => Some("try again later".to_owned()),
+            Kind::OwnStorage => Some("use --own-storage record".to_owned()),
+            _ => None,
+        };
+        failure.0.details = causes(&error);
         failure
     }
 }

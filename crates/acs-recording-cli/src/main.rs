@@ -28,12 +28,14 @@ use std::sync::{Arc, OnceLock};
 use clap::Parser as _;
 
 use cli::{Cli, Command};
+#[cfg(feature = "archive")]
+use commands::archive;
 #[cfg(feature = "emulator")]
 use commands::emulator;
 use commands::{call, delete, download, events, inspect, metadata, recording, shell};
 use failure::Failure;
 use output::Output;
-use stop::{Signal, Stop};
+use stop::{Signal, Signals, Stop};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -61,15 +63,15 @@ fn start(cli: Cli, out: &Output) -> Result<ExitCode, Failure> {
     let runtime = runtime.enable_all().build().map_err(Failure::from)?;
     let hint = cli.command.when_interrupted();
     let outcome = runtime.block_on(async {
-        let stop = stop::stop_signal()?;
+        let mut signals = Signals::listen()?;
         if cli.command.ends_with_signal() {
-            return run_until(stop, cli, out).await;
+            return run_until(signals, cli, out).await;
         }
         tokio::select! {
             outcome = run(cli, out, Box::pin(std::future::pending())) => {
                 outcome.map(|()| ExitCode::SUCCESS)
             }
-            by = stop => Err(Failure::stopped(by, hint)),
+            by = signals.next() => Err(Failure::stopped(by, hint)),
         }
     });
     // A blocking read of standard input cannot be cancelled and would keep the program running.
@@ -77,23 +79,34 @@ fn start(cli: Cli, out: &Output) -> Result<ExitCode, Failure> {
     outcome
 }
 
-/// Runs a command that a signal usually ends, so that Ctrl-C is not a failure.
-async fn run_until(
-    stop: impl Future<Output = Signal> + Send + 'static,
-    cli: Cli,
-    out: &Output,
-) -> Result<ExitCode, Failure> {
+/// Runs a command that a signal usually ends, so that Ctrl-C is not a failure. A second signal ends a
+/// command at once that finishes work after the first.
+async fn run_until(mut signals: Signals, cli: Cli, out: &Output) -> Result<ExitCode, Failure> {
+    let hint = cli.command.when_interrupted();
+    let finishes_work = cli.command.finishes_work();
+    let (stop, stopped) = tokio::sync::oneshot::channel();
     let stopped_by = Arc::new(OnceLock::new());
-    let stop = {
+    let second = {
         let stopped_by = Arc::clone(&stopped_by);
         async move {
-            let _ = stopped_by.set(stop.await);
+            let _ = stopped_by.set(signals.next().await);
+            let _ = stop.send(());
+            if !finishes_work {
+                std::future::pending::<()>().await;
+            }
+            signals.next().await
         }
     };
-    run(cli, out, Box::pin(stop)).await?;
+    let stopped = Box::pin(async move {
+        let _ = stopped.await;
+    });
+    tokio::select! {
+        outcome = run(cli, out, stopped) => outcome?,
+        by = second => return Err(Failure::stopped(by, hint)),
+    }
     Ok(match stopped_by.get() {
-        Some(Signal::Terminate) => ExitCode::from(Signal::Terminate.exit_code()),
-        Some(Signal::Interrupt) | None => ExitCode::SUCCESS,
+        Some(Signal::Terminate) if !finishes_work => ExitCode::from(Signal::Terminate.exit_code()),
+        _ => ExitCode::SUCCESS,
     })
 }
 
@@ -112,6 +125,8 @@ async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
         Command::Metadata(command) => metadata::run(&command, out),
         Command::Inspect(options) => inspect::run(options, out).await,
         Command::Call(command) => call::run(command, global, out).await,
+        #[cfg(feature = "archive")]
+        Command::Archive(command) => archive::run(command, global, out, stop).await,
         #[cfg(feature = "emulator")]
         Command::Emulator(options) => emulator::run(options, out, stop).await,
         Command::Completions { shell } => shell::completions(shell, out),

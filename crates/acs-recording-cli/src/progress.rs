@@ -96,6 +96,55 @@ pub(crate) async fn with_waiting_note<F: Future>(
     download.await
 }
 
+/// The progress bar of one recording on its way into an archive. It is removed when dropped, and hidden
+/// without a terminal.
+#[cfg(feature = "archive")]
+#[derive(Debug)]
+pub(crate) struct TransferBar(ProgressBar);
+
+#[cfg(feature = "archive")]
+impl TransferBar {
+    pub(crate) fn new(out: &Output, name: &str) -> Self {
+        if out.bars().is_hidden() {
+            return Self(ProgressBar::hidden());
+        }
+        let bar = out.bars().add(ProgressBar::no_length());
+        bar.set_style(style(UNKNOWN));
+        bar.set_prefix(one_line(&shortened(name)).into_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+
+    /// Shows how much of a chunk has arrived; chunks count from 1.
+    pub(crate) fn set(&self, (chunk, chunks): (usize, usize), bytes: u64, total: Option<u64>) {
+        if let Some(total) = total
+            && self.0.length() != Some(total)
+        {
+            self.0.set_length(total);
+            self.0.set_style(style(KNOWN));
+        }
+        self.0.set_position(bytes);
+        let chunk = match chunks {
+            0 | 1 => String::new(),
+            _ => format!(", chunk {chunk} of {chunks}"),
+        };
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the rate is only displayed, and never negative"
+        )]
+        let rate = indicatif::HumanBytes(self.0.per_sec() as u64);
+        self.0.set_message(format!("{rate}/s{chunk}"));
+    }
+}
+
+#[cfg(feature = "archive")]
+impl Drop for TransferBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// A progress bar that counts completed downloads. It is removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Count {

@@ -25,22 +25,49 @@ impl Signal {
     }
 }
 
-/// Completes on Ctrl-C and, on Unix, on SIGTERM.
-pub(crate) fn stop_signal() -> io::Result<impl Future<Output = Signal> + Send> {
+/// The signals that this process receives.
+pub(crate) struct Signals {
     #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
-    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-    Ok(async move {
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// From now on a signal does not end the process by itself.
+    #[cfg_attr(
+        not(unix),
+        allow(clippy::unnecessary_wraps, reason = "registering fails on Unix only")
+    )]
+    pub(crate) fn listen() -> io::Result<Self> {
+        #[cfg(unix)]
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            #[cfg(unix)]
+            interrupt: signal(SignalKind::interrupt())?,
+            #[cfg(unix)]
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The next Ctrl-C or, on Unix, SIGTERM.
+    #[cfg_attr(
+        not(unix),
+        allow(
+            clippy::needless_pass_by_ref_mut,
+            reason = "receiving changes state on Unix only"
+        )
+    )]
+    pub(crate) async fn next(&mut self) -> Signal {
         #[cfg(unix)]
         tokio::select! {
-            _ = interrupt.recv() => Signal::Interrupt,
-            _ = terminate.recv() => Signal::Terminate,
+            _ = self.interrupt.recv() => Signal::Interrupt,
+            _ = self.terminate.recv() => Signal::Terminate,
         }
         #[cfg(not(unix))]
         {
             let _ = tokio::signal::ctrl_c().await;
             Signal::Interrupt
         }
-    })
+    }
 }

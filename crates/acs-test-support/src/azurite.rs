@@ -39,6 +39,11 @@ impl Azurite {
     pub const KEY: &str =
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
+    /// Starts this program, which is `azurite.js` of the package, with plain HTTP.
+    pub fn start_program(program: &Path) -> Self {
+        Self::run(program, None)
+    }
+
     /// Starts Azurite with plain HTTP. If it is not installed, prints a message and returns `None`;
     /// in CI, panics instead.
     pub fn start() -> Option<Self> {

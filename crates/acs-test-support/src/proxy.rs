@@ -165,6 +165,7 @@ async fn forward(
     for name in [HOST, CONNECTION, TRANSFER_ENCODING, CONTENT_LENGTH] {
         headers.remove(name);
     }
+    let is_head = method == Method::HEAD;
     let forwarded = state
         .client
         .request(method, format!("{}{target}", state.upstream))
@@ -173,7 +174,9 @@ async fn forward(
     let received = forwarded.send().await.map_err(io::Error::other)?;
     let mut response = Response::builder().status(received.status());
     for (name, value) in received.headers() {
-        if *name != TRANSFER_ENCODING && *name != CONNECTION && *name != CONTENT_LENGTH {
+        // The response to HEAD has the length of a body that it has not.
+        let is_length = *name == CONTENT_LENGTH && !is_head;
+        if *name != TRANSFER_ENCODING && *name != CONNECTION && !is_length {
             response = response.header(name, value);
         }
     }

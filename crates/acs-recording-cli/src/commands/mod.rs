@@ -1,5 +1,7 @@
 //! What the program can do: one module for each command.
 
+#[cfg(feature = "archive")]
+pub(crate) mod archive;
 pub(crate) mod call;
 pub(crate) mod delete;
 pub(crate) mod download;
