@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The first pause while content is not ready.
 const INITIAL_DELAY: Duration = Duration::from_millis(500);
-/// The longest pause that the service does not ask for.
+/// The longest pause that the service does not request.
 const MAX_DELAY: Duration = Duration::from_secs(10);
 
 /// How long to wait for content that does not exist yet.
@@ -37,10 +37,10 @@ pub(super) struct ReadyBackoff {
 }
 
 impl ReadyBackoff {
-    /// The pause before the next request. It is never shorter than what the service asks for.
+    /// The pause before the next request. It is never shorter than the service requests.
     ///
     /// # Errors
-    /// The timeout has passed, or would pass during the pause that the service asks for.
+    /// The timeout has passed, or would pass during the pause that the service requests.
     pub(super) fn next(&mut self, NotReady { timeout, error }: NotReady) -> Result<Duration> {
         let started = *self.started.get_or_insert_with(Instant::now);
         let delay = self.last.map_or(INITIAL_DELAY, |last| last * 2);

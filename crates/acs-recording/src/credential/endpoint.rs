@@ -152,7 +152,7 @@ impl From<InvalidEndpoint> for Error {
     }
 }
 
-/// Whether nobody can read the requests to the URL on the way: https, or loopback.
+/// Whether requests to the URL are encrypted, or do not leave this machine.
 pub(crate) fn is_secure(url: &Url) -> bool {
     match url.scheme() {
         "https" => true,

@@ -134,7 +134,7 @@ pub struct CallParticipantRemoved {
 
 /// An incoming call for a user or a phone number of the resource.
 ///
-/// `Debug` does not show the context, with which everybody who may use the resource can answer the
+/// `Debug` does not show the context, with which every user of the resource can answer the
 /// call.
 #[derive(Clone, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]

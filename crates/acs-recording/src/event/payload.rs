@@ -99,7 +99,7 @@ payloads! {
         /// A start that was accepted did not lead to a recording.
         StartRecordingFailed(Box<models::StartRecordingFailed>)
             = "Microsoft.Communication.StartRecordingFailed",
-        /// There is an incoming call, to be answered, redirected or rejected.
+        /// An incoming call can be answered, redirected or rejected.
         IncomingCall(Box<IncomingCall>) = "Microsoft.Communication.IncomingCall",
         /// A call started.
         CallStarted(Box<CallStarted>) = "Microsoft.Communication.CallStarted",

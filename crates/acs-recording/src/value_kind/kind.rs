@@ -83,7 +83,7 @@ impl ValueKind {
         )
     }
 
-    /// Whether it is a URL that anybody may have chosen.
+    /// Whether it may be a URL of the caller's own.
     pub(crate) fn is_any_url(self) -> bool {
         matches!(
             self,

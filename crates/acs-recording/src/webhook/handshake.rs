@@ -1,4 +1,4 @@
-//! The handshakes by which Event Grid asks whether a webhook accepts events.
+//! The handshakes by which Event Grid verifies that a webhook accepts events.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -16,7 +16,7 @@ const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate")
 /// The response to `OPTIONS`, the handshake of `CloudEvents`, after it was authenticated. Consent is
 /// in the headers.
 ///
-/// The origin is not a credential: anybody can send the header.
+/// The origin is not a credential: every client can send the header.
 pub(super) fn options(settings: &WebhookBuilder, request: &Parts) -> Response<Bytes> {
     let headers = &request.headers;
     let mut response = empty(StatusCode::OK);

@@ -131,8 +131,8 @@ fn hash(secret: &[u8]) -> [u8; 32] {
     Sha256::digest(secret).into()
 }
 
-/// Rejects a secret that a URL changes on its way. Spaces are not among the reasons, because nobody
-/// writes one into a URL without noticing.
+/// Rejects a secret that a URL changes on its way. Spaces are accepted, because a
+/// URL with a space does not work at all.
 fn check_query(secret: &str) -> Result<(), InvalidAuthenticator> {
     if secret.contains('+') {
         return Err(InvalidAuthenticator(
