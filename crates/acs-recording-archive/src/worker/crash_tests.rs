@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acs_emulator::{Clock, Emulator, LargeRecording, StoredRecording};
-use acs_recording::{ConnectionString, ExponentialBackoff, RecordingClient};
+use acs_recording::{ConnectionString, ExponentialBackoff, RecordingClient, RetryPolicyExt as _};
 use futures_util::TryStreamExt as _;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -43,7 +43,9 @@ impl Setup {
 
     fn archive(&self, crash: CrashPoint) -> Archive {
         let text: ConnectionString = self.acs.connection_string().parse().unwrap();
-        let policy = ExponentialBackoff::default().initial_delay(Duration::from_millis(1));
+        let policy = ExponentialBackoff::default()
+            .initial_delay(Duration::from_millis(1))
+            .with_attempt_limit(5);
         let client = RecordingClient::builder(text).retry_policy(policy).build();
         let store = Arc::clone(&self.store) as Arc<dyn ObjectStore>;
         Archive::builder(client.unwrap(), store)

@@ -15,7 +15,7 @@ use std::time::Duration;
 use acs_emulator::{Clock, Emulator, LargeRecording, StoredRecording};
 use acs_recording::{
     ConnectionString, Event, EventPayload, Events, ExponentialBackoff, RecordingClient,
-    RecordingFileStatusUpdated,
+    RecordingFileStatusUpdated, RetryPolicyExt as _,
 };
 use acs_recording_archive::{Archive, ArchiveBuilder, Catalogue, Depth, Entry};
 use futures_util::TryStreamExt as _;
@@ -48,7 +48,8 @@ impl Service {
         let text: ConnectionString = self.acs.connection_string().parse().unwrap();
         let policy = ExponentialBackoff::default()
             .initial_delay(Duration::from_millis(1))
-            .max_delay(Duration::from_millis(2));
+            .max_delay(Duration::from_millis(2))
+            .with_attempt_limit(5);
         RecordingClient::builder(text)
             .retry_policy(policy)
             .build()
