@@ -122,7 +122,7 @@ async fn failures_keep_the_response() {
 
     let (confused, _) = server(&["HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>"]).await;
     match confused.call_recording_get_recording_properties("r").await {
-        Err(Failure::Body { answer, .. }) => assert_eq!(answer.body(), "<html>"),
+        Err(Failure::Body { response, .. }) => assert_eq!(response.body(), "<html>"),
         other => panic!("{other:?}"),
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::events::Listening;
 use crate::program::{Program, Running, interrupt, spawn};
 
-/// An emulator that is ready, and what it said then.
+/// Starts an emulator, and returns it with its first line of output.
 fn start(program: &Program, arguments: &[&str]) -> (Running, Value) {
     let mut child = spawn(&mut program.command(arguments));
     let mut line = String::new();
@@ -43,13 +43,13 @@ async fn the_emulator_shows_its_activity() {
     program.run(&["pause", &id]).text();
     program.run(&["resume", &id]).text();
     program.run(&["stop", &id]).text();
-    // It is over, which is told and no failure.
+    // It has ended, which is reported and is not a failure.
     program.run(&["stop", &id]).text();
 
     interrupt(&child);
     let run = nobody.check(child.output());
     assert_eq!(run.code, Some(0));
-    for told in [
+    for expected in [
         "call created: ",
         "participant joined: 8:acs:alice",
         "call connected: ",
@@ -58,9 +58,14 @@ async fn the_emulator_shows_its_activity() {
         "recording resumed: ",
         "recording stopped: ",
     ] {
-        assert_eq!(run.err.matches(told).count(), 1, "{told}\n{}", run.err);
+        assert_eq!(
+            run.err.matches(expected).count(),
+            1,
+            "{expected}\n{}",
+            run.err
+        );
     }
-    // Ids have their ends only.
+    // Ids are shortened to their ends.
     assert!(!run.err.contains(&id), "{}", run.err);
 }
 
@@ -84,7 +89,7 @@ async fn without_a_terminal_the_emulator_prints_one_line() {
 }
 
 #[test]
-fn a_wrong_event_queue_is_a_mistake_of_usage() {
+fn an_invalid_event_queue_is_a_usage_error() {
     let nobody = Program::with_connection_string("");
     let url = "https://account.queue.core.windows.net/Events?sig=secret";
     let by_key = ["--event-queue-connection-string", "AccountName=secret"];

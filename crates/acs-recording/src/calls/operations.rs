@@ -183,8 +183,8 @@ async fn next_page(
         return Err(from_failure(Failure::Status(Box::new(response))));
     }
     serde_json::from_slice(response.body()).map_err(|source| {
-        let answer = Box::new(response);
-        from_failure(Failure::Body { answer, source })
+        let response = Box::new(response);
+        from_failure(Failure::Body { response, source })
     })
 }
 

@@ -26,15 +26,15 @@ pub(crate) fn from_failure(failure: Failure) -> Error {
             let (head, body) = response.into_parts();
             from_response(head.status, &head.headers, &head.extensions, &body)
         }
-        Failure::Body { answer, source } => {
+        Failure::Body { response, source } => {
             let text = format!(
                 "the service's response is not what this operation returns ({source}): {}",
-                one_line(&String::from_utf8_lossy(answer.body()), SNIPPET)
+                one_line(&String::from_utf8_lossy(response.body()), SNIPPET)
             );
             let error = Error::new(ErrorKind::InvalidResponse, text)
-                .with_status(answer.status().as_u16())
+                .with_status(response.status().as_u16())
                 .with_source(source);
-            with_request(error, answer.headers(), answer.extensions())
+            with_request(error, response.headers(), response.extensions())
         }
         Failure::Request(source) => Error::new(
             ErrorKind::InvalidInput,
