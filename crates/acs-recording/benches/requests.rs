@@ -200,7 +200,7 @@ async fn compare(url: &str, concurrency: usize) {
         }
         rounds.push(samples);
     }
-    println!("start and stop, {concurrency} at once:");
+    println!("start and stop, {concurrency} concurrent:");
     for (what, index) in [
         ("this crate", 0),
         ("bare reqwest that signs", 1),

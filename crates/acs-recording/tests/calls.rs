@@ -250,9 +250,9 @@ async fn invalid_callers_are_rejected_with_a_reason() {
             .create(targets, "https://app.example/c")
             .unwrap()
     };
-    for nobody in ["8:orgid:10d9b1b0-5a5c-4e0d-a4a6-5b1b0a0b5b1b", "unknown"] {
-        let error = create().caller(nobody).unwrap_err();
+    for id in ["8:orgid:10d9b1b0-5a5c-4e0d-a4a6-5b1b0a0b5b1b", "unknown"] {
+        let error = create().caller(id).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(error.to_string().contains(nobody), "{error}");
+        assert!(error.to_string().contains(id), "{error}");
     }
 }

@@ -85,7 +85,7 @@ async fn two_hundred_downloads_use_bounded_resources() {
     watch.join().unwrap();
     let most = most.load(Ordering::Relaxed);
     // For each connection a part file, its journal, and briefly the folder.
-    assert!(most <= 3 * CONNECTIONS, "{most} files at once");
+    assert!(most <= 3 * CONNECTIONS, "{most} files at the same time");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +104,7 @@ async fn connections_stay_within_the_limit() {
     let most = storage.most_at_once.load(Ordering::SeqCst);
     // The server notices later that a connection was closed. Without a limit, each download would have
     // at least one.
-    assert!(most <= 3 * CONNECTIONS, "{most} at once");
+    assert!(most <= 3 * CONNECTIONS, "{most} at the same time");
 }
 
 /// Large downloads that use all connections, and do not end by themselves, yield some to small ones

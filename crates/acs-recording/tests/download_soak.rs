@@ -312,7 +312,7 @@ fn setting(name: &str, default: u64) -> u64 {
 async fn short() {
     let _alone = ALONE.lock().await;
     let limit = Duration::from_secs(40);
-    let tally = soak(number("ACS_SOAK_SEED", 7), 120, 2 << 20, limit).await;
+    let tally = soak(setting("ACS_SOAK_SEED", 7), 120, 2 << 20, limit).await;
     assert!(tally.downloads > 20 && tally.kills > 0, "{tally:?}");
     // On a busy machine, an attempt can be too slow.
     assert!(tally.missing * 10 < tally.downloads, "{tally:?}");
@@ -321,9 +321,9 @@ async fn short() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes"]
 async fn full() {
-    let count = usize::try_from(number("ACS_SOAK_COUNT", 1000)).unwrap();
+    let count = usize::try_from(setting("ACS_SOAK_COUNT", 1000)).unwrap();
     let tally = soak(
-        number("ACS_SOAK_SEED", 1),
+        setting("ACS_SOAK_SEED", 1),
         count,
         64 << 20,
         Duration::from_secs(60 * 60),

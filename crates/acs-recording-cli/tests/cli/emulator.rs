@@ -20,8 +20,8 @@ fn start(program: &Program, arguments: &[&str]) -> (Running, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_emulator_shows_its_activity() {
-    let nobody = Program::with_connection_string("");
-    let (child, ready) = start(&nobody, &["emulator", "-v"]);
+    let emulator = Program::with_connection_string("");
+    let (child, ready) = start(&emulator, &["emulator", "-v"]);
     assert_eq!(ready["event"], "ready");
 
     let program = Program::with_connection_string(ready["connection_string"].as_str().unwrap());
@@ -47,7 +47,7 @@ async fn the_emulator_shows_its_activity() {
     program.run(&["stop", &id]).text();
 
     interrupt(&child);
-    let run = nobody.check(child.output());
+    let run = emulator.check(child.output());
     assert_eq!(run.code, Some(0));
     for expected in [
         "call created: ",
@@ -71,26 +71,26 @@ async fn the_emulator_shows_its_activity() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_terminal_the_emulator_prints_one_line() {
-    let nobody = Program::with_connection_string("");
+    let emulator = Program::with_connection_string("");
     let ca = ["--https", "127.0.0.1:0", "--ca-out", "ca.pem"];
-    let (child, ready) = start(&nobody, &[&["emulator"], &ca[..]].concat());
+    let (child, ready) = start(&emulator, &[&["emulator"], &ca[..]].concat());
     assert_eq!(ready["endpoint"], Value::Null);
     let text = ready["https_connection_string"].as_str().unwrap();
     let program = Program::with_connection_string(text);
-    let ca = nobody.dir.path().join("ca.pem");
+    let ca = emulator.dir.path().join("ca.pem");
     let status = ["status", "rid", "--ca-cert", ca.to_str().unwrap()];
     program.run(&status).failure(4);
     interrupt(&child);
-    let run = nobody.check(child.output());
+    let run = emulator.check(child.output());
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
 
     let missing = ["emulator", "--script", "missing.json"];
-    nobody.run(&missing).failure(1);
+    emulator.run(&missing).failure(1);
 }
 
 #[test]
 fn an_invalid_event_queue_is_a_usage_error() {
-    let nobody = Program::with_connection_string("");
+    let emulator = Program::with_connection_string("");
     let url = "https://account.queue.core.windows.net/Events?sig=secret";
     let by_key = ["--event-queue-connection-string", "AccountName=secret"];
     for arguments in [
@@ -98,7 +98,7 @@ fn an_invalid_event_queue_is_a_usage_error() {
         &["emulator", "--event-queue", "events"],
         &["emulator", "--event-queue", "events", by_key[0], by_key[1]],
     ] {
-        let run = nobody.run(arguments);
+        let run = emulator.run(arguments);
         assert_eq!(run.code, Some(2), "{run:?}");
         assert!(run.err.contains("queue"), "{run:?}");
         assert!(!run.err.contains("secret"), "{run:?}");
@@ -107,9 +107,9 @@ fn an_invalid_event_queue_is_a_usage_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn chunked_recordings_are_downloaded_through_a_redirect() {
-    let nobody = Program::with_connection_string("");
+    let emulator = Program::with_connection_string("");
     let chunks = ["emulator", "--chunk-duration", "1", "--redirect-content"];
-    let (child, ready) = start(&nobody, &chunks);
+    let (child, ready) = start(&emulator, &chunks);
     let program = Program::with_connection_string(ready["connection_string"].as_str().unwrap());
     let listen = [
         "events",
@@ -163,5 +163,5 @@ async fn chunked_recordings_are_downloaded_through_a_redirect() {
     }
     assert!(run.err.contains("redirected"), "{}", run.err);
     interrupt(&child);
-    assert_eq!(nobody.check(child.output()).code, Some(0));
+    assert_eq!(emulator.check(child.output()).code, Some(0));
 }

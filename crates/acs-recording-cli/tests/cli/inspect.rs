@@ -236,8 +236,8 @@ fn check_corrupted(program: &Program, file: &[u8]) {
     arguments.extend(names.iter().map(String::as_str));
     let run = program.run(&arguments);
     assert!(matches!(run.code, Some(0 | 6)), "{run:?}");
-    let told = run.out.lines().count() + run.err.lines().count();
-    assert_eq!(told, names.len(), "{}", run.err);
+    let reported = run.out.lines().count() + run.err.lines().count();
+    assert_eq!(reported, names.len(), "{}", run.err);
 }
 
 /// Speech is in the first three of four seconds.

@@ -122,16 +122,16 @@ async fn options_take_precedence_over_the_environment() {
     let entra = ["--credential", "environment"];
     let status = [&["status", "rid"][..], &entra].concat();
     let endpoint = ["--endpoint", "https://acs.example"];
-    let asked = program.run(&[&status[..], &endpoint].concat()).failure(2);
-    assert!(asked.contains("AZURE_TENANT_ID"), "{asked}");
+    let failure = program.run(&[&status[..], &endpoint].concat()).failure(2);
+    assert!(failure.contains("AZURE_TENANT_ID"), "{failure}");
     let mut command = program.command(&status);
     let output = command.env("ACS_ENDPOINT", "https://acs.example").output();
     program.check(output.unwrap()).failure(4);
-    let nobody = Program::with_connection_string("");
-    let mut command = nobody.command(&status);
+    let unconfigured = Program::with_connection_string("");
+    let mut command = unconfigured.command(&status);
     let output = command.env("ACS_ENDPOINT", "https://acs.example").output();
-    let asked = nobody.check(output.unwrap()).failure(2);
-    assert!(asked.contains("AZURE_TENANT_ID"), "{asked}");
+    let failure = unconfigured.check(output.unwrap()).failure(2);
+    assert!(failure.contains("AZURE_TENANT_ID"), "{failure}");
 
     program.write("acs.txt", acs.connection_string().as_bytes());
     let file = ["--connection-string-file", "acs.txt"];
@@ -149,11 +149,11 @@ fn a_user_assigned_identity_is_named() {
         command
             .env("IDENTITY_ENDPOINT", format!("{address}/token"))
             .env("IDENTITY_HEADER", "x")
-            .env("AZURE_CLIENT_ID", "whoever");
+            .env("AZURE_CLIENT_ID", "identity-1");
         program.check(command.output().unwrap())
     });
     assert!(
-        request.head.contains("client_id=whoever"),
+        request.head.contains("client_id=identity-1"),
         "{}",
         request.head
     );
@@ -214,8 +214,8 @@ fn loopback_bypasses_the_proxy() {
         program.check(command.output().unwrap())
     });
     assert!(request.head.starts_with("GET /token?"), "{}", request.head);
-    let nobody = proxy.accept().unwrap_err();
-    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
+    let no_connection = proxy.accept().unwrap_err();
+    assert_eq!(no_connection.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn memory(server: &Server) {
 }
 
 fn many(server: &Server) {
-    println!("200 recordings of 8 MiB at once, over one client:");
+    println!("200 concurrent downloads of 8 MiB, over one client:");
     let url = format!("{}/free/{}", server.http, 8 * MIB);
     compare(vec![Contender::new("acs-recording", || {
         server.client("many", &url, 200)

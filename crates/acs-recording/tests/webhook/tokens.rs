@@ -153,7 +153,7 @@ async fn unknown_keys_lead_to_one_fetch_per_minute() {
     assert_eq!(
         issuer.fetches(),
         1,
-        "unknown keys do not lead to a fetch at once"
+        "unknown keys do not cause an immediate fetch"
     );
     issuer.keys.lock().unwrap().push(new.jwk());
     pass(Duration::from_secs(61)).await;
