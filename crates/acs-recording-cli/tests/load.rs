@@ -1,16 +1,16 @@
-//! Webhooks under load: 64 deliveries at once, with slow clients beside them.
+//! Webhooks under load: 64 concurrent deliveries, together with slow clients.
 //!
-//! Once the router of axum with a spool behind it, and once the program's `events listen`, each a
-//! process of its own. The short runs are tests like any other. The full ones take five minutes
-//! each, or as many seconds as `ACS_LOAD_SECONDS` says:
+//! One server is the axum router with a spool, the other is `acs-recording events listen`. Each is
+//! a separate process. The short runs are ordinary tests. The full runs take five minutes each, or
+//! the number of seconds in `ACS_LOAD_SECONDS`:
 //!
 //! ```text
 //! cargo test -p acs-recording-cli --release --test load -- \
 //!     --ignored --nocapture --test-threads 1 full
 //! ```
 //!
-//! They print how many deliveries were answered and how long that took, and the memory and the open
-//! files of the server at the beginning, in the middle and at the end.
+//! They print the number of deliveries and their response times, and the memory and open files of
+//! the server at the beginning, in the middle and at the end.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -19,11 +19,11 @@
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::cast_precision_loss,
-    reason = "a test that cannot go on fails, and the long ones say how it went"
+    reason = "a failing test may panic, and the long ones report their results"
 )]
 
 #[path = "cli/program.rs"]
-#[allow(dead_code, reason = "another test uses the rest")]
+#[allow(dead_code, reason = "other tests use the rest")]
 mod program;
 
 use std::collections::HashSet;
@@ -45,17 +45,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-const AT_ONCE: usize = 64;
-/// Of each kind.
+const CONCURRENCY: usize = 64;
+/// The number of slow clients of each kind.
 const SLOW: usize = 24;
-/// Event Grid waits for so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The delivery timeout of Event Grid.
+const TIMEOUT: Duration = Duration::from_secs(30);
 const SECRET: &str = "0123456789abcdef";
-/// One delivery of so many tells of a recording.
+/// One in this number of deliveries contains a recording.
 const RECORDINGS: u64 = 100;
-/// Where a server that is this program keeps its files.
+/// The environment variable with the folder of the server process.
 const FOLDER: &str = "ACS_LOAD_FOLDER";
-/// Both would be slower with the other beside it.
+/// The two runs do not overlap, because each would slow down the other.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +98,7 @@ async fn router(time: Duration) -> Watch {
     let drain = std::thread::spawn(move || BufReader::new(out).lines().count());
     let (load, watch) = run("router", &acs, &server, time).await;
     load.assert_saved(&folder.path().join("rec")).await;
-    // Every event is one file, wherever it is by now.
+    // Every event is one file, in any folder of the spool.
     let spool = folder.path().join("spool");
     let kept = ["pending", "done", "noted"].map(|name| count(&spool.join(name)));
     let kept: usize = kept.iter().sum();
@@ -126,8 +126,8 @@ async fn server() {
         "listening on http://{}/events",
         listener.local_addr().unwrap()
     );
-    // Events come as fast as the disk takes them. What waits is on disk and known in memory, so a
-    // worker that takes four at a time would fall behind, and memory would grow with what waits.
+    // Events arrive as fast as the disk can write them. Pending events are on disk, with an entry
+    // in memory, so a worker with four concurrent events would fall behind, and memory would grow.
     let worker = spool.download_to(&client, folder.join("rec"));
     let worker = worker.delete_after().concurrency(32);
     tokio::select! {
@@ -136,7 +136,7 @@ async fn server() {
     }
 }
 
-/// The program, which prints every event, and downloads and deletes recordings.
+/// The program, which prints every event, downloads the recordings and deletes them.
 async fn listener(time: Duration) -> Watch {
     let _alone = ALONE.lock().await;
     let acs = Emulator::start().await.unwrap();
@@ -153,16 +153,16 @@ async fn listener(time: Duration) -> Watch {
     let missing: Vec<_> = load.ids.difference(&printed).collect();
     assert!(
         missing.is_empty(),
-        "acknowledged, and not printed: {missing:?}"
+        "acknowledged but not printed: {missing:?}"
     );
     watch
 }
 
-/// The ids of all events that were printed as lines of JSON.
+/// The ids of all events printed as lines of JSON.
 fn printed_ids(out: ChildStdout) -> HashSet<String> {
     let mut ids = HashSet::new();
     for line in BufReader::new(out).lines() {
-        // Lines about downloads are text.
+        // Lines about downloads are not JSON.
         if let Ok(Value::Object(event)) = serde_json::from_str(&line.unwrap()) {
             ids.extend(event["id"].as_str().map(str::to_owned));
         }
@@ -182,7 +182,7 @@ impl Server {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let line = lines.next().unwrap().unwrap();
         let url = line.strip_prefix("listening on ").unwrap().to_owned();
-        // Whatever else it says is for somebody who looks at a failure.
+        // Other output helps to diagnose a failure.
         std::thread::spawn(move || {
             let others = lines.map_while(Result::ok);
             let others = others.filter(|line| line != "deleted from the service");
@@ -201,14 +201,14 @@ impl Server {
     }
 }
 
-/// What was delivered.
+/// The delivered events and recordings.
 struct Load {
     ids: HashSet<String>,
     recordings: Vec<StoredRecording>,
 }
 
 impl Load {
-    /// Waits until every recording is on disk as the service had it.
+    /// Waits until every recording is complete on disk.
     async fn assert_saved(&self, folder: &Path) {
         assert!(!self.recordings.is_empty());
         let end = Instant::now() + Duration::from_secs(2 * 60);
@@ -216,7 +216,11 @@ impl Load {
             let chunk = &recording.chunks()[0];
             let path = folder.join(format!("{}.000.wav", chunk.document_id()));
             while !path.exists() {
-                assert!(Instant::now() < end, "{} never came", path.display());
+                assert!(
+                    Instant::now() < end,
+                    "{} was not downloaded",
+                    path.display()
+                );
                 sleep(Duration::from_millis(50)).await;
             }
             let file = std::fs::read(&path).unwrap();
@@ -224,18 +228,18 @@ impl Load {
             while (stored.len() as u64) < chunk.len() {
                 stored.extend(chunk.read(stored.len() as u64, 1 << 20));
             }
-            assert!(file == stored, "{} is not right", path.display());
+            assert!(file == stored, "{} is not correct", path.display());
         }
     }
 }
 
-/// Delivers for some time, watches the server meanwhile, and says how it went.
+/// Delivers events for some time, observes the server meanwhile, and prints the results.
 async fn run(name: &str, acs: &Emulator, server: &Server, time: Duration) -> (Load, Watch) {
     let slow = SlowClients::start(server.address());
     let watching = tokio::spawn(Watch::new(server.child.id(), time));
     let end = Instant::now() + time;
     let number = AtomicU64::new(0);
-    let deliveries = (0..AT_ONCE).map(|worker| deliver(acs, &server.url, end, worker, &number));
+    let deliveries = (0..CONCURRENCY).map(|worker| deliver(acs, &server.url, end, worker, &number));
     let all = futures_util::future::join_all(deliveries).await;
     let watch = watching.await.unwrap();
     let closed = slow.stop();
@@ -254,8 +258,8 @@ async fn run(name: &str, acs: &Emulator, server: &Server, time: Duration) -> (Lo
     times.sort_unstable();
     let at = |thousandths: usize| times[(times.len() - 1) * thousandths / 1000];
     println!(
-        "{name}, {time:?}, {} deliveries at a time, {} slow clients that were sent away {closed} times",
-        AT_ONCE,
+        "{name}, {time:?}, {} concurrent deliveries, {} slow clients, disconnected {closed} times",
+        CONCURRENCY,
         4 * SLOW,
     );
     println!(
@@ -268,7 +272,7 @@ async fn run(name: &str, acs: &Emulator, server: &Server, time: Duration) -> (Lo
     );
     let [half, most, nearly, last] = [500, 950, 990, 1000].map(at);
     println!(
-        "  answered after {half:.1?} (p50), {most:.1?} (p95), {nearly:.1?} (p99), {last:.1?} (max)"
+        "  response times {half:.1?} (p50), {most:.1?} (p95), {nearly:.1?} (p99), {last:.1?} (max)"
     );
     println!("  {watch}");
     assert!(
@@ -276,7 +280,10 @@ async fn run(name: &str, acs: &Emulator, server: &Server, time: Duration) -> (Lo
         "{:?}",
         &failures[..failures.len().min(5)]
     );
-    assert!(times.len() >= AT_ONCE, "each worker delivers at least once");
+    assert!(
+        times.len() >= CONCURRENCY,
+        "each worker delivers at least once"
+    );
     (load, watch)
 }
 
@@ -288,7 +295,7 @@ struct Delivered {
     failures: Vec<String>,
 }
 
-/// Delivers one batch after the other, as Event Grid does.
+/// Delivers batches in turn, like Event Grid.
 async fn deliver(
     acs: &Emulator,
     url: &str,
@@ -296,7 +303,7 @@ async fn deliver(
     worker: usize,
     number: &AtomicU64,
 ) -> Delivered {
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+    let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT);
     let client = client.build().unwrap();
     let mut delivered = Delivered::default();
     // At least one delivery, however slow the machine is.
@@ -305,11 +312,11 @@ async fn deliver(
         let mut events = Vec::new();
         if number.is_multiple_of(RECORDINGS) {
             let recording = acs.add_recording(LargeRecording::new(20_000).seed(number));
-            let mut told = event(&recording);
+            let mut announcement = event(&recording);
             let id = recording.recording_id();
-            told[0]["id"] = id.into();
-            told[0]["subject"] = format!("/recording/recordingId/{id}").into();
-            events.push(told[0].take());
+            announcement[0]["id"] = id.into();
+            announcement[0]["subject"] = format!("/recording/recordingId/{id}").into();
+            events.push(announcement[0].take());
             delivered.recordings.push(recording);
         }
         for index in 0..=number % 3 {
@@ -341,7 +348,7 @@ async fn deliver(
     delivered
 }
 
-/// Clients that take as long as they are let, and come back when they are sent away.
+/// Slow clients, which reconnect when they are disconnected.
 struct SlowClients {
     tasks: JoinSet<()>,
     closed: Arc<AtomicU64>,
@@ -353,15 +360,15 @@ impl SlowClients {
             content-type: application/json\r\ncontent-length: ";
         let closed = Arc::new(AtomicU64::new(0));
         let mut tasks = JoinSet::new();
-        // What they send at once, and what they send byte by byte.
+        // The text that they send first, and the byte that they send repeatedly afterwards.
         let kinds = [
-            // Half open.
+            // An idle connection.
             (String::new(), None),
-            // Its headers never end.
+            // Endless headers.
             ("POST /events HTTP/1.1\r\nx: ".to_owned(), Some(b'x')),
-            // Nor does its body, although it knows the secret.
+            // An endless body, with the valid secret.
             (format!("{HEAD}100000\r\n\r\n["), Some(b' ')),
-            // A whole delivery, of no event, and then nothing.
+            // A complete delivery without events, and then nothing.
             (format!("{HEAD}2\r\n\r\n[]"), None),
         ];
         for number in 0..4 * SLOW {
@@ -389,9 +396,9 @@ impl SlowClients {
 async fn slow(address: &str, text: &str, drip: Option<u8>) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(text.as_bytes()).await?;
-    let mut answer = [0; 1024];
+    let mut response = [0; 1024];
     loop {
-        match timeout(Duration::from_millis(300), stream.read(&mut answer)).await {
+        match timeout(Duration::from_millis(300), stream.read(&mut response)).await {
             Ok(Ok(0) | Err(_)) => return Ok(()),
             Ok(Ok(_)) => {}
             Err(_) => {
@@ -403,11 +410,11 @@ async fn slow(address: &str, text: &str, drip: Option<u8>) -> std::io::Result<()
     }
 }
 
-/// What a process has, at three times.
-struct Watch([Has; 3]);
+/// The resources of a process, at three times.
+struct Watch([Usage; 3]);
 
 #[derive(Clone, Copy)]
-struct Has {
+struct Usage {
     /// In MiB.
     memory: f64,
     files: usize,
@@ -415,33 +422,33 @@ struct Has {
 
 impl Watch {
     async fn new(pid: u32, time: Duration) -> Self {
-        // Every connection is there by then, and what is cached has come.
+        // By then, all connections are open and caches are filled.
         sleep(time / 5).await;
-        let begin = Has::now(pid);
+        let begin = Usage::now(pid);
         sleep(time * 2 / 5).await;
-        let middle = Has::now(pid);
+        let middle = Usage::now(pid);
         sleep(time * 7 / 20).await;
-        Self([begin, middle, Has::now(pid)])
+        Self([begin, middle, Usage::now(pid)])
     }
 
     fn assert_flat(&self) {
         let [_, middle, end] = self.0;
         assert!(end.memory < middle.memory * 1.1 + 4.0, "{self}");
-        assert!(end.files < middle.files + AT_ONCE, "{self}");
+        assert!(end.files < middle.files + CONCURRENCY, "{self}");
     }
 }
 
 impl std::fmt::Display for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let [begin, middle, end] = self.0;
-        let [one, two, three] = [begin, middle, end].map(|has| has.memory);
+        let [one, two, three] = [begin, middle, end].map(|usage| usage.memory);
         write!(f, "memory {one:.1}, {two:.1}, {three:.1} MiB; ")?;
-        let [one, two, three] = [begin, middle, end].map(|has| has.files);
+        let [one, two, three] = [begin, middle, end].map(|usage| usage.files);
         write!(f, "open files {one}, {two}, {three}")
     }
 }
 
-impl Has {
+impl Usage {
     fn now(pid: u32) -> Self {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

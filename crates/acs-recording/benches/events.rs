@@ -1,5 +1,5 @@
-//! Reading events beside a bare parse of the same bytes into equivalent structs:
-//! `cargo bench -p acs-recording --bench events`.
+//! Parsing events, compared with a bare parse of the same bytes into equivalent structs: `cargo
+//! bench -p acs-recording --bench events`.
 
 use std::hint::black_box;
 
@@ -13,7 +13,7 @@ fn main() {
     divan::main();
 }
 
-/// One event as a body of Event Grid, and a hundred.
+/// The body of an Event Grid delivery with this number of events.
 fn body(events: usize) -> String {
     let one = include_str!("../tests/fixtures/events/event-grid/RecordingFileStatusUpdated.json");
     let one = one
@@ -21,15 +21,15 @@ fn body(events: usize) -> String {
         .trim_start_matches('[')
         .trim_end_matches(']')
         .trim();
-    // Events are sent without blanks.
+    // Event Grid sends events without whitespace.
     let one: String = one.lines().map(str::trim).collect();
     format!("[{}]", vec![one.as_str(); events].join(","))
 }
 
-/// The envelope and the data with the same types, and nothing that the crate does besides.
+/// The envelope and the data with the same types, without the other work of the crate.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(dead_code, reason = "it is only parsed")]
+#[allow(dead_code, reason = "the fields are only parsed")]
 struct Bare {
     id: String,
     topic: String,
@@ -43,7 +43,7 @@ struct Bare {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(dead_code, reason = "it is only parsed")]
+#[allow(dead_code, reason = "the fields are only parsed")]
 struct Data {
     recording_storage_info: StorageInfo,
     recording_start_time: Timestamp,
@@ -56,7 +56,7 @@ struct Data {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(dead_code, reason = "it is only parsed")]
+#[allow(dead_code, reason = "the fields are only parsed")]
 struct StorageInfo {
     recording_chunks: Vec<RecordingChunk>,
 }

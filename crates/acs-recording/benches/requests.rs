@@ -1,20 +1,20 @@
-//! How much the client adds to what the requests cost anyway.
+//! The overhead of the client over bare requests.
 //!
 //! ```text
 //! cargo bench -p acs-recording --bench requests
 //! ```
 //!
-//! A server in another process answers starts and stops. The client does both; beside it, in turns,
-//! two bare reqwest loops send the same two requests and read the answers: one replays requests
-//! that were built and signed beforehand, one dates, signs and builds each anew, as whoever writes
-//! the loop by hand must. Rounds are short and many, and rates are
-//! compared within each: what else the machine does then hits all three alike. The median counts.
+//! A server in another process responds to start and stop requests. The client sends them, in turns
+//! with two bare reqwest loops that send the same requests and read the responses. One loop replays
+//! requests that were built and signed beforehand; the other dates, signs and builds each request,
+//! like hand-written code. There are many short rounds, and rates are compared within each round,
+//! so that other load on the machine affects all three equally. The results are medians.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::cast_precision_loss,
-    reason = "a measurement that cannot go on ends, and its numbers are small"
+    reason = "a failing benchmark may panic, and its numbers are small"
 )]
 
 use std::future::Future;
@@ -35,7 +35,7 @@ mod signature;
 
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const CALL: &str = "aHR0cHM6Ly9jb252LmV4YW1wbGUvY29udi9hYmM";
-const ANSWER: &str = r#"{"recordingId":"rid","recordingState":"inactive","recordingKind":"azureCommunicationServices"}"#;
+const RESPONSE: &str = r#"{"recordingId":"rid","recordingState":"inactive","recordingKind":"azureCommunicationServices"}"#;
 const SERVER: &str = "ACS_RECORDING_BENCH_SERVER";
 const ROUNDS: usize = 42;
 
@@ -58,7 +58,7 @@ fn main() {
 async fn serve() {
     let json = [("content-type", "application/json")];
     let router = Router::new()
-        .route("/calling/recordings", post(async move || (json, ANSWER)))
+        .route("/calling/recordings", post(async move || (json, RESPONSE)))
         .route(
             "/calling/recordings/rid",
             delete(async || StatusCode::NO_CONTENT),
@@ -81,7 +81,7 @@ fn start_server() -> (Child, String) {
     (server, line.trim().to_owned())
 }
 
-/// The two requests, as a bare loop sends them.
+/// The two requests of the bare loops.
 struct Bare {
     http: reqwest::Client,
     url: String,
@@ -119,9 +119,9 @@ impl Bare {
     }
 
     async fn send(&self, request: reqwest::Request) {
-        let answer = self.http.execute(request).await.unwrap();
-        assert!(answer.status().is_success());
-        black_box(answer.bytes().await.unwrap());
+        let response = self.http.execute(request).await.unwrap();
+        assert!(response.status().is_success());
+        black_box(response.bytes().await.unwrap());
     }
 }
 
@@ -168,7 +168,7 @@ async fn compare(url: &str, concurrency: usize) {
     let mut rounds = Vec::new();
     for round in 0..ROUNDS {
         let mut samples = [Sample::default(); 3];
-        // In another order each time: who comes after whom makes a difference.
+        // In a different order each time, because the order affects the results.
         for step in 0..3 {
             let contender = (round + step) % 3;
             samples[contender] = match contender {
@@ -200,14 +200,14 @@ async fn compare(url: &str, concurrency: usize) {
         }
         rounds.push(samples);
     }
-    println!("start and stop, {concurrency} at once:");
+    println!("start and stop, {concurrency} concurrent:");
     for (what, index) in [
         ("this crate", 0),
         ("bare reqwest that signs", 1),
         ("bare reqwest that replays", 2),
     ] {
         println!(
-            "  {what:26} {:6.0}/s, {:3.0} µs of CPU; this crate has {:.2} of its rate",
+            "  {what:26} {:6.0}/s, {:3.0} µs of CPU; this crate reaches {:.2} of this rate",
             median(&rounds, |round| round[index].rate),
             median(&rounds, |round| round[index].cpu),
             median(&rounds, |round| round[0].rate / round[index].rate),
@@ -221,7 +221,7 @@ fn median(rounds: &[[Sample; 3]], value: impl Fn(&[Sample; 3]) -> f64) -> f64 {
     values[values.len() / 2]
 }
 
-/// Pairs of start and stop per second, and microseconds of this process's CPU time for each.
+/// Pairs of start and stop per second, and CPU time of this process per pair in microseconds.
 #[derive(Clone, Copy, Default)]
 struct Sample {
     rate: f64,
@@ -258,7 +258,7 @@ where
     }
 }
 
-/// User and system time of this process, of which Linux counts hundredths of a second.
+/// User and system time of this process, with a resolution of 0.01 s on Linux.
 fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();

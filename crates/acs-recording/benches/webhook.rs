@@ -1,19 +1,20 @@
-//! What the webhook's checks and parsing cost an endpoint, beside one that only reads the body.
+//! The cost of authentication and parsing in the webhook, compared with a handler that only reads
+//! the body.
 //!
 //! ```text
 //! cargo bench -p acs-recording --bench webhook --features axum
 //! ```
 //!
-//! The load comes from another process, over kept connections: in turns a few requests at once to
-//! the router with a token check (RS256, keys served on loopback) and de-duplication, and to a
-//! handler of axum that reads the body. Once a request carries one event, once a hundred. Of several
-//! rounds the fastest counts.
+//! The load comes from another process, over persistent connections. It alternates between the
+//! router, with token authentication (RS256, keys from loopback) and deduplication, and an axum
+//! handler that reads the body. A request contains one event or a hundred. The result is the
+//! fastest of several rounds.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::cast_precision_loss,
-    reason = "a measurement that cannot go on ends, and its numbers are small"
+    reason = "a failing benchmark may panic, and its numbers are small"
 )]
 
 use std::process::Command;
@@ -35,7 +36,7 @@ use serde_json::{Value, json};
 
 const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "4a7d6c1e-0000-4000-8000-000000000aaa";
-/// Where the load goes to, in the process that makes it.
+/// The environment variable with the target of the load, for the process that generates it.
 const TARGET: &str = "ACS_WEBHOOK_BENCH_TARGET";
 const TOKEN: &str = "ACS_WEBHOOK_BENCH_TOKEN";
 const CONCURRENCY: usize = 16;
@@ -130,8 +131,11 @@ async fn load(target: &str) {
                 }
             }
         }
-        println!("{events} event(s) in a request, {CONCURRENCY} requests at once:");
-        for (what, sample) in [("reads the body", bare), ("checks, parses, handles", ours)] {
+        println!("{events} event(s) per request, {CONCURRENCY} concurrent requests:");
+        for (what, sample) in [
+            ("reads the body", bare),
+            ("authenticates, parses, handles", ours),
+        ] {
             println!(
                 "  {what:24} {:7.0} events/s, p50 {:5.2} ms, p99 {:5.2} ms; {:.2} of the bare rate",
                 sample.rate,
@@ -170,9 +174,9 @@ async fn measure(client: &reqwest::Client, url: &str, token: &str, events: usize
                     let mut request = request.try_clone().unwrap();
                     *request.body_mut() = Some(body(&parts, ids, events).into());
                     let begin = Instant::now();
-                    let answer = client.execute(request).await.unwrap();
-                    assert_eq!(answer.status(), 200);
-                    answer.bytes().await.unwrap();
+                    let response = client.execute(request).await.unwrap();
+                    assert_eq!(response.status(), 200);
+                    response.bytes().await.unwrap();
                     times.push(begin.elapsed());
                 }
                 times
@@ -192,7 +196,7 @@ async fn measure(client: &reqwest::Client, url: &str, token: &str, events: usize
     }
 }
 
-/// An event without blanks, before and after its id.
+/// An event without whitespace, split at its id.
 fn parts() -> (String, String) {
     let one = include_str!("../tests/fixtures/events/event-grid/RecordingFileStatusUpdated.json");
     let events: Vec<Value> = serde_json::from_str(one).unwrap();
@@ -203,7 +207,7 @@ fn parts() -> (String, String) {
     (before.to_owned(), after.to_owned())
 }
 
-/// New events, as none is handled twice.
+/// A body with new events, because no event is handled twice.
 fn body((before, after): &(String, String), ids: u64, events: usize) -> String {
     let events: Vec<_> = (ids..)
         .take(events)

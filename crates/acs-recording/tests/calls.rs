@@ -1,9 +1,9 @@
-//! Calls: where the ids come from that recordings start with.
+//! Calls, which provide the ids that recordings start with.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -15,7 +15,7 @@ use acs_recording::models::CallConnectionStateModel as State;
 use acs_recording::{
     CallConnectionId, CommunicationIdentifier, ConnectionString, ErrorKind, Media, RecordingClient,
 };
-use common::{Answer, Server, answer};
+use common::{Server, TestResponse, respond};
 
 const CALLBACK: &str = "https://app.example/callbacks";
 const BOB: &str = "4:+14255550123";
@@ -26,7 +26,7 @@ fn client(emulator: &Emulator) -> RecordingClient {
 }
 
 #[tokio::test]
-async fn a_call_that_is_made_can_be_recorded_once_it_is_connected() {
+async fn an_outbound_call_can_be_recorded_once_it_is_connected() {
     let acs = Emulator::builder()
         .clock(Clock::manual())
         .start()
@@ -82,7 +82,7 @@ async fn a_call_that_is_made_can_be_recorded_once_it_is_connected() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_answered_has_its_id_at_once() {
+async fn an_answered_call_has_its_id_immediately() {
     let acs = Emulator::start().await.unwrap();
     let client = client(&acs);
     let answer = client.calls().answer("context", CALLBACK).unwrap();
@@ -105,7 +105,7 @@ async fn a_call_that_is_answered_has_its_id_at_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused_before_it_is_sent() {
+async fn invalid_calls_are_rejected_before_any_request() {
     let acs = Emulator::start().await.unwrap();
     let client = client(&acs);
     let error = client
@@ -115,16 +115,16 @@ async fn what_cannot_be_is_refused_before_it_is_sent() {
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
-fn page(numbers: std::ops::Range<u32>, next: &str) -> Answer {
+fn page(numbers: std::ops::Range<u32>, next: &str) -> TestResponse {
     let people: Vec<_> = numbers
         .map(|number| format!(r#"{{"identifier":{{"rawId":"4:+{number}"}},"isMuted":true}}"#))
         .collect();
     let body = format!(r#"{{"value":[{}]{next}}}"#, people.join(","));
-    answer("200 OK", &[], &body)
+    respond("200 OK", &[], &body)
 }
 
 #[tokio::test]
-async fn participants_come_from_all_pages() {
+async fn participants_are_read_from_all_pages() {
     let next =
         r#","nextLink":"/calling/callConnections/c/participants?page=2&api-version=2026-03-12""#;
     let server = Server::start([page(0..3, next), page(3..5, "")]).await;
@@ -146,7 +146,7 @@ async fn participants_come_from_all_pages() {
 }
 
 #[tokio::test]
-async fn a_page_elsewhere_is_not_asked_for() {
+async fn a_page_on_another_host_is_not_requested() {
     let server = Server::start([page(0..1, r#","nextLink":"https://evil.example/x""#)]).await;
     let client = server.client().build().unwrap();
     let call = client
@@ -156,14 +156,14 @@ async fn a_page_elsewhere_is_not_asked_for() {
     assert_eq!(error.kind(), ErrorKind::ForbiddenHost);
 }
 
-/// However the endless list is laid out on pages.
+/// An endless list is an error, whatever the size of its pages.
 #[tokio::test]
-async fn a_list_of_participants_has_an_end() {
+async fn an_endless_list_of_participants_is_an_error() {
     let next = r#","nextLink":"/calling/callConnections/c/participants?page=2""#;
     let one = r#"{"identifier":{"rawId":"8:acs:a_1","communicationUser":{"id":"8:acs:a_1"}}}"#;
     for (on_a_page, came) in [(6000, 12_000), (0, 0)] {
         let people = vec![one; on_a_page].join(",");
-        let page = answer("200 OK", &[], &format!(r#"{{"value":[{people}]{next}}}"#));
+        let page = respond("200 OK", &[], &format!(r#"{{"value":[{people}]{next}}}"#));
         let server = Server::start(vec![page; 400]).await;
         let client = server.client().build().unwrap();
         let call = client.calls();
@@ -180,9 +180,9 @@ async fn a_list_of_participants_has_an_end() {
 
 #[cfg(feature = "unstable-low-level")]
 #[tokio::test]
-async fn the_rest_of_call_automation_uses_the_same_credentials_and_retries() {
-    let busy = answer("503 Service Unavailable", &[("retry-after-ms", "1")], "");
-    let server = Server::start([busy, answer("202 Accepted", &[], "")]).await;
+async fn low_level_operations_use_the_same_credentials_and_retries() {
+    let busy = respond("503 Service Unavailable", &[("retry-after-ms", "1")], "");
+    let server = Server::start([busy, respond("202 Accepted", &[], "")]).await;
     let client = server.client().build().unwrap();
     let low_level = client.call_automation();
     low_level
@@ -202,12 +202,15 @@ async fn the_rest_of_call_automation_uses_the_same_credentials_and_retries() {
     }
 }
 
-/// A gateway says so too when it lost the answer, and a sound would be played twice.
+/// A gateway also sends 503 if it lost the response. After a retry, a sound would be played twice.
 #[cfg(feature = "unstable-low-level")]
 #[tokio::test]
-async fn what_may_have_been_done_and_cannot_be_repeated_is_not() {
-    for trouble in [answer("503 Service Unavailable", &[], ""), Answer::Close] {
-        let server = Server::start([trouble, answer("202 Accepted", &[], "")]).await;
+async fn operations_that_are_not_repeatable_are_not_retried() {
+    for trouble in [
+        respond("503 Service Unavailable", &[], ""),
+        TestResponse::Close,
+    ] {
+        let server = Server::start([trouble, respond("202 Accepted", &[], "")]).await;
         let client = server.client().build().unwrap();
         let low_level = client.call_automation();
         let failure = low_level.call_media_cancel_all_media_operations("c").await;
@@ -220,7 +223,7 @@ async fn what_may_have_been_done_and_cannot_be_repeated_is_not() {
 
 #[cfg(feature = "unstable-low-level")]
 #[tokio::test]
-async fn an_app_calls_under_its_own_name() {
+async fn an_application_can_set_its_display_name() {
     let server = Server::start([]).await;
     let client = server.client().build().unwrap();
     let call = client
@@ -237,7 +240,7 @@ async fn an_app_calls_under_its_own_name() {
 }
 
 #[tokio::test]
-async fn who_cannot_call_is_told_so() {
+async fn invalid_callers_are_rejected_with_a_reason() {
     let server = Server::start([]).await;
     let client = server.client().build().unwrap();
     let create = || {
@@ -247,9 +250,9 @@ async fn who_cannot_call_is_told_so() {
             .create(targets, "https://app.example/c")
             .unwrap()
     };
-    for nobody in ["8:orgid:10d9b1b0-5a5c-4e0d-a4a6-5b1b0a0b5b1b", "unknown"] {
-        let error = create().caller(nobody).unwrap_err();
+    for id in ["8:orgid:10d9b1b0-5a5c-4e0d-a4a6-5b1b0a0b5b1b", "unknown"] {
+        let error = create().caller(id).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(error.to_string().contains(nobody), "{error}");
+        assert!(error.to_string().contains(id), "{error}");
     }
 }

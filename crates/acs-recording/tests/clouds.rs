@@ -1,9 +1,9 @@
-//! Other clouds, and resources that are reached at another address.
+//! Other clouds, and resources with a custom endpoint.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -44,12 +44,12 @@ mod scope {
     use super::common::{Server, state};
     use super::*;
 
-    /// Remembers what it was asked for.
+    /// Records the requested scopes.
     #[derive(Debug, Default)]
-    struct Asked(Mutex<Vec<String>>);
+    struct RequestedScopes(Mutex<Vec<String>>);
 
     #[async_trait::async_trait]
-    impl TokenCredential for Asked {
+    impl TokenCredential for RequestedScopes {
         async fn get_token(
             &self,
             scopes: &[&str],
@@ -67,7 +67,7 @@ mod scope {
         set: impl FnOnce(RecordingClientBuilder) -> RecordingClientBuilder,
     ) -> String {
         let server = Server::start([state("active")]).await;
-        let credential = Arc::new(Asked::default());
+        let credential = Arc::new(RequestedScopes::default());
         let builder = RecordingClient::with_token_credential(
             endpoint.parse().unwrap(),
             Arc::clone(&credential) as _,
@@ -79,7 +79,7 @@ mod scope {
     }
 
     #[tokio::test]
-    async fn tokens_are_for_the_cloud_of_the_resource() {
+    async fn tokens_have_the_scope_of_the_cloud() {
         let own = "https://acs.contoso.example";
         for (endpoint, cloud, expected) in [
             ("https://a.communication.azure.com", None, Cloud::Public),
@@ -88,15 +88,15 @@ mod scope {
             (own, None, Cloud::Public),
             (own, Some(Cloud::UsGov), Cloud::UsGov),
         ] {
-            let asked = scope(endpoint, |builder| match cloud {
+            let requested = scope(endpoint, |builder| match cloud {
                 Some(cloud) => builder.cloud(cloud),
                 None => builder,
             });
-            assert_eq!(asked.await, expected.token_scope(), "{endpoint}");
+            assert_eq!(requested.await, expected.token_scope(), "{endpoint}");
         }
-        let asked = scope("https://a.communication.azure.us", |builder| {
+        let requested = scope("https://a.communication.azure.us", |builder| {
             builder.token_scope("https://other.example/.default")
         });
-        assert_eq!(asked.await, "https://other.example/.default");
+        assert_eq!(requested.await, "https://other.example/.default");
     }
 }

@@ -1,12 +1,12 @@
-//! A library leaves the choice of cryptography for the whole process to the application.
+//! The library does not install a process-wide cryptography provider.
 //!
-//! Alone in its process, because whoever chooses first chooses for all.
+//! This test is alone in its process, because the first installed provider applies to all tests.
 
 #![cfg(feature = "webhook")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -34,7 +34,7 @@ async fn no_provider_is_installed() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(rustls::crypto::CryptoProvider::get_default().is_none());
 
-    // A token that is checked.
+    // Validation of a token.
     let key = Key::new("k");
     let issuer = Issuer::start(&[&key]).await;
     let check = TokenAuthenticator::new(&issuer.configuration, [ISSUER], AUDIENCE).unwrap();
@@ -47,5 +47,8 @@ async fn no_provider_is_installed() {
     assert_eq!(webhook.respond(request).await.status(), 200);
     assert!(rustls::crypto::CryptoProvider::get_default().is_none());
     let provider = &jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
-    assert!(provider.install_default().is_ok(), "there was one before");
+    assert!(
+        provider.install_default().is_ok(),
+        "a provider was installed before"
+    );
 }

@@ -46,7 +46,7 @@ async fn all_destinations_receive_the_same_content() {
     assert_eq!(outcome.sha256.unwrap().to_string(), hex(&bytes));
     assert!(
         storage.ranges().iter().all(Option::is_none),
-        "nobody asked for a range"
+        "no range was requested"
     );
 }
 

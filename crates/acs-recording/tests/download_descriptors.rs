@@ -83,7 +83,7 @@ async fn run(bytes: u64) {
         }
     }
     let left = std::fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(left, stored.len() + 1, "no part file is left behind");
+    assert_eq!(left, stored.len() + 1, "no part file remains");
 }
 
 fn path(folder: &Path, number: usize) -> PathBuf {

@@ -74,9 +74,9 @@ impl Scene {
     }
 
     /// The download fails with the path and the reason, and the part file is kept.
-    async fn expect_kept(&self, connections: usize, says: &str) {
+    async fn expect_kept(&self, connections: usize, expected: &str) {
         let error = self.download(connections).await.unwrap_err();
-        expect(&error, &self.path(), says);
+        expect(&error, &self.path(), expected);
         assert_eq!(self.names(), ["a.wav.part", "a.wav.part.journal"]);
     }
 
@@ -86,7 +86,7 @@ impl Scene {
         let length = self.bytes.len();
         assert!(
             saved.transferred <= (length - before) as u64,
-            "{before} were there, {} came",
+            "{before} bytes were kept, {} were received",
             saved.transferred
         );
         let hash = Sha256::digest(&self.bytes);
@@ -105,29 +105,29 @@ impl Scene {
 }
 
 /// The error contains the path, and one of the texts separated by `|`.
-fn expect(error: &Error, path: &Path, says: &str) {
+fn expect(error: &Error, path: &Path, expected: &str) {
     let text = error.to_string();
     assert_eq!(error.kind(), ErrorKind::Io, "{text}");
     assert!(!error.is_retryable(), "{text}");
-    let says = says.split('|').any(|says| text.contains(says));
+    let expected = expected.split('|').any(|expected| text.contains(expected));
     let names = text.contains(&path.display().to_string());
-    assert!(says && names, "{text}");
+    assert!(expected && names, "{text}");
 }
 
 /// Runs one of the tests below in another process, started by another program. Returns whether that
 /// was possible.
-fn again(way: &[&str], test: &str, folder: &Path) -> bool {
-    let works = Command::new(way[0])
-        .args(&way[1..])
+fn rerun(launcher: &[&str], test: &str, folder: &Path) -> bool {
+    let works = Command::new(launcher[0])
+        .args(&launcher[1..])
         .arg("true")
         .stderr(Stdio::null())
         .status();
     if !works.is_ok_and(|status| status.success()) {
-        println!("left out: {} is not possible here", way.join(" "));
+        println!("skipped: {} is not possible here", launcher.join(" "));
         return false;
     }
-    let output = Command::new(way[0])
-        .args(&way[1..])
+    let output = Command::new(launcher[0])
+        .args(&launcher[1..])
         .arg(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "--nocapture", test])
         .env(CHILD, folder)
@@ -159,7 +159,7 @@ async fn an_unwritable_path_is_an_error_before_any_request() {
     std::fs::create_dir(folder.path().join("folder")).unwrap();
     std::fs::create_dir(folder.path().join("b")).unwrap();
     std::fs::create_dir(folder.path().join("b/a.wav.part")).unwrap();
-    for (place, says) in [
+    for (name, expected) in [
         ("file", "its folder is a file"),
         ("nowhere", "its folder does not exist"),
         // No user can create files there.
@@ -169,9 +169,9 @@ async fn an_unwritable_path_is_an_error_before_any_request() {
         ),
         ("b", "a.wav.part is in the way"),
     ] {
-        scene.folder = folder.path().join(place);
+        scene.folder = folder.path().join(name);
         let error = scene.download(4).await.unwrap_err();
-        expect(&error, &scene.path(), says);
+        expect(&error, &scene.path(), expected);
     }
     assert_eq!(scene.storage.ranges().len(), 0, "no request was sent");
     assert!(!Path::new("/sys/a.wav.part").exists());
@@ -185,7 +185,7 @@ async fn a_folder_that_becomes_read_only_keeps_the_part_file() {
         let plain = ["env"];
         // The superuser may write anywhere, unless this capability is dropped.
         let without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
-        let _ = again(&without, test, &path) || again(&plain, test, &path);
+        let _ = rerun(&without, test, &path) || rerun(&plain, test, &path);
     })
     .await
     .unwrap();
@@ -200,7 +200,7 @@ async fn child_with_a_read_only_folder() {
     let permit = |mode| std::fs::set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
     permit(0o555);
     if std::fs::write(folder.join("x"), "").is_ok() {
-        println!("left out: this user may write anywhere");
+        println!("skipped: this user may write anywhere");
         return;
     }
     permit(0o755);
@@ -241,8 +241,8 @@ async fn a_full_disk_keeps_the_part_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
     tokio::task::spawn_blocking(move || {
-        let way = ["unshare", "--map-root-user", "--mount"];
-        again(&way, "child_with_a_small_disk", &path);
+        let launcher = ["unshare", "--map-root-user", "--mount"];
+        rerun(&launcher, "child_with_a_small_disk", &path);
     })
     .await
     .unwrap();
@@ -256,7 +256,7 @@ async fn child_with_a_small_disk() {
     };
     let tmpfs = ["-t", "tmpfs", "-o", "size=12m", "tmpfs"];
     if !mount(&tmpfs, &folder) {
-        println!("left out: no file system may be mounted here");
+        println!("skipped: mounting is not allowed here");
         return;
     }
     for connections in [1, 4] {
@@ -306,7 +306,7 @@ async fn a_file_size_limit_keeps_the_part_file() {
     tokio::task::spawn_blocking(move || {
         // Blocks of 512 or 1024 bytes. The signal would end the process before the error occurs.
         let script = "trap '' XFSZ; ulimit -f 2048; export ACS_DISK_URL=\"$0\"; exec \"$@\"";
-        assert!(again(
+        assert!(rerun(
             &["sh", "-c", script, &url],
             "child_with_a_file_size_limit",
             &path

@@ -326,10 +326,10 @@ async fn options_out_of_range_are_rejected_before_any_request() {
     let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
         panic!("{event:?}");
     };
-    let place = folder.path().join("recordings");
+    let target = folder.path().join("recordings");
     let saved = client
         .download_recording(file)
-        .to_dir(&place)
+        .to_dir(&target)
         .connections(0);
     let error = saved.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");

@@ -362,7 +362,7 @@ async fn a_killed_download_is_finished_by_the_next_one() {
             }),
         ),
         (
-            "while it was deleted",
+            "during the deletion",
             Box::new(|scene| {
                 all(scene);
                 scene.write("a.manifest.json", manifest(scene).as_bytes());
@@ -370,7 +370,7 @@ async fn a_killed_download_is_finished_by_the_next_one() {
             }),
         ),
         (
-            "before that was written down",
+            "before the deletion was recorded",
             Box::new(|scene| {
                 all(scene);
                 scene.write("a.manifest.json", manifest(scene).as_bytes());
@@ -763,7 +763,7 @@ async fn downloads_of_the_same_recording_wait_for_each_other() {
         assert!(saved.unwrap().deleted);
     }
     let requests = scene.objects.requests();
-    assert_eq!(requests.len(), 6, "each is asked for once: {requests:?}");
+    assert_eq!(requests.len(), 6, "each is requested once: {requests:?}");
     assert_eq!(scene.names().len(), 5);
 }
 

@@ -23,11 +23,11 @@ use futures_util::stream::FuturesUnordered;
 use storage::{Behavior, Storage, content};
 use tokio::time::timeout;
 
-/// The documented limit of connections of one client for downloads into files.
+/// The documented limit of connections of one client for downloads to files.
 const CONNECTIONS: usize = 32;
 
 /// Much longer than any step here takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The number of open files below `folder`; zero if the system does not list them.
 fn open_files(folder: &std::path::Path) -> usize {
@@ -47,14 +47,14 @@ async fn two_hundred_downloads_use_bounded_resources() {
     let acs = Emulator::builder().clock(clock).start().await.unwrap();
     let client = RecordingClient::from_connection_string(acs.connection_string()).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().canonicalize().unwrap();
+    let root = folder.path().canonicalize().unwrap();
     let done = Arc::new(AtomicBool::new(false));
     let most = Arc::new(AtomicUsize::new(0));
     let watch = std::thread::spawn({
-        let (done, most, place) = (Arc::clone(&done), Arc::clone(&most), place.clone());
+        let (done, most, root) = (Arc::clone(&done), Arc::clone(&most), root.clone());
         move || {
             while !done.load(Ordering::Relaxed) {
-                most.fetch_max(open_files(&place), Ordering::Relaxed);
+                most.fetch_max(open_files(&root), Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
@@ -64,7 +64,7 @@ async fn two_hundred_downloads_use_bounded_resources() {
         let recording = LargeRecording::new(1_000_000 + seed * 20_000).seed(seed);
         let stored = acs.add_recording(recording);
         let location = stored.chunks()[0].content_location().parse().unwrap();
-        let path = place.join(format!("{seed}.wav"));
+        let path = root.join(format!("{seed}.wav"));
         let download = client.download(&location);
         async move {
             let download = download.to_file(&path).connections(4);
@@ -85,7 +85,7 @@ async fn two_hundred_downloads_use_bounded_resources() {
     watch.join().unwrap();
     let most = most.load(Ordering::Relaxed);
     // For each connection a part file, its journal, and briefly the folder.
-    assert!(most <= 3 * CONNECTIONS, "{most} files at once");
+    assert!(most <= 3 * CONNECTIONS, "{most} files at the same time");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +104,7 @@ async fn connections_stay_within_the_limit() {
     let most = storage.most_at_once.load(Ordering::SeqCst);
     // The server notices later that a connection was closed. Without a limit, each download would have
     // at least one.
-    assert!(most <= 3 * CONNECTIONS, "{most} at once");
+    assert!(most <= 3 * CONNECTIONS, "{most} at the same time");
 }
 
 /// Large downloads that use all connections, and do not end by themselves, yield some to small ones
@@ -148,7 +148,7 @@ async fn large_downloads_do_not_hold_back_small_ones() {
         .collect();
     let mut watched = taken.clone();
     let all = |open: &[usize; LARGE]| open.iter().sum::<usize>() == CONNECTIONS;
-    let taken_all = timeout(PATIENCE, watched.wait_for(all)).await;
+    let taken_all = timeout(TIMEOUT, watched.wait_for(all)).await;
     drop(taken_all.unwrap().unwrap());
 
     let downloads = (0..20).map(|number| {
@@ -156,7 +156,7 @@ async fn large_downloads_do_not_hold_back_small_ones() {
         let download = client.download(&quick_storage.location());
         async move { download.to_file(path).await.unwrap().bytes }
     });
-    let saved = timeout(PATIENCE, join_all(downloads)).await.unwrap();
+    let saved = timeout(TIMEOUT, join_all(downloads)).await.unwrap();
     assert!(saved.into_iter().all(|saved| saved == 100_000));
     assert!(
         taken.borrow().iter().all(|open| *open >= 1),
@@ -166,7 +166,7 @@ async fn large_downloads_do_not_hold_back_small_ones() {
 
     // They end when the server is fast again.
     slow.store(false, Ordering::SeqCst);
-    let saved: Vec<_> = timeout(PATIENCE, running.collect()).await.unwrap();
+    let saved: Vec<_> = timeout(TIMEOUT, running.collect()).await.unwrap();
     assert_eq!(saved.len(), LARGE);
     for saved in saved {
         assert!(std::fs::read(saved.unwrap().path).unwrap() == large);
@@ -207,7 +207,7 @@ async fn every_download_keeps_one_connection() {
         })
         .collect();
     let all = |open: &[usize; LARGE]| open.iter().sum::<usize>() == CONNECTIONS;
-    drop(timeout(PATIENCE, taken.wait_for(all)).await.unwrap());
+    drop(timeout(TIMEOUT, taken.wait_for(all)).await.unwrap());
     // So many that a download without a connection would wait for longer than this test takes.
     running.extend((LARGE..2 * CONNECTIONS).map(|number| {
         let (download, path) = download(&small, format!("{number}.small"));
@@ -215,7 +215,7 @@ async fn every_download_keeps_one_connection() {
         tokio::spawn(async move { download.await.unwrap() })
     }));
     let one_each = |open: &[usize; LARGE]| *open == [1; LARGE];
-    let kept = timeout(PATIENCE, taken.wait_for(one_each)).await.is_ok();
+    let kept = timeout(TIMEOUT, taken.wait_for(one_each)).await.is_ok();
     assert!(kept, "{:?}", open.borrow());
     running.iter().for_each(tokio::task::JoinHandle::abort);
 }
@@ -245,7 +245,7 @@ async fn content_that_is_not_ready_holds_no_connection() {
     let running: FuturesUnordered<_> = (0..WAITING)
         .map(|number| {
             let path = folder.path().join(format!("{number}.late"));
-            let download = client.download(&late.location()).ready_timeout(PATIENCE);
+            let download = client.download(&late.location()).ready_timeout(TIMEOUT);
             tokio::spawn(async move { download.to_file(path).await.unwrap() })
         })
         .collect();
@@ -254,11 +254,11 @@ async fn content_that_is_not_ready_holds_no_connection() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(PATIENCE / 2, asked).await.unwrap();
+    timeout(TIMEOUT / 2, asked).await.unwrap();
 
     let path = folder.path().join("there");
     let saved = client.download(&there.location()).to_file(path);
-    let saved = timeout(PATIENCE / 2, saved).await.unwrap().unwrap();
+    let saved = timeout(TIMEOUT / 2, saved).await.unwrap().unwrap();
     assert_eq!(saved.bytes, 100_000);
     assert!(running.iter().all(|late| !late.is_finished()));
     let open = open_files(&folder.path().canonicalize().unwrap());
@@ -268,7 +268,7 @@ async fn content_that_is_not_ready_holds_no_connection() {
     );
 
     ready.store(true, Ordering::SeqCst);
-    let saved: Vec<_> = timeout(PATIENCE, running.collect()).await.unwrap();
+    let saved: Vec<_> = timeout(TIMEOUT, running.collect()).await.unwrap();
     assert_eq!(saved.len(), WAITING);
     for saved in saved {
         assert!(std::fs::read(saved.unwrap().path).unwrap() == bytes);

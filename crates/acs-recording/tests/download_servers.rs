@@ -13,7 +13,7 @@ mod storage;
 
 use acs_recording::{ErrorKind, NeverRetry};
 use bytes::Bytes;
-use common::{Answer, Server};
+use common::{Server, TestResponse};
 use storage::{Behavior, Storage, content, expect_whole, names};
 
 const MIB: usize = 1024 * 1024;
@@ -268,9 +268,9 @@ async fn content_without_a_length_may_be_empty_or_out_of_range() {
 #[tokio::test]
 async fn an_undelimited_body_is_received_twice() {
     let endless =
-        |body: &str| Answer::Text(format!("HTTP/1.1 200 OK\nConnection: close\n\n{body}"));
-    for (answers, ok) in [(["whole", "whole"], true), (["who", "whole"], false)] {
-        let server = Server::start(answers.map(endless)).await;
+        |body: &str| TestResponse::Text(format!("HTTP/1.1 200 OK\nConnection: close\n\n{body}"));
+    for (responses, ok) in [(["whole", "whole"], true), (["who", "whole"], false)] {
+        let server = Server::start(responses.map(endless)).await;
         let location = format!("{}/v1/objects/o", server.url).parse().unwrap();
         let client = server.client().retry_policy(NeverRetry).build().unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -286,13 +286,13 @@ async fn an_undelimited_body_is_received_twice() {
 /// The requests to a foreign host, and to the host that it redirects to.
 #[tokio::test]
 async fn a_foreign_host_gets_no_credentials_and_cannot_redirect_them() {
-    let body = common::answer("200 OK", &[], "media");
+    let body = common::respond("200 OK", &[], "media");
     let back = Server::start([body]).await;
-    let moved = |to: &str| common::answer("302 Found", &[("Location", to)], "");
+    let moved = |to: &str| common::respond("302 Found", &[("Location", to)], "");
     let foreign = Server::start([moved(&format!("{}/v1/objects/other", back.url))]).await;
     // Another name of this machine serves as the foreign host.
-    let place = foreign.url.replace("127.0.0.1", "0.0.0.0");
-    let home = Server::start([moved(&format!("{place}/x"))]).await;
+    let target = foreign.url.replace("127.0.0.1", "0.0.0.0");
+    let home = Server::start([moved(&format!("{target}/x"))]).await;
     let location = format!("{}/v1/objects/o", home.url).parse().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let client = home.client().build().unwrap();

@@ -32,14 +32,14 @@ use acs_recording::{ContentUrl, ExponentialBackoff, RecordingClient, RetryPolicy
 use fastrand::Rng;
 use storage::{Behavior, Storage, content};
 
-/// An attempt that takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The timeout of an attempt. An attempt that takes longer counts as a hang.
+const TIMEOUT: Duration = Duration::from_secs(60);
 const CHILD: &str = "ACS_SOAK_CHILD";
 /// Tests that measure bytes run one at a time.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// One download, in this process or in another.
-struct Job {
+struct SoakDownload {
     connection_string: String,
     location: String,
     /// None for the complete content without `Range`.
@@ -48,7 +48,7 @@ struct Job {
     connections: usize,
 }
 
-impl Job {
+impl SoakDownload {
     async fn run(&self) -> acs_recording::Result<u64> {
         let policy = ExponentialBackoff::default()
             .initial_delay(Duration::from_millis(1))
@@ -99,7 +99,7 @@ async fn child() {
         return;
     };
     let words: Vec<_> = job.lines().collect();
-    let job = Job {
+    let job = SoakDownload {
         connection_string: words[0].to_owned(),
         location: words[1].to_owned(),
         range: words[2]
@@ -243,7 +243,7 @@ async fn soak(seed: u64, count: usize, max: u64, limit: Duration) -> Tally {
         }
         let plain = range == (0, chunk.len()) && random.bool();
         let folder = tempfile::tempdir().unwrap();
-        let job = Job {
+        let job = SoakDownload {
             connection_string: acs.connection_string().to_owned(),
             location: chunk.content_location().to_owned(),
             range: Some(range).filter(|_| !plain),
@@ -270,7 +270,7 @@ async fn soak(seed: u64, count: usize, max: u64, limit: Duration) -> Tally {
             if job.path.exists() {
                 break;
             }
-            match tokio::time::timeout(PATIENCE, job.run()).await {
+            match tokio::time::timeout(TIMEOUT, job.run()).await {
                 Ok(Ok(_)) => break,
                 Ok(Err(_)) => tally.failures += 1,
                 Err(_) => tally.hangs += 1,
@@ -279,14 +279,14 @@ async fn soak(seed: u64, count: usize, max: u64, limit: Duration) -> Tally {
         tally.downloads += 1;
         tally.bytes += length;
         if !job.path.exists() {
-            println!("download {number} of seed {seed}: {range:?} never came");
+            println!("download {number} of seed {seed}: {range:?} was not received");
             tally.missing += 1;
             continue;
         }
         let right = is_correct(&job.path, chunk, range, 0)
             || (changes && is_correct(&job.path, chunk, range, 0x5a));
         if !right {
-            println!("download {number} of seed {seed}: {range:?} is not right");
+            println!("download {number} of seed {seed}: {range:?} is not correct");
             tally.corrupt += 1;
         }
         // The next run removes files of a process that was killed after the rename.
@@ -304,26 +304,26 @@ async fn soak(seed: u64, count: usize, max: u64, limit: Duration) -> Tally {
     tally
 }
 
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn short() {
     let _alone = ALONE.lock().await;
     let limit = Duration::from_secs(40);
-    let tally = soak(number("ACS_SOAK_SEED", 7), 120, 2 << 20, limit).await;
+    let tally = soak(setting("ACS_SOAK_SEED", 7), 120, 2 << 20, limit).await;
     assert!(tally.downloads > 20 && tally.kills > 0, "{tally:?}");
-    // On a busy machine, any attempt may be too slow.
+    // On a busy machine, an attempt can be too slow.
     assert!(tally.missing * 10 < tally.downloads, "{tally:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes"]
 async fn full() {
-    let count = usize::try_from(number("ACS_SOAK_COUNT", 1000)).unwrap();
+    let count = usize::try_from(setting("ACS_SOAK_COUNT", 1000)).unwrap();
     let tally = soak(
-        number("ACS_SOAK_SEED", 1),
+        setting("ACS_SOAK_SEED", 1),
         count,
         64 << 20,
         Duration::from_secs(60 * 60),
@@ -342,7 +342,7 @@ async fn repeated_kills_cost_little() {
     };
     let storage = Storage::start(bytes.clone(), move |_, _| behavior.clone()).await;
     let folder = tempfile::tempdir().unwrap();
-    let job = Job {
+    let job = SoakDownload {
         connection_string: format!("endpoint={};accesskey={}", storage.url, common::KEY),
         location: String::from(storage.location()),
         range: None,
@@ -358,7 +358,7 @@ async fn repeated_kills_cost_little() {
         let time = Duration::from_millis(random.u64(400..1000)) * (1 + kills / 10);
         match kill_after(job.spawn(), time).await {
             End::Done => break,
-            End::Failed => panic!("a download failed of itself, after {kills} kills"),
+            End::Failed => panic!("a download failed without a kill, after {kills} kills"),
             End::Killed => kills += 1,
         }
         assert!(kills < 100);

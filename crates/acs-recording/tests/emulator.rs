@@ -1,9 +1,9 @@
-//! The whole way of a recording, against the emulator over real HTTP.
+//! The whole life of a recording, with the emulator over real HTTP.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 use std::time::{Duration, SystemTime};
@@ -38,19 +38,21 @@ fn client(emulator: &Emulator) -> RecordingClient {
         .unwrap()
 }
 
-/// A webhook that agrees to everything and passes files on.
+/// A webhook that accepts all events and forwards file events.
 async fn webhook() -> (String, mpsc::UnboundedReceiver<RecordingFileStatusUpdated>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let handler = async move |body: Bytes| {
-        let mut answer = String::new();
+        let mut response = String::new();
         for event in Events::parse(&body) {
             match event.unwrap().into_payload() {
-                EventPayload::SubscriptionValidation(question) => answer = question.response_body(),
+                EventPayload::SubscriptionValidation(question) => {
+                    response = question.response_body()
+                }
                 EventPayload::RecordingFileStatusUpdated(file) => sender.send(file).unwrap(),
                 _ => {}
             }
         }
-        answer
+        response
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/events", listener.local_addr().unwrap());
@@ -76,10 +78,13 @@ async fn a_recording_from_start_to_deletion() {
         .media(Media::unmixed_wav().channel(1, alice).channel(0, bob))
         .await
         .unwrap();
-    let answer = recording.start_response().unwrap();
-    assert!(!answer.outcome_pending);
-    assert_eq!(answer.state, Some(RecordingState::Inactive));
-    assert_eq!(answer.kind, Some(RecordingKind::AzureCommunicationServices));
+    let response = recording.start_response().unwrap();
+    assert!(!response.outcome_pending);
+    assert_eq!(response.state, Some(RecordingState::Inactive));
+    assert_eq!(
+        response.kind,
+        Some(RecordingKind::AzureCommunicationServices)
+    );
 
     acs.clock().advance(Duration::from_secs(1));
     assert_eq!(recording.state().await.unwrap(), RecordingState::Active);
@@ -133,7 +138,7 @@ async fn a_recording_from_start_to_deletion() {
 }
 
 #[tokio::test]
-async fn a_recording_by_call_connection_tells_its_outcome_later() {
+async fn a_start_by_call_connection_reports_its_result_later() {
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;
     let id = CallConnectionId::new(call.call_connection_id()).unwrap();
@@ -184,7 +189,7 @@ async fn a_wait_for_a_state_ends() {
 }
 
 #[tokio::test]
-async fn the_key_can_be_changed_and_must_be_right() {
+async fn the_key_can_be_rotated_and_must_be_valid() {
     let acs = emulator().await;
     let client = client(&acs);
     let recording = client.recording(RecordingId::new("eyJQbGF0").unwrap());
@@ -237,7 +242,7 @@ async fn errors_say_what_happened_to_what_and_what_to_do() {
     let unmixed = Media::unmixed_wav;
     for (case, media) in [
         (
-            "two on a channel",
+            "two participants on a channel",
             unmixed().channel(1, "4:+1").channel(1, "4:+2"),
         ),
         (
@@ -290,9 +295,9 @@ async fn errors_say_what_happened_to_what_and_what_to_do() {
     });
 }
 
-/// Whoever does not know whether a start worked sends it again.
+/// The result of a start can be lost, so it is sent again.
 #[tokio::test]
-async fn a_start_that_is_sent_again_gives_the_same_recording() {
+async fn a_repeated_start_returns_the_same_recording() {
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;
     let start = client(&acs).start(ServerCallId::new(call.server_call_id()).unwrap());

@@ -1,10 +1,10 @@
-//! Tokens of Entra ID on the way to the service.
+//! Requests with Microsoft Entra ID tokens.
 
 #![cfg(feature = "entra")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -19,19 +19,19 @@ use acs_recording::{
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::error::ErrorKind as AzureErrorKind;
 use azure_core::time::OffsetDateTime;
-use common::{Answer, Server, answer, state};
+use common::{Server, TestResponse, respond, state};
 
-/// Gives tokens that are numbered, and remembers what it was asked for.
+/// A credential with numbered tokens, which records the requests for them.
 #[derive(Debug, Default)]
 struct Numbered {
     given: AtomicU32,
-    /// Seconds that a token lasts.
+    /// Lifetime of a token in seconds.
     lasts: AtomicU32,
     refuses: AtomicBool,
     hangs: AtomicBool,
     asked: AtomicU32,
     slow: Duration,
-    /// Whether all its tokens are the first, as those of a cache.
+    /// Whether it always returns the first token, like a cache.
     same: bool,
     scopes: Mutex<Vec<String>>,
 }
@@ -101,7 +101,7 @@ fn tokens(server: &Server) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_token_is_asked_for_once() {
+async fn a_token_is_requested_once() {
     let server = Server::start((0..3).map(|_| state("active"))).await;
     let credential = Numbered::lasting(3600);
     let recording = client(&server, &credential).recording(rid());
@@ -116,7 +116,7 @@ async fn a_token_is_asked_for_once() {
 }
 
 #[tokio::test]
-async fn many_requests_at_once_ask_for_one_token() {
+async fn concurrent_requests_share_one_token() {
     let server = Server::start((0..20).map(|_| state("active"))).await;
     let credential = Arc::new(Numbered {
         lasts: AtomicU32::new(3600),
@@ -136,19 +136,19 @@ async fn many_requests_at_once_ask_for_one_token() {
     assert_eq!(credential.given.load(Ordering::SeqCst), 1);
 }
 
-/// Lets time pass for whoever looks at tokio's clock.
+/// Advances tokio's clock.
 async fn pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();
-    // Background tasks notice.
+    // Lets background tasks run.
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test]
-async fn a_renewal_that_hangs_delays_no_request_and_is_tried_again() {
+async fn a_hanging_renewal_delays_no_request_and_is_retried() {
     let server = Server::start((0..9).map(|_| state("active"))).await;
     let credential = Numbered::lasting(3600);
     let recording = client(&server, &credential).recording(rid());
@@ -162,7 +162,7 @@ async fn a_renewal_that_hangs_delays_no_request_and_is_tried_again() {
     }
     assert!(begun.elapsed() < Duration::from_secs(10));
     assert_eq!(credential.asked.load(Ordering::SeqCst), 2);
-    // It is given up, and after a pause there is another.
+    // The renewal times out, and is retried after a pause.
     pass(Duration::from_secs(61)).await;
     recording.state().await.unwrap();
     assert_eq!(credential.asked.load(Ordering::SeqCst), 2);
@@ -177,7 +177,7 @@ async fn a_renewal_that_hangs_delays_no_request_and_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_token_is_used_to_its_end_when_it_cannot_be_renewed() {
+async fn a_token_that_cannot_be_renewed_is_used_until_it_expires() {
     let server = Server::start((0..9).map(|_| state("active"))).await;
     let credential = Numbered::lasting(120);
     let recording = client(&server, &credential).recording(rid());
@@ -212,19 +212,19 @@ async fn an_expired_token_is_not_sent() {
     assert_eq!(server.requests().len(), 1);
 }
 
-fn unauthorized() -> Answer {
-    answer("401 Unauthorized", &[], "")
+fn unauthorized() -> TestResponse {
+    respond("401 Unauthorized", &[], "")
 }
 
 #[tokio::test]
 async fn a_rejected_token_is_replaced_once() {
-    let answers = [
+    let responses = [
         unauthorized(),
         state("active"),
         unauthorized(),
         unauthorized(),
     ];
-    let server = Server::start(answers).await;
+    let server = Server::start(responses).await;
     let credential = Numbered::lasting(3600);
     let recording = client(&server, &credential).recording(rid());
     recording.state().await.unwrap();
@@ -235,23 +235,23 @@ async fn a_rejected_token_is_replaced_once() {
     assert_eq!(server.requests().len(), 4, "no third attempt");
 }
 
-/// Requests whose token is rejected at the same time need one new token.
+/// Requests whose token is rejected at the same time share one new token.
 #[tokio::test]
-async fn one_new_token_replaces_a_token_that_many_requests_had() {
-    const AT_ONCE: usize = 5;
-    let mut answers = vec![state("active")];
-    answers.extend(vec![unauthorized(); AT_ONCE]);
-    answers.extend(vec![state("active"); AT_ONCE]);
-    let server = Server::start(answers).await;
+async fn a_token_rejected_for_many_requests_is_renewed_once() {
+    const CONCURRENCY: usize = 5;
+    let mut responses = vec![state("active")];
+    responses.extend(vec![unauthorized(); CONCURRENCY]);
+    responses.extend(vec![state("active"); CONCURRENCY]);
+    let server = Server::start(responses).await;
     let credential = Arc::new(Numbered {
         lasts: AtomicU32::new(3600),
-        // Long enough for all to be rejected meanwhile.
+        // Long enough for all requests to be rejected meanwhile.
         slow: Duration::from_secs(1),
         ..Numbered::default()
     });
     let recording = client(&server, &credential).recording(rid());
     recording.state().await.unwrap();
-    let tasks: Vec<_> = (0..AT_ONCE)
+    let tasks: Vec<_> = (0..CONCURRENCY)
         .map(|_| {
             let recording = recording.clone();
             tokio::spawn(async move { recording.state().await })
@@ -276,9 +276,9 @@ async fn a_rejected_token_is_not_sent_again() {
     assert_eq!(server.requests().len(), 1);
 }
 
-/// A credential that hangs is no reason to hang, nor to blame the service.
+/// A hanging credential is a timeout error that names the credential, not the service.
 #[tokio::test]
-async fn a_credential_that_gives_nothing_is_named() {
+async fn a_credential_without_a_token_is_named() {
     let server = Server::start([state("active")]).await;
     let credential = Arc::new(Numbered {
         slow: Duration::from_secs(60 * 60),
@@ -293,8 +293,8 @@ async fn a_credential_that_gives_nothing_is_named() {
 }
 
 #[tokio::test]
-async fn content_is_read_with_the_token_and_the_resource() {
-    let server = Server::start([answer("200 OK", &[], "media")]).await;
+async fn content_is_requested_with_the_token_and_the_resource() {
+    let server = Server::start([respond("200 OK", &[], "media")]).await;
     let credential = Numbered::lasting(3600);
     let location = format!("{}/v1/objects/o/content/video", server.url)
         .parse()
@@ -310,7 +310,7 @@ async fn content_is_read_with_the_token_and_the_resource() {
 }
 
 #[tokio::test]
-async fn another_cloud_has_another_scope_and_no_key() {
+async fn another_cloud_has_another_scope() {
     let server = Server::start([state("active")]).await;
     let credential = Numbered::lasting(3600);
     let client = RecordingClient::with_token_credential(

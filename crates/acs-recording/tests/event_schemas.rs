@@ -1,9 +1,9 @@
-//! The schemas under `spec/events` describe the fixtures, and say no to what is something else.
+//! The schemas in `spec/events` accept the fixtures and reject other data.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 use std::fs;
@@ -36,7 +36,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Validates all readable events of known types below a folder; says how many there were.
+/// Validates all readable events of known types in a folder, and returns their number.
 fn validate(folder: &Path) -> usize {
     let mut count = 0;
     for file in files(folder) {
@@ -77,7 +77,7 @@ fn fixtures_are_valid() {
 }
 
 #[test]
-fn what_is_something_else_is_not() {
+fn other_data_is_invalid() {
     for (name, data) in [
         (
             "RecordingFileStatusUpdated",
@@ -98,13 +98,13 @@ fn what_is_something_else_is_not() {
     }
 }
 
-/// As the fixtures, for a folder of samples in `ACS_EVENT_SAMPLES`.
+/// The same for a folder of samples in `ACS_EVENT_SAMPLES`.
 #[test]
 #[ignore = "needs a folder of samples in ACS_EVENT_SAMPLES"]
-#[allow(clippy::print_stderr, reason = "it says what it did")]
+#[allow(clippy::print_stderr, reason = "it reports its result")]
 fn samples_are_valid() {
     match std::env::var_os("ACS_EVENT_SAMPLES") {
         Some(folder) => eprintln!("{} events validated", validate(Path::new(&folder))),
-        None => eprintln!("skipped: ACS_EVENT_SAMPLES names no folder"),
+        None => eprintln!("skipped: ACS_EVENT_SAMPLES is not set"),
     }
 }

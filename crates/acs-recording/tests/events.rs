@@ -1,9 +1,9 @@
-//! Every event type and every oddity of the service, read from `tests/fixtures/events`.
+//! All event types and all quirks of the service, from `tests/fixtures/events`.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 use std::collections::BTreeSet;
@@ -29,7 +29,7 @@ fn read(file: &Path) -> Vec<Result<Event, InvalidEvent>> {
     Events::parse(&fs::read(file).unwrap()).collect()
 }
 
-/// Everything about an event that a program can see.
+/// Everything that the API exposes about events.
 fn show(events: &[Result<Event, InvalidEvent>]) -> String {
     let mut text = String::new();
     for event in events {
@@ -114,9 +114,9 @@ fn quirks() {
     snapshots("events/quirks");
 }
 
-/// A fixture for each thing that events are found in, and what it says of them.
+/// Fixtures for all wrappers in which events are found.
 #[test]
-fn wrapped_events_are_those_in_the_wrapper() {
+fn wrapped_events_are_found() {
     let plain = |folder: &str| {
         let file = fixtures(folder);
         let name = "RecordingFileStatusUpdated.json";
@@ -148,7 +148,7 @@ fn wrapped_events_are_those_in_the_wrapper() {
             assert_eq!(members(&event), members(same), "{name}");
             let json = |event: &Event| serde_json::from_str::<Value>(event.raw_data()).unwrap();
             assert_eq!(json(&event), json(same), "{name}");
-            // It can be kept and read again.
+            // It can be serialized and parsed again.
             let kept = serde_json::to_vec(&event).unwrap();
             let again = Events::parse(&kept).next().unwrap().unwrap();
             assert_eq!(format!("{event:?}"), format!("{again:?}"), "{name}");
@@ -186,7 +186,7 @@ fn every_known_type_has_a_fixture() {
     assert_eq!(seen, known);
 }
 
-/// The event in the other schema.
+/// Converts an event to the other schema.
 fn translate(event: &Value) -> Value {
     const NAMES: [(&str, &str); 3] = [
         ("eventType", "type"),
@@ -210,7 +210,7 @@ fn translate(event: &Value) -> Value {
 }
 
 #[test]
-fn both_schemas_and_all_packings_say_the_same() {
+fn both_schemas_and_all_wrappers_give_the_same_event() {
     for folder in [
         "events/callbacks",
         "events/event-grid",
@@ -315,10 +315,10 @@ fn metadata_documents() {
 /// Reads every event in a folder of samples: `ACS_EVENT_SAMPLES=<folder> cargo test … -- --ignored`.
 #[test]
 #[ignore = "needs a folder of samples in ACS_EVENT_SAMPLES"]
-#[allow(clippy::print_stderr, reason = "it says what it did")]
+#[allow(clippy::print_stderr, reason = "it reports its result")]
 fn samples() {
     let Some(folder) = std::env::var_os("ACS_EVENT_SAMPLES") else {
-        eprintln!("skipped: ACS_EVENT_SAMPLES names no folder");
+        eprintln!("skipped: ACS_EVENT_SAMPLES is not set");
         return;
     };
     let (mut events, mut folders) = (0, vec![PathBuf::from(folder)]);
@@ -333,7 +333,7 @@ fn samples() {
             let json: Value = serde_json::from_slice(&body).unwrap();
             let first = json.as_array().map_or(&json, |events| &events[0]);
             if first.get("eventType").or(first.get("type")).is_none() {
-                eprintln!("no event: {}", path.display());
+                eprintln!("not an event: {}", path.display());
                 continue;
             }
             for event in Events::parse(&body) {

@@ -1,13 +1,13 @@
-//! Changed and made-up input for everything that reads what comes from outside.
+//! Mutated and generated input for all parsers of external data.
 //!
-//! Each target runs for a moment, and for as long as one likes with
-//! `ACS_FUZZ_SECONDS=600 cargo test --release -p acs-recording --test events_fuzz -- --nocapture`.
-//! A failure names the seed; `ACS_FUZZ_SEED` begins there.
+//! Each target runs briefly. For a longer run, use `ACS_FUZZ_SECONDS=600 cargo test --release -p
+//! acs-recording --test events_fuzz -- --nocapture`. A failure contains its seed. Set
+//! `ACS_FUZZ_SEED` to it to begin there.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 use std::fs;
@@ -20,7 +20,7 @@ use acs_recording::{
 };
 use fastrand::Rng;
 
-/// Pieces that parsers trip over.
+/// Pieces that are difficult for parsers.
 const PIECES: &[&[u8]] = &[
     b"{",
     b"}",
@@ -97,7 +97,7 @@ fn mutate(rng: &mut Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     input
 }
 
-#[allow(clippy::print_stderr, reason = "it says how much it did")]
+#[allow(clippy::print_stderr, reason = "it reports its result")]
 fn run(name: &str, seeds: &[Vec<u8>], target: impl Fn(&[u8])) {
     let number = |name| {
         std::env::var(name)
@@ -148,7 +148,7 @@ fn events() {
                         event.server_call_id(),
                         event.to_string(),
                     ));
-                    // What was read can be kept.
+                    // A parsed event can be serialized.
                     let kept = serde_json::to_vec(&event).unwrap();
                     let again = Events::parse(&kept).next().unwrap().unwrap();
                     assert_eq!((again.id, again.event_type), (event.id, event.event_type));
@@ -162,7 +162,7 @@ fn events() {
     });
 }
 
-/// Wrappers of wrappers of all of these, in every order that fits.
+/// Nested wrappers, in every possible order.
 #[test]
 fn wrapped_events() {
     use base64::Engine as _;

@@ -1,9 +1,9 @@
-//! Results and events that programs make in tests of their own.
+//! Results and events that programs create in their own tests.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 use acs_recording::models::RecordingState;
@@ -15,7 +15,7 @@ use acs_recording::{
 };
 
 #[test]
-fn a_saved_recording_is_made_of_its_files() {
+fn a_saved_recording_is_created_from_its_files() {
     let media = SavedFile::new("recordings/call_0000.wav", 1000);
     let mut saved = SavedRecording::new(vec![SavedChunk::new(0, media)], "recordings/call.json");
     assert_eq!(saved.bytes(), 1000);
@@ -26,7 +26,7 @@ fn a_saved_recording_is_made_of_its_files() {
 }
 
 #[test]
-fn an_event_is_made_of_its_chunks_or_of_json() {
+fn an_event_is_created_from_chunks_or_json() {
     let mut chunk = RecordingChunk::default();
     let location = "https://eu-storage.asm.skype.com/v1/objects/o/content/video";
     chunk.content_location = Some(location.parse().unwrap());

@@ -1,9 +1,9 @@
-//! What a network and a server in trouble do to an operation.
+//! Operations with network and server errors.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use acs_recording::{
     ErrorKind, ExponentialBackoff, Media, RecordingId, RetryPolicyExt as _, ServerCallId,
 };
-use common::{Answer, KEY, Server, answer, client, state};
+use common::{KEY, Server, TestResponse, client, respond, state};
 use tokio::net::TcpListener;
 
 fn rid() -> RecordingId {
@@ -32,22 +32,22 @@ fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
 }
 
 #[tokio::test]
-async fn passing_trouble_passes() {
+async fn temporary_errors_are_retried() {
     for trouble in [
-        answer("503 Service Unavailable", &[("Retry-After", "0")], ""),
-        answer("429 Too Many Requests", &[], ""),
-        answer(
+        respond("503 Service Unavailable", &[("Retry-After", "0")], ""),
+        respond("429 Too Many Requests", &[], ""),
+        respond(
             "502 Bad Gateway",
             &[("Content-Type", "text/html")],
             "<html>",
         ),
-        answer(
+        respond(
             "500 Internal Server Error",
             &[],
             r#"{"error":{"code":"9999","message":"?"}}"#,
         ),
-        answer("408 Request Timeout", &[], ""),
-        Answer::Close,
+        respond("408 Request Timeout", &[], ""),
+        TestResponse::Close,
     ] {
         let server = Server::start([trouble.clone(), trouble.clone(), state("active")]).await;
         let recording = server.client().build().unwrap().recording(rid());
@@ -60,11 +60,11 @@ async fn passing_trouble_passes() {
 }
 
 #[tokio::test]
-async fn a_start_is_repeated_as_the_same_start_with_a_new_signature() {
-    let busy = || answer("500 Internal Server Error", &[], "");
-    // HTTP dates have seconds; a signature of the same second is the same.
+async fn a_start_is_retried_with_the_same_id_and_a_new_signature() {
+    let busy = || respond("500 Internal Server Error", &[], "");
+    // HTTP dates have a resolution of one second, so signatures in the same second are equal.
     let pause = &[("retry-after-ms", "1100")];
-    let slow = answer("503 Service Unavailable", pause, "");
+    let slow = respond("503 Service Unavailable", pause, "");
     let server = Server::start([busy(), slow, state("inactive")]).await;
     let client = server.client().build().unwrap();
     client
@@ -98,10 +98,10 @@ async fn a_start_is_repeated_as_the_same_start_with_a_new_signature() {
 }
 
 #[tokio::test]
-async fn lasting_trouble_is_told_with_all_that_is_known() {
+async fn a_persistent_error_contains_all_details() {
     let busy = || {
         let body = r#"{"error":{"code":"8589","message":"Record throttled.","target":"/x"}}"#;
-        answer("429 Too Many Requests", &[("retry-after-ms", "2")], body)
+        respond("429 Too Many Requests", &[("retry-after-ms", "2")], body)
     };
     let server = Server::start([busy(), busy(), busy()]).await;
     let policy = ExponentialBackoff::default()
@@ -124,8 +124,8 @@ async fn lasting_trouble_is_told_with_all_that_is_known() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_ends_in_a_timeout() {
-    let server = Server::start(vec![Answer::Silence; 10]).await;
+async fn a_server_that_never_responds_causes_a_timeout() {
+    let server = Server::start(vec![TestResponse::Silence; 10]).await;
     let client = server
         .client()
         .attempt_timeout(Duration::from_millis(60))
@@ -139,10 +139,10 @@ async fn a_server_that_never_answers_ends_in_a_timeout() {
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
-/// The wait that the service asks for is kept, and not a moment of it is left out.
+/// A retry waits at least as long as the service requests.
 #[tokio::test]
-async fn a_pause_is_not_shorter_than_the_service_asks_for() {
-    let busy = answer("503 Service Unavailable", &[("retry-after-ms", "400")], "");
+async fn a_delay_is_not_shorter_than_retry_after() {
+    let busy = respond("503 Service Unavailable", &[("retry-after-ms", "400")], "");
     let server = Server::start([busy, state("active")]).await;
     let recording = server.client().build().unwrap().recording(rid());
     let started = Instant::now();
@@ -152,14 +152,14 @@ async fn a_pause_is_not_shorter_than_the_service_asks_for() {
 }
 
 #[tokio::test]
-async fn a_wait_of_zero_or_of_the_past_is_a_usual_pause() {
+async fn retry_after_of_zero_or_in_the_past_means_the_usual_delay() {
     let past = httpdate::fmt_http_date(SystemTime::now() - Duration::from_secs(60));
     for header in [
         ("Retry-After", "0"),
         ("retry-after-ms", "0"),
         ("Retry-After", &past),
     ] {
-        let busy = answer("503 Service Unavailable", &[header], "");
+        let busy = respond("503 Service Unavailable", &[header], "");
         let server = Server::start([busy, state("active")]).await;
         let policy = ExponentialBackoff::default()
             .initial_delay(Duration::from_millis(400))
@@ -173,8 +173,8 @@ async fn a_wait_of_zero_or_of_the_past_is_a_usual_pause() {
 }
 
 #[tokio::test]
-async fn a_wait_beyond_the_limit_is_not_begun() {
-    let busy = answer("503 Service Unavailable", &[("Retry-After", "3600")], "");
+async fn a_delay_beyond_the_timeout_is_an_error() {
+    let busy = respond("503 Service Unavailable", &[("Retry-After", "3600")], "");
     let server = Server::start([busy]).await;
     let error = server
         .client()
@@ -191,8 +191,8 @@ async fn a_wait_beyond_the_limit_is_not_begun() {
     let text = error.to_string();
     assert!(text.contains("requests a delay of 3600 s"), "{text}");
 
-    // So it is with content.
-    let busy = answer("503 Service Unavailable", &[("Retry-After", "3600")], "");
+    // The same applies to content.
+    let busy = respond("503 Service Unavailable", &[("Retry-After", "3600")], "");
     let server = Server::start([busy]).await;
     let location = format!("{}/v1/objects/o", server.url).parse().unwrap();
     let client = server.client().build().unwrap();
@@ -203,7 +203,7 @@ async fn a_wait_beyond_the_limit_is_not_begun() {
 }
 
 #[tokio::test]
-async fn awaiting_a_clone_is_the_same_start() {
+async fn awaiting_a_clone_repeats_the_same_start() {
     let server = Server::start(vec![state("inactive"); 4]).await;
     let client = server.client().build().unwrap();
     let start = client.start(server_call_id()).media(Media::mixed_wav());
@@ -229,7 +229,7 @@ async fn awaiting_a_clone_is_the_same_start() {
 }
 
 #[tokio::test]
-async fn awaiting_a_clone_is_the_same_call() {
+async fn awaiting_a_clone_repeats_the_same_call() {
     let statuses = [
         "201 Created",
         "201 Created",
@@ -239,7 +239,7 @@ async fn awaiting_a_clone_is_the_same_call() {
         "200 OK",
     ];
     let body = r#"{"callConnectionId":"c"}"#;
-    let server = Server::start(statuses.map(|status| answer(status, &[], body))).await;
+    let server = Server::start(statuses.map(|status| respond(status, &[], body))).await;
     let client = server.client().build().unwrap();
     let (calls, callback) = (client.calls(), "https://app.example/c");
     let create = calls.create(["4:+14255550123"], callback).unwrap();
@@ -260,7 +260,7 @@ async fn awaiting_a_clone_is_the_same_call() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_sent_once() {
+async fn permanent_errors_are_not_retried() {
     for (status, kind) in [
         ("400 Bad Request", ErrorKind::InvalidRequest),
         ("401 Unauthorized", ErrorKind::Authentication),
@@ -268,7 +268,7 @@ async fn what_is_wrong_is_sent_once() {
         ("404 Not Found", ErrorKind::NotFound),
         ("501 Not Implemented", ErrorKind::Service),
     ] {
-        let server = Server::start([answer(status, &[], "")]).await;
+        let server = Server::start([respond(status, &[], "")]).await;
         let error = server
             .client()
             .build()
@@ -283,12 +283,12 @@ async fn what_is_wrong_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_stop_whose_answer_got_lost_is_a_success() {
+async fn a_stop_with_a_lost_response_succeeds() {
     let gone = || {
         let body = r#"{"error":{"code":"8522","message":"Recording not found."}}"#;
-        answer("404 Not Found", &[], body)
+        respond("404 Not Found", &[], body)
     };
-    let server = Server::start([Answer::Close, gone()]).await;
+    let server = Server::start([TestResponse::Close, gone()]).await;
     server
         .client()
         .build()
@@ -299,28 +299,32 @@ async fn a_stop_whose_answer_got_lost_is_a_success() {
         .unwrap();
     assert_eq!(server.requests().len(), 2);
 
-    // Where no attempt before can have ended it, there was nothing to end.
-    let busy = answer("429 Too Many Requests", &[("retry-after-ms", "1")], "");
-    let page = answer("404 Not Found", &[], "<html>no such page</html>");
-    for answers in [vec![gone()], vec![busy, gone()], vec![Answer::Close, page]] {
-        let server = Server::start(answers.clone()).await;
+    // Without an earlier attempt that can have stopped it, there was no recording to stop.
+    let busy = respond("429 Too Many Requests", &[("retry-after-ms", "1")], "");
+    let page = respond("404 Not Found", &[], "<html>no such page</html>");
+    for responses in [
+        vec![gone()],
+        vec![busy, gone()],
+        vec![TestResponse::Close, page],
+    ] {
+        let server = Server::start(responses.clone()).await;
         let recording = server.client().build().unwrap().recording(rid());
         let error = recording.stop().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound, "{answers:?}");
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{responses:?}");
     }
 }
 
 #[tokio::test]
-async fn a_pause_whose_answer_got_lost_is_a_success_if_the_recording_is_paused() {
+async fn a_pause_with_a_lost_response_succeeds_if_the_recording_is_paused() {
     let conflict = || {
         let body = r#"{"error":{"code":"8573","message":"Not now."}}"#;
-        answer("400 Bad Request", &[], body)
+        respond("400 Bad Request", &[], body)
     };
     for (now, done) in [("inactive", true), ("active", false)] {
-        let server = Server::start([Answer::Close, conflict(), state(now)]).await;
+        let server = Server::start([TestResponse::Close, conflict(), state(now)]).await;
         let recording = server.client().build().unwrap().recording(rid());
         assert_eq!(recording.pause().await.is_ok(), done, "{now}");
-        let server = Server::start([Answer::Close, conflict(), state(now)]).await;
+        let server = Server::start([TestResponse::Close, conflict(), state(now)]).await;
         let recording = server.client().build().unwrap().recording(rid());
         assert_eq!(recording.resume().await.is_ok(), !done, "{now}");
     }
@@ -334,9 +338,9 @@ async fn a_pause_whose_answer_got_lost_is_a_success_if_the_recording_is_paused()
 }
 
 #[tokio::test]
-async fn a_success_with_a_wrong_body_is_no_success() {
+async fn a_success_with_an_invalid_body_is_an_error() {
     for body in ["", "<html>", "{\"recordingId\":7}", "{}"] {
-        let server = Server::start([answer("200 OK", &[], body)]).await;
+        let server = Server::start([respond("200 OK", &[], body)]).await;
         let error = server
             .client()
             .build()
@@ -356,7 +360,7 @@ async fn a_success_with_a_wrong_body_is_no_success() {
 #[tokio::test]
 async fn a_skewed_clock_is_named() {
     let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(20 * 60));
-    let server = Server::start([answer("401 Unauthorized", &[("Date", &date)], "")]).await;
+    let server = Server::start([respond("401 Unauthorized", &[("Date", &date)], "")]).await;
     let error = server
         .client()
         .build()
@@ -369,7 +373,7 @@ async fn a_skewed_clock_is_named() {
 }
 
 #[tokio::test]
-async fn an_unreachable_endpoint_is_named_and_the_key_is_not() {
+async fn an_unreachable_endpoint_is_named_without_the_key() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -394,12 +398,12 @@ async fn an_unreachable_endpoint_is_named_and_the_key_is_not() {
 }
 
 #[tokio::test]
-async fn a_redirect_to_a_foreign_host_takes_no_credentials_along() {
-    // Another name of this machine stands for a foreign host.
-    let foreign = Server::start([answer("200 OK", &[], "media")]).await;
+async fn a_redirect_to_a_foreign_host_sends_no_credentials() {
+    // Another name of this machine serves as the foreign host.
+    let foreign = Server::start([respond("200 OK", &[], "media")]).await;
     let port = foreign.url.rsplit(':').next().unwrap();
     let target = format!("http://0.0.0.0:{port}/x");
-    let moved = answer("302 Found", &[("Location", &target)], "");
+    let moved = respond("302 Found", &[("Location", &target)], "");
     let home = Server::start([moved]).await;
     let location = format!("{}/v1/objects/o/content/video", home.url)
         .parse()
@@ -423,9 +427,9 @@ async fn a_redirect_to_a_foreign_host_takes_no_credentials_along() {
 
 #[tokio::test]
 async fn a_redirect_within_the_service_is_signed_again() {
-    let regional = Server::start([answer("200 OK", &[], "media")]).await;
+    let regional = Server::start([respond("200 OK", &[], "media")]).await;
     let target = format!("{}/v1/objects/o/content/video", regional.url);
-    let home = Server::start([answer("302 Found", &[("Location", &target)], "")]).await;
+    let home = Server::start([respond("302 Found", &[("Location", &target)], "")]).await;
     let location = format!("{}/v1/objects/o/content/old", home.url);
     let location = location.parse().unwrap();
     let client = home.client().build().unwrap();
@@ -443,9 +447,9 @@ async fn a_redirect_within_the_service_is_signed_again() {
 }
 
 #[tokio::test]
-async fn redirects_come_to_an_end() {
+async fn redirects_are_limited() {
     let again = "/v1/objects/o/content/again";
-    let moved = || answer("302 Found", &[("Location", again)], "");
+    let moved = || respond("302 Found", &[("Location", again)], "");
     let server = Server::start((0..20).map(|_| moved())).await;
     let location = format!("{}{again}", server.url).parse().unwrap();
     let client = server.client().build().unwrap();
@@ -469,11 +473,11 @@ async fn nothing_is_sent_to_a_host_that_gets_no_credentials() {
 }
 
 #[tokio::test]
-async fn a_body_that_stalls_or_breaks_is_asked_for_again() {
+async fn an_incomplete_body_is_requested_again() {
     let part = "HTTP/1.1 200 OK\nContent-Length: 100\n\n{\"recordingId\"";
     for broken in [
-        Answer::Text(part.to_owned()),
-        Answer::Stall(part.to_owned()),
+        TestResponse::Text(part.to_owned()),
+        TestResponse::Stall(part.to_owned()),
     ] {
         let server = Server::start([broken.clone(), state("active")]).await;
         let client = server.client().attempt_timeout(Duration::from_millis(200));

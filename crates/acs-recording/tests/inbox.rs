@@ -1,9 +1,9 @@
-//! Waiting for what a webhook is told, over real HTTP.
+//! Waiting for events that a webhook receives, over real HTTP.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 use std::time::{Duration, Instant};
@@ -13,20 +13,20 @@ use acs_recording::webhook::{Authenticator, Webhook};
 use acs_recording::{ErrorKind, Inbox, Media, Recording, RecordingClient, ServerCallId};
 use tokio::time::{sleep, timeout};
 
-/// Longer than any of this takes.
-const LIMIT: Duration = Duration::from_secs(10);
+/// Longer than any step here takes.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 struct World {
     clock: Clock,
     emulator: Emulator,
     client: RecordingClient,
     inbox: Inbox,
-    /// Where the inbox is told of events and of callbacks.
+    /// The URL of the inbox's webhook, for events and callbacks.
     url: String,
     folder: tempfile::TempDir,
 }
 
-/// An inbox behind a webhook; gives the address.
+/// Serves a webhook for an inbox, and returns its URL.
 async fn listen(inbox: &Inbox) -> String {
     let webhook = Webhook::builder(Authenticator::allow_unauthenticated()).build(inbox.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -47,7 +47,7 @@ impl World {
         world
     }
 
-    /// Only callbacks come.
+    /// Without events, only with callbacks.
     async fn without_events() -> Self {
         let clock = Clock::manual();
         let builder = Emulator::builder().clock(clock.clone());
@@ -72,8 +72,8 @@ impl World {
         start.await.unwrap()
     }
 
-    /// What comes of a future while the emulator's time passes, a little at a time: content is
-    /// deleted after a day.
+    /// Runs a future while the emulator's clock advances in small steps, because content is deleted
+    /// after a day.
     async fn meanwhile<T>(&self, future: impl Future<Output = T>) -> T {
         let passing = async {
             loop {
@@ -84,21 +84,21 @@ impl World {
         let both = async {
             tokio::select! {
                 value = future => value,
-                () = passing => unreachable!("it has no end"),
+                () = passing => unreachable!("it never ends"),
             }
         };
-        timeout(LIMIT, both).await.unwrap()
+        timeout(TIMEOUT, both).await.unwrap()
     }
 }
 
-/// The whole way, step by step.
+/// The whole life of a recording, step by step.
 #[tokio::test]
 async fn from_start_to_files() {
     let world = World::new().await;
     let call = world.emulator.call(["ann", "ben"]).await;
     let recording = world.start(call.server_call_id(), false).await;
     world.clock.advance(Duration::from_secs(1));
-    let active = timeout(LIMIT, world.inbox.recording_active(&recording)).await;
+    let active = timeout(TIMEOUT, world.inbox.recording_active(&recording)).await;
     assert_eq!(
         active.unwrap().unwrap().recording_id.as_ref(),
         Some(recording.id())
@@ -113,9 +113,9 @@ async fn from_start_to_files() {
     assert_eq!(saved.chunks.len(), file.chunks.len());
 }
 
-/// The call may end first, and the file comes after its end.
+/// The call can end first. The file event arrives after its end.
 #[tokio::test]
-async fn a_file_comes_after_the_end_of_the_call() {
+async fn a_file_event_can_follow_the_end_of_the_call() {
     let world = World::new().await;
     let call = world.emulator.call(["ann", "ben"]).await;
     let recording = world.start(call.server_call_id(), false).await;
@@ -157,9 +157,9 @@ async fn a_recording_that_was_never_resumed_ends_the_wait_for_its_file() {
     assert!(text.contains(recording.id().as_str()), "{text}");
 }
 
-/// The subject names the call and no recording, as it was documented for years.
+/// The subject contains only the call, as was documented for years.
 #[tokio::test]
-async fn a_file_without_a_recording_is_found_by_the_call_of_the_start() {
+async fn a_file_without_a_recording_id_is_found_by_its_call() {
     let world = World::without_events().await;
     let (one, two) = (
         world.emulator.call(["ann", "ben"]).await,
@@ -183,15 +183,15 @@ async fn a_file_without_a_recording_is_found_by_the_call_of_the_start() {
     let request = request.header("content-type", "application/json");
     let sent = request.body(event.to_string()).send().await.unwrap();
     assert_eq!(sent.status(), 200);
-    let file = timeout(LIMIT, wait.into_future()).await.unwrap().unwrap();
+    let file = timeout(TIMEOUT, wait.into_future()).await.unwrap().unwrap();
     assert_eq!(file.session_end_reason.as_deref(), Some("CallEnded"));
     let error = not_its.timeout(Duration::ZERO).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
 }
 
-/// Somebody opened a stream and forgot it.
+/// A stream was opened and is not read.
 #[tokio::test]
-async fn an_unread_stream_does_not_stop_a_wait() {
+async fn an_unread_stream_does_not_block_a_wait() {
     let inbox = Inbox::new();
     let url = listen(&inbox).await;
     let http = reqwest::Client::new();
@@ -221,7 +221,7 @@ async fn an_unread_stream_does_not_stop_a_wait() {
     let waiting = async {
         let file = wait.await.unwrap();
         assert_eq!(file.recording_id.as_ref(), Some(&id));
-        // The delivery waits for the stream, and needs not any more when that is gone.
+        // The delivery waits for the stream, and continues when the stream is dropped.
         drop(unread);
         begun.elapsed()
     };

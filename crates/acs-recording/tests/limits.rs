@@ -1,9 +1,9 @@
-//! Limits of time hold, whatever a server does, and none is too large.
+//! Timeouts apply whatever a server does, and no timeout is too large.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use acs_recording::models::RecordingState;
 use acs_recording::{CallConnectionId, ErrorKind, NeverRetry, RecordingId, RequestOptions};
-use common::{Answer, Server, answer, state};
+use common::{Server, TestResponse, respond, state};
 
-/// Much longer than any limit here, and much shorter than those of the client.
+/// Much longer than any timeout here, and much shorter than those of the client.
 const SOON: Duration = Duration::from_secs(20);
 
 fn rid() -> RecordingId {
@@ -22,8 +22,8 @@ fn rid() -> RecordingId {
 }
 
 #[tokio::test]
-async fn a_wait_ends_although_the_server_is_silent() {
-    let server = Server::start(vec![Answer::Silence; 4]).await;
+async fn a_wait_times_out_if_the_server_does_not_respond() {
+    let server = Server::start(vec![TestResponse::Silence; 4]).await;
     let client = server.client().build().unwrap();
     let begun = Instant::now();
     let wait = client.recording(rid()).wait_until(RecordingState::Active);
@@ -46,18 +46,18 @@ async fn a_wait_ends_although_the_server_is_silent() {
 }
 
 #[tokio::test]
-async fn a_wait_goes_on_after_errors_that_may_pass() {
+async fn a_wait_continues_after_temporary_errors() {
     let trouble = [
-        answer("503 Service Unavailable", &[], ""),
-        answer("429 Too Many Requests", &[("retry-after-ms", "5")], ""),
-        answer("500 Internal Server Error", &[], ""),
-        answer("502 Bad Gateway", &[], "<html>"),
-        Answer::Close,
+        respond("503 Service Unavailable", &[], ""),
+        respond("429 Too Many Requests", &[("retry-after-ms", "5")], ""),
+        respond("500 Internal Server Error", &[], ""),
+        respond("502 Bad Gateway", &[], "<html>"),
+        TestResponse::Close,
         state("inactive"),
-        answer("504 Gateway Timeout", &[], ""),
+        respond("504 Gateway Timeout", &[], ""),
     ];
     let server = Server::start(trouble.into_iter().chain([state("active")])).await;
-    // Retries of the client have nothing to do with it.
+    // The retries of the client do not matter.
     let client = server.client().retry_policy(NeverRetry).build().unwrap();
     let wait = client.recording(rid()).wait_until(RecordingState::Active);
     wait.poll_interval(Duration::from_millis(1)).await.unwrap();
@@ -65,12 +65,12 @@ async fn a_wait_goes_on_after_errors_that_may_pass() {
 
     let connected =
         r#"{"callConnectionId":"c","serverCallId":"s","callConnectionState":"connected"}"#;
-    let answers = [
-        answer("503 Service Unavailable", &[], ""),
-        Answer::Close,
-        answer("200 OK", &[], connected),
+    let responses = [
+        respond("503 Service Unavailable", &[], ""),
+        TestResponse::Close,
+        respond("200 OK", &[], connected),
     ];
-    let server = Server::start(answers).await;
+    let server = Server::start(responses).await;
     let client = server.client().retry_policy(NeverRetry).build().unwrap();
     let call = client
         .calls()
@@ -82,9 +82,9 @@ async fn a_wait_goes_on_after_errors_that_may_pass() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_wait_tells_the_last_cause() {
+async fn a_timed_out_wait_reports_the_last_error() {
     let body = r#"{"error":{"code":"9999","message":"Ouch."}}"#;
-    let server = Server::start(vec![answer("500 Oops", &[], body); 1000]).await;
+    let server = Server::start(vec![respond("500 Oops", &[], body); 1000]).await;
     let client = server.client().build().unwrap();
     let wait = client.recording(rid()).wait_until(RecordingState::Active);
     let wait = wait.timeout(Duration::from_millis(50));
@@ -102,9 +102,9 @@ async fn the_end_of_a_wait_tells_the_last_cause() {
 }
 
 #[tokio::test]
-async fn what_does_not_pass_ends_a_wait_at_once() {
+async fn a_permanent_error_ends_a_wait_immediately() {
     let body = r#"{"error":{"code":"8522","message":"Recording not found."}}"#;
-    let server = Server::start([answer("404 Not Found", &[], body)]).await;
+    let server = Server::start([respond("404 Not Found", &[], body)]).await;
     let client = server.client().build().unwrap();
     let error = client
         .recording(rid())
@@ -116,14 +116,14 @@ async fn what_does_not_pass_ends_a_wait_at_once() {
     assert_eq!(server.requests().len(), 1);
 }
 
-/// A body that does not end: of a success, and of an error.
-fn endless(status: &str) -> Answer {
+/// An endless body, for a success or an error.
+fn endless(status: &str) -> TestResponse {
     let body = "x".repeat(64 * 1024);
-    Answer::Endless(format!("HTTP/1.1 {status}\n\n{body}"))
+    TestResponse::Endless(format!("HTTP/1.1 {status}\n\n{body}"))
 }
 
 #[tokio::test]
-async fn a_body_without_an_end_is_an_error() {
+async fn an_endless_body_is_an_error() {
     let server = Server::start([endless("200 OK"), endless("409 Conflict")]).await;
     let client = server.client().max_response_size(1 << 20);
     let client = client.build().unwrap();
@@ -137,7 +137,7 @@ async fn a_body_without_an_end_is_an_error() {
     let text = error.to_string();
     assert!(text.contains("longer than 1048576 bytes"), "{text}");
     assert!(text.contains("max_response_size"), "{text}");
-    // Of an error the beginning is enough.
+    // For an error, the beginning suffices.
     let error = recording.pause().await.unwrap_err();
     assert_eq!(
         (error.kind(), error.status()),
@@ -147,8 +147,8 @@ async fn a_body_without_an_end_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_error_counts_although_its_body_stalls() {
-    let stalled = Answer::Stall("HTTP/1.1 404 Not Found\nContent-Length: 99\n\n{".to_owned());
+async fn an_error_is_reported_although_its_body_stalls() {
+    let stalled = TestResponse::Stall("HTTP/1.1 404 Not Found\nContent-Length: 99\n\n{".to_owned());
     let server = Server::start([stalled]).await;
     let recording = server.client().build().unwrap().recording(rid());
     let state = recording
@@ -159,8 +159,8 @@ async fn an_error_counts_although_its_body_stalls() {
 }
 
 #[tokio::test]
-async fn a_response_may_be_as_long_as_the_client_allows() {
-    let long = answer(
+async fn the_client_sets_the_maximum_response_size() {
+    let long = respond(
         "200 OK",
         &[],
         &format!(
@@ -176,11 +176,11 @@ async fn a_response_may_be_as_long_as_the_client_allows() {
 }
 
 #[tokio::test]
-async fn a_wait_asks_once_more_when_it_ends() {
+async fn a_wait_polls_once_more_at_its_end() {
     let server = Server::start([state("inactive"), state("active")]).await;
     let client = server.client().build().unwrap();
     let wait = client.recording(rid()).wait_until(RecordingState::Active);
-    // The interval, which is longer, does not make it end early.
+    // A longer interval does not make it end early.
     let wait = wait.timeout(Duration::from_millis(50));
     wait.poll_interval(Duration::from_secs(60)).await.unwrap();
     assert_eq!(server.requests().len(), 2);
@@ -194,13 +194,13 @@ async fn a_wait_asks_once_more_when_it_ends() {
 }
 
 #[tokio::test]
-async fn no_limit_is_too_large() {
-    let asks = |header| answer("503 Service Unavailable", &[header], "");
+async fn no_timeout_is_too_large() {
+    let requests_delay = |header| respond("503 Service Unavailable", &[header], "");
     for header in [
         ("Retry-After", "18446744073709551615"),
         ("retry-after-ms", "18446744073709551615"),
     ] {
-        let server = Server::start([asks(header), state("active")]).await;
+        let server = Server::start([requests_delay(header), state("active")]).await;
         let client = server.client().build().unwrap();
         let error = client.recording(rid()).state().await.unwrap_err();
         assert_eq!((error.status(), error.attempts()), (Some(503), 1));
@@ -222,8 +222,8 @@ async fn no_limit_is_too_large() {
 }
 
 #[tokio::test]
-async fn attempts_have_a_limit_for_single_calls() {
-    let server = Server::start([Answer::Silence, state("active")]).await;
+async fn attempt_timeouts_apply_to_low_level_calls() {
+    let server = Server::start([TestResponse::Silence, state("active")]).await;
     let client = server.client().build().unwrap();
     let begun = Instant::now();
     let state = client.recording(rid()).state();
@@ -233,10 +233,10 @@ async fn attempts_have_a_limit_for_single_calls() {
 }
 
 #[tokio::test]
-async fn all_redirects_together_have_one_limit() {
-    let server = Server::start(vec![Answer::Silence; 4]).await;
+async fn all_redirects_share_one_timeout() {
+    let server = Server::start(vec![TestResponse::Silence; 4]).await;
     let location = format!("{}/v1/objects/o/content/x", server.url);
-    let moved = answer("302 Found", &[("Location", &location)], "");
+    let moved = respond("302 Found", &[("Location", &location)], "");
     let first = Server::start(vec![moved; 4]).await;
     let location = format!("{}/v1/objects/o/content/x", first.url)
         .parse()
@@ -252,7 +252,7 @@ async fn all_redirects_together_have_one_limit() {
 }
 
 #[tokio::test]
-async fn a_limit_of_zero_is_refused_by_name() {
+async fn a_timeout_of_zero_is_rejected_by_name() {
     let server = Server::start([state("active")]).await;
     let zero = Duration::ZERO;
     let built = [

@@ -1,9 +1,9 @@
-//! Operations as values: what can be done with one, and what its options do to its requests.
+//! Operations as values, and the effects of their options on requests.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -19,7 +19,7 @@ use acs_recording::{
     GroupCallId, NeverRetry, Recording, RecordingChunk, RecordingClient, RecordingId,
     RecordingTarget, RequestOptions, RetryPolicy, RetryPolicyExt as _, ServerCallId,
 };
-use common::{Answer, Server, answer, client, state};
+use common::{Server, TestResponse, client, respond, state};
 use uuid::Uuid;
 
 const CALLBACK: &str = "https://app.example/callbacks";
@@ -28,8 +28,8 @@ fn recording(client: &RecordingClient) -> Recording {
     client.recording(RecordingId::new("rid").unwrap())
 }
 
-fn busy() -> Answer {
-    answer("503 Service Unavailable", &[("retry-after-ms", "1")], "")
+fn busy() -> TestResponse {
+    respond("503 Service Unavailable", &[("retry-after-ms", "1")], "")
 }
 
 fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
@@ -39,7 +39,7 @@ fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// An operation can be kept, shown, cloned, sent to another thread and spawned there.
+/// An operation can be stored, formatted, cloned, sent to another thread and spawned there.
 fn is_operation<T>(operation: &T)
 where
     T: IntoFuture<IntoFuture: Send + 'static> + Clone + Debug + Send + Sync + 'static,
@@ -96,7 +96,7 @@ async fn operations_are_owned_and_can_be_spawned() {
     let client = client("https://contoso.communication.azure.com");
     let client = client.build().unwrap();
     for_each_operation!(client, |operation| is_operation(&operation));
-    // Calls borrow nothing either.
+    // Calls do not borrow either.
     let calls = client.calls();
     drop(client);
     is_operation(
@@ -128,7 +128,7 @@ async fn every_operation_rejects_reserved_headers_and_sends_nothing() {
 }
 
 #[tokio::test]
-async fn options_are_those_of_one_operation() {
+async fn options_apply_to_one_operation() {
     let server = Server::start([busy(), state("active"), state("active")]).await;
     let recording = recording(&server.client().build().unwrap());
     recording
@@ -151,22 +151,23 @@ async fn options_are_those_of_one_operation() {
 
 #[tokio::test]
 async fn an_error_has_the_client_request_id_of_the_operation() {
-    let server = Server::start([answer("404 Not Found", &[], "")]).await;
+    let server = Server::start([respond("404 Not Found", &[], "")]).await;
     let recording = recording(&server.client().build().unwrap());
     let id = Uuid::new_v4();
     let error = recording.stop().client_request_id(id).await.unwrap_err();
     assert_eq!(error.request_id(), Some(id.to_string().as_str()));
 }
 
-/// All requests of an operation have its options: pages, and the state that a conflict asks for.
+/// All requests of an operation have its options, including pages and the state request after a
+/// conflict.
 #[tokio::test]
-async fn options_hold_for_every_request_of_an_operation() {
+async fn options_apply_to_every_request_of_an_operation() {
     let next = r#"{"value":[],"nextLink":"/calling/callConnections/c/participants?page=2"}"#;
     let server = Server::start([
-        answer("200 OK", &[], next),
-        answer("200 OK", &[], r#"{"value":[]}"#),
-        Answer::Close,
-        answer("409 Conflict", &[], ""),
+        respond("200 OK", &[], next),
+        respond("200 OK", &[], r#"{"value":[]}"#),
+        TestResponse::Close,
+        respond("409 Conflict", &[], ""),
         state("inactive"),
     ])
     .await;
@@ -190,18 +191,18 @@ async fn the_timeout_of_an_operation_includes_all_its_requests() {
     let limit = Duration::from_millis(300);
     let begun = Instant::now();
     let server = Server::start([
-        Answer::Close,
-        answer("409 Conflict", &[], ""),
-        Answer::Silence,
+        TestResponse::Close,
+        respond("409 Conflict", &[], ""),
+        TestResponse::Silence,
     ])
     .await;
     let recording = recording(&server.client().build().unwrap());
     let error = recording.resume().timeout(limit).await.unwrap_err();
-    // What could not be confirmed is the conflict that it was.
+    // A conflict that cannot be resolved remains an error.
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
     assert_eq!(server.requests().len(), 3);
 
-    let server = Server::start([Answer::Silence, Answer::Silence]).await;
+    let server = Server::start([TestResponse::Silence, TestResponse::Silence]).await;
     let client = server.client().build().unwrap();
     let start = client.start(ServerCallId::new("aHR0cHM6Ly9h").unwrap());
     let error = start.timeout(limit).await.unwrap_err();
@@ -209,13 +210,13 @@ async fn the_timeout_of_an_operation_includes_all_its_requests() {
     assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
-/// A redirect may lead to a host that gets no credentials; it gets no headers of the caller's.
+/// A redirect can lead to a host that gets no credentials. It gets no headers of the caller either.
 #[tokio::test]
 async fn headers_do_not_follow_a_redirect_to_a_host_without_credentials() {
-    let elsewhere = Server::start([answer("200 OK", &[], "no document")]).await;
-    // Another host by its name, and not only another port.
+    let elsewhere = Server::start([respond("200 OK", &[], "no document")]).await;
+    // A host with another name, not only with another port.
     let location = format!("{}/file", elsewhere.url.replace("127.0.0.1", "localhost"));
-    let moved = answer("302 Found", &[("Location", &location)], "");
+    let moved = respond("302 Found", &[("Location", &location)], "");
     let server = Server::start([moved]).await;
     let address = server.url.trim_start_matches("http://");
     let client = client("https://contoso.communication.azure.com");
@@ -232,11 +233,11 @@ async fn headers_do_not_follow_a_redirect_to_a_host_without_credentials() {
     assert_eq!(header(second, "authorization"), None, "{second}");
 }
 
-/// Retries at once, up to a number of attempts, and notes down what it was asked about.
+/// Retries immediately, up to a number of attempts, and records the failed attempts.
 #[derive(Clone, Debug, Default)]
-struct Noting(Arc<Mutex<Vec<FailedAttempt>>>);
+struct RecordingPolicy(Arc<Mutex<Vec<FailedAttempt>>>);
 
-impl RetryPolicy for Noting {
+impl RetryPolicy for RecordingPolicy {
     fn next_delay(&self, failed: &FailedAttempt) -> Option<Duration> {
         self.0.lock().unwrap().push(*failed);
         Some(Duration::from_millis(1))
@@ -244,15 +245,15 @@ impl RetryPolicy for Noting {
 }
 
 #[tokio::test]
-async fn a_policy_of_ones_own_sees_what_failed() {
+async fn a_custom_policy_sees_failed_attempts() {
     let server = Server::start([
-        answer("429 Too Many Requests", &[("Retry-After", "7")], ""),
-        Answer::Close,
-        answer("500 Oops", &[], ""),
+        respond("429 Too Many Requests", &[("Retry-After", "7")], ""),
+        TestResponse::Close,
+        respond("500 Oops", &[], ""),
         state("active"),
     ])
     .await;
-    let policy = Noting::default();
+    let policy = RecordingPolicy::default();
     let client = server.client().retry_policy(policy.clone());
     recording(&client.build().unwrap()).state().await.unwrap();
     let seen = policy.0.lock().unwrap().clone();
@@ -272,18 +273,18 @@ async fn a_policy_of_ones_own_sees_what_failed() {
     assert!(seen[0].elapsed <= seen[2].elapsed);
 }
 
-/// However eager a policy is, it decides nothing about what is not safe to repeat.
+/// No policy can retry what is not safe to repeat.
 #[tokio::test]
-async fn no_policy_repeats_what_is_not_safe_to_repeat() {
+async fn no_policy_retries_permanent_errors() {
     for trouble in [
-        answer("400 Bad Request", &[], ""),
-        answer("401 Unauthorized", &[], ""),
-        answer("404 Not Found", &[], ""),
-        answer("409 Conflict", &[], ""),
-        answer("501 Not Implemented", &[], ""),
+        respond("400 Bad Request", &[], ""),
+        respond("401 Unauthorized", &[], ""),
+        respond("404 Not Found", &[], ""),
+        respond("409 Conflict", &[], ""),
+        respond("501 Not Implemented", &[], ""),
     ] {
         let server = Server::start([trouble, state("active")]).await;
-        let policy = Noting::default();
+        let policy = RecordingPolicy::default();
         let client = server.client().build().unwrap();
         let state = recording(&client).state().retry_policy(policy.clone());
         state.await.unwrap_err();
@@ -292,13 +293,13 @@ async fn no_policy_repeats_what_is_not_safe_to_repeat() {
     }
 }
 
-/// A sound that may have been played is not played twice.
+/// A sound that was possibly played is not played twice.
 #[cfg(feature = "unstable-low-level")]
 #[tokio::test]
-async fn no_policy_repeats_what_may_have_been_done() {
-    for trouble in [Answer::Close, answer("500 Oops", &[], "")] {
-        let server = Server::start([trouble, answer("202 Accepted", &[], "")]).await;
-        let policy = Noting::default();
+async fn no_policy_retries_operations_that_are_not_repeatable() {
+    for trouble in [TestResponse::Close, respond("500 Oops", &[], "")] {
+        let server = Server::start([trouble, respond("202 Accepted", &[], "")]).await;
+        let policy = RecordingPolicy::default();
         let client = server.client().retry_policy(policy.clone());
         let client = client.build().unwrap();
         let low_level = client.call_automation();
@@ -309,20 +310,20 @@ async fn no_policy_repeats_what_may_have_been_done() {
     }
 }
 
-/// Waits longer than any operation has time for.
+/// Waits longer than any operation timeout.
 #[derive(Debug)]
-struct AnHour;
-impl RetryPolicy for AnHour {
+struct OneHour;
+impl RetryPolicy for OneHour {
     fn next_delay(&self, _failed: &FailedAttempt) -> Option<Duration> {
         Some(Duration::from_secs(60 * 60))
     }
 }
 
 #[tokio::test]
-async fn limits_of_a_policy_and_of_the_operation_end_its_retries() {
+async fn limits_of_a_policy_and_of_the_operation_end_retries() {
     let server = Server::start(vec![busy(); 9]).await;
     let client = server.client().build().unwrap();
-    let three = Noting::default().with_attempt_limit(3);
+    let three = RecordingPolicy::default().with_attempt_limit(3);
     let error = recording(&client).state().retry_policy(three).await;
     assert_eq!(error.unwrap_err().attempts(), 3);
     let once = recording(&client).state().retry_policy(NeverRetry);
@@ -331,25 +332,27 @@ async fn limits_of_a_policy_and_of_the_operation_end_its_retries() {
     let error = recording(&client).state().retry_policy(brief).await;
     assert_eq!(error.unwrap_err().attempts(), 1);
 
-    // A delay that does not fit into the operation's timeout is not waited for.
-    let oops = answer("500 Oops", &[], "");
+    // A delay beyond the operation timeout ends the operation immediately.
+    let oops = respond("500 Oops", &[], "");
     let server = Server::start([oops, state("active")]).await;
     let client = server.client().build().unwrap();
     let begun = Instant::now();
-    let patient: Arc<dyn RetryPolicy> = Arc::new(AnHour);
+    let patient: Arc<dyn RetryPolicy> = Arc::new(OneHour);
     let error = recording(&client).state().retry_policy(patient).await;
     assert_eq!(error.unwrap_err().status(), Some(500));
     assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
-/// The polls of a wait are not retried unless it is asked to.
+/// The polls of a wait are retried only if requested.
 #[tokio::test]
 async fn a_wait_has_options_for_its_polls() {
     let server = Server::start([busy(), state("active")]).await;
     let client = server.client().build().unwrap();
     let wait = recording(&client).wait_until(RecordingState::Active);
-    let wait = wait.retry_policy(Noting::default()).header("x-a", "1");
-    // It would poll once more only an hour later.
+    let wait = wait
+        .retry_policy(RecordingPolicy::default())
+        .header("x-a", "1");
+    // The next poll would be an hour later.
     let wait = wait.poll_interval(Duration::from_secs(60 * 60));
     wait.await.unwrap();
     let requests = server.requests();
@@ -358,8 +361,8 @@ async fn a_wait_has_options_for_its_polls() {
 }
 
 #[tokio::test]
-async fn a_call_is_ended_once_however_often_a_clone_is_awaited() {
-    let done = answer("204 No Content", &[], "");
+async fn awaiting_clones_ends_a_call_once() {
+    let done = respond("204 No Content", &[], "");
     let server = Server::start(vec![done; 3]).await;
     let client = server.client().build().unwrap();
     let calls = client.calls();
@@ -377,7 +380,7 @@ async fn a_call_is_ended_once_however_often_a_clone_is_awaited() {
 }
 
 #[test]
-fn what_locates_a_call_can_be_recorded() {
+fn every_locator_is_a_recording_target() {
     let locator = CallLocator::from(group());
     assert_eq!(
         RecordingTarget::from(locator.clone()),

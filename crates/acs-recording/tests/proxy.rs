@@ -1,11 +1,11 @@
-//! Loopback means this machine: plain http to it goes through no proxy.
+//! Requests to loopback addresses bypass the proxy.
 //!
-//! The environment is of the whole process, so a process of its own does the requests.
+//! The environment applies to the whole process, so another process sends the requests.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -14,13 +14,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use acs_recording::{ErrorKind, Hint, NeverRetry, RecordingId};
-use common::{Answer, Server, answer, client, state};
+use common::{Server, TestResponse, client, respond, state};
 
-/// Tells the process of its own what to ask.
+/// The environment variable with the endpoint for the other process.
 const ENDPOINT: &str = "ACS_TEST_ENDPOINT";
 
-/// This program again, for one test.
-fn again(test: &str, endpoint: &str, proxy: &str) -> Command {
+/// Runs one test of this program in another process.
+fn rerun(test: &str, endpoint: &str, proxy: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]);
     command.env(ENDPOINT, endpoint);
@@ -42,31 +42,36 @@ async fn succeeds(mut command: Command) {
 }
 
 #[tokio::test]
-async fn loopback_goes_through_no_proxy() {
-    let proxy = Server::start(vec![Answer::Close; 20]).await;
+async fn loopback_bypasses_the_proxy() {
+    let proxy = Server::start(vec![TestResponse::Close; 20]).await;
     let server = Server::start([
         state("active"),
-        answer("200 OK", &[], "media"),
-        answer("200 OK", &[], ""),
+        respond("200 OK", &[], "media"),
+        respond("200 OK", &[], ""),
     ])
     .await;
     let port = server.url.rsplit(':').next().unwrap();
     let endpoint = format!("http://localhost:{port}");
-    succeeds(again("asks_what_is_on_this_machine", &endpoint, &proxy.url)).await;
+    succeeds(rerun(
+        "child_sends_requests_to_loopback",
+        &endpoint,
+        &proxy.url,
+    ))
+    .await;
     assert_eq!(proxy.requests(), Vec::<String>::new());
     assert_eq!(server.requests().len(), 3);
 }
 
-/// Does nothing unless it is the process of its own.
+/// Does nothing except in the other process.
 #[tokio::test]
-async fn asks_what_is_on_this_machine() {
+async fn child_sends_requests_to_loopback() {
     let Ok(endpoint) = std::env::var(ENDPOINT) else {
         return;
     };
     let client = client(&endpoint).retry_policy(NeverRetry).build().unwrap();
     let recording = client.recording(RecordingId::new("rid").unwrap());
     recording.state().await.unwrap();
-    // By another name of this machine.
+    // With another name of this machine.
     let port = endpoint.rsplit(':').next().unwrap();
     let object = format!("http://127.0.0.1:{port}/v1/objects/o");
     let location = format!("{object}/content/video").parse().unwrap();
@@ -75,17 +80,17 @@ async fn asks_what_is_on_this_machine() {
 }
 
 #[tokio::test]
-async fn a_dead_proxy_is_named() {
+async fn an_unreachable_proxy_is_named() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = format!("http://user:s3cret@{}", gone.local_addr().unwrap());
     drop(gone);
     let endpoint = "https://contoso.communication.azure.com";
-    succeeds(again("asks_through_a_dead_proxy", endpoint, &proxy)).await;
+    succeeds(rerun("child_uses_an_unreachable_proxy", endpoint, &proxy)).await;
 }
 
-/// Does nothing unless it is the process of its own.
+/// Does nothing except in the other process.
 #[tokio::test]
-async fn asks_through_a_dead_proxy() {
+async fn child_uses_an_unreachable_proxy() {
     let Ok(endpoint) = std::env::var(ENDPOINT) else {
         return;
     };
@@ -111,17 +116,17 @@ mod keys {
     use super::*;
 
     #[tokio::test]
-    async fn keys_of_an_issuer_on_loopback_come_through_no_proxy() {
-        let proxy = Server::start(vec![Answer::Close; 20]).await;
-        let issuer = Server::start([answer("200 OK", &[], "{}")]).await;
-        succeeds(again("keys::asks_for_keys", &issuer.url, &proxy.url)).await;
+    async fn keys_from_loopback_bypass_the_proxy() {
+        let proxy = Server::start(vec![TestResponse::Close; 20]).await;
+        let issuer = Server::start([respond("200 OK", &[], "{}")]).await;
+        succeeds(rerun("keys::child_fetches_keys", &issuer.url, &proxy.url)).await;
         assert_eq!(proxy.requests(), Vec::<String>::new());
         assert_eq!(issuer.requests().len(), 1);
     }
 
-    /// Does nothing unless it is the process of its own.
+    /// Does nothing except in the other process.
     #[tokio::test]
-    async fn asks_for_keys() {
+    async fn child_fetches_keys() {
         let Ok(issuer) = std::env::var(ENDPOINT) else {
             return;
         };
@@ -129,7 +134,7 @@ mod keys {
             TokenAuthenticator::new(&format!("{issuer}/configuration"), ["issuer"], "audience");
         let webhook = Webhook::builder(Authenticator::token(check.unwrap()));
         let webhook = webhook.build(async |_| Ok(()));
-        // `{"alg":"RS256","kid":"k"}`, and nothing that verifies.
+        // `{"alg":"RS256","kid":"k"}`, and an invalid signature.
         let token = "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.c2ln";
         let request = Request::post("/events")
             .header("content-type", "application/json")

@@ -1,9 +1,9 @@
-//! Every request exactly as it goes over the wire, as snapshots.
+//! Snapshots of every request as sent over the wire.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -13,14 +13,14 @@ use acs_recording::{
     CallConnectionId, CommunicationIdentifier, ContentUrl, Events, GroupCallId, Media,
     RecordingClient, RecordingId, Result, RoomId, ServerCallId, StartRecording,
 };
-use common::{Answer, Server, answer, state};
+use common::{Server, TestResponse, respond, state};
 use uuid::Uuid;
 
 const ALICE: &str =
     "8:acs:1b5cc06b-f352-4571-b1e6-d9b259b7c776_00000007-0464-274b-b274-5a3a0d000101";
 
-/// Shows a request, with what differs from run to run replaced and a JSON body laid out.
-fn shown(request: &str, server: &Server) -> String {
+/// Formats a request, with volatile values replaced and a JSON body indented.
+fn formatted(request: &str, server: &Server) -> String {
     let authority = server.url.trim_start_matches("http://");
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let mut lines = head.lines();
@@ -60,7 +60,7 @@ fn shown(request: &str, server: &Server) -> String {
 }
 
 async fn sent<T>(
-    reply: Answer,
+    reply: TestResponse,
     operation: impl AsyncFnOnce(RecordingClient, String) -> Result<T>,
 ) -> String {
     let server = Server::start([reply]).await;
@@ -68,14 +68,14 @@ async fn sent<T>(
     operation(client, server.url.clone()).await.unwrap();
     let requests = server.requests();
     assert_eq!(requests.len(), 1);
-    shown(&requests[0], &server)
+    formatted(&requests[0], &server)
 }
 
 async fn start(options: impl FnOnce(&RecordingClient) -> StartRecording) -> String {
     sent(state("inactive"), async |client, _| options(&client).await).await
 }
 
-/// The JSON body of a request that was shown.
+/// The JSON body of a formatted request.
 fn body(request: &str) -> serde_json::Value {
     serde_json::from_str(request.split_once("\n\n").unwrap().1).unwrap()
 }
@@ -114,7 +114,7 @@ async fn starts_with_every_option() {
 }
 
 #[tokio::test]
-async fn a_start_sends_what_was_asked_for_and_nothing_else() {
+async fn a_start_sends_only_the_given_options() {
     let guid = "29228d3e-040e-4656-a70e-890ab4e173e5";
     let locator = r#""callLocator":{"kind":"serverCallLocator","serverCallId":"aHR0cHM6Ly9h"}"#;
     let user = |id: &str| format!(r#"{{"communicationUser":{{"id":"{id}"}},"rawId":"{id}"}}"#);
@@ -187,7 +187,7 @@ async fn a_start_sends_what_was_asked_for_and_nothing_else() {
 
 #[cfg(feature = "unstable-low-level")]
 #[tokio::test]
-async fn a_start_can_hold_values_that_this_crate_does_not_know() {
+async fn a_start_can_contain_unknown_values() {
     let request = start(|c| {
         c.start(server_call_id())
             .media(Media::mixed_mp3())
@@ -207,7 +207,7 @@ async fn a_start_can_hold_values_that_this_crate_does_not_know() {
 #[tokio::test]
 async fn controls() {
     let rid = || RecordingId::new("rid").unwrap();
-    let done = |status| answer(status, &[], "");
+    let done = |status| respond(status, &[], "");
     let get = sent(state("active"), async |client, _| {
         client.recording(rid()).state().await
     })
@@ -244,18 +244,18 @@ async fn reads_and_deletes_content() {
         };
         file.chunks[0].clone()
     };
-    let download = sent(answer("200 OK", &[], "media"), async |client, url| {
+    let download = sent(respond("200 OK", &[], "media"), async |client, url| {
         let location: ContentUrl = event(&url).content_location.unwrap();
         let bytes = client.download(&location).into_bytes().await?;
         assert_eq!(bytes, b"media");
         Ok(())
     });
     insta::assert_snapshot!("download", download.await);
-    let metadata = sent(answer("200 OK", &[], "{}"), async |client, url| {
+    let metadata = sent(respond("200 OK", &[], "{}"), async |client, url| {
         client.metadata(&event(&url)).await
     });
     insta::assert_snapshot!("read_metadata", metadata.await);
-    let delete = sent(answer("200 OK", &[], ""), async |client, url| {
+    let delete = sent(respond("200 OK", &[], ""), async |client, url| {
         client.delete(&event(&url)).await
     });
     insta::assert_snapshot!("delete", delete.await);

@@ -1,10 +1,10 @@
-//! A session with the service, in the shapes that the real one has: our requests are the expected
-//! ones, and our types hold the answers without loss.
+//! A session with the real service: the requests match, and the types represent the responses
+//! without loss.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -13,7 +13,7 @@ use acs_call_automation::types::{
     CallConnectionProperties, CommunicationErrorResponse, RecordingStateResponse,
 };
 use acs_recording::{CallConnectionId, ServerCallId};
-use common::{Server, answer};
+use common::{Server, respond};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ fn recording(state: &str) -> Value {
     })
 }
 
-/// Without empty lists, which are to us what no lists are.
+/// Removes empty lists, which are equivalent to absent lists.
 fn without_empty(value: Value) -> Value {
     match value {
         Value::Object(members) => members
@@ -73,7 +73,7 @@ fn held<T: DeserializeOwned + Serialize>(value: Value) {
 }
 
 #[test]
-fn answers_are_held_without_loss() {
+fn responses_are_represented_without_loss() {
     for state in ["connecting", "connected", "somethingNew"] {
         held::<CallConnectionProperties>(call(state));
     }
@@ -91,7 +91,7 @@ fn answers_are_held_without_loss() {
     }}));
 }
 
-/// Method, path with query, and body of a request; volatile headers are the matter of other tests.
+/// Method, path with query, and body of a request. Other tests check the headers.
 fn seen(request: &str) -> (String, String, Value) {
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let mut words = head.lines().next().unwrap().split(' ');
@@ -159,13 +159,13 @@ fn expected_requests() -> [(&'static str, String, Value); 10] {
 #[tokio::test]
 async fn requests_are_those_of_a_recorded_call() {
     let ok = |status: &str, body: Value| {
-        answer(
+        respond(
             status,
             &[("Content-Type", "application/json; charset=utf-8")],
             &body.to_string(),
         )
     };
-    let done = |status: &str| answer(status, &[], "");
+    let done = |status: &str| respond(status, &[], "");
     let server = Server::start([
         ok("201 Created", call("connecting")),
         ok("200 OK", call("connecting")),

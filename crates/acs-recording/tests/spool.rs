@@ -1,9 +1,9 @@
-//! From a delivery over HTTP to a recording that is safe.
+//! From a delivery over HTTP to a saved recording.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 use std::fs;
@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the service tells of a recording.
+/// The data of the event about a recording.
 fn file_event(id: &str, recording: &StoredRecording) -> Value {
     let chunks: Vec<_> = recording
         .chunks()
@@ -56,11 +56,11 @@ fn announcement(id: &str, data: &Value) -> Value {
     })
 }
 
-struct Place {
+struct Scene {
     folder: TempDir,
 }
 
-impl Place {
+impl Scene {
     fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
@@ -99,7 +99,7 @@ async fn post(url: &str, events: &Value) -> u16 {
     response.unwrap().unwrap().status().as_u16()
 }
 
-/// Whether the first file of a recording is on disk as it is in the store.
+/// Whether the first file of a recording is complete on disk.
 fn is_whole(folder: &Path, recording: &StoredRecording) -> bool {
     let first = &recording.chunks()[0];
     recording.chunks().iter().enumerate().all(|(index, chunk)| {
@@ -113,14 +113,14 @@ fn is_whole(folder: &Path, recording: &StoredRecording) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_is_acknowledged_before_anything_is_downloaded() {
+async fn an_event_is_acknowledged_before_the_download() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(100_000).chunk(20_000));
-    let place = Place::new();
-    let spool = place.spool().await;
+    let scene = Scene::new();
+    let spool = scene.spool().await;
     let url = serve(spool.clone()).await;
     let silent = acs.faults().add(Fault::on(Operation::Content).silence());
-    let worker = spool.download_to(&client(&acs), place.path("rec"));
+    let worker = spool.download_to(&client(&acs), scene.path("rec"));
     let worker = worker
         .delete_after()
         .initial_delay(Duration::from_millis(1));
@@ -131,40 +131,40 @@ async fn an_event_is_acknowledged_before_anything_is_downloaded() {
     let begun = Instant::now();
     let events = json!([file_event("e1", &recording)]);
     assert_eq!(post(&url, &events).await, 200);
-    // Delivered again while the download is under way, by another webhook that has seen nothing.
+    // Delivered again during the download, to another webhook without deduplication state.
     let other = serve(spool.clone()).await;
     assert_eq!(post(&other, &events).await, 200);
     assert!(begun.elapsed() < Duration::from_secs(10));
-    assert_eq!(place.count("spool/pending"), 1);
+    assert_eq!(scene.count("spool/pending"), 1);
     silent.remove();
     running.abort();
-    // Another attempt need not wait for the silence to end.
+    // Another attempt does not wait for the stall to end.
     let worker = spool
-        .download_to(&client(&acs), place.path("rec"))
+        .download_to(&client(&acs), scene.path("rec"))
         .delete_after();
     let log = Arc::clone(&saved);
     let worker = worker.on_saved(move |saved| log.lock().unwrap().push(saved.chunks.len()));
-    timeout(PATIENCE, worker.run_until(spool.drained()))
+    timeout(TIMEOUT, worker.run_until(spool.drained()))
         .await
         .unwrap();
-    assert!(is_whole(&place.path("rec"), &recording));
+    assert!(is_whole(&scene.path("rec"), &recording));
     assert_eq!(*saved.lock().unwrap(), [2]);
-    // It is deleted, and handled for good.
+    // It is deleted, and the event is complete.
     for chunk in recording.chunks() {
         let gone = client(&acs).download(&chunk.content_location().parse().unwrap());
-        gone.to_file(place.path("gone")).await.unwrap_err();
+        gone.to_file(scene.path("gone")).await.unwrap_err();
     }
     let other = serve(spool.clone()).await;
     assert_eq!(post(&other, &events).await, 200);
     assert_eq!(spool.pending(), 0);
 }
 
-/// The field's cases: files in a storage account of one's own, and no files at all.
+/// Recordings in the customer's own storage, and recordings without files.
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nothing_is_to_be_downloaded_it_is_told_once() {
+async fn recordings_without_content_are_reported_once() {
     let acs = Emulator::start().await.unwrap();
-    let place = Place::new();
-    let spool = place.spool().await;
+    let scene = Scene::new();
+    let spool = scene.spool().await;
     let url = serve(spool.clone()).await;
     let nothing = json!({"recordingStorageInfo": {"recordingChunks": []}});
     let chunk = |host: &str| {
@@ -181,33 +181,33 @@ async fn where_nothing_is_to_be_downloaded_it_is_told_once() {
         announcement("own", &own),
         announcement("elsewhere", &chunk("media.example")),
     ]);
-    let told = Arc::new(Mutex::new(Vec::new()));
+    let reported = Arc::new(Mutex::new(Vec::new()));
     for _ in 0..2 {
         assert_eq!(post(&url, &events).await, 200);
-        let log = Arc::clone(&told);
-        let worker = spool.download_to(&client(&acs), place.path("rec"));
+        let log = Arc::clone(&reported);
+        let worker = spool.download_to(&client(&acs), scene.path("rec"));
         let worker = worker.on_outcome(move |event, outcome| {
             assert!(matches!(outcome, Outcome::Noted { .. }), "{outcome:?}");
             log.lock().unwrap().push(event.id.clone());
         });
-        timeout(PATIENCE, worker.run_until(spool.drained()))
+        timeout(TIMEOUT, worker.run_until(spool.drained()))
             .await
             .unwrap();
     }
-    let mut told = told.lock().unwrap().clone();
-    told.sort();
-    assert_eq!(told, ["elsewhere", "none", "own"]);
-    // Each with its reason.
-    assert_eq!(place.count("spool/noted"), 6);
+    let mut reported = reported.lock().unwrap().clone();
+    reported.sort();
+    assert_eq!(reported, ["elsewhere", "none", "own"]);
+    // Each is recorded with its reason.
+    assert_eq!(scene.count("spool/noted"), 6);
 }
 
-/// Nor does a handler that downloads without a spool ask for such an event again.
+/// A handler that downloads without a spool does not request such an event again either.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handler_goes_by_the_same_table() {
+async fn a_handler_treats_events_like_a_spool() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(1000));
-    let place = Place::new();
-    let (client, folder) = (client(&acs), place.path("rec"));
+    let scene = Scene::new();
+    let (client, folder) = (client(&acs), scene.path("rec"));
     let url = serve(move |event: acs_recording::Event| {
         let (client, folder) = (client.clone(), folder.clone());
         async move {
@@ -231,11 +231,11 @@ async fn a_handler_goes_by_the_same_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_batch_only_what_cannot_be_read_is_refused() {
+async fn only_unreadable_events_of_a_batch_are_rejected() {
     let acs = Emulator::start().await.unwrap();
     let recordings = [1, 2].map(|seed| acs.add_recording(LargeRecording::new(5000).seed(seed)));
-    let place = Place::new();
-    let spool = place.spool().await;
+    let scene = Scene::new();
+    let spool = scene.spool().await;
     let url = serve(spool.clone()).await;
     let broken = json!({"id": "b", "eventType":
         "Microsoft.Communication.RecordingFileStatusUpdated", "data": "no file"});
@@ -245,26 +245,26 @@ async fn of_a_batch_only_what_cannot_be_read_is_refused() {
         file_event("e2", &recordings[1]),
     ]);
     assert_eq!(post(&url, &events).await, 400);
-    let kept = fs::read_dir(place.path("spool/unreadable")).unwrap().next();
+    let kept = fs::read_dir(scene.path("spool/unreadable")).unwrap().next();
     let kept = fs::read(kept.unwrap().unwrap().path()).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&kept).unwrap(), broken);
-    let worker = spool.download_to(&client(&acs), place.path("rec"));
-    timeout(PATIENCE, worker.run_until(spool.drained()))
+    let worker = spool.download_to(&client(&acs), scene.path("rec"));
+    timeout(TIMEOUT, worker.run_until(spool.drained()))
         .await
         .unwrap();
     for recording in &recordings {
-        assert!(is_whole(&place.path("rec"), recording));
+        assert!(is_whole(&scene.path("rec"), recording));
     }
 }
 
 #[tokio::test]
-async fn what_cannot_be_kept_is_asked_for_again() {
-    let place = Place::new();
-    let spool = place.spool().await;
+async fn an_event_that_cannot_be_stored_is_delivered_again() {
+    let scene = Scene::new();
+    let spool = scene.spool().await;
     let inbox = Inbox::new();
     let url = serve((spool.clone(), inbox.clone())).await;
-    // As good as a full disk.
-    fs::remove_dir(place.path("spool/tmp")).unwrap();
+    // Has the effect of a full disk.
+    fs::remove_dir(scene.path("spool/tmp")).unwrap();
     let event = json!([{"id": "1", "topic": "/t", "eventType": "Contoso.Test"}]);
     assert_eq!(post(&url, &event).await, 503);
     assert_eq!(post(&url, &json!([{"id": "no type"}])).await, 503);
@@ -272,35 +272,35 @@ async fn what_cannot_be_kept_is_asked_for_again() {
     let wait = |inbox: &Inbox| inbox.wait_for(what, |event| Some(Ok(event.id.clone())));
     let early = wait(&inbox).timeout(Duration::from_millis(20)).await;
     early.unwrap_err();
-    fs::create_dir(place.path("spool/tmp")).unwrap();
+    fs::create_dir(scene.path("spool/tmp")).unwrap();
     assert_eq!(post(&url, &event).await, 200);
     assert_eq!(wait(&inbox).await.unwrap(), "1");
     assert_eq!(spool.pending(), 1);
 }
 
-/// Two events about one recording, such as from two subscriptions.
+/// Two events about one recording, for example from two subscriptions.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_events_about_one_recording_do_not_meet() {
+async fn two_events_about_one_recording_are_handled_in_turn() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(200_000));
     acs.faults()
         .add(Fault::on(Operation::Content).bytes_per_second(400_000));
-    let place = Place::new();
-    let spool = place.spool().await;
+    let scene = Scene::new();
+    let spool = scene.spool().await;
     let url = serve(spool.clone()).await;
     let mut other = file_event("e2", &recording);
     other["subject"] = "/recording/call/c".into();
     let events = json!([file_event("e1", &recording), other]);
     assert_eq!(post(&url, &events).await, 200);
     let worker = spool
-        .download_to(&client(&acs), place.path("rec"))
+        .download_to(&client(&acs), scene.path("rec"))
         .delete_after();
     let worker = worker.on_outcome(|event, outcome| {
         assert!(matches!(outcome, Outcome::Handled), "{event}: {outcome:?}");
     });
-    timeout(PATIENCE, worker.run_until(spool.drained()))
+    timeout(TIMEOUT, worker.run_until(spool.drained()))
         .await
         .unwrap();
-    assert!(is_whole(&place.path("rec"), &recording));
-    assert_eq!(place.count("spool/done"), 2);
+    assert!(is_whole(&scene.path("rec"), &recording));
+    assert_eq!(scene.count("spool/done"), 2);
 }

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use acs_recording::telemetry::TraceContext;
 use acs_recording::{NeverRetry, RecordingId, ServerCallId};
-use common::{Answer, KEY, Server, answer, state};
+use common::{KEY, Server, TestResponse, respond, state};
 use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -39,7 +39,7 @@ impl Write for Log {
 }
 
 #[tokio::test]
-async fn a_log_tells_every_attempt_and_no_secret() {
+async fn logs_contain_every_attempt_and_no_secret() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -50,15 +50,15 @@ async fn a_log_tells_every_attempt_and_no_secret() {
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
 
-    let busy = answer("503 Service Unavailable", &[], "");
-    let answers = [
+    let busy = respond("503 Service Unavailable", &[], "");
+    let responses = [
         busy,
         state("inactive"),
         state("active"),
-        answer("200 OK", &[], "x"),
-        Answer::Close,
+        respond("200 OK", &[], "x"),
+        TestResponse::Close,
     ];
-    let server = Server::start(answers).await;
+    let server = Server::start(responses).await;
     let client = server.client().build().unwrap();
     let callback = "https://app.example/state?secret=callback-secret";
     let start = client
@@ -84,7 +84,7 @@ async fn a_log_tells_every_attempt_and_no_secret() {
         .unwrap_err();
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    for told in [
+    for expected in [
         "start recording",
         "get recording state",
         "status=503",
@@ -93,7 +93,7 @@ async fn a_log_tells_every_attempt_and_no_secret() {
         "no response",
         "acs.client_request_id=",
     ] {
-        assert!(text.contains(told), "no {told:?} in\n{text}");
+        assert!(text.contains(expected), "no {expected:?} in\n{text}");
     }
     for secret in [
         KEY,
@@ -107,7 +107,7 @@ async fn a_log_tells_every_attempt_and_no_secret() {
     }
 }
 
-/// Spans with their fields, in the order in which they were made.
+/// Spans with their fields, in the order of their creation.
 #[derive(Clone, Default)]
 struct Spans(Arc<Mutex<Vec<RecordedSpan>>>);
 
@@ -165,18 +165,18 @@ impl RecordedSpan {
 }
 
 #[tokio::test]
-async fn an_operation_is_a_span_and_each_attempt_a_span_in_it() {
+async fn an_operation_has_a_span_with_a_child_span_per_attempt() {
     let spans = Spans::default();
     let subscriber = tracing_subscriber::registry().with(spans.clone());
     let _guard = tracing::subscriber::set_default(subscriber);
 
-    let answers = [
-        answer("503 Service Unavailable", &[], ""),
+    let responses = [
+        respond("503 Service Unavailable", &[], ""),
         state("active"),
-        answer("404 Not Found", &[], r#"{"error":{"code":"8522"}}"#),
-        Answer::Close,
+        respond("404 Not Found", &[], r#"{"error":{"code":"8522"}}"#),
+        TestResponse::Close,
     ];
-    let server = Server::start(answers).await;
+    let server = Server::start(responses).await;
     let client = server.client().build().unwrap();
     let recording = client.recording(RecordingId::new("rid=").unwrap());
     recording
@@ -286,12 +286,12 @@ fn check_attempts(spans: &Spans, server: &Server, operations: [u64; 4]) {
 }
 
 #[tokio::test]
-async fn each_attempt_carries_the_trace_context_of_its_span() {
+async fn each_attempt_sends_the_trace_context_of_its_span() {
     const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736";
     let subscriber = tracing_subscriber::registry();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let answers = [answer("503 Service Unavailable", &[], ""), state("active")];
-    let server = Server::start(answers).await;
+    let responses = [respond("503 Service Unavailable", &[], ""), state("active")];
+    let server = Server::start(responses).await;
     let client = server
         .client()
         .trace_context(|| {
@@ -334,7 +334,7 @@ mod metered {
 
     use tokio::io::AsyncReadExt as _;
 
-    use super::common::{Answer, Server, answer, state};
+    use super::common::{Server, TestResponse, respond, state};
 
     /// Sums of counters and gauges, and the number of values in histograms.
     #[derive(Clone, Default)]
@@ -362,7 +362,7 @@ mod metered {
             self.add(f64::from(u32::try_from(value).unwrap()));
         }
         fn absolute(&self, _value: u64) {
-            panic!("no counter is set");
+            panic!("counters are only incremented");
         }
     }
 
@@ -374,7 +374,7 @@ mod metered {
             self.add(-value);
         }
         fn set(&self, _value: f64) {
-            panic!("no gauge is set");
+            panic!("gauges are only changed");
         }
     }
 
@@ -429,7 +429,7 @@ mod metered {
     async fn downloads_are_counted() {
         let sums = Sums::default();
         let _guard = metrics::set_default_local_recorder(&sums);
-        let content = || answer("200 OK", &[("content-length", "7")], "content");
+        let content = || respond("200 OK", &[("content-length", "7")], "content");
         let server = Server::start([content(), content()]).await;
         let client = server.client().build().unwrap();
         let location = format!("{}/v1/objects/o/content/audiowav", server.url);
@@ -465,8 +465,8 @@ mod metered {
             assert_eq!(sums.get(&format!("described {name}")), Some(1.0), "{name}");
         }
 
-        let busy = || answer("503 Service Unavailable", &[], "");
-        let server = Server::start([busy(), busy(), state("active"), Answer::Close]).await;
+        let busy = || respond("503 Service Unavailable", &[], "");
+        let server = Server::start([busy(), busy(), state("active"), TestResponse::Close]).await;
         let client = server.client().build().unwrap();
         let recording = client.recording(RecordingId::new("rid").unwrap());
         recording.state().await.unwrap();
@@ -588,7 +588,7 @@ mod metered {
 
         #[tokio::test(start_paused = true)]
         async fn the_events_of_a_spool_are_counted() {
-            // Events are written in other threads, which a local recorder does not see.
+            // Events are written by other threads, which a local recorder does not observe.
             let sums = Sums::default();
             metrics::set_global_recorder(sums.clone()).unwrap();
             let pending = || sums.get(&format!("{} ", telemetry::SPOOL_EVENTS));

@@ -1,9 +1,9 @@
-//! Certificates, over real TLS.
+//! Certificates over real TLS.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 use acs_emulator::{Emulator, LargeRecording};
@@ -32,7 +32,7 @@ async fn an_added_authority_is_trusted_for_requests_and_content() {
         error.to_string().contains("invalid peer certificate"),
         "{error}"
     );
-    // It would be the same the next time.
+    // A retry would have the same result.
     assert_eq!(error.attempts(), 0);
 
     let other = https().await;
@@ -57,7 +57,7 @@ async fn an_added_authority_is_trusted_for_requests_and_content() {
 }
 
 #[tokio::test]
-async fn what_is_no_certificate_is_refused() {
+async fn invalid_certificates_are_rejected() {
     let acs = Emulator::start().await.unwrap();
     let junk = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let broken = "-----BEGIN CERTIFICATE-----\n%\n-----END CERTIFICATE-----\n";

@@ -1,9 +1,9 @@
-//! Clients with a transport of the program's own.
+//! Clients with a custom transport.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 use std::io;
@@ -22,7 +22,7 @@ use http::{Request, Response};
 
 type Reply = Result<Response<Body>, TransportError>;
 
-/// Replies to one request after the other with what a function makes of it and its number.
+/// Replies to each request with the result of a function of the request and its number.
 struct Fake<F> {
     reply: F,
     requests: Mutex<Vec<Request<Bytes>>>,
@@ -89,7 +89,7 @@ fn rid() -> RecordingId {
 }
 
 #[tokio::test]
-async fn requests_come_signed_and_complete() {
+async fn requests_are_signed_and_complete() {
     let (client, fake) = client(|_, _| Ok(active()));
     let state = client.recording(rid()).state().header("x-order", "7");
     assert_eq!(state.await.unwrap(), RecordingState::Active);
@@ -118,7 +118,7 @@ async fn requests_come_signed_and_complete() {
 }
 
 #[tokio::test]
-async fn the_kind_of_a_transport_error_decides_on_another_attempt() {
+async fn the_kind_of_a_transport_error_decides_about_a_retry() {
     for (kind, expected, is_retried) in [
         (TransportErrorKind::Connect, ErrorKind::Connection, true),
         (TransportErrorKind::Interrupted, ErrorKind::Connection, true),
@@ -148,7 +148,7 @@ async fn the_kind_of_a_transport_error_decides_on_another_attempt() {
         assert_eq!(error.recording_id(), Some("rid"));
         let text = error.to_string();
         assert!(text.contains("contoso.communication.azure.com"), "{text}");
-        // Every cause is kept, down to the last.
+        // All sources are kept.
         let source = std::error::Error::source(&error).unwrap();
         assert!(source.downcast_ref::<TransportError>().is_some());
         assert_eq!(source.source().unwrap().to_string(), "the cause");
@@ -156,7 +156,7 @@ async fn the_kind_of_a_transport_error_decides_on_another_attempt() {
 }
 
 #[tokio::test]
-async fn errors_of_the_service_carry_what_support_asks_for() {
+async fn errors_contain_the_headers_that_support_needs() {
     let (client, _) = client(|_, _| {
         let response = Response::builder()
             .status(404)
@@ -170,7 +170,7 @@ async fn errors_of_the_service_carry_what_support_asks_for() {
     assert_eq!(error.correlation_vector(), Some("vector.0"));
     assert_eq!(error.recording_id(), Some("rid"));
     assert_eq!(error.code(), Some("8522"));
-    // Also where a success is none.
+    // Also for a success with an invalid body.
     let (client, _) = self::client(|_, _| {
         let response = Response::builder().header("MS-CV", "vector.1");
         Ok(response.body(Body::from("no JSON")).unwrap())
@@ -181,7 +181,7 @@ async fn errors_of_the_service_carry_what_support_asks_for() {
     assert_eq!((error.recording_id(), error.attempts()), (Some("rid"), 1));
 }
 
-/// Content whose stream breaks after each part.
+/// Content whose stream fails after each part.
 fn content(request: &Request<Bytes>) -> Response<Body> {
     const CONTENT: &[u8] = b"RIFF0123456789abcdef";
     const PART: usize = 6;
@@ -211,7 +211,7 @@ fn content(request: &Request<Bytes>) -> Response<Body> {
 }
 
 #[tokio::test]
-async fn a_download_resumes_where_a_fake_broke_off() {
+async fn a_download_resumes_after_an_interruption() {
     let (client, fake) = client(|_, request| Ok(content(request)));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("call.wav");
@@ -229,7 +229,7 @@ async fn a_download_resumes_where_a_fake_broke_off() {
 }
 
 #[tokio::test]
-async fn redirects_and_host_rules_are_above_the_transport() {
+async fn redirects_and_host_rules_do_not_depend_on_the_transport() {
     let (client, fake) = client(|number, _| match number {
         0 => {
             let response = Response::builder().status(302);
@@ -255,7 +255,7 @@ async fn redirects_and_host_rules_are_above_the_transport() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transport_that_hangs_is_a_timeout() {
+async fn a_hanging_transport_is_a_timeout() {
     #[derive(Debug)]
     struct Hangs;
     impl Transport for Hangs {
@@ -273,7 +273,7 @@ async fn a_transport_that_hangs_is_a_timeout() {
 }
 
 #[test]
-fn settings_that_exclude_each_other_are_rejected() {
+fn conflicting_settings_are_rejected() {
     let fake = || {
         Arc::new(Fake {
             reply: |_: usize, _: &Request<Bytes>| Ok(active()),
@@ -341,7 +341,7 @@ async fn the_application_id_precedes_the_user_agent() {
 
 #[cfg(feature = "unstable-reqwest")]
 #[tokio::test]
-async fn a_client_of_reqwest_is_used_for_all_requests() {
+async fn a_reqwest_client_is_used_for_all_requests() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = axum::Router::new().fallback(async |request: axum::extract::Request| {

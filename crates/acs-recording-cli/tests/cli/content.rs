@@ -72,7 +72,7 @@ async fn an_interrupted_download_resumes() {
     );
 }
 
-/// Until something of the download is written down as being there.
+/// Waits until the journal contains some bytes of the download.
 fn wait_for_bytes(program: &Program, child: &Child) {
     let until = Instant::now() + Duration::from_secs(20);
     while Instant::now() < until {
@@ -86,7 +86,7 @@ fn wait_for_bytes(program: &Program, child: &Child) {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    panic!("nothing came in for {}", child.id());
+    panic!("no bytes were received by process {}", child.id());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,7 +208,7 @@ async fn recordings_in_own_storage_are_skipped() {
     assert!(run.err.contains("your own storage"), "{run:?}");
     assert_eq!(run.text(), "");
 
-    // Beside one that can be had, and that came twice.
+    // Together with one that can be downloaded, which was delivered twice.
     let whole = event(&recording);
     let all = serde_json::json!([none[0], own[0], whole[0], whole[0]]);
     let run = program.feed(&download, &all.to_string());
@@ -242,7 +242,7 @@ async fn files_are_private_by_default() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_files_are_downloaded_at_the_same_time() {
+async fn several_files_are_downloaded_concurrently() {
     let acs = Emulator::start().await.unwrap();
     let sizes = [100_000, 200_000, 300_000, 400_000, 500_000, 600_000];
     let recordings = sizes.map(|size| acs.add_recording(LargeRecording::new(size)));
@@ -273,7 +273,7 @@ async fn several_files_are_downloaded_at_the_same_time() {
         assert_eq!(program.read(name).len() as u64, size);
     }
 
-    // What is there already stays, and what fails stops no other.
+    // Existing files are kept, and a failure does not stop the other downloads.
     std::fs::remove_file(program.dir.path().join(&names[1])).unwrap();
     let gone = acs.add_recording(LargeRecording::new(10));
     let gone = &gone.chunks()[0];
@@ -303,7 +303,8 @@ async fn several_files_are_downloaded_at_the_same_time() {
     assert!(nowhere.err.contains("--dir"), "{nowhere:?}");
 }
 
-/// Linux tells while it runs. The program's code does not count: without optimisation it is large.
+/// Linux reports memory while the program runs. Its code does not count, because it is large
+/// without optimization.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_download_needs_little_memory() {
@@ -314,6 +315,7 @@ async fn a_large_download_needs_little_memory() {
     let mut child = spawn(&mut program.command(&["download", location, "-o", "call.wav"]));
     let peak = peak_memory(&mut child);
     program.check(child.output()).text();
-    // The limit is 24 MiB with the 8 MiB of code that an optimised program has. It is 13 to 15 here.
+    // The limit is 24 MiB, including 8 MiB of code in an optimized program. The usual value here is
+    // 13 to 15 MiB.
     assert!((1..16 * 1024).contains(&peak), "{peak} KiB");
 }

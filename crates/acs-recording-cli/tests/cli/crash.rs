@@ -1,4 +1,4 @@
-//! The listener under `kill -9`, at moments between an event and the deletion of its recording.
+//! The listener, killed with `kill -9` between an event and the deletion of its recording.
 //!
 //! The short run is a test like any other. The full one, with 200 kills, takes some minutes:
 //!
@@ -6,7 +6,7 @@
 //! cargo test -p acs-recording-cli --test cli -- --ignored --nocapture crash::full
 //! ```
 //!
-//! `ACS_CRASH_SEED` chooses other moments.
+//! `ACS_CRASH_SEED` selects other times for the kills.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,8 +22,8 @@ use sha2::{Digest as _, Sha256};
 use crate::events::{Listening, SECRET, try_post};
 use crate::program::{Program, event, interrupt, spawn, until};
 
-/// A recording that was announced.
-struct Announced {
+/// A recording with an event.
+struct RecordedCall {
     stored: StoredRecording,
     event: String,
     /// SHA-256 of every file, by its name.
@@ -36,11 +36,11 @@ struct Announced {
 #[derive(Debug, Default)]
 struct Tally {
     kills: usize,
-    /// Kills before the program had answered the last event.
-    unanswered: usize,
+    /// Kills before the program responded to the last event.
+    unacknowledged: usize,
     /// Kills while the program started.
     starting: usize,
-    /// Kills of which a recording was partly deleted, or its deletion asked for.
+    /// Kills during the deletion of a recording.
     deleting: usize,
     recordings: usize,
     files: usize,
@@ -51,14 +51,14 @@ struct Crash {
     client: RecordingClient,
     program: Program,
     random: Rng,
-    recordings: Vec<Announced>,
+    recordings: Vec<RecordedCall>,
     tally: Tally,
 }
 
 impl Crash {
     async fn new(seed: u64) -> Self {
         let acs = Emulator::start().await.unwrap();
-        // So that there is a time to be killed in.
+        // Makes downloads long enough to be interrupted.
         acs.faults()
             .add(Fault::on(Operation::Content).bytes_per_second(500_000));
         let builder = RecordingClient::builder(acs.connection_string().parse().unwrap());
@@ -103,10 +103,10 @@ impl Crash {
             }
             files.insert(format!("{first}.{index:03}.wav"), hash.finalize().to_vec());
         }
-        // Counts, and makes a deletion take a moment.
+        // Counts deletions, and delays them.
         let delay = Duration::from_millis(self.random.u64(0..30));
         let deletes = Fault::on(Operation::Delete).target(&first).delay(delay);
-        self.recordings.push(Announced {
+        self.recordings.push(RecordedCall {
             deletes: self.acs.faults().add(deletes),
             event: event.to_string(),
             stored,
@@ -116,13 +116,14 @@ impl Crash {
         });
     }
 
-    /// Posts what was not acknowledged, as Event Grid does, and perhaps something else once more.
+    /// Posts events that were not acknowledged, like Event Grid, and sometimes repeats another
+    /// event.
     fn post(&mut self, url: &str) -> std::thread::JoinHandle<Vec<usize>> {
         let mut events: Vec<_> = (0..self.recordings.len())
             .filter(|&number| !self.recordings[number].is_acknowledged)
             .collect();
         let again = self.random.choice(0..self.recordings.len());
-        // Only what was handled: any other would hide it if it were lost.
+        // Only repeats handled events. Repeating another event would hide its loss.
         let again = again.filter(|&number| self.recordings[number].is_deleted);
         events.extend(again);
         let posts: Vec<_> = events
@@ -139,15 +140,15 @@ impl Crash {
         })
     }
 
-    /// Runs the program, and kills it at some moment.
+    /// Runs the program, and kills it at a random time.
     async fn run_and_kill(&mut self) {
-        // Often there is enough left from before.
+        // Often, enough recordings are left from earlier runs.
         let open = self.recordings.iter().filter(|one| !one.is_deleted).count();
         if open == 0 || open < 4 && self.random.bool() {
             self.add_recording();
         }
         let is_starting = self.random.u8(..8) == 0 && open > 0;
-        let mut unanswered = false;
+        let mut unacknowledged = false;
         if is_starting {
             let mut child = spawn(&mut self.command());
             std::thread::sleep(Duration::from_millis(self.random.u64(..60)));
@@ -159,10 +160,10 @@ impl Crash {
             let posts = self.post(&url);
             let deletes = self.deletes();
             let moment = match self.random.u8(..3) {
-                // Around the answer, or somewhere in a download.
+                // Around the response, or during a download.
                 0 => self.random.u64(..20_000),
                 1 => self.random.u64(..250_000),
-                // Right when a recording is deleted.
+                // During the deletion of a recording.
                 _ => {
                     let end = Instant::now() + Duration::from_millis(800);
                     while self.deletes() == deletes && Instant::now() < end {
@@ -177,13 +178,13 @@ impl Crash {
             for number in posts.join().unwrap() {
                 self.recordings[number].is_acknowledged = true;
             }
-            unanswered = self.recordings.iter().any(|one| !one.is_acknowledged);
+            unacknowledged = self.recordings.iter().any(|one| !one.is_acknowledged);
         }
-        let (deleting, open) = self.look().await;
-        // Where all was done already, nothing was hit.
+        let (deleting, open) = self.check().await;
+        // If everything was finished already, the kill does not count.
         if open {
             self.tally.kills += 1;
-            self.tally.unanswered += usize::from(unanswered);
+            self.tally.unacknowledged += usize::from(unacknowledged);
             self.tally.starting += usize::from(is_starting);
             self.tally.deleting += usize::from(deleting);
         }
@@ -193,9 +194,9 @@ impl Crash {
         self.recordings.iter().map(|one| one.deletes.hits()).sum()
     }
 
-    /// Looks at what is on disk and at the service: nothing is deleted that is not here and right.
-    /// Tells whether a deletion was under way, and whether any recording is not deleted.
-    async fn look(&mut self) -> (bool, bool) {
+    /// Checks that all content deleted from the service is complete on disk. Returns whether a
+    /// deletion was in progress, and whether any recording is not deleted.
+    async fn check(&mut self) -> (bool, bool) {
         let folder = self.program.dir.path().join("rec");
         let (mut deleting, mut open) = (false, false);
         for one in &mut self.recordings {
@@ -216,9 +217,10 @@ impl Crash {
             if gone > 0 {
                 assert_whole(&folder, one);
             }
-            // Nothing that was said to be deleted is there any more.
-            let is_said = manifest(&folder, one).is_some_and(|known| known.deleted_at.is_some());
-            assert!(!is_said || gone == one.stored.chunks().len());
+            // Content that is reported as deleted no longer exists.
+            let is_reported =
+                manifest(&folder, one).is_some_and(|known| known.deleted_at.is_some());
+            assert!(!is_reported || gone == one.stored.chunks().len());
             one.is_deleted = gone == one.stored.chunks().len();
             deleting |= gone > 0 || one.deletes.hits() > 0;
             open |= !one.is_deleted;
@@ -226,7 +228,7 @@ impl Crash {
         (deleting, open)
     }
 
-    /// Lets the program finish, and looks whether all is as it should be.
+    /// Lets the program finish, and checks the result.
     async fn finish(mut self) -> Tally {
         let listening = Listening::start(&mut self.command());
         let url = listening.with_secret();
@@ -236,12 +238,12 @@ impl Crash {
         assert!(self.recordings.iter().all(|one| one.is_acknowledged));
         let folder = self.program.dir.path().join("rec");
         let count = |name: &str| folder.join(".spool").join(name).read_dir().unwrap().count();
-        until("the spool is not worked off", || count("pending") == 0);
+        until("the spool is not empty", || count("pending") == 0);
         interrupt(&listening.child);
         let run = listening.end(&self.program);
         assert_eq!(run.code, Some(0), "{run:?}");
 
-        let (_, open) = self.look().await;
+        let (_, open) = self.check().await;
         assert!(!open, "not everything is deleted");
         let mut expected = vec![".spool".to_owned()];
         for one in &self.recordings {
@@ -263,7 +265,7 @@ impl Crash {
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<_> = names.collect();
         names.sort();
-        assert_eq!(names, expected, "nothing is left over");
+        assert_eq!(names, expected, "no other files remain");
         self.tally.recordings = self.recordings.len();
         assert_eq!(count("done"), self.tally.recordings);
         assert_eq!(
@@ -274,7 +276,7 @@ impl Crash {
     }
 }
 
-impl Announced {
+impl RecordedCall {
     fn stem(&self) -> &str {
         self.stored.chunks()[0].document_id()
     }
@@ -287,15 +289,16 @@ fn hex(hash: &[u8]) -> String {
     })
 }
 
-fn manifest(folder: &Path, one: &Announced) -> Option<RecordingManifest> {
+fn manifest(folder: &Path, one: &RecordedCall) -> Option<RecordingManifest> {
     let path = folder.join(format!("{}.manifest.json", one.stem()));
     path.exists()
         .then(|| RecordingManifest::load(path).unwrap())
 }
 
-/// Every file of a recording is there, is what the service had, and is vouched for.
-fn assert_whole(folder: &Path, one: &Announced) {
-    let manifest = manifest(folder, one).unwrap_or_else(|| panic!("deleted, and no manifest"));
+/// Asserts that every file of a recording exists, equals the content of the service, and is in the
+/// manifest.
+fn assert_whole(folder: &Path, one: &RecordedCall) {
+    let manifest = manifest(folder, one).unwrap_or_else(|| panic!("deleted without a manifest"));
     assert!(manifest.complete && manifest.saved_at.is_some());
     assert_eq!(manifest.chunks.len(), one.files.len());
     for (chunk, (name, hash)) in manifest.chunks.iter().zip(&one.files) {
@@ -311,18 +314,18 @@ fn assert_whole(folder: &Path, one: &Announced) {
     }
     for (name, hash) in &one.files {
         let file = std::fs::read(folder.join(name)).unwrap_or_else(|error| {
-            panic!("deleted, and not here: {name}: {error}");
+            panic!("deleted, but missing on disk: {name}: {error}");
         });
         assert!(
             Sha256::digest(file).as_slice() == hash,
-            "deleted, and not right here: {name}"
+            "deleted, but different on disk: {name}"
         );
         let metadata = std::fs::read(folder.join(name.replace(".wav", ".json"))).unwrap();
         serde_json::from_slice::<serde_json::Value>(&metadata).unwrap();
     }
 }
 
-#[allow(clippy::print_stdout, reason = "the long run says how it went")]
+#[allow(clippy::print_stdout, reason = "the long run reports its results")]
 async fn crash(seed: u64, kills: usize) -> Tally {
     let begun = Instant::now();
     let mut crash = Crash::new(seed).await;
@@ -331,14 +334,14 @@ async fn crash(seed: u64, kills: usize) -> Tally {
     }
     let tally = crash.finish().await;
     println!(
-        "seed {seed}, {:.0?}: {tally:?}, all of them whole and deleted once",
+        "seed {seed}, {:.0?}: {tally:?}, all complete and deleted once",
         begun.elapsed()
     );
     tally
 }
 
-fn seed(otherwise: u64) -> u64 {
-    std::env::var("ACS_CRASH_SEED").map_or(otherwise, |text| text.parse().unwrap())
+fn seed(default: u64) -> u64 {
+    std::env::var("ACS_CRASH_SEED").map_or(default, |text| text.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -353,7 +356,7 @@ async fn full() {
     let tally = crash(seed(1), 200).await;
     assert!(tally.recordings > 30, "{tally:?}");
     assert!(
-        tally.unanswered.min(tally.starting).min(tally.deleting) > 0,
+        tally.unacknowledged.min(tally.starting).min(tally.deleting) > 0,
         "{tally:?}"
     );
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::events::Listening;
 use crate::program::{Program, Running, interrupt, spawn};
 
-/// An emulator that is ready, and what it said then.
+/// Starts an emulator, and returns it with its first line of output.
 fn start(program: &Program, arguments: &[&str]) -> (Running, Value) {
     let mut child = spawn(&mut program.command(arguments));
     let mut line = String::new();
@@ -20,8 +20,8 @@ fn start(program: &Program, arguments: &[&str]) -> (Running, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_emulator_shows_its_activity() {
-    let nobody = Program::with_connection_string("");
-    let (child, ready) = start(&nobody, &["emulator", "-v"]);
+    let emulator = Program::with_connection_string("");
+    let (child, ready) = start(&emulator, &["emulator", "-v"]);
     assert_eq!(ready["event"], "ready");
 
     let program = Program::with_connection_string(ready["connection_string"].as_str().unwrap());
@@ -43,13 +43,13 @@ async fn the_emulator_shows_its_activity() {
     program.run(&["pause", &id]).text();
     program.run(&["resume", &id]).text();
     program.run(&["stop", &id]).text();
-    // It is over, which is told and no failure.
+    // It has ended, which is reported and is not a failure.
     program.run(&["stop", &id]).text();
 
     interrupt(&child);
-    let run = nobody.check(child.output());
+    let run = emulator.check(child.output());
     assert_eq!(run.code, Some(0));
-    for told in [
+    for expected in [
         "call created: ",
         "participant joined: 8:acs:alice",
         "call connected: ",
@@ -58,34 +58,39 @@ async fn the_emulator_shows_its_activity() {
         "recording resumed: ",
         "recording stopped: ",
     ] {
-        assert_eq!(run.err.matches(told).count(), 1, "{told}\n{}", run.err);
+        assert_eq!(
+            run.err.matches(expected).count(),
+            1,
+            "{expected}\n{}",
+            run.err
+        );
     }
-    // Ids have their ends only.
+    // Ids are shortened to their ends.
     assert!(!run.err.contains(&id), "{}", run.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_terminal_the_emulator_prints_one_line() {
-    let nobody = Program::with_connection_string("");
+    let emulator = Program::with_connection_string("");
     let ca = ["--https", "127.0.0.1:0", "--ca-out", "ca.pem"];
-    let (child, ready) = start(&nobody, &[&["emulator"], &ca[..]].concat());
+    let (child, ready) = start(&emulator, &[&["emulator"], &ca[..]].concat());
     assert_eq!(ready["endpoint"], Value::Null);
     let text = ready["https_connection_string"].as_str().unwrap();
     let program = Program::with_connection_string(text);
-    let ca = nobody.dir.path().join("ca.pem");
+    let ca = emulator.dir.path().join("ca.pem");
     let status = ["status", "rid", "--ca-cert", ca.to_str().unwrap()];
     program.run(&status).failure(4);
     interrupt(&child);
-    let run = nobody.check(child.output());
+    let run = emulator.check(child.output());
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
 
     let missing = ["emulator", "--script", "missing.json"];
-    nobody.run(&missing).failure(1);
+    emulator.run(&missing).failure(1);
 }
 
 #[test]
-fn a_wrong_event_queue_is_a_mistake_of_usage() {
-    let nobody = Program::with_connection_string("");
+fn an_invalid_event_queue_is_a_usage_error() {
+    let emulator = Program::with_connection_string("");
     let url = "https://account.queue.core.windows.net/Events?sig=secret";
     let by_key = ["--event-queue-connection-string", "AccountName=secret"];
     for arguments in [
@@ -93,7 +98,7 @@ fn a_wrong_event_queue_is_a_mistake_of_usage() {
         &["emulator", "--event-queue", "events"],
         &["emulator", "--event-queue", "events", by_key[0], by_key[1]],
     ] {
-        let run = nobody.run(arguments);
+        let run = emulator.run(arguments);
         assert_eq!(run.code, Some(2), "{run:?}");
         assert!(run.err.contains("queue"), "{run:?}");
         assert!(!run.err.contains("secret"), "{run:?}");
@@ -102,9 +107,9 @@ fn a_wrong_event_queue_is_a_mistake_of_usage() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn chunked_recordings_are_downloaded_through_a_redirect() {
-    let nobody = Program::with_connection_string("");
+    let emulator = Program::with_connection_string("");
     let chunks = ["emulator", "--chunk-duration", "1", "--redirect-content"];
-    let (child, ready) = start(&nobody, &chunks);
+    let (child, ready) = start(&emulator, &chunks);
     let program = Program::with_connection_string(ready["connection_string"].as_str().unwrap());
     let listen = [
         "events",
@@ -158,5 +163,5 @@ async fn chunked_recordings_are_downloaded_through_a_redirect() {
     }
     assert!(run.err.contains("redirected"), "{}", run.err);
     interrupt(&child);
-    assert_eq!(nobody.check(child.output()).code, Some(0));
+    assert_eq!(emulator.check(child.output()).code, Some(0));
 }

@@ -10,7 +10,7 @@ use crate::program::{Program, Run, Running, event, interrupt, spawn, until};
 
 pub(crate) const SECRET: &str = "0123456789abcdef";
 
-/// A webhook that runs.
+/// A running webhook.
 pub(crate) struct Listening {
     pub(crate) child: Running,
     err: BufReader<ChildStderr>,
@@ -41,7 +41,7 @@ impl Listening {
         format!("{}?code={SECRET}", self.url)
     }
 
-    /// What it led to, when it ends.
+    /// Interrupts it, and returns its result.
     pub(crate) fn end(mut self, program: &Program) -> Run {
         let mut run = program.check(self.child.output());
         self.err.read_to_string(&mut run.err).unwrap();
@@ -136,7 +136,7 @@ async fn a_webhook_deletes_after_downloading() {
     program.run(&gone).failure(4);
 }
 
-/// Whatever may be deleted is deleted for somebody who is known.
+/// Only authenticated events may cause a deletion.
 #[test]
 fn delete_after_requires_authentication() {
     let program = Program::with_connection_string("");
@@ -148,7 +148,7 @@ fn delete_after_requires_authentication() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_authentication_only_this_machine_may_post() {
+async fn without_authentication_only_local_requests_are_accepted() {
     let program = Program::with_connection_string("");
     let listen = ["events", "listen", "--port", "0", "--allow-unauthenticated"];
     let listening = Listening::start(&mut program.command(&listen));
@@ -172,7 +172,8 @@ async fn without_authentication_only_this_machine_may_post() {
     assert_eq!(run.text().lines().count(), 1);
 }
 
-/// Files in a storage account of one's own, or none at all: told once, and never asked for again.
+/// Recordings in the customer's own storage, or without files, are reported once and never
+/// requested again.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_without_content_are_skipped_once() {
     let acs = Emulator::start().await.unwrap();
@@ -194,7 +195,7 @@ async fn events_without_content_are_skipped_once() {
     own[0]["data"]["storageType"] = "AzureBlob".into();
     let answer = post(&listening.url, &none.to_string());
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    until("it is not noted", || {
+    until("it is not recorded", || {
         program
             .dir
             .path()
@@ -327,7 +328,10 @@ async fn recordings_are_downloaded_concurrently() {
     });
     let until = Instant::now() + Duration::from_secs(20);
     while !parts.iter().all(|part| part.exists()) {
-        assert!(Instant::now() < until, "they come one after the other");
+        assert!(
+            Instant::now() < until,
+            "they are downloaded one after the other"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     slow.remove();
@@ -338,18 +342,18 @@ async fn recordings_are_downloaded_concurrently() {
     assert_eq!(listening.end(&program).text().lines().count(), 6);
 }
 
-/// Posts as Event Grid does, and gives the answer.
+/// Posts like Event Grid, and returns the response.
 pub(crate) fn post(url: &str, body: &str) -> String {
     try_post(url, body).unwrap()
 }
 
-/// As [`post`], to somebody who may not be there any more.
+/// Like [`post`], but the server may have ended.
 pub(crate) fn try_post(url: &str, body: &str) -> io::Result<String> {
     let headers = "content-type: application/json\r\naeg-event-type: Notification\r\n";
     post_as(url, "", headers, body)
 }
 
-/// Posts with these headers, if need be to another host than that of the URL.
+/// Posts with these headers, and with a `Host` header that can differ from the URL.
 fn post_as(url: &str, host: &str, headers: &str, body: &str) -> io::Result<String> {
     let (address, path) = url
         .strip_prefix("http://")

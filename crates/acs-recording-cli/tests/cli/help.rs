@@ -1,4 +1,4 @@
-//! Texts that teach, completions and manual pages.
+//! Help, completions and manual pages.
 
 use crate::program::Program;
 

@@ -12,7 +12,7 @@ use crate::program::Program;
 #[cfg(target_os = "linux")]
 use crate::program::{peak_memory, spawn};
 
-/// A recording that was made and downloaded.
+/// A downloaded recording.
 struct Recorded {
     program: Program,
     media: String,
@@ -83,16 +83,19 @@ impl Recorded {
     }
 }
 
-fn assert_close(value: &Value, wanted: f64, tolerance: f64) {
+fn assert_close(value: &Value, expected: f64, tolerance: f64) {
     let found = value.as_f64().unwrap();
-    assert!((found - wanted).abs() <= tolerance, "{found}, not {wanted}");
+    assert!(
+        (found - expected).abs() <= tolerance,
+        "{found}, not {expected}"
+    );
 }
 
-/// The members that every format has.
+/// Checks the members that the reports on all formats have.
 #[track_caller]
 fn assert_shape(report: &Value) {
     let mut members: Vec<_> = report.as_object().unwrap().keys().collect();
-    // Their order is that of the build: other crates of the workspace ask for another.
+    // Their order depends on the features that other crates of the workspace enable.
     members.sort();
     assert_eq!(
         members,
@@ -173,9 +176,9 @@ async fn mp3_has_length_and_levels() {
         "{text}"
     );
 
-    // Half of it, with what is there.
+    // Half of the file: the rest is reported as missing.
     let file = recorded.program.read(media);
-    spoil(&recorded.program, &file);
+    check_corrupted(&recorded.program, &file);
     recorded.program.write("half.mp3", &file[..file.len() / 2]);
     let half = recorded.inspect("half.mp3");
     assert_eq!(half["truncated"], true);
@@ -184,7 +187,7 @@ async fn mp3_has_length_and_levels() {
     let text = recorded.program.run(&["inspect", "half.mp3"]).text();
     assert!(text.contains("cut off"), "{text}");
 
-    // Tags before and behind are no sound, and what is between frames is told.
+    // Tags at both ends are not audio, and data between frames is reported.
     let mut tagged = b"ID3\x04\0\0\0\0\x02\0".to_vec();
     tagged.extend([0; 256]);
     tagged.extend(&file);
@@ -208,9 +211,9 @@ async fn mp3_has_length_and_levels() {
     assert_close(&spoiled["duration_ms"], 4000.0, 400.0);
 }
 
-/// Whatever bytes are wrong, the program says what it finds, or that it finds nothing.
+/// Whatever bytes are invalid, the program reports what it finds, or an error.
 #[track_caller]
-fn spoil(program: &Program, file: &[u8]) {
+fn check_corrupted(program: &Program, file: &[u8]) {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut random = |below: usize| {
         state ^= state << 13;
@@ -221,7 +224,7 @@ fn spoil(program: &Program, file: &[u8]) {
     let names: Vec<_> = (0..150).map(|number| format!("spoiled.{number}")).collect();
     for (number, name) in names.iter().enumerate() {
         let mut spoiled = file.to_vec();
-        // Heads and lists come first, so that most of what is wrong is there.
+        // Headers and lists are at the beginning, so most errors are placed there.
         let within = if number % 3 == 0 { file.len() } else { 1500 };
         for _ in 0..=random(8) {
             let at = random(within);
@@ -233,8 +236,8 @@ fn spoil(program: &Program, file: &[u8]) {
     arguments.extend(names.iter().map(String::as_str));
     let run = program.run(&arguments);
     assert!(matches!(run.code, Some(0 | 6)), "{run:?}");
-    let told = run.out.lines().count() + run.err.lines().count();
-    assert_eq!(told, names.len(), "{}", run.err);
+    let reported = run.out.lines().count() + run.err.lines().count();
+    assert_eq!(reported, names.len(), "{}", run.err);
 }
 
 /// Speech is in the first three of four seconds.
@@ -254,7 +257,7 @@ fn assert_three_quarters_of_speech(report: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mp4_has_picture_and_sound() {
+async fn mp4_has_video_and_audio() {
     let recorded = Recorded::new("mp4").await;
     let media = &*recorded.media;
     let report = recorded.inspect(media);
@@ -316,8 +319,8 @@ async fn mp4_has_picture_and_sound() {
         half["channels"][0]["speech"].as_f64().unwrap() > 0.3,
         "{half}"
     );
-    spoil(&recorded.program, &file);
-    // However it is cut, nothing goes wrong.
+    check_corrupted(&recorded.program, &file);
+    // Truncation at any position is handled.
     for end in (16..file.len()).step_by(file.len() / 40) {
         recorded.program.write("cut.mp4", &file[..end]);
         let cut = recorded.inspect("cut.mp4");
@@ -326,7 +329,7 @@ async fn mp4_has_picture_and_sound() {
 }
 
 #[test]
-fn an_mp4_without_tracks_says_so() {
+fn an_mp4_without_tracks_is_reported() {
     let program = Program::with_connection_string("");
     let boxed = |name: &[u8; 4], content: &[u8]| {
         let size = u32::try_from(content.len() + 8).unwrap().to_be_bytes();
@@ -348,7 +351,7 @@ fn an_mp4_without_tracks_says_so() {
     assert_shape(&report);
     assert_eq!(report["tracks"], json!([]));
     assert_eq!(report["truncated"], false);
-    // This one was cut off, and says that.
+    // A truncated file is reported.
     program.write("cut.mp4", &file.concat()[..50]);
     let text = program.run(&["inspect", "cut.mp4"]).text();
     assert!(text.contains("cut off") && text.contains("moov"), "{text}");
@@ -358,7 +361,7 @@ fn an_mp4_without_tracks_says_so() {
     assert!(text.contains("There are no tracks."), "{text}");
 }
 
-/// A second of sound on two channels, at a quarter of full scale on the first.
+/// One second of audio on two channels, the first at a quarter of full scale.
 fn wav() -> Vec<u8> {
     let spec = hound::WavSpec {
         channels: 2,
@@ -448,7 +451,7 @@ fn the_format_is_detected_from_the_content() {
             "{said}"
         );
     }
-    // One that fails stops no other.
+    // A failure does not stop the other files.
     let run = program.run(&["inspect", "call.wav", "call.mp4"]);
     assert_eq!(run.code, Some(6));
     assert!(run.out.contains("call.mp4: WAV"), "{run:?}");
@@ -479,15 +482,15 @@ fn metadata_names_of_own_storage_are_found() {
         assert_eq!(report["channels"][0]["participant"], "4:+14255550100");
         assert_eq!(report["channels"][1]["participant"], Value::Null);
         assert_eq!(report["metadata"], metadata);
-        // No picture takes its place.
+        // No image is written instead.
         let png = program.run(&["inspect", media, "--png", metadata]);
         assert!(png.failure(2).contains(metadata));
     }
-    // The next chunk has no document of its own.
+    // The next chunk has no metadata document.
     program.write("1-audiowavmultichannel.wav", &wav());
     let next = ["inspect", "1-audiowavmultichannel.wav", "--output", "json"];
     assert_eq!(program.run(&next).json()["metadata"], Value::Null);
-    // What is given takes precedence, whatever it is of.
+    // The given file takes precedence, even if it belongs to another recording.
     program.write("other.json", &document(7, "other", "8:acs:a_b"));
     let given = [&next[..], &["--metadata", "other.json"]].concat();
     let report = program.run(&given).json();
@@ -548,7 +551,7 @@ fn an_image_overwrites_only_images() {
         png("new.png").text();
     }
     assert_eq!(program.read("new.png")[1..4], *b"PNG");
-    // It says who spoke when, as the recording does.
+    // It shows who spoke when, so it is as private as the recording.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -557,7 +560,7 @@ fn an_image_overwrites_only_images() {
     }
 }
 
-/// Not all systems have such names.
+/// Not all systems allow such names.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_name_that_is_not_utf_8_is_not_lost() {
@@ -571,7 +574,7 @@ fn a_name_that_is_not_utf_8_is_not_lost() {
     assert_eq!(report["path_base64"], "Yf8ud2F2");
 }
 
-/// A file system stores only what is written, and Linux tells the memory of a program that runs.
+/// The file is sparse, and Linux reports the memory of a running program.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_long_file_needs_little_memory() {
@@ -580,7 +583,7 @@ fn a_long_file_needs_little_memory() {
     let mut head = wav();
     let data = head.windows(4).position(|name| name == b"data").unwrap() + 8;
     head.truncate(data);
-    // Floating point of 64 bits on one channel, and a size to the end.
+    // One channel of 64-bit floating point, up to the end of the file.
     let format = head.windows(4).position(|name| name == b"fmt ").unwrap() + 8;
     for (at, value) in [(0, 3_u16), (2, 1), (12, 8), (14, 64)] {
         head[format + at..format + at + 2].copy_from_slice(&value.to_le_bytes());
@@ -598,7 +601,7 @@ fn a_long_file_needs_little_memory() {
     assert!((1..16 * 1024).contains(&peak), "{peak} KiB");
 }
 
-/// More than four GiB, of which the file system stores only what is written.
+/// A sparse file of more than 4 GiB.
 #[tokio::test]
 async fn files_over_four_gib_are_read() {
     const SIZE: u64 = 5 << 30;
@@ -609,7 +612,7 @@ async fn files_over_four_gib_are_read() {
     let path = program.dir.path().join("call.wav");
     let head = program.read("call.wav");
     assert!(head.starts_with(b"RF64"));
-    // Its format is one of few frames, so that it is quickly gone through: it is not measured.
+    // Its format has few frames per byte, so it is read quickly.
     let format = head.windows(4).position(|name| name == b"fmt ").unwrap() + 8;
     let mut head = head;
     head[format..format + 2].copy_from_slice(&2_u16.to_le_bytes());

@@ -9,12 +9,12 @@ use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
 use crate::events::{Listening, post};
 use crate::program::{Program, event, interrupt, spawn, terminate, until};
 
-/// Begins a command that gets no answer, interrupts it, and gives what it said.
+/// Starts a command that gets no response, interrupts it, and returns its error.
 fn interrupted(acs: &Emulator, operation: Operation, arguments: &[&str]) -> String {
     let program = Program::new(acs);
     let fault = acs.faults().add(Fault::on(operation).silence());
     let child = spawn(&mut program.command(arguments));
-    until("nothing was asked", || fault.hits() > 0);
+    until("no request was sent", || fault.hits() > 0);
     interrupt(&child);
     fault.remove();
     program.check(child.output()).failure(130)
@@ -67,7 +67,7 @@ async fn sigterm_keeps_the_part_file_of_a_download() {
     let slow = acs.faults().add(slow);
     let program = Program::new(&acs);
     let place = recording.chunks()[0].content_location();
-    // Each has a part file of its own, which shows that the download has begun.
+    // The part file of each download shows that it has begun.
     for (json, name) in [(false, "a.wav"), (true, "b.wav")] {
         let mut arguments = vec!["download", place, "-o", name];
         if json {
@@ -76,7 +76,7 @@ async fn sigterm_keeps_the_part_file_of_a_download() {
         let child = spawn(&mut program.command(&arguments));
         let part = program.dir.path().join(format!("{name}.part"));
         let began = || std::fs::metadata(&part).is_ok_and(|part| part.len() > 0);
-        until("nothing came in", began);
+        until("no bytes were received", began);
         terminate(&child);
         let failure = program.check(child.output()).failure(143);
         if json {
@@ -120,7 +120,7 @@ async fn sigterm_ends_a_listener_and_an_emulator_with_143() {
     }
 }
 
-/// A pipe that nobody writes into is as slow as a file can be.
+/// A pipe without a writer simulates a file that is slow to read.
 #[test]
 fn inspect_can_be_interrupted() {
     let program = Program::with_connection_string("");
@@ -133,7 +133,7 @@ fn inspect_can_be_interrupted() {
             .success()
     );
     let child = spawn(&mut program.command(&["inspect", "slow.wav"]));
-    // This waits until the program opens it, too.
+    // This waits until the program opens the pipe, too.
     let _held = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
     interrupt(&child);
     let run = program.check(child.output());
@@ -177,12 +177,12 @@ async fn a_listener_reports_and_resumes_pending_recordings() {
     let listen = ["events", "listen", "--port", "0", "--allow-unauthenticated"];
     let listen = [&listen[..], &["--download-to", "rec"]].concat();
     let listening = Listening::start(&mut program.command(&listen));
-    // Nobody waits for the download.
+    // The test does not wait for the download.
     let answer = post(&listening.url, &event(&recording).to_string());
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let name = format!("rec/{}.000.wav", recording.chunks()[0].document_id());
     let part = program.dir.path().join(format!("{name}.part"));
-    until("nothing came in", || part.exists());
+    until("no bytes were received", || part.exists());
     let begun = Instant::now();
     interrupt(&listening.child);
     let run = listening.end(&program);
@@ -198,7 +198,7 @@ async fn a_listener_reports_and_resumes_pending_recordings() {
         run.err.contains("1 recording is left from an earlier run"),
         "{run:?}"
     );
-    // The event is not told again.
+    // The event is not delivered again.
     assert_eq!(run.text().lines().count(), 2);
     assert_eq!(
         program.read(&name).len() as u64,

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod calls;
@@ -18,7 +18,7 @@ mod inspect;
 mod interrupts;
 mod program;
 mod recording;
-mod refusals;
+mod rejections;
 mod requests;
 mod terminal;
 mod texts;

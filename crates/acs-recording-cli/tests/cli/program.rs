@@ -1,4 +1,4 @@
-//! Running the program.
+//! Runs the program.
 
 use std::io::Write as _;
 use std::ops::{Deref, DerefMut};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use acs_emulator::{Emulator, StoredRecording};
 use serde_json::{Value, json};
 
-/// The program for one resource, without anything else of the environment.
+/// The program for one resource, with an otherwise empty environment.
 pub(crate) struct Program {
     connection_string: String,
     pub(crate) dir: tempfile::TempDir,
 }
 
-/// What a run led to.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
@@ -45,12 +45,12 @@ impl Program {
         command
     }
 
-    /// Runs it to its end.
+    /// Runs the program to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         self.check(self.command(arguments).output().unwrap())
     }
 
-    /// Runs it with something on standard input.
+    /// Runs the program with standard input.
     pub(crate) fn feed(&self, arguments: &[&str], input: &str) -> Run {
         let mut child = spawn(self.command(arguments).stdin(Stdio::piped()));
         let mut stdin = child.stdin.take().unwrap();
@@ -59,7 +59,7 @@ impl Program {
         self.check(child.output())
     }
 
-    /// What a run led to. The key is in none of it.
+    /// The result of a run. Checks that the key is not in the output.
     pub(crate) fn check(&self, output: Output) -> Run {
         let run = Run {
             code: output.status.code(),
@@ -94,7 +94,7 @@ impl Run {
         serde_json::from_str(&self.text()).unwrap()
     }
 
-    /// The one line of a failure.
+    /// The error line of a failure.
     #[track_caller]
     pub(crate) fn failure(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -104,7 +104,7 @@ impl Run {
     }
 }
 
-/// A program that runs, and does not outlive its test.
+/// A running program, which is killed when dropped.
 pub(crate) struct Running(Option<Child>);
 
 impl Running {
@@ -137,13 +137,13 @@ impl Drop for Running {
     }
 }
 
-/// Runs a program and lets it go on.
+/// Starts a program.
 pub(crate) fn spawn(command: &mut Command) -> Running {
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     Running(Some(command.spawn().unwrap()))
 }
 
-/// The most memory that a program has of its own until it ends, in KiB.
+/// Waits for the end of a program, and returns its peak private memory in KiB.
 #[cfg(target_os = "linux")]
 pub(crate) fn peak_memory(child: &mut Child) -> u64 {
     let mut peak = 0;
@@ -160,12 +160,12 @@ pub(crate) fn peak_memory(child: &mut Child) -> u64 {
     peak
 }
 
-/// Interrupts as Ctrl-C does.
+/// Interrupts the program like Ctrl-C.
 pub(crate) fn interrupt(child: &Child) {
     signal(child, "-INT");
 }
 
-/// Ends it as supervisors do.
+/// Terminates the program like a supervisor.
 pub(crate) fn terminate(child: &Child) {
     signal(child, "-TERM");
 }
@@ -177,7 +177,7 @@ fn signal(child: &Child, name: &str) {
     assert!(status.unwrap().success());
 }
 
-/// Waits until something is the case.
+/// Waits until a condition holds.
 #[track_caller]
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
@@ -187,7 +187,7 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// What the service tells of a recording.
+/// The event about a recording.
 pub(crate) fn event(recording: &StoredRecording) -> Value {
     let chunk = |(index, chunk): (usize, &acs_emulator::StoredChunk)| {
         json!({

@@ -24,7 +24,7 @@ async fn a_recording_is_controlled() {
     assert_eq!(status["recording_id"], id);
     let stopped = program.run(&["stop", &id, "--output", "json"]).json();
     assert_eq!(stopped["already_ended"], false);
-    // Stopping what is over succeeds, and says so.
+    // Stopping an ended recording succeeds with a note.
     let again = program.run(&["stop", &id]);
     assert!(
         again.err.starts_with("note: ") && again.err.contains("it has already ended"),
@@ -93,8 +93,9 @@ async fn failures_have_their_exit_codes() {
     );
     let stranger = Program::with_connection_string(&other);
     assert!(stranger.run(&start).failure(3).contains("401"));
-    let nobody = Program::with_connection_string("endpoint=http://127.0.0.1:1/;accesskey=YWJj");
-    nobody
+    let unreachable =
+        Program::with_connection_string("endpoint=http://127.0.0.1:1/;accesskey=YWJj");
+    unreachable
         .run(&["status", "rid", "--max-retries", "0"])
         .failure(5);
 
@@ -149,8 +150,8 @@ async fn certificate_authorities_of_the_environment_are_trusted() {
     program.check(output).text();
 }
 
-/// Answers every request like this.
-fn answering(status: &str, content_type: &str, body: &str) -> Program {
+/// A program whose resource gives this response to every request.
+fn with_response(status: &str, content_type: &str, body: &str) -> Program {
     use std::io::{BufRead as _, BufReader, Write as _};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -177,7 +178,7 @@ fn answering(status: &str, content_type: &str, body: &str) -> Program {
 #[test]
 fn hints_depend_on_status_and_code() {
     let missing = r#"{"error": {"code": "8522", "message": "Missing configuration."}}"#;
-    let program = answering("405 Method Not Allowed", "application/json", missing);
+    let program = with_response("405 Method Not Allowed", "application/json", missing);
     for command in ["status", "stop", "pause"] {
         let failure = program.run(&[command, "rid"]).failure(1);
         assert!(
@@ -191,7 +192,7 @@ fn hints_depend_on_status_and_code() {
         );
     }
     let html = "<!DOCTYPE html><html><title>Not Found</title></html>";
-    let gateway = answering("404 Not Found", "text/html", html);
+    let gateway = with_response("404 Not Found", "text/html", html);
     for command in ["status", "stop"] {
         let failure = gateway.run(&[command, "rid"]).failure(4);
         assert!(
@@ -200,16 +201,16 @@ fn hints_depend_on_status_and_code() {
         );
         assert!(!failure.contains("over"), "{failure}");
     }
-    let gateway = answering("401 Unauthorized", "text/html", html);
+    let gateway = with_response("401 Unauthorized", "text/html", html);
     let failure = gateway.run(&["status", "rid"]).failure(3);
     assert!(!failure.contains("key"), "{failure}");
 }
 
-/// The service's own answers, of which the request's id comes last.
+/// Error responses of the service, with the request id at the end.
 #[test]
 fn json_errors_separate_message_and_hint() {
     let over = r#"{"error": {"code": "8522", "message": "Recording not found."}}"#;
-    let program = answering("404 Not Found", "application/json", over);
+    let program = with_response("404 Not Found", "application/json", over);
     let failure = program.run(&["status", "rid"]).failure(4);
     assert!(
         failure.contains("Recording not found; it was stopped"),

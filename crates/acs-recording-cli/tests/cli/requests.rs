@@ -1,4 +1,4 @@
-//! What is sent, and who it is said to be from.
+//! The requests that are sent, and their credentials.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::program::{Program, Run};
 
-/// A request as it came.
+/// A received request.
 struct Request {
-    /// Its first line and headers.
+    /// The request line and headers.
     head: String,
     body: Vec<u8>,
 }
@@ -23,14 +23,14 @@ impl Request {
     }
 }
 
-/// Takes one request, answers it, and gives it with what the program led to.
-fn taken(answer: &str, run: impl FnOnce(&str) -> Run) -> (Request, Run) {
+/// Receives one request, responds to it, and returns it with the result of the program.
+fn received(response: &str, run: impl FnOnce(&str) -> Run) -> (Request, Run) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let answer = format!(
+    let response = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n{answer}",
-        answer.len()
+         content-length: {}\r\n\r\n{response}",
+        response.len()
     );
     let server = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
@@ -46,11 +46,11 @@ fn taken(answer: &str, run: impl FnOnce(&str) -> Run) -> (Request, Run) {
         });
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body).unwrap();
-        reader.get_mut().write_all(answer.as_bytes()).unwrap();
+        reader.get_mut().write_all(response.as_bytes()).unwrap();
         Request { head, body }
     });
     let run = run(&address);
-    // It waits no longer if the program sent nothing.
+    // Ends the wait for a request if the program sent none.
     let _ = std::net::TcpStream::connect(address.trim_start_matches("http://"));
     let request = server.join().unwrap_or_else(|_| panic!("{run:?}"));
     (request, run)
@@ -58,8 +58,8 @@ fn taken(answer: &str, run: impl FnOnce(&str) -> Run) -> (Request, Run) {
 
 /// A start with these options.
 fn start(options: &[&str]) -> Request {
-    let answer = r#"{"recordingId": "rid", "recordingState": "active"}"#;
-    let (request, run) = taken(answer, |address| {
+    let response = r#"{"recordingId": "rid", "recordingState": "active"}"#;
+    let (request, run) = received(response, |address| {
         let resource = format!("endpoint={address}/;accesskey=YWJj");
         let program = Program::with_connection_string(&resource);
         program.run(&[&["start"], options].concat())
@@ -114,7 +114,7 @@ fn a_call_is_located_by_any_of_its_ids() {
     assert_eq!(request.json()["callConnectionId"], "cid");
 }
 
-/// Without a tenant there is no token, and with the connection string there would be an answer.
+/// Without a tenant there is no token, but with the connection string there would be a response.
 #[tokio::test(flavor = "multi_thread")]
 async fn options_take_precedence_over_the_environment() {
     let acs = Emulator::start().await.unwrap();
@@ -122,16 +122,16 @@ async fn options_take_precedence_over_the_environment() {
     let entra = ["--credential", "environment"];
     let status = [&["status", "rid"][..], &entra].concat();
     let endpoint = ["--endpoint", "https://acs.example"];
-    let asked = program.run(&[&status[..], &endpoint].concat()).failure(2);
-    assert!(asked.contains("AZURE_TENANT_ID"), "{asked}");
+    let failure = program.run(&[&status[..], &endpoint].concat()).failure(2);
+    assert!(failure.contains("AZURE_TENANT_ID"), "{failure}");
     let mut command = program.command(&status);
     let output = command.env("ACS_ENDPOINT", "https://acs.example").output();
     program.check(output.unwrap()).failure(4);
-    let nobody = Program::with_connection_string("");
-    let mut command = nobody.command(&status);
+    let unconfigured = Program::with_connection_string("");
+    let mut command = unconfigured.command(&status);
     let output = command.env("ACS_ENDPOINT", "https://acs.example").output();
-    let asked = nobody.check(output.unwrap()).failure(2);
-    assert!(asked.contains("AZURE_TENANT_ID"), "{asked}");
+    let failure = unconfigured.check(output.unwrap()).failure(2);
+    assert!(failure.contains("AZURE_TENANT_ID"), "{failure}");
 
     program.write("acs.txt", acs.connection_string().as_bytes());
     let file = ["--connection-string-file", "acs.txt"];
@@ -141,7 +141,7 @@ async fn options_take_precedence_over_the_environment() {
 
 #[test]
 fn a_user_assigned_identity_is_named() {
-    let (request, _) = taken("{}", |address| {
+    let (request, _) = received("{}", |address| {
         let program = Program::with_connection_string("");
         let status = ["status", "rid", "--credential", "managed-identity"];
         let endpoint = ["--endpoint", "https://acs.example", "--max-retries", "0"];
@@ -149,11 +149,11 @@ fn a_user_assigned_identity_is_named() {
         command
             .env("IDENTITY_ENDPOINT", format!("{address}/token"))
             .env("IDENTITY_HEADER", "x")
-            .env("AZURE_CLIENT_ID", "whoever");
+            .env("AZURE_CLIENT_ID", "identity-1");
         program.check(command.output().unwrap())
     });
     assert!(
-        request.head.contains("client_id=whoever"),
+        request.head.contains("client_id=identity-1"),
         "{}",
         request.head
     );
@@ -162,8 +162,8 @@ fn a_user_assigned_identity_is_named() {
 #[test]
 fn requests_go_to_the_custom_endpoint() {
     let resource = "endpoint=https://contoso.communication.azure.us/;accesskey=YWJj";
-    let answer = r#"{"recordingId": "rid", "recordingState": "active"}"#;
-    let (request, run) = taken(answer, |address| {
+    let response = r#"{"recordingId": "rid", "recordingState": "active"}"#;
+    let (request, run) = received(response, |address| {
         let program = Program::with_connection_string(resource);
         program.run(&["status", "rid", "--custom-endpoint", address])
     });
@@ -175,7 +175,7 @@ fn requests_go_to_the_custom_endpoint() {
     );
 }
 
-/// What a proxy would see of requests on this machine: nothing.
+/// A proxy receives no requests to this machine.
 #[test]
 fn loopback_bypasses_the_proxy() {
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -192,8 +192,8 @@ fn loopback_bypasses_the_proxy() {
             command.env(name, &proxy_url);
         }
     };
-    let answer = r#"{"recordingId": "rid", "recordingState": "active"}"#;
-    let (_, run) = taken(answer, |address| {
+    let response = r#"{"recordingId": "rid", "recordingState": "active"}"#;
+    let (_, run) = received(response, |address| {
         let resource = format!("endpoint={address}/;accesskey=YWJj");
         let program = Program::with_connection_string(&resource);
         let mut command = program.command(&["status", "rid"]);
@@ -201,8 +201,8 @@ fn loopback_bypasses_the_proxy() {
         program.check(command.output().unwrap())
     });
     assert_eq!(run.text(), "active");
-    // So it is with what gives tokens to this machine.
-    let (request, _) = taken("{}", |address| {
+    // The same applies to the managed identity endpoint.
+    let (request, _) = received("{}", |address| {
         let program = Program::with_connection_string("");
         let status = ["status", "rid", "--credential", "managed-identity"];
         let endpoint = ["--endpoint", "https://acs.example", "--max-retries", "0"];
@@ -214,8 +214,8 @@ fn loopback_bypasses_the_proxy() {
         program.check(command.output().unwrap())
     });
     assert!(request.head.starts_with("GET /token?"), "{}", request.head);
-    let nobody = proxy.accept().unwrap_err();
-    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
+    let no_connection = proxy.accept().unwrap_err();
+    assert_eq!(no_connection.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn tokens_are_for_the_cloud_of_the_resource() {
             "communication.azure.cn",
         ),
     ] {
-        let (request, _) = taken("{}", |address| {
+        let (request, _) = received("{}", |address| {
             let program = Program::with_connection_string("");
             let status = ["status", "rid", "--credential", "managed-identity"];
             let endpoint = ["--endpoint", endpoint, "--max-retries", "0"];
@@ -262,10 +262,10 @@ fn tokens_are_for_the_cloud_of_the_resource() {
     assert!(failure.contains("us-gov"), "{failure}");
 }
 
-/// On a terminal, which `script` makes; where there is none of that name nothing is looked at.
+/// On a terminal, which the program `script` provides. Skipped if it is not installed.
 #[cfg(target_os = "linux")]
 #[test]
-fn colors_can_be_refused() {
+fn colors_can_be_disabled() {
     let program = Program::with_connection_string("endpoint=http://127.0.0.1:1/;accesskey=YWJj");
     let run = |colors: &[(&str, &str)]| {
         let line = format!(

@@ -1,10 +1,11 @@
-//! What others say is text: it commands no terminal and adds no lines.
+//! External text cannot control the terminal or add lines.
 
 use serde_json::{Value, json};
 
 use crate::program::{Program, Run};
 
-/// Colours, the title, the clipboard, an order of reading, and a way back to the line's start.
+/// Sets colors, the title and the clipboard, changes the text direction, and returns to the start
+/// of the line.
 const HOSTILE: &str =
     "a\u{1b}[2J\u{1b}]0;x\u{7}\u{9b}31m\u{7f}\u{202e}gpj\u{2066}\u{200f}\u{2028}\rerror: none";
 
@@ -54,7 +55,7 @@ fn events_cannot_control_the_terminal() {
     assert_eq!(line["data"]["a"], HOSTILE);
 }
 
-/// Not all systems have such names.
+/// Not all systems allow such names.
 #[cfg(target_os = "linux")]
 #[test]
 fn file_names_cannot_control_the_terminal() {
@@ -71,7 +72,7 @@ fn file_names_cannot_control_the_terminal() {
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_clean(&run);
     assert!(!run.out.contains("\nerror"), "{run:?}");
-    // Nor do those on a command line that is wrong.
+    // Nor can names in an invalid command line.
     for arguments in [&["inspect", &name, "--no", &name][..], &[&name]] {
         let run = program.run(arguments);
         assert_eq!(run.code, Some(2), "{run:?}");
@@ -93,7 +94,7 @@ fn services_cannot_control_the_terminal() {
     }
 }
 
-/// A service that refuses everything with the same words.
+/// A service that rejects all requests with the same message.
 struct Service {
     connection_string: String,
 }

@@ -1,4 +1,4 @@
-//! Files as people's tools write them: events, connection strings and secrets.
+//! Files as written by common tools: events, connection strings and secrets.
 
 use acs_emulator::{Emulator, LargeRecording};
 use base64::Engine as _;
@@ -62,7 +62,7 @@ async fn events_are_found_in_common_wrappers() {
     let gone = program.run(&["download", place, "-o", "gone.wav"]);
     assert_eq!(gone.code, Some(4), "{gone:?}");
 
-    // Several messages, and what they are if they are none.
+    // Several messages, and files that contain none.
     program.write("lines.txt", format!("{base64}\r\n{base64}\r\n").as_bytes());
     let lines = program.run(&["events", "parse", "lines.txt"]).text();
     assert_eq!(lines.lines().count(), 2);
@@ -161,7 +161,7 @@ fn secrets_that_can_never_match_are_rejected() {
     assert!(!failure.contains("abcdef"), "{failure}");
 }
 
-/// The member of an object, as it is written there.
+/// The raw JSON of an object member.
 fn raw<'a>(line: &'a str, name: &str) -> &'a str {
     let (_, rest) = line.split_once(&format!("\"{name}\":")).unwrap();
     rest
@@ -204,7 +204,7 @@ fn event_data_is_unchanged_however_deep_or_long() {
                 raw(&line, "attributes").starts_with(&extra),
                 "{what}: {line:.200}"
             );
-            // And again.
+            // A second round trip.
             let again = program.feed(&["events", "parse"], &line).text();
             assert!(
                 raw(&again, "data").starts_with(&data),
@@ -234,7 +234,7 @@ fn event_data_that_is_not_json_is_kept() {
     assert_eq!(again, first);
 }
 
-/// Not all systems have such names.
+/// Not all systems allow such names.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn names_that_are_not_utf_8_are_not_lost_in_json() {

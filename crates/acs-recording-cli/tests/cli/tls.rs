@@ -5,7 +5,7 @@ use acs_emulator::{Emulator, LargeRecording};
 use crate::program::Program;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_authority_is_trusted_by_its_file() {
+async fn a_certificate_authority_in_a_file_is_trusted() {
     let builder = Emulator::builder().https(([127, 0, 0, 1], 0).into());
     let acs = builder.without_http().start().await.unwrap();
     let call = acs.call(["alice"]).await;

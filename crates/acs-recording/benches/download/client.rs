@@ -1,4 +1,4 @@
-//! The programs that are compared.
+//! The programs to compare.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ async fn ours(url: &str, connections: usize) {
     download.await.unwrap();
 }
 
-/// The least that can be done: no retry, no resume, no check.
+/// A minimal download: no retry, no resume, no verification.
 async fn bare(url: &str, synced: bool) {
     let mut body = reqwest::get(url).await.unwrap().bytes_stream();
     let mut file = tokio::fs::File::create(Path::new("out")).await.unwrap();

@@ -1,26 +1,27 @@
-//! How fast downloads are, and what they take, beside bare reqwest programs and aria2.
+//! The speed and resources of downloads, compared with bare reqwest programs and aria2.
 //!
 //! ```text
 //! cargo bench -p acs-recording --bench download
 //! cargo bench -p acs-recording --bench download -- stream limited memory many
 //! ```
 //!
-//! A server in another process sends content of any size, also over TLS with a certificate of its
-//! own. Every download is a process of its own, whose CPU time and peak memory the kernel tells.
-//! Contenders run in turns. What each took is the median of all rounds, and so is its ratio to the
-//! first, which is taken within each round: what else the machine does then hits all alike.
+//! A server in another process sends content of any size, with and without TLS. Every download is a
+//! separate process, whose CPU time and peak memory the kernel reports. Contenders run in turns.
+//! The results are medians of all rounds. Ratios to the first contender are computed within each
+//! round, so that other load on the machine affects all contenders equally.
 //!
-//! A download of this crate is on the disk when it is there: it ends with a sync. The bare program
-//! does that too where it says so.
+//! A download of this crate ends with a sync to disk. The bare program also syncs where this is
+//! stated.
 //!
-//! `aria2c` takes part if it is installed (Debian: `apt-get install aria2`). `ACS_BENCH_LARGE=8192`
-//! adds a download of so many MiB to those for memory, `ACS_BENCH_ROUNDS` sets how many rounds.
+//! `aria2c` is included if it is installed (Debian: `apt-get install aria2`).
+//! `ACS_BENCH_LARGE=8192` adds a download of that many MiB to the memory benchmark.
+//! `ACS_BENCH_ROUNDS` sets the number of rounds.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::cast_precision_loss,
-    reason = "a measurement that cannot go on ends, and its numbers are small"
+    reason = "a failing benchmark may panic, and its numbers are small"
 )]
 
 mod client;
@@ -110,7 +111,7 @@ fn aria2(url: &str) -> Command {
 }
 
 fn memory(server: &Server) {
-    println!("memory, with settings by default:");
+    println!("memory, with default settings:");
     let large = std::env::var("ACS_BENCH_LARGE").map(|mib| mib.parse::<u64>().unwrap());
     for base in [&server.http, &server.https] {
         for mib in [64, 1024].into_iter().chain(large.clone()) {
@@ -124,7 +125,7 @@ fn memory(server: &Server) {
 }
 
 fn many(server: &Server) {
-    println!("200 recordings of 8 MiB at once, over one client:");
+    println!("200 concurrent downloads of 8 MiB, over one client:");
     let url = format!("{}/free/{}", server.http, 8 * MIB);
     compare(vec![Contender::new("acs-recording", || {
         server.client("many", &url, 200)

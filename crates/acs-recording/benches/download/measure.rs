@@ -1,4 +1,4 @@
-//! Running programs in turns, and what they took.
+//! Runs programs in turns, and measures them.
 
 use std::io::Write as _;
 use std::process::Command;
@@ -17,9 +17,9 @@ struct Sample {
     wall: f64,
     /// Seconds.
     cpu: f64,
-    /// MiB; zero if the program does not tell.
+    /// MiB; zero if the program does not report it.
     peak: f64,
-    /// Files and sockets that were open at the same time; zero if the program does not tell.
+    /// Files and sockets that were open at the same time; zero if the program does not report it.
     files: f64,
 }
 
@@ -36,11 +36,11 @@ impl<'a> Contender<'a> {
         median(self.samples.iter().map(value).collect())
     }
 
-    fn most(&self, value: impl Fn(&Sample) -> f64) -> f64 {
+    fn max(&self, value: impl Fn(&Sample) -> f64) -> f64 {
         self.samples.iter().map(value).fold(0.0, f64::max)
     }
 
-    /// The median of the ratios to what another took in the same round.
+    /// The median of the ratios to another contender in the same round.
     fn ratio(&self, other: &[Sample], value: impl Fn(&Sample) -> f64) -> f64 {
         let pairs = self.samples.iter().zip(other);
         median(
@@ -51,7 +51,7 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// Runs all in turns, each time in a new folder, and prints medians.
+/// Runs all contenders in turns, each time in a new folder, and prints medians.
 pub(crate) fn compare(mut contenders: Vec<Contender<'_>>) {
     for _ in 0..rounds() {
         for contender in &mut contenders {
@@ -68,14 +68,14 @@ pub(crate) fn compare(mut contenders: Vec<Contender<'_>>) {
             contender.median(|sample| sample.cpu),
         );
         let (peak, files) = (
-            contender.most(|sample| sample.peak),
-            contender.most(|sample| sample.files),
+            contender.max(|sample| sample.peak),
+            contender.max(|sample| sample.files),
         );
         if peak > 0.0 {
-            print!(", {peak:5.1} MiB at most");
+            print!(", {peak:5.1} MiB peak");
         }
         if files > 0.0 {
-            print!(", {files} files and sockets at most");
+            print!(", {files} files and sockets");
         }
         if index > 0 {
             print!(
@@ -119,8 +119,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Seconds of CPU time of all programs that were run and have ended, of which Linux counts
-/// hundredths.
+/// CPU time of all finished child processes in seconds, with a resolution of 0.01 s on Linux.
 fn children_cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit(") ").next().unwrap_or_default();
@@ -129,7 +128,7 @@ fn children_cpu() -> f64 {
     ticks / 100.0
 }
 
-/// Peak memory of this process in MiB, where the kernel tells.
+/// Peak memory of this process in MiB, if the kernel reports it.
 pub(crate) fn peak() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,4 +1,4 @@
-//! The server, and how the programs find and trust it.
+//! The server, and the settings with which the programs reach and trust it.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -26,7 +26,8 @@ use crate::ROLE;
 
 const CERTIFICATE: &str = "ACS_BENCH_CERTIFICATE";
 const PIECE: usize = 64 * 1024;
-/// Of the limited server: bytes per second and connection, and time to the first byte.
+/// Rate of the limited server in bytes per second and connection. `LATENCY` is its time to the
+/// first byte.
 const RATE: f64 = 25e6;
 const LATENCY: Duration = Duration::from_millis(40);
 
@@ -82,7 +83,7 @@ pub(crate) async fn serve() {
                 if limit {
                     tokio::time::sleep(LATENCY).await;
                 }
-                answer(length, &request, limit)
+                respond(length, &request, limit)
             },
         ),
     );
@@ -139,7 +140,7 @@ impl Listener for Secure {
     }
 }
 
-fn answer(total: u64, request: &Request, limit: bool) -> Response {
+fn respond(total: u64, request: &Request, limit: bool) -> Response {
     let range = request
         .headers()
         .get("range")

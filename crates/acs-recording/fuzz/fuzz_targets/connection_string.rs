@@ -1,11 +1,11 @@
-//! Connection strings: whatever is around one, its endpoint is read, and nothing repeats its key.
+//! Connection strings: surrounding text does not hide the endpoint, and no output contains the key.
 
 #![no_main]
 
 use acs_recording::{ConnectionString, Error};
 use libfuzzer_sys::fuzz_target;
 
-/// Shorter ones are in any text.
+/// Shorter keys occur in any text by chance.
 const SECRET: usize = 24;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -14,9 +14,9 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(parsed) => {
             let endpoint = parsed.endpoint().to_string();
             let again = format!("endpoint={endpoint};accesskey=MDEyMzQ1Njc4OWFiY2RlZg==");
-            let again: ConnectionString = again.parse().expect("it was parsed once");
+            let again: ConnectionString = again.parse().expect("the output is parsable");
             assert_eq!(again.endpoint(), parsed.endpoint());
-            // What is a part of the address is no secret.
+            // A part of the endpoint is not secret.
             format!("{parsed:?}")
                 .replace(parsed.endpoint().url().host_str().unwrap_or_default(), "")
         }
@@ -27,13 +27,13 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// What stands behind the name of the key and nowhere else, where it may be told.
+/// The values of the key that do not also occur elsewhere.
 fn keys(text: &str) -> Vec<&str> {
     let lower = text.to_ascii_lowercase();
     let names = lower.match_indices("accesskey");
     let values = names.map(|(at, name)| {
-        let rest = text[at + name.len()..].trim_start_matches(|c: char| !is_of_key(c) || c == '=');
-        &rest[..rest.find(|c| !is_of_key(c)).unwrap_or(rest.len())]
+        let rest = text[at + name.len()..].trim_start_matches(|c: char| !is_key_char(c) || c == '=');
+        &rest[..rest.find(|c| !is_key_char(c)).unwrap_or(rest.len())]
     });
     values
         .filter(|key| key.len() >= SECRET)
@@ -41,6 +41,6 @@ fn keys(text: &str) -> Vec<&str> {
         .collect()
 }
 
-fn is_of_key(c: char) -> bool {
+fn is_key_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || "+/=".contains(c)
 }

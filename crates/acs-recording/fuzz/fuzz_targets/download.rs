@@ -1,10 +1,10 @@
-//! Downloads from a server that does what the input says: a conversation of any length, on loopback,
-//! with a clock that jumps over every pause.
+//! Downloads from a loopback server whose behavior is the input: any number of requests and
+//! responses, with a clock that skips every pause.
 //!
-//! An honest server may fail, break off, stall, refuse ranges and get new content as often as it
-//! likes, but tells the truth about what it sends. From it, what a download calls whole is one
-//! version of the content. A wild server says and sends anything. From it, a download ends, without a
-//! panic, and a file has its name only when the download succeeded.
+//! An honest server can fail, interrupt, stall, ignore ranges and change its content any number of
+//! times, but describes correctly what it sends. A successful download from it is one version of
+//! the content. A wild server sends anything. A download from it ends without a panic, and a file
+//! has its final name only if the download succeeded.
 
 #![no_main]
 
@@ -29,7 +29,7 @@ struct Conversation {
     before: Before,
 }
 
-/// What the caller wants.
+/// The options of the download.
 #[derive(Arbitrary, Debug)]
 struct Asked {
     how: How,
@@ -47,20 +47,20 @@ enum How {
     Writer,
 }
 
-/// What an earlier run left behind.
+/// The state that an earlier run left behind.
 #[derive(Arbitrary, Debug)]
 struct Before {
-    /// It was dropped when it had asked so many times.
+    /// The run was dropped after this number of requests.
     dropped_after: Option<u8>,
-    /// Then the machine lost power, and of its files only so many bytes are left.
+    /// Then the machine lost power, and only this number of bytes remained of its files.
     torn: Option<(u16, u16)>,
-    /// A file with the name of the download.
+    /// A file with the final name of the download.
     existing: Option<u16>,
 }
 
-/// However slow a server is, nobody waits longer. Two minutes per operation, times what is waited
-/// for that is not ready, restarts and stalls.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// No download takes longer, however slow the server is: two minutes per operation, times waits for
+/// content that is not ready, restarts and stalls.
+const MAX_DURATION: Duration = Duration::from_secs(24 * 3600);
 
 struct World {
     runtime: Runtime,
@@ -94,7 +94,7 @@ fuzz_target!(|conversation: Conversation| {
     let world = &*WORLD;
     world.runtime.block_on(async {
         let run = Box::pin(run(world, &conversation));
-        assert!(timeout(LONGEST, run).await.is_ok(), "it does not end");
+        assert!(timeout(MAX_DURATION, run).await.is_ok(), "the download does not end");
         world.server.end().await;
     });
 });
@@ -119,13 +119,13 @@ async fn run(world: &World, conversation: &Conversation) {
     let location: ContentUrl = format!("{}/v1/objects/o/content/audiowav", world.server.url())
         .parse()
         .unwrap();
-    if let (Some(answers), How::File) = (before.dropped_after, &asked.how) {
+    if let (Some(responses), How::File) = (before.dropped_after, &asked.how) {
         let first = asked.to_file(asked.request(world.client.download(&location)), &path);
         tokio::select! {
             _ = first.into_future() => {}
-            () = world.server.answered(usize::from(answers % 8)) => {}
+            () = world.server.wait_for_responses(usize::from(responses % 8)) => {}
         }
-        // The clock does not move on before files are left alone.
+        // Waits until no file is written any more, before the clock moves on.
         sleep(Duration::from_secs(1)).await;
         if let Some(left) = before.torn {
             tear(folder.path(), left);
@@ -146,7 +146,7 @@ async fn run(world: &World, conversation: &Conversation) {
         }
         How::File => match asked.to_file(download, &path).await {
             Ok(saved) => {
-                let bytes = std::fs::read(&path).expect("a saved file is there");
+                let bytes = std::fs::read(&path).expect("a saved file exists");
                 assert_eq!(saved.bytes, bytes.len() as u64);
                 let is_left = std::fs::read_dir(folder.path()).unwrap().any(|entry| {
                     entry
@@ -155,13 +155,13 @@ async fn run(world: &World, conversation: &Conversation) {
                         .to_string_lossy()
                         .contains(".part")
                 });
-                // A file that was taken for the content keeps what it came to.
+                // A part file can remain beside an existing file that was accepted as the content.
                 let skipped = there_before.as_deref() == Some(&bytes[..]);
-                assert!(skipped || !is_left, "something was left behind");
+                assert!(skipped || !is_left, "a temporary file was left behind");
                 (!skipped).then_some(bytes)
             }
             Err(_) => {
-                // What was there is there, and nothing else has the name.
+                // An existing file is unchanged, and no other file has the name.
                 assert_eq!(std::fs::read(&path).ok(), there_before);
                 None
             }
@@ -172,7 +172,7 @@ async fn run(world: &World, conversation: &Conversation) {
             let whole = content(honest.size, version);
             asked.part_of(&whole).is_some_and(|part| part == bytes)
         });
-        assert!(is_one, "{} bytes of no version", bytes.len());
+        assert!(is_one, "{} bytes that match no version", bytes.len());
     }
 }
 
@@ -213,7 +213,7 @@ impl Asked {
     }
 }
 
-/// Leaves of an unfinished file and its journal what a power failure may leave.
+/// Truncates an unfinished file and its journal, like a power failure.
 fn tear(folder: &Path, (of_file, of_journal): (u16, u16)) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -228,7 +228,7 @@ fn tear(folder: &Path, (of_file, of_journal): (u16, u16)) {
     }
 }
 
-/// A folder in memory where there is one, since every file is synced.
+/// A folder in memory if possible, because every file is synced.
 fn shared_memory() -> std::path::PathBuf {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() {

@@ -1,4 +1,4 @@
-//! Deliveries of events: the body, and behind the first NUL the lines of the headers.
+//! Deliveries of events: the body, and after the first NUL the header lines.
 
 #![no_main]
 
@@ -12,11 +12,11 @@ fuzz_target!(|bytes: &[u8]| {
     let headers = headers(parts.next().unwrap_or_default());
     for event in Events::parse(body).chain(Events::from_request(&headers, body)) {
         match event {
-            Ok(event) => look_at(&event),
+            Ok(event) => check_round_trip(&event),
             Err(error) => {
                 let shown = format!("{error} {error:?}");
                 assert!(shown.len() < 16 * 1024, "{} bytes of error", shown.len());
-                // It is a part of what came, where each byte that is no text may have become three.
+                // A part of the input, in which each invalid byte can become three.
                 assert!(error.raw().len() <= 3 * body.len());
                 drop(Error::from(error));
             }
@@ -35,16 +35,16 @@ fn headers(lines: &[u8]) -> HeaderMap {
     named.collect()
 }
 
-/// An event that was read can be written down, and is the same when it is read again.
-fn look_at(event: &Event) {
+/// A parsed event can be serialized, and the result parses to an equal event.
+fn check_round_trip(event: &Event) {
     drop((event.recording_id(), event.server_call_id()));
     drop(format!("{event} {event:?}"));
-    let written = serde_json::to_string(event).expect("events can be written down");
+    let written = serde_json::to_string(event).expect("events can be serialized");
     let again: Vec<_> = Events::parse(written.as_bytes())
         .collect::<Result<_, _>>()
-        .expect("it was read once");
+        .expect("a serialized event is parsable");
     let [again] = &again[..] else {
-        panic!("one event became {}: {written}", again.len());
+        panic!("one event became {} events: {written}", again.len());
     };
     assert_eq!(again.id, event.id, "{written}");
     assert_eq!(again.event_type, event.event_type, "{written}");

@@ -1,9 +1,10 @@
 //! Media files as `acs-recording inspect` reads them: WAV, MP3, MP4, and anything else.
 //!
-//! They belong to a program, which nothing can depend on, so they are compiled as a part of this.
+//! The readers are in a binary crate, which cannot be a dependency, so their files are included
+//! here.
 
 #![no_main]
-#![allow(dead_code, reason = "it is a part of a program")]
+#![allow(dead_code, reason = "only part of the program is used")]
 
 #[path = "../../../acs-recording-cli/src/failure.rs"]
 mod failure;
@@ -28,9 +29,9 @@ mod commands {
 
         use std::path::Path;
 
-        /// Looks at a file; why it cannot be read, if it cannot.
-        pub fn look(path: &Path) -> Result<(), crate::failure::Failure> {
-            open::look(path, &[60, 8]).map(drop)
+        /// Inspects a file, and returns why it cannot be read.
+        pub fn inspect(path: &Path) -> Result<(), crate::failure::Failure> {
+            open::inspect(path, &[60, 8]).map(drop)
         }
     }
 }
@@ -50,7 +51,7 @@ fuzz_target!(|bytes: &[u8]| {
     file.rewind().unwrap();
     file.write_all(bytes).unwrap();
     file.flush().unwrap();
-    if let Err(failure) = commands::inspect::look(file.path()) {
+    if let Err(failure) = commands::inspect::inspect(file.path()) {
         assert!(matches!(failure.exit_code(), 1 | 6), "{failure:?}");
     }
 });

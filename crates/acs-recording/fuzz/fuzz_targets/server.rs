@@ -9,30 +9,30 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// What the server does, one answer after the other.
+/// The behavior of the server, response by response.
 #[derive(Arbitrary, Clone, Debug)]
 pub enum Script {
     Honest(Honest),
     Wild(Vec<Wild>),
 }
 
-/// Answers that are true. When they are used up, every further request is answered in full.
+/// Correct responses. After the last one, every request gets the complete content.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Honest {
     pub size: u16,
-    answers: Vec<Turn>,
+    responses: Vec<Turn>,
 }
 
 #[derive(Arbitrary, Clone, Debug)]
 struct Turn {
-    /// Before this answer the content became another.
+    /// The content changes before this response.
     changes: bool,
     does: Does,
     is_chunked: bool,
     closes: bool,
-    /// The connection ends after so much of the body.
+    /// The connection is closed after this part of the body.
     cut: Option<u16>,
-    /// Nothing comes after so much of the body.
+    /// The server stalls after this part of the body.
     stall: Option<u16>,
 }
 
@@ -63,7 +63,7 @@ enum Status {
     Other(u16),
 }
 
-/// An answer that may be anything.
+/// An arbitrary response.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Wild {
     status: Status200,
@@ -84,7 +84,7 @@ enum Status200 {
 enum Header {
     Length(Number),
     Range(Number, Number, Option<Number>),
-    /// The range that was asked for, of so many bytes.
+    /// The requested range, with this total size.
     RightRange(u16),
     NoRange(Option<Number>),
     RangeText(String),
@@ -110,13 +110,13 @@ enum Number {
 enum Body {
     Empty,
     Bytes(Vec<u8>),
-    /// So many bytes of this version, from there.
+    /// A number of bytes of this version, from an offset.
     Content(u16, u16, u8),
-    /// As in a chunked body.
+    /// With chunked transfer encoding.
     Chunks(Vec<(u8, Vec<u8>)>),
 }
 
-/// The content in one of its versions, which differ everywhere.
+/// The content of a version. Versions differ in every byte.
 pub fn content(size: u16, version: u8) -> Vec<u8> {
     let step = usize::from(version) * 2 + 1;
     (0..usize::from(size))
@@ -127,7 +127,7 @@ pub fn content(size: u16, version: u8) -> Vec<u8> {
 impl Honest {
     /// The number of the last version.
     pub fn versions(&self) -> u8 {
-        let changes = self.answers.iter().filter(|answer| answer.changes).count();
+        let changes = self.responses.iter().filter(|response| response.changes).count();
         u8::try_from(changes).unwrap_or(u8::MAX)
     }
 }
@@ -145,7 +145,7 @@ impl Status {
             Self::TooMany => 429,
             Self::Internal => 500,
             Self::Unavailable => 503,
-            // No interim answer, which would be waited behind, and no success.
+            // Neither an interim response, after which the client waits, nor a success.
             Self::Other(code) => 300 + code % 700,
         }
     }
@@ -161,7 +161,7 @@ impl Number {
     }
 }
 
-/// What is left to do in a conversation.
+/// The rest of a conversation.
 #[derive(Default)]
 struct Play {
     honest: Option<u16>,
@@ -173,11 +173,11 @@ struct Play {
 pub struct Server {
     authority: String,
     play: Arc<Mutex<Play>>,
-    answered: watch::Sender<usize>,
+    sent_count: watch::Sender<usize>,
     end: watch::Sender<()>,
 }
 
-/// What goes over the connection.
+/// The bytes of a response.
 struct Sent {
     bytes: Vec<u8>,
     /// Whether another request may follow.
@@ -191,12 +191,12 @@ impl Server {
         let server = Self {
             authority: listener.local_addr().unwrap().to_string(),
             play: Arc::default(),
-            answered: watch::channel(0).0,
+            sent_count: watch::channel(0).0,
             end: watch::channel(()).0,
         };
-        let (play, answered, end) = (
+        let (play, sent_count, end) = (
             Arc::clone(&server.play),
-            server.answered.clone(),
+            server.sent_count.clone(),
             server.end.clone(),
         );
         let authority = server.authority.clone();
@@ -207,8 +207,8 @@ impl Server {
                 tokio::select! {
                     accepted = listener.accept() => {
                         let Ok((stream, _)) = accepted else { continue };
-                        let (play, answered) = (Arc::clone(&play), answered.clone());
-                        open.spawn(serve(stream, play, answered, authority.clone()));
+                        let (play, sent_count) = (Arc::clone(&play), sent_count.clone());
+                        open.spawn(serve(stream, play, sent_count, authority.clone()));
                     }
                     _ = ended.changed() => open.shutdown().await,
                     Some(_) = open.join_next() => {}
@@ -232,27 +232,27 @@ impl Server {
         *play = match script {
             Script::Honest(honest) => Play {
                 honest: Some(honest.size),
-                turns: honest.answers.into(),
+                turns: honest.responses.into(),
                 ..Play::default()
             },
-            Script::Wild(answers) => Play {
-                wild: answers.into(),
+            Script::Wild(responses) => Play {
+                wild: responses.into(),
                 ..Play::default()
             },
         };
-        self.answered.send_replace(0);
+        self.sent_count.send_replace(0);
     }
 
-    /// Waits until so many requests were answered.
-    pub async fn answered(&self, count: usize) {
-        let mut answered = self.answered.subscribe();
-        let _ = answered.wait_for(|number| *number > count).await;
+    /// Waits until this number of responses was sent.
+    pub async fn wait_for_responses(&self, count: usize) {
+        let mut sent_count = self.sent_count.subscribe();
+        let _ = sent_count.wait_for(|number| *number > count).await;
     }
 
     /// Ends all connections of a conversation.
     pub async fn end(&self) {
         self.end.send_replace(());
-        // The client has to see it, too.
+        // The client must notice it, too.
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     }
 }
@@ -260,13 +260,13 @@ impl Server {
 async fn serve(
     mut stream: TcpStream,
     play: Arc<Mutex<Play>>,
-    answered: watch::Sender<usize>,
+    sent_count: watch::Sender<usize>,
     authority: String,
 ) {
     let _ = stream.set_nodelay(true);
     while let Some(request) = read(&mut stream).await {
-        let sent = play.lock().unwrap().answer(&request, &authority);
-        answered.send_modify(|number| *number += 1);
+        let sent = play.lock().unwrap().respond(&request, &authority);
+        sent_count.send_modify(|number| *number += 1);
         let Some(sent) = sent else { return };
         if stream.write_all(&sent.bytes).await.is_err() {
             return;
@@ -298,7 +298,7 @@ fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
-/// The range that is asked for, of content of this size.
+/// The requested range, for content of this size.
 fn range(request: &str, size: usize) -> Option<(usize, usize)> {
     let (first, last) = header(request, "range")?
         .strip_prefix("bytes=")?
@@ -310,14 +310,14 @@ fn range(request: &str, size: usize) -> Option<(usize, usize)> {
 }
 
 impl Play {
-    fn answer(&mut self, request: &str, authority: &str) -> Option<Sent> {
+    fn respond(&mut self, request: &str, authority: &str) -> Option<Sent> {
         match self.honest {
-            Some(size) => self.truth(size, request),
+            Some(size) => self.honest_response(size, request),
             None => Some(self.wild.pop_front()?.render(request, authority)),
         }
     }
 
-    fn truth(&mut self, size: u16, request: &str) -> Option<Sent> {
+    fn honest_response(&mut self, size: u16, request: &str) -> Option<Sent> {
         let turn = self.turns.pop_front().unwrap_or(Turn {
             changes: false,
             does: Does::Ranges,
@@ -359,7 +359,7 @@ impl Play {
             Does::NoRanges => None,
             Does::Ranges => range(request, whole.len()),
         };
-        let part = part.filter(|_| header(request, "if-range").is_none_or(|wanted| wanted == tag));
+        let part = part.filter(|_| header(request, "if-range").is_none_or(|expected| expected == tag));
         let body = match part {
             Some((start, _)) if start >= whole.len() => {
                 head += &format!("HTTP/1.1 416 X\r\nContent-Range: bytes */{size}\r\n");
@@ -389,7 +389,7 @@ impl Play {
             head += &format!("Content-Length: {}\r\n\r\n", body.len());
             bytes.extend(body);
         }
-        // What breaks off ends before its end.
+        // An interrupted body is never complete.
         let broken = turn.cut.or(turn.stall);
         if let Some(left) = broken {
             let left = usize::from(left) % bytes.len().max(1);
@@ -500,7 +500,7 @@ impl Header {
                 ];
                 own(names[usize::from(which % 5)], text.clone())
             }
-            // Requests go to this server and nowhere else.
+            // Redirects lead only to this server.
             Self::Location(path) => {
                 let path: String = path
                     .chars()

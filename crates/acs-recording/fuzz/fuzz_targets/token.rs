@@ -1,4 +1,4 @@
-//! Bearer tokens: whatever they say, one passes only if another reading of it agrees.
+//! Bearer tokens: a token is accepted only if an independent validation accepts it.
 
 #![no_main]
 
@@ -24,19 +24,19 @@ use tokio::runtime::Runtime;
 const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "audience";
 const APPLICATION: &str = "application";
-/// How far clocks may be apart, in seconds.
+/// The allowed clock skew in seconds.
 const LEEWAY: i64 = 60;
 
-/// What is in the header `Authorization`.
+/// The content of the `Authorization` header.
 #[derive(Arbitrary, Debug)]
 enum Token<'a> {
     /// Anything.
     Raw(&'a str),
-    /// Signed with the issuer's key, whatever it says.
+    /// Arbitrary content, signed with the issuer's key.
     Signed { header: &'a str, claims: &'a str },
-    /// A good token with some members changed.
+    /// A valid token with some members changed.
     Changed(Vec<Change<'a>>),
-    /// A good token with a signature of somebody else.
+    /// A valid token, signed with another key.
     Forged {
         algorithm: &'a str,
         signature: &'a [u8],
@@ -110,26 +110,26 @@ fuzz_target!(|token: Token<'_>| {
         return;
     };
     let response = world.runtime.block_on(world.webhook.respond(request));
-    // A key that is not known yet is put off.
+    // A token with an unknown key must be delivered again.
     if !matches!(response.status().as_u16(), 401 | 503) {
-        assert!(is_good(token.trim(), &world.key), "{token}");
+        assert!(is_valid(token.trim(), &world.key), "{token}");
     }
 });
 
 impl Token<'_> {
     fn text(&self, key: &RsaKeyPair) -> String {
-        let (mut header, mut claims) = (good_header(), good_claims());
+        let (mut header, mut claims) = (valid_header(), valid_claims());
         match self {
             Self::Raw(text) => (*text).to_owned(),
             Self::Signed { header, claims } => sign(header, claims, key),
             Self::Changed(changes) => {
                 for change in changes {
-                    let place = if change.header {
+                    let object = if change.header {
                         &mut header
                     } else {
                         &mut claims
                     };
-                    change.make(place);
+                    change.make(object);
                 }
                 sign(&header.to_string(), &claims.to_string(), key)
             }
@@ -146,7 +146,7 @@ impl Token<'_> {
 }
 
 impl Change<'_> {
-    fn make(&self, place: &mut Value) {
+    fn make(&self, object: &mut Value) {
         let name = match self.member {
             Member::Alg => "alg",
             Member::Kid => "kid",
@@ -164,9 +164,9 @@ impl Change<'_> {
             1 => AUDIENCE,
             _ => APPLICATION,
         };
-        place[name] = match &self.value {
+        object[name] = match &self.value {
             Content::Missing => {
-                place.as_object_mut().map(|members| members.remove(name));
+                object.as_object_mut().map(|members| members.remove(name));
                 return;
             }
             Content::Null => Value::Null,
@@ -180,11 +180,11 @@ impl Change<'_> {
     }
 }
 
-fn good_header() -> Value {
+fn valid_header() -> Value {
     json!({"alg": "RS256", "typ": "JWT", "kid": "k"})
 }
 
-fn good_claims() -> Value {
+fn valid_claims() -> Value {
     json!({"iss": ISSUER, "aud": AUDIENCE, "appid": APPLICATION, "exp": now() + 300, "nbf": now()})
 }
 
@@ -207,8 +207,8 @@ fn sign(header: &str, claims: &str, key: &RsaKeyPair) -> String {
     format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// Reads a token in another way: strict, and in terms of the rules alone.
-fn is_good(token: &str, key: &RsaKeyPair) -> bool {
+/// Validates a token independently: strictly, by the rules.
+fn is_valid(token: &str, key: &RsaKeyPair) -> bool {
     let parts: Vec<_> = token.split('.').collect();
     let [header, claims, _] = parts[..] else {
         return false;
@@ -223,7 +223,7 @@ fn is_good(token: &str, key: &RsaKeyPair) -> bool {
     else {
         return false;
     };
-    // The signature is the same every time.
+    // The signature is deterministic.
     let is_signed = sign(&header_text, &claims_text, key) == token;
     let has_audience = match &claims["aud"] {
         Value::Array(all) => all.iter().any(|one| one == AUDIENCE),
@@ -231,8 +231,8 @@ fn is_good(token: &str, key: &RsaKeyPair) -> bool {
     };
     let time = |name: &str| claims[name].as_f64();
     let now = now();
-    // A second may pass meanwhile.
-    let is_over = time("exp").is_none_or(|end| end < (now - LEEWAY - 2) as f64);
+    // Up to two seconds can pass in between.
+    let is_expired = time("exp").is_none_or(|end| end < (now - LEEWAY - 2) as f64);
     let is_early = match &claims["nbf"] {
         Value::Null => false,
         _ => time("nbf").is_none_or(|begin| begin > (now + LEEWAY + 2) as f64),
@@ -247,12 +247,12 @@ fn is_good(token: &str, key: &RsaKeyPair) -> bool {
         && header["crit"].is_null()
         && claims["iss"] == ISSUER
         && has_audience
-        && !is_over
+        && !is_expired
         && !is_early
         && application == APPLICATION
 }
 
-/// Serves the configuration and keys of an issuer on loopback, for as long as the runtime lives.
+/// Serves the configuration and keys of an issuer on loopback, until the runtime is dropped.
 async fn issuer(key: &RsaKeyPair) -> String {
     let public = key.public_key();
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -274,11 +274,11 @@ async fn issuer(key: &RsaKeyPair) -> String {
                 &configuration
             };
             let body = body.to_string();
-            let answer = format!(
+            let response = format!(
                 "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
                 body.len()
             );
-            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.write_all(response.as_bytes()).await;
         }
     });
     format!("{url}/configuration")

@@ -1,6 +1,6 @@
-//! What the tests share: a server that answers exactly what a test tells it to.
+//! Code shared by tests: a server with scripted responses.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, reason = "each test uses a part")]
 
 pub mod signature;
 
@@ -16,42 +16,42 @@ use tokio::task::JoinHandle;
 
 pub const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
-/// What the server does with one request.
+/// The response to one request.
 #[derive(Clone, Debug)]
-pub enum Answer {
-    /// Sends this text, line ends made `\r\n`, and closes.
+pub enum TestResponse {
+    /// Sends this text with `\r\n` line endings, and closes the connection.
     Text(String),
-    /// Sends this text and then nothing.
+    /// Sends this text, and then nothing more.
     Stall(String),
-    /// Sends this text, and its body again and again for as long as the other side reads.
+    /// Sends this text, and repeats its body until the client stops reading.
     Endless(String),
-    /// Closes without a byte.
+    /// Closes the connection without sending anything.
     Close,
-    /// Never answers.
+    /// Never responds.
     Silence,
 }
 
-/// An answer with a status, headers and a body of its announced length.
-pub fn answer(status: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+/// A response with a status, headers, a body and its length.
+pub fn respond(status: &str, headers: &[(&str, &str)], body: &str) -> TestResponse {
     let headers: String = headers
         .iter()
         .flat_map(|(name, value)| [*name, ": ", *value, "\n"])
         .collect();
     let length = body.len();
-    Answer::Text(format!(
+    TestResponse::Text(format!(
         "HTTP/1.1 {status}\nContent-Length: {length}\n{headers}Connection: close\n\n{body}"
     ))
 }
 
-/// The answer to a start or to a question for the state.
-pub fn state(state: &str) -> Answer {
+/// The response to a start request or a state request.
+pub fn state(state: &str) -> TestResponse {
     let body = format!(
         r#"{{"recordingId":"rid","recordingState":"{state}","recordingKind":"azureCommunicationServices"}}"#
     );
-    answer("200 OK", &[("Content-Type", "application/json")], &body)
+    respond("200 OK", &[("Content-Type", "application/json")], &body)
 }
 
-/// Answers one request after the other, and keeps them as they came.
+/// Responds to requests in order, and records them.
 pub struct Server {
     pub url: String,
     requests: Arc<Mutex<Vec<String>>>,
@@ -59,27 +59,27 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `answers` in order, then closes every connection.
-    pub async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
-        let answers: Vec<_> = answers.into_iter().collect();
+    /// Sends `responses` in order, and then closes every connection.
+    pub async fn start(responses: impl IntoIterator<Item = TestResponse>) -> Self {
+        let responses: Vec<_> = responses.into_iter().collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&requests);
         let task = tokio::spawn(async move {
-            // Connections that are never answered must stay open.
+            // Connections without a response must stay open.
             let mut silent = Vec::new();
-            let mut answers = answers.into_iter();
+            let mut responses = responses.into_iter();
             while let Ok((mut stream, _)) = listener.accept().await {
                 let request = read_request(&mut stream).await;
                 log.lock().unwrap().push(request);
-                match answers.next() {
-                    Some(Answer::Text(text)) => send(&mut stream, &text).await,
-                    Some(Answer::Stall(text)) => {
+                match responses.next() {
+                    Some(TestResponse::Text(text)) => send(&mut stream, &text).await,
+                    Some(TestResponse::Stall(text)) => {
                         send(&mut stream, &text).await;
                         silent.push(stream);
                     }
-                    Some(Answer::Endless(text)) => {
+                    Some(TestResponse::Endless(text)) => {
                         send(&mut stream, &text).await;
                         let (_, body) = text.split_once("\n\n").unwrap();
                         let body = body.to_owned();
@@ -87,8 +87,8 @@ impl Server {
                             while stream.write_all(body.as_bytes()).await.is_ok() {}
                         });
                     }
-                    Some(Answer::Silence) => silent.push(stream),
-                    Some(Answer::Close) | None => {}
+                    Some(TestResponse::Silence) => silent.push(stream),
+                    Some(TestResponse::Close) | None => {}
                 }
             }
         });
@@ -103,7 +103,7 @@ impl Server {
         self.requests.lock().unwrap().clone()
     }
 
-    /// Settings of a client of this server that wastes no time.
+    /// A builder of a client for this server with short delays.
     pub fn client(&self) -> RecordingClientBuilder {
         client(&self.url).retry_policy(
             ExponentialBackoff::default()

@@ -1,6 +1,6 @@
 //! A server that sends the given bytes at the given pace.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 /// The bytes to send in response to one request, before the connection is closed.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    /// Sent at once; line ends of the head become `\r\n`.
+    /// Sent immediately, with `\r\n` line endings in the head.
     pub text: String,
     /// Sent one by one, with this pause between them, until the client closes the connection.
     pub byte_interval: Option<Duration>,

@@ -1,4 +1,4 @@
-//! Signatures by an access key, made without the crate: for requests of other HTTP clients.
+//! Signatures with an access key, independent of the crate, for requests of other HTTP clients.
 
 use std::time::SystemTime;
 

@@ -1,6 +1,6 @@
 //! A storage server over real HTTP, with the behaviors that a test gives it.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::convert::Infallible;
 use std::io;
@@ -23,10 +23,7 @@ use tokio::task::JoinHandle;
 
 /// What the server does with one request.
 #[derive(Clone, Debug, Default)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "behaviors come in any combination"
-)]
+#[allow(clippy::struct_excessive_bools, reason = "behaviors can be combined")]
 pub struct Behavior {
     /// Responds with this status only.
     pub status: Option<u16>,
@@ -67,7 +64,7 @@ pub struct Storage {
     task: JoinHandle<()>,
 }
 
-type Habits = dyn Fn(usize, Option<&str>) -> Behavior + Send + Sync;
+type Behaviors = dyn Fn(usize, Option<&str>) -> Behavior + Send + Sync;
 
 impl Storage {
     /// `behaviors` returns the behavior by the number and the range of a request.
@@ -75,7 +72,7 @@ impl Storage {
         content: Bytes,
         behaviors: impl Fn(usize, Option<&str>) -> Behavior + Send + Sync + 'static,
     ) -> Self {
-        let behaviors: Arc<Habits> = Arc::new(behaviors);
+        let behaviors: Arc<Behaviors> = Arc::new(behaviors);
         let requests = Arc::new(Mutex::new(Vec::new()));
         let sent = Arc::new(AtomicU64::new(0));
         let active = Arc::new(AtomicUsize::new(0));
@@ -96,7 +93,7 @@ impl Storage {
             let content = behavior.content.clone().unwrap_or_else(|| content.clone());
             let active = Active::new(&active, &most);
             let if_range = header(&request, "if-range");
-            let answer = answer(
+            let response = respond(
                 &behavior,
                 &content,
                 range,
@@ -104,7 +101,7 @@ impl Storage {
                 &counter,
                 active,
             );
-            async move { Ok::<_, Infallible>(answer) }
+            async move { Ok::<_, Infallible>(response) }
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -179,7 +176,7 @@ fn header(request: &Request, name: &str) -> Option<String> {
     Some(request.headers().get(name)?.to_str().unwrap().to_owned())
 }
 
-fn answer(
+fn respond(
     behavior: &Behavior,
     content: &Bytes,
     range: Option<String>,
@@ -273,7 +270,7 @@ impl Flow {
         }
         if let Some(after) = self.behavior.cut_after {
             if after <= self.sent {
-                // Bytes written before should arrive first.
+                // Delays the end, so that the written bytes arrive first.
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 return Some((Err(io::Error::other("cut")), self));
             }
@@ -341,7 +338,7 @@ pub async fn expect_whole(
     assert_eq!(saved.sha256.unwrap().to_string(), hex(bytes));
     assert!(
         std::fs::read(&path).unwrap() == *bytes,
-        "the file is another"
+        "the file has other content"
     );
     assert_eq!(names(folder.path()), ["a.wav"]);
     storage
@@ -355,11 +352,11 @@ pub struct Objects {
 }
 
 /// Status, headers and body.
-type ObjectAnswer = (u16, Vec<(&'static str, String)>, Bytes);
+type ObjectResponse = (u16, Vec<(&'static str, String)>, Bytes);
 
 #[derive(Default)]
 struct ObjectsState {
-    answers: std::collections::BTreeMap<String, ObjectAnswer>,
+    responses: std::collections::BTreeMap<String, ObjectResponse>,
     requests: Vec<String>,
 }
 
@@ -375,10 +372,10 @@ impl Objects {
                 request.uri().path().to_owned(),
             );
             state.requests.push(format!("{method} {path}"));
-            let known = state.answers.get(&format!("{method} {path}")).cloned();
-            let known = known.or_else(|| state.answers.get(&path).cloned());
+            let known = state.responses.get(&format!("{method} {path}")).cloned();
+            let known = known.or_else(|| state.responses.get(&path).cloned());
             if method == "DELETE" && known.as_ref().is_none_or(|(status, ..)| *status < 300) {
-                state.answers.retain(|known, _| !known.starts_with(&path));
+                state.responses.retain(|known, _| !known.starts_with(&path));
             }
             let (status, headers, body) = known.unwrap_or((404, Vec::new(), Bytes::new()));
             let mut response = Response::builder()
@@ -409,14 +406,14 @@ impl Objects {
         headers: Vec<(&'static str, String)>,
         body: impl Into<Bytes>,
     ) {
-        let answer = (status, headers, body.into());
+        let response = (status, headers, body.into());
         let mut state = self.state.lock().unwrap();
-        state.answers.insert(path.to_owned(), answer);
+        state.responses.insert(path.to_owned(), response);
     }
 
     /// Whether the object exists.
     pub fn has(&self, path: &str) -> bool {
-        self.state.lock().unwrap().answers.contains_key(path)
+        self.state.lock().unwrap().responses.contains_key(path)
     }
 
     /// The requests since the last call.

@@ -52,7 +52,7 @@ async fn a_secret_in_a_header_is_required() {
         let allowed = header(&response, "webhook-allowed-origin");
         assert_eq!(allowed.is_some(), expected == 200, "{headers:?}");
     }
-    // The URL is not the place for it.
+    // It is not accepted in the URL.
     let in_query = post("/e?x-webhook-key=correct+horse+battery", "[]");
     assert_eq!(status(&webhook, in_query).await, 401);
 }
@@ -126,7 +126,7 @@ async fn decided(webhook: &Webhook, headers: &[(&'static str, &str)]) -> u16 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_own_authenticator_decides() {
+async fn a_custom_authenticator_decides() {
     let webhook = webhook(ByHeader::default());
     for (decision, expected) in [
         ("allow", 200),
@@ -143,7 +143,7 @@ async fn an_own_authenticator_decides() {
 }
 
 #[tokio::test]
-async fn own_authenticators_are_combined_with_others() {
+async fn custom_authenticators_can_be_combined() {
     let secret = || Authenticator::header_secret(NAME, SECRET).unwrap();
     let both = webhook(secret().and(ByHeader::default()));
     let either = webhook(Authenticator::new(ByHeader::default()).or(secret()));
@@ -163,7 +163,7 @@ async fn own_authenticators_are_combined_with_others() {
 }
 
 #[tokio::test]
-async fn an_own_authenticator_can_leave_handshakes_out() {
+async fn a_custom_authenticator_can_exclude_handshakes() {
     for (for_handshakes, decision, expected, calls) in [
         (true, "allow", 200, 1),
         (true, "deny", 401, 1),
@@ -183,7 +183,7 @@ async fn an_own_authenticator_can_leave_handshakes_out() {
         assert_eq!(allowed.is_some(), expected == 200, "{decision}");
         assert_eq!(counter.load(Ordering::Relaxed), calls, "{decision}");
     }
-    // A secret beside it is required nonetheless.
+    // An additional secret is still required.
     let secret = Authenticator::header_secret(NAME, SECRET).unwrap();
     for combined in [
         secret.clone().or(ByHeader::default()),
@@ -217,7 +217,7 @@ async fn keys_are_fetched_through_the_transport_of_a_client() {
 
     // The certificate of the issuer is not trusted.
     assert_eq!(decided(&webhook(tokens.clone()), &headers).await, 503);
-    // It is, and the issuer does not have the key.
+    // Now it is trusted, but the issuer does not have the key.
     let through_client = tokens
         .application("event-grid")
         .transport(client.transport());

@@ -249,7 +249,7 @@ async fn an_event_in_two_simultaneous_deliveries_is_handled_once() {
         async move { status(&webhook, post("/e", event("a"))).await }
     });
     entered.notified().await;
-    // The first may still fail, so the second must not say that all is well.
+    // The first can still fail, so the second must not be acknowledged.
     assert_eq!(status(&webhook, post("/e", event("a"))).await, 503);
     leave.notify_one();
     assert_eq!(first.await.unwrap(), 200);
@@ -350,6 +350,6 @@ async fn the_emulator_delivers_until_the_handler_succeeds() {
     let mut ids = handled.lock().unwrap().clone();
     ids.sort();
     ids.dedup();
-    assert_eq!(ids.len(), CALLS, "every event was handled");
-    assert_eq!(handled.lock().unwrap().len(), CALLS, "and once");
+    assert_eq!(ids.len(), CALLS, "all events were handled");
+    assert_eq!(handled.lock().unwrap().len(), CALLS, "each event once");
 }

@@ -1,4 +1,4 @@
-//! An issuer of tokens, with its `OpenID` configuration on loopback.
+//! A token issuer with its `OpenID` configuration on loopback.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -48,7 +48,7 @@ impl Key {
         self.sign_with(&Value::Null, claims)
     }
 
-    /// With one more member of the header.
+    /// Signs with critical extensions in the header.
     pub fn sign_with(&self, critical: &Value, claims: &Value) -> String {
         let mut header = json!({"alg": "RS256", "typ": "JWT", "kid": self.kid});
         if !critical.is_null() {
@@ -81,7 +81,7 @@ pub fn now() -> u64 {
         .as_secs()
 }
 
-/// Claims that are fine.
+/// Valid claims.
 pub fn claims() -> Value {
     json!({"iss": ISSUER, "aud": AUDIENCE, "nbf": now() - 5, "exp": now() + 300})
 }
@@ -91,7 +91,7 @@ pub struct Issuer {
     pub keys: Arc<Mutex<Vec<Value>>>,
     pub fetches: Arc<AtomicUsize>,
     pub broken: Arc<AtomicBool>,
-    /// As long as somebody holds it, the keys are not given out.
+    /// While it is locked, the keys are not served.
     pub gate: Arc<tokio::sync::Mutex<()>>,
 }
 

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod authenticate;
@@ -31,7 +31,7 @@ pub(crate) fn event(id: &str) -> String {
     format!(r#"{{"id": "{id}", "topic": "/t", "eventType": "Contoso.Test", "data": {{}}}}"#)
 }
 
-/// The events that the handler got, and the ids for which it fails (`true`: permanently).
+/// The events that the handler received, and the ids for which it fails (`true`: permanently).
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) ids: Arc<Mutex<Vec<String>>>,
@@ -74,7 +74,7 @@ fn header<'a>(response: &'a Response<Bytes>, name: &str) -> Option<&'a str> {
 }
 
 #[tokio::test]
-async fn the_validation_event_is_responded_to_with_its_code() {
+async fn the_response_to_the_validation_event_contains_its_code() {
     let webhook = Seen::default().webhook(Webhook::builder(Authenticator::allow_unauthenticated()));
     let body = r#"[{"id": "1", "topic": "/subscriptions/s", "subject": "", "dataVersion": "1",
         "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
@@ -227,7 +227,7 @@ async fn the_handshake_requires_the_secret_if_there_is_one() {
         ),
         ("both", secret(SECRET).and(secret(OTHER)), good, false),
         (
-            "secret or anybody",
+            "secret or anyone",
             secret(SECRET).or(Authenticator::allow_unauthenticated()),
             "/events",
             true,
@@ -295,7 +295,7 @@ async fn the_secret_in_the_url_is_required() {
 }
 
 #[tokio::test]
-async fn requests_that_are_no_deliveries_are_rejected() {
+async fn other_requests_are_rejected() {
     let builder = Webhook::builder(Authenticator::allow_unauthenticated())
         .body_limit(200)
         .allow_subscription("Files");

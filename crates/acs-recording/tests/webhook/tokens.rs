@@ -1,4 +1,4 @@
-//! Bearer tokens, good and forged.
+//! Valid and forged bearer tokens.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -153,7 +153,7 @@ async fn unknown_keys_lead_to_one_fetch_per_minute() {
     assert_eq!(
         issuer.fetches(),
         1,
-        "unknown keys do not lead to a fetch at once"
+        "unknown keys do not cause an immediate fetch"
     );
     issuer.keys.lock().unwrap().push(new.jwk());
     pass(Duration::from_secs(61)).await;
@@ -202,7 +202,7 @@ async fn a_fetch_continues_without_the_delivery_that_started_it() {
 }
 
 #[tokio::test]
-async fn without_keys_the_delivery_is_to_be_repeated() {
+async fn without_keys_the_delivery_must_be_repeated() {
     let key = Key::new("k");
     let issuer = Issuer::start(&[&key]).await;
     issuer.broken.store(true, Ordering::Relaxed);
@@ -213,7 +213,7 @@ async fn without_keys_the_delivery_is_to_be_repeated() {
     pass(Duration::from_secs(6)).await;
     assert_eq!(with_token(&tokens, &key.sign(&claims())).await, 200);
     issuer.broken.store(true, Ordering::Relaxed);
-    // With a secret as an alternative: that is enough, and others may pass later.
+    // With a secret as an alternative, the secret suffices, and other requests are retried later.
     let either = webhook(
         Authenticator::from(authenticator(&issuer))
             .or(Authenticator::query_secret("code", SECRET).unwrap()),

@@ -1,9 +1,9 @@
-//! Where credentials go: what events, redirects and answers say is data, and no command.
+//! Hosts that get credentials. URLs in events, redirects and responses are untrusted.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot go on fails"
+    reason = "a failing test may panic"
 )]
 
 mod common;
@@ -13,7 +13,7 @@ use acs_recording::{
     ContentUrl, Disposition, Error, ErrorKind, Event, EventPayload, Events, Hint,
     RecordingFileStatusUpdated, RecordingId,
 };
-use common::{Answer, Server, answer, client, state};
+use common::{Server, TestResponse, client, respond, state};
 use serde_json::json;
 
 const SERVICE: &str = "https://eu-storage.asm.skype.com/v1/objects/0-weu-d1-abc";
@@ -44,17 +44,17 @@ fn file(content: &str, delete: Option<&str>, storage: Option<&str>) -> Recording
     file
 }
 
-/// It is refused before anything is sent, and no advice leads credentials there.
+/// The request is rejected before it is sent, and no hint recommends to trust the host.
 #[track_caller]
-fn refused(error: &Error, kind: ErrorKind) {
+fn assert_rejected(error: &Error, kind: ErrorKind) {
     assert_eq!((error.kind(), error.attempts()), (kind, 0), "{error}");
     let text = error.to_string();
     assert!(!text.contains("allow"), "{text}");
 }
 
 #[tokio::test]
-async fn a_forged_location_is_no_command() {
-    let server = Server::start(vec![answer("204 No Content", &[], ""); 9]).await;
+async fn a_forged_location_is_rejected() {
+    let server = Server::start(vec![respond("204 No Content", &[], ""); 9]).await;
     let client = server.client().build().unwrap();
     for path in [
         "/calling/recordings/rid",
@@ -67,24 +67,24 @@ async fn a_forged_location_is_no_command() {
         let forged = format!("{}{path}", server.url);
         let location: ContentUrl = forged.parse().unwrap();
         let error = client.delete_at(&location).await.unwrap_err();
-        refused(&error, ErrorKind::ForbiddenHost);
+        assert_rejected(&error, ErrorKind::ForbiddenHost);
         let error = client.download(&location).into_bytes().await.unwrap_err();
-        refused(&error, ErrorKind::ForbiddenHost);
+        assert_rejected(&error, ErrorKind::ForbiddenHost);
         let content = format!("{}/v1/objects/0-weu-d1-abc/content/video", server.url);
         let file = file(&content, Some(&forged), None);
         let error = client.delete(&file.chunks[0]).await.unwrap_err();
-        refused(&error, ErrorKind::ForbiddenHost);
+        assert_rejected(&error, ErrorKind::ForbiddenHost);
     }
     assert_eq!(server.requests(), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn the_resource_keeps_no_content() {
+async fn the_resource_is_not_a_content_host() {
     let resource = "https://contoso.communication.azure.com";
     let client = client(resource).build().unwrap();
-    for place in [resource, "https://CONTOSO.communication.azure.com:443"] {
-        let location = format!("{place}/v1/objects/0-weu-d1-abc").parse().unwrap();
-        refused(
+    for base in [resource, "https://CONTOSO.communication.azure.com:443"] {
+        let location = format!("{base}/v1/objects/0-weu-d1-abc").parse().unwrap();
+        assert_rejected(
             &client.delete_at(&location).await.unwrap_err(),
             ErrorKind::ForbiddenHost,
         );
@@ -92,8 +92,8 @@ async fn the_resource_keeps_no_content() {
 }
 
 #[tokio::test]
-async fn the_object_deleted_is_the_object_saved() {
-    let server = Server::start([answer("200 OK", &[], "")]).await;
+async fn only_the_saved_object_is_deleted() {
+    let server = Server::start([respond("200 OK", &[], "")]).await;
     let client = server.client().build().unwrap();
     let content = format!("{}/v1/objects/0-weu-d1-abc/content/video", server.url);
     for other in [
@@ -103,7 +103,7 @@ async fn the_object_deleted_is_the_object_saved() {
     ] {
         let file = file(&content, Some(&other), None);
         let error = client.delete(&file.chunks[0]).await.unwrap_err();
-        refused(&error, ErrorKind::ForbiddenHost);
+        assert_rejected(&error, ErrorKind::ForbiddenHost);
         assert!(error.to_string().contains("another object"), "{error}");
     }
     let own = format!("{}/v1/objects/0-weu-d1-abc", server.url);
@@ -113,15 +113,15 @@ async fn the_object_deleted_is_the_object_saved() {
 }
 
 #[tokio::test]
-async fn no_redirect_leads_to_an_operation() {
+async fn no_redirect_leads_to_another_operation() {
     for (method_deletes, target) in [
         (true, "/calling/recordings/rid"),
         (false, "/calling/recordings/rid"),
         (true, "http://0.0.0.0:9/v1/objects/o"),
         (true, "https://example.com/v1/objects/o"),
     ] {
-        let moved = answer("302 Found", &[("Location", target)], "");
-        let server = Server::start([moved, answer("204 No Content", &[], "")]).await;
+        let moved = respond("302 Found", &[("Location", target)], "");
+        let server = Server::start([moved, respond("204 No Content", &[], "")]).await;
         let client = server.client().build().unwrap();
         let object = format!("{}/v1/objects/o", server.url);
         let outcome = if method_deletes {
@@ -138,13 +138,13 @@ async fn no_redirect_leads_to_an_operation() {
 }
 
 #[tokio::test]
-async fn a_redirect_to_no_web_address_fails_at_once_by_name() {
+async fn a_redirect_to_an_invalid_url_fails_without_a_retry() {
     for target in [
         "ftp://127.0.0.1/v1/objects/o/content/x",
         "file:///etc/passwd",
         "data:,x",
     ] {
-        let moved = answer("302 Found", &[("Location", target)], "");
+        let moved = respond("302 Found", &[("Location", target)], "");
         let server = Server::start(vec![moved; 5]).await;
         let location = format!("{}/v1/objects/o/content/video", server.url);
         let client = server.client().build().unwrap();
@@ -162,7 +162,7 @@ async fn a_redirect_to_no_web_address_fails_at_once_by_name() {
 }
 
 #[tokio::test]
-async fn own_storage_is_known_in_every_cloud() {
+async fn own_storage_is_recognized_in_every_cloud() {
     let client = client("https://contoso.communication.azure.us")
         .build()
         .unwrap();
@@ -193,20 +193,20 @@ async fn own_storage_is_known_in_every_cloud() {
         let file = file(content, None, storage);
         let download = client.download_recording(&file).to_dir(folder.path());
         let error = download.await.unwrap_err();
-        refused(&error, ErrorKind::OwnStorage);
+        assert_rejected(&error, ErrorKind::OwnStorage);
         assert_eq!(error.hint(), Some(Hint::UseStorageCredentials));
     }
-    // Without a word of own storage, and on a host that nobody knows, it is just that.
+    // Without a storage setting, an unknown host is rejected.
     let file = file("https://media.contoso.example/c/0-audiowav.wav", None, None);
     let download = client.download_recording(&file).to_dir(folder.path());
-    refused(&download.await.unwrap_err(), ErrorKind::ForbiddenHost);
+    assert_rejected(&download.await.unwrap_err(), ErrorKind::ForbiddenHost);
 }
 
 #[tokio::test]
-async fn an_export_that_failed_is_downloaded_from_the_service() {
+async fn a_failed_export_is_downloaded_from_the_service() {
     let server = Server::start([
-        answer("200 OK", &[], "media"),
-        answer("200 OK", &[("Content-Type", "application/json")], "{}"),
+        respond("200 OK", &[], "media"),
+        respond("200 OK", &[("Content-Type", "application/json")], "{}"),
     ])
     .await;
     let content = format!("{}/v1/objects/o/content/audiomp3", server.url);
@@ -225,8 +225,8 @@ async fn an_export_that_failed_is_downloaded_from_the_service() {
 }
 
 #[tokio::test]
-async fn requests_are_sent_to_another_address_and_signed_for_the_resource() {
-    let tunnel = Server::start([state("active"), answer("204 No Content", &[], "")]).await;
+async fn requests_to_a_custom_endpoint_are_signed_for_the_resource() {
+    let tunnel = Server::start([state("active"), respond("204 No Content", &[], "")]).await;
     let resource = "https://contoso.communication.azure.com";
     let client = client(resource).custom_endpoint(tunnel.url.parse().unwrap());
     let client = client.build().unwrap();
@@ -240,7 +240,7 @@ async fn requests_are_sent_to_another_address_and_signed_for_the_resource() {
             assert!(request.to_lowercase().contains(&line), "{request}");
         }
     }
-    // The signature is the one for the resource's host, and not for where it is sent.
+    // The signature is for the host of the resource, not for the host that receives the request.
     let request = &tunnel.requests()[0];
     let header = |name: &str| {
         let mut lines = request.lines().filter_map(|line| line.split_once(": "));
@@ -257,8 +257,8 @@ async fn requests_are_sent_to_another_address_and_signed_for_the_resource() {
 }
 
 #[tokio::test]
-async fn an_address_to_send_to_keeps_no_content() {
-    let tunnel = Server::start([Answer::Close]).await;
+async fn a_custom_endpoint_is_not_a_content_host() {
+    let tunnel = Server::start([TestResponse::Close]).await;
     let client = client("https://contoso.communication.azure.com");
     let client = client
         .custom_endpoint(tunnel.url.parse().unwrap())
@@ -266,7 +266,7 @@ async fn an_address_to_send_to_keeps_no_content() {
         .unwrap();
     let location = format!("{}/v1/objects/o/content/video", tunnel.url);
     let download = client.download(&location.parse().unwrap());
-    refused(
+    assert_rejected(
         &download.into_bytes().await.unwrap_err(),
         ErrorKind::ForbiddenHost,
     );
@@ -274,11 +274,11 @@ async fn an_address_to_send_to_keeps_no_content() {
 }
 
 #[tokio::test]
-async fn a_page_of_a_gateway_deletes_nothing() {
+async fn an_error_page_of_a_gateway_is_not_a_deletion() {
     let html = "<html><body>404 Not Found</body></html>";
     let server = Server::start([
-        answer("404 Not Found", &[("Content-Type", "text/html")], html),
-        answer("404 Not Found", &[], ""),
+        respond("404 Not Found", &[("Content-Type", "text/html")], html),
+        respond("404 Not Found", &[], ""),
     ])
     .await;
     let client = server.client().build().unwrap();
@@ -288,9 +288,9 @@ async fn a_page_of_a_gateway_deletes_nothing() {
     client.delete_at(&location).await.unwrap();
 }
 
-/// What a gateway does not find is there all the same.
+/// The content can exist although a gateway responds with 404.
 #[tokio::test]
-async fn a_page_of_a_gateway_makes_no_content_gone() {
+async fn an_error_page_of_a_gateway_does_not_mean_expired_content() {
     let html = "<html><body>404 Not Found</body></html>";
     let plain = "default backend - 404";
     let unknown = r#"{"statusCode": 404, "message": "Resource not found"}"#;
@@ -300,9 +300,10 @@ async fn a_page_of_a_gateway_makes_no_content_gone() {
             ("text/plain", plain),
             ("application/json", unknown),
         ] {
-            // However old the content is.
+            // Regardless of the age of the content.
             for age in [None, Some("2020-01-02T03:04:05Z")] {
-                let server = Server::start([answer(status, &[("Content-Type", kind)], body)]).await;
+                let server =
+                    Server::start([respond(status, &[("Content-Type", kind)], body)]).await;
                 let client = server.client().build().unwrap();
                 let location = format!("{}/v1/objects/o/content/video", server.url);
                 let mut download = client.download(&location.parse().unwrap());

@@ -1,4 +1,4 @@
-//! What is refused before anything happens, and how that is said.
+//! Rejected input, and the error messages.
 
 use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
 use serde_json::Value;
@@ -11,8 +11,8 @@ async fn delete_after_requires_an_event() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(10));
     let program = Program::new(&acs);
-    let place = recording.chunks()[0].content_location();
-    let download = ["download", place, "-o", "x"];
+    let url = recording.chunks()[0].content_location();
+    let download = ["download", url, "-o", "x"];
     let deleting = program.run(&[&download[..], &["--delete-after"]].concat());
     assert_eq!(deleting.code, Some(2), "{deleting:?}");
     program.run(&download).text();
@@ -23,15 +23,15 @@ async fn invalid_paths_and_numbers_are_rejected() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(10));
     let program = Program::new(&acs);
-    let place = recording.chunks()[0].content_location();
+    let url = recording.chunks()[0].content_location();
     for count in ["0", "33", "x"] {
-        let download = ["download", place, "-o", "x", "--connections", count];
+        let download = ["download", url, "-o", "x", "--connections", count];
         assert_eq!(program.run(&download).code, Some(2), "{count}");
     }
     std::fs::create_dir(program.dir.path().join("there")).unwrap();
-    let folder = program.run(&["download", place, "-o", "there"]).failure(2);
+    let folder = program.run(&["download", url, "-o", "there"]).failure(2);
     assert!(folder.contains("--dir"), "{folder}");
-    let nowhere = program.run(&["download", place, "-o", "-"]).failure(2);
+    let nowhere = program.run(&["download", url, "-o", "-"]).failure(2);
     assert!(nowhere.contains("pass a file name"), "{nowhere}");
     let none = [
         "events",
@@ -56,8 +56,8 @@ async fn an_image_never_overwrites_a_recording() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(100_000));
     let program = Program::new(&acs);
-    let place = recording.chunks()[0].content_location();
-    program.run(&["download", place, "-o", "call.wav"]).text();
+    let url = recording.chunks()[0].content_location();
+    program.run(&["download", url, "-o", "call.wav"]).text();
     let before = program.read("call.wav");
     for name in ["call.wav", "./call.wav"] {
         let failure = program
@@ -73,7 +73,7 @@ async fn an_image_never_overwrites_a_recording() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_event_may_be_cut_off() {
+async fn a_truncated_last_event_is_reported() {
     let acs = Emulator::start().await.unwrap();
     let recording = acs.add_recording(LargeRecording::new(10));
     let program = Program::new(&acs);
@@ -169,11 +169,11 @@ async fn a_listener_without_authentication_names_the_options() {
         panic!("{run:?}")
     };
     assert_eq!(error["kind"], "forbidden-host");
-    // An event is no reason to send credentials anywhere.
+    // An event must not cause credentials to be sent to another host.
     assert!(!run.err.contains("allow"), "{run:?}");
 }
 
-/// Nothing is sent: no such host would answer.
+/// No request is sent, because these hosts do not exist.
 #[test]
 fn own_storage_is_recognized_in_every_cloud() {
     let resource = "endpoint=https://contoso.communication.azure.us/;accesskey=YWJj";
@@ -185,7 +185,7 @@ fn own_storage_is_recognized_in_every_cloud() {
         ("acme.z7.blob.storage.azure.net", None),
         ("media.contoso.example", Some("AzureBlob")),
     ] {
-        let place = format!("https://{host}/rec/20251002/call/eyJQbGF0-1/0-audiowav.wav");
+        let url = format!("https://{host}/rec/20251002/call/eyJQbGF0-1/0-audiowav.wav");
         let event = serde_json::json!([{
             "id": "1",
             "eventType": "Microsoft.Communication.RecordingFileStatusUpdated",
@@ -193,8 +193,8 @@ fn own_storage_is_recognized_in_every_cloud() {
                 "recordingStorageInfo": {"recordingChunks": [{
                     "documentId": "0-weu-d7-0000000000000000000000000000abc0",
                     "index": 0,
-                    "contentLocation": place,
-                    "metadataLocation": place.replace("audiowav.wav", "acsmetadata.json"),
+                    "contentLocation": url,
+                    "metadataLocation": url.replace("audiowav.wav", "acsmetadata.json"),
                 }]},
                 "storageType": storage,
             },
