@@ -111,6 +111,7 @@ impl TransferBar {
         let bar = out.bars().add(ProgressBar::no_length());
         bar.set_style(style(UNKNOWN));
         bar.set_prefix(one_line(&shortened(name)).into_owned());
+        bar.set_message("waiting");
         bar.enable_steady_tick(Duration::from_millis(200));
         Self(bar)
     }

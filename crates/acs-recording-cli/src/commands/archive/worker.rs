@@ -55,7 +55,7 @@ pub(crate) struct Run {
 ///
 /// As `archive run`, for jobs and cron. Messages that wait for a retry or that other workers hold count
 /// as in the queue, so the command may wait for them. Ctrl-C and SIGTERM have the same effect as for
-/// `archive run`.
+/// `archive run`. The exit code is 0 also if messages went to the poison queue; the summary counts them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
