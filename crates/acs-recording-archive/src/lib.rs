@@ -52,7 +52,7 @@ mod error;
 mod layout;
 mod message;
 mod metrics;
-pub mod queue;
+mod queue;
 mod receipt;
 mod steps;
 mod store;

@@ -46,7 +46,7 @@ async fn webhook() -> (String, mpsc::UnboundedReceiver<RecordingFileStatusUpdate
         for event in Events::parse(&body) {
             match event.unwrap().into_payload() {
                 EventPayload::SubscriptionValidation(question) => {
-                    response = question.response_body()
+                    response = question.response_body();
                 }
                 EventPayload::RecordingFileStatusUpdated(file) => sender.send(file).unwrap(),
                 _ => {}
