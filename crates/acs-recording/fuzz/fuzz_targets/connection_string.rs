@@ -32,7 +32,8 @@ fn keys(text: &str) -> Vec<&str> {
     let lower = text.to_ascii_lowercase();
     let names = lower.match_indices("accesskey");
     let values = names.map(|(at, name)| {
-        let rest = text[at + name.len()..].trim_start_matches(|c: char| !is_key_char(c) || c == '=');
+        let rest =
+            text[at + name.len()..].trim_start_matches(|c: char| !is_key_char(c) || c == '=');
         &rest[..rest.find(|c| !is_key_char(c)).unwrap_or(rest.len())]
     });
     values

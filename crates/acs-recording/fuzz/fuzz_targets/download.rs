@@ -94,7 +94,10 @@ fuzz_target!(|conversation: Conversation| {
     let world = &*WORLD;
     world.runtime.block_on(async {
         let run = Box::pin(run(world, &conversation));
-        assert!(timeout(MAX_DURATION, run).await.is_ok(), "the download does not end");
+        assert!(
+            timeout(MAX_DURATION, run).await.is_ok(),
+            "the download does not end"
+        );
         world.server.end().await;
     });
 });

@@ -127,7 +127,11 @@ pub fn content(size: u16, version: u8) -> Vec<u8> {
 impl Honest {
     /// The number of the last version.
     pub fn versions(&self) -> u8 {
-        let changes = self.responses.iter().filter(|response| response.changes).count();
+        let changes = self
+            .responses
+            .iter()
+            .filter(|response| response.changes)
+            .count();
         u8::try_from(changes).unwrap_or(u8::MAX)
     }
 }
@@ -359,7 +363,8 @@ impl Play {
             Does::NoRanges => None,
             Does::Ranges => range(request, whole.len()),
         };
-        let part = part.filter(|_| header(request, "if-range").is_none_or(|expected| expected == tag));
+        let part =
+            part.filter(|_| header(request, "if-range").is_none_or(|expected| expected == tag));
         let body = match part {
             Some((start, _)) if start >= whole.len() => {
                 head += &format!("HTTP/1.1 416 X\r\nContent-Range: bytes */{size}\r\n");
