@@ -10,8 +10,10 @@ mod write;
 
 pub(crate) use error::{file_error, run_blocking};
 pub(crate) use names::{remove, with_suffix};
+#[cfg(feature = "webhook")]
+pub(crate) use open::is_trusted;
 pub(crate) use open::{
-    PRIVATE, create_new, is_same_file, is_trusted, open_existing, open_locked, open_to_read,
+    PRIVATE, create_new, is_same_file, open_existing, open_locked, open_to_read,
 };
 pub(crate) use positional::{read_at, write_all_at};
 #[cfg(feature = "webhook")]
