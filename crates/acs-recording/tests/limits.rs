@@ -206,7 +206,7 @@ async fn no_timeout_is_too_large() {
         assert_eq!((error.status(), error.attempts()), (Some(503), 1));
         let text = error.to_string();
         assert!(
-            text.contains("the rest of the 120 s that the operation may take"),
+            text.contains("the rest of the operation timeout of 120 s"),
             "{text}"
         );
     }

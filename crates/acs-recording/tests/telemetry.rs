@@ -89,7 +89,7 @@ async fn logs_contain_every_attempt_and_no_secret() {
         "get recording state",
         "status=503",
         "status=200",
-        "sending the request again",
+        "retrying the request",
         "no response",
         "acs.client_request_id=",
     ] {

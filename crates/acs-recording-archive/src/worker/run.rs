@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::Instrument as _;
 
 use super::handle::{Delivery, Ended, Shared};
@@ -82,6 +82,7 @@ impl Running {
         loop {
             self.collect();
             let free = self.slots - self.tasks.len();
+            let mut is_stopping = false;
             let wait_until = if free == 0 {
                 None
             } else if let Some(until) = self.shared.throttle.until() {
@@ -89,12 +90,27 @@ impl Running {
             } else {
                 let leased_at = Instant::now();
                 let max = free.min(MAX_RECEIVED);
-                // A request that was sent is awaited: its messages would be invisible for a lease.
-                let received = self.shared.queue.receive(max, self.shared.lease).await;
+                // A request that was sent is awaited, because its messages would be invisible for a
+                // lease. After the shutdown signal, it gets only the time of the last requests.
+                let received = {
+                    let mut receive = self.shared.queue.receive(max, self.shared.lease);
+                    tokio::select! {
+                        biased;
+                        received = &mut receive => received,
+                        () = shutdown.as_mut() => {
+                            is_stopping = true;
+                            match timeout(LAST_REQUESTS, receive).await {
+                                Ok(received) => received,
+                                Err(_) => return Ok(()),
+                            }
+                        }
+                    }
+                };
                 match received {
                     Ok(messages) if messages.is_empty() => {
                         has_received = true;
-                        if drains && self.tasks.is_empty() && self.is_empty().await {
+                        if drains && !is_stopping && self.tasks.is_empty() && self.is_empty().await
+                        {
                             return Ok(());
                         }
                         Some(Instant::now() + idle.wait())
@@ -118,6 +134,9 @@ impl Running {
                     }
                 }
             };
+            if is_stopping {
+                return Ok(());
+            }
             self.report().await;
             tokio::select! {
                 biased;
@@ -232,4 +251,54 @@ fn is_setup(error: &Error) -> bool {
             | ErrorKind::Authentication
             | ErrorKind::PermissionDenied
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use object_store::memory::InMemory;
+
+    use acs_recording::RecordingClient;
+
+    use super::*;
+    use crate::{Archive, EventQueue, Worker};
+
+    /// A queue that never responds.
+    #[derive(Debug)]
+    struct StuckQueue;
+
+    #[async_trait]
+    impl EventQueue for StuckQueue {
+        async fn receive(&self, _: usize, _: Duration) -> Result<Vec<Message>> {
+            std::future::pending().await
+        }
+        async fn renew(&self, _: &mut Message, _: Duration) -> Result<()> {
+            Ok(())
+        }
+        async fn complete(&self, _: &Message) -> Result<()> {
+            Ok(())
+        }
+        async fn release(&self, _: &Message, _: Duration) -> Result<()> {
+            Ok(())
+        }
+        async fn bury(&self, _: &Message, _: &str) -> Result<()> {
+            Ok(())
+        }
+        async fn approximate_depth(&self) -> Result<Option<u64>> {
+            Ok(None)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_does_not_respond_does_not_delay_the_shutdown() {
+        let text = "endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
+        let client = RecordingClient::from_connection_string(text).unwrap();
+        let archive = Archive::builder(client, Arc::new(InMemory::new()));
+        let worker = Worker::new(archive.build().unwrap(), StuckQueue);
+        let began = Instant::now();
+        let signal = tokio::time::sleep(Duration::from_secs(5));
+        let summary = worker.run_until(signal).await.unwrap();
+        assert_eq!(summary.messages(), 0);
+        assert!(began.elapsed() < Duration::from_secs(20));
+    }
 }

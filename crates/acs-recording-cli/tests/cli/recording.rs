@@ -38,7 +38,7 @@ async fn a_recording_is_controlled() {
     );
     let failure = program.run(&["status", &id]).failure(4);
     assert!(
-        failure.starts_with("error: get recording state:"),
+        failure.starts_with("error: get recording properties:"),
         "{failure}"
     );
     let failure = program.run(&["status", &id, "--output", "json"]).failure(4);
@@ -196,7 +196,7 @@ fn hints_depend_on_status_and_code() {
     for command in ["status", "stop"] {
         let failure = gateway.run(&[command, "rid"]).failure(4);
         assert!(
-            failure.contains("a gateway or proxy answered 404"),
+            failure.contains("a gateway or proxy responded with 404"),
             "{failure}"
         );
         assert!(!failure.contains("over"), "{failure}");

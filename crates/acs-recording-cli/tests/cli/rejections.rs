@@ -258,7 +258,7 @@ fn invalid_values_are_rejected_with_a_reason() {
         ),
         (
             &["start", "--group-call-id", "99400535222211121"],
-            "no GUID",
+            "not a GUID",
         ),
         (&["stop", "aHR0cHM6Ly9hcGk="], "server call id"),
         (&["status", guid], "a GUID"),
