@@ -299,7 +299,7 @@ fn invalid_values_are_rejected_with_a_reason() {
                 "--callback-resource-id",
                 "a.communication.azure.com",
             ],
-            "address",
+            "endpoint",
         ),
     ] {
         let run = program.run(arguments);
@@ -313,7 +313,7 @@ fn invalid_values_are_rejected_with_a_reason() {
         ),
         (
             "endpoint=https://a.example/;accesskey=endpoint=https://a.example/",
-            "whole connection string",
+            "is a connection string",
         ),
     ] {
         let failure = Program::with_connection_string(text).run(&["status", "rid"]);
