@@ -255,7 +255,7 @@ impl From<acs_recording_archive::Error> for Failure {
             _ => OTHER,
         };
         let mut failure = Self::new(code, kind.name(), error.to_string());
-        // Messages of this crate say what to do, as a rule.
+        // Messages of this crate usually say what to do.
         failure.0.hint = match kind {
             Kind::Throttled => Some("try again later".to_owned()),
             Kind::OwnStorage => Some("use --own-storage record".to_owned()),

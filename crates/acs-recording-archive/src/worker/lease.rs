@@ -1,4 +1,4 @@
-//! Keeping the lease of a message while work on it goes on.
+//! Keeps the lease of a message during the work on it.
 
 use std::pin::{Pin, pin};
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 /// Quieter moments are silence.
 const SPEECH: f64 = 0.005_623_413; // -45 dBFS
-/// Decoders leave this much of digital silence at the most.
+/// The largest sample that decoders make of digital silence.
 const NOTHING: f64 = 1e-6; // -120 dBFS
 /// Moments per second.
 const MOMENTS: u32 = 50;

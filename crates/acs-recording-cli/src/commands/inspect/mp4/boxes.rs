@@ -77,7 +77,7 @@ impl<'a> Content<'a> {
     }
 }
 
-/// Name, length of the header, and length of the whole box; none for one that goes on to the end.
+/// Name, length of the header, and length of the whole box; none for a box that extends to the end.
 pub(super) fn header(bytes: &[u8]) -> Option<([u8; 4], usize, Option<u64>)> {
     let content = Content(bytes);
     let name = content.bytes(4)?;

@@ -153,7 +153,7 @@ fn samples_may_be_in_fragments() {
 #[test]
 fn sizes_may_be_left_open() {
     let mut file = video(40_000, 3000);
-    // The box with the media goes on to the end.
+    // The box with the media extends to the end.
     let at = file.len() - 85_000 - 8;
     file[at..at + 4].fill(0);
     let media = look_at(&file, &[]).unwrap();
