@@ -7,10 +7,11 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::calls::{Addresses, CallKey, Terms};
-use crate::delivery::{check_url, without_secrets};
+use crate::check_url::check_url;
 use crate::error::Error;
 use crate::identifier;
 use crate::participant::Participant;
+use crate::redact::without_secrets;
 use crate::script::Script;
 use crate::state::Shared;
 

@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use crate::calls::{CallState, Member, Speech};
 use crate::clock::after;
+use crate::document::{Document, Source};
 use crate::ids;
-use crate::media::{self, Document, Format, Plan, Source, Span, Track};
+use crate::media::{self, Format, Plan, Span, Track};
 use crate::metadata::{self, Facts};
 use crate::start::{Media, Tape};
 use crate::store::StoreSettings;

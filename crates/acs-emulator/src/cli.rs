@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::delivery::without_secrets;
+use crate::redact::without_secrets;
 use crate::store::Signature;
 use crate::{Emulator, EmulatorBuilder, Error, EventSchema, NewSubscription, Script};
 

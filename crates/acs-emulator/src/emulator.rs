@@ -12,8 +12,9 @@ use crate::call::NewCall;
 use crate::clock::Clock;
 use crate::delivery::subscription::NewSubscription;
 use crate::error::Error;
+use crate::faults::Faults;
 use crate::incoming::IncomingCall;
-use crate::keys::AccessKey;
+use crate::keys::{AccessKey, connection_string};
 use crate::network::Addresses;
 use crate::participant::Participant;
 use crate::state::Shared;
@@ -219,6 +220,11 @@ impl Emulator {
         NewCall::new(&self.shared, participants)
     }
 
+    /// The faults to inject.
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
+    }
+
     /// Stops the emulator: it accepts no more connections and sends no more events. Waits up to
     /// five seconds for requests in progress. Requests that take longer are not aborted.
     pub async fn shutdown(mut self) {
@@ -247,8 +253,4 @@ impl fmt::Debug for Emulator {
             .field("addresses", &self.addresses)
             .finish_non_exhaustive()
     }
-}
-
-pub(crate) fn connection_string(endpoint: &str, key: &str) -> String {
-    format!("endpoint={endpoint}/;accesskey={key}")
 }

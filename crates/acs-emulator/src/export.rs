@@ -26,10 +26,11 @@ mod blobs {
     use url::Url;
     use uuid::Uuid;
 
-    use crate::delivery::{USER_AGENT, without_secrets};
+    use crate::delivery::USER_AGENT;
+    use crate::document::Document;
     use crate::file_status::Locations;
-    use crate::media::Document;
     use crate::recordings::Finished;
+    use crate::redact::without_secrets;
     use crate::state::Shared;
     use crate::store::Signature;
 
@@ -229,7 +230,8 @@ mod blobs {
     #[cfg(test)]
     mod tests {
         use super::*;
-        use crate::media::{Pattern, Source};
+        use crate::document::Source;
+        use crate::media::Pattern;
 
         #[test]
         fn only_the_last_block_is_short() {

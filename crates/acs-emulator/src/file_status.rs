@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clock::text;
-use crate::media::{Document, Format};
+use crate::document::Document;
+use crate::media::Format;
 use crate::metadata::milliseconds;
 use crate::recordings::Finished;
 use crate::state::Shared;

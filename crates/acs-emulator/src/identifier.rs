@@ -7,6 +7,7 @@ use acs_call_automation::types::{
     PhoneNumberIdentifierModel,
 };
 
+use crate::ids::is_raw_id;
 use crate::refusal::Refusal;
 
 /// The raw id of an identifier in a request, which may contain the raw id itself or its parts.
@@ -88,14 +89,6 @@ fn check_values(identifier: &CommunicationIdentifierModel) -> Result<(), Refusal
         return Err(Refusal::argument(message));
     }
     Ok(())
-}
-
-/// Whether `text` has the format of a raw id.
-pub(crate) fn is_raw_id(text: &str) -> bool {
-    ["4:", "8:", "28:"].iter().any(|kind| {
-        text.strip_prefix(kind)
-            .is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
-    })
 }
 
 /// The identifier as it appears in responses: kind, raw id and parts.

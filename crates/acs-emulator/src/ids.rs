@@ -98,6 +98,14 @@ pub(crate) fn user(resource: Uuid) -> String {
     format!("8:acs:{resource}_{}", fresh())
 }
 
+/// Whether `text` has the format of a raw id.
+pub(crate) fn is_raw_id(text: &str) -> bool {
+    ["4:", "8:", "28:"].iter().any(|kind| {
+        text.strip_prefix(kind)
+            .is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
+    })
+}
+
 /// A trace id, which the content store includes in some responses.
 pub(crate) fn content_trace() -> String {
     format!("{}.0", STANDARD.encode(Uuid::new_v4()))

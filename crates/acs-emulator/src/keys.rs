@@ -53,6 +53,11 @@ impl fmt::Debug for Keys {
     }
 }
 
+/// The connection string for clients.
+pub(crate) fn connection_string(endpoint: &str, key: &str) -> String {
+    format!("endpoint={endpoint}/;accesskey={key}")
+}
+
 fn index(key: AccessKey) -> usize {
     match key {
         AccessKey::Primary => 0,

@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use crate::chunks::{Chunk, ChunkEnd};
 use crate::clock::after;
+use crate::document::{Document, Source};
 use crate::emulator::Emulator;
 use crate::file_status::Locations;
 use crate::ids;
-use crate::media::{Document, Format, Pattern, SAMPLE_RATE, Source, Span, wav_header};
+use crate::media::{Format, Pattern, SAMPLE_RATE, Span, wav_header};
 use crate::metadata::{self, Facts};
 use crate::recordings::{EndReason, Finished};
 

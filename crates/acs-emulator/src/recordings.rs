@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use crate::calls::{CallKey, CallState};
 use crate::chunks::{self, Chunk, Store};
+use crate::document::Document;
 use crate::ids;
-use crate::media::{self, Document, Format, Span};
+use crate::media::{self, Format, Span};
 use crate::refusal::Refusal;
 use crate::start::{Media, Tape};
 

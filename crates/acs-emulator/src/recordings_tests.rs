@@ -264,7 +264,9 @@ fn a_muted_participant_becomes_silent() {
         .unwrap();
     stage.wait(1000);
     let finished = stage.end(&id).unwrap().unwrap();
-    let file = finished.chunks[0].document.file(&media::Cache::default());
+    let file = finished.chunks[0]
+        .document
+        .file(&crate::document::Cache::default());
     let samples: Vec<i16> = hound::WavReader::new(std::io::Cursor::new(file.unwrap()))
         .unwrap()
         .samples()

@@ -10,7 +10,7 @@ use acs_call_automation::types::{
 
 use url::Url;
 
-use crate::delivery::check_url;
+use crate::check_url::check_url;
 use crate::identifier::raw_id;
 use crate::media::{Format as FileFormat, MAX_CHANNELS};
 use crate::refusal::Refusal;

@@ -18,12 +18,11 @@ use crate::delivery::callbacks::{self, Callback};
 use crate::delivery::event_grid;
 use crate::delivery::queue::spawn;
 use crate::delivery::subscription::Subscription;
+use crate::document::Cache;
 use crate::faults::Faults;
-use crate::identifier;
 use crate::ids;
 use crate::incoming::Incoming;
 use crate::keys::Keys;
-use crate::media::Cache;
 use crate::network::{Addresses, Bound, Hosts};
 use crate::recordings::{EndReason, Finished, Recording, Recordings};
 use crate::refusal::Refusal;
@@ -97,7 +96,7 @@ impl World {
     /// The raw id of the person with this name, the same one in every call. A raw id is returned
     /// unchanged.
     pub(crate) fn user(&mut self, name: &str, resource: Uuid) -> String {
-        if identifier::is_raw_id(name) {
+        if ids::is_raw_id(name) {
             return name.to_owned();
         }
         self.users

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::event_grid::Event;
 use crate::calls::CallState;
+use crate::delivery::event_grid::Event;
 use crate::identifier::model;
 
 const PREFIX: &str = "Microsoft.Communication.";

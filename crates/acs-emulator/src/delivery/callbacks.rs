@@ -12,10 +12,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::queue::spawn;
-use super::subscription::root_cause;
-use super::without_secrets;
+use crate::delivery::queue::spawn;
 use crate::ids;
+use crate::redact::{root_cause, without_secrets};
 use crate::state::Shared;
 
 const PREFIX: &str = "Microsoft.Communication.";

@@ -6,10 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::USER_AGENT;
-use super::queue::spawn;
-use super::subscription::Subscription;
 use crate::clock::{after, text};
+use crate::delivery::USER_AGENT;
+use crate::delivery::queue::spawn;
+use crate::delivery::subscription::Subscription;
 use crate::error::Error;
 use crate::file_status;
 use crate::ids;

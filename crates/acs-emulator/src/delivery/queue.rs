@@ -9,11 +9,12 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::event_grid::Queued;
-use super::schedule::{Outcome, TIME_TO_LIVE, judge};
-use super::storage_queue;
-use super::subscription::{self, Destination, EventSchema, Subscription};
 use crate::clock::after;
+use crate::delivery::event_grid::Queued;
+use crate::delivery::schedule::{Outcome, TIME_TO_LIVE, judge};
+use crate::delivery::storage_queue;
+use crate::delivery::subscription::{self, Destination, EventSchema, Subscription};
+use crate::redact::root_cause;
 use crate::state::Shared;
 
 /// How long an incomplete batch waits for further events.
@@ -250,7 +251,7 @@ fn reason(
     match (destination, response) {
         (Destination::Queue(_), Ok(response)) => Some(storage_queue::reason(&response)),
         (Destination::Webhook(_), Ok(_)) => None,
-        (_, Err(error)) => Some(subscription::root_cause(error)),
+        (_, Err(error)) => Some(root_cause(error)),
     }
 }
 

@@ -12,17 +12,19 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use url::Url;
 
-use super::event_grid::{Event, FILE_STATUS_UPDATED, Queued};
-use super::schedule::Endpoint;
-use super::storage_queue::StorageQueue;
-use super::{check_url, queue, without_secrets};
+use crate::check_url::check_url;
+use crate::delivery::event_grid::{Event, FILE_STATUS_UPDATED, Queued};
+use crate::delivery::queue;
+use crate::delivery::schedule::Endpoint;
+use crate::delivery::storage_queue::StorageQueue;
 use crate::error::Error;
 use crate::ids;
+use crate::redact::{root_cause, without_secrets};
 use crate::state::Shared;
 
 /// The origin that the handshake for `CloudEvents` names as the sender.
 const ORIGIN: HeaderValue = HeaderValue::from_static("eventgrid.azure.net");
-pub(super) const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
+const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
 const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
 
 /// The schema of Event Grid events.
@@ -323,14 +325,4 @@ async fn ask(shared: &Shared, url: &Url) -> Result<(), String> {
 
 pub(super) fn mark(headers: &mut HeaderMap) {
     headers.insert(REQUEST_ORIGIN, ORIGIN);
-}
-
-/// Returns the innermost message, which names the cause. The outer messages only repeat the URL.
-pub(super) fn root_cause(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

@@ -1,8 +1,5 @@
 //! Fault injection.
 
-mod admin;
-mod apply;
-mod body;
 mod fault;
 mod operation;
 
@@ -10,11 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::emulator::Emulator;
-
-pub(crate) use admin::routes as admin_routes;
-pub(crate) use apply::apply;
 pub use fault::Fault;
+pub(crate) use fault::Loss;
 pub use operation::Operation;
 
 /// The faults of an emulator. Returned by [`Emulator::faults`](crate::Emulator::faults).
@@ -147,7 +141,7 @@ impl Faults {
             .map_or(0, |fault| fault.duplicates)
     }
 
-    fn remove(&self, id: u64) -> bool {
+    pub(crate) fn remove(&self, id: u64) -> bool {
         let mut list = self.lock();
         let before = list.entries.len();
         list.entries.retain(|entry| entry.id != id);
@@ -158,13 +152,6 @@ impl Faults {
     /// harmless.
     fn lock(&self) -> MutexGuard<'_, List> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Emulator {
-    /// The faults to inject.
-    pub fn faults(&self) -> &Faults {
-        &self.shared().faults
     }
 }
 

@@ -1,7 +1,6 @@
 //! Audio: who speaks when and on which channel, and the encoded files.
 
 mod channels;
-mod document;
 #[cfg(feature = "mp3")]
 mod mp3;
 #[cfg(feature = "mp4")]
@@ -16,10 +15,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use channels::{MAX_CHANNELS, assign};
-pub(crate) use document::{Cache, Document, Source};
 pub(crate) use pattern::Pattern;
 pub(crate) use source::Voice;
-pub(crate) use wav::header as wav_header;
+pub(crate) use wav::{data as wav_data, header as wav_header};
 
 /// The sample rate of all recordings in Hz.
 pub(crate) const SAMPLE_RATE: u32 = 16_000;
@@ -142,7 +140,7 @@ impl EncodeError {
     not(feature = "mp4"),
     allow(unused_variables, reason = "only videos have a clock")
 )]
-fn encode(
+pub(crate) fn encode(
     format: Format,
     samples: &[i16],
     channels: usize,
@@ -221,7 +219,7 @@ impl Plan {
     }
 
     /// The interleaved samples of `count` frames, starting at frame `first`.
-    fn samples(&self, first: i64, count: usize) -> Vec<i16> {
+    pub(crate) fn samples(&self, first: i64, count: usize) -> Vec<i16> {
         let mut samples = vec![0_i16; count * self.channels];
         let wanted = first..first.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
         let mut recorded = SignedDuration::ZERO;
@@ -253,7 +251,7 @@ impl Plan {
     }
 
     /// The interleaved samples of the whole file.
-    fn all_samples(&self) -> Vec<i16> {
+    pub(crate) fn all_samples(&self) -> Vec<i16> {
         self.samples(0, usize::try_from(self.frames()).unwrap_or(0))
     }
 }

@@ -12,9 +12,9 @@ use http::header::{AUTHORIZATION, HOST, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use super::{answer, repeat};
 use crate::auth::{self, Denied, Signed};
 use crate::ids;
+use crate::routes::{answer, repeat};
 use crate::state::Shared;
 
 /// The maximum size of a request body. Real requests are much smaller.

@@ -4,9 +4,9 @@ mod admin;
 mod answer;
 mod calls;
 mod content;
+mod faults;
 mod gate;
 mod identity;
-mod range;
 mod recordings;
 mod repeat;
 
@@ -14,11 +14,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::Response;
 use axum::routing::any;
-use http::StatusCode;
 
-use crate::faults;
 use crate::refusal::Refusal;
 use crate::state::Shared;
 
@@ -43,14 +40,9 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
 /// The routes of the admin interface, which has an address of its own.
 pub(crate) fn admin(shared: &Arc<Shared>) -> Router {
     admin::routes()
-        .merge(faults::admin_routes())
+        .merge(admin::faults::routes())
         .layer(from_fn(admin::gate))
         .with_state(Arc::clone(shared))
-}
-
-/// An error in the service's format.
-pub(crate) fn service_error(status: StatusCode, code: &str, message: String) -> Response {
-    answer::error(status, code, message, None)
 }
 
 /// The response to requests that match no operation of the service.

@@ -12,10 +12,10 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::answer::{Refused, about, json, parse};
-use super::{repeat, split_action};
 use crate::recordings::Recording;
 use crate::refusal::Refusal;
+use crate::routes::answer::{Refused, about, json, parse};
+use crate::routes::{repeat, split_action};
 use crate::start::{CallRef, understand};
 use crate::state::Shared;
 

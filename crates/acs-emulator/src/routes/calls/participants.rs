@@ -14,13 +14,13 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::super::answer::{Refused, about, json, parse};
-use super::{check_callback, refused};
 use crate::agenda::Invitation;
 use crate::clock::after;
 use crate::identifier::{model, raw_id};
 use crate::ids;
 use crate::refusal::Refusal;
+use crate::routes::answer::{Refused, about, json, parse};
+use crate::routes::calls::{check_callback, refused};
 use crate::state::Shared;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{EncodeError, Format, Pattern, Plan, encode, wav};
+use crate::media::{EncodeError, Format, Pattern, Plan, encode, wav_data, wav_header};
 
 /// Files up to this size are generated as a whole and cached.
 const WHOLE: u64 = 32 << 20;
@@ -61,7 +61,7 @@ impl Document {
             Source::Pattern(pattern) => Some(pattern.length()),
             Source::Sound { plan, format, .. } if *format == Format::Wav => {
                 let data = data_length(plan);
-                let length = data + wav::header(data, plan.channels).len() as u64;
+                let length = data + wav_header(data, plan.channels).len() as u64;
                 (length > WHOLE).then_some(length)
             }
             Source::Sound { .. } => None,
@@ -120,7 +120,7 @@ fn data_length(plan: &Plan) -> u64 {
 
 fn read_wav(plan: &Plan, offset: u64, limit: usize) -> Bytes {
     let data = data_length(plan);
-    let header = wav::header(data, plan.channels);
+    let header = wav_header(data, plan.channels);
     let start = header.len() as u64;
     if let Some(position) = usize::try_from(offset)
         .ok()
@@ -137,7 +137,7 @@ fn read_wav(plan: &Plan, offset: u64, limit: usize) -> Bytes {
     let (Ok(first), Ok(count)) = (i64::try_from(first), usize::try_from(left.min(wanted))) else {
         return Bytes::new();
     };
-    let samples = wav::data(&plan.samples(first, count)).freeze();
+    let samples = wav_data(&plan.samples(first, count)).freeze();
     let skipped = usize::try_from(skipped).unwrap_or(0).min(samples.len());
     let end = samples.len().min(skipped.saturating_add(limit));
     samples.slice(skipped..end)

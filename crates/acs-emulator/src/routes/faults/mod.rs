@@ -10,10 +10,11 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_MATCH, IF_RANGE, RANGE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::body::{Flow, broken};
-use super::fault::Loss;
-use super::{Fault, Operation};
-use crate::routes::service_error;
+mod body;
+
+use self::body::{Flow, broken};
+use crate::faults::{Fault, Loss, Operation};
+use crate::routes::answer::error;
 use crate::state::Shared;
 
 /// The outermost middleware of the service.
@@ -75,7 +76,7 @@ fn refusal(fault: &Fault, status: u16, has_body: bool) -> Response {
         "9999"
     };
     let code = fault.code.as_deref().unwrap_or(usual);
-    service_error(status, code, "An injected fault.".to_owned())
+    error(status, code, "An injected fault.".to_owned(), None)
 }
 
 /// Evaluates conditional headers against the entity tag of a fault. The content itself has no

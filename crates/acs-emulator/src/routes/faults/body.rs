@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::time::Instant;
 
-use super::Fault;
+use crate::faults::Fault;
 
 /// Time for the bytes before a cut to leave the emulator.
 const LAST_BYTES: Duration = Duration::from_millis(20);

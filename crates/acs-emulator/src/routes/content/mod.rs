@@ -1,5 +1,7 @@
 //! Stored content: media, metadata and deletion. Errors have no body.
 
+mod range;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -14,11 +16,13 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use tokio::task::JoinError;
+use url::Url;
 
-use super::range::{Wanted, wanted};
+use crate::document::Document;
 use crate::ids;
-use crate::media::Document;
+use crate::routes::content::range::{Wanted, wanted};
 use crate::state::Shared;
+use crate::store::Redirect;
 
 const METADATA: &str = "acsmetadata";
 /// The number of bytes that are generated at a time.
@@ -53,7 +57,7 @@ async fn read(
         return StatusCode::NOT_FOUND.into_response();
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    if let Some(place) = shared.content_redirect(host.unwrap_or_default(), uri.path()) {
+    if let Some(place) = content_redirect(&shared, host.unwrap_or_default(), uri.path()) {
         return (StatusCode::FOUND, [(LOCATION, String::from(place))]).into_response();
     }
     let content = if media {
@@ -72,6 +76,26 @@ async fn read(
         _ => tracing::info!(document = id, bytes = content.length(), "{what} requested"),
     }
     serve(&content, range)
+}
+
+/// The redirect target for content at this path. Returns `None` if `host` serves the content
+/// itshared.
+fn content_redirect(shared: &Shared, host: &str, path: &str) -> Option<Url> {
+    let mut target = match &shared.settings.store.redirect {
+        Redirect::Off => return None,
+        Redirect::To(origin) => origin.clone(),
+        Redirect::Localhost => {
+            let mut origin = Url::parse(&shared.endpoint).ok()?;
+            origin.set_host(Some("localhost")).ok()?;
+            origin
+        }
+    };
+    if host.eq_ignore_ascii_case(target.authority()) {
+        return None;
+    }
+    target.set_path(path);
+    target.set_query(None);
+    Some(target)
 }
 
 /// Content to serve.

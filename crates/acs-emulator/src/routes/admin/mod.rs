@@ -1,6 +1,8 @@
 //! The admin interface, with which other processes inspect and control the emulator. It is on
 //! loopback and requires no authentication.
 
+pub(super) mod faults;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +18,10 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::split_action;
 use crate::delivery;
 use crate::delivery::subscription::{EventSchema, NewSubscription};
-use crate::emulator::connection_string;
-use crate::keys::AccessKey;
+use crate::keys::{AccessKey, connection_string};
+use crate::routes::split_action;
 use crate::state::Shared;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {

@@ -17,14 +17,14 @@ use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 
-use super::answer::{Refused, about, json, parse};
-use super::split_action;
 use crate::calls::{Addresses, CallState, Connection, Terms};
+use crate::check_url::check_url;
 use crate::clock::after;
-use crate::delivery::check_url;
 use crate::identifier::{model, raw_id};
 use crate::ids;
 use crate::refusal::Refusal;
+use crate::routes::answer::{Refused, about, json, parse};
+use crate::routes::split_action;
 use crate::start::locate;
 use crate::state::Shared;
 

@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::{ActiveFault, Fault};
+use crate::faults::{ActiveFault, Fault};
 use crate::state::Shared;
 
 /// The path of the faults.
