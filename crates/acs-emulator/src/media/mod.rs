@@ -5,8 +5,8 @@ mod channels;
 mod mp3;
 #[cfg(feature = "mp4")]
 mod mp4;
-mod pattern;
-mod source;
+mod noise;
+mod voice;
 mod wav;
 
 use std::fmt::{self, Display};
@@ -15,8 +15,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use channels::{MAX_CHANNELS, assign};
-pub(crate) use pattern::Pattern;
-pub(crate) use source::Voice;
+pub(crate) use noise::Pattern;
+pub(crate) use voice::Voice;
 pub(crate) use wav::{data as wav_data, header as wav_header};
 
 /// The sample rate of all recordings in Hz.

@@ -2,8 +2,8 @@
 
 mod bits;
 mod boxes;
-mod card;
 mod h264;
+mod test_card;
 
 use syom::{AacError, EncodeOptions, Encoder};
 
@@ -152,7 +152,7 @@ fn video(ticks: usize, first_second: u64) -> (Coded, Vec<u32>) {
     let rate = u64::from(PICTURE_RATE);
     for number in 0..ticks.div_ceil(PICTURE as usize) as u64 {
         if number.is_multiple_of(rate) {
-            picture = card::picture(first_second + number / rate);
+            picture = test_card::picture(first_second + number / rate);
         }
         let unit = if number.is_multiple_of(KEY_INTERVAL * rate) {
             keys.push(count(coded.samples.len()) + 1);
