@@ -6,14 +6,14 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use url::Url;
 
-use crate::clock::Clock;
 use crate::delivery::event_grid;
 use crate::emulator::Emulator;
 use crate::error::Error;
 use crate::network::{self, Network};
 use crate::routes;
-use crate::script::Script;
-use crate::state::{Settings, Shared};
+use crate::service::clock::Clock;
+use crate::service::script::Script;
+use crate::service::state::{Settings, Shared};
 use crate::store::{Redirect, Signature, StoreSettings};
 
 /// Settings of an emulator. Created by [`Emulator::builder`].

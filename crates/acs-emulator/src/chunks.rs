@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::calls::{CallState, Member, Speech};
-use crate::clock::after;
 use crate::document::{Document, Source};
-use crate::ids;
 use crate::media::{self, Format, Plan, Span, Track};
 use crate::metadata::{self, Facts};
+use crate::service::calls::{CallState, Member, Speech};
+use crate::service::clock::after;
+use crate::service::ids;
 use crate::start::{Media, Tape};
 use crate::store::StoreSettings;
 

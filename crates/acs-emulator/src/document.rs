@@ -184,8 +184,8 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::after;
     use crate::media::{Span, Track, Voice};
+    use crate::service::clock::after;
     use std::time::Duration;
 
     const START: Timestamp = Timestamp::constant(1_767_225_600, 0);

@@ -9,15 +9,15 @@ use uuid::Uuid;
 
 use crate::builder::EmulatorBuilder;
 use crate::call::NewCall;
-use crate::clock::Clock;
 use crate::delivery::subscription::NewSubscription;
 use crate::error::Error;
 use crate::faults::Faults;
-use crate::incoming::IncomingCall;
 use crate::keys::{AccessKey, connection_string};
 use crate::network::Addresses;
 use crate::participant::Participant;
-use crate::state::Shared;
+use crate::service::clock::Clock;
+use crate::service::incoming_call::IncomingCall;
+use crate::service::state::Shared;
 
 /// How long to wait for requests in progress when the emulator stops.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -7,8 +7,8 @@ pub(crate) use blobs::export;
 /// exported.
 #[cfg(not(feature = "own-storage"))]
 pub(crate) async fn export(
-    _: &std::sync::Arc<crate::state::Shared>,
-    _: &crate::recordings::Finished,
+    _: &std::sync::Arc<crate::service::state::Shared>,
+    _: &crate::service::recordings::Finished,
 ) -> Option<Vec<crate::file_status::Locations>> {
     std::future::ready(None).await
 }
@@ -29,9 +29,9 @@ mod blobs {
     use crate::delivery::USER_AGENT;
     use crate::document::Document;
     use crate::file_status::Locations;
-    use crate::recordings::Finished;
     use crate::redact::without_secrets;
-    use crate::state::Shared;
+    use crate::service::recordings::Finished;
+    use crate::service::state::Shared;
     use crate::store::Signature;
 
     /// The timeout of one request. An export that hangs must not delay the event indefinitely.

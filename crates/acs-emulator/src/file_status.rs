@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::clock::text;
 use crate::document::Document;
 use crate::media::Format;
 use crate::metadata::milliseconds;
-use crate::recordings::Finished;
-use crate::state::Shared;
+use crate::service::clock::text;
+use crate::service::recordings::Finished;
+use crate::service::state::Shared;
 
 /// The data of the event.
 #[derive(Serialize)]

@@ -7,8 +7,8 @@ use acs_call_automation::types::{
     PhoneNumberIdentifierModel,
 };
 
-use crate::ids::is_raw_id;
-use crate::refusal::Refusal;
+use crate::service::error::Refusal;
+use crate::service::ids::is_raw_id;
 
 /// The raw id of an identifier in a request, which may contain the raw id itself or its parts.
 pub(crate) fn raw_id(identifier: &CommunicationIdentifierModel) -> Result<String, Refusal> {

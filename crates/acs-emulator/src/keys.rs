@@ -6,7 +6,7 @@ use std::sync::{PoisonError, RwLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::ids;
+use crate::service::ids;
 
 /// One of the two access keys of a resource. Both are always valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

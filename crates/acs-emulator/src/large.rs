@@ -8,14 +8,14 @@ use jiff::SignedDuration;
 use uuid::Uuid;
 
 use crate::chunks::{Chunk, ChunkEnd};
-use crate::clock::after;
 use crate::document::{Document, Source};
 use crate::emulator::Emulator;
 use crate::file_status::Locations;
-use crate::ids;
 use crate::media::{Format, Pattern, SAMPLE_RATE, Span, wav_header};
 use crate::metadata::{self, Facts};
-use crate::recordings::{EndReason, Finished};
+use crate::service::clock::after;
+use crate::service::ids;
+use crate::service::recordings::{EndReason, Finished};
 
 /// The minimum file size.
 const SMALLEST: u64 = 80;

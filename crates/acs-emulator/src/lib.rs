@@ -129,16 +129,12 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod agenda;
 mod auth;
 mod builder;
 mod call;
-mod calls;
-mod check_url;
 mod chunks;
 #[cfg(feature = "cli")]
 pub mod cli;
-mod clock;
 mod delivery;
 mod document;
 mod emulator;
@@ -146,26 +142,18 @@ mod error;
 mod export;
 mod faults;
 mod file_status;
-mod happenings;
 mod identifier;
-mod ids;
-mod incoming;
 mod keys;
 mod large;
 mod media;
-mod member;
 mod metadata;
 mod network;
 mod participant;
-mod recordings;
 mod redact;
-mod refusal;
 mod routes;
-mod script;
+mod service;
 mod start;
-mod state;
 mod store;
-mod telling;
 #[cfg(feature = "tls")]
 mod tls;
 mod tokens;

@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::calls::Member;
-use crate::clock::text;
 use crate::media::{Format, SAMPLE_RATE, Span};
+use crate::service::calls::Member;
+use crate::service::clock::text;
 
 /// The input for the document.
 pub(crate) struct Facts<'a> {

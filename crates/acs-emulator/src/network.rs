@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::error::Error;
-use crate::state::Shared;
+use crate::service::state::Shared;
 
 /// The network settings of the builder.
 #[derive(Clone, Debug)]

@@ -10,10 +10,10 @@ use acs_call_automation::types::{
 
 use url::Url;
 
-use crate::check_url::check_url;
 use crate::identifier::raw_id;
 use crate::media::{Format as FileFormat, MAX_CHANNELS};
-use crate::refusal::Refusal;
+use crate::service::error::Refusal;
+use crate::service::url_policy::check_url;
 
 /// How a request identifies a call.
 #[derive(Clone, Debug, PartialEq, Eq)]

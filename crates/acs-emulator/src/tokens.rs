@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::clock::after;
 use crate::error::Error;
-use crate::ids;
+use crate::service::clock::after;
+use crate::service::ids;
 
 /// The issuer of callback tokens, according to the documentation of the service.
 pub(crate) const CALLBACK_ISSUER: &str = "https://acscallautomation.communication.azure.com";

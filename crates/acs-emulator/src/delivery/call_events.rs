@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::calls::CallState;
 use crate::delivery::event_grid::Event;
 use crate::identifier::model;
+use crate::service::calls::CallState;
 
 const PREFIX: &str = "Microsoft.Communication.";
 /// All event types, as `'static` strings.

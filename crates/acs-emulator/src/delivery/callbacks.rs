@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use crate::delivery::queue::spawn;
-use crate::ids;
 use crate::redact::{root_cause, without_secrets};
-use crate::state::Shared;
+use crate::service::ids;
+use crate::service::state::Shared;
 
 const PREFIX: &str = "Microsoft.Communication.";
 
@@ -101,7 +101,7 @@ impl Callback {
 
 /// Formats a time as callbacks do. Event Grid uses a different format.
 pub(crate) fn time(at: Timestamp) -> String {
-    let text = crate::clock::text(at);
+    let text = crate::service::clock::text(at);
     format!("{}+00:00", text.trim_end_matches('Z'))
 }
 

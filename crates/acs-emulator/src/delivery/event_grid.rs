@@ -6,15 +6,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::clock::{after, text};
 use crate::delivery::USER_AGENT;
 use crate::delivery::queue::spawn;
 use crate::delivery::subscription::Subscription;
 use crate::error::Error;
 use crate::file_status;
-use crate::ids;
-use crate::recordings::Finished;
-use crate::state::Shared;
+use crate::service::clock::{after, text};
+use crate::service::ids;
+use crate::service::recordings::Finished;
+use crate::service::state::Shared;
 
 pub(crate) const FILE_STATUS_UPDATED: &str = "Microsoft.Communication.RecordingFileStatusUpdated";
 

@@ -9,13 +9,13 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::clock::after;
 use crate::delivery::event_grid::Queued;
 use crate::delivery::schedule::{Outcome, TIME_TO_LIVE, judge};
 use crate::delivery::storage_queue;
 use crate::delivery::subscription::{self, Destination, EventSchema, Subscription};
 use crate::redact::root_cause;
-use crate::state::Shared;
+use crate::service::clock::after;
+use crate::service::state::Shared;
 
 /// How long an incomplete batch waits for further events.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -18,8 +18,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use sha2::Sha256;
 use url::Url;
 
-use crate::check_url::check_url;
 use crate::redact::without_secrets;
+use crate::service::url_policy::check_url;
 
 const VERSION: &str = "2021-12-02";
 const X_MS_DATE: HeaderName = HeaderName::from_static("x-ms-date");

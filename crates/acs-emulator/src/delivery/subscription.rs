@@ -12,15 +12,15 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use url::Url;
 
-use crate::check_url::check_url;
 use crate::delivery::event_grid::{Event, FILE_STATUS_UPDATED, Queued};
 use crate::delivery::queue;
 use crate::delivery::schedule::Endpoint;
 use crate::delivery::storage_queue::StorageQueue;
 use crate::error::Error;
-use crate::ids;
 use crate::redact::{root_cause, without_secrets};
-use crate::state::Shared;
+use crate::service::ids;
+use crate::service::state::Shared;
+use crate::service::url_policy::check_url;
 
 /// The origin that the handshake for `CloudEvents` names as the sender.
 const ORIGIN: HeaderValue = HeaderValue::from_static("eventgrid.azure.net");

@@ -273,7 +273,7 @@ pub(crate) fn frames(length: SignedDuration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::after;
+    use crate::service::clock::after;
     use std::time::Duration;
 
     const START: Timestamp = Timestamp::constant(1_767_225_600, 0);

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::refusal::Refusal;
+use crate::service::error::Refusal;
 
 pub(super) const CHAIN_ID: HeaderName = HeaderName::from_static("x-microsoft-skype-chain-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");

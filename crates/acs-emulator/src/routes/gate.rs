@@ -13,9 +13,9 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::auth::{self, Denied, Signed};
-use crate::ids;
 use crate::routes::{answer, repeat};
-use crate::state::Shared;
+use crate::service::ids;
+use crate::service::state::Shared;
 
 /// The maximum size of a request body. Real requests are much smaller.
 const MAX_BODY: usize = 1024 * 1024;

@@ -14,7 +14,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use crate::error::Error;
-use crate::state::Shared;
+use crate::service::state::Shared;
 use crate::tokens::{CALLBACK_ISSUER, SCOPES};
 
 const TOKEN_LIFETIME: Duration = Duration::from_secs(3599);

@@ -16,8 +16,8 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::any;
 
-use crate::refusal::Refusal;
-use crate::state::Shared;
+use crate::service::error::Refusal;
+use crate::service::state::Shared;
 
 pub(crate) use repeat::Repeats;
 

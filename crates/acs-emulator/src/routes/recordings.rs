@@ -12,12 +12,12 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::recordings::Recording;
-use crate::refusal::Refusal;
 use crate::routes::answer::{Refused, about, json, parse};
 use crate::routes::{repeat, split_action};
+use crate::service::error::Refusal;
+use crate::service::recordings::Recording;
+use crate::service::state::Shared;
 use crate::start::{CallRef, understand};
-use crate::state::Shared;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::refusal::Refusal;
+use crate::service::error::Refusal;
 
 pub(super) const RESULT: HeaderName = HeaderName::from_static("repeatability-result");
 pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("accepted");

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::faults::{ActiveFault, Fault};
-use crate::state::Shared;
+use crate::service::state::Shared;
 
 /// The path of the faults.
 const FAULTS: &str = "/admin/faults";

@@ -22,7 +22,7 @@ use crate::delivery;
 use crate::delivery::subscription::{EventSchema, NewSubscription};
 use crate::keys::{AccessKey, connection_string};
 use crate::routes::split_action;
-use crate::state::Shared;
+use crate::service::state::Shared;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
@@ -80,7 +80,7 @@ async fn state(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let world = shared.world();
     let now = world.now;
     Json(json!({
-        "now": crate::clock::text(now),
+        "now": crate::service::clock::text(now),
         "resourceId": shared.resource,
         "calls": world.calls.list(now),
         "recordings": world.recordings.list(now),
@@ -121,7 +121,7 @@ struct Advance {
 
 async fn advance(State(shared): State<Arc<Shared>>, Json(by): Json<Advance>) -> Json<Value> {
     shared.settings.clock.advance(Duration::from_millis(by.ms));
-    Json(json!({"now": crate::clock::text(shared.now())}))
+    Json(json!({"now": crate::service::clock::text(shared.now())}))
 }
 
 #[derive(Deserialize)]

@@ -17,16 +17,16 @@ use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 
-use crate::calls::{Addresses, CallState, Connection, Terms};
-use crate::check_url::check_url;
-use crate::clock::after;
 use crate::identifier::{model, raw_id};
-use crate::ids;
-use crate::refusal::Refusal;
 use crate::routes::answer::{Refused, about, json, parse};
 use crate::routes::split_action;
+use crate::service::calls::{Addresses, CallState, Connection, Terms};
+use crate::service::clock::after;
+use crate::service::error::Refusal;
+use crate::service::ids;
+use crate::service::state::Shared;
+use crate::service::url_policy::check_url;
 use crate::start::locate;
-use crate::state::Shared;
 
 /// Published actions on a connection that are not emulated.
 const NOT_EMULATED: [&str; 15] = [

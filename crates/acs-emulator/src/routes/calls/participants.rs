@@ -14,14 +14,14 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::agenda::Invitation;
-use crate::clock::after;
 use crate::identifier::{model, raw_id};
-use crate::ids;
-use crate::refusal::Refusal;
 use crate::routes::answer::{Refused, about, json, parse};
 use crate::routes::calls::{check_callback, refused};
-use crate::state::Shared;
+use crate::service::clock::after;
+use crate::service::error::Refusal;
+use crate::service::ids;
+use crate::service::schedule::Invitation;
+use crate::service::state::Shared;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     const BASE: &str = "/calling/callConnections/{id}/participants";

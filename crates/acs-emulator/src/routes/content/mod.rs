@@ -19,9 +19,9 @@ use tokio::task::JoinError;
 use url::Url;
 
 use crate::document::Document;
-use crate::ids;
 use crate::routes::content::range::{Wanted, wanted};
-use crate::state::Shared;
+use crate::service::ids;
+use crate::service::state::Shared;
 use crate::store::Redirect;
 
 const METADATA: &str = "acsmetadata";

@@ -15,7 +15,7 @@ mod body;
 use self::body::{Flow, broken};
 use crate::faults::{Fault, Loss, Operation};
 use crate::routes::answer::error;
-use crate::state::Shared;
+use crate::service::state::Shared;
 
 /// The outermost middleware of the service.
 pub(crate) async fn apply(

@@ -7,16 +7,16 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::agenda::{Invitation, Step};
-use crate::calls::{Addresses, CallKey, Connection, Terms};
-use crate::clock::after;
 use crate::delivery::callbacks::{Note, Outcome};
 use crate::identifier::model;
 use crate::media::Voice;
-use crate::recordings::EndReason;
-use crate::refusal::Refusal;
-use crate::script::{Deed, ScriptStep, is_spoken};
-use crate::state::{Shared, World};
+use crate::service::calls::{Addresses, CallKey, Connection, Terms};
+use crate::service::clock::after;
+use crate::service::error::Refusal;
+use crate::service::recordings::EndReason;
+use crate::service::schedule::{Invitation, Step};
+use crate::service::script::{Deed, ScriptStep, is_spoken};
+use crate::service::state::{Shared, World};
 
 const BY_APPLICATION: Outcome = Outcome(200, 7000, "The application has ended the call.");
 const BY_OTHERS: Outcome = Outcome(200, 0, "The call has ended.");

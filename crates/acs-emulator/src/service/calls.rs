@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::ids;
 use crate::media::Voice;
-pub(crate) use crate::member::{Member, Speech};
-use crate::refusal::Refusal;
-use crate::script::ScriptStep;
+use crate::service::error::Refusal;
+use crate::service::ids;
+pub(crate) use crate::service::participant::{Member, Speech};
+use crate::service::script::ScriptStep;
 use crate::start::CallRef;
 
 /// The key of a call.
@@ -345,7 +345,7 @@ impl Calls {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{Clock, after};
+    use crate::service::clock::{Clock, after};
     use std::time::Duration;
 
     fn call_of(calls: &mut Calls, people: &[&str], clock: &Clock) -> (CallKey, String) {

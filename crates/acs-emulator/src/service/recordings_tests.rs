@@ -1,10 +1,10 @@
 //! The life cycle of a recording, with a manual clock.
 
 use super::*;
-use crate::calls::{Addresses, Calls, Terms};
+use crate::service::calls::{Addresses, Calls, Terms};
 use std::time::Duration;
 
-use crate::clock::{Clock, after};
+use crate::service::clock::{Clock, after};
 use crate::store::StoreSettings;
 
 const DELAY: Duration = Duration::from_millis(200);

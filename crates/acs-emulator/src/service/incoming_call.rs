@@ -8,16 +8,16 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::agenda::Step;
-use crate::calls::{Addresses, CallKey, Terms};
-use crate::clock::after;
 use crate::delivery::event_grid::{Event, publish};
 use crate::identifier::model;
-use crate::ids;
 use crate::media::Voice;
 use crate::participant::Participant;
-use crate::refusal::Refusal;
-use crate::state::{Shared, World};
+use crate::service::calls::{Addresses, CallKey, Terms};
+use crate::service::clock::after;
+use crate::service::error::Refusal;
+use crate::service::ids;
+use crate::service::schedule::Step;
+use crate::service::state::{Shared, World};
 
 /// A ringing call.
 pub(crate) struct Incoming {

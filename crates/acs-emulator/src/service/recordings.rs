@@ -8,12 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 use uuid::Uuid;
 
-use crate::calls::{CallKey, CallState};
 use crate::chunks::{self, Chunk, Store};
 use crate::document::Document;
-use crate::ids;
 use crate::media::{self, Format, Span};
-use crate::refusal::Refusal;
+use crate::service::calls::{CallKey, CallState};
+use crate::service::error::Refusal;
+use crate::service::ids;
 use crate::start::{Media, Tape};
 
 /// The number of documents at which expired ones are first removed.

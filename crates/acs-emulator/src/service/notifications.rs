@@ -4,12 +4,12 @@ use acs_call_automation::types::CallParticipant;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::agenda::Invitation;
-use crate::calls::{CallKey, Connection};
 use crate::delivery::call_events;
 use crate::delivery::callbacks::{About, Callback, Note, Outcome, time};
 use crate::delivery::event_grid::publish;
-use crate::state::{Shared, World};
+use crate::service::calls::{CallKey, Connection};
+use crate::service::schedule::Invitation;
+use crate::service::state::{Shared, World};
 
 /// The value that the service uses for an unknown time.
 const NO_TIME: &str = "0001-01-01T00:00:00+00:00";

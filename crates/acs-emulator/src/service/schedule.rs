@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::calls::CallKey;
-use crate::script::Deed;
+use crate::service::calls::CallKey;
+use crate::service::script::Deed;
 
 /// A scheduled step.
 #[derive(Clone, Debug)]

@@ -10,27 +10,27 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use crate::agenda::{Agenda, Step};
-use crate::calls::{CallKey, Calls};
 use crate::chunks::Store;
-use crate::clock::{Clock, after};
 use crate::delivery::callbacks::{self, Callback};
 use crate::delivery::event_grid;
 use crate::delivery::queue::spawn;
 use crate::delivery::subscription::Subscription;
 use crate::document::Cache;
 use crate::faults::Faults;
-use crate::ids;
-use crate::incoming::Incoming;
 use crate::keys::Keys;
 use crate::network::{Addresses, Bound, Hosts};
-use crate::recordings::{EndReason, Finished, Recording, Recordings};
-use crate::refusal::Refusal;
 use crate::routes::Repeats;
-use crate::script::Script;
+use crate::service::calls::{CallKey, Calls};
+use crate::service::clock::{Clock, after};
+use crate::service::error::Refusal;
+use crate::service::ids;
+use crate::service::incoming_call::Incoming;
+use crate::service::notifications::Watcher;
+use crate::service::recordings::{EndReason, Finished, Recording, Recordings};
+use crate::service::schedule::{Agenda, Step};
+use crate::service::script::Script;
 use crate::start::{CallRef, Start};
 use crate::store::StoreSettings;
-use crate::telling::Watcher;
 use crate::tokens::Tokens;
 
 /// The settings of the builder.
