@@ -14,7 +14,7 @@ use crate::routes;
 use crate::service::clock::Clock;
 use crate::service::script::Script;
 use crate::service::state::{Settings, Shared};
-use crate::store::{Redirect, Signature, StoreSettings};
+use crate::storage::settings::{Redirect, Signature, StoreSettings};
 
 /// Settings of an emulator. Created by [`Emulator::builder`].
 #[derive(Clone, Debug)]

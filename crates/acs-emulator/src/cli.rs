@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::redact::without_secrets;
-use crate::store::Signature;
+use crate::storage::settings::Signature;
 use crate::{Emulator, EmulatorBuilder, Error, EventSchema, NewSubscription, Script};
 
 /// The maximum number of handshake attempts with a webhook that may still be starting.

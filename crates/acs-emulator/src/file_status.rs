@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::document::Document;
 use crate::media::Format;
-use crate::metadata::milliseconds;
 use crate::service::clock::text;
 use crate::service::recordings::Finished;
 use crate::service::state::Shared;
+use crate::storage::document::Document;
+use crate::storage::metadata::milliseconds;
 
 /// The data of the event.
 #[derive(Serialize)]
@@ -72,7 +72,7 @@ impl Locations {
 
 /// Writes the files to the storage that the application chose, and returns the data of the event.
 pub(crate) async fn settle(shared: &Arc<Shared>, finished: &Finished) -> FileStatus {
-    let exported = crate::export::export(shared, finished).await;
+    let exported = crate::storage::blob_export::export(shared, finished).await;
     let own = finished.storage.as_ref().map(|_| exported.is_some());
     let locations = exported.unwrap_or_else(|| {
         let chunks = finished.chunks.iter();

@@ -7,15 +7,15 @@ use bytes::Bytes;
 use jiff::SignedDuration;
 use uuid::Uuid;
 
-use crate::chunks::{Chunk, ChunkEnd};
-use crate::document::{Document, Source};
 use crate::emulator::Emulator;
 use crate::file_status::Locations;
 use crate::media::{Format, Pattern, SAMPLE_RATE, Span, wav_header};
-use crate::metadata::{self, Facts};
 use crate::service::clock::after;
 use crate::service::ids;
 use crate::service::recordings::{EndReason, Finished};
+use crate::storage::chunking::{Chunk, ChunkEnd};
+use crate::storage::document::{Document, Source};
+use crate::storage::metadata::{self, Facts};
 
 /// The minimum file size.
 const SMALLEST: u64 = 80;

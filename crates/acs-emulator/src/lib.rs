@@ -132,28 +132,24 @@
 mod auth;
 mod builder;
 mod call;
-mod chunks;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod delivery;
-mod document;
 mod emulator;
 mod error;
-mod export;
 mod faults;
 mod file_status;
 mod identifier;
 mod keys;
 mod large;
 mod media;
-mod metadata;
 mod network;
 mod participant;
 mod redact;
 mod routes;
 mod service;
 mod start;
-mod store;
+mod storage;
 #[cfg(feature = "tls")]
 mod tls;
 mod tokens;

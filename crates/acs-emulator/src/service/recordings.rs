@@ -8,13 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 use uuid::Uuid;
 
-use crate::chunks::{self, Chunk, Store};
-use crate::document::Document;
 use crate::media::{self, Format, Span};
 use crate::service::calls::{CallKey, CallState};
 use crate::service::error::Refusal;
 use crate::service::ids;
 use crate::start::{Media, Tape};
+use crate::storage::chunking::{self, Chunk, Store};
+use crate::storage::document::Document;
 
 /// The number of documents at which expired ones are first removed.
 const FIRST_SWEEP: usize = 512;
@@ -173,7 +173,7 @@ impl Recordings {
         };
         let length = media::total(&spans);
         let tape = recording.tape;
-        let chunks = chunks::cut(&tape, spans, call, store, now);
+        let chunks = chunking::cut(&tape, spans, call, store, now);
         if chunks.is_empty() {
             return Ok(None);
         }

@@ -5,7 +5,7 @@ use crate::service::calls::{Addresses, Calls, Terms};
 use std::time::Duration;
 
 use crate::service::clock::{Clock, after};
-use crate::store::StoreSettings;
+use crate::storage::settings::StoreSettings;
 
 const DELAY: Duration = Duration::from_millis(200);
 
@@ -266,7 +266,7 @@ fn a_muted_participant_becomes_silent() {
     let finished = stage.end(&id).unwrap().unwrap();
     let file = finished.chunks[0]
         .document
-        .file(&crate::document::Cache::default());
+        .file(&crate::storage::document::Cache::default());
     let samples: Vec<i16> = hound::WavReader::new(std::io::Cursor::new(file.unwrap()))
         .unwrap()
         .samples()

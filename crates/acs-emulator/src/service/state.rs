@@ -10,12 +10,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use crate::chunks::Store;
 use crate::delivery::callbacks::{self, Callback};
 use crate::delivery::event_grid;
 use crate::delivery::queue::spawn;
 use crate::delivery::subscription::Subscription;
-use crate::document::Cache;
 use crate::faults::Faults;
 use crate::keys::Keys;
 use crate::network::{Addresses, Bound, Hosts};
@@ -30,7 +28,9 @@ use crate::service::recordings::{EndReason, Finished, Recording, Recordings};
 use crate::service::schedule::{Agenda, Step};
 use crate::service::script::Script;
 use crate::start::{CallRef, Start};
-use crate::store::StoreSettings;
+use crate::storage::chunking::Store;
+use crate::storage::document::Cache;
+use crate::storage::settings::StoreSettings;
 use crate::tokens::Tokens;
 
 /// The settings of the builder.

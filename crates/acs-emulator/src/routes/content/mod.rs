@@ -18,11 +18,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use tokio::task::JoinError;
 use url::Url;
 
-use crate::document::Document;
 use crate::routes::content::range::{Wanted, wanted};
 use crate::service::ids;
 use crate::service::state::Shared;
-use crate::store::Redirect;
+use crate::storage::document::Document;
+use crate::storage::settings::Redirect;
 
 const METADATA: &str = "acsmetadata";
 /// The number of bytes that are generated at a time.

@@ -27,12 +27,12 @@ mod blobs {
     use uuid::Uuid;
 
     use crate::delivery::USER_AGENT;
-    use crate::document::Document;
     use crate::file_status::Locations;
     use crate::redact::without_secrets;
     use crate::service::recordings::Finished;
     use crate::service::state::Shared;
-    use crate::store::Signature;
+    use crate::storage::document::Document;
+    use crate::storage::settings::Signature;
 
     /// The timeout of one request. An export that hangs must not delay the event indefinitely.
     const PATIENCE: Duration = Duration::from_secs(60);
@@ -230,8 +230,8 @@ mod blobs {
     #[cfg(test)]
     mod tests {
         use super::*;
-        use crate::document::Source;
         use crate::media::Pattern;
+        use crate::storage::document::Source;
 
         #[test]
         fn only_the_last_block_is_short() {

@@ -7,14 +7,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::document::{Document, Source};
 use crate::media::{self, Format, Plan, Span, Track};
-use crate::metadata::{self, Facts};
 use crate::service::calls::{CallState, Member, Speech};
 use crate::service::clock::after;
 use crate::service::ids;
 use crate::start::{Media, Tape};
-use crate::store::StoreSettings;
+use crate::storage::document::{Document, Source};
+use crate::storage::metadata::{self, Facts};
+use crate::storage::settings::StoreSettings;
 
 /// The reason why a chunk ends, as the event names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

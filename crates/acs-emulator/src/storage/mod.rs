@@ -1,0 +1,7 @@
+//! Recordings as files: documents, metadata, and exports to a container.
+
+pub(crate) mod blob_export;
+pub(crate) mod chunking;
+pub(crate) mod document;
+pub(crate) mod metadata;
+pub(crate) mod settings;
