@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::auth::keys::{AccessKey, connection_string};
 use crate::builder::EmulatorBuilder;
 use crate::call::NewCall;
 use crate::delivery::subscription::NewSubscription;
 use crate::error::Error;
 use crate::faults::Faults;
-use crate::keys::{AccessKey, connection_string};
 use crate::network::Addresses;
 use crate::participant::Participant;
 use crate::service::clock::Clock;

@@ -140,7 +140,6 @@ mod error;
 mod faults;
 mod file_status;
 mod identifier;
-mod keys;
 mod large;
 mod media;
 mod network;
@@ -152,7 +151,6 @@ mod start;
 mod storage;
 #[cfg(feature = "tls")]
 mod tls;
-mod tokens;
 
 /// Compiles the examples in the README as doc tests.
 #[cfg(doctest)]

@@ -12,7 +12,7 @@ use http::header::{AUTHORIZATION, HOST, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use crate::auth::{self, Denied, Signed};
+use crate::auth::hmac::{self, Denied, Signed};
 use crate::routes::{answer, repeat};
 use crate::service::ids;
 use crate::service::state::Shared;
@@ -117,7 +117,7 @@ fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<(), Denie
         headers: &parts.headers,
         body,
     };
-    auth::check(signed, &shared.keys.both(), now)
+    hmac::check(signed, &shared.keys.both(), now)
 }
 
 /// The middleware of stored content. Signatures are for the host of the resource, whichever host
@@ -160,7 +160,7 @@ fn authenticate_content(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<(
             headers: &parts.headers,
             body,
         };
-        outcome = auth::check(signed, &keys, now);
+        outcome = hmac::check(signed, &keys, now);
         if outcome.is_ok() {
             break;
         }

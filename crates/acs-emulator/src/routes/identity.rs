@@ -13,9 +13,9 @@ use http::header::HOST;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
+use crate::auth::tokens::{CALLBACK_ISSUER, SCOPES};
 use crate::error::Error;
 use crate::service::state::Shared;
-use crate::tokens::{CALLBACK_ISSUER, SCOPES};
 
 const TOKEN_LIFETIME: Duration = Duration::from_secs(3599);
 

@@ -10,12 +10,13 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
+use crate::auth::keys::Keys;
+use crate::auth::tokens::Tokens;
 use crate::delivery::callbacks::{self, Callback};
 use crate::delivery::event_grid;
 use crate::delivery::queue::spawn;
 use crate::delivery::subscription::Subscription;
 use crate::faults::Faults;
-use crate::keys::Keys;
 use crate::network::{Addresses, Bound, Hosts};
 use crate::routes::Repeats;
 use crate::service::calls::{CallKey, Calls};
@@ -31,7 +32,6 @@ use crate::start::{CallRef, Start};
 use crate::storage::chunking::Store;
 use crate::storage::document::Cache;
 use crate::storage::settings::StoreSettings;
-use crate::tokens::Tokens;
 
 /// The settings of the builder.
 #[derive(Clone, Debug)]

@@ -18,9 +18,9 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::auth::keys::{AccessKey, connection_string};
 use crate::delivery;
 use crate::delivery::subscription::{EventSchema, NewSubscription};
-use crate::keys::{AccessKey, connection_string};
 use crate::routes::split_action;
 use crate::service::state::Shared;
 
