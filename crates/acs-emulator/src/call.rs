@@ -7,13 +7,13 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::identifier;
 use crate::participant::Participant;
 use crate::redact::without_secrets;
 use crate::service::calls::{Addresses, CallKey, Terms};
 use crate::service::script::Script;
 use crate::service::state::Shared;
 use crate::service::url_policy::check_url;
+use crate::wire::identifier;
 
 /// A call to set up. Awaiting it returns the connected [`Call`].
 #[must_use = "a call is only set up when this is awaited"]

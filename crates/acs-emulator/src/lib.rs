@@ -139,7 +139,6 @@ mod emulator;
 mod error;
 mod faults;
 mod file_status;
-mod identifier;
 mod large;
 mod media;
 mod network;
@@ -151,6 +150,7 @@ mod start;
 mod storage;
 #[cfg(feature = "tls")]
 mod tls;
+mod wire;
 
 /// Compiles the examples in the README as doc tests.
 #[cfg(doctest)]

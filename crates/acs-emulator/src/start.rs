@@ -10,10 +10,10 @@ use acs_call_automation::types::{
 
 use url::Url;
 
-use crate::identifier::raw_id;
 use crate::media::{Format as FileFormat, MAX_CHANNELS};
 use crate::service::error::Refusal;
 use crate::service::url_policy::check_url;
+use crate::wire::identifier::raw_id;
 
 /// How a request identifies a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -269,7 +269,7 @@ mod tests {
     use super::*;
     use acs_call_automation::types::ChannelAffinity;
 
-    use crate::identifier::model;
+    use crate::wire::identifier::model;
 
     fn understand(request: &StartCallRecordingRequest) -> Result<Start, Refusal> {
         super::understand(request, None)

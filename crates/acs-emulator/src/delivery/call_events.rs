@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::delivery::event_grid::Event;
-use crate::identifier::model;
 use crate::service::calls::CallState;
+use crate::wire::identifier::model;
 
 const PREFIX: &str = "Microsoft.Communication.";
 /// All event types, as `'static` strings.

@@ -8,7 +8,6 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::delivery::callbacks::{Note, Outcome};
-use crate::identifier::model;
 use crate::media::Voice;
 use crate::service::calls::{Addresses, CallKey, Connection, Terms};
 use crate::service::clock::after;
@@ -17,6 +16,7 @@ use crate::service::recordings::EndReason;
 use crate::service::schedule::{Invitation, Step};
 use crate::service::script::{Deed, ScriptStep, is_spoken};
 use crate::service::state::{Shared, World};
+use crate::wire::identifier::model;
 
 const BY_APPLICATION: Outcome = Outcome(200, 7000, "The application has ended the call.");
 const BY_OTHERS: Outcome = Outcome(200, 0, "The call has ended.");

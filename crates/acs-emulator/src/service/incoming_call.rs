@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::delivery::event_grid::{Event, publish};
-use crate::identifier::model;
 use crate::media::Voice;
 use crate::participant::Participant;
 use crate::service::calls::{Addresses, CallKey, Terms};
@@ -18,6 +17,7 @@ use crate::service::error::Refusal;
 use crate::service::ids;
 use crate::service::schedule::Step;
 use crate::service::state::{Shared, World};
+use crate::wire::identifier::model;
 
 /// A ringing call.
 pub(crate) struct Incoming {

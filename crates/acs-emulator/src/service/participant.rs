@@ -5,8 +5,8 @@ use std::sync::Arc;
 use acs_call_automation::types::CallParticipant;
 use jiff::Timestamp;
 
-use crate::identifier::model;
 use crate::media::Voice;
+use crate::wire::identifier::model;
 
 /// A participant who is in a call, was in it, or is about to join.
 #[derive(Clone)]

@@ -17,7 +17,6 @@ use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 
-use crate::identifier::{model, raw_id};
 use crate::routes::answer::{Refused, about, json, parse};
 use crate::routes::split_action;
 use crate::service::calls::{Addresses, CallState, Connection, Terms};
@@ -27,6 +26,7 @@ use crate::service::ids;
 use crate::service::state::Shared;
 use crate::service::url_policy::check_url;
 use crate::start::locate;
+use crate::wire::identifier::{model, raw_id};
 
 /// Published actions on a connection that are not emulated.
 const NOT_EMULATED: [&str; 15] = [

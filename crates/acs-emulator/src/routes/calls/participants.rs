@@ -14,7 +14,6 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::identifier::{model, raw_id};
 use crate::routes::answer::{Refused, about, json, parse};
 use crate::routes::calls::{check_callback, refused};
 use crate::service::clock::after;
@@ -22,6 +21,7 @@ use crate::service::error::Refusal;
 use crate::service::ids;
 use crate::service::schedule::Invitation;
 use crate::service::state::Shared;
+use crate::wire::identifier::{model, raw_id};
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     const BASE: &str = "/calling/callConnections/{id}/participants";

@@ -1,0 +1,3 @@
+//! The JSON types of the service, made from the emulator's own.
+
+pub(crate) mod identifier;
