@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use url::Url;
 
-use crate::delivery::event_grid;
+use crate::delivery::event_grid::event as event_grid;
 use crate::emulator::Emulator;
 use crate::error::Error;
 use crate::network::{self, Network};

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::auth::keys::{AccessKey, connection_string};
 use crate::builder::EmulatorBuilder;
 use crate::call::NewCall;
-use crate::delivery::subscription::NewSubscription;
+use crate::delivery::event_grid::subscription::NewSubscription;
 use crate::error::Error;
 use crate::faults::Faults;
 use crate::network::Addresses;

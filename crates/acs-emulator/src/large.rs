@@ -7,8 +7,8 @@ use bytes::Bytes;
 use jiff::SignedDuration;
 use uuid::Uuid;
 
+use crate::delivery::event_grid::file_status::Locations;
 use crate::emulator::Emulator;
-use crate::file_status::Locations;
 use crate::media::{Format, Pattern, SAMPLE_RATE, Span, wav_header};
 use crate::service::clock::after;
 use crate::service::ids;

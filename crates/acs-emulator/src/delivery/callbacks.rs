@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use crate::delivery::queue::spawn;
+use crate::delivery::event_grid::deliver::spawn;
 use crate::redact::{root_cause, without_secrets};
 use crate::service::ids;
 use crate::service::state::Shared;

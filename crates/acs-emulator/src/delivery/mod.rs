@@ -1,12 +1,7 @@
 //! The events that the emulator sends.
 
-pub(crate) mod call_events;
 pub(crate) mod callbacks;
 pub(crate) mod event_grid;
-pub(crate) mod queue;
-pub(crate) mod schedule;
-pub(crate) mod storage_queue;
-pub(crate) mod subscription;
 
 /// The user agent of requests to webhooks and storage. The admin interface uses it to recognise
 /// requests from the emulator itself.

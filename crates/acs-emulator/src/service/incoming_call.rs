@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::delivery::event_grid::{Event, publish};
+use crate::delivery::event_grid::event::{Event, publish};
 use crate::media::Voice;
 use crate::participant::Participant;
 use crate::service::calls::{Addresses, CallKey, Terms};

@@ -4,9 +4,9 @@ use acs_call_automation::types::CallParticipant;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::delivery::call_events;
 use crate::delivery::callbacks::{About, Callback, Note, Outcome, time};
-use crate::delivery::event_grid::publish;
+use crate::delivery::event_grid::call_events;
+use crate::delivery::event_grid::event::publish;
 use crate::service::calls::{CallKey, Connection};
 use crate::service::schedule::Invitation;
 use crate::service::state::{Shared, World};

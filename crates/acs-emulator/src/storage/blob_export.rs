@@ -9,7 +9,7 @@ pub(crate) use blobs::export;
 pub(crate) async fn export(
     _: &std::sync::Arc<crate::service::state::Shared>,
     _: &crate::service::recordings::Finished,
-) -> Option<Vec<crate::file_status::Locations>> {
+) -> Option<Vec<crate::delivery::event_grid::file_status::Locations>> {
     std::future::ready(None).await
 }
 
@@ -27,7 +27,7 @@ mod blobs {
     use uuid::Uuid;
 
     use crate::delivery::USER_AGENT;
-    use crate::file_status::Locations;
+    use crate::delivery::event_grid::file_status::Locations;
     use crate::redact::without_secrets;
     use crate::service::recordings::Finished;
     use crate::service::state::Shared;

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::auth::keys::{AccessKey, connection_string};
 use crate::delivery;
-use crate::delivery::subscription::{EventSchema, NewSubscription};
+use crate::delivery::event_grid::subscription::{EventSchema, NewSubscription};
 use crate::routes::split_action;
 use crate::service::state::Shared;
 

@@ -9,10 +9,10 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::delivery::event_grid::Queued;
-use crate::delivery::schedule::{Outcome, TIME_TO_LIVE, judge};
-use crate::delivery::storage_queue;
-use crate::delivery::subscription::{self, Destination, EventSchema, Subscription};
+use crate::delivery::event_grid::event::Queued;
+use crate::delivery::event_grid::retry::{Outcome, TIME_TO_LIVE, judge};
+use crate::delivery::event_grid::storage_queue;
+use crate::delivery::event_grid::subscription::{self, Destination, EventSchema, Subscription};
 use crate::redact::root_cause;
 use crate::service::clock::after;
 use crate::service::state::Shared;

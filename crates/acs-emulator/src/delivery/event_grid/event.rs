@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::delivery::USER_AGENT;
-use crate::delivery::queue::spawn;
-use crate::delivery::subscription::Subscription;
+use crate::delivery::event_grid::deliver::spawn;
+use crate::delivery::event_grid::file_status;
+use crate::delivery::event_grid::subscription::Subscription;
 use crate::error::Error;
-use crate::file_status;
 use crate::service::clock::{after, text};
 use crate::service::ids;
 use crate::service::recordings::Finished;

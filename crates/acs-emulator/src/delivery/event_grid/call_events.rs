@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::delivery::event_grid::Event;
+use crate::delivery::event_grid::event::Event;
 use crate::service::calls::CallState;
 use crate::wire::identifier::model;
 

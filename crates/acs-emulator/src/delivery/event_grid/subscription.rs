@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use url::Url;
 
-use crate::delivery::event_grid::{Event, FILE_STATUS_UPDATED, Queued};
-use crate::delivery::queue;
-use crate::delivery::schedule::Endpoint;
-use crate::delivery::storage_queue::StorageQueue;
+use crate::delivery::event_grid::deliver as queue;
+use crate::delivery::event_grid::event::{Event, FILE_STATUS_UPDATED, Queued};
+use crate::delivery::event_grid::retry::Endpoint;
+use crate::delivery::event_grid::storage_queue::StorageQueue;
 use crate::error::Error;
 use crate::redact::{root_cause, without_secrets};
 use crate::service::ids;
