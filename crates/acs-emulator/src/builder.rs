@@ -9,8 +9,8 @@ use url::Url;
 use crate::delivery::event_grid::event as event_grid;
 use crate::emulator::Emulator;
 use crate::error::Error;
+use crate::http;
 use crate::network::{self, Network};
-use crate::routes;
 use crate::service::clock::Clock;
 use crate::service::script::Script;
 use crate::service::state::{Settings, Shared};
@@ -200,7 +200,7 @@ impl EmulatorBuilder {
         let webhooks = event_grid::client()?;
         let bound = self.network.bind().await?;
         let shared = Shared::new(self.settings, &bound, webhooks);
-        let router = routes::router(&shared);
+        let router = http::router(&shared);
         let mut servers = Vec::new();
         if let Some(listener) = bound.http {
             let listener = network::without_delay(listener);
@@ -211,7 +211,7 @@ impl EmulatorBuilder {
             servers.push(network::serve(listener, router.clone(), &shared));
         }
         if let Some(listener) = bound.admin {
-            servers.push(network::serve(listener, routes::admin(&shared), &shared));
+            servers.push(network::serve(listener, http::admin(&shared), &shared));
         }
         tracing::debug!(addresses = ?bound.addresses, "emulator started");
         Ok(Emulator::new(

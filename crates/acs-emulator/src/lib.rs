@@ -138,14 +138,13 @@ mod delivery;
 mod emulator;
 mod error;
 mod faults;
+mod http;
 mod large;
 mod media;
 mod network;
 mod participant;
 mod redact;
-mod routes;
 mod service;
-mod start;
 mod storage;
 #[cfg(feature = "tls")]
 mod tls;

@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::http::recordings::start_request::CallRef;
 use crate::media::Voice;
 use crate::service::error::Refusal;
 use crate::service::ids;
 pub(crate) use crate::service::participant::{Member, Speech};
 use crate::service::script::ScriptStep;
-use crate::start::CallRef;
 
 /// The key of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,11 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 use uuid::Uuid;
 
+use crate::http::recordings::start_request::{Media, Tape};
 use crate::media::{self, Format, Span};
 use crate::service::calls::{CallKey, CallState};
 use crate::service::error::Refusal;
 use crate::service::ids;
-use crate::start::{Media, Tape};
 use crate::storage::chunking::{self, Chunk, Store};
 use crate::storage::document::Document;
 

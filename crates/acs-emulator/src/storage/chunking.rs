@@ -7,11 +7,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use crate::http::recordings::start_request::{Media, Tape};
 use crate::media::{self, Format, Plan, Span, Track};
 use crate::service::calls::{CallState, Member, Speech};
 use crate::service::clock::after;
 use crate::service::ids;
-use crate::start::{Media, Tape};
 use crate::storage::document::{Document, Source};
 use crate::storage::metadata::{self, Facts};
 use crate::storage::settings::StoreSettings;

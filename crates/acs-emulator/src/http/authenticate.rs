@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::auth::hmac::{self, Denied, Signed};
-use crate::routes::{answer, repeat};
+use crate::http::{repeatability, response};
 use crate::service::ids;
 use crate::service::state::Shared;
 
@@ -59,10 +59,10 @@ pub(super) async fn calling(
     if let Ok(versions) = HeaderValue::try_from(versions) {
         headers.insert(SUPPORTED_VERSIONS, versions);
     }
-    if !headers.contains_key(answer::CHAIN_ID)
+    if !headers.contains_key(response::CHAIN_ID)
         && let Ok(chain) = HeaderValue::try_from(ids::passing())
     {
-        headers.insert(answer::CHAIN_ID, chain);
+        headers.insert(response::CHAIN_ID, chain);
     }
     response
 }
@@ -72,13 +72,13 @@ async fn calling_within(shared: &Shared, parts: Parts, body: Bytes, next: Next) 
     if let Err(denied) = authenticate(shared, &parts, &body) {
         tracing::info!(reason = %denied, path, "request denied");
         let (code, message) = (denied.code(), denied.to_string());
-        return answer::error(StatusCode::UNAUTHORIZED, code, message, None);
+        return response::error(StatusCode::UNAUTHORIZED, code, message, None);
     }
     let query = parts.uri.query().unwrap_or_default();
     let versioned = url::form_urlencoded::parse(query.as_bytes())
         .any(|(name, value)| name == "api-version" && !value.is_empty());
     if !versioned {
-        return answer::error(
+        return response::error(
             StatusCode::BAD_REQUEST,
             "MissingApiVersionParameter",
             "The query parameter 'api-version' is missing.".to_owned(),
@@ -86,7 +86,7 @@ async fn calling_within(shared: &Shared, parts: Parts, body: Bytes, next: Next) 
         );
     }
     let repeatable = if parts.method == Method::POST {
-        repeat::request_id(&parts.headers)
+        repeatability::request_id(&parts.headers)
     } else {
         Ok(None)
     };
@@ -94,7 +94,7 @@ async fn calling_within(shared: &Shared, parts: Parts, body: Bytes, next: Next) 
         Err(refusal) => refusal.into_response(),
         Ok(None) => next.run(Request::from_parts(parts, Body::from(body))).await,
         Ok(Some(id)) => {
-            let fingerprint = repeat::fingerprint(&parts, &body);
+            let fingerprint = repeatability::fingerprint(&parts, &body);
             let perform = next.run(Request::from_parts(parts, Body::from(body)));
             shared.repeats.once(id, fingerprint, perform).await
         }

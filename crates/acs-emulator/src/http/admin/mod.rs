@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::auth::keys::{AccessKey, connection_string};
 use crate::delivery;
 use crate::delivery::event_grid::subscription::{EventSchema, NewSubscription};
-use crate::routes::split_action;
+use crate::http::split_action;
 use crate::service::state::Shared;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {

@@ -14,7 +14,7 @@ mod body;
 
 use self::body::{Flow, broken};
 use crate::faults::{Fault, Loss, Operation};
-use crate::routes::answer::error;
+use crate::http::response::error;
 use crate::service::state::Shared;
 
 /// The outermost middleware of the service.

@@ -14,8 +14,8 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::routes::answer::{Refused, about, json, parse};
-use crate::routes::calls::{check_callback, refused};
+use crate::http::calls::{check_callback, refused};
+use crate::http::response::{Refused, about, json, parse};
 use crate::service::clock::after;
 use crate::service::error::Refusal;
 use crate::service::ids;

@@ -1,14 +1,14 @@
 //! The HTTP routes of the service.
 
 mod admin;
-mod answer;
+mod authenticate;
 mod calls;
 mod content;
 mod faults;
-mod gate;
-mod identity;
-mod recordings;
-mod repeat;
+pub(crate) mod recordings;
+mod repeatability;
+mod response;
+mod token_issuer;
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use axum::routing::any;
 use crate::service::error::Refusal;
 use crate::service::state::Shared;
 
-pub(crate) use repeat::Repeats;
+pub(crate) use repeatability::Repeats;
 
 /// All routes of the service.
 pub(crate) fn router(shared: &Arc<Shared>) -> Router {
@@ -28,12 +28,18 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .merge(calls::routes())
         .route("/calling/{*path}", any(not_published))
         .method_not_allowed_fallback(|| async { Refusal::Method })
-        .layer(from_fn_with_state(Arc::clone(shared), gate::calling));
-    let content = content::routes().layer(from_fn_with_state(Arc::clone(shared), gate::content));
+        .layer(from_fn_with_state(
+            Arc::clone(shared),
+            authenticate::calling,
+        ));
+    let content = content::routes().layer(from_fn_with_state(
+        Arc::clone(shared),
+        authenticate::content,
+    ));
     calling
         .merge(content)
         .layer(from_fn_with_state(Arc::clone(shared), faults::apply))
-        .merge(identity::routes())
+        .merge(token_issuer::routes())
         .with_state(Arc::clone(shared))
 }
 

@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use tokio::task::JoinError;
 use url::Url;
 
-use crate::routes::content::range::{Wanted, wanted};
+use crate::http::content::range::{Wanted, wanted};
 use crate::service::ids;
 use crate::service::state::Shared;
 use crate::storage::document::Document;

@@ -1,5 +1,7 @@
 //! `/calling/recordings`.
 
+pub(crate) mod start_request;
+
 use std::sync::Arc;
 
 use acs_call_automation::types::{
@@ -12,12 +14,12 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::routes::answer::{Refused, about, json, parse};
-use crate::routes::{repeat, split_action};
+use crate::http::recordings::start_request::{CallRef, understand};
+use crate::http::response::{Refused, about, json, parse};
+use crate::http::{repeatability, split_action};
 use crate::service::error::Refusal;
 use crate::service::recordings::Recording;
 use crate::service::state::Shared;
-use crate::start::{CallRef, understand};
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
@@ -42,7 +44,7 @@ async fn start(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Respons
     let mut response = json(status, &properties);
     response
         .headers_mut()
-        .insert(repeat::RESULT, repeat::ACCEPTED);
+        .insert(repeatability::RESULT, repeatability::ACCEPTED);
     Ok(response)
 }
 

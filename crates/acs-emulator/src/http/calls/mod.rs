@@ -17,15 +17,15 @@ use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 
-use crate::routes::answer::{Refused, about, json, parse};
-use crate::routes::split_action;
+use crate::http::recordings::start_request::locate;
+use crate::http::response::{Refused, about, json, parse};
+use crate::http::split_action;
 use crate::service::calls::{Addresses, CallState, Connection, Terms};
 use crate::service::clock::after;
 use crate::service::error::Refusal;
 use crate::service::ids;
 use crate::service::state::Shared;
 use crate::service::url_policy::check_url;
-use crate::start::locate;
 use crate::wire::identifier::{model, raw_id};
 
 /// Published actions on a connection that are not emulated.
