@@ -10,7 +10,7 @@ use crate::delivery::event_grid::event as event_grid;
 use crate::emulator::Emulator;
 use crate::error::Error;
 use crate::http;
-use crate::network::{self, Network};
+use crate::server::listeners::{self, Network};
 use crate::service::clock::Clock;
 use crate::service::script::Script;
 use crate::service::state::{Settings, Shared};
@@ -203,15 +203,15 @@ impl EmulatorBuilder {
         let router = http::router(&shared);
         let mut servers = Vec::new();
         if let Some(listener) = bound.http {
-            let listener = network::without_delay(listener);
-            servers.push(network::serve(listener, router.clone(), &shared));
+            let listener = listeners::without_delay(listener);
+            servers.push(listeners::serve(listener, router.clone(), &shared));
         }
         #[cfg(feature = "tls")]
         if let Some(listener) = bound.https {
-            servers.push(network::serve(listener, router.clone(), &shared));
+            servers.push(listeners::serve(listener, router.clone(), &shared));
         }
         if let Some(listener) = bound.admin {
-            servers.push(network::serve(listener, http::admin(&shared), &shared));
+            servers.push(listeners::serve(listener, http::admin(&shared), &shared));
         }
         tracing::debug!(addresses = ?bound.addresses, "emulator started");
         Ok(Emulator::new(

@@ -141,13 +141,11 @@ mod faults;
 mod http;
 mod large;
 mod media;
-mod network;
 mod participant;
 mod redact;
+mod server;
 mod service;
 mod storage;
-#[cfg(feature = "tls")]
-mod tls;
 mod wire;
 
 /// Compiles the examples in the README as doc tests.

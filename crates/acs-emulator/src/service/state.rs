@@ -19,7 +19,7 @@ use crate::delivery::event_grid::subscription::Subscription;
 use crate::faults::Faults;
 use crate::http::Repeats;
 use crate::http::recordings::start_request::{CallRef, Start};
-use crate::network::{Addresses, Bound, Hosts};
+use crate::server::listeners::{Addresses, Bound, Hosts};
 use crate::service::calls::{CallKey, Calls};
 use crate::service::clock::{Clock, after};
 use crate::service::error::Refusal;

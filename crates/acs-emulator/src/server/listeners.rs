@@ -41,7 +41,7 @@ impl Default for Network {
 pub(crate) struct Bound {
     pub(crate) http: Option<TcpListener>,
     #[cfg(feature = "tls")]
-    pub(crate) https: Option<crate::tls::TlsListener>,
+    pub(crate) https: Option<crate::server::tls::TlsListener>,
     #[cfg(feature = "tls")]
     pub(crate) ca: Option<String>,
     pub(crate) admin: Option<TcpListener>,
@@ -68,11 +68,14 @@ impl Network {
         let https = match self.https {
             Some(address) => {
                 let (listener, port) = bind(address).await?;
-                let identity = crate::tls::identity(&self.names, address.ip())?;
+                let identity = crate::server::tls::identity(&self.names, address.ip())?;
                 ca = Some(identity.ca);
                 addresses.https = Some(format!("https://{}", shown(address.ip(), port)));
                 ports.push((address.ip(), port, 443));
-                Some(crate::tls::TlsListener::new(listener, identity.config))
+                Some(crate::server::tls::TlsListener::new(
+                    listener,
+                    identity.config,
+                ))
             }
             None => None,
         };
