@@ -130,8 +130,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod auth;
-mod builder;
-mod call;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod delivery;
@@ -139,9 +137,7 @@ mod emulator;
 mod error;
 mod faults;
 mod http;
-mod large;
 mod media;
-mod participant;
 mod redact;
 mod server;
 mod service;
@@ -153,16 +149,16 @@ mod wire;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub use builder::EmulatorBuilder;
-pub use call::{Call, NewCall};
-pub use clock::Clock;
+pub use auth::keys::AccessKey;
 pub use delivery::event_grid::subscription::{EventSchema, NewSubscription};
 pub use emulator::Emulator;
+pub use emulator::builder::EmulatorBuilder;
+pub use emulator::call::{Call, NewCall};
+pub use emulator::participant::Participant;
+pub use emulator::synthetic_recording::{LargeRecording, StoredChunk, StoredRecording};
 pub use error::Error;
 pub use faults::{ActiveFault, Fault, FaultHandle, Faults, Operation};
-pub use ids::seed_ids;
-pub use incoming::IncomingCall;
-pub use keys::AccessKey;
-pub use large::{LargeRecording, StoredChunk, StoredRecording};
-pub use participant::Participant;
-pub use script::Script;
+pub use service::clock::Clock;
+pub use service::ids::seed_ids;
+pub use service::incoming_call::IncomingCall;
+pub use service::script::Script;

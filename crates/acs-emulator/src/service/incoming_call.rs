@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::delivery::event_grid::event::{Event, publish};
+use crate::emulator::participant::Participant;
 use crate::media::Voice;
-use crate::participant::Participant;
 use crate::service::calls::{Addresses, CallKey, Terms};
 use crate::service::clock::after;
 use crate::service::error::Refusal;

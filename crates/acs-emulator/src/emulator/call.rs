@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::emulator::participant::Participant;
 use crate::error::Error;
-use crate::participant::Participant;
 use crate::redact::without_secrets;
 use crate::service::calls::{Addresses, CallKey, Terms};
 use crate::service::script::Script;

@@ -1,5 +1,10 @@
 //! The handle to a running emulator.
 
+pub(crate) mod builder;
+pub(crate) mod call;
+pub(crate) mod participant;
+pub(crate) mod synthetic_recording;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +13,12 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::auth::keys::{AccessKey, connection_string};
-use crate::builder::EmulatorBuilder;
-use crate::call::NewCall;
 use crate::delivery::event_grid::subscription::NewSubscription;
+use crate::emulator::builder::EmulatorBuilder;
+use crate::emulator::call::NewCall;
+use crate::emulator::participant::Participant;
 use crate::error::Error;
 use crate::faults::Faults;
-use crate::participant::Participant;
 use crate::server::listeners::Addresses;
 use crate::service::clock::Clock;
 use crate::service::incoming_call::IncomingCall;
