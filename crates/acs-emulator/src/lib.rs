@@ -129,20 +129,32 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod auth;
-#[cfg(feature = "cli")]
-pub mod cli;
-mod delivery;
-mod emulator;
+// From the ground up: each module imports only from modules above it in this list. `server` stands
+// beside `delivery`.
 mod error;
-mod faults;
-mod http;
-mod media;
 mod redact;
-mod server;
+mod tasks;
+
+mod faults;
+mod media;
+
 mod service;
+
+mod activity;
+mod auth;
 mod storage;
 mod wire;
+
+mod delivery;
+mod runtime;
+mod server;
+
+mod http;
+
+mod emulator;
+
+#[cfg(feature = "cli")]
+pub mod cli;
 
 /// Compiles the examples in the README as doc tests.
 #[cfg(doctest)]
@@ -150,15 +162,16 @@ mod wire;
 struct Readme;
 
 pub use auth::keys::AccessKey;
-pub use delivery::event_grid::subscription::{EventSchema, NewSubscription};
-pub use emulator::Emulator;
+pub use delivery::event_grid::new_subscription::NewSubscription;
+pub use delivery::event_grid::subscription::EventSchema;
 pub use emulator::builder::EmulatorBuilder;
 pub use emulator::call::{Call, NewCall};
+pub use emulator::handle::Emulator;
+pub use emulator::incoming_call::IncomingCall;
 pub use emulator::participant::Participant;
+pub use emulator::script::Script;
 pub use emulator::synthetic_recording::{LargeRecording, StoredChunk, StoredRecording};
 pub use error::Error;
 pub use faults::{ActiveFault, Fault, FaultHandle, Faults, Operation};
 pub use service::clock::Clock;
 pub use service::ids::seed_ids;
-pub use service::incoming_call::IncomingCall;
-pub use service::script::Script;

@@ -16,7 +16,7 @@ pub(crate) fn without_secrets(url: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns the innermost message, which names the cause. The outer messages only repeat the URL.
+/// The innermost message of an error, which names the cause. The outer messages only repeat the URL.
 pub(crate) fn root_cause(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;
@@ -24,6 +24,19 @@ pub(crate) fn root_cause(error: reqwest::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+/// Removes the parts of all URLs in a text that may contain secrets.
+#[cfg(feature = "own-storage")]
+pub(crate) fn urls_without_secrets(text: &str) -> String {
+    let words = text.split(' ').map(|word| {
+        if word.contains("://") {
+            without_secrets(word)
+        } else {
+            word.into()
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -43,5 +56,13 @@ mod tests {
         ] {
             assert_eq!(without_secrets(url), shown);
         }
+    }
+
+    #[cfg(feature = "own-storage")]
+    #[test]
+    fn urls_within_a_text_contain_no_secrets() {
+        let text = "sending to (http://a.test/b?sig=secret) failed";
+        let cleaned = urls_without_secrets(text);
+        assert_eq!(cleaned, "sending to (http://a.test/b failed");
     }
 }

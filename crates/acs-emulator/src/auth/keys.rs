@@ -32,9 +32,9 @@ impl Keys {
 
     /// Replaces a key. Requests that are signed with the old key are denied from then on.
     pub(crate) fn regenerate(&self, key: AccessKey) -> String {
-        let fresh = random();
-        let text = STANDARD.encode(&fresh);
-        self.0.write().unwrap_or_else(PoisonError::into_inner)[index(key)] = fresh;
+        let new = random();
+        let text = STANDARD.encode(&new);
+        self.0.write().unwrap_or_else(PoisonError::into_inner)[index(key)] = new;
         text
     }
 
@@ -54,7 +54,7 @@ impl fmt::Debug for Keys {
 }
 
 /// The connection string for clients.
-pub(crate) fn connection_string(endpoint: &str, key: &str) -> String {
+pub(super) fn connection_string(endpoint: &str, key: &str) -> String {
     format!("endpoint={endpoint}/;accesskey={key}")
 }
 
@@ -66,7 +66,7 @@ fn index(key: AccessKey) -> usize {
 }
 
 fn random() -> Vec<u8> {
-    [ids::fresh(), ids::fresh()]
+    [ids::new_id(), ids::new_id()]
         .iter()
         .flat_map(|id| *id.as_bytes())
         .collect()

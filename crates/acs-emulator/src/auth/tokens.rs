@@ -1,5 +1,6 @@
 //! Signed tokens: those in callbacks, and those that clients use instead of an access key.
 
+use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -64,10 +65,16 @@ struct Claims {
     tid: Option<Uuid>,
 }
 
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tokens")
+    }
+}
+
 impl Tokens {
     /// Creates an issuer below `endpoint`.
     pub(crate) fn new(endpoint: &str) -> Self {
-        let tenant = ids::fresh();
+        let tenant = ids::new_id();
         Self {
             key: OnceLock::new(),
             tenant,

@@ -1,8 +1,79 @@
-//! The events that the emulator sends.
+//! Callbacks and Event Grid events, from an event of the service to an accepted request.
 
-pub(crate) mod callbacks;
+mod callback_events;
+mod callbacks;
+pub(crate) mod context;
 pub(crate) mod event_grid;
+mod http_client;
 
-/// The user agent of requests to webhooks and storage. The admin interface uses it to recognise
-/// requests from the emulator itself.
-pub(crate) const USER_AGENT: &str = "acs-emulator";
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use callbacks::CallbackQueue;
+use context::DeliveryContext;
+use event_grid::call_events;
+use event_grid::event::{Event, QueuedEvent};
+use event_grid::subscription::Subscription;
+
+use crate::service::event::ServiceEvent;
+
+pub(crate) use http_client::http_client;
+
+/// Delivers callbacks to applications, and events to subscriptions.
+pub(crate) struct Delivery {
+    pub(crate) context: Arc<DeliveryContext>,
+    subscriptions: Mutex<Vec<Arc<Subscription>>>,
+    callbacks: CallbackQueue,
+}
+
+impl Delivery {
+    pub(crate) fn new(context: DeliveryContext) -> Self {
+        let context = Arc::new(context);
+        Self {
+            callbacks: CallbackQueue::new(&context),
+            context,
+            subscriptions: Mutex::default(),
+        }
+    }
+
+    /// Delivers what an event of the service requires. Does not wait.
+    pub(crate) fn dispatch(&self, event: &ServiceEvent) {
+        match event {
+            ServiceEvent::Callback(callback) => self.callbacks.send(callback),
+            ServiceEvent::Call(event) => {
+                if let Some(event) = call_events::event(event) {
+                    self.publish(event);
+                }
+            }
+            // Published when the files are available.
+            ServiceEvent::Recording(_) => {}
+        }
+    }
+
+    /// Sends an event to all subscriptions to its type.
+    pub(crate) fn publish(&self, event: Event) {
+        let subscriptions = self.subscriptions();
+        let matches = |one: &&Arc<Subscription>| one.options.include(event.kind);
+        let matching: Vec<_> = subscriptions.iter().filter(matches).collect();
+        // An event without subscribers must not use up a fault.
+        if matching.is_empty() {
+            return;
+        }
+        let duplicates = self.context.faults.duplicates(&event.subject);
+        let event = Arc::new(event);
+        for subscription in matching {
+            // The receiver is dropped when the emulator stops.
+            let _ = subscription.queue.send(QueuedEvent {
+                event: Arc::clone(&event),
+                duplicates,
+            });
+        }
+    }
+
+    /// All subscriptions, in the order in which they were added.
+    pub(crate) fn subscriptions(&self) -> MutexGuard<'_, Vec<Arc<Subscription>>> {
+        // No operation leaves the list in an inconsistent state, so a panic in another thread is
+        // harmless.
+        let subscriptions = self.subscriptions.lock();
+        subscriptions.unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,20 +1,37 @@
 //! The settings of an emulator.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use url::Url;
 
-use crate::delivery::event_grid::event as event_grid;
-use crate::emulator::Emulator;
+use super::handle::Emulator;
+use super::script::Script;
 use crate::error::Error;
 use crate::http;
+use crate::runtime::{Runtime, Settings, Site};
 use crate::server::listeners::{self, Network};
+use crate::service::ServiceSettings;
 use crate::service::clock::Clock;
-use crate::service::script::Script;
-use crate::service::state::{Settings, Shared};
-use crate::storage::settings::{Redirect, Signature, StoreSettings};
+use crate::storage::settings::{Redirect, SasToken, StorageSettings};
+
+impl Emulator {
+    /// Starts an emulator with the default settings.
+    ///
+    /// # Errors
+    ///
+    /// See [`EmulatorBuilder::start`].
+    pub async fn start() -> Result<Self, Error> {
+        Self::builder().start().await
+    }
+
+    /// Returns a builder for an emulator with custom settings.
+    pub fn builder() -> EmulatorBuilder {
+        EmulatorBuilder::default()
+    }
+}
 
 /// Settings of an emulator. Created by [`Emulator::builder`].
 #[derive(Clone, Debug)]
@@ -27,21 +44,21 @@ pub struct EmulatorBuilder {
 impl EmulatorBuilder {
     /// The clock of the service. The default is [`Clock::system`].
     pub fn clock(mut self, clock: Clock) -> Self {
-        self.settings.clock = clock;
+        self.settings.service.clock = clock;
         self
     }
 
     /// The time from creating or answering a call, or adding a participant, until the connection is
     /// established. The default is 100 ms.
     pub fn connect_delay(mut self, delay: Duration) -> Self {
-        self.settings.connect_delay = delay;
+        self.settings.service.connect_delay = delay;
         self
     }
 
     /// The time from the response to a start request until the recording is active. The default is
     /// 200 ms.
     pub fn start_delay(mut self, delay: Duration) -> Self {
-        self.settings.start_delay = delay;
+        self.settings.service.start_delay = delay;
         self
     }
 
@@ -54,7 +71,7 @@ impl EmulatorBuilder {
 
     /// The time from the end of a recording until its content is deleted. The default is 24 hours.
     pub fn retention(mut self, retention: Duration) -> Self {
-        self.settings.retention = retention;
+        self.settings.storage.retention = retention;
         self
     }
 
@@ -81,7 +98,8 @@ impl EmulatorBuilder {
     /// Sets the script by which participants join, speak and leave. Without a script, everybody who
     /// is called or added connects and speaks.
     pub fn script(mut self, script: Script) -> Self {
-        self.settings.script = script;
+        self.settings.service.script_steps = script.steps;
+        self.settings.service.scripted_calls = script.calls;
         self
     }
 
@@ -145,7 +163,7 @@ impl EmulatorBuilder {
     /// A longer recording consists of several chunks, at most 10,000, each with its own metadata
     /// document. All chunks but the last end with `ChunkMaximumTimeExceeded`.
     pub fn chunk_duration(mut self, duration: Duration) -> Self {
-        self.settings.store.chunk_duration = duration;
+        self.settings.storage.chunk_duration = duration;
         self
     }
 
@@ -153,28 +171,28 @@ impl EmulatorBuilder {
     /// end with `ChunkMaximumSizeExceeded`. A recording has at most 10,000 chunks; if the limit
     /// would require more, the chunks exceed it.
     pub fn chunk_size(mut self, bytes: u64) -> Self {
-        self.settings.store.chunk_size = Some(bytes);
+        self.settings.storage.chunk_size = Some(bytes);
         self
     }
 
     /// Interchanges the values of `contentType` and `channelType` in metadata documents. The
     /// service has been observed to do this.
     pub fn swap_metadata_types(mut self) -> Self {
-        self.settings.store.swapped = true;
+        self.settings.storage.swap_metadata_types = true;
         self
     }
 
     /// Redirects requests for media and metadata with status 302 from 127.0.0.1, where the
     /// locations point, to the same port of `localhost`.
     pub fn redirect_content(mut self) -> Self {
-        self.settings.store.redirect = Redirect::Localhost;
+        self.settings.storage.redirect = Redirect::Localhost;
         self
     }
 
     /// Like [`EmulatorBuilder::redirect_content`], but redirects to the origin of a URL that leads
     /// back to this emulator.
     pub fn redirect_content_to(mut self, origin: Url) -> Self {
-        self.settings.store.redirect = Redirect::To(origin);
+        self.settings.storage.redirect = Redirect::To(origin);
         self
     }
 
@@ -184,7 +202,7 @@ impl EmulatorBuilder {
     pub fn storage_sas(mut self, query: impl Into<String>) -> Self {
         let query = query.into();
         let query = query.trim_start_matches('?').to_owned();
-        self.settings.store.storage_sas = Some(Signature::from(query));
+        self.settings.storage.sas = Some(SasToken::from(query));
         self
     }
 
@@ -197,25 +215,31 @@ impl EmulatorBuilder {
     /// in a certificate, [`Error::Admin`] if the address of the admin interface is not on loopback,
     /// and [`Error::WebhookClient`] if the HTTP client for events cannot be created.
     pub async fn start(self) -> Result<Emulator, Error> {
-        let webhooks = event_grid::client()?;
         let bound = self.network.bind().await?;
-        let shared = Shared::new(self.settings, &bound, webhooks);
-        let router = http::router(&shared);
+        let site = Site {
+            endpoint: bound.addresses.endpoint(),
+            admin: bound.admin_address(),
+            authorities: bound.authorities,
+            content_origin: bound.content_origin,
+        };
+        let runtime = Arc::new(Runtime::new(self.settings, site)?);
+        let router = http::router(&runtime);
+        let tasks = &runtime.tasks;
         let mut servers = Vec::new();
         if let Some(listener) = bound.http {
             let listener = listeners::without_delay(listener);
-            servers.push(listeners::serve(listener, router.clone(), &shared));
+            servers.push(listeners::serve(listener, router.clone(), tasks));
         }
         #[cfg(feature = "tls")]
         if let Some(listener) = bound.https {
-            servers.push(listeners::serve(listener, router.clone(), &shared));
+            servers.push(listeners::serve(listener, router.clone(), tasks));
         }
         if let Some(listener) = bound.admin {
-            servers.push(listeners::serve(listener, http::admin(&shared), &shared));
+            servers.push(listeners::serve(listener, http::admin(&runtime), tasks));
         }
         tracing::debug!(addresses = ?bound.addresses, "emulator started");
         Ok(Emulator::new(
-            shared,
+            runtime,
             bound.addresses,
             #[cfg(feature = "tls")]
             bound.ca,
@@ -228,15 +252,17 @@ impl Default for EmulatorBuilder {
     fn default() -> Self {
         Self {
             settings: Settings {
-                clock: Clock::system(),
-                connect_delay: Duration::from_millis(100),
-                start_delay: Duration::from_millis(200),
+                service: ServiceSettings {
+                    clock: Clock::system(),
+                    connect_delay: Duration::from_millis(100),
+                    start_delay: Duration::from_millis(200),
+                    script_steps: Vec::new(),
+                    scripted_calls: Vec::new(),
+                },
+                storage: StorageSettings::default(),
                 event_delay: Duration::from_millis(500),
-                retention: Duration::from_secs(24 * 60 * 60),
                 server_time_offset: SignedDuration::ZERO,
-                store: StoreSettings::default(),
                 retry_scale: 1.0,
-                script: Script::new(),
             },
             network: Network::default(),
         }

@@ -6,31 +6,31 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::emulator::participant::Participant;
+use super::participant::Participant;
+use super::script::Script;
 use crate::error::Error;
 use crate::redact::without_secrets;
-use crate::service::calls::{Addresses, CallKey, Terms};
-use crate::service::script::Script;
-use crate::service::state::Shared;
-use crate::service::url_policy::check_url;
-use crate::wire::identifier;
+use crate::service::Service;
+use crate::service::call::CallIds;
+use crate::service::calls::CallKey;
+use crate::service::connection::ConnectionProperties;
 
 /// A call to set up. Awaiting it returns the connected [`Call`].
 #[must_use = "a call is only set up when this is awaited"]
 pub struct NewCall<'a> {
-    shared: &'a Arc<Shared>,
+    service: &'a Arc<Service>,
     participants: Vec<Participant>,
-    addresses: Addresses,
+    ids: CallIds,
     script: Option<Script>,
     callback: Option<String>,
 }
 
 impl<'a> NewCall<'a> {
-    pub(crate) fn new(shared: &'a Arc<Shared>, participants: Vec<Participant>) -> Self {
+    pub(crate) fn new(service: &'a Arc<Service>, participants: Vec<Participant>) -> Self {
         Self {
-            shared,
+            service,
             participants,
-            addresses: Addresses::default(),
+            ids: CallIds::default(),
             script: None,
             callback: None,
         }
@@ -49,7 +49,7 @@ impl<'a> NewCall<'a> {
     /// [`Error::WebhookUrl`] unless the address is `https`, or `http` on loopback.
     pub fn callback(mut self, url: impl Into<String>) -> Result<Self, Error> {
         let url = url.into();
-        if let Err(reason) = check_url(&url, self.shared.admin) {
+        if let Err(reason) = self.service.urls.check(&url) {
             let url = without_secrets(&url).into_owned();
             return Err(Error::WebhookUrl { url, reason });
         }
@@ -59,50 +59,50 @@ impl<'a> NewCall<'a> {
 
     /// Makes this a group call with this id, which a `groupCallLocator` can refer to.
     pub fn group(mut self, id: Uuid) -> Self {
-        self.addresses.group = Some(id.to_string());
+        self.ids.group = Some(id.to_string());
         self
     }
 
     /// Makes this a room call with this room id, which a `roomCallLocator` can refer to.
     pub fn room(mut self, id: impl Into<String>) -> Self {
-        self.addresses.room = Some(id.into());
+        self.ids.room = Some(id.into());
         self
     }
 
     fn set_up(self) -> Call {
-        let shared = self.shared;
-        let mut world = shared.world();
-        let now = world.now;
+        let service = self.service;
+        let mut state = service.state();
+        let now = state.now;
         let script = self.script.map(|script| script.steps);
-        let key = shared.create_call(&mut world, self.addresses, script, now);
-        let people: Vec<_> = self
+        let key = service.create_call(&mut state, self.ids, script, now);
+        let participants: Vec<_> = self
             .participants
             .iter()
             .map(|participant| {
-                let raw_id = world.user(&participant.name, shared.resource);
+                let raw_id = state.user(&participant.name, service.resource);
                 (participant.name.clone(), raw_id)
             })
             .collect();
-        let terms = Terms {
-            source: Some(identifier::model(&shared.application)),
+        let properties = ConnectionProperties {
+            source: Some(service.application.clone()),
             source_display_name: Some(String::new()),
-            targets: people
+            targets: participants
                 .iter()
-                .map(|(_, raw_id)| identifier::model(raw_id))
+                .map(|(_, raw_id)| raw_id.clone())
                 .collect(),
             callback_uri: self.callback,
-            ..Terms::default()
+            ..ConnectionProperties::default()
         };
-        let connection_id = world.connect(key, terms, now);
-        for (participant, (_, raw_id)) in self.participants.into_iter().zip(&people) {
-            world.join(key, raw_id, (participant.voice, None), now);
+        let connection_id = state.connect(key, properties, now);
+        for (participant, (_, raw_id)) in self.participants.into_iter().zip(&participants) {
+            state.join(key, raw_id, (participant.voice, None), now);
         }
         Call {
-            shared: Arc::clone(shared),
+            service: Arc::clone(service),
             key,
-            server_call_id: world.calls.get(key).server_call_id.clone(),
+            server_call_id: state.calls.get(key).server_call_id.clone(),
             connection_id,
-            people,
+            participants,
         }
     }
 }
@@ -120,7 +120,7 @@ impl fmt::Debug for NewCall<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewCall")
             .field("participants", &self.participants)
-            .field("addresses", &self.addresses)
+            .field("ids", &self.ids)
             .finish_non_exhaustive()
     }
 }
@@ -129,11 +129,12 @@ impl fmt::Debug for NewCall<'_> {
 ///
 /// Dropping the handle does not end the call.
 pub struct Call {
-    shared: Arc<Shared>,
+    service: Arc<Service>,
     key: CallKey,
     server_call_id: String,
     connection_id: String,
-    people: Vec<(String, String)>,
+    /// Names and raw ids.
+    participants: Vec<(String, String)>,
 }
 
 impl Call {
@@ -150,7 +151,7 @@ impl Call {
     /// The raw id of the participant with this name, such as `8:acs:<resource>_<user>`. `None` if
     /// the call was not set up with a participant of this name.
     pub fn participant(&self, name: &str) -> Option<&str> {
-        self.people
+        self.participants
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, raw_id)| raw_id.as_str())
@@ -159,9 +160,9 @@ impl Call {
     /// Ends the call for everybody. A recording of the call ends with the reason `CallEnded`.
     /// Calling this again has no effect.
     pub fn hang_up(&self) {
-        let mut world = self.shared.world();
-        let now = world.now;
-        self.shared.end_call(&mut world, self.key, now);
+        let mut state = self.service.state();
+        let now = state.now;
+        self.service.end_call(&mut state, self.key, now);
     }
 }
 
@@ -170,7 +171,7 @@ impl fmt::Debug for Call {
         f.debug_struct("Call")
             .field("server_call_id", &self.server_call_id)
             .field("call_connection_id", &self.connection_id)
-            .field("people", &self.people)
+            .field("participants", &self.participants)
             .finish_non_exhaustive()
     }
 }
@@ -188,19 +189,20 @@ mod tests {
             .start()
             .await
             .unwrap();
-        let shared = acs.shared();
+        let service = &acs.runtime().service;
         // A second thread creates a call. It waits for the lock while the clock advances.
-        let guard = shared.world();
+        let guard = service.state();
         let caller = std::thread::spawn({
-            let shared = Arc::clone(shared);
-            move || NewCall::new(&shared, vec!["alice".into()]).set_up().key
+            let service = Arc::clone(service);
+            move || NewCall::new(&service, vec!["alice".into()]).set_up().key
         });
         std::thread::sleep(Duration::from_millis(100));
         acs.clock().advance(Duration::from_secs(10));
         drop(guard);
         let call = caller.join().unwrap();
-        let world = shared.world();
-        let joined_at = world.calls.get(call).members[0].joined_at;
-        assert_eq!((joined_at, world.now), (shared.now(), shared.now()));
+        let state = service.state();
+        let joined_at = state.calls.get(call).participants[0].joined_at;
+        let now = acs.clock().now();
+        assert_eq!((joined_at, state.now), (now, now));
     }
 }

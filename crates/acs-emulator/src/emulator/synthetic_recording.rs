@@ -1,21 +1,22 @@
 //! Generated recordings of any size, for tests of downloads.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::SignedDuration;
 use uuid::Uuid;
 
-use crate::delivery::event_grid::file_status::Locations;
-use crate::emulator::Emulator;
-use crate::media::{Format, Pattern, SAMPLE_RATE, Span, wav_header};
+use crate::media::{Format, Noise, SAMPLE_RATE, Span, wav_header};
+use crate::runtime::Runtime;
 use crate::service::clock::after;
 use crate::service::ids;
-use crate::service::recordings::{EndReason, Finished};
+use crate::service::recording_request::{ChannelLayout, RecordingSpec};
+use crate::service::recordings::{EndReason, EndedRecording};
 use crate::storage::chunking::{Chunk, ChunkEnd};
-use crate::storage::document::{Document, Source};
-use crate::storage::metadata::{self, Facts};
+use crate::storage::document::{ContentSource, Document};
+use crate::storage::locations::Locations;
+use crate::storage::metadata::{self, MetadataInput};
 
 /// The minimum file size.
 const SMALLEST: u64 = 80;
@@ -116,99 +117,95 @@ impl StoredChunk {
     }
 }
 
-impl Emulator {
-    /// Adds a recording to the store as if it had just been stopped: subscribers receive the event,
-    /// and the content expires after the retention time.
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "the recording is consumed by adding it"
-    )]
-    pub fn add_recording(&self, recording: LargeRecording) -> StoredRecording {
-        let shared = self.shared();
-        let now = shared.now();
-        let correlation_id = Uuid::new_v4();
-        let mut chunks = Vec::new();
-        let mut begun = now;
-        let mut total = SignedDuration::ZERO;
-        let last = recording.chunks.len() - 1;
-        for (index, bytes) in recording.chunks.iter().enumerate() {
-            let pattern = pattern(*bytes, recording.seed, index as u64);
-            let span = Span {
-                start: begun,
-                end: after(begun, sound(&pattern)),
-            };
-            begun = span.end;
-            total = total.saturating_add(span.length());
-            let id = ids::document_id();
-            let metadata = metadata::document(&Facts {
-                resource: shared.resource,
-                call: correlation_id,
-                document_id: &id,
-                index,
-                start: span.start,
-                length: span.length(),
-                spans: &[span],
-                end: span.end,
-                unmixed: false,
-                format: Format::Wav,
-                width: 1,
-                participants: &[],
-                channels: &std::collections::HashMap::new(),
-                swapped: shared.settings.store.swapped,
-            });
-            let name = Format::Wav.content_name(false);
-            let expires_at = after(now, shared.settings.retention);
-            let source = Source::Pattern(pattern);
-            chunks.push(Chunk {
-                document: Arc::new(Document::new(id, name, metadata, source, expires_at)),
-                end: if index == last {
-                    ChunkEnd::Session
-                } else {
-                    ChunkEnd::Size
-                },
-            });
-        }
-        shared.world().recordings.keep(&chunks, now);
-        let recording_id = ids::recording_id(&ids::guid());
-        let stored = StoredRecording {
-            recording_id: recording_id.clone(),
-            chunks: chunks
-                .iter()
-                .map(|chunk| StoredChunk {
-                    locations: Locations::of(shared, &chunk.document),
-                    length: chunk.document.streamed().unwrap_or(SMALLEST),
-                    document: Arc::clone(&chunk.document),
-                })
-                .collect(),
+/// Adds a recording to the store and publishes its event.
+pub(super) fn add(runtime: &Runtime, recording: &LargeRecording) -> StoredRecording {
+    let (service, store) = (&runtime.service, &runtime.store);
+    let now = service.clock().now();
+    let correlation_id = Uuid::new_v4();
+    let mut chunks = Vec::new();
+    let mut spans = Vec::new();
+    let mut begun = now;
+    let last = recording.chunks.len() - 1;
+    for (index, bytes) in recording.chunks.iter().enumerate() {
+        let noise = noise(*bytes, recording.seed, index as u64);
+        let span = Span {
+            start: begun,
+            end: after(begun, duration(&noise)),
         };
-        shared.announce(Some(Finished {
-            recording_id,
-            server_call_id: ids::server_call_id(now),
-            correlation_id,
-            chunks,
+        begun = span.end;
+        spans.push(span);
+        let id = ids::document_id();
+        let metadata = metadata::document(&MetadataInput {
+            resource: service.resource,
+            call: correlation_id,
+            document_id: &id,
+            index,
+            start: span.start,
+            length: span.length(),
+            spans: &[span],
+            end: span.end,
             unmixed: false,
             format: Format::Wav,
-            storage: None,
-            started_at: now,
-            ended_at: now,
-            length: total,
-            reason: EndReason::Stopped,
-        }));
-        stored
+            channel_count: 1,
+            participants: &[],
+            channels: &HashMap::new(),
+            swap_types: store.settings.swap_metadata_types,
+        });
+        let name = Format::Wav.content_name(false);
+        let expires_at = after(now, store.settings.retention);
+        let source = ContentSource::Noise(noise);
+        chunks.push(Chunk {
+            document: Arc::new(Document::new(id, name, metadata, source, expires_at)),
+            end: if index == last {
+                ChunkEnd::Session
+            } else {
+                ChunkEnd::Size
+            },
+        });
     }
+    store.keep(&chunks, now);
+    let recording_id = ids::recording_id(&ids::new_id().to_string());
+    let stored = StoredRecording {
+        recording_id: recording_id.clone(),
+        chunks: chunks
+            .iter()
+            .map(|chunk| StoredChunk {
+                locations: store.locations(&chunk.document),
+                length: chunk.document.streamed().unwrap_or(SMALLEST),
+                document: Arc::clone(&chunk.document),
+            })
+            .collect(),
+    };
+    let ended = EndedRecording {
+        recording_id,
+        server_call_id: ids::server_call_id(now),
+        correlation_id,
+        spec: RecordingSpec {
+            channels: ChannelLayout::Mixed,
+            format: Format::Wav,
+            container: None,
+        },
+        spans,
+        participants: Vec::new(),
+        ended_at: now,
+        reason: EndReason::Stopped,
+    };
+    let recordings = &runtime.recordings;
+    recordings.publish_file_status(Arc::new(ended), chunks);
+    stored
 }
 
-fn pattern(bytes: u64, seed: u64, index: u64) -> Pattern {
+fn noise(bytes: u64, seed: u64, index: u64) -> Noise {
     let bytes = bytes.max(SMALLEST) & !1;
     // Just above 4 GiB, the longer header would leave so little data that the short one would do. A
     // few bytes more after the data are harmless.
     let longest = wav_header(bytes - 44, 1).len() as u64;
     let header = wav_header(bytes - longest, 1);
-    Pattern::new(header, bytes, seed ^ index.rotate_left(32))
+    Noise::new(header, bytes, seed ^ index.rotate_left(32))
 }
 
 /// The duration of the noise.
-fn sound(pattern: &Pattern) -> Duration {
-    let frames = pattern.noise_length() / 2;
+fn duration(noise: &Noise) -> Duration {
+    let frames = noise.noise_length() / 2;
     Duration::from_nanos(frames.saturating_mul(1_000_000_000 / u64::from(SAMPLE_RATE)))
 }

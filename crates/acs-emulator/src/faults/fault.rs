@@ -40,7 +40,7 @@ pub struct Fault {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) delay_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) loss: Option<Loss>,
+    pub(crate) loss: Option<ConnectionFault>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) status: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,7 @@ pub struct Fault {
 /// How a response is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum Loss {
+pub(crate) enum ConnectionFault {
     Silence,
     Disconnect,
 }
@@ -173,13 +173,13 @@ impl Fault {
 
     /// Never responds. The connection stays open until the client gives up or the emulator stops.
     pub fn silence(mut self) -> Self {
-        self.loss = Some(Loss::Silence);
+        self.loss = Some(ConnectionFault::Silence);
         self
     }
 
     /// Closes the connection without a response.
     pub fn disconnect(mut self) -> Self {
-        self.loss = Some(Loss::Disconnect);
+        self.loss = Some(ConnectionFault::Disconnect);
         self
     }
 

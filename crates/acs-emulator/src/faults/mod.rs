@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use fault::ConnectionFault;
 pub use fault::Fault;
-pub(crate) use fault::Loss;
 pub use operation::Operation;
 
 /// The faults of an emulator. Returned by [`Emulator::faults`](crate::Emulator::faults).
@@ -50,7 +50,7 @@ struct Entry {
 
 impl Entry {
     /// Whether to apply the fault to this request. Counts the request.
-    fn strikes(&mut self, operation: Operation, path: &str) -> bool {
+    fn matches(&mut self, operation: Operation, path: &str) -> bool {
         let Fault {
             operation: of,
             target,
@@ -59,12 +59,12 @@ impl Entry {
             ..
         } = &self.fault;
         let any = *of == Operation::Any && operation != Operation::Event;
-        let matches = (any || *of == operation)
+        let applies = (any || *of == operation)
             && target
                 .as_ref()
                 .is_none_or(|target| path.contains(target.as_str()))
             && times.is_none_or(|times| self.hits < times);
-        if !matches {
+        if !applies {
             return false;
         }
         self.seen = self.seen.saturating_add(1);
@@ -125,19 +125,19 @@ impl Faults {
     }
 
     /// The fault to apply to this request, if any.
-    pub(crate) fn strike(&self, operation: Operation, path: &str) -> Option<Fault> {
+    pub(crate) fn next_for(&self, operation: Operation, path: &str) -> Option<Fault> {
         let mut list = self.lock();
         let entry = list
             .entries
             .iter_mut()
-            .find_map(|entry| entry.strikes(operation, path).then_some(entry))?;
+            .find_map(|entry| entry.matches(operation, path).then_some(entry))?;
         tracing::debug!(id = entry.id, ?operation, path, "fault applied");
         Some(entry.fault.clone())
     }
 
     /// The number of additional copies of an event.
     pub(crate) fn duplicates(&self, subject: &str) -> u32 {
-        self.strike(Operation::Event, subject)
+        self.next_for(Operation::Event, subject)
             .map_or(0, |fault| fault.duplicates)
     }
 
@@ -189,7 +189,7 @@ mod tests {
         (0..count)
             .map(|_| {
                 faults
-                    .strike(operation, path)
+                    .next_for(operation, path)
                     .and_then(|fault| fault.status)
                     .unwrap_or_default()
             })

@@ -12,10 +12,11 @@ use http::header::{AUTHORIZATION, HOST, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
+use super::repeatability::{RepeatabilityStore, fingerprint, request_id};
+use super::response::{CHAIN_ID, error_response};
+use crate::auth::Auth;
 use crate::auth::hmac::{self, Denied, Signed};
-use crate::http::{repeatability, response};
 use crate::service::ids;
-use crate::service::state::Shared;
 
 /// The maximum size of a request body. Real requests are much smaller.
 const MAX_BODY: usize = 1024 * 1024;
@@ -32,7 +33,8 @@ const OTHER_VERSIONS: &str = "2023-06-15-preview, 2024-01-22-preview, 2024-06-15
 
 /// The middleware of the calling operations.
 pub(super) async fn calling(
-    State(shared): State<Arc<Shared>>,
+    State(auth): State<Arc<Auth>>,
+    State(repeatability): State<Arc<RepeatabilityStore>>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -45,7 +47,7 @@ pub(super) async fn calling(
     .map(|(name, source)| (name, parts.headers.get(source).cloned()));
 
     let mut response = match to_bytes(body, MAX_BODY).await {
-        Ok(body) => calling_within(&shared, parts, body, next).await,
+        Ok(body) => calling_within(&auth, &repeatability, parts, body, next).await,
         Err(_) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
     };
 
@@ -59,26 +61,31 @@ pub(super) async fn calling(
     if let Ok(versions) = HeaderValue::try_from(versions) {
         headers.insert(SUPPORTED_VERSIONS, versions);
     }
-    if !headers.contains_key(response::CHAIN_ID)
-        && let Ok(chain) = HeaderValue::try_from(ids::passing())
+    if !headers.contains_key(CHAIN_ID)
+        && let Ok(chain) = HeaderValue::try_from(ids::random_id())
     {
-        headers.insert(response::CHAIN_ID, chain);
+        headers.insert(CHAIN_ID, chain);
     }
     response
 }
 
-async fn calling_within(shared: &Shared, parts: Parts, body: Bytes, next: Next) -> Response {
-    let path = parts.uri.path();
-    if let Err(denied) = authenticate(shared, &parts, &body) {
-        tracing::info!(reason = %denied, path, "request denied");
+async fn calling_within(
+    auth: &Auth,
+    repeatability: &RepeatabilityStore,
+    parts: Parts,
+    body: Bytes,
+    next: Next,
+) -> Response {
+    if let Err(denied) = authenticate(auth, &parts, &body) {
         let (code, message) = (denied.code(), denied.to_string());
-        return response::error(StatusCode::UNAUTHORIZED, code, message, None);
+        let status = StatusCode::UNAUTHORIZED;
+        return with_reason(denied, error_response(status, code, message, None));
     }
     let query = parts.uri.query().unwrap_or_default();
     let versioned = url::form_urlencoded::parse(query.as_bytes())
         .any(|(name, value)| name == "api-version" && !value.is_empty());
     if !versioned {
-        return response::error(
+        return error_response(
             StatusCode::BAD_REQUEST,
             "MissingApiVersionParameter",
             "The query parameter 'api-version' is missing.".to_owned(),
@@ -86,25 +93,25 @@ async fn calling_within(shared: &Shared, parts: Parts, body: Bytes, next: Next) 
         );
     }
     let repeatable = if parts.method == Method::POST {
-        repeatability::request_id(&parts.headers)
+        request_id(&parts.headers)
     } else {
         Ok(None)
     };
     match repeatable {
-        Err(refusal) => refusal.into_response(),
+        Err(error) => error.into_response(),
         Ok(None) => next.run(Request::from_parts(parts, Body::from(body))).await,
         Ok(Some(id)) => {
-            let fingerprint = repeatability::fingerprint(&parts, &body);
+            let fingerprint = fingerprint(&parts, &body);
             let perform = next.run(Request::from_parts(parts, Body::from(body)));
-            shared.repeats.once(id, fingerprint, perform).await
+            repeatability.once(id, fingerprint, perform).await
         }
     }
 }
 
-fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<(), Denied> {
-    let now = shared.server_time();
+fn authenticate(auth: &Auth, parts: &Parts, body: &[u8]) -> Result<(), Denied> {
+    let now = auth.server_time();
     if let Some(token) = bearer(parts) {
-        return if shared.tokens.accepts(token, now) {
+        return if auth.tokens.accepts(token, now) {
             Ok(())
         } else {
             Err(Denied::Token)
@@ -117,13 +124,13 @@ fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<(), Denie
         headers: &parts.headers,
         body,
     };
-    hmac::check(signed, &shared.keys.both(), now)
+    hmac::check(signed, &auth.keys.both(), now)
 }
 
 /// The middleware of stored content. Signatures are for the host of the resource, whichever host
 /// serves the content. Errors have no body.
 pub(super) async fn content(
-    State(shared): State<Arc<Shared>>,
+    State(auth): State<Arc<Auth>>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -131,26 +138,25 @@ pub(super) async fn content(
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    if let Err(denied) = authenticate_content(&shared, &parts, &body) {
-        tracing::info!(reason = %denied, path = parts.uri.path(), "request denied");
-        return StatusCode::UNAUTHORIZED.into_response();
+    if let Err(denied) = authenticate_content(&auth, &parts, &body) {
+        return with_reason(denied, StatusCode::UNAUTHORIZED.into_response());
     }
     next.run(Request::from_parts(parts, Body::from(body))).await
 }
 
-fn authenticate_content(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<(), Denied> {
-    let now = shared.server_time();
-    let forms = content_forms(shared, parts);
+fn authenticate_content(auth: &Auth, parts: &Parts, body: &[u8]) -> Result<(), Denied> {
+    let now = auth.server_time();
+    let forms = content_forms(auth, parts);
     if let Some(token) = bearer(parts) {
         // A token is not bound to a host, so the request must name the resource.
         let named_host = parts.headers.contains_key(RESOURCE_HOST) && !forms.is_empty();
-        return if named_host && shared.tokens.accepts(token, now) {
+        return if named_host && auth.tokens.accepts(token, now) {
             Ok(())
         } else {
             Err(Denied::Token)
         };
     }
-    let keys = shared.keys.both();
+    let keys = auth.keys.both();
     let mut outcome = Err(Denied::Host);
     for (host, path) in forms {
         let signed = Signed {
@@ -175,15 +181,15 @@ fn authenticate_content(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<(
 /// - Python signs the host with its port, sends it without the port, and signs the query.
 /// - Java sends the host of the resource in `Host` only, without a port, and does not sign the
 ///   query.
-fn content_forms<'a>(shared: &'a Shared, parts: &'a Parts) -> Vec<(&'a str, &'a str)> {
+fn content_forms<'a>(auth: &'a Auth, parts: &'a Parts) -> Vec<(&'a str, &'a str)> {
     let path = parts.uri.path();
     if parts.headers.contains_key(RESOURCE_HOST) {
         let named_host = text(parts, &RESOURCE_HOST);
-        let whole = shared
-            .hosts
+        let whole = auth
+            .authorities
             .is_resource(named_host)
             .then_some((named_host, path));
-        let named = shared.hosts.of_name(named_host);
+        let named = auth.authorities.of_name(named_host);
         let query = path_and_query(parts);
         whole
             .into_iter()
@@ -191,9 +197,15 @@ fn content_forms<'a>(shared: &'a Shared, parts: &'a Parts) -> Vec<(&'a str, &'a 
             .collect()
     } else {
         let host = text(parts, &HOST);
-        let named = shared.hosts.of_name(host).next().map(|_| (host, path));
+        let named = auth.authorities.of_name(host).next().map(|_| (host, path));
         named.into_iter().collect()
     }
+}
+
+/// Adds the reason to the response, for the log of requests. Clients do not see it.
+fn with_reason(denied: Denied, mut response: Response) -> Response {
+    response.extensions_mut().insert(denied);
+    response
 }
 
 fn path_and_query(parts: &Parts) -> &str {

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::service::error::Refusal;
+use crate::service::error::ServiceError;
 
 pub(super) const RESULT: HeaderName = HeaderName::from_static("repeatability-result");
 pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("accepted");
@@ -23,22 +23,22 @@ type Fingerprint = [u8; 32];
 
 /// The successful responses to repeatable requests.
 #[derive(Default)]
-pub(crate) struct Repeats(Mutex<HashMap<Uuid, Entry>>);
+pub(crate) struct RepeatabilityStore(Mutex<HashMap<Uuid, Entry>>);
 
 #[derive(Clone)]
 struct Entry {
     request: Fingerprint,
-    answer: Arc<OnceCell<Answer>>,
+    response: Arc<OnceCell<StoredResponse>>,
 }
 
 #[derive(Clone)]
-struct Answer {
+struct StoredResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
 
-impl Repeats {
+impl RepeatabilityStore {
     /// Returns the stored response for `id`, if there is one. Otherwise awaits `perform` and stores
     /// its response if it is successful. A concurrent second attempt waits for the first.
     pub(super) async fn once(
@@ -54,15 +54,15 @@ impl Repeats {
             .entry(id)
             .or_insert_with(|| Entry {
                 request,
-                answer: Arc::default(),
+                response: Arc::default(),
             })
             .clone();
         if entry.request != request {
-            return Refusal::argument("Repeatability-Request-ID belongs to another request.")
+            return ServiceError::argument("Repeatability-Request-ID belongs to another request.")
                 .into_response();
         }
-        let answer = entry
-            .answer
+        let stored = entry
+            .response
             .get_or_try_init(|| async {
                 let mut response = perform.await;
                 if !response.status().is_success() {
@@ -71,18 +71,18 @@ impl Repeats {
                 response.headers_mut().insert(RESULT, ACCEPTED);
                 let (parts, body) = response.into_parts();
                 let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-                Ok(Answer {
+                Ok(StoredResponse {
                     status: parts.status,
                     headers: parts.headers,
                     body,
                 })
             })
             .await;
-        match answer.cloned() {
-            Ok(answer) => {
-                let mut response = Response::new(Body::from(answer.body));
-                *response.status_mut() = answer.status;
-                *response.headers_mut() = answer.headers;
+        match stored.cloned() {
+            Ok(stored) => {
+                let mut response = Response::new(Body::from(stored.body));
+                *response.status_mut() = stored.status;
+                *response.headers_mut() = stored.headers;
                 response
             }
             Err(response) => response,
@@ -91,7 +91,7 @@ impl Repeats {
 }
 
 /// The request id of a repeatable request; `None` for other requests.
-pub(super) fn request_id(headers: &HeaderMap) -> Result<Option<Uuid>, Refusal> {
+pub(super) fn request_id(headers: &HeaderMap) -> Result<Option<Uuid>, ServiceError> {
     let text = |name: &str| match headers.get(name) {
         Some(value) => value.to_str().map(Some).map_err(|_| malformed()),
         None => Ok(None),
@@ -109,8 +109,8 @@ pub(super) fn request_id(headers: &HeaderMap) -> Result<Option<Uuid>, Refusal> {
     }
 }
 
-fn malformed() -> Refusal {
-    Refusal::argument(
+fn malformed() -> ServiceError {
+    ServiceError::argument(
         "Repeatability-Request-ID (a UUID) and Repeatability-First-Sent (an HTTP date) must be sent together.",
     )
 }
@@ -163,15 +163,15 @@ mod tests {
     #[tokio::test]
     async fn an_attempt_waits_for_one_in_progress() {
         for (first_status, performed) in [(StatusCode::CREATED, 0), (StatusCode::BAD_REQUEST, 1)] {
-            let repeats = Repeats::default();
+            let store = RepeatabilityStore::default();
             let id = Uuid::new_v4();
             let (finish, finished) = oneshot::channel();
-            let mut first = Box::pin(repeats.once(id, [0; 32], async move {
+            let mut first = Box::pin(store.once(id, [0; 32], async move {
                 finished.await.unwrap();
                 first_status.into_response()
             }));
             let count = AtomicU32::new(0);
-            let mut second = Box::pin(repeats.once(id, [0; 32], async {
+            let mut second = Box::pin(store.once(id, [0; 32], async {
                 count.fetch_add(1, Ordering::Relaxed);
                 StatusCode::CREATED.into_response()
             }));
@@ -189,18 +189,18 @@ mod tests {
 
     #[tokio::test]
     async fn failures_are_not_stored() {
-        let repeats = Repeats::default();
-        let answer = |status: StatusCode| async move { status.into_response() };
+        let store = RepeatabilityStore::default();
+        let perform = |status: StatusCode| async move { status.into_response() };
         let id = Uuid::new_v4();
         for (status, expected) in [
             (StatusCode::BAD_REQUEST, StatusCode::BAD_REQUEST),
             (StatusCode::ACCEPTED, StatusCode::ACCEPTED),
             (StatusCode::OK, StatusCode::ACCEPTED),
         ] {
-            let got = repeats.once(id, [0; 32], answer(status)).await;
+            let got = store.once(id, [0; 32], perform(status)).await;
             assert_eq!(got.status(), expected);
         }
-        let other = repeats.once(id, [1; 32], answer(StatusCode::OK)).await;
+        let other = store.once(id, [1; 32], perform(StatusCode::OK)).await;
         assert_eq!(other.status(), StatusCode::BAD_REQUEST);
     }
 }

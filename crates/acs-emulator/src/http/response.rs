@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::service::error::Refusal;
+use crate::service::error::ServiceError;
 
 pub(super) const CHAIN_ID: HeaderName = HeaderName::from_static("x-microsoft-skype-chain-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -27,7 +27,7 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 }
 
 /// Sets the header that associates a response with its call.
-pub(super) fn about(call: Uuid, mut response: Response) -> Response {
+pub(super) fn with_chain_id(call: Uuid, mut response: Response) -> Response {
     if let Ok(value) = HeaderValue::try_from(call.to_string()) {
         response.headers_mut().insert(CHAIN_ID, value);
     }
@@ -35,7 +35,7 @@ pub(super) fn about(call: Uuid, mut response: Response) -> Response {
 }
 
 /// An error in the service's format.
-pub(super) fn error(
+pub(super) fn error_response(
     status: StatusCode,
     code: &str,
     message: String,
@@ -46,72 +46,76 @@ pub(super) fn error(
     json(status, &CommunicationErrorResponse::new(error))
 }
 
-/// A refusal with its target.
-pub(super) struct Refused {
-    pub(super) refusal: Refusal,
+/// An error with its target.
+pub(super) struct ErrorWithTarget {
+    pub(super) error: ServiceError,
     pub(super) target: String,
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for ErrorWithTarget {
     fn into_response(self) -> Response {
-        respond(self.refusal, Some(self.target))
+        respond(self.error, Some(self.target))
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ServiceError {
     fn into_response(self) -> Response {
         respond(self, None)
     }
 }
 
-fn respond(refusal: Refusal, target: Option<String>) -> Response {
+fn respond(error: ServiceError, target: Option<String>) -> Response {
     use StatusCode as S;
-    let (status, code, message) = match refusal {
-        Refusal::InvalidArgument(message) => (S::BAD_REQUEST, "8523", message),
-        Refusal::CallbackUri(message) => (S::BAD_REQUEST, "BadRequest", message),
-        Refusal::JoinIdentity => (
+    let (status, code, message) = match error {
+        ServiceError::InvalidArgument(message) => (S::BAD_REQUEST, "8523", message),
+        ServiceError::CallbackUri(message) => (S::BAD_REQUEST, "BadRequest", message),
+        ServiceError::JoinIdentity => (
             S::BAD_REQUEST,
             "8527",
             "Invalid join identity: this is not the id of a call.".to_owned(),
         ),
-        Refusal::CallNotFound => (S::NOT_FOUND, "8522", "Call not found.".to_owned()),
-        Refusal::ParticipantNotFound => (S::NOT_FOUND, "8522", "Participant not found.".to_owned()),
-        Refusal::RecordingNotFound => (S::NOT_FOUND, "8522", "Recording not found.".to_owned()),
-        Refusal::NotEstablished => (
+        ServiceError::CallNotFound => (S::NOT_FOUND, "8522", "Call not found.".to_owned()),
+        ServiceError::ParticipantNotFound => {
+            (S::NOT_FOUND, "8522", "Participant not found.".to_owned())
+        }
+        ServiceError::RecordingNotFound => {
+            (S::NOT_FOUND, "8522", "Recording not found.".to_owned())
+        }
+        ServiceError::NotEstablished => (
             S::BAD_REQUEST,
             "8501",
             "The call is not established yet.".to_owned(),
         ),
-        Refusal::Terminated => (S::BAD_REQUEST, "8528", "The call has ended.".to_owned()),
-        Refusal::Duplicate => (
+        ServiceError::Terminated => (S::BAD_REQUEST, "8528", "The call has ended.".to_owned()),
+        ServiceError::Duplicate => (
             S::BAD_REQUEST,
             "8559",
             "The call is already being recorded.".to_owned(),
         ),
-        Refusal::Format(message) => (S::BAD_REQUEST, "8557", message),
-        Refusal::Mode(message) => (S::BAD_REQUEST, "8562", message),
-        Refusal::OperationNotFound => (
+        ServiceError::Format(message) => (S::BAD_REQUEST, "8557", message),
+        ServiceError::Mode(message) => (S::BAD_REQUEST, "8562", message),
+        ServiceError::OperationNotFound => (
             S::NOT_FOUND,
             "8522",
             "The operation does not exist.".to_owned(),
         ),
-        Refusal::Method => (
+        ServiceError::Method => (
             S::METHOD_NOT_ALLOWED,
             "8520",
             "The method is not allowed for this path.".to_owned(),
         ),
-        Refusal::NotEmulated(what) => (
+        ServiceError::NotEmulated(what) => (
             S::NOT_IMPLEMENTED,
             "NotImplemented",
             format!("{what} is not emulated."),
         ),
     };
-    error(status, code, message, target)
+    error_response(status, code, message, target)
 }
 
 /// Parses a JSON body. Clients may send `null` for members that they do not set.
-pub(super) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
-    let invalid = |error| Refusal::argument(format!("The body is invalid: {error}."));
+pub(super) fn json_body<T: DeserializeOwned>(body: &Bytes) -> Result<T, ServiceError> {
+    let invalid = |error| ServiceError::argument(format!("The body is invalid: {error}."));
     let mut value: Value = serde_json::from_slice(body).map_err(invalid)?;
     drop_nulls(&mut value);
     serde_json::from_value(value).map_err(invalid)
@@ -138,7 +142,7 @@ mod tests {
         let body = Bytes::from_static(
             br#"{"callLocator":null,"channelAffinity":null,"callConnectionId":"c","pauseOnStart":false}"#,
         );
-        let request: StartCallRecordingRequest = parse(&body).unwrap();
+        let request: StartCallRecordingRequest = json_body(&body).unwrap();
         assert_eq!(request.call_connection_id.as_deref(), Some("c"));
         assert!(request.call_locator.is_none() && request.channel_affinity.is_empty());
     }
@@ -146,8 +150,11 @@ mod tests {
     #[test]
     fn invalid_bodies_are_refused() {
         for body in ["", "{", "[]", r#"{"callConnectionId":7}"#] {
-            let got = parse::<StartCallRecordingRequest>(&Bytes::from(body));
-            assert!(matches!(got, Err(Refusal::InvalidArgument(_))), "{body}");
+            let got = json_body::<StartCallRecordingRequest>(&Bytes::from(body));
+            assert!(
+                matches!(got, Err(ServiceError::InvalidArgument(_))),
+                "{body}"
+            );
         }
     }
 }

@@ -13,13 +13,14 @@ use http::header::HOST;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
+use super::state::AppState;
+use crate::auth::Auth;
 use crate::auth::tokens::{CALLBACK_ISSUER, SCOPES};
 use crate::error::Error;
-use crate::service::state::Shared;
 
 const TOKEN_LIFETIME: Duration = Duration::from_secs(3599);
 
-pub(super) fn routes() -> Router<Arc<Shared>> {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route(
             "/calling/.well-known/acsopenidconfiguration",
@@ -34,8 +35,8 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/{tenant}/oauth2/v2.0/token", post(token))
 }
 
-async fn callbacks(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Json<Value> {
-    let origin = origin(&shared, &headers);
+async fn callbacks(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Json<Value> {
+    let origin = origin(&auth, &headers);
     Json(json!({
         "issuer": CALLBACK_ISSUER,
         "jwks_uri": format!("{origin}/calling/keys"),
@@ -43,10 +44,10 @@ async fn callbacks(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Jso
     }))
 }
 
-async fn clients(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Json<Value> {
-    let tenant = format!("{}/{}", origin(&shared, &headers), shared.tokens.tenant);
+async fn clients(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Json<Value> {
+    let tenant = format!("{}/{}", origin(&auth, &headers), auth.tokens.tenant);
     Json(json!({
-        "issuer": shared.tokens.issuer,
+        "issuer": auth.tokens.issuer,
         "token_endpoint": format!("{tenant}/oauth2/v2.0/token"),
         "jwks_uri": format!("{tenant}/discovery/v2.0/keys"),
         "id_token_signing_alg_values_supported": ["RS256"],
@@ -55,39 +56,38 @@ async fn clients(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Json<
 
 /// The origin that the client used, so that all URLs in the response have a scheme and host that it
 /// can reach.
-fn origin(shared: &Shared, headers: &HeaderMap) -> String {
+fn origin(auth: &Auth, headers: &HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    host.and_then(|host| shared.hosts.origin(host))
-        .unwrap_or_else(|| shared.endpoint.clone())
+    host.and_then(|host| auth.authorities.origin(host))
+        .unwrap_or_else(|| auth.endpoint.clone())
 }
 
-async fn keys(State(shared): State<Arc<Shared>>) -> Response {
-    shared
-        .tokens
+async fn keys(State(auth): State<Arc<Auth>>) -> Response {
+    auth.tokens
         .key_set()
         .map_or_else(|error| failed(&error), |keys| Json(keys).into_response())
 }
 
-async fn token(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+async fn token(State(auth): State<Arc<Auth>>, body: Bytes) -> Response {
     let form: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
     let field = |name: &str| {
         form.iter()
             .find(|(field, _)| field == name)
             .map_or("", |(_, value)| value.as_str())
     };
-    let refusal = |error: &str, description: &str| {
+    let rejected = |error: &str, description: &str| {
         let body = json!({"error": error, "error_description": description});
         (StatusCode::BAD_REQUEST, Json(body)).into_response()
     };
     if field("grant_type") != "client_credentials" {
-        return refusal(
+        return rejected(
             "unsupported_grant_type",
             "Only client_credentials is supported.",
         );
     }
     let secret = !field("client_secret").is_empty() || !field("client_assertion").is_empty();
     if field("client_id").is_empty() || !secret {
-        return refusal(
+        return rejected(
             "invalid_request",
             "client_id and client_secret are required.",
         );
@@ -96,13 +96,13 @@ async fn token(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
         .split(' ')
         .any(|scope| SCOPES.contains(&scope))
     {
-        return refusal(
+        return rejected(
             "invalid_scope",
             "The scope is not one of Communication Services.",
         );
     }
-    let now = shared.server_time();
-    match shared
+    let now = auth.server_time();
+    match auth
         .tokens
         .for_client(field("client_id"), now, TOKEN_LIFETIME)
     {

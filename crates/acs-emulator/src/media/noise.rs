@@ -8,13 +8,14 @@ const PERIOD: usize = 1_048_573;
 
 /// Noise of a given length. The same seed always produces the same noise.
 #[derive(Clone, Debug)]
-pub(crate) struct Pattern {
+pub(crate) struct Noise {
     header: Bytes,
-    noise: Bytes,
+    /// One period of the noise.
+    period: Bytes,
     length: u64,
 }
 
-impl Pattern {
+impl Noise {
     /// Creates `length` bytes that begin with `header`.
     pub(crate) fn new(header: Bytes, length: u64, seed: u64) -> Self {
         let mut state = seed;
@@ -30,7 +31,7 @@ impl Pattern {
         noise.truncate(PERIOD);
         Self {
             header,
-            noise: noise.into(),
+            period: noise.into(),
             length,
         }
     }
@@ -56,7 +57,7 @@ impl Pattern {
             Ok(start) if start < self.header.len() => of(&self.header, start),
             _ => {
                 let position = (offset - self.header.len() as u64) % PERIOD as u64;
-                of(&self.noise, usize::try_from(position).unwrap_or(0))
+                of(&self.period, usize::try_from(position).unwrap_or(0))
             }
         }
     }
@@ -66,10 +67,10 @@ impl Pattern {
 mod tests {
     use super::*;
 
-    fn all(pattern: &Pattern, mut offset: u64, limit: usize) -> Vec<u8> {
+    fn all(noise: &Noise, mut offset: u64, limit: usize) -> Vec<u8> {
         let mut all = Vec::new();
         loop {
-            let piece = pattern.read(offset, limit);
+            let piece = noise.read(offset, limit);
             if piece.is_empty() {
                 return all;
             }
@@ -80,23 +81,23 @@ mod tests {
 
     #[test]
     fn parts_match_the_whole() {
-        let pattern = Pattern::new(Bytes::from_static(b"header"), 2_500_000, 7);
-        let whole = all(&pattern, 0, usize::MAX);
+        let noise = Noise::new(Bytes::from_static(b"header"), 2_500_000, 7);
+        let whole = all(&noise, 0, usize::MAX);
         assert_eq!(whole.len(), 2_500_000);
         assert!(whole.starts_with(b"header"));
-        assert!(whole == all(&pattern, 0, 65_536));
+        assert!(whole == all(&noise, 0, 65_536));
         for offset in [1, 5, 6, 7, 1_048_578, 1_048_579, 2_499_999] {
             let from = usize::try_from(offset).unwrap();
-            assert!(whole[from..] == all(&pattern, offset, 1_000), "{offset}");
+            assert!(whole[from..] == all(&noise, offset, 1_000), "{offset}");
         }
-        assert!(pattern.read(2_500_000, 10).is_empty());
-        assert!(pattern.read(u64::MAX, 10).is_empty());
+        assert!(noise.read(2_500_000, 10).is_empty());
+        assert!(noise.read(u64::MAX, 10).is_empty());
     }
 
     #[test]
     fn noise_differs_by_seed_and_position() {
-        let one = Pattern::new(Bytes::new(), u64::MAX, 1);
-        let two = Pattern::new(Bytes::new(), u64::MAX, 2);
+        let one = Noise::new(Bytes::new(), u64::MAX, 1);
+        let two = Noise::new(Bytes::new(), u64::MAX, 2);
         assert_ne!(one.read(0, 64), two.read(0, 64));
         let mebibytes: Vec<_> = (0..64_u64).map(|n| one.read(n << 20, 64)).collect();
         for (n, piece) in mebibytes.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! The voices of participants.
 
 use std::f64::consts::TAU;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +20,12 @@ pub(crate) enum Voice {
     Tone(f64),
     /// Recorded audio, followed by silence.
     Clip(Arc<[i16]>),
+}
+
+impl fmt::Debug for Voice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Voice")
+    }
 }
 
 impl Voice {

@@ -1,7 +1,6 @@
-//! The listeners of the emulator, and the host names that it accepts.
+//! The listeners of the emulator.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use axum::Router;
 use axum::serve::{Listener, ListenerExt as _};
@@ -9,8 +8,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use url::Url;
 
+use crate::auth::authorities::{Authorities, Authority};
 use crate::error::Error;
-use crate::service::state::Shared;
+use crate::tasks::Tasks;
 
 /// The network settings of the builder.
 #[derive(Clone, Debug)]
@@ -41,25 +41,42 @@ impl Default for Network {
 pub(crate) struct Bound {
     pub(crate) http: Option<TcpListener>,
     #[cfg(feature = "tls")]
-    pub(crate) https: Option<crate::server::tls::TlsListener>,
+    pub(crate) https: Option<super::tls::TlsListener>,
     #[cfg(feature = "tls")]
     pub(crate) ca: Option<String>,
     pub(crate) admin: Option<TcpListener>,
-    pub(crate) hosts: Hosts,
-    pub(crate) addresses: Addresses,
+    pub(crate) authorities: Authorities,
+    /// The origin of content locations.
+    pub(crate) content_origin: String,
+    pub(crate) addresses: BoundAddresses,
 }
 
 /// The bound addresses, in the form `http://HOST:PORT`.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Addresses {
+pub(crate) struct BoundAddresses {
     pub(crate) http: Option<String>,
     pub(crate) https: Option<String>,
     pub(crate) admin: Option<String>,
 }
 
+impl BoundAddresses {
+    /// The endpoint for clients: plain HTTP unless it is disabled.
+    pub(crate) fn endpoint(&self) -> String {
+        let endpoint = self.http.as_ref().or(self.https.as_ref());
+        endpoint.cloned().unwrap_or_default()
+    }
+}
+
+impl Bound {
+    /// The address of the admin interface, if enabled.
+    pub(crate) fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref()?.local_addr().ok()
+    }
+}
+
 impl Network {
     pub(crate) async fn bind(&self) -> Result<Bound, Error> {
-        let mut addresses = Addresses::default();
+        let mut addresses = BoundAddresses::default();
         let mut ports = Vec::new();
 
         #[cfg(feature = "tls")]
@@ -68,14 +85,11 @@ impl Network {
         let https = match self.https {
             Some(address) => {
                 let (listener, port) = bind(address).await?;
-                let identity = crate::server::tls::identity(&self.names, address.ip())?;
+                let identity = super::tls::identity(&self.names, address.ip())?;
                 ca = Some(identity.ca);
                 addresses.https = Some(format!("https://{}", shown(address.ip(), port)));
-                ports.push((address.ip(), port, 443));
-                Some(crate::server::tls::TlsListener::new(
-                    listener,
-                    identity.config,
-                ))
+                ports.push((address.ip(), port, true));
+                Some(super::tls::TlsListener::new(listener, identity.config))
             }
             None => None,
         };
@@ -83,7 +97,7 @@ impl Network {
             Some(address) => {
                 let (listener, port) = bind(address).await?;
                 addresses.http = Some(format!("http://{}", shown(address.ip(), port)));
-                ports.push((address.ip(), port, 80));
+                ports.push((address.ip(), port, false));
                 Some(listener)
             }
             None => None,
@@ -99,7 +113,8 @@ impl Network {
         };
 
         Ok(Bound {
-            hosts: self.hosts(&addresses, &ports),
+            authorities: self.authorities(&ports),
+            content_origin: self.content_origin(&addresses),
             http,
             #[cfg(feature = "tls")]
             https,
@@ -110,40 +125,36 @@ impl Network {
         })
     }
 
-    fn hosts(&self, addresses: &Addresses, ports: &[(IpAddr, u16, u16)]) -> Hosts {
-        let endpoint = addresses.http.as_ref().or(addresses.https.as_ref());
-        let content = match &self.content_url {
-            Some(url) => origin(url, addresses),
-            None => endpoint.cloned().unwrap_or_default(),
-        };
+    fn authorities(&self, ports: &[(IpAddr, u16, bool)]) -> Authorities {
         let stored_at = self.content_url.as_ref().and_then(Url::host_str);
         let mut authorities = Vec::new();
-        for (address, port, default) in ports {
+        for (address, port, is_https) in ports {
             let mut names = vec![literal(visible(*address)), "localhost".to_owned()];
             // Signatures for the host of the content are invalid, as on the service.
             let own = |name: &&String| !name.starts_with('*') && Some(name.as_str()) != stored_at;
             names.extend(self.names.iter().filter(own).cloned());
-            for name in names {
-                authorities.push(Authority {
-                    text: if port == default {
-                        name.clone()
-                    } else {
-                        format!("{name}:{port}")
-                    },
-                    name,
-                    scheme: if *default == 443 { "https" } else { "http" },
-                });
-            }
+            authorities.extend(names.into_iter().map(|name| {
+                if *is_https {
+                    Authority::https(name, *port)
+                } else {
+                    Authority::http(name, *port)
+                }
+            }));
         }
-        Hosts {
-            authorities,
-            content,
+        Authorities::new(authorities)
+    }
+
+    /// The origin of content locations, such as `https://HOST:PORT`.
+    fn content_origin(&self, addresses: &BoundAddresses) -> String {
+        match &self.content_url {
+            Some(url) => origin(url, addresses),
+            None => addresses.endpoint(),
         }
     }
 }
 
 /// The origin of content locations. Port 0 is replaced by the port of the listener.
-fn origin(url: &Url, addresses: &Addresses) -> String {
+fn origin(url: &Url, addresses: &BoundAddresses) -> String {
     let mut url = url.clone();
     if url.port() == Some(0) {
         let listener = match url.scheme() {
@@ -186,57 +197,15 @@ fn shown(address: IpAddr, port: u16) -> String {
     SocketAddr::new(visible(address), port).to_string()
 }
 
-/// The host names of the resource, and the origin of its content.
-#[derive(Clone, Debug)]
-pub(crate) struct Hosts {
-    authorities: Vec<Authority>,
-    /// The origin of content locations, such as `https://HOST:PORT`.
-    pub(crate) content: String,
-}
-
-#[derive(Clone, Debug)]
-struct Authority {
-    /// Name and port, without the port if it is the default of the scheme.
-    text: String,
-    name: String,
-    scheme: &'static str,
-}
-
-impl Hosts {
-    /// Whether `authority`, a host with its port, belongs to the resource, so that requests can be
-    /// signed for it.
-    pub(crate) fn is_resource(&self, authority: &str) -> bool {
-        self.authorities
-            .iter()
-            .any(|known| known.text.eq_ignore_ascii_case(authority))
-    }
-
-    /// The origin with this authority.
-    pub(crate) fn origin(&self, authority: &str) -> Option<String> {
-        self.authorities
-            .iter()
-            .find(|known| known.text.eq_ignore_ascii_case(authority))
-            .map(|known| format!("{}://{}", known.scheme, known.text))
-    }
-
-    /// The authorities whose host, without its port, is `name`.
-    pub(crate) fn of_name<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.authorities
-            .iter()
-            .filter(move |known| known.name.eq_ignore_ascii_case(name))
-            .map(|known| known.text.as_str())
-    }
-}
-
 /// Serves requests until the emulator stops.
-pub(crate) fn serve<L>(listener: L, router: Router, shared: &Arc<Shared>) -> JoinHandle<()>
+pub(crate) fn serve<L>(listener: L, router: Router, tasks: &Tasks) -> JoinHandle<()>
 where
     L: Listener,
     L::Addr: std::fmt::Debug,
 {
-    let shared = Arc::clone(shared);
+    let tasks = tasks.clone();
     tokio::spawn(async move {
-        let stopped = async move { shared.until_stopped().await };
+        let stopped = async move { tasks.stopped().await };
         let serving = axum::serve(listener, router).with_graceful_shutdown(stopped);
         if let Err(error) = serving.await {
             tracing::error!(%error, "the emulator stopped serving");
@@ -259,27 +228,22 @@ pub(crate) fn without_delay(
 mod tests {
     use super::*;
 
-    fn hosts(names: &[&str], content: Option<&str>) -> Hosts {
-        let network = Network {
+    fn network(names: &[&str], content: Option<&str>) -> Network {
+        Network {
             names: names.iter().map(|&name| name.to_owned()).collect(),
             content_url: content.map(|url| Url::parse(url).unwrap()),
             ..Network::default()
-        };
-        let addresses = Addresses {
-            http: Some("http://127.0.0.1:8080".to_owned()),
-            https: Some("https://127.0.0.1:8443".to_owned()),
-            admin: None,
-        };
-        let local = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        network.hosts(&addresses, &[(local, 8443, 443), (local, 80, 80)])
+        }
     }
 
     #[test]
     fn the_resource_is_known_by_its_addresses_and_names() {
-        let hosts = hosts(
+        let network = network(
             &["acs.test", "*.asm.skype.com", "us.asm.skype.com"],
             Some("https://us.asm.skype.com:0/"),
         );
+        let local = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let hosts = network.authorities(&[(local, 8443, true), (local, 80, false)]);
         for (host, known) in [
             ("127.0.0.1:8443", true),
             ("127.0.0.1", true),
@@ -300,6 +264,11 @@ mod tests {
 
     #[test]
     fn content_is_at_the_endpoint_by_default() {
+        let addresses = BoundAddresses {
+            http: Some("http://127.0.0.1:8080".to_owned()),
+            https: Some("https://127.0.0.1:8443".to_owned()),
+            admin: None,
+        };
         for (url, expected) in [
             (None, "http://127.0.0.1:8080"),
             (Some("https://a.test:0"), "https://a.test:8443"),
@@ -307,7 +276,7 @@ mod tests {
             (Some("https://a.test"), "https://a.test"),
             (Some("https://a.test:9"), "https://a.test:9"),
         ] {
-            assert_eq!(hosts(&[], url).content, expected);
+            assert_eq!(network(&[], url).content_origin(&addresses), expected);
         }
     }
 }

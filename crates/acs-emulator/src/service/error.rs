@@ -1,8 +1,8 @@
-//! Refusals by the service, independent of HTTP.
+//! Errors of the service, independent of HTTP.
 
 /// The reason why the service refuses a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum ServiceError {
     /// The request is contradictory or violates a rule.
     InvalidArgument(String),
     /// A callback URL that the service does not send to.
@@ -33,7 +33,7 @@ pub(crate) enum Refusal {
     NotEmulated(String),
 }
 
-impl Refusal {
+impl ServiceError {
     pub(crate) fn argument(message: impl Into<String>) -> Self {
         Self::InvalidArgument(message.into())
     }

@@ -26,7 +26,7 @@ pub fn seed_ids(seed: u64) {
 }
 
 /// A new id for an object that lasts.
-pub(crate) fn fresh() -> Uuid {
+pub(crate) fn new_id() -> Uuid {
     let mut seeded = SEEDED.lock().unwrap_or_else(PoisonError::into_inner);
     match seeded.as_mut() {
         Some(seeded) => Builder::from_random_bytes(seeded.u128(..).to_le_bytes()).into_uuid(),
@@ -34,19 +34,15 @@ pub(crate) fn fresh() -> Uuid {
     }
 }
 
-pub(crate) fn guid() -> String {
-    fresh().to_string()
-}
-
 /// A random id that does not depend on the seed, for events and traces.
-pub(crate) fn passing() -> String {
+pub(crate) fn random_id() -> String {
     Uuid::new_v4().to_string()
 }
 
 /// The id of a call: base64 of a URL. Like real ids, it contains a `/` and ends in `=`, which
 /// clients must handle correctly.
 pub(crate) fn server_call_id(now: Timestamp) -> String {
-    let conversation = URL_SAFE_NO_PAD.encode(fresh());
+    let conversation = URL_SAFE_NO_PAD.encode(new_id());
     let ticks = now.as_nanosecond() / 100 + TICKS_TO_UNIX_EPOCH;
     STANDARD.encode(format!(
         "{CONVERSATION}{conversation}?i=10-128-0-110&e={ticks:018}"
@@ -63,7 +59,7 @@ pub(crate) fn is_server_call_id(id: &str) -> bool {
 /// The id of a recording. It contains the id of the recorder's connection and that of the
 /// recording.
 pub(crate) fn recording_id(endpoint: &str) -> String {
-    let resource = guid();
+    let resource = new_id();
     URL_SAFE_NO_PAD.encode(format!(
         r#"{{"PlatformEndpointId":"{endpoint}","ResourceSpecificId":"{resource}"}}"#
     ))
@@ -71,7 +67,7 @@ pub(crate) fn recording_id(endpoint: &str) -> String {
 
 /// The id of a stored chunk.
 pub(crate) fn document_id() -> String {
-    format!("0-weu-d1-{}", fresh().simple())
+    format!("0-weu-d1-{}", new_id().simple())
 }
 
 /// Whether `id` has the format of a chunk id.
@@ -95,7 +91,7 @@ pub(crate) fn is_document_id(id: &str) -> bool {
 
 /// The raw id of a new Communication Services user of a resource.
 pub(crate) fn user(resource: Uuid) -> String {
-    format!("8:acs:{resource}_{}", fresh())
+    format!("8:acs:{resource}_{}", new_id())
 }
 
 /// Whether `text` has the format of a raw id.
@@ -134,7 +130,7 @@ mod tests {
 
     #[test]
     fn recording_ids_contain_their_endpoint() {
-        let endpoint = guid();
+        let endpoint = new_id().to_string();
         let id = recording_id(&endpoint);
         assert_eq!(id.len(), 162);
         let json: serde_json::Value =

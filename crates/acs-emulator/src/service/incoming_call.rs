@@ -1,158 +1,97 @@
-//! Calls that are not made by the application: calls to the application, and calls of a script.
+//! Calls to the application.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use serde_json::json;
 
-use crate::delivery::event_grid::event::{Event, publish};
-use crate::emulator::participant::Participant;
+use super::Service;
+use super::call::CallIds;
+use super::calls::CallKey;
+use super::connection::ConnectionProperties;
+use super::error::ServiceError;
+use super::event::CallChange;
+use super::ids;
+use super::state::{RingingCall, State};
 use crate::media::Voice;
-use crate::service::calls::{Addresses, CallKey, Terms};
-use crate::service::clock::after;
-use crate::service::error::Refusal;
-use crate::service::ids;
-use crate::service::schedule::Step;
-use crate::service::state::{Shared, World};
-use crate::wire::identifier::model;
 
-/// A ringing call.
-pub(crate) struct Incoming {
-    call: CallKey,
-    callers: Vec<(String, Option<Arc<Voice>>)>,
-    answered: bool,
-}
-
-/// A call to the application. Created by
-/// [`Emulator::incoming_call`](crate::Emulator::incoming_call).
+/// The ids of a call to the application.
 #[derive(Clone, Debug)]
-pub struct IncomingCall {
-    context: String,
-    server_call_id: String,
-}
-
-impl IncomingCall {
+pub(crate) struct IncomingCallIds {
     /// The `incomingCallContext` with which the application answers the call.
-    pub fn context(&self) -> &str {
-        &self.context
-    }
-
-    /// The server call id. It stays the same after the call is answered.
-    pub fn server_call_id(&self) -> &str {
-        &self.server_call_id
-    }
+    pub(crate) context: String,
+    pub(crate) server_call_id: String,
 }
 
-impl Shared {
-    /// Schedules the calls of the script.
-    pub(crate) fn begin_script(&self) {
-        let mut world = self.world();
-        let now = world.now;
-        for (number, call) in self.settings.script.calls.iter().enumerate() {
-            let at = after(now, Duration::from_millis(call.at_ms));
-            world.agenda.add(at, Step::Begin(number));
-        }
-    }
-
-    pub(crate) fn begin(&self, world: &mut World, number: usize, at: Timestamp) {
-        let Some(scripted) = self.settings.script.calls.get(number) else {
-            return;
-        };
-        let addresses = Addresses {
-            group: scripted.group.map(|id| id.to_string()),
-            room: scripted.room.clone(),
-        };
-        let call = self.create_call(world, addresses, scripted.steps.clone(), at);
-        let people: Vec<_> = scripted
-            .participants
-            .iter()
-            .map(|name| world.user(name, self.resource))
-            .collect();
-        if scripted.ring {
-            let callers = people.into_iter().map(|raw_id| (raw_id, None)).collect();
-            self.ring(world, call, callers, at);
-            return;
-        }
-        world.calls.get_mut(call).begin(at);
-        for raw_id in people {
-            world.join(call, &raw_id, (None, None), at);
-        }
-        self.started(world, call, at);
-    }
-
-    /// Calls the application.
-    pub(crate) fn ring_as(&self, caller: Participant) -> IncomingCall {
-        let mut world = self.world();
-        let now = world.now;
-        let call = self.create_call(&mut world, Addresses::default(), None, now);
-        let raw_id = world.user(&caller.name, self.resource);
-        let context = self.ring(&mut world, call, vec![(raw_id, caller.voice)], now);
-        IncomingCall {
+impl Service {
+    /// Calls the application. The caller is a name or a raw id.
+    pub(crate) fn incoming_call(&self, caller: &str, voice: Option<Arc<Voice>>) -> IncomingCallIds {
+        let mut state = self.state();
+        let now = state.now;
+        let call = self.create_call(&mut state, CallIds::default(), None, now);
+        let raw_id = state.user(caller, self.resource);
+        let context = self.raise_incoming_call(&mut state, call, vec![(raw_id, voice)], now);
+        IncomingCallIds {
             context,
-            server_call_id: world.calls.get(call).server_call_id.clone(),
+            server_call_id: state.calls.get(call).server_call_id.clone(),
         }
     }
 
-    fn ring(
+    /// Lets a call ring. Returns the context with which it can be answered.
+    pub(super) fn raise_incoming_call(
         &self,
-        world: &mut World,
+        state: &mut State,
         call: CallKey,
         callers: Vec<(String, Option<Arc<Voice>>)>,
         at: Timestamp,
     ) -> String {
-        let state = world.calls.get(call);
+        let server_call_id = &state.calls.get(call).server_call_id;
         let caller = callers.first().map(|(raw_id, _)| raw_id.clone());
-        let caller = caller.unwrap_or_default();
-        let context = STANDARD.encode(
-            json!({"ring": ids::fresh(), "serverCallId": state.server_call_id}).to_string(),
-        );
-        let event = Event::new(
-            "Microsoft.Communication.IncomingCall",
-            format!("/caller/{caller}/recipient/{}", self.application),
-            json!({
-                "to": model(&self.application),
-                "from": model(&caller),
-                "serverCallId": state.server_call_id,
-                "callerDisplayName": "",
-                "incomingCallContext": context,
-                "correlationId": state.correlation_id,
-            }),
-            at,
-        );
-        publish(self, &world.subscriptions, event);
-        let incoming = Incoming {
+        let context = STANDARD.encode(format!(
+            r#"{{"ring":"{}","serverCallId":"{server_call_id}"}}"#,
+            ids::new_id()
+        ));
+        let change = CallChange::Ringing {
+            caller: caller.unwrap_or_default(),
+            recipient: self.application.clone(),
+            context: context.clone(),
+        };
+        self.call_changed(state, call, change, at);
+        let ringing = RingingCall {
             call,
             callers,
             answered: false,
         };
-        world.incoming.insert(context.clone(), incoming);
+        state.ringing.insert(context.clone(), ringing);
         context
     }
 
-    /// Answers a ringing call. A call can be answered once. Returns `None` if no ringing call has
-    /// this `context`.
-    pub(crate) fn pick_up(&self, context: &str, terms: &Terms) -> Result<Option<String>, Refusal> {
-        let mut world = self.world();
-        let Some(incoming) = world.incoming.get_mut(context) else {
+    /// Answers a ringing call. A call can be answered once. Returns the id of the connection, or
+    /// `None` if no ringing call has this `context`.
+    pub(crate) fn answer_incoming_call(
+        &self,
+        context: &str,
+        properties: &ConnectionProperties,
+    ) -> Result<Option<String>, ServiceError> {
+        let mut state = self.state();
+        let Some(ringing) = state.ringing.get_mut(context) else {
             return Ok(None);
         };
-        if incoming.answered {
-            return Err(Refusal::CallNotFound);
+        if ringing.answered {
+            return Err(ServiceError::CallNotFound);
         }
-        incoming.answered = true;
-        let call = incoming.call;
-        let callers = std::mem::take(&mut incoming.callers);
-        let terms = Terms {
-            source: callers.first().map(|(raw_id, _)| model(raw_id)),
-            ..terms.clone()
+        ringing.answered = true;
+        let call = ringing.call;
+        let callers = std::mem::take(&mut ringing.callers);
+        let properties = ConnectionProperties {
+            source: callers.first().map(|(raw_id, _)| raw_id.clone()),
+            ..properties.clone()
         };
-        let at = after(world.now, self.settings.connect_delay);
-        let id = world.connect(call, terms, at);
+        let at = self.connects_at(state.now);
+        let id = state.connect(call, properties, at);
         for (raw_id, voice) in callers {
-            world.join(call, &raw_id, (voice, None), at);
+            state.join(call, &raw_id, (voice, None), at);
         }
         Ok(Some(id))
     }

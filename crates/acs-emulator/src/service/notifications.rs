@@ -1,242 +1,192 @@
-//! Notifications: callbacks to applications, and events about calls.
+//! Notifications: who is told what, and in which order.
 
-use acs_call_automation::types::CallParticipant;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
-use crate::delivery::callbacks::{About, Callback, Note, Outcome, time};
-use crate::delivery::event_grid::call_events;
-use crate::delivery::event_grid::event::publish;
-use crate::service::calls::{CallKey, Connection};
-use crate::service::schedule::Invitation;
-use crate::service::state::{Shared, World};
+use super::Service;
+use super::calls::CallKey;
+use super::event::{
+    CallChange, CallEvent, CallSummary, Callback, CallbackContent, DisconnectReason,
+    ParticipantStatus, ServiceEvent,
+};
+use super::recordings::RecordingState;
+use super::schedule::Invitation;
+use super::state::{State, StateCallback};
 
-/// The value that the service uses for an unknown time.
-const NO_TIME: &str = "0001-01-01T00:00:00+00:00";
+impl Service {
+    /// Reports a change to a call or one of its participants.
+    pub(super) fn call_changed(
+        &self,
+        state: &State,
+        call: CallKey,
+        change: CallChange,
+        at: Timestamp,
+    ) {
+        self.emit(ServiceEvent::Call(CallEvent {
+            call: CallSummary::from(state.calls.get(call)),
+            change,
+            at,
+        }));
+    }
 
-/// The recipient of callbacks about the state of a recording.
-#[derive(Clone, Debug)]
-pub(crate) struct Watcher {
-    pub(crate) url: Option<String>,
-    /// The connection that records.
-    pub(crate) connection: String,
-    pub(crate) call: CallKey,
-    /// Whether the recorder has joined the call.
-    pub(crate) arrived: bool,
-    /// The time at which the recording became active for the first time.
-    pub(crate) active_at: Option<Timestamp>,
-}
-
-impl Shared {
     /// Sends a participant update to all connections, except for those that already know
     /// `newcomer`.
-    pub(crate) fn participants_updated(
+    pub(super) fn participants_updated(
         &self,
-        world: &mut World,
+        state: &mut State,
         call: CallKey,
         newcomer: Option<&str>,
         at: Timestamp,
     ) {
-        for connection in world.calls.get(call).open_connections() {
-            let waits = world.calls.connection(&connection).is_ok_and(|(_, one)| {
+        for connection in state.calls.get(call).open_connections() {
+            let waits = state.calls.connection(&connection).is_ok_and(|(_, one)| {
                 // A connection that is being established gets the update in that step.
                 one.sequence > 0
                     && newcomer
-                        .is_none_or(|newcomer| one.told.iter().all(|known| known != newcomer))
+                        .is_none_or(|newcomer| one.known.iter().all(|known| known != newcomer))
             });
             if waits {
-                self.update_one(world, call, &connection, at);
+                self.update_participants(state, call, &connection, at);
             }
         }
     }
 
-    pub(crate) fn update_one(
+    /// Sends a participant update to one connection.
+    pub(super) fn update_participants(
         &self,
-        world: &mut World,
+        state: &mut State,
         call: CallKey,
         connection: &str,
         at: Timestamp,
     ) {
-        let present = || world.calls.get(call).present(at);
-        let people: Vec<_> = present().map(CallParticipant::from).collect();
-        let known = present().map(|member| member.raw_id.clone()).collect();
-        let sequence = world.calls.count_telling(call, connection, known);
-        let data = |_: &Connection| json!({"participants": people, "sequenceNumber": sequence});
-        self.callback(
-            world,
-            call,
-            connection,
-            Note::success("ParticipantsUpdated", at),
-            data,
-        );
+        let present = || state.calls.get(call).present(at);
+        let status = |one: &super::participant::ParticipantState| ParticipantStatus {
+            raw_id: one.raw_id.clone(),
+            is_muted: one.muted_at.is_some(),
+        };
+        let participants = present().map(status).collect();
+        let known = present().map(|one| one.raw_id.clone()).collect();
+        let sequence_number = state.calls.count_update(call, connection, known);
+        let content = CallbackContent::ParticipantsUpdated {
+            participants,
+            sequence_number,
+        };
+        self.callback(state, call, connection, content, at);
     }
 
-    pub(crate) fn disconnected(
+    pub(super) fn disconnected(
         &self,
-        world: &World,
+        state: &State,
         call: CallKey,
         connection: &str,
-        outcome: Outcome,
+        reason: DisconnectReason,
         at: Timestamp,
     ) {
-        let context = |one: &Connection| json!({"operationContext": one.terms.context});
-        let note = Note {
-            kind: "CallDisconnected",
-            outcome,
-            at,
+        let known = state.calls.get(call).known_connection(connection);
+        let content = CallbackContent::CallDisconnected {
+            operation_context: known.and_then(|one| one.properties.operation_context.clone()),
+            reason,
         };
-        self.callback(world, call, connection, note, context);
+        self.callback(state, call, connection, content, at);
     }
 
     /// Sends a callback to the URL of a connection, if it has one.
-    pub(crate) fn callback(
+    pub(super) fn callback(
         &self,
-        world: &World,
+        state: &State,
         call: CallKey,
         connection: &str,
-        note: Note,
-        data: impl FnOnce(&Connection) -> Value,
+        content: CallbackContent,
+        at: Timestamp,
     ) {
-        let state = world.calls.get(call);
-        let Some(known) = state.known_connection(connection) else {
-            return;
-        };
-        if let Some(url) = &known.terms.callback_uri {
-            self.send_callback(world, call, connection, url, note, data(known));
+        let known = state.calls.get(call).known_connection(connection);
+        if let Some(url) = known.and_then(|one| one.properties.callback_uri.clone()) {
+            self.send_callback(state, call, connection, url, content, at);
         }
     }
 
     /// Reports the outcome of a request about a participant to the connection that made it, unless
     /// that connection is closed.
-    pub(crate) fn tell_inviter(
+    pub(super) fn notify_inviter(
         &self,
-        world: &World,
+        state: &State,
         call: CallKey,
         invitation: &Invitation,
-        note: Note,
-        data: Value,
+        content: CallbackContent,
+        at: Timestamp,
     ) {
         let connection = invitation.connection.as_str();
-        if world.calls.connection(connection).is_err() {
+        if state.calls.connection(connection).is_err() {
             return;
         }
         match &invitation.callback {
-            Some(url) => {
-                self.send_callback(world, call, connection, url, note, data);
-            }
-            None => {
-                self.callback(world, call, connection, note, |_| data);
-            }
+            Some(url) => self.send_callback(state, call, connection, url.clone(), content, at),
+            None => self.callback(state, call, connection, content, at),
+        }
+    }
+
+    /// Reports the state of a recording to the URL that the application gave, if any.
+    pub(super) fn recording_state_changed(
+        &self,
+        state: &mut State,
+        id: &str,
+        recording_state: RecordingState,
+        at: Timestamp,
+    ) {
+        let Some(callback) = state.recording_callbacks.get_mut(id) else {
+            return;
+        };
+        if recording_state == RecordingState::Active {
+            callback.active_at.get_or_insert(at);
+        }
+        let callback = callback.clone();
+        let content = CallbackContent::RecordingStateChanged {
+            recording_id: id.to_owned(),
+            state: recording_state,
+            active_at: callback.active_at,
+        };
+        self.send_state_callback(state, &callback, content, at);
+    }
+
+    pub(super) fn recording_failed(&self, state: &State, id: &str, at: Timestamp) {
+        let Some(callback) = state.recording_callbacks.get(id) else {
+            return;
+        };
+        let content = CallbackContent::StartRecordingFailed {
+            recording_id: id.to_owned(),
+        };
+        self.send_state_callback(state, callback, content, at);
+    }
+
+    fn send_state_callback(
+        &self,
+        state: &State,
+        callback: &StateCallback,
+        content: CallbackContent,
+        at: Timestamp,
+    ) {
+        if let Some(url) = callback.url.clone() {
+            let (call, connection) = (callback.call, &callback.connection);
+            self.send_callback(state, call, connection, url, content, at);
         }
     }
 
     fn send_callback(
         &self,
-        world: &World,
+        state: &State,
         call: CallKey,
         connection: &str,
-        url: &str,
-        note: Note,
-        data: Value,
-    ) {
-        let state = world.calls.get(call);
-        let about = About {
-            connection,
-            server_call: &state.server_call_id,
-            correlation: state.correlation_id.to_string(),
-        };
-        let source = format!("calling/callConnections/{connection}");
-        let callback = Callback::new(url, &source, &about, note, data);
-        // The receiver is dropped when the emulator stops.
-        let _ = self.callbacks.send(callback);
-    }
-
-    pub(crate) fn recording_changed(
-        &self,
-        world: &mut World,
-        id: &str,
-        active: bool,
+        url: String,
+        content: CallbackContent,
         at: Timestamp,
     ) {
-        let Some(watcher) = world.watchers.get_mut(id) else {
-            return;
-        };
-        if active {
-            watcher.active_at.get_or_insert(at);
-        }
-        let watcher = watcher.clone();
-        let data = |source: &str| {
-            json!({
-                "eventSource": source,
-                "recordingId": id,
-                "state": if active { "active" } else { "inactive" },
-                "startDateTime": watcher.active_at.map_or_else(|| NO_TIME.to_owned(), time),
-                "recordingKind": "azureCommunicationServices",
-            })
-        };
-        self.tell_watcher(
-            world,
-            &watcher,
-            id,
-            Note::success("RecordingStateChanged", at),
-            data,
-        );
-    }
-
-    pub(crate) fn recording_failed(&self, world: &World, id: &str, at: Timestamp) {
-        let Some(watcher) = world.watchers.get(id) else {
-            return;
-        };
-        let note = Note {
-            kind: "StartRecordingFailed",
-            outcome: Outcome(400, 8528, "The call ended before the recording began."),
+        let call = state.calls.get(call);
+        self.emit(ServiceEvent::Callback(Callback {
+            url,
+            connection_id: connection.to_owned(),
+            server_call_id: call.server_call_id.clone(),
+            correlation_id: call.correlation_id,
+            content,
             at,
-        };
-        let data = |_: &str| json!({"recordingId": id});
-        self.tell_watcher(world, watcher, id, note, data);
-    }
-
-    fn tell_watcher(
-        &self,
-        world: &World,
-        watcher: &Watcher,
-        id: &str,
-        note: Note,
-        data: impl FnOnce(&str) -> Value,
-    ) {
-        let Some(url) = &watcher.url else { return };
-        let state = world.calls.get(watcher.call);
-        let about = About {
-            connection: &watcher.connection,
-            server_call: &state.server_call_id,
-            correlation: state.correlation_id.to_string(),
-        };
-        let source = format!(
-            "calling/recordings/{}/{id}/{}",
-            state.server_call_id, note.kind
-        );
-        let callback = Callback::new(url, &source, &about, note, data(&source));
-        // The receiver is dropped when the emulator stops.
-        let _ = self.callbacks.send(callback);
-    }
-
-    /// Publishes an event about a call or one of its participants. The service sends such events
-    /// for Communication Services users only.
-    pub(crate) fn call_event(
-        &self,
-        world: &World,
-        call: CallKey,
-        kind: &'static str,
-        person: Option<&str>,
-        at: Timestamp,
-    ) {
-        let state = world.calls.get(call);
-        let Some(started_at) = state.started_at else {
-            return;
-        };
-        let Some(event) = call_events::event(state, kind, person, started_at, at) else {
-            return;
-        };
-        publish(self, &world.subscriptions, event);
+        }));
     }
 }

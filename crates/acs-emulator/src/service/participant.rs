@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use acs_call_automation::types::CallParticipant;
 use jiff::Timestamp;
 
 use crate::media::Voice;
-use crate::wire::identifier::model;
 
 /// A participant who is in a call, was in it, or is about to join.
-#[derive(Clone)]
-pub(crate) struct Member {
+#[derive(Clone, Debug)]
+pub(crate) struct ParticipantState {
     pub(crate) raw_id: String,
     pub(crate) voice: Arc<Voice>,
     pub(crate) joined_at: Timestamp,
@@ -19,19 +17,19 @@ pub(crate) struct Member {
     pub(crate) left_at: Option<Timestamp>,
     pub(crate) muted_at: Option<Timestamp>,
     /// When this participant speaks; `None` means always.
-    pub(crate) speech: Option<Vec<Speech>>,
+    pub(crate) speech: Option<Vec<SpeechInterval>>,
 }
 
 /// A period of speech, which ends at `until` or when the participant leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Speech {
+pub(crate) struct SpeechInterval {
     pub(crate) from: Timestamp,
     pub(crate) until: Option<Timestamp>,
 }
 
-impl Member {
+impl ParticipantState {
     /// When this participant first speaks after `start`, if ever.
-    pub(crate) fn first_word(&self, start: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn first_speech_after(&self, start: Timestamp) -> Option<Timestamp> {
         let Some(speech) = &self.speech else {
             return Some(self.joined_at.max(start));
         };
@@ -47,14 +45,5 @@ impl Member {
 
     pub(crate) fn has_left(&self) -> bool {
         self.left_at.is_some()
-    }
-}
-
-impl From<&Member> for CallParticipant {
-    fn from(member: &Member) -> Self {
-        Self::default()
-            .identifier(model(&member.raw_id))
-            .is_muted(member.muted_at.is_some())
-            .is_on_hold(false)
     }
 }

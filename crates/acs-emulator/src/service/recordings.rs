@@ -1,23 +1,24 @@
-//! Recordings in progress, and the documents of ended recordings.
+//! Recordings in progress, and what was recorded.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use acs_call_automation::types::RecordingState;
 use jiff::{SignedDuration, Timestamp};
-use url::Url;
 use uuid::Uuid;
 
-use crate::http::recordings::start_request::{Media, Tape};
-use crate::media::{self, Format, Span};
-use crate::service::calls::{CallKey, CallState};
-use crate::service::error::Refusal;
-use crate::service::ids;
-use crate::storage::chunking::{self, Chunk, Store};
-use crate::storage::document::Document;
+use super::call::CallState;
+use super::calls::CallKey;
+use super::error::ServiceError;
+use super::ids;
+use super::participant::ParticipantState;
+use super::recording_request::RecordingSpec;
+use crate::media::{self, Span};
 
-/// The number of documents at which expired ones are first removed.
-const FIRST_SWEEP: usize = 512;
+/// Whether something is being recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordingState {
+    Active,
+    Inactive,
+}
 
 /// The reason why a recording ended, as the event names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl EndReason {
 pub(crate) struct Recording {
     pub(crate) id: String,
     pub(crate) call: CallKey,
-    tape: Tape,
+    spec: RecordingSpec,
     /// When the recorder joins the call.
     ready_at: Timestamp,
     /// The times at which recording was switched on or off.
@@ -83,60 +84,72 @@ impl Recording {
     }
 }
 
-/// An ended recording that has at least one file.
+/// What was recorded, and when. The files are made of this.
 #[derive(Clone, Debug)]
-pub(crate) struct Finished {
+pub(crate) struct EndedRecording {
     pub(crate) recording_id: String,
     pub(crate) server_call_id: String,
     pub(crate) correlation_id: Uuid,
-    /// The files; at least one.
-    pub(crate) chunks: Vec<Chunk>,
-    pub(crate) unmixed: bool,
-    pub(crate) format: Format,
-    /// The container that the application chose for the files.
-    pub(crate) storage: Option<Url>,
-    pub(crate) started_at: Timestamp,
+    pub(crate) spec: RecordingSpec,
+    /// The recorded periods in order.
+    pub(crate) spans: Vec<Span>,
+    /// Everybody who was in the call until the end of the recording.
+    pub(crate) participants: Vec<ParticipantState>,
     pub(crate) ended_at: Timestamp,
-    pub(crate) length: SignedDuration,
     pub(crate) reason: EndReason,
 }
 
-/// All recordings in progress, and all documents.
+impl EndedRecording {
+    /// When the recording became active for the first time; its end if it never did.
+    pub(crate) fn started_at(&self) -> Timestamp {
+        self.spans.first().map_or(self.ended_at, |span| span.start)
+    }
+
+    /// The recorded time.
+    pub(crate) fn length(&self) -> SignedDuration {
+        media::total(&self.spans)
+    }
+}
+
+/// All recordings in progress.
 #[derive(Debug, Default)]
 pub(crate) struct Recordings {
     live: HashMap<String, Recording>,
     by_call: HashMap<CallKey, String>,
-    documents: HashMap<String, Arc<Document>>,
-    /// The number of documents at which expired ones are removed next.
-    next_sweep: usize,
 }
 
 impl Recordings {
-    /// Starts the recording of a call. `endpoint` is the recorder's connection.
+    /// Starts the recording of a call and returns its id. `endpoint` is the recorder's connection.
     pub(crate) fn start(
         &mut self,
         call: CallKey,
         endpoint: &str,
-        tape: Tape,
+        spec: RecordingSpec,
         paused: bool,
         (now, ready_at): (Timestamp, Timestamp),
-    ) -> Result<&Recording, Refusal> {
+    ) -> Result<String, ServiceError> {
         if self.by_call.contains_key(&call) {
-            return Err(Refusal::Duplicate);
+            return Err(ServiceError::Duplicate);
         }
         let id = ids::recording_id(endpoint);
         self.by_call.insert(call, id.clone());
-        Ok(self.live.entry(id.clone()).or_insert(Recording {
-            id,
+        let recording = Recording {
+            id: id.clone(),
             call,
-            tape,
+            spec,
             ready_at,
             switches: vec![(now, !paused)],
-        }))
+        };
+        self.live.insert(id.clone(), recording);
+        Ok(id)
     }
 
-    pub(crate) fn get(&self, id: &str) -> Result<&Recording, Refusal> {
-        self.live.get(id).ok_or(Refusal::RecordingNotFound)
+    pub(crate) fn get(&self, id: &str) -> Result<&Recording, ServiceError> {
+        self.live.get(id).ok_or(ServiceError::RecordingNotFound)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Recording> {
+        self.live.values()
     }
 
     /// Pauses or resumes a recording. Repeating it has no effect.
@@ -145,92 +158,39 @@ impl Recordings {
         id: &str,
         on: bool,
         now: Timestamp,
-    ) -> Result<CallKey, Refusal> {
-        let recording = self.live.get_mut(id).ok_or(Refusal::RecordingNotFound)?;
+    ) -> Result<CallKey, ServiceError> {
+        let recording = self.live.get_mut(id);
+        let recording = recording.ok_or(ServiceError::RecordingNotFound)?;
         recording.switch(on, now);
         Ok(recording.call)
     }
 
     /// The recording of a call, if there is one.
-    pub(crate) fn of_call(&self, call: CallKey) -> Option<String> {
+    pub(super) fn of_call(&self, call: CallKey) -> Option<String> {
         self.by_call.get(&call).cloned()
     }
 
-    /// Ends a recording. Returns `None` if not a single frame was recorded.
+    /// Ends a recording.
     pub(crate) fn end(
         &mut self,
         id: &str,
         reason: EndReason,
         call: &CallState,
-        store: Store<'_>,
         now: Timestamp,
-    ) -> Result<Option<Finished>, Refusal> {
-        let recording = self.live.remove(id).ok_or(Refusal::RecordingNotFound)?;
+    ) -> Result<EndedRecording, ServiceError> {
+        let recording = self.live.remove(id);
+        let recording = recording.ok_or(ServiceError::RecordingNotFound)?;
         self.by_call.remove(&recording.call);
-        let spans = recording.spans(now);
-        let Some(first) = spans.first().copied() else {
-            return Ok(None);
-        };
-        let length = media::total(&spans);
-        let tape = recording.tape;
-        let chunks = chunking::cut(&tape, spans, call, store, now);
-        if chunks.is_empty() {
-            return Ok(None);
-        }
-        self.keep(&chunks, now);
-        Ok(Some(Finished {
+        Ok(EndedRecording {
+            spans: recording.spans(now),
             recording_id: recording.id,
             server_call_id: call.server_call_id.clone(),
             correlation_id: call.correlation_id,
-            chunks,
-            unmixed: tape.media != Media::Mixed,
-            format: tape.format,
-            storage: tape.storage,
-            started_at: first.start,
+            spec: recording.spec,
+            participants: call.participants.clone(),
             ended_at: now,
-            length,
             reason,
-        }))
-    }
-
-    /// Stores files, and removes expired files if there are too many.
-    pub(crate) fn keep(&mut self, chunks: &[Chunk], now: Timestamp) {
-        if self.documents.len() >= self.next_sweep {
-            self.documents
-                .retain(|_, document| now < document.expires_at);
-            self.next_sweep = 2 * self.documents.len().max(FIRST_SWEEP);
-        }
-        for chunk in chunks {
-            let document = &chunk.document;
-            self.documents
-                .insert(document.id.clone(), Arc::clone(document));
-        }
-    }
-
-    /// All recordings in progress and all documents, in the form that the admin interface lists
-    /// them.
-    pub(crate) fn list(&self, now: Timestamp) -> serde_json::Value {
-        let live: Vec<_> = self.live.values().map(|recording| {
-            serde_json::json!({"recordingId": recording.id, "recordingState": recording.state(now)})
-        }).collect();
-        let documents = self.documents.values().filter(|one| now < one.expires_at);
-        serde_json::json!({
-            "live": live,
-            "documents": documents.map(|one| &one.id).collect::<Vec<_>>(),
         })
-    }
-
-    /// A stored document that has not expired.
-    pub(crate) fn document(&self, id: &str, now: Timestamp) -> Option<Arc<Document>> {
-        let document = self.documents.get(id)?;
-        (now < document.expires_at).then(|| Arc::clone(document))
-    }
-
-    /// Deletes a document. Returns whether it existed.
-    pub(crate) fn delete(&mut self, id: &str, now: Timestamp) -> bool {
-        self.documents
-            .remove(id)
-            .is_some_and(|document| now < document.expires_at)
     }
 }
 

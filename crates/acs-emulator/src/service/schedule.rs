@@ -6,12 +6,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::service::calls::CallKey;
-use crate::service::script::Deed;
+use super::calls::CallKey;
+use super::script::ScriptAction;
 
 /// A scheduled step.
 #[derive(Clone, Debug)]
-pub(crate) enum Step {
+pub(crate) enum ScheduledStep {
     /// A connection of the application is established.
     Established { call: CallKey, connection: String },
     /// A participant joins a call.
@@ -21,18 +21,18 @@ pub(crate) enum Step {
         invitation: Option<Invitation>,
     },
     /// A recorder has joined its call.
-    Recording { id: String },
+    RecorderJoined { id: String },
     /// A scripted call begins; the value is its index in the script.
-    Begin(usize),
-    /// A participant carries out a step of the script.
-    Scripted { call: CallKey, deed: Deed },
+    BeginScriptedCall(usize),
+    /// A step of the script is due.
+    Scripted { call: CallKey, action: ScriptAction },
 }
 
 /// The request that added a participant to a call.
 #[derive(Clone, Debug)]
 pub(crate) struct Invitation {
     pub(crate) connection: String,
-    pub(crate) context: Option<String>,
+    pub(crate) operation_context: Option<String>,
     /// The callback address for the outcome; replaces the address of the connection.
     pub(crate) callback: Option<String>,
 }
@@ -40,21 +40,21 @@ pub(crate) struct Invitation {
 /// The scheduled steps. Steps that are due at the same time run in the order in which they were
 /// added.
 #[derive(Default)]
-pub(crate) struct Agenda {
-    steps: BTreeMap<(Timestamp, u64), Step>,
+pub(crate) struct Schedule {
+    steps: BTreeMap<(Timestamp, u64), ScheduledStep>,
     count: u64,
     changed: Arc<Notify>,
 }
 
-impl Agenda {
-    pub(crate) fn add(&mut self, at: Timestamp, step: Step) {
+impl Schedule {
+    pub(crate) fn add(&mut self, at: Timestamp, step: ScheduledStep) {
         self.steps.insert((at, self.count), step);
         self.count += 1;
         self.changed.notify_one();
     }
 
     /// Removes and returns the first step that is due.
-    pub(crate) fn due(&mut self, now: Timestamp) -> Option<(Timestamp, Step)> {
+    pub(crate) fn due(&mut self, now: Timestamp) -> Option<(Timestamp, ScheduledStep)> {
         let first = self.steps.first_entry()?;
         let (at, _) = *first.key();
         (at <= now).then(|| (at, first.remove()))
@@ -77,13 +77,16 @@ mod tests {
 
     #[test]
     fn steps_are_ordered_by_time_and_then_by_insertion() {
-        let mut agenda = Agenda::default();
+        let mut schedule = Schedule::default();
         let at = |second| Timestamp::constant(second, 0);
         for (second, id) in [(2, "c"), (1, "a"), (1, "b")] {
-            agenda.add(at(second), Step::Recording { id: id.to_owned() });
+            schedule.add(
+                at(second),
+                ScheduledStep::RecorderJoined { id: id.to_owned() },
+            );
         }
-        let mut next = |second| match agenda.due(at(second)) {
-            Some((_, Step::Recording { id })) => id,
+        let mut next = |second| match schedule.due(at(second)) {
+            Some((_, ScheduledStep::RecorderJoined { id })) => id,
             _ => String::new(),
         };
         assert_eq!([next(0), next(1), next(1), next(1)], ["", "a", "b", ""]);

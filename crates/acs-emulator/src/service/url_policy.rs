@@ -4,18 +4,31 @@ use std::net::{IpAddr, SocketAddr};
 
 use url::{Host, Url};
 
-/// Checks the address of a webhook, callback or storage container. It must be absolute and either
-/// `https` or `http` on loopback. It must not be the address of the admin interface.
-pub(crate) fn check_url(text: &str, admin: Option<SocketAddr>) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("not an absolute URL ({error})"))?;
-    if admin.is_some_and(|admin| is_at(&url, admin)) {
-        return Err("the address is that of the emulator's admin interface".to_owned());
-    }
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if is_loopback(&url) => Ok(url),
-        "http" => Err("http is accepted on loopback only; use https".to_owned()),
-        other => Err(format!("the scheme '{other}' is not https")),
+/// The user agent of the requests that the emulator sends. The admin interface uses it to recognise
+/// requests from the emulator itself.
+pub(crate) const USER_AGENT: &str = "acs-emulator";
+
+/// Which URLs the emulator may send callbacks, events and files to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct UrlPolicy {
+    /// The address of the admin interface, if enabled. Nothing is sent there.
+    pub(crate) admin: Option<SocketAddr>,
+}
+
+impl UrlPolicy {
+    /// Checks the address of a webhook, callback or storage container. It must be absolute and
+    /// either `https` or `http` on loopback. It must not be the address of the admin interface.
+    pub(crate) fn check(self, text: &str) -> Result<Url, String> {
+        let url = Url::parse(text).map_err(|error| format!("not an absolute URL ({error})"))?;
+        if self.admin.is_some_and(|admin| is_at(&url, admin)) {
+            return Err("the address is that of the emulator's admin interface".to_owned());
+        }
+        match url.scheme() {
+            "https" => Ok(url),
+            "http" if is_loopback(&url) => Ok(url),
+            "http" => Err("http is accepted on loopback only; use https".to_owned()),
+            other => Err(format!("the scheme '{other}' is not https")),
+        }
     }
 }
 
@@ -46,6 +59,12 @@ fn is_loopback(url: &Url) -> bool {
 mod tests {
     use super::*;
 
+    fn policy(admin: &str) -> UrlPolicy {
+        UrlPolicy {
+            admin: Some(admin.parse().unwrap()),
+        }
+    }
+
     #[test]
     fn only_https_and_loopback_are_accepted() {
         for (url, accepted) in [
@@ -61,7 +80,7 @@ mod tests {
             ("/events", false),
             ("", false),
         ] {
-            assert_eq!(check_url(url, None).is_ok(), accepted, "{url}");
+            assert_eq!(UrlPolicy::default().check(url).is_ok(), accepted, "{url}");
         }
     }
 
@@ -83,11 +102,11 @@ mod tests {
             ("http://127.0.0.2:9000/", true),
             ("https://app.example:9000/", true),
         ] {
-            let admin = "127.0.0.1:9000".parse().unwrap();
-            assert_eq!(check_url(url, Some(admin)).is_ok(), accepted, "{url}");
+            let urls = policy("127.0.0.1:9000");
+            assert_eq!(urls.check(url).is_ok(), accepted, "{url}");
         }
-        let admin = "[::1]:443".parse().unwrap();
-        assert!(check_url("https://[::1]/", Some(admin)).is_err());
-        assert!(check_url("https://localhost/", Some(admin)).is_err());
+        let urls = policy("[::1]:443");
+        assert!(urls.check("https://[::1]/").is_err());
+        assert!(urls.check("https://localhost/").is_err());
     }
 }

@@ -7,9 +7,11 @@ pub(crate) use blobs::export;
 /// exported.
 #[cfg(not(feature = "own-storage"))]
 pub(crate) async fn export(
-    _: &std::sync::Arc<crate::service::state::Shared>,
-    _: &crate::service::recordings::Finished,
-) -> Option<Vec<crate::delivery::event_grid::file_status::Locations>> {
+    _: &std::sync::Arc<super::store::Store>,
+    _: &crate::service::recordings::EndedRecording,
+    _: &[super::chunking::Chunk],
+    _: jiff::Timestamp,
+) -> Option<Vec<super::locations::Locations>> {
     std::future::ready(None).await
 }
 
@@ -23,19 +25,21 @@ mod blobs {
     use azure_storage_blob::models::BlockLookupList;
     use azure_storage_blob::{BlobClient, BlobClientOptions};
     use bytes::{Bytes, BytesMut};
+    use jiff::Timestamp;
     use url::Url;
     use uuid::Uuid;
 
-    use crate::delivery::USER_AGENT;
-    use crate::delivery::event_grid::file_status::Locations;
-    use crate::redact::without_secrets;
-    use crate::service::recordings::Finished;
-    use crate::service::state::Shared;
+    use crate::redact::{urls_without_secrets, without_secrets};
+    use crate::service::recordings::EndedRecording;
+    use crate::service::url_policy::USER_AGENT;
+    use crate::storage::chunking::Chunk;
     use crate::storage::document::Document;
-    use crate::storage::settings::Signature;
+    use crate::storage::locations::Locations;
+    use crate::storage::settings::SasToken;
+    use crate::storage::store::Store;
 
     /// The timeout of one request. An export that hangs must not delay the event indefinitely.
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const EXPORT_TIMEOUT: Duration = Duration::from_secs(60);
     /// The block size for large files, so that a whole file is never in memory.
     const BLOCK: usize = 4 << 20;
 
@@ -44,17 +48,16 @@ mod blobs {
     /// Writes all files of a recording. Returns `None` if that fails or was not requested. The
     /// files then stay in the service's own store.
     pub(crate) async fn export(
-        shared: &Arc<Shared>,
-        finished: &Finished,
+        store: &Arc<Store>,
+        recording: &EndedRecording,
+        chunks: &[Chunk],
+        now: Timestamp,
     ) -> Option<Vec<Locations>> {
-        let container = finished.storage.as_ref()?;
-        match write(shared, finished, container).await {
+        let container = recording.spec.container.as_ref()?;
+        match write(store, recording, chunks, container).await {
             Ok(locations) => {
-                let mut world = shared.world();
-                let now = world.now;
-                for chunk in &finished.chunks {
-                    world.recordings.delete(&chunk.document.id, now);
-                    shared.cache.remove(&chunk.document.id);
+                for chunk in chunks {
+                    store.delete(&chunk.document.id, now);
                 }
                 Some(locations)
             }
@@ -73,31 +76,32 @@ mod blobs {
     }
 
     async fn write(
-        shared: &Arc<Shared>,
-        finished: &Finished,
+        store: &Arc<Store>,
+        recording: &EndedRecording,
+        chunks: &[Chunk],
         container: &Url,
     ) -> Result<Vec<Locations>, Failure> {
-        let day = finished.started_at.strftime("%Y%m%d");
-        let start: String = finished.recording_id.chars().take(8).collect();
+        let day = recording.started_at().strftime("%Y%m%d");
+        let start: String = recording.recording_id.chars().take(8).collect();
         let folder = [
             day.to_string(),
-            finished.correlation_id.to_string(),
+            recording.correlation_id.to_string(),
             format!("{start}-{}", Uuid::new_v4()),
         ];
-        let mut locations = Vec::with_capacity(finished.chunks.len());
-        for (index, chunk) in finished.chunks.iter().enumerate() {
+        let mut locations = Vec::with_capacity(chunks.len());
+        for (index, chunk) in chunks.iter().enumerate() {
             let document = &chunk.document;
             let id = &document.id;
             let target = |name: &str, ending: &str| {
                 below(container, &folder, &format!("{index}-{name}.{id}.{ending}"))
             };
-            let content = target(document.content_name, finished.format.name())?;
+            let content = target(document.content_name, recording.spec.format.name())?;
             let metadata = target("acsmetadata", "json")?;
             match document.streamed() {
-                Some(length) => put_blocks(shared, &content, document, length).await?,
-                None => put(shared, &content, read(shared, document).await?).await?,
+                Some(length) => put_blocks(store, &content, document, length).await?,
+                None => put(store, &content, read(store, document).await?).await?,
             }
-            put(shared, &metadata, document.metadata.clone()).await?;
+            put(store, &metadata, document.metadata.clone()).await?;
             locations.push(Locations {
                 content: content.into(),
                 metadata: metadata.into(),
@@ -120,27 +124,27 @@ mod blobs {
         Ok(url)
     }
 
-    async fn read(shared: &Arc<Shared>, document: &Arc<Document>) -> Result<Bytes, Failure> {
-        let (shared, document) = (Arc::clone(shared), Arc::clone(document));
-        let file = tokio::task::spawn_blocking(move || document.file(&shared.cache)).await??;
+    async fn read(store: &Arc<Store>, document: &Arc<Document>) -> Result<Bytes, Failure> {
+        let (store, document) = (Arc::clone(store), Arc::clone(document));
+        let file = tokio::task::spawn_blocking(move || store.file(&document)).await??;
         Ok(file)
     }
 
-    async fn put(shared: &Shared, url: &Url, content: Bytes) -> Result<(), Failure> {
-        let client = client(shared, url)?;
+    async fn put(store: &Store, url: &Url, content: Bytes) -> Result<(), Failure> {
+        let client = client(store, url)?;
         let upload = client.upload(content.into(), None);
-        tokio::time::timeout(PATIENCE, upload).await??;
+        tokio::time::timeout(EXPORT_TIMEOUT, upload).await??;
         Ok(())
     }
 
     /// Uploads a file that is generated as it is read.
     async fn put_blocks(
-        shared: &Shared,
+        store: &Store,
         url: &Url,
         document: &Arc<Document>,
         length: u64,
     ) -> Result<(), Failure> {
-        let client = client(shared, url)?.block_blob_client();
+        let client = client(store, url)?.block_blob_client();
         let mut ids = Vec::new();
         let mut written = 0;
         while written < length {
@@ -155,7 +159,7 @@ mod blobs {
             // All block ids of a blob must have the same length.
             let id = format!("{:08}", ids.len()).into_bytes();
             let staging = client.stage_block(&id, size, piece.into(), None);
-            tokio::time::timeout(PATIENCE, staging).await??;
+            tokio::time::timeout(EXPORT_TIMEOUT, staging).await??;
             ids.push(id);
             written += size;
         }
@@ -164,7 +168,7 @@ mod blobs {
             ..BlockLookupList::default()
         };
         let commit = client.commit_block_list(list.try_into()?, None);
-        tokio::time::timeout(PATIENCE, commit).await??;
+        tokio::time::timeout(EXPORT_TIMEOUT, commit).await??;
         Ok(())
     }
 
@@ -181,10 +185,10 @@ mod blobs {
         block.freeze()
     }
 
-    fn client(shared: &Shared, url: &Url) -> Result<BlobClient, Failure> {
+    fn client(store: &Store, url: &Url) -> Result<BlobClient, Failure> {
         let mut signed = url.clone();
-        let signature = shared.settings.store.storage_sas.as_ref();
-        signed.set_query(signature.map(Signature::query));
+        let sas = store.settings.sas.as_ref();
+        signed.set_query(sas.map(SasToken::query));
         let options = BlobClientOptions {
             client_options: ClientOptions {
                 // No retries: a failure is reported in the event, and the retries of the service
@@ -213,31 +217,21 @@ mod blobs {
             cause = source;
             known = known.or_else(|| kind(cause));
         }
-        (known, without_queries(&cause.to_string()))
-    }
-
-    fn without_queries(text: &str) -> String {
-        let words = text.split(' ').map(|word| {
-            if word.contains("://") {
-                without_secrets(word)
-            } else {
-                word.into()
-            }
-        });
-        words.collect::<Vec<_>>().join(" ")
+        (known, urls_without_secrets(&cause.to_string()))
     }
 
     #[cfg(test)]
     mod tests {
         use super::*;
-        use crate::media::Pattern;
-        use crate::storage::document::Source;
+        use crate::media::Noise;
+        use crate::storage::document::ContentSource;
+        use crate::storage::settings::StorageSettings;
 
         #[test]
         fn only_the_last_block_is_short() {
             let length = 2 * BLOCK as u64 + 1_234;
-            let source = Source::Pattern(Pattern::new(Bytes::from_static(b"head"), length, 7));
-            let expires_at = jiff::Timestamp::MAX;
+            let source = ContentSource::Noise(Noise::new(Bytes::from_static(b"head"), length, 7));
+            let expires_at = Timestamp::MAX;
             let document = Document::new(String::new(), "", Bytes::new(), source, expires_at);
             let mut sizes = Vec::new();
             let mut written = 0;
@@ -257,13 +251,13 @@ mod blobs {
             let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             let port = taken.local_addr().unwrap().port();
             drop(taken);
-            let shared = crate::Emulator::builder()
-                .storage_sas("sv=1&sig=secret")
-                .start()
-                .await
-                .unwrap();
+            let settings = StorageSettings {
+                sas: Some(SasToken::from("sv=1&sig=secret".to_owned())),
+                ..StorageSettings::default()
+            };
+            let store = Store::new(settings, String::new(), Uuid::nil());
             let url = Url::parse(&format!("http://127.0.0.1:{port}/c/f.wav")).unwrap();
-            let failure = put(shared.shared(), &url, Bytes::from_static(b"x"))
+            let failure = put(&store, &url, Bytes::from_static(b"x"))
                 .await
                 .unwrap_err();
             // The failure itself contains the signature; otherwise this test would prove nothing.
@@ -271,10 +265,6 @@ mod blobs {
             let (kind, cause) = shown(failure.as_ref());
             assert!(kind.is_some());
             assert!(!cause.contains("secret"), "{cause}");
-
-            let text = "sending to (http://a.test/b?sig=secret) failed";
-            let cleaned = without_queries(text);
-            assert_eq!(cleaned, "sending to (http://a.test/b failed");
         }
 
         #[test]

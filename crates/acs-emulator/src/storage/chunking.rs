@@ -2,19 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::http::recordings::start_request::{Media, Tape};
-use crate::media::{self, Format, Plan, Span, Track};
-use crate::service::calls::{CallState, Member, Speech};
+use super::document::{ContentSource, Document};
+use super::metadata::{self, MetadataInput};
+use super::settings::StorageSettings;
+use crate::media::{self, Format, Span, Timeline, Track};
 use crate::service::clock::after;
 use crate::service::ids;
-use crate::storage::document::{Document, Source};
-use crate::storage::metadata::{self, Facts};
-use crate::storage::settings::StoreSettings;
+use crate::service::participant::{ParticipantState, SpeechInterval};
+use crate::service::recording_request::ChannelLayout;
+use crate::service::recordings::EndedRecording;
 
 /// The reason why a chunk ends, as the event names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl ChunkEnd {
 }
 
 /// The maximum number of files of a recording.
-const MOST_CHUNKS: i128 = 10_000;
+const MAX_CHUNKS: i128 = 10_000;
 
 /// One of the files of a recording.
 #[derive(Clone, Debug)]
@@ -44,70 +44,64 @@ pub(crate) struct Chunk {
     pub(crate) end: ChunkEnd,
 }
 
-/// Settings for files that do not depend on the recording.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Store<'a> {
-    pub(crate) resource: Uuid,
-    pub(crate) retention: Duration,
-    pub(crate) settings: &'a StoreSettings,
-}
-
-/// Cuts what was recorded until `now` into files. A recording without a single frame has no files.
-pub(crate) fn cut(
-    tape: &Tape,
-    spans: Vec<Span>,
-    call: &CallState,
-    store: Store<'_>,
-    now: Timestamp,
+/// Cuts a recording into files. A recording without a single frame has no files.
+pub(super) fn cut(
+    recording: &EndedRecording,
+    resource: Uuid,
+    settings: &StorageSettings,
 ) -> Vec<Chunk> {
-    let Some(first) = spans.first().copied() else {
+    let Some(first) = recording.spans.first().copied() else {
         return Vec::new();
     };
-    let members = heard(&call.members, first.start, now);
-    let (tracks, channels) = tracks(&tape.media, &members, first.start);
-    let width = channels.values().max().copied().unwrap_or(0) + 1;
-    let (limit, reason) = limit(tape.format, width, store.settings);
-    let limit = limit.max(least(media::total(&spans)));
-    let plans = split(spans, limit).into_iter().map(|spans| Plan {
-        spans,
-        tracks: tracks.clone(),
-        channels: width,
-    });
-    let plans: Vec<Plan> = plans.filter(|plan| plan.frames() > 0).collect();
+    let (spec, now) = (&recording.spec, recording.ended_at);
+    let participants = participants_between(&recording.participants, first.start, now);
+    let (tracks, channels) = tracks(&spec.channels, &participants, first.start);
+    let channel_count = channels.values().max().copied().unwrap_or(0) + 1;
+    let (limit, reason) = limit(spec.format, channel_count, settings);
+    let limit = limit.max(least(media::total(&recording.spans)));
+    let timelines = split(recording.spans.clone(), limit)
+        .into_iter()
+        .map(|spans| Timeline {
+            spans,
+            tracks: tracks.clone(),
+            channels: channel_count,
+        });
+    let timelines: Vec<Timeline> = timelines.filter(|timeline| timeline.frames() > 0).collect();
 
-    let unmixed = tape.media != Media::Mixed;
-    let ends = plans.iter().skip(1).filter_map(|plan| plan.spans.first());
+    let unmixed = spec.channels.is_unmixed();
+    let starts = timelines.iter().skip(1);
+    let ends = starts.filter_map(|timeline| timeline.spans.first());
     let ends: Vec<Timestamp> = ends.map(|span| span.start).chain([now]).collect();
-    let last = plans.len().saturating_sub(1);
+    let last = timelines.len().saturating_sub(1);
     let mut recorded = SignedDuration::ZERO;
-    let mut chunks = Vec::with_capacity(plans.len());
-    for (index, (plan, end)) in plans.into_iter().zip(ends).enumerate() {
+    let mut chunks = Vec::with_capacity(timelines.len());
+    for (index, (timeline, end)) in timelines.into_iter().zip(ends).enumerate() {
         let id = ids::document_id();
-        let metadata = metadata::document(&Facts {
-            resource: store.resource,
-            call: call.correlation_id,
+        let metadata = metadata::document(&MetadataInput {
+            resource,
+            call: recording.correlation_id,
             document_id: &id,
             index,
-            start: plan.spans.first().map_or(now, |span| span.start),
-            length: plan.length(),
-            spans: &plan.spans,
+            start: timeline.spans.first().map_or(now, |span| span.start),
+            length: timeline.length(),
+            spans: &timeline.spans,
             end,
             unmixed,
-            format: tape.format,
-            width,
-            participants: &members,
+            format: spec.format,
+            channel_count,
+            participants: &participants,
             channels: &channels,
-            swapped: store.settings.swapped,
+            swap_types: settings.swap_metadata_types,
         });
         let first_second = u64::try_from(recorded.as_secs()).unwrap_or(0);
-        recorded = recorded.saturating_add(plan.length());
-        let source = Source::Sound {
-            plan,
-            format: tape.format,
+        recorded = recorded.saturating_add(timeline.length());
+        let source = ContentSource::Sound {
+            timeline,
+            format: spec.format,
             first_second,
         };
-        let name = tape.format.content_name(unmixed);
-        let expires_at = after(now, store.retention);
+        let name = spec.format.content_name(unmixed);
+        let expires_at = after(now, settings.retention);
         chunks.push(Chunk {
             document: Arc::new(Document::new(id, name, metadata, source, expires_at)),
             end: if index == last {
@@ -121,10 +115,17 @@ pub(crate) fn cut(
 }
 
 /// The maximum recorded time in one file, and the reason to report when it is reached.
-fn limit(format: Format, width: usize, settings: &StoreSettings) -> (SignedDuration, ChunkEnd) {
+fn limit(
+    format: Format,
+    channel_count: usize,
+    settings: &StorageSettings,
+) -> (SignedDuration, ChunkEnd) {
     let time = SignedDuration::try_from(settings.chunk_duration).unwrap_or(SignedDuration::MAX);
     let time = time.max(SignedDuration::from_millis(1));
-    match settings.chunk_size.map(|size| format.fitting(size, width)) {
+    match settings
+        .chunk_size
+        .map(|size| format.fitting(size, channel_count))
+    {
         Some(size) if size < time => (size, ChunkEnd::Size),
         _ => (time, ChunkEnd::Time),
     }
@@ -132,7 +133,7 @@ fn limit(format: Format, width: usize, settings: &StoreSettings) -> (SignedDurat
 
 /// The minimum length of a file that keeps the number of files within the maximum.
 fn least(total: SignedDuration) -> SignedDuration {
-    SignedDuration::from_nanos_i128(total.as_nanos() / MOST_CHUNKS + 1)
+    SignedDuration::from_nanos_i128(total.as_nanos() / MAX_CHUNKS + 1)
 }
 
 /// Splits spans into parts whose total length does not exceed `limit`.
@@ -165,59 +166,67 @@ fn split(spans: Vec<Span>, limit: SignedDuration) -> Vec<Vec<Span>> {
 
 /// The participants who were in the call at some time between the two instants, in the order of
 /// joining. Participants who were removed before they joined are left out.
-fn heard(members: &[Member], start: Timestamp, end: Timestamp) -> Vec<&Member> {
-    let mut heard: Vec<&Member> = members
+fn participants_between(
+    participants: &[ParticipantState],
+    start: Timestamp,
+    end: Timestamp,
+) -> Vec<&ParticipantState> {
+    let mut present: Vec<&ParticipantState> = participants
         .iter()
-        .filter(|member| {
-            let from = member.joined_at.max(start);
-            member.joined_at < end && member.left_at.is_none_or(|left| left > from)
+        .filter(|participant| {
+            let from = participant.joined_at.max(start);
+            participant.joined_at < end && participant.left_at.is_none_or(|left| left > from)
         })
         .collect();
-    heard.sort_by_key(|member| member.joined_at);
-    heard
+    present.sort_by_key(|participant| participant.joined_at);
+    present
 }
 
 /// The tracks of the files, and the channels of unmixed ones. Participants get a channel in the
 /// order in which they first speak after `start`, then those who do not speak.
 fn tracks(
-    media: &Media,
-    members: &[&Member],
+    layout: &ChannelLayout,
+    participants: &[&ParticipantState],
     start: Timestamp,
 ) -> (Vec<Track>, HashMap<String, usize>) {
-    let channels = match media {
-        Media::Mixed => HashMap::new(),
-        Media::Unmixed { pinned, ordering } => {
-            let mut speakers = members.to_vec();
-            speakers.sort_by_key(|member| member.first_word(start).unwrap_or(Timestamp::MAX));
+    let channels = match layout {
+        ChannelLayout::Mixed => HashMap::new(),
+        ChannelLayout::Unmixed { pinned, ordering } => {
+            let mut speakers = participants.to_vec();
+            speakers.sort_by_key(|participant| {
+                participant
+                    .first_speech_after(start)
+                    .unwrap_or(Timestamp::MAX)
+            });
             let speakers: Vec<_> = speakers
                 .iter()
-                .map(|member| member.raw_id.clone())
+                .map(|participant| participant.raw_id.clone())
                 .collect();
             let present: HashSet<_> = speakers.iter().collect();
             let mut channels = media::assign(pinned, ordering, &speakers);
-            channels.retain(|participant, _| present.contains(participant));
+            channels.retain(|raw_id, _| present.contains(raw_id));
             channels
         }
     };
-    let channel = |member: &Member| match media {
-        Media::Mixed => Some(0),
-        Media::Unmixed { .. } => channels.get(&member.raw_id).copied(),
+    let channel = |participant: &ParticipantState| match layout {
+        ChannelLayout::Mixed => Some(0),
+        ChannelLayout::Unmixed { .. } => channels.get(&participant.raw_id).copied(),
     };
     let mut tracks = Vec::new();
-    for member in members {
-        let Some(channel) = channel(member) else {
+    for participant in participants {
+        let Some(channel) = channel(participant) else {
             continue;
         };
-        let all_the_time = [Speech {
-            from: member.joined_at,
+        let all_the_time = [SpeechInterval {
+            from: participant.joined_at,
             until: None,
         }];
-        for speech in member.speech.as_deref().unwrap_or(&all_the_time) {
-            let ends = [speech.until, member.left_at, member.muted_at];
+        for speech in participant.speech.as_deref().unwrap_or(&all_the_time) {
+            let ends = [speech.until, participant.left_at, participant.muted_at];
             tracks.push(Track {
-                voice: Arc::clone(&member.voice),
+                voice: Arc::clone(&participant.voice),
                 channel,
-                from: speech.from.max(member.joined_at),
+                from: speech.from.max(participant.joined_at),
                 until: ends.into_iter().flatten().min(),
             });
         }
@@ -228,6 +237,7 @@ fn tracks(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     const START: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
@@ -263,9 +273,9 @@ mod tests {
     }
 
     #[test]
-    fn participants_removed_before_joining_are_not_heard() {
+    fn participants_removed_before_joining_are_left_out() {
         let at = |second| after(START, Duration::from_secs(second));
-        let member = |joined: u64, left: u64| Member {
+        let participant = |joined: u64, left: u64| ParticipantState {
             raw_id: String::new(),
             voice: Arc::new(media::Voice::tone(0)),
             joined_at: at(joined),
@@ -274,18 +284,21 @@ mod tests {
             muted_at: None,
             speech: None,
         };
-        let members = [member(5, 4), member(0, 2), member(4, 9)];
-        let heard = heard(&members, at(2), at(10));
-        let joined: Vec<_> = heard.iter().map(|member| member.joined_at).collect();
+        let participants = [participant(5, 4), participant(0, 2), participant(4, 9)];
+        let present = participants_between(&participants, at(2), at(10));
+        let joined: Vec<_> = present
+            .iter()
+            .map(|participant| participant.joined_at)
+            .collect();
         assert_eq!(joined, [at(4)]);
     }
 
     #[test]
     fn the_tighter_limit_determines_the_reason() {
-        let settings = |seconds, size| StoreSettings {
+        let settings = |seconds, size| StorageSettings {
             chunk_duration: Duration::from_secs(seconds),
             chunk_size: size,
-            ..StoreSettings::default()
+            ..StorageSettings::default()
         };
         let second = SignedDuration::from_secs(1);
         for (settings, expected) in [

@@ -8,11 +8,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::media::{Format, SAMPLE_RATE, Span};
-use crate::service::calls::Member;
 use crate::service::clock::text;
+use crate::service::participant::ParticipantState;
 
 /// The input for the document.
-pub(crate) struct Facts<'a> {
+pub(crate) struct MetadataInput<'a> {
     pub(crate) resource: Uuid,
     pub(crate) call: Uuid,
     pub(crate) document_id: &'a str,
@@ -25,11 +25,11 @@ pub(crate) struct Facts<'a> {
     pub(crate) unmixed: bool,
     pub(crate) format: Format,
     /// The number of channels in the file.
-    pub(crate) width: usize,
-    pub(crate) participants: &'a [&'a Member],
+    pub(crate) channel_count: usize,
+    pub(crate) participants: &'a [&'a ParticipantState],
     pub(crate) channels: &'a HashMap<String, usize>,
     /// Whether the values of `contentType` and `channelType` are interchanged.
-    pub(crate) swapped: bool,
+    pub(crate) swap_types: bool,
 }
 
 #[derive(Serialize)]
@@ -92,36 +92,36 @@ struct Participant<'a> {
 }
 
 /// Creates the document.
-pub(crate) fn document(facts: &Facts<'_>) -> Bytes {
+pub(crate) fn document(input: &MetadataInput<'_>) -> Bytes {
     let mut named = HashSet::new();
-    let video = facts.format.video();
+    let video = input.format.video();
     let content_type = if video.is_some() {
         "audioVideo"
     } else {
         "audio"
     };
-    let channel_type = if facts.unmixed { "unmixed" } else { "mixed" };
-    let (content_type, channel_type) = if facts.swapped {
+    let channel_type = if input.unmixed { "unmixed" } else { "mixed" };
+    let (content_type, channel_type) = if input.swap_types {
         (channel_type, content_type)
     } else {
         (content_type, channel_type)
     };
     let metadata = Metadata {
-        resource_id: facts.resource,
-        call_id: facts.call,
-        chunk_document_id: facts.document_id,
-        chunk_index: facts.index,
-        chunk_start_time: text(facts.start),
-        chunk_duration: milliseconds(facts.length),
-        pause_resume_intervals: pauses(facts.spans, facts.end),
+        resource_id: input.resource,
+        call_id: input.call,
+        chunk_document_id: input.document_id,
+        chunk_index: input.index,
+        chunk_start_time: text(input.start),
+        chunk_duration: milliseconds(input.length),
+        pause_resume_intervals: pauses(input.spans, input.end),
         recording_info: RecordingInfo {
             content_type,
             channel_type,
-            format: facts.format.name(),
+            format: input.format.name(),
             audio_configuration: AudioConfiguration {
                 sample_rate: SAMPLE_RATE,
-                bit_rate: facts.format.audio_bit_rate(facts.width),
-                channels: facts.width,
+                bit_rate: input.format.audio_bit_rate(input.channel_count),
+                channels: input.channel_count,
             },
             video_configuration: video.map(|video| VideoConfiguration {
                 longer_side_length: video.longer_side,
@@ -130,14 +130,14 @@ pub(crate) fn document(facts: &Facts<'_>) -> Bytes {
                 bit_rate: video.bit_rate,
             }),
         },
-        participants: facts
+        participants: input
             .participants
             .iter()
-            .map(|member| member.raw_id.as_str())
+            .map(|participant| participant.raw_id.as_str())
             .filter(|raw_id| named.insert(*raw_id))
             .map(|participant_id| Participant {
                 participant_id,
-                channel: facts.channels.get(participant_id).copied(),
+                channel: input.channels.get(participant_id).copied(),
             })
             .collect(),
     };

@@ -8,40 +8,42 @@ use url::Url;
 /// The limit of the service.
 const LONGEST_CHUNK: Duration = Duration::from_secs(4 * 60 * 60);
 
-/// The builder's settings for stored recordings.
+/// The settings of stored recordings.
 #[derive(Clone, Debug)]
-pub(crate) struct StoreSettings {
+pub(crate) struct StorageSettings {
     pub(crate) chunk_duration: Duration,
     pub(crate) chunk_size: Option<u64>,
-    pub(crate) swapped: bool,
+    pub(crate) swap_metadata_types: bool,
     pub(crate) redirect: Redirect,
+    /// The time from the end of a recording until its content is deleted.
+    pub(crate) retention: Duration,
     /// For your own storage.
-    pub(crate) storage_sas: Option<Signature>,
+    pub(crate) sas: Option<SasToken>,
 }
 
-/// The query of a shared access signature. It is never shown.
+/// The query of a shared access signature (SAS). It is never shown.
 #[derive(Clone)]
-pub(crate) struct Signature(String);
+pub(crate) struct SasToken(String);
 
 #[cfg_attr(
     not(feature = "own-storage"),
     allow(dead_code, reason = "the feature is required for exports")
 )]
-impl Signature {
+impl SasToken {
     pub(crate) fn query(&self) -> &str {
         &self.0
     }
 }
 
-impl From<String> for Signature {
+impl From<String> for SasToken {
     fn from(query: String) -> Self {
         Self(query)
     }
 }
 
-impl fmt::Debug for Signature {
+impl fmt::Debug for SasToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Signature(..)")
+        f.write_str("SasToken(..)")
     }
 }
 
@@ -53,14 +55,15 @@ pub(crate) enum Redirect {
     To(Url),
 }
 
-impl Default for StoreSettings {
+impl Default for StorageSettings {
     fn default() -> Self {
         Self {
             chunk_duration: LONGEST_CHUNK,
             chunk_size: None,
-            swapped: false,
+            swap_metadata_types: false,
             redirect: Redirect::Off,
-            storage_sas: None,
+            retention: Duration::from_secs(24 * 60 * 60),
+            sas: None,
         }
     }
 }

@@ -7,11 +7,11 @@ use acs_call_automation::types::{
     PhoneNumberIdentifierModel,
 };
 
-use crate::service::error::Refusal;
+use crate::service::error::ServiceError;
 use crate::service::ids::is_raw_id;
 
 /// The raw id of an identifier in a request, which may contain the raw id itself or its parts.
-pub(crate) fn raw_id(identifier: &CommunicationIdentifierModel) -> Result<String, Refusal> {
+pub(crate) fn raw_id(identifier: &CommunicationIdentifierModel) -> Result<String, ServiceError> {
     check_values(identifier)?;
     let raw_id = if let Some(raw_id) = &identifier.raw_id {
         raw_id.clone()
@@ -50,17 +50,17 @@ pub(crate) fn raw_id(identifier: &CommunicationIdentifierModel) -> Result<String
     if is_raw_id(&raw_id) {
         Ok(raw_id)
     } else {
-        Err(Refusal::argument(format!(
+        Err(ServiceError::argument(format!(
             "'{raw_id}' does not identify a participant."
         )))
     }
 }
 
 /// Refuses values outside of the published lists, and identifiers of several kinds.
-fn check_values(identifier: &CommunicationIdentifierModel) -> Result<(), Refusal> {
+fn check_values(identifier: &CommunicationIdentifierModel) -> Result<(), ServiceError> {
     if let Some(Kind::UnknownValue(kind)) = &identifier.kind {
         let message = format!("'{kind}' is not a known kind of identifier.");
-        return Err(Refusal::argument(message));
+        return Err(ServiceError::argument(message));
     }
     let user = identifier.microsoft_teams_user.as_ref();
     let app = identifier.microsoft_teams_app.as_ref();
@@ -72,7 +72,7 @@ fn check_values(identifier: &CommunicationIdentifierModel) -> Result<(), Refusal
     ];
     for cloud in clouds.into_iter().flatten() {
         if let Cloud::UnknownValue(cloud) = cloud {
-            return Err(Refusal::argument(format!(
+            return Err(ServiceError::argument(format!(
                 "'{cloud}' is not a known cloud."
             )));
         }
@@ -86,7 +86,7 @@ fn check_values(identifier: &CommunicationIdentifierModel) -> Result<(), Refusal
     ];
     if parts.into_iter().filter(|given| *given).count() > 1 {
         let message = "An identifier must have exactly one kind.";
-        return Err(Refusal::argument(message));
+        return Err(ServiceError::argument(message));
     }
     Ok(())
 }

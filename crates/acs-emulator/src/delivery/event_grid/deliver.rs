@@ -1,30 +1,32 @@
-//! Delivery of events to one webhook or queue: batching, duplicates, order and retries.
+//! Delivery of events to one webhook or queue: batches, duplicates, order and retries.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use serde_json::Value;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
-use crate::delivery::event_grid::event::Queued;
-use crate::delivery::event_grid::retry::{Outcome, TIME_TO_LIVE, judge};
-use crate::delivery::event_grid::storage_queue;
-use crate::delivery::event_grid::subscription::{self, Destination, EventSchema, Subscription};
+use super::event::QueuedEvent;
+use super::headers::headers;
+use super::retry::{TIME_TO_LIVE, Verdict, classify};
+use super::storage_queue;
+use super::subscription::{Destination, EventSchema, Subscription};
+use crate::activity::{Activity, Channel, DeliveryAttempt, DeliveryOutcome};
+use crate::delivery::context::DeliveryContext;
 use crate::redact::root_cause;
-use crate::service::clock::after;
-use crate::service::state::Shared;
+use crate::service::clock::{Clock, after};
 
 /// How long an incomplete batch waits for further events.
-const PATIENCE: Duration = Duration::from_secs(1);
+const BATCH_WINDOW: Duration = Duration::from_secs(1);
 
 /// The maximum number of copies of one event. Higher values are presumably a mistake.
-const MOST_COPIES: u32 = 1_000;
+const MAX_COPIES: u32 = 1_000;
 
 /// One request to a webhook or queue.
-struct Parcel {
+struct DeliveryRequest {
     id: String,
     /// The type of the first event, for the log.
     kind: &'static str,
@@ -34,61 +36,58 @@ struct Parcel {
 
 /// Delivers incoming events until the emulator stops.
 pub(super) fn run(
-    shared: &Arc<Shared>,
+    context: &Arc<DeliveryContext>,
     subscription: &Arc<Subscription>,
-    mut events: mpsc::UnboundedReceiver<Queued>,
+    mut events: mpsc::UnboundedReceiver<QueuedEvent>,
 ) {
-    let subscription = Arc::clone(subscription);
-    let worker = {
-        let shared = Arc::clone(shared);
-        async move {
-            let wishes = &subscription.wishes;
-            let most = if wishes.reordered {
-                wishes.batch.max(2)
-            } else {
-                wishes.batch
-            };
-            while let Some(first) = events.recv().await {
-                let mut batch = collect(&shared, first, most, &mut events).await;
-                if wishes.reordered {
-                    batch.reverse();
-                }
-                let parcels = pack(&shared, &subscription, &batch);
-                if wishes.reordered {
-                    // Sequential delivery, because concurrent requests would arrive in random
-                    // order.
-                    let (shared, subscription) = (Arc::clone(&shared), Arc::clone(&subscription));
-                    spawn(&Arc::clone(&shared), async move {
-                        for parcel in parcels {
-                            deliver(Arc::clone(&shared), Arc::clone(&subscription), parcel).await;
-                        }
-                    });
-                } else {
-                    for parcel in parcels {
-                        let task = deliver(Arc::clone(&shared), Arc::clone(&subscription), parcel);
-                        spawn(&shared, task);
+    let (context, subscription) = (Arc::clone(context), Arc::clone(subscription));
+    let tasks = context.tasks.clone();
+    tasks.spawn(async move {
+        let options = &subscription.options;
+        let most = if options.reordered {
+            options.batch.max(2)
+        } else {
+            options.batch
+        };
+        while let Some(first) = events.recv().await {
+            let mut batch = collect(&context.clock, first, most, &mut events).await;
+            if options.reordered {
+                batch.reverse();
+            }
+            let requests = pack(context.resource, &subscription, &batch);
+            if options.reordered {
+                // Sequential delivery, because concurrent requests would arrive in random order.
+                let (context, subscription) = (Arc::clone(&context), Arc::clone(&subscription));
+                let tasks = context.tasks.clone();
+                tasks.spawn(async move {
+                    for request in requests {
+                        deliver(Arc::clone(&context), Arc::clone(&subscription), request).await;
                     }
+                });
+            } else {
+                for request in requests {
+                    let task = deliver(Arc::clone(&context), Arc::clone(&subscription), request);
+                    context.tasks.spawn(task);
                 }
             }
         }
-    };
-    spawn(shared, worker);
+    });
 }
 
 async fn collect(
-    shared: &Shared,
-    first: Queued,
+    clock: &Clock,
+    first: QueuedEvent,
     most: usize,
-    events: &mut mpsc::UnboundedReceiver<Queued>,
-) -> Vec<Queued> {
-    let due = after(first.event.time, PATIENCE);
+    events: &mut mpsc::UnboundedReceiver<QueuedEvent>,
+) -> Vec<QueuedEvent> {
+    let due = after(first.event.time, BATCH_WINDOW);
     let mut batch = vec![first];
     while batch.len() < most {
         // Events that are already in the channel join the batch, however late they are.
         let next = tokio::select! {
             biased;
             next = events.recv() => next,
-            () = shared.settings.clock.wait_until(due) => None,
+            () = clock.wait_until(due) => None,
         };
         match next {
             Some(next) => batch.push(next),
@@ -98,32 +97,36 @@ async fn collect(
     batch
 }
 
-fn pack(shared: &Shared, subscription: &Subscription, events: &[Queued]) -> Vec<Parcel> {
-    let wishes = &subscription.wishes;
+fn pack(
+    resource: Uuid,
+    subscription: &Subscription,
+    events: &[QueuedEvent],
+) -> Vec<DeliveryRequest> {
+    let options = &subscription.options;
     let written = events.iter().flat_map(|queued| {
         let event = &queued.event;
-        let value = match wishes.schema {
-            EventSchema::EventGrid => event.in_event_grid_schema(shared),
-            EventSchema::CloudEvents => event.as_cloud_event(shared),
+        let value = match options.schema {
+            EventSchema::EventGrid => event.in_event_grid_schema(resource),
+            EventSchema::CloudEvents => event.as_cloud_event(resource),
         };
-        let copies = copies(wishes.duplicates, queued.duplicates);
+        let copies = copies(options.duplicates, queued.duplicates);
         (0..copies).map(move |_| (event, value.clone()))
     });
     let written: Vec<_> = written.collect();
     written
-        .chunks(wishes.batch)
+        .chunks(options.batch)
         .filter_map(|chunk| {
             let (event, value) = chunk.first()?;
-            let batched = wishes.batch > 1;
+            let batched = options.batch > 1;
             let body = match subscription.destination {
                 Destination::Queue(_) => storage_queue::message(&value.to_string()),
-                Destination::Webhook(_) if batched || wishes.schema == EventSchema::EventGrid => {
+                Destination::Webhook(_) if batched || options.schema == EventSchema::EventGrid => {
                     let values = chunk.iter().map(|(_, value)| value.clone());
                     Bytes::from(Value::Array(values.collect()).to_string())
                 }
                 Destination::Webhook(_) => Bytes::from(value.to_string()),
             };
-            Some(Parcel {
+            Some(DeliveryRequest {
                 id: event.id.clone(),
                 kind: event.kind,
                 body,
@@ -137,110 +140,73 @@ fn pack(shared: &Shared, subscription: &Subscription, events: &[Queued]) -> Vec<
 /// for.
 fn copies(requested: u32, faulty: u32) -> u32 {
     let duplicates = requested.saturating_add(faulty);
-    duplicates.saturating_add(1).min(MOST_COPIES)
+    duplicates.saturating_add(1).min(MAX_COPIES)
 }
 
-pub(super) fn headers(
-    subscription: &Subscription,
-    event_type: &'static str,
-    attempts: usize,
-) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert("aeg-event-type", HeaderValue::from_static(event_type));
-    if let Ok(name) = HeaderValue::from_str(&subscription.name) {
-        headers.insert("aeg-subscription-name", name);
-    }
-    headers.insert("aeg-delivery-count", HeaderValue::from(attempts));
-    let (content_type, version) = match subscription.wishes.schema {
-        EventSchema::EventGrid => {
-            headers.insert("aeg-data-version", HeaderValue::from_static("1.0"));
-            ("application/json; charset=utf-8", "1")
-        }
-        EventSchema::CloudEvents => {
-            subscription::mark(&mut headers);
-            if subscription.wishes.batch > 1 {
-                ("application/cloudevents-batch+json; charset=utf-8", "1.0")
-            } else {
-                ("application/cloudevents+json; charset=utf-8", "1.0")
-            }
-        }
-    };
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert("aeg-metadata-version", HeaderValue::from_static(version));
-    headers
-}
-
-/// Runs `task` until the emulator stops.
-pub(crate) fn spawn(shared: &Arc<Shared>, task: impl Future<Output = ()> + Send + 'static) {
-    let stopped = Arc::clone(shared);
-    shared.runtime.spawn(async move {
-        tokio::select! {
-            () = task => {}
-            () = stopped.until_stopped() => {}
-        }
-    });
-}
-
-async fn deliver(shared: Arc<Shared>, subscription: Arc<Subscription>, parcel: Parcel) {
-    let clock = &shared.settings.clock;
-    let (id, kind) = (parcel.id.as_str(), parcel.kind);
+async fn deliver(
+    context: Arc<DeliveryContext>,
+    subscription: Arc<Subscription>,
+    request: DeliveryRequest,
+) {
+    let clock = &context.clock;
     let destination = &subscription.destination;
-    let to = &*destination.address();
-    let scale = shared.settings.retry_scale;
+    let scale = context.retry_scale;
     // Responses take real time even if `scale` is small, so the time to live is never scaled down.
     let expires_at = after(clock.now(), TIME_TO_LIVE.mul_f64(scale.max(1.0)));
     for attempt in 1.. {
         // The delay counts from here, not from the response. A test that advances the clock can see
         // the request, but not when the response has been processed.
         let sent = clock.now();
-        let response = request(&shared, &subscription, &parcel, attempt)
+        let response = http_request(&context, &subscription, &request, attempt)
             .send()
             .await;
         let status = response.as_ref().ok().map(reqwest::Response::status);
-        let outcome = judge(destination.endpoint(), status, attempt);
-        if outcome == Outcome::Delivered {
-            return tracing::info!(kind, to, attempt, id, "event delivered");
-        }
-        let reason = reason(destination, response);
-        let status = status.map(|status| status.as_u16());
-        let Outcome::Retry(delay) = outcome else {
-            return tracing::warn!(kind, to, status, reason, attempt, id, "event dropped");
+        let verdict = classify(destination.endpoint(), status, attempt);
+        let record = |outcome, reason| {
+            context.activity.record(Activity::Delivery(DeliveryAttempt {
+                channel: Channel::EventGrid,
+                kind: request.kind,
+                id: request.id.clone(),
+                to: destination.address(),
+                attempt,
+                status,
+                reason,
+                outcome,
+            }));
         };
-        tracing::warn!(
-            kind,
-            to,
-            status,
-            reason,
-            attempt,
-            ?delay,
-            id,
-            "event not accepted"
-        );
+        let delay = match verdict {
+            Verdict::Delivered => return record(DeliveryOutcome::Delivered, None),
+            Verdict::Dropped => {
+                return record(DeliveryOutcome::Dropped, reason(destination, response));
+            }
+            Verdict::Retry(delay) => delay,
+        };
+        record(DeliveryOutcome::Retry(delay), reason(destination, response));
         clock.wait_until(after(sent, delay.mul_f64(scale))).await;
         if clock.now() > expires_at {
-            return tracing::warn!(kind, to, id, "event expired before it was accepted");
+            return record(DeliveryOutcome::Expired, None);
         }
     }
 }
 
-fn request(
-    shared: &Shared,
+fn http_request(
+    context: &DeliveryContext,
     subscription: &Subscription,
-    parcel: &Parcel,
+    request: &DeliveryRequest,
     attempt: usize,
 ) -> reqwest::RequestBuilder {
-    let body = parcel.body.clone();
+    let body = request.body.clone();
     let url = match &subscription.destination {
-        Destination::Queue(queue) => return queue.put(&shared.webhooks, body),
+        Destination::Queue(queue) => return queue.put(&context.client, body),
         Destination::Webhook(url) => url.clone(),
     };
     let mut headers = headers(subscription, "Notification", attempt - 1);
-    if !parcel.batched
-        && let Ok(id) = HeaderValue::from_str(&parcel.id)
+    if !request.batched
+        && let Ok(id) = HeaderValue::from_str(&request.id)
     {
         headers.insert("aeg-output-event-id", id);
     }
-    shared.webhooks.post(url).headers(headers).body(body)
+    context.client.post(url).headers(headers).body(body)
 }
 
 /// The reason why an event was not accepted, if more than the status is known.
@@ -264,8 +230,8 @@ mod tests {
         for (requested, faulty, expected) in [
             (0, 0, 1),
             (1, 2, 4),
-            (MOST_COPIES, 0, MOST_COPIES),
-            (u32::MAX, u32::MAX, MOST_COPIES),
+            (MAX_COPIES, 0, MAX_COPIES),
+            (u32::MAX, u32::MAX, MAX_COPIES),
         ] {
             assert_eq!(copies(requested, faulty), expected, "{requested} {faulty}");
         }

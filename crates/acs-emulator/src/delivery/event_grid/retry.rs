@@ -35,29 +35,29 @@ pub(crate) enum Endpoint {
 
 /// The consequence of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum Verdict {
     Delivered,
     Retry(Duration),
     Dropped,
 }
 
-/// Judges the response to attempt number `attempt`, counted from 1. A `status` of `None` means that
+/// Classifies the response to attempt number `attempt`, counted from 1. A `status` of `None` means that
 /// there was no response.
-pub(crate) fn judge(endpoint: Endpoint, status: Option<StatusCode>, attempt: usize) -> Outcome {
+pub(crate) fn classify(endpoint: Endpoint, status: Option<StatusCode>, attempt: usize) -> Verdict {
     let least = match status.map(|status| status.as_u16()) {
-        Some(200..=204) => return Outcome::Delivered,
-        Some(400 | 403 | 413) => return Outcome::Dropped,
-        Some(401) if endpoint == Endpoint::Webhook => return Outcome::Dropped,
+        Some(200..=204) => return Verdict::Delivered,
+        Some(400 | 403 | 413) => return Verdict::Dropped,
+        Some(401) if endpoint == Endpoint::Webhook => return Verdict::Dropped,
         Some(401 | 404) => 5 * MINUTE,
         Some(408) => 2 * MINUTE,
         Some(503) => 30,
         _ => 0,
     };
     if attempt >= MAX_ATTEMPTS {
-        return Outcome::Dropped;
+        return Verdict::Dropped;
     }
     let step = attempt.saturating_sub(1).min(DELAYS.len() - 1);
-    Outcome::Retry(Duration::from_secs(DELAYS[step].max(least)))
+    Verdict::Retry(Duration::from_secs(DELAYS[step].max(least)))
 }
 
 #[cfg(test)]
@@ -66,16 +66,16 @@ mod tests {
 
     #[test]
     fn responses_are_handled_by_the_published_rules() {
-        let retry = |seconds| Outcome::Retry(Duration::from_secs(seconds));
+        let retry = |seconds| Verdict::Retry(Duration::from_secs(seconds));
         for (status, attempt, expected) in [
-            (200, 1, Outcome::Delivered),
-            (204, 30, Outcome::Delivered),
+            (200, 1, Verdict::Delivered),
+            (204, 30, Verdict::Delivered),
             (205, 1, retry(10)),
             (302, 1, retry(10)),
-            (400, 1, Outcome::Dropped),
-            (401, 1, Outcome::Dropped),
-            (403, 1, Outcome::Dropped),
-            (413, 1, Outcome::Dropped),
+            (400, 1, Verdict::Dropped),
+            (401, 1, Verdict::Dropped),
+            (403, 1, Verdict::Dropped),
+            (413, 1, Verdict::Dropped),
             (404, 1, retry(300)),
             (404, 5, retry(600)),
             (408, 1, retry(120)),
@@ -86,28 +86,28 @@ mod tests {
             (500, 9, retry(21_600)),
             (500, 10, retry(43_200)),
             (500, 29, retry(43_200)),
-            (500, 30, Outcome::Dropped),
+            (500, 30, Verdict::Dropped),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(
-                judge(Endpoint::Webhook, Some(status), attempt),
+                classify(Endpoint::Webhook, Some(status), attempt),
                 expected,
                 "{status} {attempt}"
             );
         }
-        assert_eq!(judge(Endpoint::Webhook, None, 1), retry(10));
+        assert_eq!(classify(Endpoint::Webhook, None, 1), retry(10));
         for (status, expected) in [
-            (201, Outcome::Delivered),
-            (400, Outcome::Dropped),
+            (201, Verdict::Delivered),
+            (400, Verdict::Dropped),
             (401, retry(300)),
-            (403, Outcome::Dropped),
+            (403, Verdict::Dropped),
             (404, retry(300)),
-            (413, Outcome::Dropped),
+            (413, Verdict::Dropped),
             (503, retry(30)),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(
-                judge(Endpoint::Resource, Some(status), 1),
+                classify(Endpoint::Resource, Some(status), 1),
                 expected,
                 "{status}"
             );

@@ -6,7 +6,6 @@
 //! with the published retry schedule.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use base64::Engine as _;
@@ -19,7 +18,7 @@ use sha2::Sha256;
 use url::Url;
 
 use crate::redact::without_secrets;
-use crate::service::url_policy::check_url;
+use crate::service::url_policy::UrlPolicy;
 
 const VERSION: &str = "2021-12-02";
 const X_MS_DATE: HeaderName = HeaderName::from_static("x-ms-date");
@@ -51,7 +50,7 @@ impl StorageQueue {
     pub(super) fn new(
         queue: &str,
         connection_string: Option<&str>,
-        admin: Option<SocketAddr>,
+        urls: UrlPolicy,
     ) -> Result<Self, String> {
         let is_url = queue.contains("://");
         let found = match connection_string {
@@ -70,7 +69,7 @@ impl StorageQueue {
                 );
             }
         };
-        check_url(found.url.as_str(), admin)?;
+        urls.check(found.url.as_str())?;
         let name = found
             .url
             .path_segments()
@@ -265,7 +264,7 @@ mod tests {
     const KEY: &str = "bm90IGEgc2VjcmV0IGF0IGFsbA==";
 
     fn queue(queue: &str, connection_string: Option<&str>) -> Result<StorageQueue, String> {
-        StorageQueue::new(queue, connection_string, None)
+        StorageQueue::new(queue, connection_string, UrlPolicy::default())
     }
 
     #[test]

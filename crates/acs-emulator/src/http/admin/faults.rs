@@ -3,8 +3,6 @@
 //!
 //! `GET` lists the faults, `POST` adds one, `DELETE` removes all, and `DELETE …/{id}` removes one.
 
-use std::sync::Arc;
-
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
@@ -12,28 +10,28 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::faults::{ActiveFault, Fault};
-use crate::service::state::Shared;
+use crate::faults::{ActiveFault, Fault, Faults};
+use crate::http::state::AppState;
 
 /// The path of the faults.
 const FAULTS: &str = "/admin/faults";
 
-pub(crate) fn routes() -> Router<Arc<Shared>> {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route(FAULTS, get(list).post(add).delete(clear))
         .route(&format!("{FAULTS}/{{id}}"), delete(remove))
 }
 
-async fn list(State(shared): State<Arc<Shared>>) -> Json<Vec<ActiveFault>> {
-    Json(shared.faults.list())
+async fn list(State(faults): State<Faults>) -> Json<Vec<ActiveFault>> {
+    Json(faults.list())
 }
 
-async fn add(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+async fn add(State(faults): State<Faults>, body: Bytes) -> Response {
     match serde_json::from_slice::<Fault>(&body) {
         Ok(fault) => {
             let added = ActiveFault {
                 fault: fault.clone(),
-                id: shared.faults.add(fault).id(),
+                id: faults.add(fault).id(),
                 hits: 0,
             };
             (StatusCode::CREATED, Json(added)).into_response()
@@ -42,13 +40,13 @@ async fn add(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     }
 }
 
-async fn clear(State(shared): State<Arc<Shared>>) -> StatusCode {
-    shared.faults.clear();
+async fn clear(State(faults): State<Faults>) -> StatusCode {
+    faults.clear();
     StatusCode::NO_CONTENT
 }
 
-async fn remove(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> StatusCode {
-    if shared.faults.remove(id) {
+async fn remove(State(faults): State<Faults>, Path(id): Path<u64>) -> StatusCode {
+    if faults.remove(id) {
         StatusCode::NO_CONTENT
     } else {
         StatusCode::NOT_FOUND

@@ -1,13 +1,15 @@
 //! `/calling/callConnections`: the connections. [`participants`] handles their participants.
 
 mod participants;
+mod target;
 
 use std::sync::Arc;
 
 use acs_call_automation::types::{
-    AnswerCallRequest, CallConnectionProperties, CallConnectionStateModel, ConnectRequest,
-    CreateCallRequest, MediaStreamingContentType, MediaStreamingSubscription,
-    MediaStreamingSubscriptionState, TranscriptionSubscription, TranscriptionSubscriptionState,
+    AnswerCallRequest, CallConnectionProperties, CallConnectionStateModel,
+    CommunicationUserIdentifierModel, ConnectRequest, CreateCallRequest, MediaStreamingContentType,
+    MediaStreamingSubscription, MediaStreamingSubscriptionState, PhoneNumberIdentifierModel,
+    TranscriptionSubscription, TranscriptionSubscriptionState,
 };
 use axum::Router;
 use axum::extract::{Path, State};
@@ -17,16 +19,18 @@ use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 
-use crate::http::recordings::start_request::locate;
-use crate::http::response::{Refused, about, json, parse};
-use crate::http::split_action;
-use crate::service::calls::{Addresses, CallState, Connection, Terms};
-use crate::service::clock::after;
-use crate::service::error::Refusal;
+use super::call_target::call_target;
+use super::response::{ErrorWithTarget, json, json_body, with_chain_id};
+use super::segment::split_action;
+use super::state::AppState;
+use crate::service::Service;
+use crate::service::call::{CallIds, CallState};
+use crate::service::connection::{Connection, ConnectionProperties, PhoneNumber};
+use crate::service::error::ServiceError;
 use crate::service::ids;
-use crate::service::state::Shared;
-use crate::service::url_policy::check_url;
 use crate::wire::identifier::{model, raw_id};
+
+use target::{about, check_callback};
 
 /// Published actions on a connection that are not emulated.
 const NOT_EMULATED: [&str; 15] = [
@@ -47,18 +51,18 @@ const NOT_EMULATED: [&str; 15] = [
     "stopMediaStreaming",
 ];
 
-pub(super) fn routes() -> Router<Arc<Shared>> {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/calling/callConnections", post(create))
         .route("/calling/callConnections:answer", post(answer))
         .route("/calling/callConnections:connect", post(connect))
         .route(
             "/calling/callConnections:redirect",
-            post(|| async { Refusal::NotEmulated("Redirecting a call".to_owned()) }),
+            post(|| async { ServiceError::NotEmulated("Redirecting a call".to_owned()) }),
         )
         .route(
             "/calling/callConnections:reject",
-            post(|| async { Refusal::NotEmulated("Rejecting a call".to_owned()) }),
+            post(|| async { ServiceError::NotEmulated("Rejecting a call".to_owned()) }),
         )
         .route(
             "/calling/callConnections/{id}",
@@ -67,154 +71,153 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .merge(participants::routes())
 }
 
-async fn create(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
-    let request: CreateCallRequest = parse(&body)?;
-    check_callback(&shared, &request.callback_uri)?;
+async fn create(
+    State(service): State<Arc<Service>>,
+    body: Bytes,
+) -> Result<Response, ServiceError> {
+    let request: CreateCallRequest = json_body(&body)?;
+    check_callback(&service, &request.callback_uri)?;
     let targets = request
         .targets
         .iter()
         .map(raw_id)
         .collect::<Result<Vec<_>, _>>()?;
     if targets.is_empty() {
-        return Err(Refusal::argument("A call needs at least one target."));
+        return Err(ServiceError::argument("A call needs at least one target."));
     }
     let source = request
         .source
-        .map_or_else(|| shared.application.clone(), |user| user.id);
-    let terms = Terms {
-        source: Some(model(&source)),
+        .map_or_else(|| service.application.clone(), |user| user.id);
+    let properties = ConnectionProperties {
+        source: Some(source),
         source_display_name: Some(request.source_display_name.unwrap_or_default()),
-        source_caller_id_number: request.source_caller_id_number,
-        targets: targets.iter().map(|target| model(target)).collect(),
+        source_caller_id_number: request.source_caller_id_number.map(PhoneNumber::from),
+        targets: targets.clone(),
         callback_uri: Some(request.callback_uri),
         answered_by: None,
-        context: request.operation_context,
+        operation_context: request.operation_context,
     };
-    let id = place(&shared, terms, &targets);
-    let mut properties = describe(&shared, &id)?;
+    let id = place_call(&service, properties, &targets);
+    let mut properties = describe(&service, &id)?;
     properties.server_call_id = None;
-    Ok(set_up(StatusCode::CREATED, properties))
+    Ok(new_connection(StatusCode::CREATED, properties))
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
-    let request: AnswerCallRequest = parse(&body)?;
-    check_callback(&shared, &request.callback_uri)?;
+async fn answer(
+    State(service): State<Arc<Service>>,
+    body: Bytes,
+) -> Result<Response, ServiceError> {
+    let request: AnswerCallRequest = json_body(&body)?;
+    check_callback(&service, &request.callback_uri)?;
     if request.incoming_call_context.is_empty() {
-        return Err(Refusal::argument("incomingCallContext is empty."));
+        return Err(ServiceError::argument("incomingCallContext is empty."));
     }
-    let context = request.operation_context;
-    let answerer = request
-        .answered_by
-        .as_ref()
-        .map_or_else(|| shared.application.clone(), |user| user.id.clone());
-    let terms = Terms {
-        targets: vec![model(&answerer)],
+    let answered_by = request.answered_by.map(|user| user.id);
+    let answerer = answered_by.as_ref().unwrap_or(&service.application);
+    let properties = ConnectionProperties {
+        targets: vec![answerer.clone()],
         callback_uri: Some(request.callback_uri),
-        answered_by: request.answered_by,
-        context,
-        ..Terms::default()
+        answered_by,
+        operation_context: request.operation_context,
+        ..ConnectionProperties::default()
     };
-    let id = if let Some(id) = shared.pick_up(&request.incoming_call_context, &terms)? {
+    let context = &request.incoming_call_context;
+    let id = if let Some(id) = service.answer_incoming_call(context, &properties)? {
         id
     } else {
-        let caller = ids::user(shared.resource);
-        let source = Some(model(&caller));
-        place(&shared, Terms { source, ..terms }, &[caller])
-    };
-    Ok(set_up(StatusCode::OK, describe(&shared, &id)?))
-}
-
-async fn connect(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
-    let request: ConnectRequest = parse(&body)?;
-    check_callback(&shared, &request.callback_uri)?;
-    let call = locate(&request.call_locator)?;
-    let id = {
-        let mut world = shared.world();
-        let now = world.now;
-        let key = world.calls.find(&call, now)?;
-        let terms = Terms {
-            source: Some(model(&shared.application)),
-            targets: world
-                .calls
-                .get(key)
-                .present(now)
-                .map(|member| model(&member.raw_id))
-                .collect(),
-            callback_uri: Some(request.callback_uri),
-            context: request.operation_context,
-            ..Terms::default()
+        let caller = ids::user(service.resource);
+        let properties = ConnectionProperties {
+            source: Some(caller.clone()),
+            ..properties
         };
-        let connected_at = after(now, shared.settings.connect_delay);
-        world.connect(key, terms, connected_at)
+        place_call(&service, properties, &[caller])
     };
-    Ok(set_up(StatusCode::OK, describe(&shared, &id)?))
+    Ok(new_connection(StatusCode::OK, describe(&service, &id)?))
 }
 
-/// Creates a call that connects after the delay, with `people` as its participants.
-fn place(shared: &Shared, terms: Terms, people: &[String]) -> String {
-    let mut world = shared.world();
-    let now = world.now;
-    let connected_at = after(now, shared.settings.connect_delay);
-    let key = shared.create_call(&mut world, Addresses::default(), None, now);
-    let id = world.connect(key, terms, connected_at);
-    for raw_id in people {
-        world.join(key, raw_id, (None, None), connected_at);
+async fn connect(
+    State(service): State<Arc<Service>>,
+    body: Bytes,
+) -> Result<Response, ServiceError> {
+    let request: ConnectRequest = json_body(&body)?;
+    check_callback(&service, &request.callback_uri)?;
+    let call = call_target(&request.call_locator)?;
+    let id = {
+        let mut state = service.state();
+        let now = state.now;
+        let key = state.calls.find(&call, now)?;
+        let present = state.calls.get(key).present(now);
+        let properties = ConnectionProperties {
+            source: Some(service.application.clone()),
+            targets: present.map(|one| one.raw_id.clone()).collect(),
+            callback_uri: Some(request.callback_uri),
+            operation_context: request.operation_context,
+            ..ConnectionProperties::default()
+        };
+        state.connect(key, properties, service.connects_at(now))
+    };
+    Ok(new_connection(StatusCode::OK, describe(&service, &id)?))
+}
+
+/// Creates a call that connects after the delay, with these participants.
+fn place_call(service: &Service, properties: ConnectionProperties, raw_ids: &[String]) -> String {
+    let mut state = service.state();
+    let now = state.now;
+    let connected_at = service.connects_at(now);
+    let key = service.create_call(&mut state, CallIds::default(), None, now);
+    let id = state.connect(key, properties, connected_at);
+    for raw_id in raw_ids {
+        state.join(key, raw_id, (None, None), connected_at);
     }
     id
 }
 
 async fn state(
-    State(shared): State<Arc<Shared>>,
+    State(service): State<Arc<Service>>,
     Path(id): Path<String>,
-) -> Result<Response, Refused> {
-    let mut properties = describe(&shared, &id).map_err(refused(&id))?;
+) -> Result<Response, ErrorWithTarget> {
+    let mut properties = describe(&service, &id).map_err(about(&id))?;
     properties.answered_by = None;
     if properties.call_connection_state == Some(CallConnectionStateModel::Connecting) {
         properties.server_call_id = None;
     }
     properties.transcription_subscription =
         Some(TranscriptionSubscription::default().state(TranscriptionSubscriptionState::Disabled));
-    Ok(answer_with(StatusCode::OK, &properties))
+    Ok(respond(StatusCode::OK, &properties))
 }
 
 async fn hang_up(
-    State(shared): State<Arc<Shared>>,
+    State(service): State<Arc<Service>>,
     Path(id): Path<String>,
-) -> Result<Response, Refused> {
-    let mut world = shared.world();
-    let now = world.now;
-    let call = shared.hang_up(&mut world, &id, now).map_err(refused(&id))?;
-    Ok(about(call, StatusCode::NO_CONTENT.into_response()))
+) -> Result<Response, ErrorWithTarget> {
+    let mut state = service.state();
+    let now = state.now;
+    let call = service.hang_up(&mut state, &id, now).map_err(about(&id))?;
+    Ok(with_chain_id(call, StatusCode::NO_CONTENT.into_response()))
 }
 
 async fn act(
-    State(shared): State<Arc<Shared>>,
+    State(service): State<Arc<Service>>,
     Path(segment): Path<String>,
-) -> Result<Response, Refused> {
+) -> Result<Response, ErrorWithTarget> {
     let (id, action) = split_action(&segment);
     if NOT_EMULATED.contains(&action) {
-        let refusal = Refusal::NotEmulated(format!("The operation '{action}'"));
-        return Err(refused(id)(refusal));
+        let error = ServiceError::NotEmulated(format!("The operation '{action}'"));
+        return Err(about(id)(error));
     }
     if action != "terminate" {
-        return Err(refused(&segment)(Refusal::OperationNotFound));
+        return Err(about(&segment)(ServiceError::OperationNotFound));
     }
-    let mut world = shared.world();
-    let now = world.now;
-    let call = shared.terminate(&mut world, id, now).map_err(refused(id))?;
-    Ok(about(call, StatusCode::NO_CONTENT.into_response()))
+    let mut state = service.state();
+    let now = state.now;
+    let call = service.terminate(&mut state, id, now).map_err(about(id))?;
+    Ok(with_chain_id(call, StatusCode::NO_CONTENT.into_response()))
 }
 
-fn check_callback(shared: &Shared, uri: &str) -> Result<(), Refusal> {
-    check_url(uri, shared.admin)
-        .map(drop)
-        .map_err(|reason| Refusal::CallbackUri(format!("callbackUri is invalid: {reason}.")))
-}
-
-fn describe(shared: &Shared, id: &str) -> Result<CallConnectionProperties, Refusal> {
-    let world = shared.world();
-    let (key, connection) = world.calls.connection(id)?;
-    Ok(properties(world.calls.get(key), connection, world.now))
+fn describe(service: &Service, id: &str) -> Result<CallConnectionProperties, ServiceError> {
+    let state = service.state();
+    let (key, connection) = state.calls.connection(id)?;
+    Ok(properties(state.calls.get(key), connection, state.now))
 }
 
 fn properties(
@@ -222,7 +225,7 @@ fn properties(
     connection: &Connection,
     now: Timestamp,
 ) -> CallConnectionProperties {
-    let terms = connection.terms.clone();
+    let given = &connection.properties;
     let state = if connection.is_established(now) {
         CallConnectionStateModel::Connected
     } else {
@@ -236,35 +239,34 @@ fn properties(
         .correlation_id(call.correlation_id.to_string())
         .media_streaming_subscription(streaming)
         .server_call_id(&call.server_call_id)
-        .targets(terms.targets);
-    properties.answered_by = terms.answered_by;
-    properties.callback_uri = terms.callback_uri;
-    properties.source = terms.source;
-    properties.source_caller_id_number = terms.source_caller_id_number;
-    properties.source_display_name = terms.source_display_name;
+        .targets(given.targets.iter().map(|raw_id| model(raw_id)));
+    let answered_by = given.answered_by.as_ref();
+    properties.answered_by = answered_by.map(CommunicationUserIdentifierModel::new);
+    properties.callback_uri.clone_from(&given.callback_uri);
+    properties.source = given.source.as_deref().map(model);
+    let number = given.source_caller_id_number.as_ref();
+    properties.source_caller_id_number = number.map(PhoneNumberIdentifierModel::from);
+    properties
+        .source_display_name
+        .clone_from(&given.source_display_name);
     properties
 }
 
 /// The response to the creation of a connection, which contains more about media streaming.
-fn set_up(status: StatusCode, mut properties: CallConnectionProperties) -> Response {
+fn new_connection(status: StatusCode, mut properties: CallConnectionProperties) -> Response {
     properties.call_connection_state = Some(CallConnectionStateModel::Connecting);
     let streaming = MediaStreamingSubscription::default()
-        .id(ids::guid())
+        .id(ids::new_id().to_string())
         .state(MediaStreamingSubscriptionState::Disabled)
         .subscribed_content_types([MediaStreamingContentType::Audio]);
     properties.media_streaming_subscription = Some(streaming);
-    answer_with(status, &properties)
+    respond(status, &properties)
 }
 
-fn answer_with(status: StatusCode, properties: &CallConnectionProperties) -> Response {
+fn respond(status: StatusCode, properties: &CallConnectionProperties) -> Response {
     let response = json(status, properties);
     match properties.correlation_id.as_deref().map(str::parse) {
-        Some(Ok(call)) => about(call, response),
+        Some(Ok(call)) => with_chain_id(call, response),
         _ => response,
     }
-}
-
-fn refused(id: &str) -> impl FnOnce(Refusal) -> Refused {
-    let target = format!("/calling/callConnections/{id}");
-    move |refusal| Refused { refusal, target }
 }

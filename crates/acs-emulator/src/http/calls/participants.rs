@@ -14,19 +14,21 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::http::calls::{check_callback, refused};
-use crate::http::response::{Refused, about, json, parse};
-use crate::service::clock::after;
-use crate::service::error::Refusal;
+use super::target::{about, check_callback};
+use crate::http::response::{ErrorWithTarget, json, json_body, with_chain_id};
+use crate::http::state::AppState;
+use crate::service::Service;
+use crate::service::error::ServiceError;
 use crate::service::ids;
 use crate::service::schedule::Invitation;
-use crate::service::state::Shared;
-use crate::wire::identifier::{model, raw_id};
+use crate::wire::identifier::raw_id;
+use crate::wire::participant::call_participant;
 
-pub(super) fn routes() -> Router<Arc<Shared>> {
+pub(super) fn routes() -> Router<AppState> {
     const BASE: &str = "/calling/callConnections/{id}/participants";
-    let not_emulated =
-        |what: &'static str| post(move || async move { Refusal::NotEmulated(what.to_owned()) });
+    let not_emulated = |what: &'static str| {
+        post(move || async move { ServiceError::NotEmulated(what.to_owned()) })
+    };
     Router::new()
         .route(BASE, get(list))
         .route(&format!("{BASE}/{{participant}}"), get(one))
@@ -44,130 +46,132 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
 }
 
 async fn list(
-    State(shared): State<Arc<Shared>>,
+    State(service): State<Arc<Service>>,
     Path(id): Path<String>,
-) -> Result<Response, Refused> {
-    let world = shared.world();
-    let now = world.now;
-    let (key, _) = world.calls.connection(&id).map_err(refused(&id))?;
-    let call = world.calls.get(key);
-    let answer = GetParticipantsResponse::new(call.present(now));
-    Ok(about(call.correlation_id, json(StatusCode::OK, &answer)))
+) -> Result<Response, ErrorWithTarget> {
+    let state = service.state();
+    let now = state.now;
+    let (key, _) = state.calls.connection(&id).map_err(about(&id))?;
+    let call = state.calls.get(key);
+    let response = GetParticipantsResponse::new(call.present(now));
+    Ok(with_chain_id(
+        call.correlation_id,
+        json(StatusCode::OK, &response),
+    ))
 }
 
 async fn one(
-    State(shared): State<Arc<Shared>>,
+    State(service): State<Arc<Service>>,
     Path((id, participant)): Path<(String, String)>,
-) -> Result<Response, Refused> {
-    let world = shared.world();
-    let now = world.now;
-    let (key, _) = world.calls.connection(&id).map_err(refused(&id))?;
-    let call = world.calls.get(key);
-    let member = call
+) -> Result<Response, ErrorWithTarget> {
+    let state = service.state();
+    let now = state.now;
+    let (key, _) = state.calls.connection(&id).map_err(about(&id))?;
+    let call = state.calls.get(key);
+    let found = call
         .present(now)
-        .find(|member| member.raw_id == participant)
-        .ok_or(Refusal::ParticipantNotFound)
-        .map_err(refused(&format!("{id}/participants/{participant}")))?;
-    let answer = json(StatusCode::OK, &CallParticipant::from(member));
-    Ok(about(call.correlation_id, answer))
+        .find(|one| one.raw_id == participant)
+        .ok_or(ServiceError::ParticipantNotFound)
+        .map_err(about(&format!("{id}/participants/{participant}")))?;
+    let response = json(StatusCode::OK, &CallParticipant::from(found));
+    Ok(with_chain_id(call.correlation_id, response))
 }
 
 async fn add(
-    State(shared): State<Arc<Shared>>,
+    State(service): State<Arc<Service>>,
     Path(id): Path<String>,
     body: Bytes,
-) -> Result<Response, Refused> {
-    let request: AddParticipantRequest = parse(&body).map_err(refused(&id))?;
+) -> Result<Response, ErrorWithTarget> {
+    let request: AddParticipantRequest = json_body(&body).map_err(about(&id))?;
     if let Some(uri) = &request.operation_callback_uri {
-        check_callback(&shared, uri).map_err(refused(&id))?;
+        check_callback(&service, uri).map_err(about(&id))?;
     }
     if let Some(seconds) = request.invitation_timeout_in_seconds
         && !(0..=180).contains(&seconds)
     {
-        let refusal = Refusal::argument("invitationTimeoutInSeconds is not between 0 and 180.");
-        return Err(refused(&id)(refusal));
+        let error = ServiceError::argument("invitationTimeoutInSeconds is not between 0 and 180.");
+        return Err(about(&id)(error));
     }
-    let invited = raw_id(&request.participant_to_add).map_err(refused(&id))?;
-    let mut world = shared.world();
-    let now = world.now;
-    let joins_at = after(now, shared.settings.connect_delay);
-    let key = world.calls.established(&id, now).map_err(refused(&id))?;
+    let invited = raw_id(&request.participant_to_add).map_err(about(&id))?;
+    let mut state = service.state();
+    let now = state.now;
+    let joins_at = service.connects_at(now);
+    let key = state.calls.established(&id, now).map_err(about(&id))?;
     let invitation = Invitation {
         connection: id,
-        context: request.operation_context.clone(),
+        operation_context: request.operation_context.clone(),
         callback: request.operation_callback_uri,
     };
-    world.join(key, &invited, (None, Some(invitation)), joins_at);
-    let call = world.calls.get(key);
-    let participant = CallParticipant::default()
-        .identifier(model(&invited))
-        .is_muted(false)
-        .is_on_hold(false);
-    let mut answer = AddParticipantResponse::default()
-        .invitation_id(ids::guid())
-        .participant(participant);
-    answer.operation_context = request.operation_context;
-    Ok(about(
+    state.join(key, &invited, (None, Some(invitation)), joins_at);
+    let call = state.calls.get(key);
+    let mut response = AddParticipantResponse::default()
+        .invitation_id(ids::new_id().to_string())
+        .participant(call_participant(&invited, false));
+    response.operation_context = request.operation_context;
+    Ok(with_chain_id(
         call.correlation_id,
-        json(StatusCode::ACCEPTED, &answer),
+        json(StatusCode::ACCEPTED, &response),
     ))
 }
 
 async fn remove(
-    State(shared): State<Arc<Shared>>,
+    State(service): State<Arc<Service>>,
     Path(id): Path<String>,
     body: Bytes,
-) -> Result<Response, Refused> {
-    let request: RemoveParticipantRequest = parse(&body).map_err(refused(&id))?;
+) -> Result<Response, ErrorWithTarget> {
+    let request: RemoveParticipantRequest = json_body(&body).map_err(about(&id))?;
     if let Some(uri) = &request.operation_callback_uri {
-        check_callback(&shared, uri).map_err(refused(&id))?;
+        check_callback(&service, uri).map_err(about(&id))?;
     }
-    let participant = raw_id(&request.participant_to_remove).map_err(refused(&id))?;
-    let mut world = shared.world();
-    let now = world.now;
-    let key = world.calls.established(&id, now).map_err(refused(&id))?;
-    let call = world.calls.get(key).correlation_id;
+    let participant = raw_id(&request.participant_to_remove).map_err(about(&id))?;
+    let mut state = service.state();
+    let now = state.now;
+    let key = state.calls.established(&id, now).map_err(about(&id))?;
+    let call = state.calls.get(key).correlation_id;
     let invitation = Invitation {
         connection: id.clone(),
-        context: request.operation_context.clone(),
+        operation_context: request.operation_context.clone(),
         callback: request.operation_callback_uri,
     };
-    shared
-        .leave(&mut world, key, &participant, Some(&invitation), now)
-        .map_err(refused(&id))?;
-    let mut answer = RemoveParticipantResponse::default();
-    answer.operation_context = request.operation_context;
-    Ok(about(call, json(StatusCode::ACCEPTED, &answer)))
+    service
+        .leave(&mut state, key, &participant, Some(&invitation), now)
+        .map_err(about(&id))?;
+    let mut response = RemoveParticipantResponse::default();
+    response.operation_context = request.operation_context;
+    Ok(with_chain_id(call, json(StatusCode::ACCEPTED, &response)))
 }
 
 async fn mute(
-    State(shared): State<Arc<Shared>>,
+    State(service): State<Arc<Service>>,
     Path(id): Path<String>,
     body: Bytes,
-) -> Result<Response, Refused> {
-    let request: MuteParticipantsRequest = parse(&body).map_err(refused(&id))?;
+) -> Result<Response, ErrorWithTarget> {
+    let request: MuteParticipantsRequest = json_body(&body).map_err(about(&id))?;
     let participants = request
         .target_participants
         .iter()
         .map(raw_id)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(refused(&id))?;
+        .map_err(about(&id))?;
     if participants.is_empty()
         || !participants
             .iter()
             .all(|raw_id| raw_id.starts_with("8:acs:"))
     {
-        let refusal = Refusal::argument("Name Communication Services users to mute.");
-        return Err(refused(&id)(refusal));
+        let error = ServiceError::argument("Name Communication Services users to mute.");
+        return Err(about(&id)(error));
     }
-    let mut world = shared.world();
-    let now = world.now;
-    let key = world.calls.established(&id, now).map_err(refused(&id))?;
-    shared
-        .mute(&mut world, key, &participants, now)
-        .map_err(refused(&id))?;
-    let call = world.calls.get(key);
-    let mut answer = MuteParticipantsResult::default();
-    answer.operation_context = request.operation_context;
-    Ok(about(call.correlation_id, json(StatusCode::OK, &answer)))
+    let mut state = service.state();
+    let now = state.now;
+    let key = state.calls.established(&id, now).map_err(about(&id))?;
+    service
+        .mute(&mut state, key, &participants, now)
+        .map_err(about(&id))?;
+    let call = state.calls.get(key);
+    let mut response = MuteParticipantsResult::default();
+    response.operation_context = request.operation_context;
+    Ok(with_chain_id(
+        call.correlation_id,
+        json(StatusCode::OK, &response),
+    ))
 }

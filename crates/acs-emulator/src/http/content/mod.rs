@@ -18,18 +18,21 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use tokio::task::JoinError;
 use url::Url;
 
-use crate::http::content::range::{Wanted, wanted};
+use self::range::{RequestedRange, parse_range};
+use super::state::AppState;
+use crate::auth::Auth;
+use crate::service::Service;
 use crate::service::ids;
-use crate::service::state::Shared;
 use crate::storage::document::Document;
 use crate::storage::settings::Redirect;
+use crate::storage::store::Store;
 
 const METADATA: &str = "acsmetadata";
 /// The number of bytes that are generated at a time.
 const PIECE: usize = 256 * 1024;
 const TRACE: HeaderName = HeaderName::from_static("ms-cv");
 
-pub(super) fn routes() -> Router<Arc<Shared>> {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/v1/objects/{document}", delete(remove))
         .route("/v1/objects/{document}/content/{name}", get(read))
@@ -37,7 +40,9 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
 }
 
 async fn read(
-    State(shared): State<Arc<Shared>>,
+    State(service): State<Arc<Service>>,
+    State(store): State<Arc<Store>>,
+    State(auth): State<Arc<Auth>>,
     Path((id, name)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
@@ -45,11 +50,8 @@ async fn read(
     if !ids::is_document_id(&id) {
         return StatusCode::BAD_REQUEST.into_response();
     }
-    let document = {
-        let world = shared.world();
-        world.recordings.document(&id, world.now)
-    };
-    let Some(document) = document else {
+    let now = service.state().now;
+    let Some(document) = store.document(&id, now) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let media = name == document.content_name;
@@ -57,11 +59,11 @@ async fn read(
         return StatusCode::NOT_FOUND.into_response();
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    if let Some(place) = content_redirect(&shared, host.unwrap_or_default(), uri.path()) {
+    if let Some(place) = content_redirect(&store, &auth, host.unwrap_or_default(), uri.path()) {
         return (StatusCode::FOUND, [(LOCATION, String::from(place))]).into_response();
     }
     let content = if media {
-        match open(&shared, document).await {
+        match open(&store, document).await {
             Some(content) => content,
             None => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
@@ -71,8 +73,8 @@ async fn read(
     let range = headers.get(RANGE).and_then(|range| range.to_str().ok());
     let what = if media { "media" } else { "metadata" };
     // A download in several ranges is logged only once.
-    match wanted(range, content.length()) {
-        Wanted::Part(part) if *part.start() > 0 => {}
+    match parse_range(range, content.length()) {
+        RequestedRange::Part(part) if *part.start() > 0 => {}
         _ => tracing::info!(document = id, bytes = content.length(), "{what} requested"),
     }
     serve(&content, range)
@@ -80,12 +82,12 @@ async fn read(
 
 /// The redirect target for content at this path. Returns `None` if `host` serves the content
 /// itshared.
-fn content_redirect(shared: &Shared, host: &str, path: &str) -> Option<Url> {
-    let mut target = match &shared.settings.store.redirect {
+fn content_redirect(store: &Store, auth: &Auth, host: &str, path: &str) -> Option<Url> {
+    let mut target = match &store.settings.redirect {
         Redirect::Off => return None,
         Redirect::To(origin) => origin.clone(),
         Redirect::Localhost => {
-            let mut origin = Url::parse(&shared.endpoint).ok()?;
+            let mut origin = Url::parse(&auth.endpoint).ok()?;
             origin.set_host(Some("localhost")).ok()?;
             origin
         }
@@ -106,12 +108,12 @@ enum Content {
 }
 
 /// Opens a file. Generating a whole file can take seconds for a long recording.
-async fn open(shared: &Arc<Shared>, document: Arc<Document>) -> Option<Content> {
+async fn open(store: &Arc<Store>, document: Arc<Document>) -> Option<Content> {
     if let Some(length) = document.streamed() {
         return Some(Content::Streamed(document, length));
     }
-    let shared = Arc::clone(shared);
-    match tokio::task::spawn_blocking(move || document.file(&shared.cache)).await {
+    let store = Arc::clone(store);
+    match tokio::task::spawn_blocking(move || store.file(&document)).await {
         Ok(Ok(file)) => Some(Content::Whole(file)),
         Ok(Err(error)) => {
             tracing::error!(%error, "cannot generate the file");
@@ -170,15 +172,15 @@ fn stream(
 
 fn serve(content: &Content, range: Option<&str>) -> Response {
     let length = content.length();
-    let (status, range, first, count) = match wanted(range, length) {
-        Wanted::All => (StatusCode::OK, None, 0, length),
-        Wanted::Part(part) => (
+    let (status, range, first, count) = match parse_range(range, length) {
+        RequestedRange::All => (StatusCode::OK, None, 0, length),
+        RequestedRange::Part(part) => (
             StatusCode::PARTIAL_CONTENT,
             Some(format!("bytes {}-{}/{length}", part.start(), part.end())),
             *part.start(),
             part.end() - part.start() + 1,
         ),
-        Wanted::Nothing => (
+        RequestedRange::Unsatisfiable => (
             StatusCode::RANGE_NOT_SATISFIABLE,
             Some(format!("bytes */{length}")),
             0,
@@ -202,17 +204,19 @@ fn serve(content: &Content, range: Option<&str>) -> Response {
     response
 }
 
-async fn remove(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+async fn remove(
+    State(service): State<Arc<Service>>,
+    State(store): State<Arc<Store>>,
+    Path(id): Path<String>,
+) -> Response {
     let delete = || {
-        let mut world = shared.world();
-        let now = world.now;
-        world.recordings.delete(&id, now)
+        let now = service.state().now;
+        store.delete(&id, now)
     };
     let status = if !ids::is_document_id(&id) {
         StatusCode::BAD_REQUEST
     } else if delete() {
         tracing::info!(document = id, "content deleted");
-        shared.cache.remove(&id);
         StatusCode::OK
     } else {
         StatusCode::NOT_FOUND

@@ -4,32 +4,32 @@ use std::ops::RangeInclusive;
 
 /// The range that a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum RequestedRange {
     /// The whole content, because there is no `Range` header, or an invalid one.
     All,
     /// These bytes.
     Part(RangeInclusive<u64>),
     /// A range outside of the content.
-    Nothing,
+    Unsatisfiable,
 }
 
 /// Parses `bytes=a-b`, `bytes=a-` and `bytes=-n` for content of `length` bytes.
-pub(super) fn wanted(header: Option<&str>, length: u64) -> Wanted {
+pub(super) fn parse_range(header: Option<&str>, length: u64) -> RequestedRange {
     header
         .and_then(|header| header.strip_prefix("bytes="))
         .and_then(|range| range.trim().split_once('-'))
         .and_then(|(first, last)| part(first, last, length))
-        .unwrap_or(Wanted::All)
+        .unwrap_or(RequestedRange::All)
 }
 
 /// Returns `None` if this is not a valid range.
-fn part(first: &str, last: &str, length: u64) -> Option<Wanted> {
+fn part(first: &str, last: &str, length: u64) -> Option<RequestedRange> {
     if first.is_empty() {
         let count = number(last)?.min(length);
         return Some(if count == 0 {
-            Wanted::Nothing
+            RequestedRange::Unsatisfiable
         } else {
-            Wanted::Part(length - count..=length - 1)
+            RequestedRange::Part(length - count..=length - 1)
         });
     }
     let first = number(first)?;
@@ -42,9 +42,9 @@ fn part(first: &str, last: &str, length: u64) -> Option<Wanted> {
         return None;
     }
     Some(if first < length {
-        Wanted::Part(first..=last.min(length - 1))
+        RequestedRange::Part(first..=last.min(length - 1))
     } else {
-        Wanted::Nothing
+        RequestedRange::Unsatisfiable
     })
 }
 
@@ -63,28 +63,32 @@ mod tests {
     #[test]
     fn ranges_are_parsed() {
         for (header, length, expected) in [
-            ("bytes=0-0", 10, Wanted::Part(0..=0)),
-            ("bytes=0-9", 10, Wanted::Part(0..=9)),
-            ("bytes=3-", 10, Wanted::Part(3..=9)),
-            ("bytes=3-99", 10, Wanted::Part(3..=9)),
-            ("bytes=3-99999999999999999999999", 10, Wanted::Part(3..=9)),
-            ("bytes=-4", 10, Wanted::Part(6..=9)),
-            ("bytes=-99", 10, Wanted::Part(0..=9)),
-            ("bytes=10-", 10, Wanted::Nothing),
-            ("bytes=10-20", 10, Wanted::Nothing),
-            ("bytes=-0", 10, Wanted::Nothing),
-            ("bytes=0-", 0, Wanted::Nothing),
-            ("bytes=-1", 0, Wanted::Nothing),
-            ("bytes=5-4", 10, Wanted::All),
-            ("bytes=0-1,3-4", 10, Wanted::All),
-            ("bytes=-", 10, Wanted::All),
-            ("bytes=a-b", 10, Wanted::All),
-            ("bytes=+1-2", 10, Wanted::All),
-            ("items=0-1", 10, Wanted::All),
-            ("", 10, Wanted::All),
+            ("bytes=0-0", 10, RequestedRange::Part(0..=0)),
+            ("bytes=0-9", 10, RequestedRange::Part(0..=9)),
+            ("bytes=3-", 10, RequestedRange::Part(3..=9)),
+            ("bytes=3-99", 10, RequestedRange::Part(3..=9)),
+            (
+                "bytes=3-99999999999999999999999",
+                10,
+                RequestedRange::Part(3..=9),
+            ),
+            ("bytes=-4", 10, RequestedRange::Part(6..=9)),
+            ("bytes=-99", 10, RequestedRange::Part(0..=9)),
+            ("bytes=10-", 10, RequestedRange::Unsatisfiable),
+            ("bytes=10-20", 10, RequestedRange::Unsatisfiable),
+            ("bytes=-0", 10, RequestedRange::Unsatisfiable),
+            ("bytes=0-", 0, RequestedRange::Unsatisfiable),
+            ("bytes=-1", 0, RequestedRange::Unsatisfiable),
+            ("bytes=5-4", 10, RequestedRange::All),
+            ("bytes=0-1,3-4", 10, RequestedRange::All),
+            ("bytes=-", 10, RequestedRange::All),
+            ("bytes=a-b", 10, RequestedRange::All),
+            ("bytes=+1-2", 10, RequestedRange::All),
+            ("items=0-1", 10, RequestedRange::All),
+            ("", 10, RequestedRange::All),
         ] {
-            assert_eq!(wanted(Some(header), length), expected, "{header}");
+            assert_eq!(parse_range(Some(header), length), expected, "{header}");
         }
-        assert_eq!(wanted(None, 10), Wanted::All);
+        assert_eq!(parse_range(None, 10), RequestedRange::All);
     }
 }

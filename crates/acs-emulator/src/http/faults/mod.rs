@@ -1,6 +1,5 @@
 //! Applies faults to requests and responses.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
@@ -13,26 +12,27 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 mod body;
 
 use self::body::{Flow, broken};
-use crate::faults::{Fault, Loss, Operation};
-use crate::http::response::error;
-use crate::service::state::Shared;
+use super::response::error_response;
+use crate::faults::{ConnectionFault, Fault, Faults, Operation};
+use crate::tasks::Tasks;
 
-/// The outermost middleware of the service.
+/// The middleware that applies faults.
 pub(crate) async fn apply(
-    State(shared): State<Arc<Shared>>,
+    State(faults): State<Faults>,
+    State(tasks): State<Tasks>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let path = request.uri().path();
     let operation = Operation::of(request.method(), path);
-    let Some(fault) = shared.faults.strike(operation, path) else {
+    let Some(fault) = faults.next_for(operation, path) else {
         return next.run(request).await;
     };
     let has_error_body = path.starts_with("/calling/");
     if let Some(delay) = fault.delay_ms {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(delay)) => {}
-            () = shared.until_stopped() => {}
+            () = tasks.stopped() => {}
         }
     }
     if fault.status.is_some() || fault.loss.is_some() {
@@ -40,12 +40,12 @@ pub(crate) async fn apply(
             next.run(request).await;
         }
         let mut response = match (fault.loss, fault.status) {
-            (Some(Loss::Silence), _) => {
-                shared.until_stopped().await;
+            (Some(ConnectionFault::Silence), _) => {
+                tasks.stopped().await;
                 broken()
             }
-            (Some(Loss::Disconnect), _) => broken(),
-            (None, status) => refusal(&fault, status.unwrap_or_default(), has_error_body),
+            (Some(ConnectionFault::Disconnect), _) => broken(),
+            (None, status) => injected_error(&fault, status.unwrap_or_default(), has_error_body),
         };
         add_headers(&fault, response.headers_mut());
         return response;
@@ -54,15 +54,15 @@ pub(crate) async fn apply(
         request.headers_mut().remove(RANGE);
     }
     if let Some(tag) = &fault.etag
-        && let Some(failed) = judge_conditions(tag, request.headers_mut())
+        && let Some(failed) = check_conditions(tag, request.headers_mut())
     {
         return failed;
     }
     let response = next.run(request).await;
-    spoil(&fault, response)
+    alter_response(&fault, response)
 }
 
-fn refusal(fault: &Fault, status: u16, has_body: bool) -> Response {
+fn injected_error(fault: &Fault, status: u16, has_body: bool) -> Response {
     let status = StatusCode::from_u16(status)
         .ok()
         .filter(|status| !status.is_informational())
@@ -76,12 +76,12 @@ fn refusal(fault: &Fault, status: u16, has_body: bool) -> Response {
         "9999"
     };
     let code = fault.code.as_deref().unwrap_or(usual);
-    error(status, code, "An injected fault.".to_owned(), None)
+    error_response(status, code, "An injected fault.".to_owned(), None)
 }
 
 /// Evaluates conditional headers against the entity tag of a fault. The content itself has no
 /// entity tag.
-fn judge_conditions(tag: &str, headers: &mut HeaderMap) -> Option<Response> {
+fn check_conditions(tag: &str, headers: &mut HeaderMap) -> Option<Response> {
     let differs = |value: &HeaderValue| value.as_bytes() != tag.as_bytes();
     if headers.get(IF_MATCH).is_some_and(differs) {
         return Some(StatusCode::PRECONDITION_FAILED.into_response());
@@ -93,7 +93,7 @@ fn judge_conditions(tag: &str, headers: &mut HeaderMap) -> Option<Response> {
 }
 
 /// Applies a fault to the response of an operation.
-fn spoil(fault: &Fault, response: Response) -> Response {
+fn alter_response(fault: &Fault, response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let headers = &mut parts.headers;
     if let Some(tag) = &fault.etag

@@ -1,11 +1,12 @@
 //! `/calling/recordings`.
 
-pub(crate) mod start_request;
+pub(super) mod start_request;
 
 use std::sync::Arc;
 
 use acs_call_automation::types::{
-    RecordingKind, RecordingState, RecordingStateResponse, StartCallRecordingRequest,
+    RecordingKind, RecordingState as RecordingStateModel, RecordingStateResponse,
+    StartCallRecordingRequest,
 };
 use axum::Router;
 use axum::extract::{Path, State};
@@ -14,14 +15,18 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::http::recordings::start_request::{CallRef, understand};
-use crate::http::response::{Refused, about, json, parse};
-use crate::http::{repeatability, split_action};
-use crate::service::error::Refusal;
-use crate::service::recordings::Recording;
-use crate::service::state::Shared;
+use super::repeatability::{ACCEPTED, RESULT};
+use super::response::{ErrorWithTarget, json, json_body, with_chain_id};
+use super::segment::split_action;
+use super::state::AppState;
+use crate::service::Service;
+use crate::service::error::ServiceError;
+use crate::service::recording_request::CallTarget;
+use crate::service::recordings::RecordingState;
 
-pub(super) fn routes() -> Router<Arc<Shared>> {
+use start_request::parse_start_request;
+
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/calling/recordings", post(start))
         .route(
@@ -30,69 +35,66 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         )
 }
 
-async fn start(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
-    let request: StartCallRecordingRequest = parse(&body)?;
-    let start = understand(&request, shared.admin)?;
+async fn start(State(service): State<Arc<Service>>, body: Bytes) -> Result<Response, ServiceError> {
+    let request: StartCallRecordingRequest = json_body(&body)?;
+    let start = parse_start_request(&request, service.urls)?;
     let status = match start.call {
-        CallRef::Connection(_) => StatusCode::ACCEPTED,
+        CallTarget::Connection(_) => StatusCode::ACCEPTED,
         _ => StatusCode::OK,
     };
-    let properties = shared.start_recording(start, |recording| {
-        // The recorder has not joined yet, however short the start delay is.
-        describe(recording).recording_state(RecordingState::Inactive)
-    })?;
+    let id = service.start_recording(start)?;
+    // The recorder has not joined yet, however short the start delay is.
+    let properties = describe(&id, RecordingState::Inactive);
     let mut response = json(status, &properties);
-    response
-        .headers_mut()
-        .insert(repeatability::RESULT, repeatability::ACCEPTED);
+    response.headers_mut().insert(RESULT, ACCEPTED);
     Ok(response)
 }
 
 async fn state(
-    State(shared): State<Arc<Shared>>,
+    State(service): State<Arc<Service>>,
     Path(id): Path<String>,
-) -> Result<Response, Refused> {
-    let world = shared.world();
-    let now = world.now;
-    let recording = world.recordings.get(&id).map_err(refused(&id))?;
-    let properties = describe(recording).recording_state(recording.state(now));
-    let call = world.calls.get(recording.call).correlation_id;
-    Ok(about(call, json(StatusCode::OK, &properties)))
+) -> Result<Response, ErrorWithTarget> {
+    let state = service.state();
+    let recording = state.recordings.get(&id).map_err(about(&id))?;
+    let properties = describe(&id, recording.state(state.now));
+    let call = state.calls.get(recording.call).correlation_id;
+    Ok(with_chain_id(call, json(StatusCode::OK, &properties)))
 }
 
 async fn stop(
-    State(shared): State<Arc<Shared>>,
+    State(service): State<Arc<Service>>,
     Path(id): Path<String>,
-) -> Result<Response, Refused> {
-    let call = shared.stop_recording(&id).map_err(refused(&id))?;
-    Ok(about(call, StatusCode::NO_CONTENT.into_response()))
+) -> Result<Response, ErrorWithTarget> {
+    let call = service.stop_recording(&id).map_err(about(&id))?;
+    Ok(with_chain_id(call, StatusCode::NO_CONTENT.into_response()))
 }
 
 async fn act(
-    State(shared): State<Arc<Shared>>,
+    State(service): State<Arc<Service>>,
     Path(segment): Path<String>,
-) -> Result<Response, Refused> {
+) -> Result<Response, ErrorWithTarget> {
     let (id, action) = split_action(&segment);
     let on = match action {
         "pause" => false,
         "resume" => true,
-        _ => return Err(refused(&segment)(Refusal::OperationNotFound)),
+        _ => return Err(about(&segment)(ServiceError::OperationNotFound)),
     };
-    let mut world = shared.world();
-    let now = world.now;
-    let call = shared
-        .switch_recording(&mut world, id, on, now)
-        .map_err(refused(id))?;
-    Ok(about(call, StatusCode::ACCEPTED.into_response()))
+    let mut state = service.state();
+    let now = state.now;
+    let call = service
+        .switch_recording(&mut state, id, on, now)
+        .map_err(about(id))?;
+    Ok(with_chain_id(call, StatusCode::ACCEPTED.into_response()))
 }
 
-fn describe(recording: &Recording) -> RecordingStateResponse {
+fn describe(id: &str, state: RecordingState) -> RecordingStateResponse {
     RecordingStateResponse::default()
-        .recording_id(&recording.id)
+        .recording_id(id)
+        .recording_state(RecordingStateModel::from(state))
         .recording_kind(RecordingKind::AzureCommunicationServices)
 }
 
-fn refused(id: &str) -> impl FnOnce(Refusal) -> Refused {
+fn about(id: &str) -> impl FnOnce(ServiceError) -> ErrorWithTarget {
     let target = format!("/calling/recordings/{id}");
-    move |refusal| Refused { refusal, target }
+    move |error| ErrorWithTarget { error, target }
 }

@@ -1,104 +1,62 @@
 //! Parses and validates a request to start a recording: the call, the media and the channels.
 
-use std::net::SocketAddr;
-
 use acs_call_automation::types::{
-    CallLocator, CallLocatorKind, ExternalStorage, RecordingChannelType as Channel,
-    RecordingContentType as Content, RecordingFormatType as Format, RecordingStorageKind,
-    StartCallRecordingRequest,
+    ExternalStorage, RecordingChannelType as Channel, RecordingContentType as Content,
+    RecordingFormatType as Format, RecordingStorageKind, StartCallRecordingRequest,
 };
-
 use url::Url;
 
+use crate::http::call_target::call_target;
 use crate::media::{Format as FileFormat, MAX_CHANNELS};
-use crate::service::error::Refusal;
-use crate::service::url_policy::check_url;
+use crate::service::error::ServiceError;
+use crate::service::recording_request::{CallTarget, ChannelLayout, RecordingSpec, StartRecording};
+use crate::service::url_policy::UrlPolicy;
 use crate::wire::identifier::raw_id;
 
-/// How a request identifies a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum CallRef {
-    Connection(String),
-    ServerCall(String),
-    Group(String),
-    Room(String),
-}
-
-/// Which channels are recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Media {
-    Mixed,
-    Unmixed {
-        /// The participants with a channel of their own.
-        pinned: Vec<(String, usize)>,
-        /// The participants in the order of the remaining channels.
-        ordering: Vec<String>,
-    },
-}
-
-/// What is recorded, in which format, and where it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Tape {
-    pub(crate) media: Media,
-    pub(crate) format: FileFormat,
-    /// A container or a folder in it; `None` for the service's own store.
-    pub(crate) storage: Option<Url>,
-}
-
-/// A valid start request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Start {
-    pub(crate) call: CallRef,
-    pub(crate) tape: Tape,
-    pub(crate) paused: bool,
-    /// The URL for callbacks about the state of the recording.
-    pub(crate) callback: Option<String>,
-}
-
-/// Validates a request, except for what depends on the call. URLs of the admin interface are
-/// refused.
-pub(crate) fn understand(
+/// Validates a request, except for what depends on the call. URLs that `urls` does not
+/// allow are refused.
+pub(super) fn parse_start_request(
     request: &StartCallRecordingRequest,
-    admin: Option<SocketAddr>,
-) -> Result<Start, Refusal> {
+    urls: UrlPolicy,
+) -> Result<StartRecording, ServiceError> {
     let call = match (&request.call_locator, &request.call_connection_id) {
-        (Some(locator), None) => locate(locator)?,
-        (None, Some(id)) if !id.is_empty() => CallRef::Connection(id.clone()),
+        (Some(locator), None) => call_target(locator)?,
+        (None, Some(id)) if !id.is_empty() => CallTarget::Connection(id.clone()),
         _ => {
-            return Err(Refusal::argument(
+            return Err(ServiceError::argument(
                 "Specify either callLocator or callConnectionId.",
             ));
         }
     };
     if let Some(uri) = &request.recording_state_callback_uri {
-        check_url(uri, admin).map_err(|reason| {
-            Refusal::CallbackUri(format!("recordingStateCallbackUri is invalid: {reason}."))
+        urls.check(uri).map_err(|reason| {
+            ServiceError::CallbackUri(format!("recordingStateCallbackUri is invalid: {reason}."))
         })?;
     }
-    let (media, format) = media(request)?;
+    let (channels, format) = media(request)?;
     if !format.is_built() {
         let name = format.name();
-        return Err(Refusal::NotEmulated(format!(
+        return Err(ServiceError::NotEmulated(format!(
             "Recording as {name}, without the feature '{name}' of the emulator,"
         )));
     }
-    Ok(Start {
+    Ok(StartRecording {
         call,
-        tape: Tape {
-            media,
+        spec: RecordingSpec {
+            channels,
             format,
-            storage: storage(request.external_storage.as_ref(), admin)?,
+            container: container(request.external_storage.as_ref(), urls)?,
         },
         paused: request.pause_on_start.unwrap_or(false),
-        callback: request.recording_state_callback_uri.clone(),
+        state_callback_uri: request.recording_state_callback_uri.clone(),
     })
 }
 
 /// The container for the files that a request names.
-fn storage(
+fn container(
     storage: Option<&ExternalStorage>,
-    admin: Option<SocketAddr>,
-) -> Result<Option<Url>, Refusal> {
+    urls: UrlPolicy,
+) -> Result<Option<Url>, ServiceError> {
     let Some(storage) = storage else {
         return Ok(None);
     };
@@ -106,23 +64,25 @@ fn storage(
         RecordingStorageKind::AzureCommunicationServices => return Ok(None),
         RecordingStorageKind::AzureBlobStorage => {}
         kind => {
-            return Err(Refusal::argument(format!(
+            return Err(ServiceError::argument(format!(
                 "'{kind}' is not a valid value of recordingStorageKind."
             )));
         }
     }
     if !cfg!(feature = "own-storage") {
-        return Err(Refusal::NotEmulated(
+        return Err(ServiceError::NotEmulated(
             "Own storage, without the feature 'own-storage' of the emulator,".to_owned(),
         ));
     }
     let refused = |reason: &str| {
-        Refusal::argument(format!(
+        ServiceError::argument(format!(
             "recordingDestinationContainerUrl is invalid: {reason}."
         ))
     };
     let text = storage.recording_destination_container_url.as_deref();
-    let url = check_url(text.unwrap_or_default(), admin).map_err(|reason| refused(&reason))?;
+    let url = urls
+        .check(text.unwrap_or_default())
+        .map_err(|reason| refused(&reason))?;
     let container = url.path_segments().and_then(|mut segments| segments.next());
     if container.is_none_or(str::is_empty) {
         return Err(refused("it does not name a container"));
@@ -130,35 +90,8 @@ fn storage(
     Ok(Some(url))
 }
 
-/// The call that a locator identifies. The kind is optional if there is only one id.
-pub(crate) fn locate(locator: &CallLocator) -> Result<CallRef, Refusal> {
-    let ids = [
-        (
-            CallLocatorKind::ServerCallLocator,
-            locator.server_call_id.clone().map(CallRef::ServerCall),
-        ),
-        (
-            CallLocatorKind::GroupCallLocator,
-            locator.group_call_id.clone().map(CallRef::Group),
-        ),
-        (
-            CallLocatorKind::RoomCallLocator,
-            locator.room_id.clone().map(CallRef::Room),
-        ),
-    ];
-    let mut given = ids.into_iter().filter_map(|(kind, id)| Some((kind, id?)));
-    match (given.next(), given.next()) {
-        (Some((kind, call)), None) if locator.kind.as_ref().is_none_or(|asked| *asked == kind) => {
-            Ok(call)
-        }
-        _ => Err(Refusal::argument(
-            "callLocator must have exactly one id, the one that matches its kind.",
-        )),
-    }
-}
-
-fn media(request: &StartCallRecordingRequest) -> Result<(Media, FileFormat), Refusal> {
-    let (channel, format) = settle(
+fn media(request: &StartCallRecordingRequest) -> Result<(ChannelLayout, FileFormat), ServiceError> {
+    let (channel, format) = resolve_media(
         request.recording_content_type.as_ref(),
         request.recording_channel_type.as_ref(),
         request.recording_format_type.as_ref(),
@@ -167,9 +100,9 @@ fn media(request: &StartCallRecordingRequest) -> Result<(Media, FileFormat), Ref
         return if request.channel_affinity.is_empty()
             && request.audio_channel_participant_ordering.is_empty()
         {
-            Ok((Media::Mixed, format))
+            Ok((ChannelLayout::Mixed, format))
         } else {
-            Err(Refusal::argument(
+            Err(ServiceError::argument(
                 "channelAffinity and audioChannelParticipantOrdering require recordingChannelType 'unmixed'.",
             ))
         };
@@ -180,7 +113,7 @@ fn media(request: &StartCallRecordingRequest) -> Result<(Media, FileFormat), Ref
         .map(raw_id)
         .collect::<Result<Vec<_>, _>>()?;
     if ordering.len() > MAX_CHANNELS {
-        return Err(Refusal::argument(
+        return Err(ServiceError::argument(
             "audioChannelParticipantOrdering can have at most 5 participants.",
         ));
     }
@@ -197,7 +130,7 @@ fn media(request: &StartCallRecordingRequest) -> Result<(Media, FileFormat), Ref
         match usize::try_from(channel) {
             Ok(channel) if channel < MAX_CHANNELS => pinned.push((participant, channel)),
             _ => {
-                return Err(Refusal::argument(format!(
+                return Err(ServiceError::argument(format!(
                     "Channel {channel} of channelAffinity is not between 0 and 4."
                 )));
             }
@@ -206,14 +139,14 @@ fn media(request: &StartCallRecordingRequest) -> Result<(Media, FileFormat), Ref
     unique(&named, "channelAffinity")?;
     let channels: Vec<_> = pinned.iter().map(|(_, channel)| channel).collect();
     unique(&channels, "channelAffinity")?;
-    Ok((Media::Unmixed { pinned, ordering }, format))
+    Ok((ChannelLayout::Unmixed { pinned, ordering }, format))
 }
 
-fn unique<T: Ord>(values: &[T], member: &str) -> Result<(), Refusal> {
+fn unique<T: Ord>(values: &[T], member: &str) -> Result<(), ServiceError> {
     let mut sorted: Vec<_> = values.iter().collect();
     sorted.sort_unstable();
     if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(Refusal::argument(format!(
+        return Err(ServiceError::argument(format!(
             "{member} contains a participant or a channel twice."
         )));
     }
@@ -222,13 +155,13 @@ fn unique<T: Ord>(values: &[T], member: &str) -> Result<(), Refusal> {
 
 /// Applies defaults and refuses what does not exist. A request without media options becomes a
 /// video, as on the service. Audio without a format becomes WAV, which is the emulator's choice.
-fn settle(
+fn resolve_media(
     content: Option<&Content>,
     channel: Option<&Channel>,
     format: Option<&Format>,
-) -> Result<(Channel, FileFormat), Refusal> {
+) -> Result<(Channel, FileFormat), ServiceError> {
     let unknown = |member: &str, value: &str| {
-        Err(Refusal::argument(format!(
+        Err(ServiceError::argument(format!(
             "'{value}' is not a valid value of {member}."
         )))
     };
@@ -244,16 +177,16 @@ fn settle(
     let video = content == Some(&Content::AudioVideo);
     let unmixed = channel == Some(&Channel::Unmixed);
     match format {
-        _ if video && unmixed => Err(Refusal::Mode(
+        _ if video && unmixed => Err(ServiceError::Mode(
             "Video cannot be recorded with unmixed channels.".to_owned(),
         )),
-        Some(Format::Mp3 | Format::Wav) if video => Err(Refusal::Format(
+        Some(Format::Mp3 | Format::Wav) if video => Err(ServiceError::Format(
             "Video can only be recorded as mp4.".to_owned(),
         )),
-        Some(Format::Mp4) if content == Some(&Content::Audio) => Err(Refusal::Format(
+        Some(Format::Mp4) if content == Some(&Content::Audio) => Err(ServiceError::Format(
             "Audio without video can only be recorded as wav or mp3.".to_owned(),
         )),
-        Some(Format::Mp3 | Format::Mp4) if unmixed => Err(Refusal::Format(
+        Some(Format::Mp3 | Format::Mp4) if unmixed => Err(ServiceError::Format(
             "Unmixed channels can only be recorded as wav.".to_owned(),
         )),
         _ if unmixed => Ok((Channel::Unmixed, FileFormat::Wav)),
@@ -267,12 +200,12 @@ fn settle(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use acs_call_automation::types::ChannelAffinity;
+    use acs_call_automation::types::{CallLocator, CallLocatorKind, ChannelAffinity};
 
     use crate::wire::identifier::model;
 
-    fn understand(request: &StartCallRecordingRequest) -> Result<Start, Refusal> {
-        super::understand(request, None)
+    fn parse(request: &StartCallRecordingRequest) -> Result<StartRecording, ServiceError> {
+        parse_start_request(request, UrlPolicy::default())
     }
 
     fn request() -> StartCallRecordingRequest {
@@ -292,8 +225,8 @@ mod tests {
         affinity
     }
 
-    fn is_argument<T: std::fmt::Debug>(result: &Result<T, Refusal>) -> bool {
-        matches!(result, Err(Refusal::InvalidArgument(_)))
+    fn is_argument<T: std::fmt::Debug>(result: &Result<T, ServiceError>) -> bool {
+        matches!(result, Err(ServiceError::InvalidArgument(_)))
     }
 
     #[test]
@@ -325,15 +258,15 @@ mod tests {
         ];
         for (content, channel, format, expected) in cases {
             let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-            let got = match settle(
+            let got = match resolve_media(
                 given(content).map(Content::from).as_ref(),
                 given(channel).map(Channel::from).as_ref(),
                 given(format).map(Format::from).as_ref(),
             ) {
                 Ok((channel, format)) => format!("{channel} {}", format.name()),
-                Err(Refusal::Mode(_)) => "mode".to_owned(),
-                Err(Refusal::Format(_)) => "format".to_owned(),
-                Err(Refusal::InvalidArgument(_)) => "argument".to_owned(),
+                Err(ServiceError::Mode(_)) => "mode".to_owned(),
+                Err(ServiceError::Format(_)) => "format".to_owned(),
+                Err(ServiceError::InvalidArgument(_)) => "argument".to_owned(),
                 Err(other) => format!("{other:?}"),
             };
             assert_eq!(got, expected, "{content} {channel} {format}");
@@ -348,9 +281,9 @@ mod tests {
             ("mp4", cfg!(feature = "mp4")),
         ] {
             let asked = request().recording_format_type(format);
-            match understand(&asked) {
-                Ok(start) => assert!(built && start.tape.format.name() == format),
-                Err(Refusal::NotEmulated(what)) => {
+            match parse(&asked) {
+                Ok(start) => assert!(built && start.spec.format.name() == format),
+                Err(ServiceError::NotEmulated(what)) => {
                     assert!(!built && what.contains(&format!("'{format}'")), "{what}");
                 }
                 Err(other) => panic!("{format}: {other:?}"),
@@ -366,29 +299,16 @@ mod tests {
         let mut by_locator = request().call_locator(locator.clone());
         by_locator.call_connection_id = None;
         assert_eq!(
-            understand(&by_locator).unwrap().call,
-            CallRef::ServerCall("id".to_owned())
+            parse(&by_locator).unwrap().call,
+            CallTarget::ServerCall("id".to_owned())
         );
         assert_eq!(
-            understand(&request()).unwrap().call,
-            CallRef::Connection("connection".to_owned())
+            parse(&request()).unwrap().call,
+            CallTarget::Connection("connection".to_owned())
         );
         let both = request().call_locator(locator);
-        assert!(is_argument(&understand(&both)));
-        assert!(is_argument(&understand(
-            &StartCallRecordingRequest::default()
-        )));
-    }
-
-    #[test]
-    fn a_locator_must_have_the_id_of_its_kind() {
-        let group = CallLocator::default().group_call_id("g");
-        assert_eq!(locate(&group), Ok(CallRef::Group("g".to_owned())));
-        let wrong_kind = group.clone().kind(CallLocatorKind::RoomCallLocator);
-        assert!(is_argument(&locate(&wrong_kind)));
-        let two = group.room_id("r");
-        assert!(is_argument(&locate(&two)));
-        assert!(is_argument(&locate(&CallLocator::default())));
+        assert!(is_argument(&parse(&both)));
+        assert!(is_argument(&parse(&StartCallRecordingRequest::default())));
     }
 
     #[test]
@@ -397,8 +317,8 @@ mod tests {
             .channel_affinity([affinity("8:acs:a", Some(4)), affinity("8:acs:b", None)])
             .audio_channel_participant_ordering([model("8:acs:c"), model("8:acs:a")]);
         assert_eq!(
-            understand(&good).unwrap().tape.media,
-            Media::Unmixed {
+            parse(&good).unwrap().spec.channels,
+            ChannelLayout::Unmixed {
                 pinned: vec![("8:acs:a".to_owned(), 4)],
                 ordering: vec!["8:acs:c".to_owned(), "8:acs:a".to_owned()],
             }
@@ -411,23 +331,23 @@ mod tests {
             vec![affinity("nobody", Some(0))],
         ] {
             let bad = unmixed().channel_affinity(affinities);
-            assert!(is_argument(&understand(&bad)), "{bad:?}");
+            assert!(is_argument(&parse(&bad)), "{bad:?}");
         }
         let six: Vec<_> = (0..6).map(|n| model(&format!("8:acs:{n}"))).collect();
         for ordering in [six, vec![model("8:acs:a"), model("8:acs:a")]] {
             let bad = unmixed().audio_channel_participant_ordering(ordering);
-            assert!(is_argument(&understand(&bad)), "{bad:?}");
+            assert!(is_argument(&parse(&bad)), "{bad:?}");
         }
     }
 
     #[test]
     fn channels_require_unmixed_media() {
         let ordered = request().audio_channel_participant_ordering([model("8:acs:a")]);
-        assert!(is_argument(&understand(&ordered)));
+        assert!(is_argument(&parse(&ordered)));
         let pinned = request()
             .channel_affinity([affinity("8:acs:a", Some(0))])
             .recording_channel_type(Channel::Mixed);
-        assert!(is_argument(&understand(&pinned)));
+        assert!(is_argument(&parse(&pinned)));
     }
 
     #[cfg(feature = "own-storage")]
@@ -436,7 +356,7 @@ mod tests {
         let with = |kind: &str, url: Option<&str>| {
             let mut storage = ExternalStorage::new(kind);
             storage.recording_destination_container_url = url.map(str::to_owned);
-            super::storage(Some(&storage), None)
+            container(Some(&storage), UrlPolicy::default())
         };
         let blob = "azureBlobStorage";
         let url = "https://a.blob.core.windows.net/tapes/2026";
@@ -456,11 +376,14 @@ mod tests {
 
     #[test]
     fn state_callbacks_must_be_https_or_loopback() {
-        let with = |uri: &str| understand(&request().recording_state_callback_uri(uri));
+        let with = |uri: &str| parse(&request().recording_state_callback_uri(uri));
         assert!(with("https://app.example/state").is_ok());
         assert!(with("http://127.0.0.1:1/state").is_ok());
         for uri in ["/state", "http://app.example/state"] {
-            assert!(matches!(with(uri), Err(Refusal::CallbackUri(_))), "{uri}");
+            assert!(
+                matches!(with(uri), Err(ServiceError::CallbackUri(_))),
+                "{uri}"
+            );
         }
     }
 }

@@ -7,7 +7,8 @@ mod test_card;
 
 use syom::{AacError, EncodeOptions, Encoder};
 
-use super::{EncodeError, Format, MP4_AUDIO_BIT_RATE, PICTURE_RATE};
+use super::error::EncodeError;
+use super::format::{Format, MP4_AUDIO_BIT_RATE, PICTURE_RATE};
 use boxes::{Codec, PICTURE, TIMESCALE, Table, TrackBox, boxed, count, file_type, movie};
 
 /// The number of audio samples in one AAC access unit. The encoder delay has the same length.
