@@ -135,6 +135,7 @@ impl Command {
     /// Whether a signal is the usual way to end the command.
     pub(crate) fn ends_with_signal(&self) -> bool {
         matches!(self, Self::Events(events::EventsCommand::Listen(_)))
+            || matches!(self, Self::Status(options) if options.is_watch())
             || self.is_emulator()
             || self.finishes_work()
     }
@@ -170,6 +171,7 @@ impl Command {
                 "some content may have been deleted; run the same command again to delete the rest"
             }
             Self::Call(command) => command.when_interrupted(),
+            Self::Events(command) => command.when_interrupted(),
             #[cfg(feature = "archive")]
             Self::Archive(command) => command.when_interrupted(),
             Self::Inspect(options) => options.when_interrupted(),

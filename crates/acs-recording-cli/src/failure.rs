@@ -85,6 +85,26 @@ impl Failure {
         Self::new(CONTENT, ErrorKind::CorruptContent.name(), message)
     }
 
+    /// A webhook did not accept a request.
+    pub(crate) fn rejected(status: Option<u16>, message: impl Into<String>) -> Self {
+        let (code, kind) = match status {
+            Some(401) => (AUTHENTICATION, ErrorKind::Authentication),
+            Some(403) => (AUTHENTICATION, ErrorKind::PermissionDenied),
+            Some(404 | 410) => (NOT_FOUND, ErrorKind::NotFound),
+            Some(429) => (TRY_LATER, ErrorKind::Throttled),
+            Some(500..=599) => (TRY_LATER, ErrorKind::Service),
+            _ => (OTHER, ErrorKind::InvalidResponse),
+        };
+        let mut failure = Self::new(code, kind.name(), message);
+        failure.0.status = status;
+        failure
+    }
+
+    /// There was no response.
+    pub(crate) fn connection(message: impl Into<String>, hint: &str) -> Self {
+        Self::new(NETWORK, ErrorKind::Connection.name(), message).hint(hint)
+    }
+
     /// A local file cannot be used.
     pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
         let text = format!("{}: {error}", path.display());
@@ -129,6 +149,11 @@ impl Failure {
         self
     }
 
+    /// Replaces what is said of one failure by a summary of several; the exit code stays.
+    pub(crate) fn summarized(self, message: impl Into<String>) -> Self {
+        Self::new(self.0.exit_code, self.0.kind, message)
+    }
+
     /// Puts what the failure is about before the message.
     pub(crate) fn context(mut self, what: &dyn Display) -> Self {
         self.0.message = format!("{what}: {}", self.0.message);
@@ -149,6 +174,11 @@ impl Failure {
     /// The message without the hint.
     pub(crate) fn message(&self) -> &str {
         &self.0.message
+    }
+
+    /// The status of the response, if there was one.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.0.status
     }
 
     pub(crate) fn exit_code(&self) -> u8 {

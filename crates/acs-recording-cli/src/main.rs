@@ -21,6 +21,7 @@ mod progress;
 mod saving;
 mod stop;
 mod text;
+mod webhook_sender;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -114,7 +115,7 @@ async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
         Command::Start(options) => recording::start(*options, global, out).await,
-        Command::Status(which) => recording::status(which, global, out).await,
+        Command::Status(options) => recording::status(options, global, out, stop).await,
         Command::Pause(which) => recording::pause(which, global, out).await,
         Command::Resume(which) => recording::resume(which, global, out).await,
         Command::Stop(which) => recording::stop(which, global, out).await,

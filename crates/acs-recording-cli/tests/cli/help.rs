@@ -15,6 +15,8 @@ const COMMANDS: &[&[&str]] = &[
     &["events"],
     &["events", "parse"],
     &["events", "listen"],
+    &["events", "trigger"],
+    &["events", "replay"],
     &["metadata"],
     &["metadata", "show"],
     &["inspect"],

@@ -17,9 +17,11 @@ mod inspect;
 #[cfg(unix)]
 mod interrupts;
 mod program;
+mod receiver;
 mod recording;
 mod rejections;
 mod requests;
+mod sending;
 mod terminal;
 mod texts;
 mod tls;

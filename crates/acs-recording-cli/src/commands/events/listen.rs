@@ -119,8 +119,20 @@ fn authenticator(
         .zip(options.entra_audience.as_ref())
     {
         let application = options.entra_application.as_deref();
-        let token = TokenAuthenticator::entra_in(cloud, tenant, audience, application)
-            .map_err(|error| invalid(&error))?;
+        let token = match &options.entra_authority {
+            Some(authority) => {
+                let issuer = format!("{}/{tenant}/v2.0", authority.trim_end_matches('/'));
+                let configuration = format!("{issuer}/.well-known/openid-configuration");
+                let token = TokenAuthenticator::new(&configuration, [issuer], audience);
+                let application = application.or(cloud.event_grid_application());
+                match application {
+                    Some(application) => token.map(|token| token.application(application)),
+                    None => token,
+                }
+            }
+            None => TokenAuthenticator::entra_in(cloud, tenant, audience, application),
+        };
+        let token = token.map_err(|error| invalid(&error))?;
         authenticators.push(Authenticator::token(token.transport(transport(global)?)));
     }
     if let Some(id) = &options.callback_resource_id {

@@ -61,6 +61,10 @@ pub(crate) struct Listen {
     /// Application id of Event Grid in this cloud, if it is not known
     #[arg(long, value_name = "ID", requires = "entra_tenant")]
     pub(super) entra_application: Option<String>,
+    /// Token authority to trust instead of that of the cloud, such as the issuer of `events trigger
+    /// --token-audience`
+    #[arg(long, value_name = "URL", requires = "entra_tenant")]
+    pub(super) entra_authority: Option<String>,
     /// Accepts callbacks of the resource with this immutable id, a GUID
     #[arg(long, value_name = "RESOURCE_ID")]
     pub(super) callback_resource_id: Option<String>,

@@ -1,5 +1,7 @@
 //! `start`, `status`, `pause`, `resume`, `stop` and `wait`.
 
+mod watch;
+
 use std::time::Duration;
 
 use acs_recording::models::RecordingState;
@@ -116,13 +118,33 @@ struct Id {
 /// (exit code 4).
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   acs-recording status RECORDING_ID
+  acs-recording status RECORDING_ID --watch --interval 5s
 
-JSON: {\"recording_id\", \"state\", \"kind\"}")]
+JSON: {\"recording_id\", \"state\", \"kind\"}. With --watch, also \"time\", one line for each change; the
+last state is \"ended\".")]
 pub(crate) struct Status {
     #[command(flatten)]
     recording: Id,
+
+    /// Shows the state until the recording ends
+    ///
+    /// On a terminal, one line shows the current state. Otherwise, and with --output json, each
+    /// change is one line of JSON. Requests that fail for a moment are repeated.
+    #[arg(long)]
+    watch: bool,
+
+    /// Time between two requests for the state
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = crate::text::duration, requires = "watch")]
+    interval: Duration,
+}
+
+impl Status {
+    /// Whether a signal is the usual way to end the command.
+    pub(crate) fn is_watch(&self) -> bool {
+        self.watch
+    }
 }
 
 /// Pauses a recording; nothing is recorded until `resume`
@@ -273,8 +295,16 @@ fn recording(id: Id, global: &Global) -> Result<Recording, Failure> {
     Ok(client(global)?.recording(id.id))
 }
 
-pub(crate) async fn status(which: Status, global: &Global, out: &Output) -> Result<(), Failure> {
-    let recording = recording(which.recording, global)?;
+pub(crate) async fn status(
+    options: Status,
+    global: &Global,
+    out: &Output,
+    stop: crate::stop::Stop,
+) -> Result<(), Failure> {
+    let recording = recording(options.recording, global)?;
+    if options.watch {
+        return watch::watch(&recording, options.interval, out, stop).await;
+    }
     let properties = recording.properties().await?;
     let state = properties.state.to_string();
     let json = json!({

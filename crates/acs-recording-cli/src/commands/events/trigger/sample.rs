@@ -1,0 +1,142 @@
+//! One event with plausible ids, in both schemas.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use super::super::types::{is_callback, short};
+use super::data;
+use crate::webhook_sender::Schema;
+
+/// The ids that an event names.
+#[derive(Clone, Debug)]
+pub(super) struct Ids {
+    /// The id of the call in logs.
+    pub(super) correlation_id: String,
+    pub(super) server_call_id: String,
+    pub(super) call_connection_id: String,
+    pub(super) recording_id: String,
+    /// The immutable id of the resource.
+    pub(super) resource: Uuid,
+    /// The raw ids of two participants.
+    pub(super) participants: [String; 2],
+}
+
+/// The files that an event announces.
+#[derive(Clone, Debug)]
+pub(super) struct Content {
+    pub(super) origin: Url,
+    pub(super) chunks: usize,
+}
+
+impl Ids {
+    /// New ids, in the formats of the service.
+    pub(super) fn new() -> Self {
+        let [connection, recording, resource] = [(); 3].map(|()| Uuid::new_v4());
+        let conversation = URL_SAFE_NO_PAD.encode(Uuid::new_v4());
+        let call = format!(
+            "https://api.flightproxy.skype.com/api/v2/cp/conv-weu-01.conv.skype.com/conv/{conversation}?i=10-128-0-110"
+        );
+        let recording =
+            json!({"PlatformEndpointId": connection, "ResourceSpecificId": recording}).to_string();
+        Self {
+            correlation_id: Uuid::new_v4().to_string(),
+            server_call_id: STANDARD.encode(call),
+            call_connection_id: connection.to_string(),
+            recording_id: URL_SAFE_NO_PAD.encode(recording),
+            resource,
+            participants: [(); 2].map(|()| format!("8:acs:{resource}_{}", Uuid::new_v4())),
+        }
+    }
+}
+
+/// An event, independent of its schema.
+#[derive(Clone, Debug)]
+pub(super) struct Sample {
+    pub(super) id: String,
+    pub(super) event_type: &'static str,
+    source: String,
+    subject: String,
+    time: Timestamp,
+    pub(super) data: Value,
+}
+
+impl Sample {
+    pub(super) fn new(event_type: &'static str, ids: &Ids, content: &Content) -> Self {
+        let now = Timestamp::now();
+        // The recording has just ended.
+        let start = now.checked_sub(1.minute()).unwrap_or(now);
+        Self {
+            id: Uuid::new_v4().to_string(),
+            event_type,
+            source: source(event_type, ids),
+            subject: subject(event_type, ids),
+            time: now,
+            data: data::data(short(event_type), ids, content, start),
+        }
+    }
+
+    /// The envelope with the data.
+    pub(super) fn to_json(&self, schema: Schema) -> Value {
+        let time = self.time.to_string();
+        match schema {
+            Schema::EventGrid => json!({
+                "id": self.id,
+                "topic": self.source,
+                "subject": self.subject,
+                "data": self.data,
+                "eventType": self.event_type,
+                "dataVersion": "1.0",
+                "metadataVersion": "1",
+                "eventTime": time,
+            }),
+            Schema::CloudEvents => {
+                let mut event = json!({
+                    "id": self.id,
+                    "source": self.source,
+                    "subject": self.subject,
+                    "data": self.data,
+                    "type": self.event_type,
+                    "time": time,
+                    "specversion": "1.0",
+                });
+                if is_callback(self.event_type) {
+                    event["datacontenttype"] = "application/json".into();
+                }
+                event
+            }
+        }
+    }
+}
+
+fn source(event_type: &str, ids: &Ids) -> String {
+    if is_callback(event_type) {
+        return format!("calling/callConnections/{}", ids.call_connection_id);
+    }
+    format!(
+        "/subscriptions/{}/resourcegroups/acs-recording/providers/microsoft.communication/communicationservices/acs-recording",
+        ids.resource
+    )
+}
+
+fn subject(event_type: &str, ids: &Ids) -> String {
+    let call = &ids.server_call_id;
+    let [caller, callee] = &ids.participants;
+    match short(event_type) {
+        "RecordingFileStatusUpdated" => format!(
+            "/recording/call/{}/serverCallId/{call}/recordingId/{}",
+            ids.correlation_id, ids.recording_id
+        ),
+        "IncomingCall" => format!("/caller/{caller}/recipient/{callee}"),
+        "CallStarted" => format!("call/{call}/startedBy/{caller}"),
+        "CallEnded" => format!("call/{call}"),
+        "CallParticipantAdded" | "CallParticipantRemoved" => {
+            format!("call/{call}/participant/{callee}")
+        }
+        _ if is_callback(event_type) => source(event_type, ids),
+        _ => String::new(),
+    }
+}
