@@ -68,6 +68,11 @@ impl Failure {
         Self::new(by.exit_code(), "interrupted", message).hint(hint)
     }
 
+    /// Something that the command was to find out is not as it should be.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::new(OTHER, "failed", message)
+    }
+
     /// Part of a recording could not be saved.
     pub(crate) fn incomplete(message: impl Into<String>) -> Self {
         Self::new(INCOMPLETE, "incomplete", message)
@@ -103,6 +108,11 @@ impl Failure {
     /// There was no response.
     pub(crate) fn connection(message: impl Into<String>, hint: &str) -> Self {
         Self::new(NETWORK, ErrorKind::Connection.name(), message).hint(hint)
+    }
+
+    /// There was no response in time, or something else took too long.
+    pub(crate) fn timed_out(message: impl Into<String>, hint: &str) -> Self {
+        Self::new(NETWORK, ErrorKind::Timeout.name(), message).hint(hint)
     }
 
     /// A local file cannot be used.
@@ -174,6 +184,11 @@ impl Failure {
     /// The message without the hint.
     pub(crate) fn message(&self) -> &str {
         &self.0.message
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
     }
 
     /// The status of the response, if there was one.

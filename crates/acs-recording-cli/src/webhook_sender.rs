@@ -71,7 +71,7 @@ impl FromStr for WebhookUrl {
 
 impl WebhookUrl {
     /// Whether the webhook runs on this machine.
-    fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         // The parser accepts http on loopback only.
         self.0.scheme() == "http" || matches!(self.0.host_str(), Some("localhost" | "127.0.0.1"))
     }
@@ -328,6 +328,15 @@ fn http_client(to: &WebhookUrl, global: &Global) -> Result<reqwest::Client, Fail
     if to.is_local() {
         builder = builder.no_proxy();
     }
+    let builder = trusting(builder, global)?;
+    builder.build().map_err(|error| Failure::other(&error))
+}
+
+/// Trusts the certificate authorities of the options.
+pub(crate) fn trusting(
+    mut builder: reqwest::ClientBuilder,
+    global: &Global,
+) -> Result<reqwest::ClientBuilder, Failure> {
     for path in &global.ca_certs {
         let pem = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
         let certificates = reqwest::Certificate::from_pem_bundle(&pem)
@@ -336,7 +345,7 @@ fn http_client(to: &WebhookUrl, global: &Global) -> Result<reqwest::Client, Fail
             .into_iter()
             .fold(builder, reqwest::ClientBuilder::add_root_certificate);
     }
-    builder.build().map_err(|error| Failure::other(&error))
+    Ok(builder)
 }
 
 async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
@@ -373,7 +382,7 @@ fn unreachable(error: &reqwest::Error) -> Failure {
     if error.is_timeout() {
         let seconds = RESPONSE_TIMEOUT.as_secs();
         let text = format!("no response within {seconds} seconds");
-        return Failure::connection(text, "respond first, and work on the event later");
+        return Failure::timed_out(text, "respond first, and work on the event later");
     }
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {

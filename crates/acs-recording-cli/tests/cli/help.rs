@@ -4,6 +4,7 @@ use crate::program::Program;
 
 const COMMANDS: &[&[&str]] = &[
     &[],
+    &["record"],
     &["start"],
     &["status"],
     &["pause"],
@@ -37,6 +38,10 @@ const COMMANDS: &[&[&str]] = &[
     &["call", "get"],
     &["call", "hang-up"],
     &["emulator"],
+    &["doctor"],
+    &["profile"],
+    &["profile", "list"],
+    &["profile", "show"],
     &["completions"],
     &["man"],
 ];

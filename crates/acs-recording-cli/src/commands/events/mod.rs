@@ -3,11 +3,9 @@
 mod event_json;
 mod handler;
 mod listen;
-mod local;
 mod options;
 mod recipient;
 mod replay;
-mod serve;
 mod trigger;
 mod types;
 
