@@ -111,8 +111,8 @@ pub(crate) struct WebhookSender {
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) kind: DeliveryKind,
-    /// The JSON text to send.
-    pub(crate) body: String,
+    /// The events as JSON text.
+    pub(crate) events: Vec<String>,
     /// The id of the event, if it is the only one.
     pub(crate) id: Option<String>,
     /// Earlier attempts.
@@ -141,6 +141,24 @@ impl DeliveryKind {
             schema,
             is_batch,
             event_type: "Notification",
+        }
+    }
+}
+
+impl Delivery {
+    /// The body of the request. A single CloudEvent of Event Grid is an object; everything else is an
+    /// array.
+    pub(crate) fn body(&self) -> String {
+        match (&self.events[..], self.kind) {
+            (
+                [one],
+                DeliveryKind::EventGrid {
+                    schema: Schema::CloudEvents,
+                    is_batch: false,
+                    ..
+                },
+            ) => one.clone(),
+            (events, _) => format!("[{}]", events.join(",")),
         }
     }
 }
@@ -188,7 +206,7 @@ impl WebhookSender {
     /// The webhook must return a validation code.
     async fn validate(&self, token: Option<String>) -> Result<(), Failure> {
         let code = Uuid::new_v4().to_string();
-        let event = json!([{
+        let event = json!({
             "id": Uuid::new_v4(),
             "topic": "/subscriptions/00000000-0000-0000-0000-000000000000",
             "subject": "",
@@ -197,19 +215,19 @@ impl WebhookSender {
             "eventTime": Timestamp::now().to_string(),
             "metadataVersion": "1",
             "dataVersion": "1",
-        }]);
+        });
         let delivery = Delivery {
             kind: DeliveryKind::EventGrid {
                 schema: Schema::EventGrid,
                 is_batch: false,
                 event_type: "SubscriptionValidation",
             },
-            body: event.to_string(),
+            events: vec![event.to_string()],
             id: None,
             attempts: 0,
             token,
         };
-        let response = self.send(delivery).await?;
+        let response = self.send(&delivery).await?;
         let status = response.status();
         if status != StatusCode::OK {
             return Err(rejected(status).then_hint("Event Grid requires status 200"));
@@ -249,7 +267,7 @@ impl WebhookSender {
     }
 
     /// Posts events. A response that does not accept them is an error.
-    pub(crate) async fn post(&self, delivery: Delivery) -> Result<u16, Failure> {
+    pub(crate) async fn post(&self, delivery: &Delivery) -> Result<u16, Failure> {
         let response = self.send(delivery).await?;
         let status = response.status();
         // The statuses that Event Grid counts as success.
@@ -260,11 +278,11 @@ impl WebhookSender {
         }
     }
 
-    async fn send(&self, delivery: Delivery) -> Result<reqwest::Response, Failure> {
+    async fn send(&self, delivery: &Delivery) -> Result<reqwest::Response, Failure> {
         let mut headers = self.headers.clone();
-        headers.extend(self.headers_of(&delivery));
+        headers.extend(self.headers_of(delivery));
         let request = self.http.post(self.to.0.clone());
-        let request = request.headers(headers).body(delivery.body);
+        let request = request.headers(headers).body(delivery.body());
         request.send().await.map_err(|error| unreachable(&error))
     }
 

@@ -1,7 +1,7 @@
 //! What `record` has started, in a file that survives a crash.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use acs_recording::RecordingId;
@@ -26,11 +26,18 @@ impl Journal {
     pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join(NAME);
         let mut options = OpenOptions::new();
-        options.create(true).append(true);
+        options.create(true).append(true).read(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path);
-        let file = file.map_err(|error| Failure::file(&path, &error))?;
+        let open = || -> io::Result<File> {
+            let mut file = options.open(&path)?;
+            // A crash may have cut off the last line.
+            if !ends_with_newline(&mut file)? {
+                file.write_all(b"\n")?;
+            }
+            Ok(file)
+        };
+        let file = open().map_err(|error| Failure::file(&path, &error))?;
         Ok(Self { path, file })
     }
 
@@ -38,8 +45,7 @@ impl Journal {
     pub(super) fn write(&mut self, step: &str, mut members: Value) -> Result<(), Failure> {
         members["step"] = step.into();
         members["time"] = Timestamp::now().to_string().into();
-        // A crash may have cut off the last line. An empty line before this one is harmless.
-        let line = format!("\n{}\n", json_line(&members));
+        let line = format!("{}\n", json_line(&members));
         let mut write = || -> io::Result<()> {
             self.file.write_all(line.as_bytes())?;
             self.file.sync_all()
@@ -71,6 +77,17 @@ impl Journal {
         let manifest = saved.find_map(|step| step["manifest"].as_str().map(PathBuf::from));
         Ok(manifest.filter(|path| path.exists()))
     }
+}
+
+/// Whether a file is empty, or its last line is complete.
+fn ends_with_newline(file: &mut File) -> io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use self::envelope::original;
 use self::schedule::Schedule;
-use super::recipient::Recipient;
+use super::recipient::{Destination, Recipient};
 use super::types::{is_callback, is_name_of, short};
 use crate::client::cloud;
 use crate::event_files::read;
@@ -23,9 +23,9 @@ use crate::failure::Failure;
 use crate::options::Global;
 use crate::output::Output;
 use crate::text::put_path;
-use crate::webhook_sender::{Delivery, DeliveryKind, Schema, WebhookSender};
+use crate::webhook_sender::{Delivery, DeliveryKind};
 
-/// Sends kept events to a webhook again, one after the other
+/// Sends kept events to a webhook or a queue again, one after the other
 ///
 /// A source is a file, a folder with files, or a spool of `events listen`, whose pending and noted
 /// events are sent. Files may have what `events listen` prints, requests of Event Grid, dead-letter
@@ -101,10 +101,10 @@ impl Tally {
 }
 
 pub(super) async fn run(options: Replay, global: &Global, out: &Output) -> Result<(), Failure> {
-    let sender = if options.dry_run {
+    let to = if options.dry_run {
         None
     } else {
-        Some(options.recipient.sender(cloud(global)?, global)?)
+        Some(options.recipient.open(cloud(global)?, global)?)
     };
     let mut files = Vec::new();
     for source in &options.sources {
@@ -152,8 +152,8 @@ pub(super) async fn run(options: Replay, global: &Global, out: &Output) -> Resul
             if let Some(pace) = &mut pace {
                 pace.tick().await;
             }
-            match &sender {
-                Some(sender) => send(sender, &event, file, &options, &mut tally, out).await?,
+            match &to {
+                Some(to) => send(to, &event, file, &options, &mut tally, out).await?,
                 None => report(&event, file, Attempted::default(), out)?,
             }
         }
@@ -189,7 +189,7 @@ struct Attempted {
 }
 
 async fn send(
-    sender: &WebhookSender,
+    to: &Destination,
     event: &Event,
     file: &Path,
     options: &Replay,
@@ -197,29 +197,28 @@ async fn send(
     out: &Output,
 ) -> Result<(), Failure> {
     let (schema, text) = original(event);
-    let (kind, body) = if is_callback(&event.event_type) {
-        (DeliveryKind::Callback, format!("[{text}]"))
+    let kind = if is_callback(&event.event_type) {
+        DeliveryKind::Callback
     } else {
-        let kind = DeliveryKind::notification(schema, false);
-        let is_array = schema == Schema::EventGrid;
-        (kind, if is_array { format!("[{text}]") } else { text })
+        DeliveryKind::notification(schema, false)
+    };
+    let mut delivery = Delivery {
+        kind,
+        events: vec![text],
+        id: Some(event.id.clone()),
+        attempts: 0,
+        token: None,
     };
     let schedule = options.retry.then(|| Schedule::new(options.retry_delay));
     let start = Instant::now();
     let mut attempted = Attempted::default();
     loop {
-        let delivery = Delivery {
-            kind,
-            body: body.clone(),
-            id: Some(event.id.clone()),
-            attempts: attempted.count,
-            token: None,
-        };
-        let posted = sender.post(delivery).await;
+        delivery.attempts = attempted.count;
+        let posted = to.send(&delivery).await;
         attempted.count += 1;
         let failure = match posted {
             Ok(status) => {
-                attempted.status = Some(status);
+                attempted.status = status;
                 attempted.is_delivered = true;
                 tally.delivered += 1;
                 return report(event, file, attempted, out);

@@ -17,7 +17,7 @@ use url::Url;
 use self::changes::Change;
 use self::sample::{Content, Ids, Sample};
 use self::token::TokenOptions;
-use super::recipient::Recipient;
+use super::recipient::{Destination, Recipient};
 use super::types::{is_callback, known, short};
 use crate::client::cloud;
 use crate::event_files::read;
@@ -25,21 +25,24 @@ use crate::failure::Failure;
 use crate::options::Global;
 use crate::output::Output;
 use crate::text::shortened;
-use crate::webhook_sender::{Delivery, DeliveryKind, Schema, WebhookSender};
+use crate::webhook_sender::{Delivery, DeliveryKind, Schema};
 
 const VALIDATION: &str = "SubscriptionValidationEvent";
 
-/// Posts events to a webhook as the service does, without any call
+/// Sends events to a webhook or a queue as the service does, without any call
 ///
 /// Events of Event Grid are posted with its headers, after the handshake of their schema. Events of
 /// Call Automation are posted as callbacks: arrays of CloudEvents without a handshake. With --schema,
-/// these also go through Event Grid. All ids are new, in the formats of the service.
+/// these also go through Event Grid. All ids are new, in the formats of the service. A queue gets one
+/// message for each event, in base64.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   acs-recording events trigger RecordingFileStatusUpdated --to http://127.0.0.1:8080/events
   acs-recording events trigger IncomingCall --schema cloud-events --to 'https://app.example/events?code=…'
   acs-recording events trigger RecordingStateChanged --set data.state=inactive --to https://app.example/calls
+  acs-recording events trigger RecordingFileStatusUpdated --queue recordings    # of Azurite, with
+                         # ACS_QUEUE_CONNECTION_STRING=UseDevelopmentStorage=true
   acs-recording events trigger CallEnded --count 20 --batch 10 --print > events.json
   acs-recording events trigger RecordingFileStatusUpdated --token-audience api://app \\
     --to http://127.0.0.1:8080/events    # for `events listen --entra-authority http://127.0.0.1:8089 …`
@@ -137,51 +140,39 @@ pub(super) async fn run(options: Trigger, global: &Global, out: &Output) -> Resu
     let requests = options.requests(event_type).await?;
     if options.print {
         for request in requests {
-            out.json(&request.body())?;
+            out.json_text(&request.delivery(None).body())?;
         }
         return Ok(());
     }
     let cloud = cloud(global)?;
-    let sender = options.recipient.sender(cloud, global)?;
+    let to = options.recipient.open(cloud, global)?;
     let issuer = options.token.issue(cloud).await?;
     let token = || issuer.as_ref().map(|issuer| issuer.token());
     let schema = options.schema.unwrap_or(Schema::EventGrid);
     if short(event_type) == VALIDATION {
-        sender.handshake(Schema::EventGrid, token()).await?;
+        to.handshake(Schema::EventGrid, token()).await?;
         let json = json!({"type": event_type, "status": 200, "delivered": true, "attempts": 1});
-        return out.result(&format!("validated {}", sender.to()), &json);
+        return out.result(&format!("validated {to}"), &json);
     }
     let by_event_grid = !is_callback(event_type) || options.schema.is_some();
     if by_event_grid && !options.no_handshake {
-        sender.handshake(schema, token()).await?;
+        to.handshake(schema, token()).await?;
     }
     for request in requests {
-        send(&sender, request, token(), out).await?;
+        send(&to, &request, token(), out).await?;
     }
     Ok(())
 }
 
 async fn send(
-    sender: &WebhookSender,
-    request: Request,
+    to: &Destination,
+    request: &Request,
     token: Option<String>,
     out: &Output,
 ) -> Result<(), Failure> {
-    let body = request.body().to_string();
-    let id = match &request.events[..] {
-        [one] => one["id"].as_str().map(str::to_owned),
-        _ => None,
-    };
-    let delivery = Delivery {
-        kind: request.kind,
-        body,
-        id,
-        attempts: 0,
-        token,
-    };
-    let posted = sender.post(delivery).await;
+    let posted = to.send(&request.delivery(token)).await;
     let status = match &posted {
-        Ok(status) => Some(*status),
+        Ok(status) => *status,
         Err(failure) => failure.status(),
     };
     for event in &request.events {
@@ -211,9 +202,7 @@ async fn send(
             &json,
         )?;
     }
-    posted
-        .map(drop)
-        .map_err(|failure| failure.context(sender.to()))
+    posted.map(drop).map_err(|failure| failure.context(to))
 }
 
 impl Trigger {
@@ -284,19 +273,17 @@ impl Trigger {
 }
 
 impl Request {
-    /// A single CloudEvent of Event Grid is an object; everything else is an array.
-    fn body(&self) -> Value {
-        let is_single = matches!(
-            self.kind,
-            DeliveryKind::EventGrid {
-                schema: Schema::CloudEvents,
-                is_batch: false,
-                ..
-            }
-        );
-        match &self.events[..] {
-            [one] if is_single => one.clone(),
-            events => events.into(),
+    fn delivery(&self, token: Option<String>) -> Delivery {
+        let id = match &self.events[..] {
+            [one] => one["id"].as_str().map(str::to_owned),
+            _ => None,
+        };
+        Delivery {
+            kind: self.kind,
+            events: self.events.iter().map(Value::to_string).collect(),
+            id,
+            attempts: 0,
+            token,
         }
     }
 }

@@ -1,34 +1,36 @@
 //! `record`: records a call from its start to files that are verified.
 
+mod background;
+mod live_line;
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use acs_recording::spool::{Outcome, Spool, SpoolWorker};
-use acs_recording::webhook::{EventHandler, HandlerError};
+use acs_recording::spool::Spool;
 use acs_recording::{
-    ErrorKind, Event, EventPayload, InvalidEvent, Recording, RecordingClient, RecordingId,
-    SavedRecording, ServerCallId, ServiceCode,
+    ErrorKind, EventPayload, Recording, RecordingClient, RecordingId, SavedRecording, ServiceCode,
 };
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
+use self::background::{Announced, Session, Source, Wanted};
+use self::live_line::LiveLine;
 use super::journal::Journal;
 use super::{Call, MediaOptions};
 use crate::client::client;
 use crate::download_settings::Settings;
 use crate::failure::Failure;
-use crate::listener::{self, Listener, WebhookOptions};
+use crate::listener::{self, WebhookOptions};
 use crate::options::Global;
 use crate::output::Output;
-use crate::saving::{
-    CONCURRENCY, DeletePolicy, event_failure, incomplete, report_saved, save_announced,
-};
+use crate::saving::{DeletePolicy, incomplete, report_saved};
 use crate::stop::{Signal, Stop};
+#[cfg(feature = "archive")]
+use crate::storage::{Location, queue_builder};
 use crate::text::shortened;
 
 /// How long a start that was only accepted may take.
@@ -37,18 +39,21 @@ const PENDING_TIMEOUT: Duration = Duration::from_secs(60);
 /// Records a call: starts, stops on Ctrl-C, waits for the files, downloads and verifies them
 ///
 /// The service announces the files of a recording with an event. This command runs the webhook that
-/// receives it, as `events listen` does; Event Grid must deliver RecordingFileStatusUpdated to it. The
-/// options are those of `start` and of `events listen`.
+/// receives it, as `events listen` does; Event Grid must deliver RecordingFileStatusUpdated to it.
+/// Where no webhook can be reached, --event-queue receives the event from a queue. The other options
+/// are those of `start` and of `events listen`.
 ///
 /// Ctrl-C, SIGTERM or --duration stops the recording; so does the end of the call. The command then
 /// waits for the files. A second Ctrl-C leaves it. The id of the recording is on disk as soon as it is
-/// known, in recordings.jsonl, and --resume continues with it. Recordings of others that are
-/// announced meanwhile are downloaded too, or stay in the spool for `events listen`.
+/// known, in recordings.jsonl, and --resume continues with it. Other recordings that are announced to
+/// the webhook meanwhile are downloaded too, or stay in the spool for `events listen`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   ACS_WEBHOOK_SECRET=… acs-recording record --server-call-id ID --dir recordings
   acs-recording record --room-id 99486… --dir recordings --duration 30m --media mp3
+  acs-recording record --server-call-id ID --dir recordings \\
+    --event-queue https://acct.queue.core.windows.net/recordings
   acs-recording record --resume RECORDING_ID --dir recordings
 
 With the emulator on this machine:
@@ -88,6 +93,16 @@ pub(crate) struct Record {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::text::duration)]
     interval: Duration,
 
+    /// Queue of Azure Storage to receive the event from, without a webhook: its URL, or its name in the
+    /// account of ACS_QUEUE_CONNECTION_STRING; other messages stay in it
+    #[cfg(feature = "archive")]
+    #[arg(
+        long,
+        value_name = "URL|NAME",
+        conflicts_with = "allow_unauthenticated"
+    )]
+    event_queue: Option<Location>,
+
     #[command(flatten)]
     webhook: WebhookOptions,
 
@@ -105,6 +120,22 @@ impl Record {
     pub(crate) const WHEN_INTERRUPTED: &str = "the recording is not saved; its id is in \
          recordings.jsonl in the folder, and `acs-recording record --resume RECORDING_ID --dir DIR` \
          continues with it";
+
+    /// Opens the webhook or the queue. The webhook says where it listens.
+    async fn source(&self, global: &Global, out: &Output) -> Result<Source, Failure> {
+        #[cfg(feature = "archive")]
+        if let Some(queue) = &self.event_queue {
+            use acs_recording_archive::EventQueue as _;
+            let queue = queue_builder("--event-queue", queue, None, global)?.build()?;
+            // A recording whose event cannot be received must not start.
+            queue.approximate_depth().await?;
+            out.note(&format!("receiving from {}", queue.url()));
+            return Ok(Source::Queue(queue));
+        }
+        let listener = listener::check(&self.webhook, global)?.bind().await?;
+        out.note(&format!("listening on {}", listener.url()));
+        Ok(Source::Webhook(listener))
+    }
 }
 
 pub(crate) async fn record(
@@ -132,11 +163,9 @@ pub(crate) async fn record(
              the recording",
         )
     })?;
-    let webhook = options.webhook.clone();
-    let listener = listener::check(&webhook, global)?.bind().await?;
-    out.note(&format!("listening on {}", listener.url()));
-    let server_call_id = options.call.server_call_id.clone();
-    let (saved, outcomes) = mpsc::unbounded_channel();
+    let source = options.source(global, out).await?;
+    let (sender, outcomes) = mpsc::unbounded_channel();
+    let (wanted, wanted_receiver) = watch::channel(None);
     let session = Session {
         client: client.clone(),
         folder,
@@ -146,14 +175,15 @@ pub(crate) async fn record(
             incomplete: false,
         },
         out: out.clone(),
-        saved,
+        outcomes: sender,
+        saved: Mutex::default(),
     };
-    let background = serve_and_download(listener, spool, session);
+    let background = background::run(source, spool, session, wanted_receiver);
     let foreground = async {
         let mut recording = Run {
             options: &options,
             journal: &mut journal,
-            server_call_id,
+            wanted,
             outcomes,
             out,
         };
@@ -165,105 +195,11 @@ pub(crate) async fn record(
     }
 }
 
-/// What a download in the background needs.
-struct Session {
-    client: RecordingClient,
-    folder: PathBuf,
-    settings: Settings,
-    deletes: DeletePolicy,
-    out: Output,
-    saved: mpsc::UnboundedSender<Announced>,
-}
-
-/// The outcome of the download of a recording.
-struct Announced {
-    event: Event,
-    outcome: Result<SavedRecording, Failure>,
-}
-
-/// Keeps events in the spool, and downloads the recordings that they announce.
-async fn serve_and_download(listener: Listener, spool: Spool, session: Session) {
-    let serving = listener.serve(Keep(spool.clone()), std::future::pending());
-    let working = download_worker(&spool, session).run();
-    tokio::select! {
-        () = serving => {}
-        () = working => {}
-    }
-}
-
-/// Keeps events about files, and acknowledges others.
-struct Keep(Spool);
-
-impl EventHandler for Keep {
-    async fn handle(&self, event: Event) -> Result<(), HandlerError> {
-        if let EventPayload::RecordingFileStatusUpdated(_) = event.payload() {
-            self.0.put(&event).await?;
-        } else {
-            tracing::info!(%event, "event ignored");
-        }
-        Ok(())
-    }
-
-    async fn handle_invalid(&self, error: &InvalidEvent) -> Result<(), HandlerError> {
-        self.0.put_unreadable(error).await?;
-        Ok(())
-    }
-}
-
-fn download_worker(spool: &Spool, session: Session) -> SpoolWorker<impl EventHandler> {
-    let session = Arc::new(session);
-    let handler = Arc::clone(&session);
-    let worker = spool.process(move |event: Event| {
-        let session = Arc::clone(&handler);
-        async move { session.download(event).await }
-    });
-    worker
-        .concurrency(CONCURRENCY)
-        .on_outcome(move |event, outcome| match outcome {
-            Outcome::Deferred { error, delay, .. } => {
-                let seconds = delay.max(Duration::from_secs(1)).as_secs();
-                let next = format!("retrying in {seconds} s");
-                session
-                    .out
-                    .failure(&event_failure(event, error).then_hint(&next));
-            }
-            Outcome::Noted { error, .. } => {
-                let failure = event_failure(event, error);
-                session.send(event.clone(), Err(failure));
-            }
-            _ => {}
-        })
-}
-
-impl Session {
-    async fn download(&self, event: Event) -> Result<(), HandlerError> {
-        let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
-            return Ok(());
-        };
-        let Self {
-            client,
-            folder,
-            settings,
-            deletes,
-            out,
-            ..
-        } = self;
-        let saved = save_announced(client, &event, file, folder, settings, *deletes, out).await?;
-        self.send(event, Ok(saved));
-        Ok(())
-    }
-
-    fn send(&self, event: Event, outcome: Result<SavedRecording, Failure>) {
-        // The command ends when it has its own recording.
-        let _ = self.saved.send(Announced { event, outcome });
-    }
-}
-
 /// One recording, from its start to its files.
 struct Run<'a> {
     options: &'a Record,
     journal: &'a mut Journal,
-    server_call_id: Option<ServerCallId>,
+    wanted: watch::Sender<Option<Wanted>>,
     outcomes: mpsc::UnboundedReceiver<Announced>,
     out: &'a Output,
 }
@@ -284,6 +220,11 @@ impl Run<'_> {
             None => self.start(client).await?,
         };
         let id = recording.id().clone();
+        let wanted = Wanted {
+            id: id.clone(),
+            server_call_id: self.options.call.server_call_id.clone(),
+        };
+        self.wanted.send_replace(Some(wanted));
         let finish = self.finish(&recording, stop).await;
         finish.map_err(|failure| {
             let command = resume_command(&id, &self.options.dir);
@@ -302,7 +243,7 @@ impl Run<'_> {
             json!({
                 "repeatability_id": repeatability_id,
                 "first_sent": first_sent.to_string(),
-                "server_call_id": self.server_call_id,
+                "server_call_id": self.options.call.server_call_id,
             }),
         )?;
         let recording = start.await?;
@@ -350,13 +291,13 @@ impl Run<'_> {
             stop.await;
         };
         tokio::select! {
-            outcome = self.files(id) => outcome,
+            outcome = self.files() => outcome,
             () = left => Err(Failure::stopped(Signal::Interrupt, "the files are not saved")),
             () = tokio::time::sleep(timeout) => {
                 let text = format!("the files were not announced within {timeout:?}");
                 Err(Failure::timed_out(
                     text,
-                    "check that Event Grid delivers RecordingFileStatusUpdated to the webhook; the \
+                    "check that Event Grid delivers RecordingFileStatusUpdated here; the \
                      service keeps the files for 24 hours",
                 ))
             }
@@ -399,7 +340,6 @@ impl Run<'_> {
                     is_troubled = true;
                 }
             }
-            let id = recording.id();
             tokio::select! {
                 () = &mut *stop => return Ok(Some(End::Asked)),
                 () = tokio::time::sleep(left.min(self.options.interval)) => {
@@ -407,18 +347,19 @@ impl Run<'_> {
                         return Ok(Some(End::Asked));
                     }
                 }
-                outcome = self.files(id) => return outcome.map(|()| None),
+                outcome = self.files() => return outcome.map(|()| None),
             }
         }
     }
 
     /// Waits until the files of the recording are saved, and reports them.
-    async fn files(&mut self, id: &RecordingId) -> Result<(), Failure> {
+    async fn files(&mut self) -> Result<(), Failure> {
         while let Some(Announced { event, outcome }) = self.outcomes.recv().await {
-            if !self.is_own(id, &event) {
+            let wanted = self.wanted.borrow().clone();
+            let Some(Wanted { id, .. }) = wanted.filter(|wanted| wanted.matches(&event)) else {
                 self.note_other(&event, outcome);
                 continue;
-            }
+            };
             let saved = outcome?;
             let EventPayload::RecordingFileStatusUpdated(file) = event.payload() else {
                 continue;
@@ -427,20 +368,12 @@ impl Run<'_> {
             if let Some(failure) = incomplete(&saved) {
                 return Err(failure);
             }
-            return self.journal.saved(id, &saved.manifest);
+            return self.journal.saved(&id, &saved.manifest);
         }
         Err(Failure::usage("the webhook has ended"))
     }
 
-    fn is_own(&self, id: &RecordingId, event: &Event) -> bool {
-        match event.recording_id() {
-            Some(known) => known == *id,
-            // As older versions of the service send it.
-            None => self.server_call_id.is_some() && event.server_call_id() == self.server_call_id,
-        }
-    }
-
-    fn note_other(&self, event: &Event, outcome: Result<SavedRecording, Failure>) {
+    fn note_other(&self, event: &acs_recording::Event, outcome: Result<SavedRecording, Failure>) {
         let id = event.recording_id();
         let id = id.map_or_else(|| event.id.clone(), |id| id.to_string());
         match outcome {
@@ -462,31 +395,4 @@ fn resume_command(id: &RecordingId, folder: &Path) -> String {
         "acs-recording record --resume {id} --dir '{}'",
         folder.display()
     )
-}
-
-/// The line on a terminal while a call is recorded. It is removed when dropped.
-struct LiveLine(ProgressBar);
-
-impl LiveLine {
-    fn new(out: &Output, id: &RecordingId) -> Self {
-        if out.bars().is_hidden() {
-            return Self(ProgressBar::hidden());
-        }
-        let bar = out.bars().add(ProgressBar::no_length());
-        let style = ProgressStyle::with_template("{spinner} {prefix} {elapsed_precise} {msg}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        bar.set_prefix(shortened(id.as_str()));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
-    }
-
-    fn show(&self, state: &str) {
-        self.0.set_message(format!("{state}; Ctrl-C stops"));
-    }
-}
-
-impl Drop for LiveLine {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
 }
