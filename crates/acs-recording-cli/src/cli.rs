@@ -68,8 +68,8 @@ Exit codes:
     7  try again later: too many requests, the service is unavailable, the content is not ready, or
        another program is writing the file
     8  incomplete: part of a recording was saved, and something is missing
-  130  interrupted by Ctrl-C; a listener, an archive worker and the emulator exit with 0 then, and
-       `record` stops the recording and saves it
+  130  interrupted by Ctrl-C; a listener, an archive worker, the emulator and `status --watch` exit
+       with 0 then, and `record` stops the recording and saves it
   143  terminated by SIGTERM, which shuts down as cleanly as Ctrl-C; `archive run` and `archive drain`
        exit with 0 then";
 

@@ -70,18 +70,12 @@ pub(crate) struct Profile {
 
 /// Where the file is, whether or not it exists.
 pub(crate) fn path() -> Option<PathBuf> {
-    match std::env::var_os(FILE_VARIABLE).filter(|path| !path.is_empty()) {
-        Some(path) => Some(path.into()),
-        None => {
-            let folders = etcetera::choose_base_strategy().ok()?;
-            Some(
-                folders
-                    .config_dir()
-                    .join("acs-recording")
-                    .join("config.toml"),
-            )
-        }
+    if let Some(path) = std::env::var_os(FILE_VARIABLE).filter(|path| !path.is_empty()) {
+        return Some(path.into());
     }
+    let folders = etcetera::choose_base_strategy().ok()?;
+    let folder = folders.config_dir().join("acs-recording");
+    Some(folder.join("config.toml"))
 }
 
 impl ProfileFile {
@@ -117,16 +111,14 @@ pub(crate) fn selected(name: Option<&str>) -> Result<Option<Profile>, Failure> {
         );
         return Err(Failure::usage(text).hint("create the file, or set ACS_CONFIG"));
     };
-    match file.find(name) {
-        Some(profile) => Ok(Some(profile.clone())),
-        None => {
-            let names: Vec<_> = file.profiles.iter().map(|one| one.name.as_str()).collect();
-            let text = format!("there is no profile `{name}`");
-            Err(Failure::usage(text)
-                .context_file(&file.path)
-                .hint(format!("it has {}", listed(&names))))
-        }
-    }
+    let Some(profile) = file.find(name) else {
+        let names: Vec<_> = file.profiles.iter().map(|one| one.name.as_str()).collect();
+        let text = format!("there is no profile `{name}`");
+        return Err(Failure::usage(text)
+            .context_file(&file.path)
+            .hint(format!("it has {}", listed(&names))));
+    };
+    Ok(Some(profile.clone()))
 }
 
 fn listed(names: &[&str]) -> String {

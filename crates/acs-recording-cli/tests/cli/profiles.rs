@@ -1,4 +1,4 @@
-//! Profiles: `--profile`, ACS_PROFILE and `profile`.
+//! Profiles: `--profile`, `ACS_PROFILE` and `profile`.
 
 use acs_emulator::Emulator;
 

@@ -1,6 +1,6 @@
 //! A webhook with scripted responses, which keeps its requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -39,7 +39,7 @@ impl Receiver {
         let url = format!("http://{}/events", listener.local_addr().unwrap());
         let received = Arc::<Mutex<Vec<Received>>>::default();
         let kept = Arc::clone(&received);
-        let mut statuses = statuses.to_vec().into_iter();
+        let mut statuses = VecDeque::from(statuses.to_vec());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut reader = BufReader::new(stream.unwrap());
@@ -49,7 +49,7 @@ impl Receiver {
                     let (status, headers, body) = if is_handshake {
                         (200, "WebHook-Allowed-Origin: *\r\n", validation(&request))
                     } else {
-                        (statuses.next().unwrap_or(200), "", String::new())
+                        (statuses.pop_front().unwrap_or(200), "", String::new())
                     };
                     kept.lock().unwrap().push(request);
                     let length = body.len();

@@ -64,9 +64,9 @@ fn a_trigger_posts_as_event_grid_does() {
         (&json["status"], &json["delivered"]),
         (&200.into(), &true.into())
     );
-    let received = receiver.received();
-    let [options, post] = &received[2..] else {
-        panic!("{received:?}");
+    let requests = receiver.received();
+    let [options, post] = &requests[2..] else {
+        panic!("{requests:?}");
     };
     assert_eq!(options.method, "OPTIONS");
     let origin = Some("eventgrid.azure.net");
@@ -90,15 +90,15 @@ fn batches_are_arrays() {
     let cloud = ["--schema", "cloud-events"];
     let run = program.run(&[&trigger[..], &batch, &cloud].concat());
     assert_eq!(run.text().lines().count(), 3);
-    let received = receiver.received();
-    let counts = received
+    let requests = receiver.received();
+    let counts = requests
         .iter()
         .map(|post| post.json().as_array().unwrap().len());
     let counts: Vec<_> = counts.collect();
     assert_eq!(counts, [2, 1]);
-    let content_type = received[0].header("content-type").unwrap();
+    let content_type = requests[0].header("content-type").unwrap();
     assert!(content_type.starts_with("application/cloudevents-batch+json"));
-    assert_eq!(received[0].header("aeg-output-event-id"), None);
+    assert_eq!(requests[0].header("aeg-output-event-id"), None);
 }
 
 /// Callbacks have no handshake, no headers of Event Grid, and are arrays of CloudEvents.
@@ -108,9 +108,9 @@ fn callbacks_are_posted_as_call_automation_does() {
     let receiver = Receiver::start(&[]);
     let trigger = ["events", "trigger", "CallConnected", "--to", &receiver.url];
     program.run(&trigger).text();
-    let received = receiver.received();
-    let [post] = &received[..] else {
-        panic!("{received:?}");
+    let requests = receiver.received();
+    let [post] = &requests[..] else {
+        panic!("{requests:?}");
     };
     assert!(
         !post.headers.keys().any(|name| name.starts_with("aeg-")),
@@ -376,10 +376,10 @@ async fn a_spool_is_replayed_in_order_and_not_changed() {
     ];
     let run = program.run(&replay);
     assert!(run.err.contains("2 of 2 events delivered"), "{run:?}");
-    let received = receiver.received();
-    assert_eq!(received.len(), 2, "there is no handshake");
-    assert_eq!(received[0].header("aeg-event-type"), Some("Notification"));
-    let sent = &received[0].json()[0];
+    let requests = receiver.received();
+    assert_eq!(requests.len(), 2, "there is no handshake");
+    assert_eq!(requests[0].header("aeg-event-type"), Some("Notification"));
+    let sent = &requests[0].json()[0];
     let kept = &event(&recording)[0];
     for member in ["id", "topic", "subject", "data", "eventType", "eventTime"] {
         assert_eq!(sent[member], kept[member], "{member}");
@@ -460,8 +460,8 @@ fn a_replay_reports_each_event_and_fails_if_one_does() {
     assert_eq!(outcomes, expected);
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(run.err.contains("2 events were not delivered"), "{run:?}");
-    let received = receiver.received();
-    let content_type = received[0].header("content-type").unwrap();
+    let requests = receiver.received();
+    let content_type = requests[0].header("content-type").unwrap();
     assert!(content_type.starts_with("application/cloudevents+json"));
 }
 
@@ -483,11 +483,11 @@ fn a_replay_retries_as_event_grid_does() {
         .map(|line| line["attempts"].clone())
         .collect();
     assert_eq!(attempts, [3, 1]);
-    let received = receiver.received();
-    let order: Vec<_> = received
+    let requests = receiver.received();
+    let order: Vec<_> = requests
         .iter()
         .map(|post| post.json()["id"].clone())
         .collect();
     assert_eq!(order, ["a", "a", "a", "b"]);
-    assert_eq!(received[2].header("aeg-delivery-count"), Some("2"));
+    assert_eq!(requests[2].header("aeg-delivery-count"), Some("2"));
 }

@@ -26,9 +26,8 @@ pub(super) async fn request(has_key: bool, global: &Global) -> Check {
         Ok(recording) => recording,
         Err(failure) => return Check::of_failure(name, &failure),
     };
-    let error = match recording.state().await {
-        Ok(_) => return Check::ok(name, accepted(has_key)),
-        Err(error) => error,
+    let Err(error) = recording.state().await else {
+        return Check::ok(name, accepted(has_key));
     };
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::InvalidInput if error.code().is_some() => {
@@ -68,6 +67,7 @@ fn accepted(has_key: bool) -> &'static str {
 /// Gets a token of Microsoft Entra ID, and shows whom it is for.
 #[cfg(feature = "entra")]
 pub(super) async fn token(global: &Global) -> Check {
+    use std::fmt::Write as _;
     use std::time::Duration;
 
     use jiff::Timestamp;
@@ -109,7 +109,7 @@ pub(super) async fn token(global: &Global) -> Check {
         ("identity", claim("oid")),
     ] {
         if let Some(value) = value {
-            text.push_str(&format!(", {what} {value}"));
+            let _ = write!(text, ", {what} {value}");
         }
     }
     let end = token.expires_on.unix_timestamp();

@@ -5,6 +5,8 @@ mod check;
 mod credentials;
 mod network;
 
+use std::fmt::Write as _;
+
 use acs_recording::Cloud;
 use clap::Args;
 
@@ -167,7 +169,7 @@ fn config(info: &ResourceInfo, global: &Global) -> Check {
     };
     let mut text = format!("{endpoint} from {source}, with {how}");
     if let Some(address) = &global.custom_endpoint {
-        text.push_str(&format!(", through {address}"));
+        let _ = write!(text, ", through {address}");
     }
     let is_set = |name| std::env::var(name).is_ok_and(|text| !text.trim().is_empty());
     if is_set("ACS_CONNECTION_STRING") && is_set("ACS_ENDPOINT") {

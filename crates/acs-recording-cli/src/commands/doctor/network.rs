@@ -72,7 +72,7 @@ pub(super) fn proxy(target: &Target) -> (Check, bool) {
             .filter(|text| !text.trim().is_empty())
     };
     let is_plain = target.url.scheme() == "http";
-    let variables = PROXY_VARIABLES.iter().filter(|name| {
+    let mut variables = PROXY_VARIABLES.iter().filter(|name| {
         let name = name.to_ascii_lowercase();
         name == "all_proxy"
             || name
@@ -82,9 +82,7 @@ pub(super) fn proxy(target: &Target) -> (Check, bool) {
                     "https_proxy"
                 }
     });
-    let found = variables
-        .filter_map(|name| Some((*name, value(name)?)))
-        .next();
+    let found = variables.find_map(|name| Some((*name, value(name)?)));
     let Some((name, proxy)) = found else {
         return (Check::ok("proxy", "no proxy is configured"), false);
     };

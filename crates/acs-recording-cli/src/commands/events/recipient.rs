@@ -41,7 +41,7 @@ pub(super) struct Recipient {
 /// An opened recipient.
 #[derive(Debug)]
 pub(super) enum Destination {
-    Webhook(WebhookSender),
+    Webhook(Box<WebhookSender>),
     #[cfg(feature = "archive")]
     Queue(acs_recording_archive::StorageQueue),
 }
@@ -76,7 +76,7 @@ impl Recipient {
             })?;
             sender.add_header(name.clone(), secret);
         }
-        Ok(Destination::Webhook(sender))
+        Ok(Destination::Webhook(Box::new(sender)))
     }
 }
 

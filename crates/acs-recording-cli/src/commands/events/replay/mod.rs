@@ -4,6 +4,7 @@ mod envelope;
 mod schedule;
 mod sources;
 
+use std::fmt::Write as _;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -120,13 +121,13 @@ pub(super) async fn run(options: Replay, global: &Global, out: &Output) -> Resul
     for file in &files {
         let bytes = match read(file).await {
             Ok(bytes) => bytes,
-            Err(failure) => match sources::read_spooled(file) {
-                Some(bytes) => bytes,
-                None => {
+            Err(failure) => {
+                let Some(bytes) = sources::read_spooled(file) else {
                     tally.fail(failure, out);
                     continue;
-                }
-            },
+                };
+                bytes
+            }
         };
         for event in Events::parse(&bytes) {
             let event = match event {
@@ -269,7 +270,7 @@ fn summary(tally: &Tally, is_dry_run: bool, out: &Output) {
         (false, sent) => format!("{} of {sent} events delivered", tally.delivered),
     };
     if tally.filtered > 0 {
-        text.push_str(&format!(", {} skipped", tally.filtered));
+        let _ = write!(text, ", {} skipped", tally.filtered);
     }
     out.note(&text);
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-const MINUTE: u64 = 60;
-const HOUR: u64 = 60 * MINUTE;
+const MINUTE: u32 = 60;
+const HOUR: u32 = 60 * MINUTE;
 
 /// The delays in seconds after the first, second, … attempt. The last one repeats.
-const DELAYS: [u64; 10] = [
+const DELAYS: [u32; 10] = [
     10,
     30,
     MINUTE,
@@ -20,7 +20,7 @@ const DELAYS: [u64; 10] = [
 ];
 
 const MAX_ATTEMPTS: u32 = 30;
-const TIME_TO_LIVE: u64 = 24 * HOUR;
+const TIME_TO_LIVE: u32 = 24 * HOUR;
 
 /// Delivers again, with delays that are multiples of the first.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ impl Schedule {
             return None;
         }
         let step = (attempt as usize).saturating_sub(1).min(DELAYS.len() - 1);
-        let scale = |seconds: u64| self.first.mul_f64(seconds as f64 / DELAYS[0] as f64);
+        let scale = |seconds: u32| self.first.saturating_mul(seconds) / DELAYS[0];
         let delay = scale(DELAYS[step].max(least));
         (spent + delay <= scale(TIME_TO_LIVE)).then_some(delay)
     }

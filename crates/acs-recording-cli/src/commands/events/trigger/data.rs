@@ -78,10 +78,10 @@ fn files(content: &Content, start: Timestamp) -> Value {
 }
 
 fn incoming_call(ids: &Ids) -> Value {
-    let [caller, callee] = &ids.participants;
+    let [from, to] = &ids.participants;
     json!({
-        "to": identifier(callee),
-        "from": identifier(caller),
+        "to": identifier(to),
+        "from": identifier(from),
         "serverCallId": ids.server_call_id,
         "callerDisplayName": "Alice",
         "incomingCallContext": format!("context-{}", Uuid::new_v4()),
@@ -145,21 +145,21 @@ fn callback(name: &str, ids: &Ids, start: Timestamp) -> Value {
 }
 
 fn callback_members(name: &str, ids: &Ids, start: Timestamp) -> Value {
-    let [caller, callee] = ids.participants.each_ref().map(|id| identifier(id));
+    let [from, to] = ids.participants.each_ref().map(|id| identifier(id));
     match name {
         "AddParticipantSucceeded"
         | "AddParticipantFailed"
         | "RemoveParticipantSucceeded"
-        | "RemoveParticipantFailed" => json!({"participant": callee}),
+        | "RemoveParticipantFailed" => json!({"participant": to}),
         "MoveParticipantSucceeded" | "MoveParticipantFailed" => {
-            json!({"participant": callee, "fromCall": Uuid::new_v4()})
+            json!({"participant": to, "fromCall": Uuid::new_v4()})
         }
         "CancelAddParticipantSucceeded" | "CancelAddParticipantFailed" => {
             json!({"invitationId": Uuid::new_v4()})
         }
-        "CallTransferAccepted" => json!({"transferTarget": callee, "transferee": caller}),
+        "CallTransferAccepted" => json!({"transferTarget": to, "transferee": from}),
         "ParticipantsUpdated" => {
-            let listed = [caller, callee]
+            let listed = [from, to]
                 .map(|who| json!({"identifier": who, "isMuted": false, "isOnHold": false}));
             json!({"participants": listed, "sequenceNumber": 1})
         }

@@ -16,7 +16,7 @@ use url::Url;
 
 use self::changes::Change;
 use self::sample::{Content, Ids, Sample};
-use self::token::TokenOptions;
+use self::token::{Issuer, TokenOptions};
 use super::recipient::{Destination, Recipient};
 use super::types::{is_callback, known, short};
 use crate::client::cloud;
@@ -147,7 +147,7 @@ pub(super) async fn run(options: Trigger, global: &Global, out: &Output) -> Resu
     let cloud = cloud(global)?;
     let to = options.recipient.open(cloud, global)?;
     let issuer = options.token.issue(cloud).await?;
-    let token = || issuer.as_ref().map(|issuer| issuer.token());
+    let token = || issuer.as_ref().map(Issuer::token);
     let schema = options.schema.unwrap_or(Schema::EventGrid);
     if short(event_type) == VALIDATION {
         to.handshake(Schema::EventGrid, token()).await?;

@@ -124,17 +124,17 @@ fn source(event_type: &str, ids: &Ids) -> String {
 
 fn subject(event_type: &str, ids: &Ids) -> String {
     let call = &ids.server_call_id;
-    let [caller, callee] = &ids.participants;
+    let [from, to] = &ids.participants;
     match short(event_type) {
         "RecordingFileStatusUpdated" => format!(
             "/recording/call/{}/serverCallId/{call}/recordingId/{}",
             ids.correlation_id, ids.recording_id
         ),
-        "IncomingCall" => format!("/caller/{caller}/recipient/{callee}"),
-        "CallStarted" => format!("call/{call}/startedBy/{caller}"),
+        "IncomingCall" => format!("/caller/{from}/recipient/{to}"),
+        "CallStarted" => format!("call/{call}/startedBy/{from}"),
         "CallEnded" => format!("call/{call}"),
         "CallParticipantAdded" | "CallParticipantRemoved" => {
-            format!("call/{call}/participant/{callee}")
+            format!("call/{call}/participant/{to}")
         }
         _ if is_callback(event_type) => source(event_type, ids),
         _ => String::new(),

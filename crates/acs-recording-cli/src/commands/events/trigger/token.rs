@@ -28,6 +28,7 @@ const LIFETIME: i64 = 60 * 60;
 
 /// How requests are signed.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_field_names, reason = "they are the names of options")]
 pub(super) struct TokenOptions {
     /// Sends a signed token for this application, as for a webhook that Microsoft Entra ID protects
     ///

@@ -256,10 +256,9 @@ impl Run<'_> {
         Ok(recording)
     }
 
-    async fn finish(&mut self, recording: &Recording, stop: Stop) -> Result<(), Failure> {
+    async fn finish(&mut self, recording: &Recording, mut asked: Stop) -> Result<(), Failure> {
         let id = recording.id();
-        let mut stop = stop;
-        let end = self.until_end(recording, &mut stop).await?;
+        let end = self.until_end(recording, &mut asked).await?;
         let step = match end {
             Some(End::Asked) => {
                 let command = resume_command(id, &self.options.dir);
@@ -288,7 +287,7 @@ impl Run<'_> {
             if was_asked {
                 std::future::pending::<()>().await;
             }
-            stop.await;
+            asked.await;
         };
         tokio::select! {
             outcome = self.files() => outcome,
@@ -325,7 +324,7 @@ impl Run<'_> {
             match recording.state().await {
                 Ok(state) => {
                     (is_troubled, was_seen) = (false, true);
-                    line.show(&state.to_string());
+                    line.show(state.as_ref());
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     if was_seen || !is_pending || begun.elapsed() > PENDING_TIMEOUT {
