@@ -53,6 +53,15 @@ impl Recording {
     }
 }
 
+/// Records a new call until something ends it.
+async fn record(acs: &Emulator, program: &Program, options: &[&str]) -> (Recording, String) {
+    let call = acs.call(["alice"]).await;
+    let call_id = ["--server-call-id", call.server_call_id()];
+    let mut recording = Recording::start(&mut command(program, &[&call_id, options].concat()));
+    let id = recording.id();
+    (recording, id)
+}
+
 async fn emulator() -> Emulator {
     let builder = Emulator::builder()
         .start_delay(Duration::ZERO)
@@ -178,11 +187,8 @@ async fn the_end_of_the_call_or_a_duration_ends_a_recording() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_is_continued_after_a_crash() {
     let acs = emulator().await;
-    let call = acs.call(["alice"]).await;
     let program = Program::new(&acs);
-    let call_id = ["--server-call-id", call.server_call_id()];
-    let mut recording = Recording::start(&mut command(&program, &call_id));
-    let id = recording.id();
+    let (mut recording, id) = record(&acs, &program, &[]).await;
     until("it is not active", || {
         program.run(&["status", &id]).text() == "active"
     });
@@ -200,11 +206,8 @@ async fn a_recording_is_continued_after_a_crash() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_ctrl_c_leaves_with_a_hint() {
     let acs = emulator().await;
-    let call = acs.call(["alice"]).await;
     let program = Program::new(&acs);
-    let call_id = ["--server-call-id", call.server_call_id()];
-    let mut recording = Recording::start(&mut command(&program, &call_id));
-    let id = recording.id();
+    let (mut recording, id) = record(&acs, &program, &[]).await;
     interrupt(&recording.child);
     // Nobody announces the files.
     while !recording.line().contains("waiting for the files") {}

@@ -81,6 +81,10 @@ impl Recipient {
 }
 
 impl Destination {
+    pub(super) fn is_webhook(&self) -> bool {
+        matches!(self, Self::Webhook(_))
+    }
+
     /// The handshake of a webhook. A queue has none.
     pub(super) async fn handshake(
         &self,

@@ -5,7 +5,6 @@ mod schedule;
 mod sources;
 
 use std::fmt::Write as _;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,7 +29,8 @@ use crate::webhook_sender::{Delivery, DeliveryKind};
 ///
 /// A source is a file, a folder with files, or a spool of `events listen`, whose pending and noted
 /// events are sent. Files may have what `events listen` prints, requests of Event Grid, dead-letter
-/// files, messages of queues, or lines of JSON. Events are sent as they were first delivered, in the
+/// files, messages of queues, or lines of JSON; in folders, files named .json, .jsonl, .ndjson, .txt or
+/// .log, or without an ending, are read. Events are sent as they were first delivered, in the
 /// order of the files or of their arrival. Sources are only read.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -70,8 +70,8 @@ pub(crate) struct Replay {
     include_done: bool,
 
     /// Maximum number of events per second
-    #[arg(long, value_name = "N")]
-    rate: Option<NonZeroU32>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rate: Option<u32>,
 
     /// Sends an event again that is not accepted, on the schedule of Event Grid: after 10 seconds, 30
     /// seconds, 1 minute and so on, for up to 24 hours; 400, 401, 403 and 413 are final
@@ -112,7 +112,7 @@ pub(super) async fn run(options: Replay, global: &Global, out: &Output) -> Resul
         files.extend(sources::files(source, options.include_done)?);
     }
     let mut pace = options.rate.map(|rate| {
-        let mut pace = interval(Duration::from_secs(1) / rate.get());
+        let mut pace = interval(Duration::from_secs(1) / rate);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pace
     });

@@ -77,7 +77,10 @@ fn spooled(folder: &Path, include_done: bool) -> io::Result<Vec<PathBuf>> {
     Ok(files.into_iter().map(|(_, path)| path).collect())
 }
 
-/// All files below a folder, but not hidden ones.
+/// The ends of names of files that may have events. Recordings may be in the same folder.
+const ENDS: [&str; 5] = ["json", "jsonl", "ndjson", "txt", "log"];
+
+/// All files with events below a folder, but not hidden ones.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -89,8 +92,15 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         }
         if kind.is_dir() {
             collect(&entry.path(), files)?;
-        } else if entry.path().is_file() {
-            files.push(entry.path());
+            continue;
+        }
+        let path = entry.path();
+        let end = path
+            .extension()
+            .map(|end| end.to_string_lossy().to_ascii_lowercase());
+        let may_have_events = end.is_none_or(|end| ENDS.contains(&end.as_str()));
+        if may_have_events && path.is_file() {
+            files.push(path);
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::sample::{Content, Ids};
+use super::ids::{Content, Ids};
 
 /// The version of the service that callbacks name.
 const API_VERSION: &str = "2026-03-12";

@@ -2,6 +2,7 @@
 
 mod changes;
 mod data;
+mod ids;
 mod sample;
 mod token;
 
@@ -15,7 +16,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use self::changes::Change;
-use self::sample::{Content, Ids, Sample};
+use self::ids::{Content, Ids};
+use self::sample::Sample;
 use self::token::{Issuer, TokenOptions};
 use super::recipient::{Destination, Recipient};
 use super::types::{is_callback, known, short};
@@ -149,7 +151,7 @@ pub(super) async fn run(options: Trigger, global: &Global, out: &Output) -> Resu
     let issuer = options.token.issue(cloud).await?;
     let token = || issuer.as_ref().map(Issuer::token);
     let schema = options.schema.unwrap_or(Schema::EventGrid);
-    if short(event_type) == VALIDATION {
+    if short(event_type) == VALIDATION && to.is_webhook() {
         to.handshake(Schema::EventGrid, token()).await?;
         let json = json!({"type": event_type, "status": 200, "delivered": true, "attempts": 1});
         return out.result(&format!("validated {to}"), &json);

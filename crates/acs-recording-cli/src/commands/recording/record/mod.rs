@@ -246,14 +246,30 @@ impl Run<'_> {
                 "server_call_id": self.options.call.server_call_id,
             }),
         )?;
-        let recording = start.await?;
+        let recording = start.await.map_err(|error| {
+            let may_run = matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Connection);
+            let failure = Failure::from(error);
+            if !may_run {
+                return failure;
+            }
+            failure.then_hint(&format!(
+                "the recording may have started: `acs-recording start` with --repeatability-id \
+                 {repeatability_id} --first-sent {first_sent} returns its id"
+            ))
+        })?;
         let id = recording.id();
-        // Without the line on disk the recording goes on, so the id is shown first.
         self.out.note(&format!("recording {id}"));
-        self.journal.step("started", id)?;
+        self.step("started", id);
         self.out
             .json_result(&json!({"recording_id": id, "step": "started"}))?;
         Ok(recording)
+    }
+
+    /// Keeps a step. The recording goes on without it.
+    fn step(&mut self, step: &str, id: &RecordingId) {
+        if let Err(failure) = self.journal.step(step, id) {
+            self.out.failure(&failure);
+        }
     }
 
     async fn finish(&mut self, recording: &Recording, mut asked: Stop) -> Result<(), Failure> {
@@ -275,7 +291,7 @@ impl Run<'_> {
             // The event came first.
             None => return Ok(()),
         };
-        self.journal.step(step, id)?;
+        self.step(step, id);
         self.out
             .json_result(&json!({"recording_id": id, "step": step}))?;
         self.out.note(&format!("{step}; waiting for the files"));
@@ -315,13 +331,22 @@ impl Run<'_> {
         // A start that was only accepted takes a moment until the recording exists.
         let response = recording.start_response();
         let is_pending = response.is_some_and(|response| response.outcome_pending);
+        let mut pause = Duration::ZERO;
         loop {
-            let left = self
-                .options
-                .duration
-                .map(|it| it.saturating_sub(begun.elapsed()));
-            let left = left.unwrap_or(Duration::MAX);
-            match recording.state().await {
+            let left = self.options.duration;
+            let left = left.map_or(Duration::MAX, |it| it.saturating_sub(begun.elapsed()));
+            let state = async {
+                tokio::time::sleep(pause).await;
+                recording.state().await
+            };
+            let state = tokio::select! {
+                () = &mut *stop => return Ok(Some(End::Asked)),
+                () = tokio::time::sleep(left) => return Ok(Some(End::Asked)),
+                outcome = self.files() => return outcome.map(|()| None),
+                state = state => state,
+            };
+            pause = self.options.interval;
+            match state {
                 Ok(state) => {
                     (is_troubled, was_seen) = (false, true);
                     line.show(state.as_ref());
@@ -338,15 +363,6 @@ impl Run<'_> {
                     }
                     is_troubled = true;
                 }
-            }
-            tokio::select! {
-                () = &mut *stop => return Ok(Some(End::Asked)),
-                () = tokio::time::sleep(left.min(self.options.interval)) => {
-                    if left <= self.options.interval {
-                        return Ok(Some(End::Asked));
-                    }
-                }
-                outcome = self.files() => return outcome.map(|()| None),
             }
         }
     }
@@ -367,7 +383,11 @@ impl Run<'_> {
             if let Some(failure) = incomplete(&saved) {
                 return Err(failure);
             }
-            return self.journal.saved(&id, &saved.manifest);
+            // Without the line, `--resume` downloads again, and finds that all files exist.
+            if let Err(failure) = self.journal.saved(&id, &saved.manifest) {
+                self.out.failure(&failure);
+            }
+            return Ok(());
         }
         Err(Failure::usage("the webhook has ended"))
     }
