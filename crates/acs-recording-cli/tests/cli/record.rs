@@ -244,6 +244,50 @@ async fn files_that_are_not_announced_are_a_failure_that_says_how_to_continue() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_stops_a_recording_while_its_state_cannot_be_seen() {
+    let acs = emulator().await;
+    let program = Program::new(&acs);
+    let silent = acs.faults().add(Fault::on(Operation::State).silence());
+    let (recording, _) = record(&acs, &program, &[]).await;
+    acs.subscribe(&recording.webhook).await.unwrap();
+    until("no request was sent", || silent.hits() > 0);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    interrupt(&recording.child);
+    let run = recording.end(&program);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.out.contains(".000.wav"), "{run:?}");
+}
+
+/// The response to the start is lost. The id can still be found out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_without_a_response_can_be_repeated() {
+    let acs = emulator().await;
+    let call = acs.call(["alice"]).await;
+    let program = Program::new(&acs);
+    acs.faults().add(Fault::on(Operation::Start).silence());
+    let id = ["--server-call-id", call.server_call_id()];
+    let brief = ["--operation-timeout", "200ms"];
+    let recording = Recording::start(&mut command(&program, &[&id[..], &brief].concat()));
+    let run = recording.end(&program);
+    assert_eq!(run.code, Some(5), "{run:?}");
+    let starting = steps(&program).remove(0);
+    assert_eq!(starting["step"], "starting");
+    let repeat = starting["repeatability_id"].as_str().unwrap();
+    let first_sent = starting["first_sent"].as_str().unwrap();
+    let hint = format!("--repeatability-id {repeat} --first-sent {first_sent}");
+    assert!(run.err.contains(&hint), "{run:?}");
+    let options = [
+        "start",
+        "--repeatability-id",
+        repeat,
+        "--first-sent",
+        first_sent,
+    ];
+    acs.faults().clear();
+    program.run(&[&options[..], &id].concat()).text();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_started_that_cannot_be_saved() {
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;

@@ -403,6 +403,9 @@ fn dead_letters_are_replayed_without_their_reasons() {
         "id": "other", "topic": "/t", "subject": "/s", "eventType": "Contoso.Other", "data": {},
     }]);
     std::fs::write(folder.join("1.json"), dead.to_string()).unwrap();
+    // Recordings and hidden files are not read.
+    std::fs::write(folder.join("call.mp4"), b"no event").unwrap();
+    std::fs::write(folder.join(".hidden.json"), b"no event").unwrap();
     let receiver = Receiver::start(&[]);
     let replay = [
         "events",
