@@ -31,14 +31,7 @@ use crate::webhook_sender::{Delivery, DeliveryKind, Schema};
 
 const VALIDATION: &str = "SubscriptionValidationEvent";
 
-/// Sends events to a webhook or a queue as the service does, without any call
-///
-/// Events of Event Grid are posted with its headers, after the handshake of their schema. Events of
-/// Call Automation are posted as callbacks: arrays of CloudEvents without a handshake. With --schema,
-/// these also go through Event Grid. All ids are new, in the formats of the service. A queue gets one
-/// message for each event, in base64.
-#[derive(Debug, Args)]
-#[command(after_help = "\
+const EXAMPLES: &str = "\
 Examples:
   acs-recording events trigger RecordingFileStatusUpdated --to http://127.0.0.1:8080/events
   acs-recording events trigger IncomingCall --schema cloud-events --to 'https://app.example/events?code=…'
@@ -53,7 +46,16 @@ Examples:
 
 JSON: {\"id\", \"type\", \"recording_id\", \"status\", \"delivered\", \"attempts\"} for each event. The
 command stops at the first request that is not accepted; the exit code is that of its status: 3 for
-401 and 403, 4 for 404, 5 without a response, 7 for 429 and 5xx, and 1 for others.")]
+401 and 403, 4 for 404, 5 without a response, 7 for 429 and 5xx, and 1 for others.";
+
+/// Sends events to a webhook or a queue as the service does, without any call
+///
+/// Events of Event Grid are posted with its headers, after the handshake of their schema. Events of
+/// Call Automation are posted as callbacks: arrays of CloudEvents without a handshake. With --schema,
+/// these also go through Event Grid. All ids are new, in the formats of the service. A queue gets one
+/// message for each event, in base64.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{EXAMPLES}\n\nTypes: {}.", names()))]
 pub(crate) struct Trigger {
     /// Type of the events, with or without `Microsoft.Communication.` or `Microsoft.EventGrid.`
     #[arg(value_name = "TYPE", ignore_case = true, hide_possible_values = true, value_parser = types())]
@@ -121,7 +123,13 @@ pub(crate) struct Trigger {
     token: TokenOptions,
 }
 
-/// The short names of all known types, which help and completions show.
+/// The short names of all known types.
+fn names() -> String {
+    let types = EventPayload::KNOWN_TYPES.iter();
+    types.map(|name| short(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// The short names of all known types, which completions and errors show.
 fn types() -> Vec<PossibleValue> {
     let types = EventPayload::KNOWN_TYPES.iter();
     types

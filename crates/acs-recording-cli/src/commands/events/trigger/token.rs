@@ -218,3 +218,43 @@ async fn publish(listener: TcpListener, configuration: Value, keys: Value) {
         .route("/{tenant}/discovery/v2.0/keys", document(keys));
     let _ = axum::serve(listener, router).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
+
+    use super::*;
+
+    /// The options with a key in a file, and a free port.
+    fn options(key: PathBuf) -> TokenOptions {
+        TokenOptions {
+            token_audience: Some("api://app".to_owned()),
+            token_issuer: ([127, 0, 0, 1], 0).into(),
+            token_tenant: Uuid::nil(),
+            token_application: None,
+            token_key: Some(key),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_in_a_file_signs_every_token_and_keeps_its_id() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key.pem");
+        let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        std::fs::write(&path, pem(&key).unwrap()).unwrap();
+        let public = public_key(&key);
+        let text = |name: &str| public[name].as_str().unwrap();
+        let public_key = DecodingKey::from_rsa_components(text("n"), text("e")).unwrap();
+        for _ in 0..2 {
+            let issuer = options(path.clone()).issue(Cloud::Public).await;
+            let token = issuer.unwrap().unwrap().token();
+            let header = decode_header(&token).unwrap();
+            assert_eq!(header.kid.as_deref(), Some(text("kid")));
+            let mut rules = Validation::new(Algorithm::RS256);
+            rules.set_audience(&["api://app"]);
+            let claims = decode::<Value>(&token, &public_key, &rules).unwrap().claims;
+            let application = Cloud::Public.event_grid_application().unwrap();
+            assert_eq!(claims["azp"], application);
+        }
+    }
+}
