@@ -26,6 +26,7 @@ mod stop;
 mod storage;
 mod text;
 mod webhook_sender;
+mod webhook_url;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};

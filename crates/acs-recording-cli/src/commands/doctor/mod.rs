@@ -18,7 +18,8 @@ use crate::options::Global;
 use crate::output::Output;
 #[cfg(feature = "archive")]
 use crate::storage::{Location, queue_builder};
-use crate::webhook_sender::{Schema, WebhookSender, WebhookUrl};
+use crate::webhook_sender::{Schema, WebhookSender};
+use crate::webhook_url::WebhookUrl;
 
 /// Checks the configuration, the network, the credentials, and where events are delivered to
 ///

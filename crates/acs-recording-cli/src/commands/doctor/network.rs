@@ -1,6 +1,6 @@
 //! Checks of the way to the service: proxy, DNS, TCP, TLS and clocks.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use acs_recording::{Endpoint, Error};
@@ -152,6 +152,9 @@ pub(super) async fn dns(target: &Target) -> (Check, Vec<SocketAddr>) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
+    if host.parse::<IpAddr>().is_ok() {
+        return (Check::ok("dns", "the endpoint is an address"), addresses);
+    }
     let time = begun.elapsed().as_millis();
     let text = format!("{host} is {}{more} ({time} ms)", first.ip());
     (Check::ok("dns", text), addresses)

@@ -14,7 +14,8 @@ use crate::files::read_text;
 use crate::options::Global;
 #[cfg(feature = "archive")]
 use crate::storage::{Location, queue_builder};
-use crate::webhook_sender::{Delivery, Schema, WebhookSender, WebhookUrl};
+use crate::webhook_sender::{Delivery, Schema, WebhookSender};
+use crate::webhook_url::WebhookUrl;
 
 /// Where events are sent to.
 #[derive(Debug, Args)]
