@@ -13,14 +13,20 @@ mod event_files;
 mod failure;
 mod files;
 mod identifier;
+mod listener;
 mod log;
 mod metadata_document;
 mod options;
 mod output;
+mod profile;
 mod progress;
 mod saving;
 mod stop;
+#[cfg(feature = "archive")]
+mod storage;
 mod text;
+mod webhook_sender;
+mod webhook_url;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -32,7 +38,10 @@ use cli::{Cli, Command};
 use commands::archive;
 #[cfg(feature = "emulator")]
 use commands::emulator;
-use commands::{call, delete, download, events, inspect, metadata, recording, shell};
+use commands::{
+    call, delete, doctor, download, events, inspect, metadata, profile as profiles, recording,
+    shell,
+};
 use failure::Failure;
 use output::Output;
 use stop::{Signal, Signals, Stop};
@@ -42,7 +51,18 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error),
     };
-    let out = Output::new(cli.global.output, cli.global.verbose > 0);
+    let mut cli = cli;
+    let profile = if cli.command.uses_profile() {
+        cli.global.apply_profile()
+    } else {
+        Ok(())
+    };
+    let format = cli.global.output.unwrap_or_default();
+    let out = Output::new(format, cli.global.verbose > 0);
+    if let Err(failure) = profile {
+        out.failure(&failure);
+        return ExitCode::from(failure.exit_code());
+    }
     log::start(cli.global.verbose, cli.shows_activity(&out), &out);
     match start(cli, &out) {
         Ok(code) => code,
@@ -113,8 +133,9 @@ async fn run_until(mut signals: Signals, cli: Cli, out: &Output) -> Result<ExitC
 async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
+        Command::Record(options) => Box::pin(recording::record(*options, global, out, stop)).await,
         Command::Start(options) => recording::start(*options, global, out).await,
-        Command::Status(which) => recording::status(which, global, out).await,
+        Command::Status(options) => recording::status(options, global, out, stop).await,
         Command::Pause(which) => recording::pause(which, global, out).await,
         Command::Resume(which) => recording::resume(which, global, out).await,
         Command::Stop(which) => recording::stop(which, global, out).await,
@@ -124,6 +145,8 @@ async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
         Command::Events(command) => events::run(command, global, out, stop).await,
         Command::Metadata(command) => metadata::run(&command, out),
         Command::Inspect(options) => inspect::run(options, out).await,
+        Command::Doctor(options) => Box::pin(doctor::run(options, global, out)).await,
+        Command::Profile(command) => profiles::run(&command, global, out),
         Command::Call(command) => call::run(command, global, out).await,
         #[cfg(feature = "archive")]
         Command::Archive(command) => archive::run(command, global, out, stop).await,

@@ -8,6 +8,7 @@
 )]
 
 mod catalogue;
+mod events;
 mod poison;
 #[path = "../cli/program.rs"]
 #[allow(dead_code, reason = "another test uses the rest")]

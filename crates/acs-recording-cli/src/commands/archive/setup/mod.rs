@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use self::resource::{AcsResource, Blobs, Queue};
-use super::options::Location;
 use crate::failure::Failure;
 use crate::options::Global;
 use crate::output::Output;
+use crate::storage::Location;
 
 const COMMANDS: &str = include_str!("commands.sh");
 const KUBERNETES: &str = include_str!("kubernetes.yaml");

@@ -1,4 +1,10 @@
-//! `start`, `status`, `pause`, `resume`, `stop` and `wait`.
+//! `start`, `status`, `pause`, `resume`, `stop`, `wait` and `record`.
+
+mod journal;
+mod record;
+mod watch;
+
+pub(crate) use self::record::{Record, record};
 
 use std::time::Duration;
 
@@ -28,22 +34,13 @@ Examples:
 
 JSON: {\"recording_id\", \"state\", \"kind\", \"outcome_pending\"}; outcome_pending is true when the
 service only accepted the start, as with --call-connection-id.")]
+#[command(group = clap::ArgGroup::new("call").required(true).args(Call::OPTIONS))]
 pub(crate) struct Start {
     #[command(flatten)]
     call: Call,
 
-    /// Content and format of the recording
-    #[arg(long, value_enum, default_value_t)]
-    media: MediaOption,
-
-    /// Channel of a participant in unmixed media, such as `0=8:acs:…` or `1=+14255550123`; can be
-    /// repeated
-    #[arg(long = "channel", value_name = "N=ID", value_parser = channel)]
-    channels: Vec<(u8, CommunicationIdentifier)>,
-
-    /// Participant for the next channel of unmixed media, beginning with channel 0; can be repeated
-    #[arg(long, value_name = "ID")]
-    channel_order: Vec<String>,
+    #[command(flatten)]
+    media: MediaOptions,
 
     /// Starts the recording paused
     #[arg(long)]
@@ -71,9 +68,26 @@ pub(crate) struct Start {
     wait: bool,
 }
 
-/// Exactly one of these is required.
+/// What is recorded.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+struct MediaOptions {
+    /// Content and format of the recording
+    #[arg(long, value_enum, default_value_t)]
+    media: MediaOption,
+
+    /// Channel of a participant in unmixed media, such as `0=8:acs:…` or `1=+14255550123`; can be
+    /// repeated
+    #[arg(long = "channel", value_name = "N=ID", value_parser = channel)]
+    channels: Vec<(u8, CommunicationIdentifier)>,
+
+    /// Participant for the next channel of unmixed media, beginning with channel 0; can be repeated
+    #[arg(long, value_name = "ID")]
+    channel_order: Vec<String>,
+}
+
+/// The call to record. A command requires exactly one of these.
+#[derive(Debug, Args)]
+#[group(skip)]
 #[allow(clippy::struct_field_names, reason = "they are the names of options")]
 struct Call {
     /// Server call id, from the event `CallConnected`
@@ -116,13 +130,33 @@ struct Id {
 /// (exit code 4).
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   acs-recording status RECORDING_ID
+  acs-recording status RECORDING_ID --watch --interval 5s
 
-JSON: {\"recording_id\", \"state\", \"kind\"}")]
+JSON: {\"recording_id\", \"state\", \"kind\"}. With --watch, also \"time\", one line for each change; the
+last state is \"ended\".")]
 pub(crate) struct Status {
     #[command(flatten)]
     recording: Id,
+
+    /// Shows the state until the recording ends
+    ///
+    /// On a terminal, one line shows the current state. Otherwise, and with --output json, each
+    /// change is one line of JSON. Requests that fail for a moment are repeated.
+    #[arg(long)]
+    watch: bool,
+
+    /// Time between two requests for the state
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = crate::text::duration, requires = "watch")]
+    interval: Duration,
+}
+
+impl Status {
+    /// Whether a signal is the usual way to end the command.
+    pub(crate) fn is_watch(&self) -> bool {
+        self.watch
+    }
 }
 
 /// Pauses a recording; nothing is recorded until `resume`
@@ -201,34 +235,50 @@ fn channel(text: &str) -> Result<(u8, CommunicationIdentifier), String> {
     Ok((number, identifier(who)))
 }
 
+impl MediaOptions {
+    fn media(&self) -> Result<Media, Failure> {
+        let has_channels = !self.channels.is_empty() || !self.channel_order.is_empty();
+        if has_channels && self.media != MediaOption::Unmixed {
+            return Err(
+                Failure::usage("only unmixed media has channels").hint("add --media unmixed")
+            );
+        }
+        Ok(match self.media {
+            MediaOption::Mp4 => Media::mixed_mp4(),
+            MediaOption::Mp3 => Media::mixed_mp3(),
+            MediaOption::Wav => Media::mixed_wav(),
+            MediaOption::Unmixed => {
+                let order = self.channel_order.iter().map(|who| identifier(who));
+                let media = Media::unmixed_wav().channel_order(order);
+                let channels = self.channels.iter().cloned();
+                channels
+                    .fold(media, |media, (number, who)| media.channel(number, who))
+                    .into()
+            }
+        })
+    }
+}
+
 impl Call {
-    fn target(self) -> Result<RecordingTarget, Failure> {
-        let target = self.server_call_id.map(RecordingTarget::from);
-        let target = target.or(self.group_call_id.map(Into::into));
-        let target = target.or(self.room_id.map(Into::into));
-        let target = target.or(self.call_connection_id.map(Into::into));
+    /// The names of its options.
+    const OPTIONS: [&'static str; 4] = [
+        "server_call_id",
+        "group_call_id",
+        "room_id",
+        "call_connection_id",
+    ];
+
+    fn target(&self) -> Result<RecordingTarget, Failure> {
+        let target = self.server_call_id.clone().map(RecordingTarget::from);
+        let target = target.or(self.group_call_id.clone().map(Into::into));
+        let target = target.or(self.room_id.clone().map(Into::into));
+        let target = target.or(self.call_connection_id.clone().map(Into::into));
         target.ok_or_else(|| Failure::usage("no call is specified"))
     }
 }
 
 pub(crate) async fn start(options: Start, global: &Global, out: &Output) -> Result<(), Failure> {
-    let has_channels = !options.channels.is_empty() || !options.channel_order.is_empty();
-    if has_channels && options.media != MediaOption::Unmixed {
-        return Err(Failure::usage("only unmixed media has channels").hint("add --media unmixed"));
-    }
-    let media = match options.media {
-        MediaOption::Mp4 => Media::mixed_mp4(),
-        MediaOption::Mp3 => Media::mixed_mp3(),
-        MediaOption::Wav => Media::mixed_wav(),
-        MediaOption::Unmixed => {
-            let order = options.channel_order.iter().map(|who| identifier(who));
-            let media = Media::unmixed_wav().channel_order(order);
-            let channels = options.channels.into_iter();
-            channels
-                .fold(media, |media, (number, who)| media.channel(number, who))
-                .into()
-        }
-    };
+    let media = options.media.media()?;
     let mut start = client(global)?.start(options.call.target()?).media(media);
     if options.paused {
         start = start.paused();
@@ -273,8 +323,16 @@ fn recording(id: Id, global: &Global) -> Result<Recording, Failure> {
     Ok(client(global)?.recording(id.id))
 }
 
-pub(crate) async fn status(which: Status, global: &Global, out: &Output) -> Result<(), Failure> {
-    let recording = recording(which.recording, global)?;
+pub(crate) async fn status(
+    options: Status,
+    global: &Global,
+    out: &Output,
+    stop: crate::stop::Stop,
+) -> Result<(), Failure> {
+    let recording = recording(options.recording, global)?;
+    if options.watch {
+        return watch::watch(&recording, options.interval, out, stop).await;
+    }
     let properties = recording.properties().await?;
     let state = properties.state.to_string();
     let json = json!({
