@@ -17,4 +17,6 @@ mod setup;
 mod site;
 #[cfg(unix)]
 mod soak;
+#[cfg(feature = "opentelemetry")]
+mod telemetry;
 mod worker;
