@@ -46,6 +46,7 @@ impl StoreBuilder {
             options,
             environment: Vec::new(),
             credential: None,
+            creates_folder: true,
             endpoint: Some(account.endpoint),
             roots: Vec::new(),
         })

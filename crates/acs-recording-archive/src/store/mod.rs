@@ -40,6 +40,7 @@ pub struct StoreBuilder {
     options: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     credential: Option<Arc<dyn TokenCredential>>,
+    creates_folder: bool,
     /// The blob endpoint of the account, from a connection string.
     #[cfg(feature = "azure")]
     endpoint: Option<String>,
@@ -58,6 +59,7 @@ impl StoreBuilder {
             options: Vec::new(),
             environment: Vec::new(),
             credential: None,
+            creates_folder: true,
             #[cfg(feature = "azure")]
             endpoint: None,
             roots: Vec::new(),
@@ -93,6 +95,12 @@ impl StoreBuilder {
     /// Authenticates with tokens of Entra ID. For Azure only.
     pub fn credential(mut self, credential: Arc<dyn TokenCredential>) -> Self {
         self.credential = Some(credential);
+        self
+    }
+
+    /// Whether a folder that does not exist is created (default: true).
+    pub fn create_folder(mut self, create: bool) -> Self {
+        self.creates_folder = create;
         self
     }
 
@@ -169,7 +177,12 @@ impl StoreBuilder {
             let text = format!("the folder {} cannot be used: {error}", path.display());
             Error::new(ErrorKind::Io, text)
         };
-        std::fs::create_dir_all(&path).map_err(|error| failed(&error))?;
+        if self.creates_folder {
+            std::fs::create_dir_all(&path).map_err(|error| failed(&error))?;
+        } else if !path.is_dir() {
+            let text = format!("the folder {} does not exist", path.display());
+            return Err(Error::new(ErrorKind::NotFound, text));
+        }
         let store = object_store::local::LocalFileSystem::new_with_prefix(&path);
         let store = store.map_err(|error| failed(&error))?;
         // A receipt on the disk must not outlive the media in a cache.
@@ -352,5 +365,10 @@ mod tests {
             .build()
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io);
+        let missing = folder.path().join("missing");
+        let builder = StoreBuilder::new(missing.to_str().unwrap()).unwrap();
+        let error = builder.create_folder(false).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(!missing.exists());
     }
 }

@@ -126,6 +126,11 @@ impl Worker {
 
     /// As [`run_until`](Self::run_until), and ends when the queue is empty. Messages that wait for a
     /// retry or that other workers hold count as long as the queue can tell.
+    ///
+    /// # Errors
+    /// As [`run_until`](Self::run_until), at any time, and
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the queue does not respond while
+    /// nothing is in progress.
     pub async fn drain_until(self, shutdown: impl Future<Output = ()> + Send) -> Result<Summary> {
         Box::pin(run::run(self.0, shutdown, true)).await
     }

@@ -17,6 +17,7 @@ mod setup;
 mod site;
 #[cfg(unix)]
 mod soak;
+mod stores;
 #[cfg(feature = "opentelemetry")]
 mod telemetry;
 mod worker;

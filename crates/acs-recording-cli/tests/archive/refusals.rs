@@ -89,6 +89,42 @@ fn wrong_options_are_mistakes_of_usage_without_secrets() {
             ],
             "--metrics",
         ),
+        (
+            &[
+                "run",
+                "--queue",
+                queue,
+                "--to",
+                "a",
+                "--max-poll-interval",
+                "0s",
+            ],
+            "--max-poll-interval",
+        ),
+        (
+            &[
+                "run",
+                "--queue",
+                queue,
+                "--to",
+                "a",
+                "--poison-queue",
+                "recordings",
+            ],
+            "the queue itself",
+        ),
+        (
+            &[
+                "run",
+                "--queue",
+                queue,
+                "--to",
+                "a",
+                "--poison-queue",
+                "Broken!",
+            ],
+            "not the name of a queue",
+        ),
         (&["list", "--to", "a", "--since", "yesterday"], "yesterday"),
         (&["put", "--event", "missing.json"], "--to"),
     ] {
@@ -96,6 +132,16 @@ fn wrong_options_are_mistakes_of_usage_without_secrets() {
         assert_eq!(run.code, Some(2), "{arguments:?}: {run:?}");
         assert!(run.err.contains(says), "{arguments:?}: {run:?}");
         assert!(!run.err.contains("topsecret"), "{arguments:?}: {run:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_does_not_exist_is_no_empty_archive() {
+    let program = Program::with_connection_string(RESOURCE);
+    for command in ["list", "verify"] {
+        let run = program.run(&["archive", command, "--to", "missing"]);
+        assert!(run.failure(4).contains("missing does not exist"));
+        assert!(!program.dir.path().join("missing").exists());
     }
 }
 

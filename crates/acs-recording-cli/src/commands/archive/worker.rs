@@ -114,6 +114,8 @@ struct WorkerOptions {
 
 /// The shortest pause between two requests for messages.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// More requests would only keep the queue busy.
+const MIN_MAX_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(
     command: Run,
@@ -141,6 +143,10 @@ impl WorkerOptions {
         stop: Stop,
         drains: bool,
     ) -> Result<(), Failure> {
+        if self.max_poll_interval < MIN_MAX_POLL_INTERVAL {
+            let text = "--max-poll-interval is too short; give 100ms or more";
+            return Err(Failure::usage(text));
+        }
         let queue = self.queue.open(global)?;
         let archive = self.archive.open(global)?;
         let health = Health::new(archive.clone(), queue.clone());
