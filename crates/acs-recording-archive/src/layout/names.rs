@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use object_store::path::Path;
 use sha2::{Digest as _, Sha256};
 
-use super::{Field, KEEPS_APART, Layout, Part};
+use super::template::{Field, KEEPS_APART, Layout, Part};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What receipts have in place of `{ext}`.
@@ -210,7 +210,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::super::DEFAULT;
+    use super::super::template::DEFAULT;
     use super::*;
 
     fn event(subject: &str, data: &serde_json::Value) -> Event {

@@ -153,12 +153,7 @@ impl StoreBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn error(builder: Result<StoreBuilder>) -> Error {
-        let error = builder.and_then(StoreBuilder::build).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
-        error
-    }
+    use crate::store::tests::error;
 
     #[test]
     fn containers_are_found_by_connection_string() {

@@ -298,7 +298,8 @@ fn parse(place: &str) -> Result<Url> {
 mod tests {
     use super::*;
 
-    fn error(builder: Result<StoreBuilder>) -> Error {
+    /// The error about a store that cannot be used.
+    pub(super) fn error(builder: Result<StoreBuilder>) -> Error {
         let error = builder.and_then(StoreBuilder::build).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
         error

@@ -11,7 +11,7 @@ use metrics::{
 use opentelemetry::metrics::Meter;
 use opentelemetry::{KeyValue, global};
 
-use super::scope;
+use super::scope::scope;
 
 /// A recorder in front of another: metrics go to both, those here to OpenTelemetry.
 pub(crate) struct Instruments<R> {

@@ -4,12 +4,13 @@
 
 mod client;
 mod instruments;
+mod scope;
 mod variables;
 
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -21,12 +22,12 @@ use tracing_subscriber::layer::Layer as _;
 pub(crate) use instruments::Instruments;
 
 use self::client::Client;
+use self::scope::{NAME, scope};
 use self::variables::{Signal, Variables};
 use crate::failure::Failure;
 use crate::log::SpanLayer;
 use crate::options::Global;
 
-const NAME: &str = "acs-recording";
 /// How long the program waits at its end for what is not yet sent.
 const LAST_EXPORT: Duration = Duration::from_secs(5);
 
@@ -133,12 +134,6 @@ impl Telemetry {
         let _ = all_sent.recv_timeout(LAST_EXPORT);
         runtime.shutdown_background();
     }
-}
-
-fn scope() -> InstrumentationScope {
-    InstrumentationScope::builder(NAME)
-        .with_version(env!("CARGO_PKG_VERSION"))
-        .build()
 }
 
 fn invalid(error: &ExporterBuildError) -> Failure {

@@ -48,8 +48,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// A worker receives, renews and deletes messages, counts them, and adds those that cannot be
 /// handled to the poison queue. The role "Storage Queue Data Contributor" on both queues permits
 /// this, as does a SAS with `rup` on the queue and `a` on the poison queue; a SAS for the whole
-/// account needs `c` too if the poison queue is to be created when it is first needed. Without `r`
-/// nothing is counted.
+/// account also needs `c` to create the poison queue when it is first needed. Without `r` nothing is
+/// counted. On an existing poison queue, the role "Storage Queue Data Message Sender" is enough.
 ///
 /// # Poison queue
 /// Messages that can never be handled go unchanged into the queue `<queue>-poison` of the same
@@ -67,7 +67,7 @@ pub struct StorageQueue(Arc<Queues>);
 impl StorageQueue {
     /// The queue at a URL, such as `https://contoso.queue.core.windows.net/recordings`.
     ///
-    /// The URL may have a SAS, which is used and not the credential then.
+    /// The URL may have a SAS, which takes precedence over the credential.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] when the URL is none of a queue, when there is neither a SAS nor
