@@ -17,7 +17,7 @@ const MAX_RESPONSE: usize = 1 << 20;
 /// A client for the threads of the exporters, which are in no runtime.
 #[derive(Debug)]
 pub(super) struct Client {
-    client: reqwest::Client,
+    http: reqwest::Client,
     runtime: Handle,
     /// What is wrong, if the last request failed.
     problem: Mutex<Option<String>>,
@@ -46,7 +46,7 @@ impl Client {
             }
         }
         Ok(Self {
-            client: builder.build().map_err(|error| Failure::other(&error))?,
+            http: builder.build().map_err(|error| Failure::other(&error))?,
             runtime: runtime.clone(),
             problem: Mutex::default(),
         })
@@ -58,9 +58,10 @@ impl Client {
         if *before == problem {
             return;
         }
-        match &problem {
-            Some(problem) => tracing::warn!("telemetry is not sent to the collector: {problem}"),
-            None => tracing::info!("telemetry is sent to the collector again"),
+        if let Some(problem) = &problem {
+            tracing::warn!("telemetry is not sent to the collector: {problem}");
+        } else {
+            tracing::info!("telemetry is sent to the collector again");
         }
         *before = problem;
     }
@@ -69,7 +70,7 @@ impl Client {
 #[async_trait]
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let sent = send(self.client.clone(), request);
+        let sent = send(self.http.clone(), request);
         let sent = self.runtime.spawn(sent).await?;
         self.note(match &sent {
             Ok(response) if response.status().is_success() => None,
