@@ -364,7 +364,7 @@ mod tests {
         // After a third of the lease, and once more for the rest of the message's life.
         let wanted = queue.wanted.lock().unwrap().clone();
         assert_eq!((wanted.len(), wanted[0]), (2, LEASE), "{wanted:?}");
-        let rest = LEASE * 3 / 2 - LEASE * 2 / 3;
+        let rest = LEASE * 5 / 6;
         let missing = rest.checked_sub(wanted[1]).unwrap();
         assert!(missing < Duration::from_secs(5), "{wanted:?}");
     }

@@ -111,8 +111,8 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_without_an_endpoint() {
-        let sets: [(&'static [(&str, &str)], bool, bool); 7] = [
-            (&[], false, false),
+        let sets = [
+            (&[][..], false, false),
             (&[("OTEL_EXPORTER_OTLP_ENDPOINT", " ")], false, false),
             (
                 &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318")],

@@ -89,42 +89,6 @@ fn wrong_options_are_mistakes_of_usage_without_secrets() {
             ],
             "--metrics",
         ),
-        (
-            &[
-                "run",
-                "--queue",
-                queue,
-                "--to",
-                "a",
-                "--max-poll-interval",
-                "0s",
-            ],
-            "--max-poll-interval",
-        ),
-        (
-            &[
-                "run",
-                "--queue",
-                queue,
-                "--to",
-                "a",
-                "--poison-queue",
-                "recordings",
-            ],
-            "the queue itself",
-        ),
-        (
-            &[
-                "run",
-                "--queue",
-                queue,
-                "--to",
-                "a",
-                "--poison-queue",
-                "Broken!",
-            ],
-            "not the name of a queue",
-        ),
         (&["list", "--to", "a", "--since", "yesterday"], "yesterday"),
         (&["put", "--event", "missing.json"], "--to"),
     ] {
@@ -132,6 +96,24 @@ fn wrong_options_are_mistakes_of_usage_without_secrets() {
         assert_eq!(run.code, Some(2), "{arguments:?}: {run:?}");
         assert!(run.err.contains(says), "{arguments:?}: {run:?}");
         assert!(!run.err.contains("topsecret"), "{arguments:?}: {run:?}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_work_are_mistakes_of_usage() {
+    let program = Program::with_connection_string(RESOURCE);
+    let queue = "https://a.queue.core.windows.net/recordings?sv=2026-04-06&sig=topsecret";
+    for (option, value, says) in [
+        ("--max-poll-interval", "0s", "--max-poll-interval"),
+        ("--poison-queue", "recordings", "the queue itself"),
+        ("--poison-queue", queue, "the queue itself"),
+        ("--poison-queue", "Broken!", "not the name of a queue"),
+    ] {
+        let run = ["archive", "run", "--queue", queue, "--to", "a"];
+        let failure = program.run(&[&run[..], &[option, value]].concat());
+        let failure = failure.failure(2);
+        assert!(failure.contains(says), "{option} {value}: {failure}");
+        assert!(!failure.contains("topsecret"), "{failure}");
     }
 }
 

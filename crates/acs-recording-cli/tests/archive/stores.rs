@@ -35,7 +35,6 @@ mod s3 {
         let to = format!("{}/a/b", moto.create_bucket("cli").await);
         let put = ["put", "--event", "event.json", "--to", &to];
         let name = run(&program, &moto, &put).text();
-        assert!(name.ends_with(".wav"), "{name}");
         let again = run(&program, &moto, &[&put[..], &["--output", "json"]].concat());
         assert_eq!(again.json()["chunks"][0]["new"], false);
 
@@ -64,7 +63,7 @@ mod s3 {
 #[cfg(feature = "entra")]
 mod entra {
     use acs_emulator::{Emulator, LargeRecording};
-    use acs_recording_archive::{EventQueue as _, StorageQueue};
+    use acs_recording_archive::StorageQueue;
     use acs_test_support::Azurite;
     use axum::routing::get;
     use axum::{Json, Router};
