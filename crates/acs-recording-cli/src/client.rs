@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use acs_recording::{
-    Cloud, ConnectionString, Endpoint, ExponentialBackoff, RecordingClient, RecordingClientBuilder,
-    RetryPolicyExt as _,
+    Cloud, ConnectionString, Endpoint, ExponentialBackoff, InvalidConnectionString,
+    RecordingClient, RecordingClientBuilder, RetryPolicyExt as _,
 };
 #[cfg(feature = "entra")]
 use azure_core::cloud::CloudConfiguration;
@@ -239,9 +239,14 @@ pub(crate) fn endpoint(text: &str) -> Result<Endpoint, Failure> {
 fn from_connection_string(text: &str) -> Result<Resource, Failure> {
     text.parse()
         .map(Resource::Keyed)
-        .map_err(|error: acs_recording::InvalidConnectionString| {
-            Failure::usage(error.to_string())
-                .hint("copy it from the page \"Keys\" of the resource in the Azure portal")
+        .map_err(|error: InvalidConnectionString| {
+            let failure = Failure::usage(error.to_string());
+            match error {
+                // Its text says where to copy the key from.
+                InvalidConnectionString::AccessKey(_) => failure,
+                _ => failure
+                    .hint("copy it from the page \"Keys\" of the resource in the Azure portal"),
+            }
         })
 }
 

@@ -73,6 +73,12 @@ impl Failure {
         Self::new(OTHER, "failed", message)
     }
 
+    /// Whether a signal stopped the program.
+    pub(crate) fn is_interruption(&self) -> bool {
+        let signals = [Signal::Interrupt, Signal::Terminate];
+        signals.map(Signal::exit_code).contains(&self.exit_code())
+    }
+
     /// Part of a recording could not be saved.
     pub(crate) fn incomplete(message: impl Into<String>) -> Self {
         Self::new(INCOMPLETE, "incomplete", message)

@@ -24,6 +24,8 @@ mod saving;
 mod stop;
 #[cfg(feature = "archive")]
 mod storage;
+#[cfg(feature = "opentelemetry")]
+mod telemetry;
 mod text;
 mod webhook_sender;
 mod webhook_url;
@@ -57,20 +59,51 @@ fn main() -> ExitCode {
     } else {
         Ok(())
     };
-    let format = cli.global.output.unwrap_or_default();
-    let out = Output::new(format, cli.global.verbose > 0);
-    if let Err(failure) = profile {
-        out.failure(&failure);
-        return ExitCode::from(failure.exit_code());
-    }
-    log::start(cli.global.verbose, cli.shows_activity(&out), &out);
-    match start(cli, &out) {
-        Ok(code) => code,
-        Err(failure) => {
-            out.failure(&failure);
-            ExitCode::from(failure.exit_code())
+    let out = Output::new(
+        cli.global.output.unwrap_or_default(),
+        cli.global.verbose > 0,
+    );
+    match profile.and_then(|()| start_log(&cli, &out)) {
+        Ok(finish) => {
+            let outcome = start(cli, &out);
+            // Whoever sends a second signal does not want to wait.
+            finish(matches!(&outcome, Err(failure) if failure.is_interruption()));
+            outcome.unwrap_or_else(|failure| fail(&failure, &out))
         }
+        Err(failure) => fail(&failure, &out),
     }
+}
+
+fn fail(failure: &Failure, out: &Output) -> ExitCode {
+    out.failure(failure);
+    ExitCode::from(failure.exit_code())
+}
+
+/// Starts logging, and sending telemetry; call the returned function at the end, and tell it
+/// whether to end at once.
+#[cfg(feature = "opentelemetry")]
+fn start_log(cli: &Cli, out: &Output) -> Result<impl FnOnce(bool) + use<>, Failure> {
+    let telemetry = if cli.command.finishes_work() {
+        telemetry::Telemetry::start(&cli.global)?
+    } else {
+        None
+    };
+    let spans = telemetry
+        .as_ref()
+        .and_then(telemetry::Telemetry::span_layer);
+    log::start(cli.global.verbose, cli.shows_activity(out), out, spans);
+    Ok(|at_once| {
+        if let Some(telemetry) = telemetry {
+            telemetry.finish(at_once);
+        }
+    })
+}
+
+#[cfg(not(feature = "opentelemetry"))]
+#[allow(clippy::unnecessary_wraps, reason = "as with OpenTelemetry")]
+fn start_log(cli: &Cli, out: &Output) -> Result<impl FnOnce(bool) + use<>, Failure> {
+    log::start(cli.global.verbose, cli.shows_activity(out), out, None);
+    Ok(|_| ())
 }
 
 fn start(cli: Cli, out: &Output) -> Result<ExitCode, Failure> {

@@ -18,4 +18,7 @@ mod setup;
 mod site;
 #[cfg(unix)]
 mod soak;
+mod stores;
+#[cfg(feature = "opentelemetry")]
+mod telemetry;
 mod worker;

@@ -247,7 +247,9 @@ async fn files_that_are_not_announced_are_a_failure_that_says_how_to_continue() 
 async fn ctrl_c_stops_a_recording_while_its_state_cannot_be_seen() {
     let acs = emulator().await;
     let program = Program::new(&acs);
-    let silent = acs.faults().add(Fault::on(Operation::State).never_respond());
+    let silent = acs
+        .faults()
+        .add(Fault::on(Operation::State).never_respond());
     let (recording, _) = record(&acs, &program, &[]).await;
     acs.subscribe(&recording.webhook).await.unwrap();
     until("no request was sent", || silent.hits() > 0);
@@ -264,7 +266,8 @@ async fn a_start_without_a_response_can_be_repeated() {
     let acs = emulator().await;
     let call = acs.call(["alice"]).await;
     let program = Program::new(&acs);
-    acs.faults().add(Fault::on(Operation::Start).never_respond());
+    acs.faults()
+        .add(Fault::on(Operation::Start).never_respond());
     let id = ["--server-call-id", call.server_call_id()];
     let brief = ["--operation-timeout", "200ms"];
     let recording = Recording::start(&mut command(&program, &[&id[..], &brief].concat()));

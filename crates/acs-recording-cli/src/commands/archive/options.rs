@@ -37,7 +37,7 @@ pub(super) struct QueueOptions {
     queue_connection_string_file: Option<PathBuf>,
 
     /// Queue for messages that can never be handled [default: the name of the queue with -poison]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL|NAME")]
     poison_queue: Option<Location>,
 }
 
@@ -163,7 +163,8 @@ impl StoreOptions {
 
     /// What is in the archive.
     pub(super) fn catalogue(&self, global: &Global) -> Result<Catalogue, Failure> {
-        Ok(Catalogue::new(self.builder(global)?.build()?).layout(self.layout.clone()))
+        let store = self.builder(global)?.create_folder(false).build()?;
+        Ok(Catalogue::new(store).layout(self.layout.clone()))
     }
 }
 

@@ -1,5 +1,10 @@
 //! Opening an object store by its URL.
 
+#[cfg(feature = "azure")]
+mod azure;
+#[cfg(feature = "azure")]
+mod entra;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -35,10 +40,11 @@ pub struct StoreBuilder {
     options: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     credential: Option<Arc<dyn TokenCredential>>,
-    /// Where the blobs of the account are, if a connection string tells.
+    creates_folder: bool,
+    /// The blob endpoint of the account, from a connection string.
     #[cfg(feature = "azure")]
     endpoint: Option<String>,
-    /// Certificate authorities in PEM, trusted beside the system's.
+    /// Certificate authorities in PEM, trusted in addition to the system's.
     roots: Vec<Vec<u8>>,
 }
 
@@ -53,55 +59,15 @@ impl StoreBuilder {
             options: Vec::new(),
             environment: Vec::new(),
             credential: None,
+            creates_folder: true,
             #[cfg(feature = "azure")]
             endpoint: None,
             roots: Vec::new(),
         })
     }
 
-    /// A container in the storage account of a connection string, and if wanted a prefix in it:
-    /// `recordings` or `recordings/2026`.
-    ///
-    /// The connection string is one that
-    /// [`StorageQueue::from_connection_string`](crate::StorageQueue::from_connection_string) takes,
-    /// with `BlobEndpoint` in place of `QueueEndpoint`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidInput`] if the text is no such connection string.
-    #[cfg(feature = "azure")]
-    pub fn from_connection_string(text: &str, container: &str) -> Result<Self> {
-        use crate::connection_string::{AccountCredential, Service, ServiceAccount};
-
-        let account = ServiceAccount::parse(text, Service::Blob)?;
-        let place = format!("{}/{}", account.endpoint, container.trim_matches('/'));
-        let url = Url::parse(&place).ok();
-        let url =
-            url.filter(|url| matches!(url.scheme(), "https" | "http") && url.query().is_none());
-        let mut url = url.ok_or_else(|| {
-            let text = "the storage connection string has no usable address of blobs; check \
-                        BlobEndpoint, AccountName and EndpointSuffix";
-            Error::new(ErrorKind::InvalidInput, text)
-        })?;
-        let mut options = Vec::new();
-        match account.credential {
-            AccountCredential::Key { account, key } => {
-                options.push(("azure_storage_account_name".to_owned(), account));
-                options.push(("azure_storage_account_key".to_owned(), key));
-            }
-            AccountCredential::Sas(sas) => url.set_query(Some(&sas)),
-        }
-        Ok(Self {
-            url,
-            options,
-            environment: Vec::new(),
-            credential: None,
-            endpoint: Some(account.endpoint),
-            roots: Vec::new(),
-        })
-    }
-
-    /// Trusts the certificate authorities of this PEM bundle too, beside the system's: those of a
-    /// proxy that looks into TLS, or of Azurite.
+    /// Trusts the certificate authorities of this PEM bundle in addition to the system's: those of a
+    /// proxy that inspects TLS, or of Azurite.
     pub fn add_root_certificate(mut self, pem: &[u8]) -> Self {
         self.roots.push(pem.to_vec());
         self
@@ -132,7 +98,13 @@ impl StoreBuilder {
         self
     }
 
-    /// Opens the store. Sends nothing.
+    /// Whether a folder that does not exist is created (default: true).
+    pub fn create_folder(mut self, create: bool) -> Self {
+        self.creates_folder = create;
+        self
+    }
+
+    /// Opens the store. Sends no request.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if the URL names no store, its feature is not enabled, an option
@@ -154,21 +126,16 @@ impl StoreBuilder {
         }
         match scheme {
             ObjectStoreScheme::Memory => {
-                self.refuse_options()?;
+                self.reject_options()?;
                 Ok(prefixed(InMemory::new(), path))
             }
             #[cfg(feature = "fs")]
             ObjectStoreScheme::Local => {
-                self.refuse_options()?;
+                self.reject_options()?;
                 self.local()
             }
             #[cfg(feature = "azure")]
-            ObjectStoreScheme::MicrosoftAzure => {
-                let builder = object_store::azure::MicrosoftAzureBuilder::new()
-                    .with_client_options(self.client_options()?)
-                    .with_url(self.plain_url());
-                Ok(prefixed(self.azure(builder)?, path))
-            }
+            ObjectStoreScheme::MicrosoftAzure => self.azure_by_url(path),
             #[cfg(feature = "azure")]
             ObjectStoreScheme::Http => self.azure_by_endpoint(),
             #[cfg(feature = "aws")]
@@ -179,7 +146,7 @@ impl StoreBuilder {
                 let builder = configured(builder, &self, "AWS_", |builder, key, value| {
                     builder.with_config(key, value)
                 })?;
-                let built = builder.build().map_err(|error| self.refused(&error))?;
+                let built = builder.build().map_err(|error| self.rejected(&error))?;
                 Ok(prefixed(built, path))
             }
             #[cfg(feature = "gcp")]
@@ -190,7 +157,7 @@ impl StoreBuilder {
                 let builder = configured(builder, &self, "GOOGLE_", |builder, key, value| {
                     builder.with_config(key, value)
                 })?;
-                let built = builder.build().map_err(|error| self.refused(&error))?;
+                let built = builder.build().map_err(|error| self.rejected(&error))?;
                 Ok(prefixed(built, path))
             }
             other => {
@@ -210,72 +177,16 @@ impl StoreBuilder {
             let text = format!("the folder {} cannot be used: {error}", path.display());
             Error::new(ErrorKind::Io, text)
         };
-        std::fs::create_dir_all(&path).map_err(|error| failed(&error))?;
+        if self.creates_folder {
+            std::fs::create_dir_all(&path).map_err(|error| failed(&error))?;
+        } else if !path.is_dir() {
+            let text = format!("the folder {} does not exist", path.display());
+            return Err(Error::new(ErrorKind::NotFound, text));
+        }
         let store = object_store::local::LocalFileSystem::new_with_prefix(&path);
         let store = store.map_err(|error| failed(&error))?;
         // A receipt on the disk must not outlive the media in a cache.
         Ok(Arc::new(store.with_fsync(true)))
-    }
-
-    /// Azure Blob Storage behind an endpoint that `object_store` does not know by its name: Azurite,
-    /// and the hosts of other clouds.
-    #[cfg(feature = "azure")]
-    fn azure_by_endpoint(&self) -> Result<Arc<dyn ObjectStore>> {
-        let unknown = || {
-            self.invalid(
-                "it is the URL of no known store; give \
-                 https://ACCOUNT.blob.core.windows.net/CONTAINER, s3://BUCKET, gs://BUCKET, \
-                 file:///PATH or a path",
-            )
-        };
-        let host = self.url.host_str().ok_or_else(unknown)?;
-        let origin = self.url.origin().ascii_serialization();
-        match host.split_once(".blob.") {
-            Some((account, _)) => self.azure_at(&origin, Some(account)),
-            // The path names the account, as Azurite has it.
-            None if self.is_loopback() => {
-                let account = self.url.path_segments().and_then(|mut parts| parts.next());
-                let account = account.ok_or_else(unknown)?;
-                self.azure_at(&format!("{origin}/{account}"), Some(account))
-            }
-            None => Err(unknown()),
-        }
-    }
-
-    /// Azure Blob Storage at an endpoint that the URL begins with.
-    #[cfg(feature = "azure")]
-    fn azure_at(&self, endpoint: &str, account: Option<&str>) -> Result<Arc<dyn ObjectStore>> {
-        let url = self.plain_url();
-        let place = url.strip_prefix(endpoint).unwrap_or_default();
-        let mut parts = place.split('/').filter(|part| !part.is_empty());
-        let container = parts.next();
-        let container = container.ok_or_else(|| self.invalid("it names no container"))?;
-        let prefix: Vec<_> = parts.collect();
-        let path = Path::from_url_path(prefix.join("/"));
-        let path = path.map_err(|_| self.invalid("its path is invalid"))?;
-        let is_plain = self.url.scheme() == "http";
-        if is_plain
-            && !self.is_loopback()
-            && (self.url.query().is_some() || self.credential.is_some())
-        {
-            return Err(self.invalid("it would send the credential in the clear; use https"));
-        }
-        let mut builder = object_store::azure::MicrosoftAzureBuilder::new()
-            .with_client_options(self.client_options()?)
-            .with_container_name(container)
-            .with_endpoint(endpoint.to_owned())
-            .with_allow_http(is_plain);
-        if let Some(account) = account {
-            builder = builder.with_account(account);
-        } else if !self
-            .options
-            .iter()
-            .any(|(name, _)| name == "azure_storage_account_name")
-        {
-            // A SAS is of its account by itself, and the name only has to be there.
-            builder = builder.with_account("account");
-        }
-        Ok(prefixed(self.azure(builder)?, path))
     }
 
     #[cfg(any(feature = "azure", feature = "aws", feature = "gcp"))]
@@ -293,40 +204,7 @@ impl StoreBuilder {
         Ok(options)
     }
 
-    #[cfg(feature = "azure")]
-    fn is_loopback(&self) -> bool {
-        match self.url.host() {
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        }
-    }
-
-    #[cfg(feature = "azure")]
-    fn azure(
-        &self,
-        builder: object_store::azure::MicrosoftAzureBuilder,
-    ) -> Result<object_store::azure::MicrosoftAzure> {
-        use object_store::azure::AzureConfigKey;
-
-        let mut builder = configured(builder, self, "AZURE_", |builder, key, value| {
-            builder.with_config(key, value)
-        })?;
-        if let Some(sas) = self.url.query() {
-            builder = builder.with_config(AzureConfigKey::SasKey, sas);
-        }
-        if let Some(credential) = &self.credential {
-            if self.url.query().is_some() {
-                return Err(self.invalid("it has a SAS, and a credential was given, too"));
-            }
-            let provider = entra::EntraProvider::new(Arc::clone(credential));
-            builder = builder.with_credentials(Arc::new(provider));
-        }
-        builder.build().map_err(|error| self.refused(&error))
-    }
-
-    fn refuse_options(&self) -> Result<()> {
+    fn reject_options(&self) -> Result<()> {
         match self.options.first() {
             Some((name, _)) => Err(self.invalid(&format!("it has no option `{name}`"))),
             None => Ok(()),
@@ -347,7 +225,7 @@ impl StoreBuilder {
     }
 
     #[cfg(any(feature = "azure", feature = "aws", feature = "gcp"))]
-    fn refused(&self, error: &object_store::Error) -> Error {
+    fn rejected(&self, error: &object_store::Error) -> Error {
         let error = crate::error::from_store(error, "open the store");
         self.invalid(&error.to_string())
     }
@@ -416,118 +294,12 @@ fn parse(place: &str) -> Result<Url> {
     Url::from_file_path(path).map_err(|()| invalid("the path is invalid"))
 }
 
-#[cfg(feature = "azure")]
-mod entra {
-    //! Tokens of Entra ID for Azure Blob Storage.
-
-    use std::sync::Arc;
-    use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-    use async_trait::async_trait;
-    use azure_core::credentials::TokenCredential;
-    use object_store::CredentialProvider;
-    use object_store::azure::AzureCredential;
-    use tokio::sync::Mutex;
-
-    const SCOPE: &str = "https://storage.azure.com/.default";
-    /// How long before it expires a token is renewed.
-    const MARGIN: Duration = Duration::from_secs(300);
-
-    #[derive(Debug)]
-    pub(super) struct EntraProvider {
-        credential: Arc<dyn TokenCredential>,
-        /// The newest token, and until when it is used.
-        current: Mutex<Option<(Arc<AzureCredential>, Duration)>>,
-    }
-
-    impl EntraProvider {
-        pub(super) fn new(credential: Arc<dyn TokenCredential>) -> Self {
-            Self {
-                credential,
-                current: Mutex::default(),
-            }
-        }
-    }
-
-    #[async_trait]
-    impl CredentialProvider for EntraProvider {
-        type Credential = AzureCredential;
-
-        async fn get_credential(&self) -> object_store::Result<Arc<AzureCredential>> {
-            let mut current = self.current.lock().await;
-            let now = SystemTime::now().duration_since(UNIX_EPOCH);
-            let now = now.unwrap_or_default();
-            if let Some((credential, until)) = &*current
-                && now < *until
-            {
-                return Ok(Arc::clone(credential));
-            }
-            let token = self.credential.get_token(&[SCOPE], None).await;
-            let token = token.map_err(|error| object_store::Error::Unauthenticated {
-                path: String::new(),
-                source: format!("no token of Entra ID: {}", error.kind()).into(),
-            })?;
-            let expires = u64::try_from(token.expires_on.unix_timestamp()).unwrap_or_default();
-            let until = Duration::from_secs(expires).saturating_sub(MARGIN);
-            let credential = AzureCredential::BearerToken(token.token.secret().to_owned());
-            let credential = Arc::new(credential);
-            *current = Some((Arc::clone(&credential), until));
-            Ok(credential)
-        }
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use std::sync::atomic::{AtomicU32, Ordering};
-
-        use azure_core::credentials::{AccessToken, TokenRequestOptions};
-
-        use super::*;
-
-        #[derive(Debug)]
-        struct Counting {
-            tokens: AtomicU32,
-            lifetime: u64,
-        }
-
-        #[async_trait]
-        impl TokenCredential for Counting {
-            async fn get_token(
-                &self,
-                scopes: &[&str],
-                _: Option<TokenRequestOptions<'_>>,
-            ) -> azure_core::Result<AccessToken> {
-                assert_eq!(scopes, [SCOPE]);
-                let number = self.tokens.fetch_add(1, Ordering::Relaxed);
-                let expires = SystemTime::now() + Duration::from_secs(self.lifetime);
-                Ok(AccessToken::new(format!("token-{number}"), expires.into()))
-            }
-        }
-
-        #[tokio::test]
-        async fn a_token_is_kept_until_shortly_before_it_expires() {
-            for (lifetime, expected) in [(3600, "token-0"), (60, "token-1")] {
-                let credential = Arc::new(Counting {
-                    tokens: AtomicU32::new(0),
-                    lifetime,
-                });
-                let provider = EntraProvider::new(credential);
-                provider.get_credential().await.unwrap();
-                let current = provider.get_credential().await.unwrap();
-                let AzureCredential::BearerToken(token) = &*current else {
-                    panic!("no token")
-                };
-                assert_eq!(token, expected);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn error(builder: Result<StoreBuilder>) -> Error {
+    /// The error about a store that cannot be used.
+    pub(super) fn error(builder: Result<StoreBuilder>) -> Error {
         let error = builder.and_then(StoreBuilder::build).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
         error
@@ -576,45 +348,6 @@ mod tests {
         assert!(error(memory).to_string().contains("`aws_region`"));
     }
 
-    #[cfg(feature = "azure")]
-    #[test]
-    fn containers_are_found_by_connection_string() {
-        let key = "AccountKey=c2VjcmV0";
-        for text in [
-            "UseDevelopmentStorage=true".to_owned(),
-            format!("AccountName=acme;{key}"),
-            format!("BlobEndpoint=http://azurite:10000/a/;AccountName=a;{key}"),
-            "BlobEndpoint=https://acme.blob.example;SharedAccessSignature=?sv=1&sig=s3cret"
-                .to_owned(),
-        ] {
-            for container in ["recordings", "/recordings/2026/a/"] {
-                let builder = StoreBuilder::from_connection_string(&text, container).unwrap();
-                assert!(!format!("{builder:?}").contains("s3cret"), "{builder:?}");
-                let store = builder.build().unwrap();
-                assert!(!format!("{store} {store:?}").contains("c2VjcmV0"), "{text}");
-            }
-        }
-        for (text, container) in [
-            ("secret", "recordings"),
-            ("UseDevelopmentStorage=true", ""),
-            (
-                "BlobEndpoint=nowhere;SharedAccessSignature=sig=s3cret",
-                "recordings",
-            ),
-            (
-                "BlobEndpoint=http://a.example;SharedAccessSignature=sig=s3cret",
-                "recordings",
-            ),
-        ] {
-            let error = error(StoreBuilder::from_connection_string(text, container));
-            assert!(!error.to_string().contains("s3cret"), "{error}");
-        }
-        let builder =
-            StoreBuilder::from_connection_string("UseDevelopmentStorage=true", "recordings");
-        let junk = builder.map(|builder| builder.add_root_certificate(b"junk"));
-        assert!(error(junk).to_string().contains("root certificate"));
-    }
-
     #[cfg(feature = "fs")]
     #[tokio::test]
     async fn a_folder_is_created_and_a_path_is_enough() {
@@ -633,5 +366,10 @@ mod tests {
             .build()
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io);
+        let missing = folder.path().join("missing");
+        let builder = StoreBuilder::new(missing.to_str().unwrap()).unwrap();
+        let error = builder.create_folder(false).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(!missing.exists());
     }
 }
