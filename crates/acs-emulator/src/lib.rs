@@ -131,6 +131,8 @@
 
 mod agenda;
 mod auth;
+#[cfg(feature = "tls")]
+mod authority;
 mod builder;
 mod call;
 mod calls;

@@ -47,6 +47,9 @@ pub(crate) struct Settings {
     /// The factor for the delays between delivery attempts.
     pub(crate) retry_scale: f64,
     pub(crate) script: Script,
+    pub(crate) well_known_keys: bool,
+    /// The id of the resource. `None` generates one.
+    pub(crate) resource: Option<Uuid>,
 }
 
 /// The emulated resource and everything that belongs to it.
@@ -109,14 +112,19 @@ impl World {
 
 impl Shared {
     pub(crate) fn new(settings: Settings, bound: &Bound, webhooks: reqwest::Client) -> Arc<Self> {
-        let resource = ids::fresh();
+        let resource = settings.resource.unwrap_or_else(ids::fresh);
         let Addresses { http, https, .. } = bound.addresses.clone();
         let endpoint = http.or(https).unwrap_or_default();
         let (callbacks, receiver) = mpsc::unbounded_channel();
+        let keys = if settings.well_known_keys {
+            Keys::well_known()
+        } else {
+            Keys::new()
+        };
         let shared = Arc::new_cyclic(|me| Self {
             settings,
             hosts: bound.hosts.clone(),
-            keys: Keys::new(),
+            keys,
             tokens: Tokens::new(&endpoint),
             endpoint,
             resource,

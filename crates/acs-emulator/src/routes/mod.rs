@@ -12,10 +12,11 @@ mod repeat;
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{any, get};
 use http::StatusCode;
 
 use crate::faults;
@@ -37,6 +38,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .merge(content)
         .layer(from_fn_with_state(Arc::clone(shared), faults::apply))
         .merge(identity::routes())
+        .route("/ready", get(ready))
         .with_state(Arc::clone(shared))
 }
 
@@ -44,6 +46,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
 pub(crate) fn admin(shared: &Arc<Shared>) -> Router {
     admin::routes()
         .merge(faults::admin_routes())
+        .route("/ready", get(ready))
         .layer(from_fn(admin::gate))
         .with_state(Arc::clone(shared))
 }
@@ -51,6 +54,11 @@ pub(crate) fn admin(shared: &Arc<Shared>) -> Router {
 /// An error in the service's format.
 pub(crate) fn service_error(status: StatusCode, code: &str, message: String) -> Response {
     answer::error(status, code, message, None)
+}
+
+/// Tells that the emulator is ready. It needs no signature, and no fault applies to it.
+async fn ready() -> Json<serde_json::Value> {
+    Json(serde_json::json!({"status": "ready"}))
 }
 
 /// The response to requests that match no operation of the service.

@@ -9,6 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_acs-emulator");
+
 /// A running emulator that is stopped at the end of the test.
 pub(crate) struct Program {
     child: Child,
@@ -17,8 +19,17 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// Starts the program at free ports, unless the arguments name others.
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))
+        let mut command = Command::new(PROGRAM);
+        let given = |option| args.contains(&option);
+        if !given("--admin") {
+            command.args(["--admin", "127.0.0.1:0"]);
+        }
+        if !given("--http") && !given("--https") {
+            command.args(["--http", "127.0.0.1:0"]);
+        }
+        let mut child = command
             .args(args)
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
@@ -154,10 +165,7 @@ fn invalid_options_are_rejected_at_startup() {
         ["--chunk-size", "0"],
         ["--http", "nonsense"],
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))
-            .args(args)
-            .output()
-            .unwrap();
+        let output = Command::new(PROGRAM).args(args).output().unwrap();
         assert!(!output.status.success(), "{args:?}");
         assert!(output.stdout.is_empty(), "{args:?}");
         assert!(!output.stderr.is_empty(), "{args:?}");
@@ -167,7 +175,7 @@ fn invalid_options_are_rejected_at_startup() {
 #[test]
 fn the_same_seed_gives_the_same_keys() {
     let key = |seed: &str| {
-        let program = Program::start(&["--seed", seed]);
+        let program = Program::start(&["--seed", seed, "--random-keys"]);
         let text = program.text("connection_string");
         text.split_once("accesskey=").unwrap().1.to_owned()
     };
@@ -177,7 +185,7 @@ fn the_same_seed_gives_the_same_keys() {
 
 #[test]
 fn control_characters_in_logs_are_escaped() {
-    let output = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))
+    let output = Command::new(PROGRAM)
         .args(["--content-origin", "http://a\u{1b}[2J\u{9b}\u{202e}b"])
         .output()
         .unwrap();
@@ -194,8 +202,14 @@ fn a_file_name_that_is_not_utf_8_is_reported_in_base64() {
     let name = folder
         .path()
         .join(std::ffi::OsStr::from_bytes(b"ca\xff.pem"));
-    let mut child = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))
-        .args(["--https", "127.0.0.1:0", "--ca-out"])
+    let mut child = Command::new(PROGRAM)
+        .args([
+            "--https",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--ca-out",
+        ])
         .arg(&name)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
