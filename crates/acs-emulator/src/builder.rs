@@ -22,7 +22,7 @@ use crate::store::StoreSettings;
 #[must_use = "a builder does nothing until it is started"]
 pub struct EmulatorBuilder {
     pub(crate) settings: Settings,
-    network: Network,
+    pub(crate) network: Network,
 }
 
 impl EmulatorBuilder {

@@ -435,6 +435,35 @@ mod tests {
         options: Options,
     }
 
+    fn addresses(options: &[&str], isolated: bool) -> [Option<SocketAddr>; 3] {
+        let arguments = ["x"].iter().chain(options);
+        let mut options = Program::parse_from(arguments).options;
+        if isolated {
+            options = options.isolated();
+        }
+        let network = options.configure().unwrap().network;
+        [network.http, network.https, network.admin]
+    }
+
+    #[test]
+    fn ports_are_well_known_unless_the_emulator_is_isolated() {
+        let admin = Some(DEFAULT_ADMIN);
+        let (http, https) = (Some(DEFAULT_HTTP), Some(DEFAULT_HTTPS));
+        assert_eq!(addresses(&[], false), [http, None, admin]);
+        for option in [
+            &["--official-sdks"][..],
+            &["--ca-dir", "d"],
+            &["--ca-out", "f"],
+        ] {
+            assert_eq!(addresses(option, false), [http, https, admin], "{option:?}");
+        }
+        let (own, own_address) = (["--https", "127.0.0.1:9"], Some(loopback(9)));
+        assert_eq!(addresses(&own, false), [None, own_address, admin]);
+        let free = Some(loopback(0));
+        assert_eq!(addresses(&[], true), [free, free, free]);
+        assert_eq!(addresses(&own, true), [free, own_address, free]);
+    }
+
     #[test]
     fn secrets_are_used_and_never_shown() {
         let program = Program::parse_from(["x", "--storage-sas", "?sv=1&sig=secret"]);
