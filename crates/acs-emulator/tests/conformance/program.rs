@@ -182,7 +182,7 @@ async fn readiness_needs_no_signature_and_is_never_faulty() {
     let fault = reqwest::Client::builder().no_proxy().build().unwrap();
     let fault = fault
         .post(format!("{admin}/faults"))
-        .body(r#"{"status": 500}"#);
+        .body(r#"{"operation": "any", "status": 500}"#);
     let fault = fault.header("Content-Type", "application/json").send();
     assert!(fault.await.unwrap().status().is_success());
     for origin in [

@@ -35,6 +35,7 @@ const COMMANDS: &[&[&str]] = &[
     &["call", "get"],
     &["call", "hang-up"],
     &["emulator"],
+    &["emulator", "exec"],
     &["completions"],
     &["man"],
 ];

@@ -1,11 +1,4 @@
-//! The command-line options of `acs-emulator`, for use in other programs too. Requires the feature
-//! `cli`.
-
-mod exec;
-mod health;
-mod pkcs12;
-mod ready_file;
-mod trust;
+//! The options of an emulator.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -20,13 +13,10 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::ready_file::{self, ReadyFile};
 use crate::delivery::without_secrets;
 use crate::store::Signature;
 use crate::{Emulator, EmulatorBuilder, Error, EventSchema, NewSubscription, Script};
-
-pub use exec::ExecOptions;
-pub use health::HealthOptions;
-pub use ready_file::ReadyFile;
 
 /// The default address of HTTP.
 pub const DEFAULT_HTTP: SocketAddr = loopback(10010);
@@ -44,6 +34,10 @@ const HANDSHAKE_ATTEMPTS: u32 = 30;
 
 /// Options of the emulator. Flatten them into a `clap` command.
 #[derive(Clone, Debug, Args)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub struct Options {
     /// Address to serve HTTP at; port 0 selects a free port [default: 127.0.0.1:10010, unless --https
     /// is given]
@@ -68,8 +62,8 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     ca_dir: Option<PathBuf>,
 
-    /// Provides what the official SDKs require: HTTPS, and content at
-    /// https://eu-storage.asm.skype.com, a name that clients must resolve to the emulator
+    /// Provides what the official SDKs require: HTTPS, and content at the host
+    /// eu-storage.asm.skype.com, which clients must resolve to the emulator
     #[arg(long, conflicts_with = "content_origin")]
     official_sdks: bool,
 
