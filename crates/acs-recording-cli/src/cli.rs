@@ -103,7 +103,7 @@ pub(crate) enum Command {
     )]
     Archive(archive::ArchiveCommand),
     #[cfg(feature = "emulator")]
-    Emulator(emulator::EmulatorOptions),
+    Emulator(Box<emulator::EmulatorOptions>),
     /// Prints a shell completion script
     #[command(
         after_help = "Example:\n  acs-recording completions bash > ~/.local/share/bash-completion/completions/acs-recording"

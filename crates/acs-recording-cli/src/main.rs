@@ -132,7 +132,7 @@ async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
         #[cfg(feature = "archive")]
         Command::Archive(command) => archive::run(command, global, out, stop).await,
         #[cfg(feature = "emulator")]
-        Command::Emulator(options) => emulator::run(options, out, stop).await,
+        Command::Emulator(options) => emulator::run(*options, out, stop).await,
         Command::Completions { shell } => shell::completions(shell, out),
         Command::Man { dir } => shell::man(dir.as_deref(), out),
     }
