@@ -107,7 +107,7 @@ pub(crate) enum Command {
     )]
     Archive(archive::ArchiveCommand),
     #[cfg(feature = "emulator")]
-    Emulator(emulator::EmulatorOptions),
+    Emulator(Box<emulator::EmulatorOptions>),
     #[command(
         subcommand,
         after_help = "Example:\n  ACS_PROFILE=prod acs-recording profile show"
@@ -137,6 +137,8 @@ impl Command {
         match self {
             #[cfg(feature = "archive")]
             Self::Archive(command) => command.transfers(),
+            #[cfg(feature = "emulator")]
+            Self::Emulator(_) => true,
             Self::Download(_) => true,
             _ => self.ends_with_signal(),
         }
@@ -165,10 +167,19 @@ impl Command {
         }
     }
 
+    /// The options of `emulator exec`.
+    #[cfg(feature = "emulator")]
+    pub(crate) fn emulator_exec(&self) -> Option<&acs_emulator::cli::ExecOptions> {
+        match self {
+            Self::Emulator(options) => options.exec(),
+            _ => None,
+        }
+    }
+
     fn is_emulator(&self) -> bool {
         match self {
             #[cfg(feature = "emulator")]
-            Self::Emulator(_) => true,
+            Self::Emulator(options) => options.exec().is_none(),
             _ => false,
         }
     }

@@ -115,6 +115,10 @@ fn start(cli: Cli, out: &Output) -> Result<ExitCode, Failure> {
     };
     let runtime = runtime.enable_all().build().map_err(Failure::from)?;
     let hint = cli.command.when_interrupted();
+    #[cfg(feature = "emulator")]
+    if let Some(exec) = cli.command.emulator_exec() {
+        return runtime.block_on(emulator::exec(exec.clone()));
+    }
     let outcome = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         if cli.command.ends_with_signal() {
@@ -184,7 +188,7 @@ async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
         #[cfg(feature = "archive")]
         Command::Archive(command) => archive::run(command, global, out, stop).await,
         #[cfg(feature = "emulator")]
-        Command::Emulator(options) => emulator::run(options, out, stop).await,
+        Command::Emulator(options) => emulator::run(*options, out, stop).await,
         Command::Completions { shell } => shell::completions(shell, out),
         Command::Man { dir } => shell::man(dir.as_deref(), out),
     }

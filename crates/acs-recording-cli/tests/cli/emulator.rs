@@ -10,7 +10,15 @@ use crate::program::{Program, Running, interrupt, spawn};
 
 /// Starts an emulator, and returns it with its first line of output.
 fn start(program: &Program, arguments: &[&str]) -> (Running, Value) {
-    let mut child = spawn(&mut program.command(arguments));
+    // Well-known ports may be taken.
+    let admin = ["--admin", "127.0.0.1:0"];
+    let http = ["--http", "127.0.0.1:0"];
+    let http = if arguments.contains(&"--https") {
+        &[][..]
+    } else {
+        &http
+    };
+    let mut child = spawn(&mut program.command(&[arguments, &admin, http].concat()));
     let mut line = String::new();
     let out = child.stdout.take().unwrap();
     BufReader::new(out).read_line(&mut line).unwrap();
@@ -88,6 +96,27 @@ async fn without_a_terminal_the_emulator_prints_one_line() {
     emulator.run(&missing).failure(1);
 }
 
+/// The command is a shell that runs this program: it finds the connection string in the environment,
+/// trusts the emulator over HTTPS, and learns that the recording does not exist.
+#[cfg(unix)]
+#[test]
+fn a_command_runs_with_an_emulator_of_its_own() {
+    let program = Program::with_connection_string("");
+    let script = r#""$0" status unknown; echo "status: $?"; exit 9"#;
+    let exec = ["emulator", "exec", "--"];
+    let shell = ["sh", "-c", script, env!("CARGO_BIN_EXE_acs-recording")];
+    let run = program.run(&[&exec[..], &shell].concat());
+    assert_eq!(
+        (run.code, run.out.as_str()),
+        (Some(9), "status: 4\n"),
+        "{run:?}"
+    );
+
+    let missing = program.run(&[&exec[..], &["/no/such/program"]].concat());
+    assert_eq!(missing.code, Some(127), "{missing:?}");
+    assert!(missing.err.contains("/no/such/program"), "{missing:?}");
+}
+
 #[test]
 fn an_invalid_event_queue_is_a_usage_error() {
     let emulator = Program::with_connection_string("");
@@ -98,7 +127,8 @@ fn an_invalid_event_queue_is_a_usage_error() {
         &["emulator", "--event-queue", "events"],
         &["emulator", "--event-queue", "events", by_key[0], by_key[1]],
     ] {
-        let run = emulator.run(arguments);
+        let ports = ["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        let run = emulator.run(&[arguments, &ports].concat());
         assert_eq!(run.code, Some(2), "{run:?}");
         assert!(run.err.contains("queue"), "{run:?}");
         assert!(!run.err.contains("secret"), "{run:?}");

@@ -42,6 +42,7 @@ const COMMANDS: &[&[&str]] = &[
     &["call", "get"],
     &["call", "hang-up"],
     &["emulator"],
+    &["emulator", "exec"],
     &["completions"],
     &["man"],
 ];
