@@ -1,25 +1,44 @@
 //! The members of an envelope, in either schema.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 use jiff::Timestamp;
+use memchr::memmem;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::cursor::Cursor;
+use super::file::RecordingFileStatusUpdated;
 use crate::lenient;
 
 /// A batch of Event Grid has at most 5000 events.
 pub(super) const MAX_EVENTS: usize = 10_000;
+
+/// The members of the Event Grid schema in the order in which they are sent.
+const MEMBERS: [&str; 8] = [
+    "id",
+    "topic",
+    "subject",
+    "data",
+    "eventType",
+    "dataVersion",
+    "metadataVersion",
+    "eventTime",
+];
 
 /// The members of both schemas. Those that exist tell which one it is.
 #[derive(Default)]
 pub(super) struct Envelope<'a> {
     pub id: Option<String>,
     pub subject: Option<String>,
-    pub data: Option<&'a RawValue>,
+    /// JSON.
+    pub data: Option<&'a str>,
+    /// What the data says, if it has the form of the data of this type.
+    pub file: Option<RecordingFileStatusUpdated>,
     pub data_base64: Option<String>,
     // Event Grid schema
     pub event_type: Option<String>,
@@ -153,6 +172,82 @@ pub(super) fn or_none<'de, D: Deserializer<'de>, T>(
     Value::deserialize(deserializer).map(|value| read(value).unwrap_or_default())
 }
 
+impl<'a> Envelope<'a> {
+    /// Reads an envelope of the usual form, together with the data of the most frequent type.
+    ///
+    /// None for every other form. `Deserialize` reads those, too.
+    pub(super) fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
+        let mut event = Self::default();
+        cursor.object(&MEMBERS, |cursor, member| event.read_member(cursor, member))?;
+        Some(event)
+    }
+
+    fn read_member(&mut self, cursor: &mut Cursor<'a>, member: &str) -> Option<()> {
+        let field = match member {
+            "id" => &mut self.id,
+            "subject" => &mut self.subject,
+            "data_base64" | "dataBase64" => &mut self.data_base64,
+            "eventType" => &mut self.event_type,
+            "topic" => &mut self.topic,
+            "dataVersion" => &mut self.data_version,
+            "metadataVersion" => &mut self.metadata_version,
+            "type" => &mut self.cloud_type,
+            "source" => &mut self.source,
+            "specversion" | "specVersion" => &mut self.spec_version,
+            "datacontenttype" | "dataContentType" => &mut self.data_content_type,
+            "dataschema" | "dataSchema" => &mut self.data_schema,
+            "data" => return self.read_data(cursor),
+            "eventTime" => return read_time(&mut self.event_time, cursor),
+            "time" => return read_time(&mut self.time, cursor),
+            _ => {
+                let value: &RawValue = serde_json::from_str(cursor.value()?).ok()?;
+                self.attributes.push((member.to_owned(), value.to_owned()));
+                return Some(());
+            }
+        };
+        let text = cursor.optional_string()?;
+        set_once(field, text.map(Cow::into_owned))
+    }
+
+    fn read_data(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+        let event_type = self.event_type.as_deref().or(self.cloud_type.as_deref());
+        // In the Event Grid schema, the type follows the data.
+        let event_type = event_type.or_else(|| later_type(cursor.rest()));
+        if event_type == Some(RecordingFileStatusUpdated::TYPE) {
+            let start = *cursor;
+            if let Some(file) = RecordingFileStatusUpdated::read_usual(cursor) {
+                self.file = Some(file);
+                let data = cursor.text_since(start).map(str::trim_start);
+                return set_once(&mut self.data, data);
+            }
+            *cursor = start;
+        }
+        let data = cursor.value()?;
+        set_once(&mut self.data, Some(data))
+    }
+}
+
+/// The next event type in a text, which most likely is that of the current event.
+fn later_type(text: &str) -> Option<&str> {
+    const MEMBER: &[u8] = b"\"eventType\"";
+    let at = memmem::find(text.as_bytes(), MEMBER)? + MEMBER.len();
+    let value = text.get(at..)?.trim_start().strip_prefix(':')?;
+    let value = value.trim_start().strip_prefix('"')?;
+    value.get(..value.find('"')?)
+}
+
+fn read_time(field: &mut Option<Timestamp>, cursor: &mut Cursor<'_>) -> Option<()> {
+    let time = cursor.optional_string()?;
+    set_once(field, time.and_then(|time| lenient::received_time(&time)))
+}
+
+/// Like [`set`]. A second value is not the usual form.
+fn set_once<T>(field: &mut Option<T>, value: Option<T>) -> Option<()> {
+    let is_first = field.is_none();
+    *field = value;
+    is_first.then_some(())
+}
+
 impl<'de> Deserialize<'de> for Envelope<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(EnvelopeVisitor)
@@ -174,7 +269,10 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
             match member {
                 Member::Id => text(&mut event.id, "id", &mut map)?,
                 Member::Subject => text(&mut event.subject, "subject", &mut map)?,
-                Member::Data => set(&mut event.data, "data", Some(map.next_value()?))?,
+                Member::Data => {
+                    let data: &RawValue = map.next_value()?;
+                    set(&mut event.data, "data", Some(data.get()))?;
+                }
                 Member::DataBase64 => {
                     set(&mut event.data_base64, "data_base64", map.next_value()?)?;
                 }
