@@ -137,7 +137,7 @@ impl ConnectionController {
 
     /// Whether the next observation is needed soon.
     pub(super) fn is_measuring(&self) -> bool {
-        matches!(self.phase, Phase::Growing | Phase::Shrinking)
+        self.max > 1 && matches!(self.phase, Phase::Growing | Phase::Shrinking)
     }
 
     /// Takes note of the state of the download, which may change the target.
@@ -196,6 +196,11 @@ impl ConnectionController {
 
     /// Keeps connections that were added if they are of use, and then adds more.
     fn grow(&mut self, current: Throughput, measured_for: Duration, observed: Observation) {
+        if observed.open < self.target {
+            // The server, or the limit of the client, allows no more at present.
+            self.settled = Some(current);
+            return self.hold(observed.open, observed.now);
+        }
         let before = self
             .settled
             .filter(|before| before.connections < current.connections);
@@ -494,6 +499,25 @@ mod tests {
             });
         }
         assert!(controller.target() > 2);
+    }
+
+    #[test]
+    fn it_does_not_measure_all_the_time_if_no_connection_can_be_added() {
+        let mut controller = ConnectionController::adaptive(256 * MIB);
+        let measuring = (1_u32..2000).filter(|step| {
+            controller.observe(Observation {
+                now: STEP * *step,
+                received: u64::from(*step) * 10_000,
+                missing: 200 * MIB,
+                open: 1,
+                receiving: 1,
+            });
+            controller.is_measuring()
+        });
+        let measuring = measuring.count();
+        assert!(measuring < 50, "{measuring}");
+        assert!(!ConnectionController::adaptive(0).is_measuring());
+        assert!(!ConnectionController::fixed(4).is_measuring());
     }
 
     #[test]
