@@ -72,8 +72,8 @@ impl Pipeline {
             .min(deadline_after(started, self.limits.attempt));
         let outcome = {
             // Pinned, because futures of this size should not move.
-            let exchange = pin!(self.exchange(call, headers, limit).instrument(span.clone()));
-            timeout_at(limit, exchange).await
+            let exchange = pin!(self.exchange(call, headers, limit));
+            timeout_at(limit, exchange.instrument(span.clone())).await
         };
         let elapsed = started.elapsed();
         let outcome = outcome.unwrap_or_else(|_| {

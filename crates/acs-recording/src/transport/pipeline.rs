@@ -138,7 +138,8 @@ impl acs_call_automation::Transport for Pipeline {
         Box::pin(async move {
             let deadline = self.deadline();
             let request = Request::try_from(request)?;
-            let response = self.run(request, Authentication::Resource, deadline);
+            // Pinned, because futures of this size should not move.
+            let response = pin!(self.run(request, Authentication::Resource, deadline));
             // A program may use the generated client directly.
             if telemetry::is_in_operation() {
                 Ok(response.await?)
