@@ -268,7 +268,7 @@ async fn compare(server: &Server, concurrency: usize) -> bool {
             "bare reqwest that replays",
         ],
         &rounds,
-        watch.disturbance(),
+        watch.disturbance().as_deref(),
     )
 }
 
@@ -276,7 +276,7 @@ async fn compare(server: &Server, concurrency: usize) -> bool {
 fn print_contenders<const N: usize>(
     names: &[&str; N],
     rounds: &[[Sample; N]],
-    disturbance: Option<String>,
+    disturbance: Option<&str>,
 ) -> bool {
     let mut is_undisturbed = true;
     for (index, name) in names.iter().enumerate() {
@@ -289,7 +289,7 @@ fn print_contenders<const N: usize>(
             let pairs = rounds
                 .iter()
                 .map(|round| (round[0].rate, round[index].rate));
-            let ratio = Ratio::of(pairs, disturbance.clone());
+            let ratio = Ratio::of(pairs, disturbance.map(str::to_owned));
             is_undisturbed &= matches!(ratio, Ratio::Measured { .. });
             print!("; this crate: {ratio}");
         }
@@ -342,7 +342,7 @@ fn compare_starts(server: &Server) -> bool {
     print_contenders(
         &["this crate", "bare reqwest"],
         &rounds,
-        watch.disturbance(),
+        watch.disturbance().as_deref(),
     )
 }
 

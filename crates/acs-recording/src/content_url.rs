@@ -33,6 +33,7 @@ enum Location {
 
 impl ContentUrl {
     /// The complete location, with its query.
+    #[allow(clippy::missing_panics_doc, reason = "it never panics")]
     pub fn as_url(&self) -> &Url {
         match &self.0 {
             Location::Parsed(url) => url,
@@ -95,6 +96,10 @@ impl ContentUrl {
 
 /// Whether a text is an https URL whose parsed form is the same text: a host name in lower case, and a
 /// path of plain characters.
+#[allow(
+    clippy::needless_bitwise_bool,
+    reason = "without branches, it is vectorized"
+)]
 fn is_normal(text: &str) -> bool {
     const MAX_LENGTH: usize = 2048;
     const MAX_HOST: usize = 253;
@@ -107,9 +112,8 @@ fn is_normal(text: &str) -> bool {
     for byte in rest {
         let is_valid = match byte {
             b'a'..=b'z' => true,
-            b'0'..=b'9' => before != b'.',
+            b'0'..=b'9' | b'.' | b'/' => before != b'.',
             b'-' => before != b'.' && before != b'-',
-            b'.' | b'/' => before != b'.',
             _ => false,
         };
         if !is_valid {
@@ -125,10 +129,9 @@ fn is_normal(text: &str) -> bool {
         return false;
     };
     let is_plain = |byte: u8| {
-        let lower = byte | 0x20;
-        let is_letter = (lower >= b'a') & (lower <= b'z');
         // Also `/`, which comes before the digits.
-        let is_digit = (byte >= b'/') & (byte <= b'9');
+        let is_digit = (b'/'..=b'9').contains(&byte);
+        let is_letter = (byte | 0x20).is_ascii_lowercase();
         is_letter | is_digit | (byte == b'-') | (byte == b'_')
     };
     // Without an early exit, a block is compared at once.

@@ -1,7 +1,7 @@
 //! What all benchmarks share: the description of the machine, and ratios that are printed only if
 //! nothing disturbed the run.
 
-#![allow(dead_code, reason = "no benchmark needs all of it")]
+#![allow(dead_code, unused_imports, reason = "no benchmark needs all of it")]
 
 mod cpu;
 mod disturbance;
@@ -9,7 +9,6 @@ mod machine;
 mod ratio;
 pub(crate) mod tls;
 
-#[allow(unused_imports, reason = "no benchmark needs all of it")]
 pub(crate) use cpu::{children_cpu, own_cpu, peak_memory};
 pub(crate) use disturbance::Watch;
 pub(crate) use machine::print_machine;

@@ -50,16 +50,10 @@ impl Server {
         }
     }
 
-    /// This program once more, in a role that uses the server.
+    /// This program once more, in a role that uses the server and trusts it.
     pub(crate) fn client(&self, role: &str) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.env(ROLE, role);
-        command
-    }
-
-    /// As [`client`](Self::client), and trusts the server like any other.
-    pub(crate) fn trusting_client(&self, role: &str) -> Command {
-        let mut command = self.client(role);
         command.env("SSL_CERT_FILE", self.certificate.path());
         command
     }

@@ -85,7 +85,7 @@ fn all() -> ExitCode {
 
 /// A program that downloads.
 fn program(server: &Server, kind: &str, url: &str, count: usize) -> Command {
-    server.trusting_client(&format!("{kind} {url} {count}"))
+    server.client(&format!("{kind} {url} {count}"))
 }
 
 fn stream(server: &Server, url: &str) -> bool {

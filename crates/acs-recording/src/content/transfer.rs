@@ -202,12 +202,11 @@ impl Transfer {
         let flushed = buffer.flush().await;
         let next = {
             let mut scheduler = self.scheduler();
-            match (&received, &flushed) {
-                (Ok(Received::All), Ok(())) => scheduler.assign_next(connection),
-                _ => {
-                    scheduler.release(connection);
-                    None
-                }
+            if let (Ok(Received::All), Ok(())) = (&received, &flushed) {
+                scheduler.assign_next(connection)
+            } else {
+                scheduler.release(connection);
+                None
             }
         };
         received?;

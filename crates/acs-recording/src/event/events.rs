@@ -185,12 +185,11 @@ fn read_plain(text: &str) -> Option<Vec<Result<Event, InvalidEvent>>> {
 
 fn read_event(cursor: &mut Cursor<'_>, index: usize) -> Option<Event> {
     let start = *cursor;
-    let envelope = match Envelope::read(cursor) {
-        Some(envelope) => envelope,
-        None => {
-            *cursor = start;
-            serde_json::from_str(cursor.value()?).ok()?
-        }
+    let envelope = if let Some(envelope) = Envelope::read(cursor) {
+        envelope
+    } else {
+        *cursor = start;
+        serde_json::from_str(cursor.value()?).ok()?
     };
     event_from_envelope(index, envelope).ok()
 }

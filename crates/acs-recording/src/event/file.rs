@@ -1,6 +1,5 @@
 //! The data of `RecordingFileStatusUpdated`.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -98,31 +97,31 @@ impl RecordingChunk {
             match member {
                 "documentId" => {
                     known.add(0)?;
-                    chunk.document_id = lenient::parse(cursor.optional_string()?.as_deref());
+                    chunk.document_id = lenient::parse(Some(&cursor.string()?));
                 }
                 "index" => {
                     known.add(1)?;
-                    chunk.index = cursor.optional_count()?;
+                    chunk.index = Some(cursor.count()?);
                 }
                 "endReason" => {
                     known.add(2)?;
-                    chunk.end_reason = cursor.optional_string()?.map(Cow::into_owned);
+                    chunk.end_reason = Some(cursor.string()?.into_owned());
                 }
                 "contentLocation" => {
                     known.add(3)?;
-                    chunk.content_location = read_location(cursor)?;
+                    chunk.content_location = cursor.string()?.parse().ok();
                 }
                 "metadataLocation" => {
                     known.add(4)?;
-                    chunk.metadata_location = read_location(cursor)?;
+                    chunk.metadata_location = cursor.string()?.parse().ok();
                 }
                 "deleteLocation" => {
                     known.add(5)?;
-                    chunk.delete_location = read_location(cursor)?;
+                    chunk.delete_location = cursor.string()?.parse().ok();
                 }
                 // Members of later versions.
                 _ => {
-                    cursor.optional_string()?;
+                    cursor.string()?;
                 }
             }
             Some(())
@@ -142,11 +141,6 @@ impl RecordingChunk {
         }
         self
     }
-}
-
-fn read_location(cursor: &mut Cursor<'_>) -> Option<Option<ContentUrl>> {
-    let location = cursor.optional_string()?;
-    Some(location.and_then(|location| location.parse().ok()))
 }
 
 /// The files of a recording can be downloaded.
@@ -331,37 +325,35 @@ impl RecordingFileStatusUpdated {
                 }
                 "recordingStartTime" => {
                     known.add(1)?;
-                    let time = cursor.optional_string()?;
-                    file.start = time.and_then(|time| lenient::received_time(&time));
+                    file.start = lenient::received_time(&cursor.string()?);
                 }
                 "recordingDurationMs" => {
                     known.add(2)?;
-                    let count = cursor.optional_count()?;
-                    file.duration = count.and_then(lenient::duration_of_count);
+                    file.duration = lenient::duration_of_count(cursor.count()?);
                 }
                 "sessionEndReason" => {
                     known.add(3)?;
-                    file.session_end_reason = cursor.optional_string()?.map(Cow::into_owned);
+                    file.session_end_reason = Some(cursor.string()?.into_owned());
                 }
                 "recordingContentType" => {
                     known.add(4)?;
-                    file.content = cursor.optional_string()?.map(|text| (*text).into());
+                    file.content = Some((*cursor.string()?).into());
                 }
                 "recordingChannelType" => {
                     known.add(5)?;
-                    file.channel = cursor.optional_string()?.map(|text| (*text).into());
+                    file.channel = Some((*cursor.string()?).into());
                 }
                 "recordingFormatType" => {
                     known.add(6)?;
-                    file.format = cursor.optional_string()?.map(|text| (*text).into());
+                    file.format = Some((*cursor.string()?).into());
                 }
                 "storageType" => {
                     known.add(7)?;
-                    file.storage_type = cursor.optional_string()?.map(Cow::into_owned);
+                    file.storage_type = Some(cursor.string()?.into_owned());
                 }
                 "recordingId" => {
                     known.add(8)?;
-                    file.recording_id = lenient::parse(cursor.optional_string()?.as_deref());
+                    file.recording_id = lenient::parse(Some(&cursor.string()?));
                 }
                 // The data of another type is not worth the attempt.
                 _ if known.is_empty() => return None,

@@ -1,11 +1,11 @@
 //! The members of an envelope, in either schema.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -205,15 +205,18 @@ impl<'a> Envelope<'a> {
                 return Some(());
             }
         };
-        let text = cursor.optional_string()?;
-        set_once(field, text.map(Cow::into_owned))
+        let text = cursor.string()?;
+        set_once(field, Some(text.into_owned()))
     }
 
     fn read_data(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
         let event_type = self.event_type.as_deref().or(self.cloud_type.as_deref());
-        // In the Event Grid schema, the type follows the data.
-        let event_type = event_type.or_else(|| later_type(cursor.rest()));
-        if event_type == Some(RecordingFileStatusUpdated::TYPE) {
+        let may_be_file = match event_type {
+            Some(event_type) => event_type == RecordingFileStatusUpdated::TYPE,
+            // Event Grid sends the type after the data.
+            None => has_file_type(cursor.rest()),
+        };
+        if may_be_file {
             let start = *cursor;
             if let Some(file) = RecordingFileStatusUpdated::read_usual(cursor) {
                 self.file = Some(file);
@@ -227,18 +230,19 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// The next event type in a text, which most likely is that of the current event.
-fn later_type(text: &str) -> Option<&str> {
-    const MEMBER: &[u8] = b"\"eventType\"";
-    let at = memmem::find(text.as_bytes(), MEMBER)? + MEMBER.len();
-    let value = text.get(at..)?.trim_start().strip_prefix(':')?;
-    let value = value.trim_start().strip_prefix('"')?;
-    value.get(..value.find('"')?)
+/// Whether the type of events about files is near in a text.
+fn has_file_type(text: &str) -> bool {
+    /// The data of such an event is shorter. More would take long for a batch of other events.
+    const NEAR: usize = 16 * 1024;
+    static TYPE: LazyLock<Finder<'_>> =
+        LazyLock::new(|| Finder::new(RecordingFileStatusUpdated::TYPE));
+    let text = text.as_bytes();
+    TYPE.find(text.get(..NEAR).unwrap_or(text)).is_some()
 }
 
 fn read_time(field: &mut Option<Timestamp>, cursor: &mut Cursor<'_>) -> Option<()> {
-    let time = cursor.optional_string()?;
-    set_once(field, time.and_then(|time| lenient::received_time(&time)))
+    let time = cursor.string()?;
+    set_once(field, lenient::received_time(&time))
 }
 
 /// Like [`set`]. A second value is not the usual form.
