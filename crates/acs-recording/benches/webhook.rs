@@ -54,13 +54,11 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .unwrap();
-    match std::env::var(TARGET) {
-        Ok(target) => runtime.block_on(load(&target)),
-        Err(_) => {
-            print_machine(&["axum", "hyper", "rustls", "jsonwebtoken", "serde_json"]);
-            runtime.block_on(serve())
-        }
+    if let Ok(target) = std::env::var(TARGET) {
+        return runtime.block_on(load(&target));
     }
+    print_machine(&["axum", "hyper", "rustls", "jsonwebtoken", "serde_json"]);
+    runtime.block_on(serve())
 }
 
 async fn serve() -> ExitCode {

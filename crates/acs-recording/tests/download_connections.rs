@@ -1,6 +1,11 @@
 //! The number of connections of a download adapts to the server.
 
-#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    reason = "a failing test may panic"
+)]
 
 mod common;
 #[path = "common/storage.rs"]
