@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
+use http::{HeaderMap, Method};
 use reqwest::Client;
 use url::Url;
 
@@ -75,21 +76,20 @@ impl HttpClients {
         Ok(client.get_or_init(|| built))
     }
 
-    async fn execute(&self, request: http::Request<Bytes>) -> Result<Response, TransportError> {
-        let (mut head, body) = request.into_parts();
-        let url = match head.extensions.remove::<Url>() {
-            Some(url) => url,
-            None => Url::parse(&head.uri.to_string()).map_err(|error| {
-                let text = "the URL is not valid";
-                TransportError::new(TransportErrorKind::Request, text).with_source(error)
-            })?,
-        };
-        let client = self.client(&url).map_err(|error| {
+    /// Sends a request once.
+    pub(super) async fn execute(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response, TransportError> {
+        let client = self.client(url).map_err(|error| {
             let text = "the HTTP client cannot be set up";
             TransportError::new(TransportErrorKind::Request, text).with_source(error)
         })?;
-        let mut request = reqwest::Request::new(head.method, url.clone());
-        *request.headers_mut() = head.headers;
+        let mut request = reqwest::Request::new(method, url.clone());
+        *request.headers_mut() = headers;
         if !body.is_empty() {
             *request.body_mut() = Some(body.into());
         }
@@ -105,7 +105,7 @@ impl HttpClients {
             Err(error) => {
                 let error = transport_error(error);
                 let is_connect = error.kind() == TransportErrorKind::Connect;
-                match self.0.options.used_proxy(&url).filter(|_| is_connect) {
+                match self.0.options.used_proxy(url).filter(|_| is_connect) {
                     Some(proxy) => Err(error.with_proxy(proxy)),
                     None => Err(error),
                 }
@@ -116,7 +116,14 @@ impl HttpClients {
 
 impl Transport for HttpClients {
     fn send(&self, request: http::Request<Bytes>) -> TransportFuture<'_> {
-        Box::pin(self.execute(request))
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let url = Url::parse(&head.uri.to_string()).map_err(|error| {
+                let text = "the URL is not valid";
+                TransportError::new(TransportErrorKind::Request, text).with_source(error)
+            })?;
+            self.execute(head.method, &url, head.headers, body).await
+        })
     }
 }
 

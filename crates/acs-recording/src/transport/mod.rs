@@ -4,6 +4,7 @@ mod attempt;
 mod authorize;
 mod body;
 mod denial;
+mod early_timer;
 mod error;
 mod hosts;
 mod http_client;
@@ -20,6 +21,7 @@ mod user_agent;
 
 use std::fmt::Debug;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use url::Url;
@@ -139,6 +141,23 @@ pub type TransportFuture<'a> =
 pub trait Transport: Debug + Send + Sync {
     /// Sends a request once, and returns the response as soon as its head has arrived.
     fn send(&self, request: http::Request<Bytes>) -> TransportFuture<'_>;
+}
+
+/// What sends the requests of a client.
+#[derive(Clone, Debug)]
+pub(crate) enum Sender {
+    /// The built-in transport, without the conversions that the trait needs.
+    BuiltIn(HttpClients),
+    Custom(Arc<dyn Transport>),
+}
+
+impl Sender {
+    pub(crate) fn transport(&self) -> Arc<dyn Transport> {
+        match self {
+            Self::BuiltIn(clients) => Arc::new(clients.clone()),
+            Self::Custom(transport) => Arc::clone(transport),
+        }
+    }
 }
 
 /// The host and port of a URL, which errors and logs may show.
