@@ -34,7 +34,7 @@ pub fn import(path: &Path, overlay: Option<&Path>) -> Result<Value> {
         prose::check(&document).with_context(|| overlay.display().to_string())?;
     }
     // Rejects documents from which no code can be generated before they are written.
-    crate::codegen::parse(&document).with_context(|| path.display().to_string())?;
+    crate::codegen::generate(&document).with_context(|| path.display().to_string())?;
     Ok(document)
 }
 

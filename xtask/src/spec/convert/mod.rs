@@ -15,19 +15,41 @@ use super::document::{Documents, Target};
 use super::node::{Location, Node};
 use super::prose::{PROSE, TITLE};
 
-/// Extensions for Microsoft's own tools, which do not affect the wire format.
+/// Extensions that do not affect the wire format.
 const TOOLING: &[&str] = &[
-    "x-accessibility",
-    "x-cadl-generated",
+    // Names and groups for the clients of other languages.
     "x-cadl-name",
-    "x-internal",
-    "x-ms-azure-resource",
+    "x-ms-client-default",
     "x-ms-code-generation-settings",
-    "x-ms-external",
     "x-ms-identifiers",
-    "x-typespec-generated",
+    "x-ms-media-kind",
+    "x-ms-parameter-grouping",
+    "x-namespace",
     "x-typespec-name",
+    // Documentation, and what it leaves out.
+    "x-accessibility",
+    "x-example",
+    "x-examples",
+    "x-internal",
+    "x-ms-error-code",
+    "x-ms-examples",
+    "x-ms-external",
+    "x-ms-summary",
+    "x-ms-visibility",
+    // Azure Resource Manager.
+    "x-ms-arm-id-details",
+    "x-ms-azure-resource",
+    // What marks the errors. We read every status that is not a success as an error.
+    "x-ms-error-response",
+    // How the description was written.
+    "x-cadl-generated",
+    "x-typespec-generated",
 ];
+
+/// Whether the import ignores an extension.
+pub fn is_ignored(extension: &str) -> bool {
+    TOOLING.contains(&extension)
+}
 
 /// Converts the root of `documents` and everything that it refers to.
 pub fn convert(documents: &mut Documents) -> Result<Value> {
@@ -53,6 +75,7 @@ pub fn convert(documents: &mut Documents) -> Result<Value> {
         twins: Vec::new(),
         hoisted: BTreeMap::new(),
         operation_ids: BTreeMap::new(),
+        owner: String::new(),
         consumes: owned(root.strings("consumes")?),
         produces: owned(root.strings("produces")?),
     };
@@ -100,6 +123,8 @@ struct Importer<'a> {
     /// Inline enums, by their names in `x-ms-enum`.
     hoisted: BTreeMap<String, (Location, Value)>,
     operation_ids: BTreeMap<String, Location>,
+    /// The definition or operation that is being read, which gives its name to an enum.
+    owner: String,
     consumes: Vec<String>,
     produces: Vec<String>,
 }
@@ -167,6 +192,7 @@ impl Importer<'_> {
             if server_only.contains(name) || parameter.need_str("in")? == "body" {
                 continue;
             }
+            name.clone_into(&mut self.owner);
             out.insert(name.to_owned(), self.parameter(&file, &parameter)?);
             parameter.finish()?;
         }
