@@ -46,11 +46,6 @@ const TOOLING: &[&str] = &[
     "x-typespec-generated",
 ];
 
-/// Whether the import ignores an extension.
-pub fn is_ignored(extension: &str) -> bool {
-    TOOLING.contains(&extension)
-}
-
 /// Converts the root of `documents` and everything that it refers to.
 pub fn convert(documents: &mut Documents) -> Result<Value> {
     let file = documents.root_path().to_owned();
