@@ -12,6 +12,7 @@ mod schemas;
 mod spec;
 mod test;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -146,6 +147,24 @@ fn main() -> ExitCode {
     }
 }
 
+/// Lists the extensions that an import ignores. The reasons are in `spec/convert/mod.rs`.
+#[allow(
+    clippy::print_stderr,
+    reason = "a note about the result goes to stderr"
+)]
+fn tell_ignored(extensions: &BTreeMap<&str, usize>) {
+    if !extensions.is_empty() {
+        let list: Vec<_> = extensions
+            .iter()
+            .map(|(name, count)| format!("{name} ({count})"))
+            .collect();
+        eprintln!(
+            "ignored, because they do not affect requests: {}",
+            list.join(", ")
+        );
+    }
+}
+
 #[allow(clippy::print_stderr, reason = "command-line errors go to stderr")]
 fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
@@ -176,6 +195,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             let overlay = overlay.unwrap_or_else(|| root().join(OVERLAY));
             let overlay = (overlay != Path::new("none")).then_some(overlay);
             let document = spec::import(&path, overlay.as_deref())?;
+            tell_ignored(&spec::ignored_extensions(&spec::read_json(&path)?));
             let out = out.unwrap_or_else(|| root().join(SPEC));
             finish(
                 &out,

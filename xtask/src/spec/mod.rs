@@ -15,6 +15,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+pub use convert::ignored_extensions;
 pub use document::read_json;
 pub use node::pointer;
 
