@@ -12,6 +12,7 @@ mod schemas;
 mod spec;
 mod test;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, Subcommand, ValueEnum};
-use sha2::{Digest as _, Sha256};
 use similar::TextDiff;
 
 use crate::metadata::Metadata;
@@ -147,6 +147,24 @@ fn main() -> ExitCode {
     }
 }
 
+/// Lists the extensions that an import ignores. The reasons are in `spec/convert/mod.rs`.
+#[allow(
+    clippy::print_stderr,
+    reason = "a note about the result goes to stderr"
+)]
+fn tell_ignored(extensions: &BTreeMap<&str, usize>) {
+    if !extensions.is_empty() {
+        let list: Vec<_> = extensions
+            .iter()
+            .map(|(name, count)| format!("{name} ({count})"))
+            .collect();
+        eprintln!(
+            "ignored, because they do not affect requests: {}",
+            list.join(", ")
+        );
+    }
+}
+
 #[allow(clippy::print_stderr, reason = "command-line errors go to stderr")]
 fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
@@ -177,6 +195,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             let overlay = overlay.unwrap_or_else(|| root().join(OVERLAY));
             let overlay = (overlay != Path::new("none")).then_some(overlay);
             let document = spec::import(&path, overlay.as_deref())?;
+            tell_ignored(&spec::ignored_extensions(&spec::read_json(&path)?));
             let out = out.unwrap_or_else(|| root().join(SPEC));
             finish(
                 &out,
@@ -203,27 +222,19 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 fn codegen(check: bool, from: Option<PathBuf>, out: Option<PathBuf>) -> Result<()> {
-    let mut inputs = vec![from.clone().unwrap_or_else(|| root().join(SPEC))];
-    if from.is_none() {
-        let overlay = root().join(OVERLAY);
-        if check {
-            // Verifies that the document contains the text of the overlay.
-            let document = spec::import(&inputs[0], Some(&overlay))?;
-            finish(
-                &inputs[0],
-                &spec::to_text(&document)?,
-                true,
-                &format!("cargo xtask spec import {SPEC}"),
-            )?;
-        }
-        inputs.push(overlay);
+    let spec = from.clone().unwrap_or_else(|| root().join(SPEC));
+    if from.is_none() && check {
+        // Verifies that the document contains the text of the overlay.
+        let document = spec::import(&spec, Some(&root().join(OVERLAY)))?;
+        finish(
+            &spec,
+            &spec::to_text(&document)?,
+            true,
+            &format!("cargo xtask spec import {SPEC}"),
+        )?;
     }
-    let document = spec::read_json(&inputs[0])?;
-    let inputs = inputs
-        .iter()
-        .map(|path| input(path))
-        .collect::<Result<_>>()?;
-    let source = codegen::generate(&document, &codegen::Source { inputs })
+    let document = spec::read_json(&spec)?;
+    let source = codegen::generate(&document)
         .with_context(|| from.unwrap_or_else(|| SPEC.into()).display().to_string())?;
     let out = out.unwrap_or_else(|| root().join(GENERATED));
     finish(&out, &source, check, "cargo xtask codegen")
@@ -254,16 +265,6 @@ fn write_schemas(check: bool) -> Result<()> {
         finish(&folder.join(name), &schema, check, "cargo xtask schemas")?;
     }
     Ok(())
-}
-
-/// Returns the name of a file and the SHA-256 of its content.
-fn input(path: &Path) -> Result<(String, String)> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let hash = Sha256::digest(&bytes)
-        .iter()
-        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-    let name = path.strip_prefix(root()).unwrap_or(path);
-    Ok((name.display().to_string(), hash))
 }
 
 /// Writes a file atomically. In check mode, fails with a diff if the file differs instead.

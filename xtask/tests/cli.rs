@@ -187,7 +187,7 @@ fn one_changed_byte_is_reported() {
     );
     assert!(error.ends_with("run `cargo xtask codegen`\n"), "{error}");
 
-    // A byte of a comment, and a byte of the document that does not affect the code.
+    // A byte of a comment.
     workspace.write(
         "generated.rs",
         &source.replacen("do not edit", "do not Edit", 1),
@@ -197,7 +197,6 @@ fn one_changed_byte_is_reported() {
     workspace.succeed(&[CODEGEN, &["--check"]].concat());
     let document = workspace.read("spec.json");
     workspace.write("spec.json", &document.replacen("Created.", "Created!", 1));
-    workspace.fail(&[CODEGEN, &["--check"]].concat());
     let error = workspace.fail(&[IMPORT, &["--check"]].concat());
     assert!(
         error.contains("Created!") && error.contains("spec.json is out of date"),
@@ -228,15 +227,15 @@ fn an_update_changes_only_a_few_lines() {
         .to_string();
     let changed: Vec<_> = diff
         .lines()
-        .filter(|line| !line.starts_with("@@") && !line.contains("sha256"))
+        .filter(|line| !line.starts_with("@@"))
         .collect();
     assert_eq!(
         changed,
         [
             "+        /// Plastic.",
             "+        Card,",
-            "-    crate::open_enum!(LockKind, Code = \"code\", Key = \"key\");",
-            "+    crate::open_enum!(LockKind, Code = \"code\", Key = \"key\", Card = \"card\");",
+            "-    crate::runtime::open_enum!(LockKind, Code = \"code\", Key = \"key\");",
+            "+    crate::runtime::open_enum!(LockKind, Code = \"code\", Key = \"key\", Card = \"card\");",
             "+        /// Warm in winter.",
             "+        #[serde(skip_serializing_if = \"Option::is_none\")]",
             "+        pub heated: Option<bool>,",
@@ -368,16 +367,6 @@ fn clashing_names_are_rejected() {
             "operation id \"Lockers_Get\" is already used at lockers/v1/lockers.json#/paths/~1lockers/get",
         ],
     );
-    rejects_change(
-        |document| {
-            let properties = &mut document["definitions"]["Locker"]["properties"];
-            properties["locker_id"] = json!({"type": "string"});
-        },
-        &[
-            "lockers.json#/definitions/Locker/properties/locker_id",
-            "`lockerId` is also called `locker_id` in Rust",
-        ],
-    );
 }
 
 #[test]
@@ -395,21 +384,11 @@ fn unknown_members_are_rejected() {
     );
     rejects_change(
         |document| {
-            let parameters = &mut document["paths"]["/lockers"]["get"]["parameters"];
-            parameters[0] = json!({"name": "f", "in": "formData", "type": "string"});
-        },
-        &[
-            "lockers.json#/paths/~1lockers/get/parameters/0",
-            "form parameters",
-        ],
-    );
-    rejects_change(
-        |document| {
-            document["definitions"]["Locker"]["properties"]["floor"]["format"] = "int8".into();
+            document["definitions"]["Locker"]["properties"]["floor"]["format"] = "int7".into();
         },
         &[
             "lockers.json#/definitions/Locker/properties/floor/format",
-            "unknown format \"int8\"",
+            "unknown format \"int7\"",
         ],
     );
     rejects(
@@ -497,16 +476,10 @@ fn invalid_documents_are_rejected() {
     let workspace = Workspace::new();
     workspace.write("spec.json", "{}");
     let error = workspace.fail(CODEGEN);
-    assert_eq!(error, "error: spec.json: #/paths: missing\n");
-    workspace.write(
-        "spec.json",
-        r#"{"paths": {}, "components": {"schemas": {}}}"#,
-    );
+    assert_eq!(error, "error: spec.json: the document is not OpenAPI 3.0\n");
+    workspace.write("spec.json", r#"{"openapi": "3.0.3"}"#);
     let error = workspace.fail(CODEGEN);
-    assert!(
-        error.contains("spec.json: the document is not OpenAPI 3.0"),
-        "{error}"
-    );
+    assert_eq!(error, "error: spec.json: #/paths: missing\n");
     let error = workspace.fail(&["codegen", "--spec", "gone.json", "--out", "generated.rs"]);
     assert!(error.contains("cannot read gone.json"), "{error}");
     workspace.import_and_generate();

@@ -15,6 +15,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+pub use convert::ignored_extensions;
 pub use document::read_json;
 pub use node::pointer;
 
@@ -34,7 +35,7 @@ pub fn import(path: &Path, overlay: Option<&Path>) -> Result<Value> {
         prose::check(&document).with_context(|| overlay.display().to_string())?;
     }
     // Rejects documents from which no code can be generated before they are written.
-    crate::codegen::parse(&document).with_context(|| path.display().to_string())?;
+    crate::codegen::generate(&document).with_context(|| path.display().to_string())?;
     Ok(document)
 }
 

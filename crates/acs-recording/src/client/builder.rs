@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::telemetry::{TraceContext, TraceContextHook};
 use crate::transport::{
     AllowedHost, ApplicationId, HttpClients, HttpOptions, Limits, MAX_DOWNLOADS, Pipeline,
-    RetryPolicy, Sender, Settings, Transport, default_retry_policy, request_builder, user_agent,
+    RetryPolicy, Sender, Settings, Transport, default_retry_policy, user_agent,
 };
 
 /// Settings of a [`RecordingClient`](crate::RecordingClient).
@@ -304,7 +304,7 @@ impl RecordingClientBuilder {
             let text = "max_download_connections of zero is out of range; give 1 or more";
             return Err(Error::new(ErrorKind::InvalidInput, text));
         }
-        let (sender, request_builder) = self.sender()?;
+        let sender = self.sender()?;
         let credential = match self.identity {
             Identity::Key(key) => Credential::key(key),
             #[cfg(feature = "entra")]
@@ -317,7 +317,6 @@ impl RecordingClientBuilder {
         };
         let pipeline = Pipeline::new(Settings {
             sender,
-            request_builder,
             endpoint: self.endpoint,
             custom_endpoint: self.custom_endpoint,
             credential,
@@ -331,8 +330,8 @@ impl RecordingClientBuilder {
         Ok(ClientCore::new(pipeline))
     }
 
-    /// What sends requests, and the client that builds those of the generated code.
-    fn sender(&self) -> Result<(Sender, reqwest::Client)> {
+    /// What sends requests.
+    fn sender(&self) -> Result<Sender> {
         let check = |replaced_by: &str| match self.http.first_set() {
             None => Ok(()),
             Some(name) => {
@@ -350,12 +349,11 @@ impl RecordingClientBuilder {
                 let text = "reqwest_client and transport exclude each other; set one of the two";
                 return Err(Error::new(ErrorKind::InvalidInput, text));
             }
-            let clients = HttpClients::with_client(client);
-            return Ok((Sender::BuiltIn(clients), client.clone()));
+            return Ok(Sender::BuiltIn(HttpClients::with_client(client)));
         }
         if let Some(transport) = &self.transport {
             check("transport")?;
-            return Ok((Sender::Custom(Arc::clone(transport)), request_builder()?));
+            return Ok(Sender::Custom(Arc::clone(transport)));
         }
         let first = self
             .custom_endpoint
@@ -363,7 +361,6 @@ impl RecordingClientBuilder {
             .unwrap_or(&self.endpoint)
             .url();
         let clients = HttpClients::new(self.http.clone(), first)?;
-        let request_builder = clients.request_builder(first)?;
-        Ok((Sender::BuiltIn(clients), request_builder))
+        Ok(Sender::BuiltIn(clients))
     }
 }

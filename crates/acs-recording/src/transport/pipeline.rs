@@ -75,8 +75,6 @@ impl Default for Limits {
 /// The settings of a [`Pipeline`].
 pub(crate) struct Settings {
     pub(crate) sender: Sender,
-    /// Builds the requests of the generated client, and sends none.
-    pub(crate) request_builder: reqwest::Client,
     pub(crate) endpoint: Endpoint,
     pub(crate) custom_endpoint: Option<Endpoint>,
     pub(crate) credential: Credential,
@@ -92,8 +90,6 @@ pub(crate) struct Settings {
 #[derive(Clone)]
 pub(crate) struct Pipeline {
     pub(crate) sender: Sender,
-    /// Builds the requests of the generated client, and sends none.
-    pub(crate) request_builder: reqwest::Client,
     pub(crate) endpoint: Endpoint,
     /// Where requests for the resource are sent, if not to its endpoint.
     pub(crate) custom_endpoint: Option<Endpoint>,
@@ -175,7 +171,6 @@ impl Pipeline {
     pub(crate) fn new(settings: Settings) -> Self {
         let Settings {
             sender,
-            request_builder,
             endpoint,
             custom_endpoint,
             credential,
@@ -189,7 +184,6 @@ impl Pipeline {
         let hosts = ContentHosts::new(endpoint.clone(), custom_endpoint.clone(), allowed_hosts);
         Self {
             sender,
-            request_builder,
             endpoint,
             custom_endpoint,
             credential: Arc::new(credential),

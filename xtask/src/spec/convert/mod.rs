@@ -15,19 +15,57 @@ use super::document::{Documents, Target};
 use super::node::{Location, Node};
 use super::prose::{PROSE, TITLE};
 
-/// Extensions for Microsoft's own tools, which do not affect the wire format.
+/// Extensions that do not affect the wire format.
 const TOOLING: &[&str] = &[
-    "x-accessibility",
-    "x-cadl-generated",
+    // Names and groups for the clients of other languages.
     "x-cadl-name",
-    "x-internal",
-    "x-ms-azure-resource",
+    "x-ms-client-default",
     "x-ms-code-generation-settings",
-    "x-ms-external",
     "x-ms-identifiers",
-    "x-typespec-generated",
+    "x-ms-media-kind",
+    "x-ms-parameter-grouping",
+    "x-namespace",
     "x-typespec-name",
+    // Documentation, and what it leaves out.
+    "x-accessibility",
+    "x-example",
+    "x-examples",
+    "x-internal",
+    "x-ms-error-code",
+    "x-ms-examples",
+    "x-ms-external",
+    "x-ms-summary",
+    "x-ms-visibility",
+    // Azure Resource Manager.
+    "x-ms-arm-id-details",
+    "x-ms-azure-resource",
+    // What marks the errors. We read every status that is not a success as an error.
+    "x-ms-error-response",
+    // How the description was written.
+    "x-cadl-generated",
+    "x-typespec-generated",
 ];
+
+/// The extensions in a description that the import ignores, with their numbers.
+pub fn ignored_extensions(value: &Value) -> BTreeMap<&'static str, usize> {
+    let mut found = BTreeMap::new();
+    let mut pending = vec![value];
+    while let Some(value) = pending.pop() {
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    if let Some(known) = TOOLING.iter().find(|known| *known == name) {
+                        *found.entry(*known).or_insert(0) += 1;
+                    }
+                    pending.push(value);
+                }
+            }
+            Value::Array(items) => pending.extend(items),
+            _ => {}
+        }
+    }
+    found
+}
 
 /// Converts the root of `documents` and everything that it refers to.
 pub fn convert(documents: &mut Documents) -> Result<Value> {
@@ -53,6 +91,7 @@ pub fn convert(documents: &mut Documents) -> Result<Value> {
         twins: Vec::new(),
         hoisted: BTreeMap::new(),
         operation_ids: BTreeMap::new(),
+        owner: String::new(),
         consumes: owned(root.strings("consumes")?),
         produces: owned(root.strings("produces")?),
     };
@@ -100,6 +139,8 @@ struct Importer<'a> {
     /// Inline enums, by their names in `x-ms-enum`.
     hoisted: BTreeMap<String, (Location, Value)>,
     operation_ids: BTreeMap<String, Location>,
+    /// The definition or operation that is being read, which gives its name to an enum.
+    owner: String,
     consumes: Vec<String>,
     produces: Vec<String>,
 }
@@ -167,6 +208,7 @@ impl Importer<'_> {
             if server_only.contains(name) || parameter.need_str("in")? == "body" {
                 continue;
             }
+            name.clone_into(&mut self.owner);
             out.insert(name.to_owned(), self.parameter(&file, &parameter)?);
             parameter.finish()?;
         }
