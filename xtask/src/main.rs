@@ -27,6 +27,8 @@ use crate::metadata::Metadata;
 const SPEC: &str = "spec/call-automation.json";
 const OVERLAY: &str = "spec/call-automation.overlay.yaml";
 const GENERATED: &str = "crates/acs-call-automation/src/generated.rs";
+/// The version of all crates of the workspace.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[derive(Debug, Parser)]
 #[command(
@@ -111,7 +113,7 @@ enum SpecCommand {
     },
     /// Reports what a new version changes, and for whom the changes are breaking
     #[command(
-        after_help = "Exit code: 1 if a change is breaking (the last line then begins with the number of breaking changes) or if a file cannot be read (the output then begins with \"error:\"), otherwise 0."
+        after_help = "The report distinguishes callers (who build requests), parsers (who read responses and events) and Rust code that uses the generated client. Its last line suggests the next version of the crate.\n\nExit code: 1 if a change is breaking for any of them or if a file cannot be read (standard error then begins with \"error:\"), otherwise 0."
     )]
     Diff {
         /// The older description: Swagger 2.0 or OpenAPI of this workspace
@@ -160,10 +162,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Spec(SpecCommand::Diff { old, new, format }) => {
             let report = spec::diff::diff(&spec::structure(&old)?, &spec::structure(&new)?);
+            let release = report.release(VERSION);
             let text = match format {
-                Format::Text => spec::diff::text(&report),
-                Format::Markdown => spec::diff::markdown(&report),
-                Format::Json => spec::diff::json(&report)?,
+                Format::Text => spec::diff::text(&report, &release),
+                Format::Markdown => spec::diff::markdown(&report, &release),
+                Format::Json => spec::diff::json(&report, &release)?,
             };
             print(&text)?;
             return Ok(ExitCode::from(u8::from(report.is_breaking())));

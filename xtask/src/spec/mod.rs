@@ -9,6 +9,7 @@ mod overlay;
 pub mod prose;
 pub mod reach;
 pub mod shape;
+pub mod view;
 
 use std::path::Path;
 

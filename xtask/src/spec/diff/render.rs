@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::{Change, Kind, Report, Verdict, What};
+use super::{Change, Effects, Kind, Release, Report, Verdict, What};
 
 /// One line for all elements with the same change.
 struct Row<'a> {
@@ -33,8 +33,7 @@ fn rows<'a>(report: &'a Report, verdict: Verdict) -> Vec<Row<'a>> {
             change.kind,
             change.what,
             change.detail.as_str(),
-            change.callers,
-            change.parsers,
+            change.effects,
         )
     };
     let of = || {
@@ -68,27 +67,76 @@ const VERDICTS: [Verdict; 3] = [
     Verdict::Compatible,
 ];
 
-/// The last line, which summarizes the changes.
-fn summary(report: &Report) -> String {
-    let [breaking, possibly, compatible] = VERDICTS.map(|verdict| report.count(verdict));
-    let whom = |group: fn(&Change) -> Verdict| {
-        let of = report.changes.iter();
-        of.filter(|change| group(change) == Verdict::Breaking)
-            .count()
-    };
+/// The audiences, with their verdicts.
+fn audiences(effects: Effects) -> [(&'static str, Verdict); 3] {
+    [
+        ("callers", effects.callers),
+        ("parsers", effects.parsers),
+        ("Rust code", effects.source),
+    ]
+}
+
+/// One line with the numbers of changes.
+pub fn summary(report: &Report) -> String {
     if report.changes.is_empty() {
-        return "no changes".to_owned();
+        return if report.is_other_version() {
+            "no changes except the version of the API".to_owned()
+        } else {
+            "no changes".to_owned()
+        };
+    }
+    let [breaking, possibly, compatible] = VERDICTS.map(|verdict| report.count(verdict));
+    let mut counts = [("", 0); 3];
+    for change in &report.changes {
+        for (count, (name, verdict)) in counts.iter_mut().zip(audiences(change.effects)) {
+            *count = (name, count.1 + usize::from(verdict == Verdict::Breaking));
+        }
     }
     let groups = if breaking > 0 {
-        format!(
-            " ({} for callers, {} for parsers)",
-            whom(|change| change.callers),
-            whom(|change| change.parsers)
-        )
+        let groups = counts.map(|(name, count)| format!("{count} for {name}"));
+        format!(" ({})", groups.join(", "))
     } else {
         String::new()
     };
     format!("{breaking} breaking{groups}, {possibly} possibly breaking, {compatible} compatible")
+}
+
+/// The last line: the next version of the crate.
+fn suggestion(release: &Release) -> String {
+    let Release {
+        name,
+        current,
+        suggested,
+        reason,
+    } = release;
+    if current == suggested {
+        format!("suggested version of {name}: still {current} ({reason})")
+    } else {
+        format!("suggested version of {name}: {suggested} after {current} ({reason})")
+    }
+}
+
+/// The audiences that a change affects; empty if it affects nobody.
+fn whom(verdict: Verdict, effects: Effects) -> String {
+    let affected: Vec<_> = audiences(effects)
+        .into_iter()
+        .filter(|(_, verdict)| *verdict != Verdict::Compatible)
+        .collect();
+    if affected.is_empty() {
+        return String::new();
+    }
+    let is_same = affected.iter().all(|(_, of)| *of == verdict);
+    let names: Vec<String> = affected
+        .into_iter()
+        .map(|(name, of)| {
+            if is_same {
+                name.to_owned()
+            } else {
+                format!("{name}: {of}")
+            }
+        })
+        .collect();
+    format!("  [{}]", names.join(", "))
 }
 
 fn heading(verdict: Verdict) -> &'static str {
@@ -108,7 +156,7 @@ fn plural(kind: Kind, count: usize) -> String {
 }
 
 /// The report for the terminal: the worst changes first, with frequent ones on one line.
-pub fn text(report: &Report) -> String {
+pub fn text(report: &Report, release: &Release) -> String {
     let mut out = format!("{} -> {}\n", report.old, report.new);
     for verdict in VERDICTS {
         let rows = rows(report, verdict);
@@ -117,19 +165,8 @@ pub fn text(report: &Report) -> String {
         }
         let _ = write!(out, "\n{}\n", heading(verdict));
         for row in rows {
-            let Change {
-                kind,
-                callers,
-                parsers,
-                ..
-            } = row.change;
-            let whom = match (verdict, callers, parsers) {
-                (Verdict::Compatible, ..) => String::new(),
-                (_, Verdict::Compatible, _) => "  [parsers]".to_owned(),
-                (_, _, Verdict::Compatible) => "  [callers]".to_owned(),
-                (_, callers, parsers) if callers == parsers => "  [callers, parsers]".to_owned(),
-                _ => format!("  [callers: {callers}, parsers: {parsers}]"),
-            };
+            let kind = row.change.kind;
+            let whom = whom(verdict, row.change.effects);
             let what = row.what();
             match row.names.as_slice() {
                 [name] => {
@@ -140,7 +177,7 @@ pub fn text(report: &Report) -> String {
                         out,
                         "  {} {}: {what}{whom}",
                         names.len(),
-                        plural(*kind, names.len())
+                        plural(kind, names.len())
                     );
                     for line in wrap(names, 100) {
                         let _ = writeln!(out, "             {line}");
@@ -149,7 +186,8 @@ pub fn text(report: &Report) -> String {
             }
         }
     }
-    out + "\n" + &summary(report) + "\n"
+    let _ = write!(out, "\n{}\n{}\n", summary(report), suggestion(release));
+    out
 }
 
 /// Joins names with commas, in lines of at most `width` characters.
@@ -168,7 +206,7 @@ fn wrap(names: &[&str], width: usize) -> Vec<String> {
 }
 
 /// The report for a pull request: one table per verdict.
-pub fn markdown(report: &Report) -> String {
+pub fn markdown(report: &Report, release: &Release) -> String {
     let mut out = format!(
         "## API changes from {} to {}\n\n{}\n",
         report.old,
@@ -182,34 +220,33 @@ pub fn markdown(report: &Report) -> String {
         }
         let _ = write!(
             out,
-            "\n### {}\n\n| Element | Change | Callers | Parsers |\n| --- | --- | --- | --- |\n",
+            "\n### {}\n\n| Element | Change | Callers | Parsers | Rust code |\n\
+             | --- | --- | --- | --- | --- |\n",
             heading(verdict)
         );
         for row in rows {
             let names: Vec<String> = row.names.iter().map(|name| format!("`{name}`")).collect();
-            let Change {
-                kind,
-                callers,
-                parsers,
-                ..
-            } = row.change;
+            let Change { kind, effects, .. } = row.change;
             let kind = match names.len() {
                 1 => kind.to_string(),
                 count => format!("{count} {}", plural(*kind, count)),
             };
+            let verdicts = audiences(*effects).map(|(_, verdict)| verdict.to_string());
             let _ = writeln!(
                 out,
-                "| {kind} {} | {} | {callers} | {parsers} |",
+                "| {kind} {} | {} | {} |",
                 names.join(", "),
                 row.what().replace('|', "\\|"),
+                verdicts.join(" | "),
             );
         }
     }
+    let _ = write!(out, "\n{}\n", suggestion(release));
     out
 }
 
 /// The report for programs. `spec/README.md` describes the members.
-pub fn json(report: &Report) -> serde_json::Result<String> {
+pub fn json(report: &Report, release: &Release) -> serde_json::Result<String> {
     let [breaking, possibly, compatible] = VERDICTS.map(|verdict| report.count(verdict));
     let document = json!({
         "old": report.old,
@@ -220,6 +257,7 @@ pub fn json(report: &Report) -> serde_json::Result<String> {
             "compatible": compatible,
         },
         "changes": report.changes,
+        "release": release,
     });
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
