@@ -95,6 +95,8 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum SpecCommand {
     /// Imports a published Swagger 2.0 description, or applies a changed overlay
+    ///
+    /// Nothing is written unless code can be generated from the result.
     #[command(after_help = "Examples:\n  \
         cargo xtask spec import ../specs/2026-03-12/communicationservicescallautomation.json\n  \
         cargo xtask spec import spec/call-automation.json   # after a change to the overlay")]
@@ -107,6 +109,10 @@ enum SpecCommand {
         /// The overlay with the text; `none` for a document without text
         #[arg(long, value_name = "FILE|none")]
         overlay: Option<PathBuf>,
+        /// Changes the overlay: drops texts that no longer apply, and adds drafts of missing ones,
+        /// which a later import or check rejects
+        #[arg(long, conflicts_with = "check")]
+        draft: bool,
         /// Writes nothing; fails with a diff if the document is out of date
         #[arg(long)]
         check: bool,
@@ -175,18 +181,23 @@ fn run(cli: Cli) -> Result<ExitCode> {
             path,
             out,
             overlay,
+            draft,
             check,
         }) => {
             let overlay = overlay.unwrap_or_else(|| root().join(OVERLAY));
             let overlay = (overlay != Path::new("none")).then_some(overlay);
-            let document = spec::import(&path, overlay.as_deref())?;
             let out = out.unwrap_or_else(|| root().join(SPEC));
-            finish(
-                &out,
-                &spec::to_text(&document)?,
-                check,
-                "cargo xtask spec import",
-            )?;
+            let document = match overlay {
+                Some(overlay) if draft => {
+                    let (document, text, drafted) = spec::draft(&path, &overlay)?;
+                    finish(&overlay, &text, false, "")?;
+                    print(&format!("{}: {drafted}\n", overlay.display()))?;
+                    document
+                }
+                overlay => spec::import(&path, overlay.as_deref())?,
+            };
+            let text = spec::to_text(&document)?;
+            finish(&out, &text, check, "cargo xtask spec import")?;
         }
         Command::Codegen { check, spec, out } => codegen(check, spec, out)?,
         Command::Schemas { check } => write_schemas(check)?,
@@ -206,28 +217,26 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 fn codegen(check: bool, from: Option<PathBuf>, out: Option<PathBuf>) -> Result<()> {
-    let mut inputs = vec![from.clone().unwrap_or_else(|| root().join(SPEC))];
-    if from.is_none() {
+    let is_ours = from.is_none();
+    let spec = from.unwrap_or_else(|| root().join(SPEC));
+    let mut inputs = vec![input(&spec)?];
+    if is_ours {
         let overlay = root().join(OVERLAY);
         if check {
             // Verifies that the document contains the text of the overlay.
-            let document = spec::import(&inputs[0], Some(&overlay))?;
+            let document = spec::import(&spec, Some(&overlay))?;
             finish(
-                &inputs[0],
+                &spec,
                 &spec::to_text(&document)?,
                 true,
                 &format!("cargo xtask spec import {SPEC}"),
             )?;
         }
-        inputs.push(overlay);
+        inputs.push(input(&overlay)?);
     }
-    let document = spec::read_json(&inputs[0])?;
-    let inputs = inputs
-        .iter()
-        .map(|path| input(path))
-        .collect::<Result<_>>()?;
+    let document = spec::read_json(&spec)?;
     let source = codegen::generate(&document, &codegen::Source { inputs })
-        .with_context(|| from.unwrap_or_else(|| SPEC.into()).display().to_string())?;
+        .map_err(|error| spec::explain(&spec, &error))?;
     let out = out.unwrap_or_else(|| root().join(GENERATED));
     finish(&out, &source, check, "cargo xtask codegen")
 }

@@ -342,7 +342,7 @@ fn dangling_and_circular_references_are_rejected() {
             document["definitions"]["Egg"] = json!({"$ref": "#/definitions/Hen"});
             document["definitions"]["Hen"] = json!({"$ref": "#/definitions/Egg"});
         },
-        &["lockers.json#/definitions/Hen/$ref: the `$ref` is circular"],
+        &["lockers.json#/definitions/Hen/$ref (line 1): the `$ref` is circular"],
     );
     rejects_change(
         |document| {
@@ -435,7 +435,7 @@ fn invalid_overlays_are_rejected() {
     rejects(
         "schemas.LockKind",
         "schemas.LokcKind",
-        &["actions[9]", "matches nothing"],
+        &["line 27, actions[9]", "matches nothing"],
     );
     rejects("$.info", "$.info[", &["actions[0]", "not a JSONPath"]);
     rejects("update: { title", "udpate: { title", &["udpate"]);
@@ -492,12 +492,186 @@ fn missing_and_unused_texts_are_rejected() {
     );
 }
 
+/// Locations are those of the published file, although the code is generated from ours.
+#[test]
+fn errors_of_the_generator_name_the_published_element() {
+    rejects_change(
+        |document| {
+            document["paths"]["/lockers"]["get"]["responses"]["202"] =
+                json!({"description": "", "schema": {"type": "string"}});
+            document["definitions"]["KeyLock"]["x-ms-discriminator-value"] = "co-de".into();
+            document["definitions"]["CodeLock"]["x-ms-discriminator-value"] = "co_de".into();
+        },
+        &["lockers/v1/lockers.json#/"],
+    );
+    let workspace = Workspace::new();
+    let text = workspace.read(ROOT);
+    let line = |text: &str, part: &str| {
+        let before = text.split(part).next().unwrap();
+        before.matches('\n').count() + 1
+    };
+    let twice = text.replace(
+        "\"brand\": {",
+        "\"opened at\": { \"type\": \"string\" },\n        \"opened-at\": {",
+    );
+    assert_ne!(twice, text);
+    workspace.write(ROOT, &twice);
+    let error = workspace.fail(IMPORT);
+    let at = format!(
+        "lockers.json#/definitions/Lock/properties/opened-at (line {})",
+        line(&twice, "\"opened-at\"")
+    );
+    assert!(error.contains(&at), "no {at} in {error}");
+}
+
+#[test]
+fn all_outdated_texts_are_reported_at_once() {
+    let workspace = Workspace::new();
+    workspace.edit(ROOT, |document| {
+        let definitions = document["definitions"].as_object_mut().unwrap();
+        definitions.insert("New".to_owned(), json!({"type": "object"}));
+        definitions.shift_remove("OpenReason");
+        definitions["LockKind"]["enum"] = json!(["code", "card"]);
+        definitions["OpenLockerRequest"]["properties"]["reason"] = json!({"type": "string"});
+    });
+    let overlay = workspace.read(OVERLAY);
+    workspace.write(
+        OVERLAY,
+        &overlay.replace(
+            "  - target: $.components.schemas.*\n",
+            "  - target: $.components.schemas.Locker\n",
+        ),
+    );
+    let error = workspace.fail(IMPORT);
+    for text in [
+        "lockers.overlay.yaml, line 30, actions[10]: target $.components.schemas.OpenReason",
+        "#/components/schemas/LockKind: text for \"key\", which is not a value",
+        "#/components/schemas/LockKind: no text for the value \"card\"; see lockers/v1/lockers.json#/definitions/LockKind (line ",
+        "#/components/schemas/New: no description; see lockers/v1/lockers.json#/definitions/New (line ",
+    ] {
+        assert!(error.contains(text), "no {text:?} in {error}");
+    }
+}
+
+#[test]
+fn a_draft_drops_outdated_texts_and_must_be_completed() {
+    let workspace = Workspace::new();
+    workspace.edit(ROOT, |document| {
+        let definitions = document["definitions"].as_object_mut().unwrap();
+        definitions.shift_remove("OpenReason");
+        definitions["LockKind"]["enum"] = json!(["code", "card"]);
+        definitions["OpenLockerRequest"]["properties"]["reason"] = json!({"type": "string"});
+        let item = document["paths"].as_object_mut().unwrap();
+        let mut added = item["/lockers/{lockerId}"].clone();
+        added["get"]["operationId"] = "Lockers_Peek".into();
+        item.insert("/lockers/{lockerId}/peek".to_owned(), added);
+    });
+    let overlay = workspace.read(OVERLAY).replace(
+        "$.paths[*][?@.operationId]",
+        "$.paths[*][?@.operationId && @.operationId != 'Lockers_Peek']",
+    );
+    workspace.write(OVERLAY, &overlay);
+    workspace.fail(IMPORT);
+    let output = workspace.run(&[IMPORT, &["--draft"]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("1 actions dropped, 1 shortened, 3 drafts added"),
+        "{said}"
+    );
+    let drafted = workspace.read(OVERLAY);
+    assert!(
+        drafted.starts_with("# Texts for the fixture"),
+        "comments stay"
+    );
+    assert!(!drafted.contains("OpenReason"), "{drafted}");
+    assert!(
+        drafted.contains("- target: $.paths['/lockers/{lockerId}/peek'].get\n"),
+        "{drafted}"
+    );
+    let error = workspace.fail(IMPORT);
+    for text in [
+        "#/paths/~1lockers~1{lockerId}~1peek/get: only a draft of summary",
+        "#/components/schemas/LockKind: only a draft of text for the value \"card\"",
+    ] {
+        assert!(error.contains(text), "no {text:?} in {error}");
+    }
+    workspace.write(OVERLAY, &drafted.replace("DRAFT: ", ""));
+    workspace.succeed(IMPORT);
+    // Nothing is left to draft.
+    let before = workspace.files();
+    workspace.succeed(&[IMPORT, &["--draft"]].concat());
+    assert_eq!(workspace.files(), before);
+}
+
+/// It makes no difference whether a schema has its members itself or inherits them.
+#[test]
+fn members_that_move_to_a_base_type_keep_their_texts() {
+    let texts = "overlay: 1.0.0\ninfo: {title: t, version: '1'}\nactions:\n\
+        - target: $.info\n  update: {description: d}\n\
+        - target: $.paths[*].get\n  update: {summary: s, description: d}\n\
+        - target: $.paths[*].get.parameters[*]\n  update: {description: d}\n\
+        - target: $.components.schemas.Box\n  update:\n    description: A box.\n    \
+        properties: {size: {description: Its size.}, label: {description: Its label.}}\n";
+    let base = "- target: $.components.schemas.Base\n  update: {description: A base.}\n";
+    let description = |definitions: Value| {
+        json!({
+            "swagger": "2.0", "info": {"title": "t", "version": "1"},
+            "paths": {"/boxes": {"get": {
+                "operationId": "Boxes_Get",
+                "parameters": [{"name": "api-version", "in": "query", "required": true, "type": "string"}],
+                "responses": {"200": {"description": "", "schema": {"$ref": "#/definitions/Box"}}},
+            }}},
+            "definitions": definitions,
+        })
+    };
+    let text = || json!({"type": "string"});
+    let flat = description(json!({
+        "Box": {"type": "object", "required": ["size"], "properties": {"size": text(), "label": text()}},
+    }));
+    let inline = description(json!({
+        "Box": {"allOf": [{"type": "object", "required": ["size"], "properties": {"size": text()}}],
+            "properties": {"label": text()}},
+    }));
+    let derived = description(json!({
+        "Base": {"type": "object", "required": ["size"], "properties": {"size": text()}},
+        "Box": {"allOf": [{"$ref": "#/definitions/Base"}], "properties": {"label": text()}},
+    }));
+    let workspace = Workspace::new();
+    workspace.write("flat.json", &flat.to_string());
+    for (document, texts) in [
+        (&flat, texts.to_owned()),
+        (&inline, texts.to_owned()),
+        (&derived, texts.to_owned() + base),
+    ] {
+        workspace.write("new.json", &document.to_string());
+        workspace.write("texts.yaml", &texts);
+        workspace.succeed(&[
+            "spec",
+            "import",
+            "new.json",
+            "--overlay",
+            "texts.yaml",
+            "--out",
+            "spec.json",
+        ]);
+        let document = workspace.read("spec.json");
+        for text in ["Its size.", "Its label."] {
+            assert_eq!(document.matches(text).count(), 1, "{document}");
+        }
+        let output = workspace.run(&["spec", "diff", "flat.json", "new.json"]);
+        let report = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{report}");
+        assert!(!report.contains("Box"), "{report}");
+    }
+}
+
 #[test]
 fn invalid_documents_are_rejected() {
     let workspace = Workspace::new();
     workspace.write("spec.json", "{}");
     let error = workspace.fail(CODEGEN);
-    assert_eq!(error, "error: spec.json: #/paths: missing\n");
+    assert_eq!(error, "error: spec.json#/paths (line 1): missing\n");
     workspace.write(
         "spec.json",
         r#"{"paths": {}, "components": {"schemas": {}}}"#,

@@ -27,6 +27,7 @@ use quote::quote;
 use schemars08::schema::{InstanceType, SchemaObject};
 use serde_json::Value;
 
+#[cfg(test)]
 pub use lower::Lowered;
 
 /// The files that the generated code names as its source.
@@ -76,6 +77,7 @@ pub fn generate(document: &Value, source: &Source) -> Result<String> {
 }
 
 /// Checks that code can be generated from a document, without generating it.
+#[cfg(test)]
 pub fn parse(document: &Value) -> Result<Lowered> {
     let lowered = lower::lower(document)?;
     let _: openapiv3::OpenAPI = serde_json::from_value(lowered.document.clone())

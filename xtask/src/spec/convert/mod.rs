@@ -12,7 +12,8 @@ use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
 
 use super::document::{Documents, Target};
-use super::node::{Location, Node};
+use super::node::{Location, Node, step};
+use super::origins::Origins;
 use super::prose::{PROSE, TITLE};
 
 /// Extensions for Microsoft's own tools, which do not affect the wire format.
@@ -29,10 +30,17 @@ const TOOLING: &[&str] = &[
     "x-typespec-name",
 ];
 
+/// A converted document, and where its elements come from.
+#[derive(Debug)]
+pub struct Converted {
+    pub document: Value,
+    pub origins: Origins,
+}
+
 /// Converts the root of `documents` and everything that it refers to.
-pub fn convert(documents: &mut Documents) -> Result<Value> {
+pub fn convert(documents: &mut Documents) -> Result<Converted> {
     let file = documents.root_path().to_owned();
-    let location = Location::root(file.display().to_string());
+    let location = documents.root_location();
     let root = documents.root().clone();
     let root = Node::new(&root, location)?;
     match root.str("swagger")? {
@@ -53,6 +61,7 @@ pub fn convert(documents: &mut Documents) -> Result<Value> {
         twins: Vec::new(),
         hoisted: BTreeMap::new(),
         operation_ids: BTreeMap::new(),
+        origins: Origins::default(),
         consumes: owned(root.strings("consumes")?),
         produces: owned(root.strings("produces")?),
     };
@@ -87,7 +96,10 @@ pub fn convert(documents: &mut Documents) -> Result<Value> {
     root.skip(&["responses", "tags", "externalDocs"]);
     root.skip(TOOLING);
     root.finish()?;
-    Ok(Value::Object(document))
+    Ok(Converted {
+        document: Value::Object(document),
+        origins: importer.origins,
+    })
 }
 
 struct Importer<'a> {
@@ -100,6 +112,7 @@ struct Importer<'a> {
     /// Inline enums, by their names in `x-ms-enum`.
     hoisted: BTreeMap<String, (Location, Value)>,
     operation_ids: BTreeMap<String, Location>,
+    origins: Origins,
     consumes: Vec<String>,
     produces: Vec<String>,
 }
@@ -162,6 +175,8 @@ impl Importer<'_> {
         let mut out = Map::new();
         for (name, value, location) in root.entries("parameters")? {
             let (value, location, file) = self.dereference(file, value, location)?;
+            let pointer = format!("/components/parameters{}", step(name));
+            self.origins.record(pointer, location.clone());
             let parameter = Node::new(&value, location)?;
             // Bodies become part of the operation that uses them.
             if server_only.contains(name) || parameter.need_str("in")? == "body" {
@@ -191,7 +206,8 @@ impl Importer<'_> {
         node.finish()?;
         let target = self.documents.follow(target, |_, _| true)?;
         let value = self.documents.get(&target).cloned().unwrap_or_default();
-        Ok((value, target.location(), target.file().to_owned()))
+        let location = self.documents.location(&target);
+        Ok((value, location, target.file().to_owned()))
     }
 }
 

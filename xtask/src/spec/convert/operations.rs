@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::schemas::SCHEMA_EXTENSIONS;
 use super::{Importer, TOOLING, owned};
-use crate::spec::node::{Location, Node};
+use crate::spec::node::{Location, Node, step};
 use crate::spec::prose::{self, PROSE};
 
 const METHODS: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch"];
@@ -91,7 +91,14 @@ impl Importer<'_> {
         let mut responses = Map::new();
         operation.need("responses")?;
         for (status, value, location) in operation.entries("responses")? {
-            let response = self.response(file, status, value, location, &produces)?;
+            let (value, location, file) = self.dereference(file, value, location)?;
+            let pointer = format!(
+                "{}/responses{}",
+                operation.location().pointer(),
+                step(status)
+            );
+            self.origins.record(pointer, location.clone());
+            let response = self.response(&file, status, &value, location, &produces)?;
             responses.insert(status.to_owned(), response);
         }
         // Sorted by status, with `default` last, so that the order in the input makes no
@@ -121,6 +128,12 @@ impl Importer<'_> {
                 .filter(|_| file == self.documents.root_path());
             let (value, location, file) = self.dereference(file, value, location)?;
             let parameter = Node::new(&value, location)?;
+            let place = match parameter.need_str("in")? {
+                "body" => "requestBody".to_owned(),
+                _ => format!("parameters/{}", out.parameters.len()),
+            };
+            let pointer = format!("{}/{place}", owner.location().pointer());
+            self.origins.record(pointer, parameter.location().clone());
             match (parameter.need_str("in")?, global) {
                 ("body", _) => {
                     if out.body.is_some() {
@@ -223,8 +236,7 @@ impl Importer<'_> {
         location: Location,
         produces: &[String],
     ) -> Result<Value> {
-        let (value, location, file) = self.dereference(file, value, location)?;
-        let response = Node::new(&value, location)?;
+        let response = Node::new(value, location)?;
         response.skip(PROSE);
         response.skip(TOOLING);
         response.skip(&["examples", "x-ms-error-response"]);
@@ -235,7 +247,7 @@ impl Importer<'_> {
         let mut headers = Map::new();
         for (name, value, location) in response.entries("headers")? {
             let header = Node::new(value, location)?;
-            let schema = self.schema_members(&file, &header)?;
+            let schema = self.schema_members(file, &header)?;
             let schema = self.hoist_enum(schema, &header)?;
             header.finish()?;
             headers.insert(name.to_owned(), json!({"schema": schema}));
@@ -246,7 +258,7 @@ impl Importer<'_> {
         if let Some(schema) = response.get("schema") {
             out.insert(
                 "content".into(),
-                self.content(&file, schema, response.at("schema"), produces)?,
+                self.content(file, schema, response.at("schema"), produces)?,
             );
         }
         response.finish()?;
