@@ -11,6 +11,7 @@ mod public_api;
 mod schemas;
 mod spec;
 mod test;
+mod update;
 
 use std::fs;
 use std::io::Write as _;
@@ -45,6 +46,13 @@ enum Command {
     /// Imports or compares descriptions of the API
     #[command(subcommand)]
     Spec(SpecCommand),
+    /// Takes over a new description: imports it, writes everything that follows from it, checks
+    /// the result, and writes a report for the pull request
+    #[command(
+        after_help = "The changes are those since the last commit. If the hand-written crates \
+        no longer compile, repair them and run the command again."
+    )]
+    Update(update::Options),
     /// Generates the low-level client from spec/
     Codegen {
         /// Writes nothing; fails with a diff if the generated file is out of date
@@ -199,6 +207,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             let text = spec::to_text(&document)?;
             finish(&out, &text, check, "cargo xtask spec import")?;
         }
+        Command::Update(options) => update::run(&options)?,
         Command::Codegen { check, spec, out } => codegen(check, spec, out)?,
         Command::Schemas { check } => write_schemas(check)?,
         Command::PublicApi { check } => public_api::run(check)?,

@@ -546,8 +546,8 @@ fn all_outdated_texts_are_reported_at_once() {
     for text in [
         "lockers.overlay.yaml, line 30, actions[10]: target $.components.schemas.OpenReason",
         "#/components/schemas/LockKind: text for \"key\", which is not a value",
-        "#/components/schemas/LockKind: no text for the value \"card\"; see lockers/v1/lockers.json#/definitions/LockKind (line ",
-        "#/components/schemas/New: no description; see lockers/v1/lockers.json#/definitions/New (line ",
+        "#/components/schemas/LockKind: no text for the value \"card\"; see lockers.json#/definitions/LockKind (line ",
+        "#/components/schemas/New: no description; see lockers.json#/definitions/New (line ",
     ] {
         assert!(error.contains(text), "no {text:?} in {error}");
     }
@@ -596,7 +596,7 @@ fn a_draft_drops_outdated_texts_and_must_be_completed() {
     ] {
         assert!(error.contains(text), "no {text:?} in {error}");
     }
-    workspace.write(OVERLAY, &drafted.replace("DRAFT: ", ""));
+    workspace.write(OVERLAY, &drafted.replace(": DRAFT", ": Written."));
     workspace.succeed(IMPORT);
     // Nothing is left to draft.
     let before = workspace.files();

@@ -148,6 +148,9 @@ fn prune(update: &mut Value, path: &str) {
 
 /// An update with drafts for each operation, parameter and schema.
 fn drafts(missing: &[&Problem]) -> Vec<(String, Value)> {
+    let mut missing = missing.to_vec();
+    // The text of an element comes before those of its members.
+    missing.sort_by_key(|problem| problem.at.matches('/').count());
     let mut out: Vec<(String, Value)> = Vec::new();
     for problem in missing {
         let steps: Vec<String> = problem
@@ -180,7 +183,7 @@ fn drafts(missing: &[&Problem]) -> Vec<(String, Value)> {
 
 fn insert(update: &mut Value, path: &[&str]) {
     let Some((step, rest)) = path.split_first() else {
-        *update = (DRAFT.to_owned() + "write this text.").into();
+        *update = DRAFT.into();
         return;
     };
     // Own members of a subtype are described like those of any other schema.

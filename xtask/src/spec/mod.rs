@@ -170,9 +170,12 @@ fn faults(
     problems: &[Problem],
 ) -> Vec<String> {
     let faults = applied.faults.iter();
-    let problems = problems.iter().map(|problem| match problem.state {
-        State::Stale => problem.to_string(),
-        _ => format!("{problem}; see {}", description.location(&problem.element)),
+    let problems = problems.iter().map(|problem| {
+        if problem.state == State::Stale {
+            return problem.to_string();
+        }
+        let location = description.location(&problem.element);
+        format!("{problem}; see {}", location.in_folder())
     });
     faults
         .map(|fault| format!("{}, {fault}", overlay.display()))
@@ -182,10 +185,15 @@ fn faults(
 
 /// Generates code from a document. Errors contain the location in the description.
 fn generate(description: &Description, document: &Value) -> Result<String> {
-    let source = crate::codegen::Source { inputs: Vec::new() };
     let file = description.documents.root_path();
     let located = |error| located(&error, file, |at| description.location(at));
-    crate::codegen::generate(document, &source).map_err(located)
+    generated(document).map_err(located)
+}
+
+/// The code that is generated from one of our documents.
+pub fn generated(document: &Value) -> Result<String> {
+    let source = crate::codegen::Source { inputs: Vec::new() };
+    crate::codegen::generate(document, &source)
 }
 
 /// The document for a description of either kind, without text.

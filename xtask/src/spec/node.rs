@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
@@ -48,6 +49,16 @@ impl Location {
         Self {
             file: Arc::clone(&self.file),
             pointer: self.pointer.clone() + pointer,
+        }
+    }
+
+    /// The location without the folder of the file.
+    pub fn in_folder(&self) -> String {
+        let full = self.to_string();
+        let name = Path::new(&self.file.name).file_name();
+        match name.and_then(|name| name.to_str()) {
+            Some(name) => full.replacen(&self.file.name, name, 1),
+            None => full,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::document::Documents;
-use super::node::{Location, step};
+use super::node::Location;
 
 /// The published elements of a converted document, by their JSON pointers in it. Elements inside
 /// of a recorded one are found by their path.
@@ -31,16 +31,19 @@ impl Origins {
         let rest = pointer.strip_prefix(known).unwrap_or_default();
         let mut steps = rest.split('/').skip(1);
         while let Some(next) = steps.next() {
-            let next = next.replace("~1", "/").replace("~0", "~");
-            let inner = location.below(&step(&next));
-            if documents.contains(&inner) {
-                location = inner;
-                continue;
-            }
-            match next.as_str() {
-                // The last part of `allOf` contains the own members of a schema, and a body has a
-                // schema for each media type.
-                "allOf" | "content" => drop(steps.next()),
+            let inner = location.below(&format!("/{next}"));
+            match next {
+                // The last part contains the own members of a schema.
+                "allOf" => {
+                    let index = steps.next().unwrap_or_default();
+                    let part = inner.below(&format!("/{index}"));
+                    if documents.contains(&part) {
+                        location = part;
+                    }
+                }
+                _ if documents.contains(&inner) => location = inner,
+                // A body has a schema for each media type.
+                "content" => drop(steps.next()),
                 // The schema of a parameter is the parameter itself.
                 "schema" => {}
                 _ => break,

@@ -130,7 +130,7 @@ pub fn strip(document: &mut Value) {
 }
 
 /// The beginning of a text that has to be written. The check rejects it.
-pub const DRAFT: &str = "DRAFT: ";
+pub const DRAFT: &str = "DRAFT";
 
 /// A text that is missing or does not belong to the document.
 #[derive(Clone, Debug)]
@@ -216,7 +216,7 @@ fn text_state(text: Option<&Value>) -> Option<State> {
     let text = text.and_then(Value::as_str).unwrap_or_default().trim();
     if text.is_empty() {
         Some(State::Missing)
-    } else if text.starts_with(DRAFT.trim_end()) {
+    } else if text.starts_with(DRAFT) {
         Some(State::Draft)
     } else {
         None

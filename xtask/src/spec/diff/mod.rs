@@ -23,7 +23,7 @@ use super::reach::Reach;
 use side::Side;
 
 pub use release::Release;
-pub use render::{json, markdown, text};
+pub use render::{Audience, json, markdown, suggestion, summary, table, text};
 
 /// The effect of a change on one group of users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -27,7 +27,7 @@ impl Row<'_> {
 /// At least this many elements with the same change share a line.
 const MIN_GROUP: usize = 4;
 
-fn rows<'a>(report: &'a Report, verdict: Verdict) -> Vec<Row<'a>> {
+fn rows<'a>(changes: &[&'a Change]) -> Vec<Row<'a>> {
     let key = |change: &'a Change| {
         (
             change.kind,
@@ -36,18 +36,12 @@ fn rows<'a>(report: &'a Report, verdict: Verdict) -> Vec<Row<'a>> {
             change.effects,
         )
     };
-    let of = || {
-        report
-            .changes
-            .iter()
-            .filter(|change| change.verdict() == verdict)
-    };
     let mut groups: BTreeMap<_, Vec<&str>> = BTreeMap::new();
-    for change in of() {
+    for change in changes.iter().copied() {
         groups.entry(key(change)).or_default().push(&change.name);
     }
     let mut out = Vec::new();
-    for change in of() {
+    for change in changes.iter().copied() {
         let Some(names) = groups.get(&key(change)) else {
             continue;
         };
@@ -67,13 +61,47 @@ const VERDICTS: [Verdict; 3] = [
     Verdict::Compatible,
 ];
 
-/// The audiences, with their verdicts.
-fn audiences(effects: Effects) -> [(&'static str, Verdict); 3] {
-    [
-        ("callers", effects.callers),
-        ("parsers", effects.parsers),
-        ("Rust code", effects.source),
-    ]
+fn of_verdict(report: &Report, verdict: Verdict) -> Vec<&Change> {
+    let changes = report.changes.iter();
+    changes
+        .filter(|change| change.verdict() == verdict)
+        .collect()
+}
+
+/// The users whom a change can affect.
+#[derive(Clone, Copy, Debug)]
+pub enum Audience {
+    Callers,
+    Parsers,
+    Source,
+}
+
+pub const AUDIENCES: [Audience; 3] = [Audience::Callers, Audience::Parsers, Audience::Source];
+
+impl Audience {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Callers => "callers",
+            Self::Parsers => "parsers",
+            Self::Source => "Rust code",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Callers => "Callers",
+            Self::Parsers => "Parsers",
+            Self::Source => "Rust code",
+        }
+    }
+
+    fn verdict(self, effects: Effects) -> Verdict {
+        match self {
+            Self::Callers => effects.callers,
+            Self::Parsers => effects.parsers,
+            Self::Source => effects.source,
+        }
+    }
 }
 
 /// One line with the numbers of changes.
@@ -86,14 +114,13 @@ pub fn summary(report: &Report) -> String {
         };
     }
     let [breaking, possibly, compatible] = VERDICTS.map(|verdict| report.count(verdict));
-    let mut counts = [("", 0); 3];
-    for change in &report.changes {
-        for (count, (name, verdict)) in counts.iter_mut().zip(audiences(change.effects)) {
-            *count = (name, count.1 + usize::from(verdict == Verdict::Breaking));
-        }
-    }
     let groups = if breaking > 0 {
-        let groups = counts.map(|(name, count)| format!("{count} for {name}"));
+        let groups = AUDIENCES.map(|audience| {
+            let is_broken =
+                |change: &&Change| audience.verdict(change.effects) == Verdict::Breaking;
+            let count = report.changes.iter().filter(is_broken).count();
+            format!("{count} for {}", audience.name())
+        });
         format!(" ({})", groups.join(", "))
     } else {
         String::new()
@@ -102,7 +129,7 @@ pub fn summary(report: &Report) -> String {
 }
 
 /// The last line: the next version of the crate.
-fn suggestion(release: &Release) -> String {
+pub fn suggestion(release: &Release) -> String {
     let Release {
         name,
         current,
@@ -118,8 +145,9 @@ fn suggestion(release: &Release) -> String {
 
 /// The audiences that a change affects; empty if it affects nobody.
 fn whom(verdict: Verdict, effects: Effects) -> String {
-    let affected: Vec<_> = audiences(effects)
+    let affected: Vec<_> = AUDIENCES
         .into_iter()
+        .map(|audience| (audience.name(), audience.verdict(effects)))
         .filter(|(_, verdict)| *verdict != Verdict::Compatible)
         .collect();
     if affected.is_empty() {
@@ -159,7 +187,7 @@ fn plural(kind: Kind, count: usize) -> String {
 pub fn text(report: &Report, release: &Release) -> String {
     let mut out = format!("{} -> {}\n", report.old, report.new);
     for verdict in VERDICTS {
-        let rows = rows(report, verdict);
+        let rows = rows(&of_verdict(report, verdict));
         if rows.is_empty() {
             continue;
         }
@@ -214,34 +242,38 @@ pub fn markdown(report: &Report, release: &Release) -> String {
         summary(report)
     );
     for verdict in VERDICTS {
-        let rows = rows(report, verdict);
-        if rows.is_empty() {
-            continue;
-        }
-        let _ = write!(
-            out,
-            "\n### {}\n\n| Element | Change | Callers | Parsers | Rust code |\n\
-             | --- | --- | --- | --- | --- |\n",
-            heading(verdict)
-        );
-        for row in rows {
-            let names: Vec<String> = row.names.iter().map(|name| format!("`{name}`")).collect();
-            let Change { kind, effects, .. } = row.change;
-            let kind = match names.len() {
-                1 => kind.to_string(),
-                count => format!("{count} {}", plural(*kind, count)),
-            };
-            let verdicts = audiences(*effects).map(|(_, verdict)| verdict.to_string());
-            let _ = writeln!(
-                out,
-                "| {kind} {} | {} | {} |",
-                names.join(", "),
-                row.what().replace('|', "\\|"),
-                verdicts.join(" | "),
-            );
+        let changes = of_verdict(report, verdict);
+        if !changes.is_empty() {
+            let _ = write!(out, "\n### {}\n\n", heading(verdict));
+            out += &table(&changes, &AUDIENCES);
         }
     }
     let _ = write!(out, "\n{}\n", suggestion(release));
+    out
+}
+
+/// A Markdown table of changes, with the verdicts for some audiences.
+pub fn table(changes: &[&Change], audiences: &[Audience]) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut head = vec!["Element".to_owned(), "Change".to_owned()];
+    head.extend(audiences.iter().map(|audience| audience.title().to_owned()));
+    let rule = vec!["---".to_owned(); head.len()];
+    let mut out = line(head) + &line(rule);
+    for row in rows(changes) {
+        let names: Vec<String> = row.names.iter().map(|name| format!("`{name}`")).collect();
+        let Change { kind, effects, .. } = row.change;
+        let kind = match names.len() {
+            1 => kind.to_string(),
+            count => format!("{count} {}", plural(*kind, count)),
+        };
+        let mut cells = vec![
+            format!("{kind} {}", names.join(", ")),
+            row.what().replace('|', "\\|"),
+        ];
+        let verdicts = audiences.iter().map(|audience| audience.verdict(*effects));
+        cells.extend(verdicts.map(|verdict| verdict.to_string()));
+        out += &line(cells);
+    }
     out
 }
 
