@@ -5,6 +5,8 @@
 //! are about the wire format.
 
 mod operations;
+#[cfg(test)]
+mod proof;
 mod release;
 mod render;
 mod schemas;
