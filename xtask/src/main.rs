@@ -20,7 +20,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, Subcommand, ValueEnum};
-use sha2::{Digest as _, Sha256};
 use similar::TextDiff;
 
 use crate::metadata::Metadata;
@@ -228,24 +227,18 @@ fn run(cli: Cli) -> Result<ExitCode> {
 fn codegen(check: bool, from: Option<PathBuf>, out: Option<PathBuf>) -> Result<()> {
     let is_ours = from.is_none();
     let spec = from.unwrap_or_else(|| root().join(SPEC));
-    let mut inputs = vec![input(&spec)?];
-    if is_ours {
-        let overlay = root().join(OVERLAY);
-        if check {
-            // Verifies that the document contains the text of the overlay.
-            let document = spec::import(&spec, Some(&overlay))?;
-            finish(
-                &spec,
-                &spec::to_text(&document)?,
-                true,
-                &format!("cargo xtask spec import {SPEC}"),
-            )?;
-        }
-        inputs.push(input(&overlay)?);
+    if is_ours && check {
+        // Verifies that the document contains the text of the overlay.
+        let document = spec::import(&spec, Some(&root().join(OVERLAY)))?;
+        finish(
+            &spec,
+            &spec::to_text(&document)?,
+            true,
+            &format!("cargo xtask spec import {SPEC}"),
+        )?;
     }
     let document = spec::read_json(&spec)?;
-    let source = codegen::generate(&document, &codegen::Source { inputs })
-        .map_err(|error| spec::explain(&spec, &error))?;
+    let source = codegen::generate(&document).map_err(|error| spec::explain(&spec, &error))?;
     let out = out.unwrap_or_else(|| root().join(GENERATED));
     finish(&out, &source, check, "cargo xtask codegen")
 }
@@ -275,16 +268,6 @@ fn write_schemas(check: bool) -> Result<()> {
         finish(&folder.join(name), &schema, check, "cargo xtask schemas")?;
     }
     Ok(())
-}
-
-/// Returns the name of a file and the SHA-256 of its content.
-fn input(path: &Path) -> Result<(String, String)> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let hash = Sha256::digest(&bytes)
-        .iter()
-        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-    let name = path.strip_prefix(root()).unwrap_or(path);
-    Ok((name.display().to_string(), hash))
 }
 
 /// Writes a file atomically. In check mode, fails with a diff if the file differs instead.

@@ -6,11 +6,13 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::punctuated::Punctuated;
 use syn::{
-    Field, Fields, GenericArgument, Ident, Item, ItemStruct, Meta, PathArguments, PathSegment,
-    Token, Type, parse_quote,
+    Field, Fields, GenericArgument, Ident, Item, ItemStruct, PathArguments, PathSegment, Type,
+    parse_quote,
 };
+
+use super::fields::serde_parts;
+use super::names::Scope;
 
 /// Types of arguments that need no conversion.
 const PLAIN: [&str; 7] = ["bool", "i32", "i64", "u32", "u64", "f32", "f64"];
@@ -26,20 +28,28 @@ pub fn add(items: &mut [Item]) -> Vec<Item> {
             && matches!(item.fields, Fields::Named(_))
         {
             item.attrs.push(parse_quote!(#[non_exhaustive]));
-            blocks.extend(methods(item));
+            blocks.extend(methods(item, is_required));
         }
     }
     blocks
 }
 
-fn methods(item: &ItemStruct) -> Option<Item> {
+/// The setters of a struct without required members.
+pub fn setters(item: &ItemStruct) -> Option<Item> {
+    methods(item, |_| false)
+}
+
+fn methods(item: &ItemStruct, is_required: impl Fn(&Field) -> bool) -> Option<Item> {
     let (required, optional): (Vec<_>, Vec<_>) = item
         .fields
         .iter()
         .filter_map(|field| Some((field.ident.as_ref()?, field)))
         .partition(|(_, field)| is_required(field));
     let constructor = (!required.is_empty()).then(|| constructor(&required, &optional));
-    let setters = optional.iter().map(|(name, field)| setter(name, &field.ty));
+    let mut scope = Scope::reserving(&RESERVED);
+    let setters = optional
+        .iter()
+        .map(|(name, field)| setter(name, &scope.snake(&name.to_string()), &field.ty));
     let methods: Vec<TokenStream> = constructor.into_iter().chain(setters).collect();
     let name = &item.ident;
     (!methods.is_empty()).then(|| parse_quote!(impl #name { #(#methods)* }))
@@ -47,15 +57,9 @@ fn methods(item: &ItemStruct) -> Option<Item> {
 
 /// Whether the member is required: it is neither an `Option` nor has a serde default.
 fn is_required(field: &Field) -> bool {
-    let has_default = field
-        .attrs
+    let parts = serde_parts(&field.attrs);
+    let has_default = parts
         .iter()
-        .filter(|attribute| attribute.path().is_ident("serde"))
-        .filter_map(|attribute| {
-            let list = Punctuated::<Meta, Token![,]>::parse_terminated;
-            attribute.parse_args_with(list).ok()
-        })
-        .flatten()
         .any(|part| part.path().is_ident("default") || part.path().is_ident("flatten"));
     !has_default && generic(&field.ty, "Option").is_none()
 }
@@ -73,7 +77,7 @@ fn constructor(required: &[(&Ident, &Field)], optional: &[(&Ident, &Field)]) -> 
         if generic(&field.ty, "Option").is_some() {
             quote!(#name: None)
         } else {
-            quote!(#name: Default::default())
+            quote!(#name: ::std::default::Default::default())
         }
     });
     quote! {
@@ -84,13 +88,9 @@ fn constructor(required: &[(&Ident, &Field)], optional: &[(&Ident, &Field)]) -> 
     }
 }
 
-fn setter(name: &Ident, of: &Type) -> TokenStream {
+fn setter(name: &Ident, method: &str, of: &Type) -> TokenStream {
     let doc = format!("Sets [`{name}`](field@Self::{name}).");
-    let method = if RESERVED.iter().any(|taken| name == taken) {
-        format_ident!("{name}_")
-    } else {
-        name.clone()
-    };
+    let method = format_ident!("{method}");
     let argument = format_ident!("value");
     let inner = generic(of, "Option").and_then(|arguments| arguments.into_iter().next());
     let passed = passed(inner.unwrap_or(of));
@@ -112,16 +112,16 @@ fn setter(name: &Ident, of: &Type) -> TokenStream {
 fn passed(of: &Type) -> TokenStream {
     if let Some(item) = list(of) {
         let item = passed(item);
-        return quote!(impl IntoIterator<Item = #item>);
+        return quote!(impl ::std::iter::IntoIterator<Item = #item>);
     }
     if let Some((key, value)) = map(of) {
         let (key, value) = (passed(key), passed(value));
-        return quote!(impl IntoIterator<Item = (#key, #value)>);
+        return quote!(impl ::std::iter::IntoIterator<Item = (#key, #value)>);
     }
     if is_plain(of) {
         return quote!(#of);
     }
-    quote!(impl Into<#of>)
+    quote!(impl ::std::convert::Into<#of>)
 }
 
 /// The value of the member, converted from `argument`.
@@ -171,8 +171,12 @@ fn map(of: &Type) -> Option<(&Type, &Type)> {
 }
 
 /// The type arguments of `name<…>`, with any path.
-fn generic<'a>(of: &'a Type, name: &str) -> Option<Vec<&'a Type>> {
+pub fn generic<'a>(of: &'a Type, name: &str) -> Option<Vec<&'a Type>> {
     let Type::Path(of) = of else { return None };
+    // A path of one segment is a type of the document, which can have the name.
+    if of.path.leading_colon.is_none() {
+        return None;
+    }
     let PathSegment { ident, arguments } = of.path.segments.last()?;
     let PathArguments::AngleBracketed(arguments) = arguments else {
         return None;

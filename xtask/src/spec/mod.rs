@@ -187,13 +187,7 @@ fn faults(
 fn generate(description: &Description, document: &Value) -> Result<String> {
     let file = description.documents.root_path();
     let located = |error| located(&error, file, |at| description.location(at));
-    generated(document).map_err(located)
-}
-
-/// The code that is generated from one of our documents.
-pub fn generated(document: &Value) -> Result<String> {
-    let source = crate::codegen::Source { inputs: Vec::new() };
-    crate::codegen::generate(document, &source)
+    crate::codegen::generate(document).map_err(located)
 }
 
 /// The document for a description of either kind, without text.

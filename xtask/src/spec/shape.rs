@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::view::reference;
+pub use super::view::reference;
 
 /// The type of a schema: `string (uuid)`, `[CallParticipant]`, `{string: object}`.
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub fn run(options: &Options) -> Result<()> {
     )?;
 
     let (document, overlay) = import(options)?;
-    let source = spec::generated(&document)?;
+    let source = crate::codegen::generate(&document)?;
     // Written only now, when nothing can fail any more.
     if let Some(text) = overlay {
         finish(&root().join(OVERLAY), &text, false, "")?;

@@ -16,18 +16,35 @@ use super::node::{Location, Node, step};
 use super::origins::Origins;
 use super::prose::{PROSE, TITLE};
 
-/// Extensions for Microsoft's own tools, which do not affect the wire format.
+/// Extensions that do not affect the wire format.
 const TOOLING: &[&str] = &[
-    "x-accessibility",
-    "x-cadl-generated",
+    // Names and groups for the clients of other languages.
     "x-cadl-name",
-    "x-internal",
-    "x-ms-azure-resource",
+    "x-ms-client-default",
     "x-ms-code-generation-settings",
-    "x-ms-external",
     "x-ms-identifiers",
-    "x-typespec-generated",
+    "x-ms-media-kind",
+    "x-ms-parameter-grouping",
+    "x-namespace",
     "x-typespec-name",
+    // Documentation, and what it leaves out.
+    "x-accessibility",
+    "x-example",
+    "x-examples",
+    "x-internal",
+    "x-ms-error-code",
+    "x-ms-examples",
+    "x-ms-external",
+    "x-ms-summary",
+    "x-ms-visibility",
+    // Azure Resource Manager.
+    "x-ms-arm-id-details",
+    "x-ms-azure-resource",
+    // What marks the errors. We read every status that is not a success as an error.
+    "x-ms-error-response",
+    // How the description was written.
+    "x-cadl-generated",
+    "x-typespec-generated",
 ];
 
 /// A converted document, and where its elements come from.
@@ -35,6 +52,11 @@ const TOOLING: &[&str] = &[
 pub struct Converted {
     pub document: Value,
     pub origins: Origins,
+}
+
+/// Whether the import ignores an extension.
+pub fn is_ignored(extension: &str) -> bool {
+    TOOLING.contains(&extension)
 }
 
 /// Converts the root of `documents` and everything that it refers to.
@@ -62,6 +84,7 @@ pub fn convert(documents: &mut Documents) -> Result<Converted> {
         hoisted: BTreeMap::new(),
         operation_ids: BTreeMap::new(),
         origins: Origins::default(),
+        owner: String::new(),
         consumes: owned(root.strings("consumes")?),
         produces: owned(root.strings("produces")?),
     };
@@ -113,6 +136,8 @@ struct Importer<'a> {
     hoisted: BTreeMap<String, (Location, Value)>,
     operation_ids: BTreeMap<String, Location>,
     origins: Origins,
+    /// The definition or operation that is being read, which gives its name to an enum.
+    owner: String,
     consumes: Vec<String>,
     produces: Vec<String>,
 }
@@ -182,6 +207,7 @@ impl Importer<'_> {
             if server_only.contains(name) || parameter.need_str("in")? == "body" {
                 continue;
             }
+            name.clone_into(&mut self.owner);
             out.insert(name.to_owned(), self.parameter(&file, &parameter)?);
             parameter.finish()?;
         }

@@ -167,12 +167,7 @@ impl Importer<'_> {
 
     fn properties(&mut self, file: &Path, schema: &Node<'_>) -> Result<Map<String, Value>> {
         let mut out = Map::new();
-        let mut rust_names = BTreeMap::new();
         for (name, value, location) in schema.entries("properties")? {
-            let rust = names::field(name);
-            if let Some(first) = rust_names.insert(rust.clone(), name) {
-                bail!("{location}: `{first}` is also called `{rust}` in Rust");
-            }
             let property = self.schema(file, value, location)?;
             // A `$ref` of 3.0 ignores its siblings, but a property needs its own description.
             let property = match property.get("$ref") {
@@ -205,19 +200,37 @@ impl Importer<'_> {
             }
         }
         let schema = Value::Object(schema);
-        let reference = reference_to(&name);
-        match self.hoisted.get(&name) {
-            Some((_, known)) if *known == schema => {}
-            Some((location, _)) => bail!(
-                "{}: enum {name} differs from the one at {location}",
-                owner.location()
-            ),
-            None => {
-                self.hoisted
-                    .insert(name, (owner.location().clone(), schema));
+        let name = self.enum_name(&name, &schema, owner);
+        Ok(beside_reference(of_the_use, reference_to(&name)))
+    }
+
+    /// The name of the component for an inline enum. If another enum has the name, that of the
+    /// definition or operation comes in front of it, and then a number at its end.
+    fn enum_name(&mut self, name: &str, schema: &Value, owner: &Node<'_>) -> String {
+        let prefixed = names::type_name(&self.owner) + name;
+        let mut candidate = name.to_owned();
+        let mut number = 1;
+        loop {
+            let known = self.hoisted.get(&candidate).map(|(_, known)| known);
+            let is_other = known.is_some_and(|known| known != schema);
+            if !is_other && !self.defines_other(&candidate, schema) {
+                let entry = (owner.location().clone(), schema.clone());
+                self.hoisted.entry(candidate.clone()).or_insert(entry);
+                return candidate;
             }
+            candidate = match number {
+                1 => prefixed.clone(),
+                _ => format!("{prefixed}{number}"),
+            };
+            number += 1;
         }
-        Ok(beside_reference(of_the_use, reference))
+    }
+
+    /// Whether a definition of the document has this name, and is not this enum.
+    fn defines_other(&self, name: &str, schema: &Value) -> bool {
+        let definition = self.documents.root().get("definitions");
+        let definition = definition.and_then(|definitions| definitions.get(name));
+        definition.is_some_and(|definition| definition.get("enum") != schema.get("enum"))
     }
 
     /// Registers a definition as a component with its name.
@@ -275,10 +288,11 @@ impl Importer<'_> {
         for (name, (location, schema)) in &self.hoisted {
             self.origins.record(pointer(name), location.clone());
             match out.get(name) {
-                Some(known) if known != schema => {
+                Some(known) if known.get("enum") != schema.get("enum") => {
                     bail!("{location}: enum {name} differs from the definition with the same name")
                 }
-                _ => out.insert(name.clone(), schema.clone()),
+                Some(_) => None,
+                None => out.insert(name.clone(), schema.clone()),
             };
         }
         let location = |name: &str| match (self.schemas.get(name), self.hoisted.get(name)) {
@@ -291,6 +305,7 @@ impl Importer<'_> {
     }
 
     fn definition(&mut self, target: &Target) -> Result<Value> {
+        target.name().clone_into(&mut self.owner);
         let definition = self.documents.get(target).cloned().unwrap_or_default();
         let schema = Node::new(&definition, self.documents.location(target))?;
         let converted = if let Some(reference) = schema.str("$ref")? {
@@ -359,12 +374,15 @@ fn value_members(schema: &Node<'_>) -> Result<Map<String, Value>> {
 }
 
 fn check_format(schema: &Node<'_>) -> Result<()> {
+    const INTEGERS: &[&str] = &[
+        "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "unixtime",
+    ];
+    const NUMBERS: &[&str] = &["float", "double", "decimal", "int32", "int64"];
     match (schema.str("type")?, schema.str("format")?) {
         // Unknown formats of strings are kept and treated as text.
-        (_, None)
-        | (Some("string"), _)
-        | (Some("integer"), Some("int32" | "int64"))
-        | (Some("number"), Some("float" | "double" | "decimal")) => Ok(()),
+        (_, None) | (Some("string"), _) => Ok(()),
+        (Some("integer"), Some(format)) if INTEGERS.contains(&format) => Ok(()),
+        (Some("number"), Some(format)) if NUMBERS.contains(&format) => Ok(()),
         (of, Some(format)) => bail!(
             "{}: unknown format {format:?} of type {}",
             schema.at("format"),
@@ -471,6 +489,9 @@ fn bases(
         out.extend(bases(base, schemas, seen, location)?);
         seen.pop();
     }
+    // A type can derive from another in several ways.
+    out.sort();
+    out.dedup();
     Ok(out)
 }
 

@@ -152,7 +152,7 @@ impl Package {
                 &in_module(&text),
             );
         }
-        let generated = crate::spec::generated(document).unwrap();
+        let generated = crate::codegen::generate(document).unwrap();
         self.write(
             &format!("src/{module}/generated.rs"),
             &in_module(&generated),

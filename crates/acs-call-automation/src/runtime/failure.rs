@@ -4,8 +4,9 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::Response;
+use serde::de::DeserializeOwned;
 
-use crate::transport::BoxError;
+use super::BoxError;
 
 /// The reason why an operation failed.
 ///
@@ -33,21 +34,20 @@ pub enum Failure {
 
 impl Failure {
     /// The failure for a response with an unexpected status.
-    pub(crate) fn status(response: Response<Bytes>) -> Self {
+    #[doc(hidden)]
+    pub fn status(response: Response<Bytes>) -> Self {
         Self::Status(Box::new(response))
     }
-}
 
-/// For generated code, in which only building requests returns this error.
-impl From<reqwest::Error> for Failure {
-    fn from(error: reqwest::Error) -> Self {
-        Self::Request(error.without_url().into())
-    }
-}
-
-impl From<http::header::InvalidHeaderValue> for Failure {
-    fn from(error: http::header::InvalidHeaderValue) -> Self {
-        Self::Request(error.into())
+    /// The body of a response that is not a success, if it is JSON of this type.
+    ///
+    /// The documentation of each operation names the type, such as
+    /// [`CommunicationErrorResponse`](crate::types::CommunicationErrorResponse).
+    pub fn error_body<T: DeserializeOwned>(&self) -> Option<T> {
+        match self {
+            Self::Status(response) => serde_json::from_slice(response.body()).ok(),
+            _ => None,
+        }
     }
 }
 
