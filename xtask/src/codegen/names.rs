@@ -11,6 +11,14 @@ use heck::{ToSnakeCase, ToUpperCamelCase};
 /// Types with these names would hide what patterns and constructors need.
 const RESERVED_TYPES: [&str; 5] = ["Err", "None", "Ok", "Self", "Some"];
 
+/// The methods of a client that are not operations.
+pub const METHODS: [&str; 3] = ["clone", "endpoint", "new"];
+
+/// The names of the operations of a client.
+pub fn methods() -> Scope {
+    Scope::reserving(&METHODS)
+}
+
 pub fn type_name(name: &str) -> String {
     let name = identifier(name, ToUpperCamelCase::to_upper_camel_case);
     let name = name.trim_end_matches('_');

@@ -117,7 +117,7 @@ pub fn read(document: &Value, schemas: &Map<String, Value>) -> Result<Vec<Operat
     let mut reader = Reader {
         document,
         schemas,
-        functions: Scope::reserving(&["clone", "endpoint", "new"]),
+        functions: names::methods(),
         options: Scope::default(),
     };
     let mut out = Vec::new();

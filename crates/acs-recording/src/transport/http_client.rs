@@ -54,11 +54,6 @@ impl HttpClients {
         }))
     }
 
-    /// The client for a URL, to build requests with.
-    pub(crate) fn request_builder(&self, url: &Url) -> Result<Client> {
-        self.client(url).cloned().map_err(cannot_be_set_up)
-    }
-
     /// The client that sends requests to a URL.
     fn client(&self, url: &Url) -> reqwest::Result<&Client> {
         let inner = &*self.0;
@@ -128,12 +123,6 @@ impl fmt::Debug for HttpClients {
 
 fn cannot_be_set_up(error: reqwest::Error) -> Error {
     Error::new(ErrorKind::InvalidInput, "the HTTP client cannot be set up").with_source(error)
-}
-
-/// A client that builds requests and sends none, for transports of the caller's own.
-pub(crate) fn request_builder() -> Result<Client> {
-    let client = Client::builder().no_proxy().tls_certs_only([]);
-    client.build().map_err(cannot_be_set_up)
 }
 
 /// Converts an error of reqwest, without the URL, which may contain secrets.

@@ -28,7 +28,7 @@ pub use body::Body;
 pub(crate) use body::ByteStream;
 pub use error::{TransportError, TransportErrorKind};
 pub(crate) use hosts::{AllowedHost, ContentHosts};
-pub(crate) use http_client::{HttpClients, request_builder};
+pub(crate) use http_client::HttpClients;
 pub(crate) use http_options::HttpOptions;
 pub(crate) use object::ObjectPath;
 pub use options::RequestOptions;

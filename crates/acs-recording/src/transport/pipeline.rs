@@ -73,8 +73,6 @@ impl Default for Limits {
 /// The settings of a [`Pipeline`].
 pub(crate) struct Settings {
     pub(crate) transport: Arc<dyn Transport>,
-    /// Builds the requests of the generated client, and sends none.
-    pub(crate) request_builder: reqwest::Client,
     pub(crate) endpoint: Endpoint,
     pub(crate) custom_endpoint: Option<Endpoint>,
     pub(crate) credential: Credential,
@@ -90,8 +88,6 @@ pub(crate) struct Settings {
 #[derive(Clone)]
 pub(crate) struct Pipeline {
     pub(crate) transport: Arc<dyn Transport>,
-    /// Builds the requests of the generated client, and sends none.
-    pub(crate) request_builder: reqwest::Client,
     pub(crate) endpoint: Endpoint,
     /// Where requests for the resource are sent, if not to its endpoint.
     pub(crate) custom_endpoint: Option<Endpoint>,
@@ -170,7 +166,6 @@ impl Pipeline {
     pub(crate) fn new(settings: Settings) -> Self {
         let Settings {
             transport,
-            request_builder,
             endpoint,
             custom_endpoint,
             credential,
@@ -184,7 +179,6 @@ impl Pipeline {
         let hosts = ContentHosts::new(endpoint.clone(), custom_endpoint.clone(), allowed_hosts);
         Self {
             transport,
-            request_builder,
             endpoint,
             custom_endpoint,
             credential: Arc::new(credential),

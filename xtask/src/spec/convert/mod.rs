@@ -54,11 +54,6 @@ pub struct Converted {
     pub origins: Origins,
 }
 
-/// Whether the import ignores an extension.
-pub fn is_ignored(extension: &str) -> bool {
-    TOOLING.contains(&extension)
-}
-
 /// Converts the root of `documents` and everything that it refers to.
 pub fn convert(documents: &mut Documents) -> Result<Converted> {
     let file = documents.root_path().to_owned();

@@ -131,7 +131,11 @@ fn lists_in_the_query_keep_their_format() {
     assert_eq!(of(Some("multi")).unwrap(), ("form".into(), true.into()));
     assert_eq!(of(Some("csv")).unwrap(), ("form".into(), false.into()));
     assert_eq!(of(None).unwrap(), ("form".into(), false.into()));
-    let error = of(Some("pipes")).unwrap_err().to_string();
+    assert_eq!(
+        of(Some("pipes")).unwrap(),
+        ("pipeDelimited".into(), false.into())
+    );
+    let error = of(Some("tsv")).unwrap_err().to_string();
     assert!(
         error.contains("a.json#/parameters/Ids/collectionFormat"),
         "{error}"
@@ -153,13 +157,55 @@ fn responses_are_sorted_by_status_with_default_at_the_end() {
 }
 
 #[test]
+fn form_fields_become_a_body() {
+    let post = |consumes: Value, file: &str| {
+        let mut document = with_definitions(&json!({}));
+        document["paths"] = json!({"/a": {"post": {
+            "operationId": "A",
+            "consumes": consumes,
+            "parameters": [
+                {"name": "file", "in": "formData", "type": file, "required": true},
+                {"name": "tags", "in": "formData", "type": "array", "items": {"type": "string"}},
+            ],
+            "responses": {"204": {"description": ""}},
+        }}});
+        let document = import(&[("a.json", &document)]).unwrap();
+        document["paths"]["/a"]["post"]["requestBody"].clone()
+    };
+    let body = post(json!(["application/json"]), "file");
+    let form = &body["content"]["multipart/form-data"];
+    assert_eq!(
+        form["schema"]["properties"]["file"],
+        json!({"type": "string", "format": "binary"})
+    );
+    assert_eq!(form["schema"]["required"], json!(["file"]));
+    assert_eq!(form["encoding"]["tags"]["explode"], false);
+    let url_encoded = "application/x-www-form-urlencoded";
+    assert!(post(json!([]), "string")["content"][url_encoded].is_object());
+    let body = post(json!(["multipart/form-data"]), "string");
+    assert!(body["content"]["multipart/form-data"].is_object());
+}
+
+/// A type that derives from another in two ways is one subtype of it.
+#[test]
+fn a_diamond_of_bases_is_one_subtype() {
+    let document = with_definitions(&json!({
+        "Base": {"type": "object", "discriminator": "kind", "properties": {"kind": {"type": "string"}}},
+        "Left": {"allOf": [{"$ref": "#/definitions/Base"}], "properties": {"l": {"type": "string"}}},
+        "Right": {"allOf": [{"$ref": "#/definitions/Base"}], "properties": {"r": {"type": "string"}}},
+        "Tip": {"allOf": [{"$ref": "#/definitions/Left"}, {"$ref": "#/definitions/Right"}]},
+    }));
+    let document = import(&[("a.json", &document)]).unwrap();
+    let mapping = &document["components"]["schemas"]["Base"]["discriminator"]["mapping"];
+    assert_eq!(mapping.as_object().unwrap().len(), 3);
+    assert_eq!(mapping["Tip"], "#/components/schemas/Tip");
+}
+
+#[test]
 fn a_file_is_bytes() {
     let document = lockers();
     let photo = &document["paths"]["/lockers/{lockerId}/photo"]["get"]["responses"]["200"];
-    assert_eq!(
-        photo["content"]["application/octet-stream"]["schema"]["format"],
-        "binary"
-    );
+    assert_eq!(photo["content"]["image/png"]["schema"]["format"], "binary");
 }
 
 #[test]
@@ -232,13 +278,37 @@ fn an_inline_enum_becomes_a_named_component() {
         parameter["schema"],
         json!({"$ref": "#/components/schemas/LockerSize"})
     );
-    let sizes = |values: Value| json!({"type": "string", "enum": values, "x-ms-enum": {"name": "Size", "modelAsString": true}});
-    let error = error_of(&json!({
-        "A": {"type": "object", "properties": {"s": sizes(json!(["a"])), "t": sizes(json!(["b"]))}},
+}
+
+/// The first enum with a name keeps it. In front of others comes the name of the definition, and
+/// then a number at the end.
+#[test]
+fn different_enums_with_one_name_get_the_name_of_their_owner() {
+    let sizes = |values: Value| json!({"type": "string", "enum": values, "x-ms-enum": {"name": "size", "modelAsString": true}});
+    let document = with_definitions(&json!({
+        "A": {"type": "object", "properties": {
+            "s": sizes(json!(["a"])),
+            "t": sizes(json!(["b"])),
+            "u": sizes(json!(["c"])),
+            "v": sizes(json!(["b"])),
+        }},
+        "Kind": {"type": "object", "properties": {"k": {
+            "type": "string", "enum": ["d"], "x-ms-enum": {"name": "kind", "modelAsString": true},
+        }}},
     }));
-    assert!(
-        error.contains("a.json#/definitions/A/properties/t (line 1): enum Size differs"),
-        "{error}"
+    let document = import(&[("a.json", &document)]).unwrap();
+    let schemas = &document["components"]["schemas"];
+    for (name, values) in [
+        ("Size", json!(["a"])),
+        ("ASize", json!(["b"])),
+        ("ASize2", json!(["c"])),
+        ("KindKind", json!(["d"])),
+    ] {
+        assert_eq!(schemas[name]["enum"], values, "{name}");
+    }
+    assert_eq!(
+        schemas["A"]["properties"]["v"]["allOf"][0]["$ref"],
+        "#/components/schemas/ASize"
     );
 }
 

@@ -179,6 +179,10 @@ impl<'a> Comparison<'a> {
             [self.old.rust_type(old), self.new.rust_type(new)]
         };
         let breaks = place.has_rust_type() && rust_was != rust_is;
+        // Their elements are compared instead.
+        if is_list_or_map(old) && is_list_or_map(new) && old.kind() == new.kind() {
+            return true;
+        }
         if was != is {
             let (callers, parsers) = self.changed_type(&was, &is);
             let effects = Effects::wire(reach, callers, parsers).breaks_source_if(breaks);
@@ -236,7 +240,8 @@ impl<'a> Comparison<'a> {
             } else {
                 PossiblyBreaking
             };
-            let effects = Effects::wire(reach, verdict, verdict).breaks_source_if(is_enum);
+            // The generated enums keep unknown values in any case.
+            let effects = Effects::wire(reach, verdict, verdict);
             let detail = format!("{} enum is now {}", kind(was_open), kind(is_open));
             self.changed(at, detail, effects);
         }
@@ -263,14 +268,13 @@ impl<'a> Comparison<'a> {
         for (index, value) in after.iter().enumerate() {
             if !before.contains(value) {
                 let at = value_at(value, ["", &format!("/enum/{index}")]);
-                // Only code that knows an open enum has an arm for other values.
+                // Parsers expect other values only in an open enum.
                 let parsers = if is_open {
                     Compatible
                 } else {
                     PossiblyBreaking
                 };
-                let effects = Effects::wire(reach, Compatible, parsers)
-                    .breaks_source_if(is_enum && !was_open && !is_open);
+                let effects = Effects::wire(reach, Compatible, parsers);
                 self.added(&at, format!("to {}", article(is_open)), effects);
             }
         }
@@ -505,9 +509,13 @@ impl<'a> Comparison<'a> {
     }
 }
 
+fn is_list_or_map(schema: Schema<'_>) -> bool {
+    schema.items().is_some() || schema.map_values().is_some()
+}
+
 /// Whether a Rust type is an enum or a union. Changes of their values and subtypes are reported.
 fn is_choice(definition: &str) -> bool {
-    definition == "union" || definition.ends_with(" enum")
+    matches!(definition, "union" | "enum")
 }
 
 /// The schema without its name.

@@ -159,11 +159,10 @@ impl<'a> Side<'a> {
         if !schema.subtypes().is_empty() {
             return "union".to_owned();
         }
-        match (schema.values(), schema.is_open_enum()) {
-            (Some(_), true) => "open enum".to_owned(),
-            (Some(_), false) => "closed enum".to_owned(),
-            (None, _) => self.rust_type(schema),
+        if schema.values().is_some() && schema.kind() == Some("string") {
+            return "enum".to_owned();
         }
+        self.rust_type(schema)
     }
 
     /// The Rust type of a request or response body: JSON if there is a choice.
