@@ -197,7 +197,6 @@ fn one_changed_byte_is_reported() {
     workspace.succeed(&[CODEGEN, &["--check"]].concat());
     let document = workspace.read("spec.json");
     workspace.write("spec.json", &document.replacen("Created.", "Created!", 1));
-    workspace.fail(&[CODEGEN, &["--check"]].concat());
     let error = workspace.fail(&[IMPORT, &["--check"]].concat());
     assert!(
         error.contains("Created!") && error.contains("spec.json is out of date"),
@@ -228,15 +227,21 @@ fn an_update_changes_only_a_few_lines() {
         .to_string();
     let changed: Vec<_> = diff
         .lines()
-        .filter(|line| !line.starts_with("@@") && !line.contains("sha256"))
+        .filter(|line| !line.starts_with("@@"))
         .collect();
     assert_eq!(
         changed,
         [
             "+        /// Plastic.",
             "+        Card,",
-            "-    crate::open_enum!(LockKind, Code = \"code\", Key = \"key\");",
-            "+    crate::open_enum!(LockKind, Code = \"code\", Key = \"key\", Card = \"card\");",
+            "-    crate::runtime::open_enum!(LockKind, UnknownValue, Code = \"code\", Key = \"key\");",
+            "+    crate::runtime::open_enum!(",
+            "+        LockKind,",
+            "+        UnknownValue,",
+            "+        Code = \"code\",",
+            "+        Key = \"key\",",
+            "+        Card = \"card\"",
+            "+    );",
             "+        /// Warm in winter.",
             "+        #[serde(skip_serializing_if = \"Option::is_none\")]",
             "+        pub heated: Option<bool>,",
@@ -368,16 +373,6 @@ fn clashing_names_are_rejected() {
             "operation id \"Lockers_Get\" is already used at lockers/v1/lockers.json#/paths/~1lockers/get",
         ],
     );
-    rejects_change(
-        |document| {
-            let properties = &mut document["definitions"]["Locker"]["properties"];
-            properties["locker_id"] = json!({"type": "string"});
-        },
-        &[
-            "lockers.json#/definitions/Locker/properties/locker_id",
-            "`lockerId` is also called `locker_id` in Rust",
-        ],
-    );
 }
 
 #[test]
@@ -485,33 +480,30 @@ fn missing_and_unused_texts_are_rejected() {
 /// Locations are those of the published file, although the code is generated from ours.
 #[test]
 fn errors_of_the_generator_name_the_published_element() {
-    rejects_change(
-        |document| {
-            document["paths"]["/lockers"]["get"]["responses"]["202"] =
-                json!({"description": "", "schema": {"type": "string"}});
-            document["definitions"]["KeyLock"]["x-ms-discriminator-value"] = "co-de".into();
-            document["definitions"]["CodeLock"]["x-ms-discriminator-value"] = "co_de".into();
-        },
-        &["lockers/v1/lockers.json#/"],
-    );
     let workspace = Workspace::new();
     let text = workspace.read(ROOT);
-    let line = |text: &str, part: &str| {
-        let before = text.split(part).next().unwrap();
-        before.matches('\n').count() + 1
-    };
-    let twice = text.replace(
-        "\"brand\": {",
-        "\"opened at\": { \"type\": \"string\" },\n        \"opened-at\": {",
+    let changed = text.replace(
+        "\"in\": \"path\", \"required\": true, \"type\": \"string\" },\n          \
+         { \"name\": \"If-Modified-Since\"",
+        "\"in\": \"query\", \"required\": true, \"type\": \"string\" },\n          \
+         { \"name\": \"If-Modified-Since\"",
     );
-    assert_ne!(twice, text);
-    workspace.write(ROOT, &twice);
+    assert_ne!(changed, text);
+    workspace.write(ROOT, &changed);
     let error = workspace.fail(IMPORT);
+    let before = changed
+        .split("\"operationId\": \"Lockers_Open\"")
+        .next()
+        .unwrap();
     let at = format!(
-        "lockers.json#/definitions/Lock/properties/opened-at (line {})",
-        line(&twice, "\"opened-at\"")
+        "lockers.json#/paths/~1lockers~1{{lockerId}}:open/post (line {}): ",
+        before.matches('\n').count()
     );
     assert!(error.contains(&at), "no {at} in {error}");
+    assert!(
+        error.contains("`{lockerId}` in the path has no parameter"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -661,16 +653,10 @@ fn invalid_documents_are_rejected() {
     let workspace = Workspace::new();
     workspace.write("spec.json", "{}");
     let error = workspace.fail(CODEGEN);
-    assert_eq!(error, "error: spec.json#/paths (line 1): missing\n");
-    workspace.write(
-        "spec.json",
-        r#"{"paths": {}, "components": {"schemas": {}}}"#,
-    );
+    assert_eq!(error, "error: spec.json#/info/version (line 1): missing\n");
+    workspace.write("spec.json", "{\n\"info\": {\n\"title\": \"t\"}}");
     let error = workspace.fail(CODEGEN);
-    assert!(
-        error.contains("spec.json: the document is not OpenAPI 3.0"),
-        "{error}"
-    );
+    assert_eq!(error, "error: spec.json#/info/version (line 2): missing\n");
     let error = workspace.fail(&["codegen", "--spec", "gone.json", "--out", "generated.rs"]);
     assert!(error.contains("cannot read gone.json"), "{error}");
     workspace.import_and_generate();

@@ -66,6 +66,7 @@ mod generated;
     dead_code,
     unreachable_pub,
     clippy::missing_errors_doc,
+    clippy::unnecessary_wraps,
     clippy::must_use_candidate,
     reason = "for generated code, which needs only a part of it"
 )]

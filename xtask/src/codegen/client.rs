@@ -6,9 +6,10 @@
 //! [`RequestBuilder`]: ../../../crates/acs-call-automation/src/runtime/request.rs
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use proc_macro2::{Ident, Literal, TokenStream};
-use quote::{format_ident, quote};
+use quote::{ToTokens as _, format_ident, quote};
 use syn::{Item, ItemEnum, ItemStruct, parse_quote};
 
 use super::constructors;
@@ -86,9 +87,10 @@ fn options(operation: &Operation) -> ItemStruct {
         let field = format_ident!("{}", parameter.name);
         let docs = docs(parameter.description.as_deref());
         let of = owned(&parameter.of, false);
-        match parameter.of {
-            Type::List(_) => quote!(#(#[doc = #docs])* pub #field: #of),
-            _ => quote!(#(#[doc = #docs])* pub #field: ::std::option::Option<#of>),
+        if matches!(parameter.of, Type::List(_)) {
+            quote!(#(#[doc = #docs])* pub #field: #of)
+        } else {
+            quote!(#(#[doc = #docs])* pub #field: ::std::option::Option<#of>)
         }
     });
     let body = operation.body.as_ref().filter(|body| !body.is_required);
@@ -295,13 +297,11 @@ fn chain(operation: &Operation) -> TokenStream {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name = decoded(name);
         let placeholder = value.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
-        let value = match placeholder.and_then(|name| by_name.get(name)) {
-            Some(parameter) => one(parameter),
-            None => {
-                let value = decoded(value);
-                quote!(#value)
-            }
-        };
+        let parameter = placeholder.and_then(|name| by_name.get(name));
+        let value = parameter.map_or_else(
+            || decoded(value).to_token_stream(),
+            |parameter| one(parameter),
+        );
         calls.extend(quote!(.query(#name, [#value])));
     }
     if operation.is_versioned {
@@ -412,9 +412,10 @@ fn values(parameter: &Parameter) -> TokenStream {
 /// The value of a required parameter.
 fn one(parameter: &Parameter) -> TokenStream {
     let name = format_ident!("{}", parameter.name);
-    match parameter.of {
-        Type::List(_) => quote!(joined(#name, ",").unwrap_or_default()),
-        _ => quote!(#name),
+    if matches!(parameter.of, Type::List(_)) {
+        quote!(joined(#name, ",").unwrap_or_default())
+    } else {
+        quote!(#name)
     }
 }
 
@@ -566,7 +567,7 @@ fn encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out += &format!("%{byte:02X}");
+            let _ = write!(out, "%{byte:02X}");
         }
         out
     })

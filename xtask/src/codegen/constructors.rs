@@ -174,9 +174,7 @@ fn map(of: &Type) -> Option<(&Type, &Type)> {
 pub fn generic<'a>(of: &'a Type, name: &str) -> Option<Vec<&'a Type>> {
     let Type::Path(of) = of else { return None };
     // A path of one segment is a type of the document, which can have the name.
-    if of.path.leading_colon.is_none() {
-        return None;
-    }
+    of.path.leading_colon?;
     let PathSegment { ident, arguments } = of.path.segments.last()?;
     let PathArguments::AngleBracketed(arguments) = arguments else {
         return None;

@@ -33,7 +33,7 @@ pub struct Operation {
     pub is_versioned: bool,
     pub body: Option<Body>,
     /// The successful responses, by status.
-    pub responses: Vec<(Status, Content)>,
+    pub responses: Responses,
     /// The type of the body of an error response.
     pub error: Option<Type>,
 }
@@ -77,6 +77,9 @@ pub enum BodyContent {
     Text,
     Binary,
 }
+
+/// The contents of responses, by status.
+pub type Responses = Vec<(Status, Content)>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -401,7 +404,8 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    fn responses(&self, operation: &'a Value) -> Result<(Vec<(Status, Content)>, Option<Type>)> {
+    /// The successful responses, and the type of the body of the others.
+    fn responses(&self, operation: &'a Value) -> Result<(Responses, Option<Type>)> {
         let mut success = Vec::new();
         let mut error = None;
         for (status, response) in entries(operation.get("responses")) {

@@ -14,7 +14,7 @@ const METHODS: &[&str] = &["get", "put", "post", "delete", "options", "head", "p
 
 #[derive(Default)]
 struct Parameters {
-    parameters: Vec<Value>,
+    list: Vec<Value>,
     body: Option<Body>,
     form: Form,
 }
@@ -48,7 +48,7 @@ impl Importer<'_> {
                         item.at("parameters")
                     );
                 }
-                out.insert("parameters".into(), Value::Array(shared.parameters));
+                out.insert("parameters".into(), Value::Array(shared.list));
             }
             for method in METHODS {
                 if let Some(value) = item.get(method) {
@@ -84,8 +84,8 @@ impl Importer<'_> {
         let produces = media_types(&operation, "produces", &self.produces)?;
 
         let mut parameters = self.parameters(file, &operation)?;
-        if !parameters.parameters.is_empty() {
-            out.insert("parameters".into(), Value::Array(parameters.parameters));
+        if !parameters.list.is_empty() {
+            out.insert("parameters".into(), Value::Array(parameters.list));
         }
         if let Some(body) = parameters.body.take() {
             let content: Map<String, Value> = consumes
@@ -143,7 +143,7 @@ impl Importer<'_> {
             let parameter = Node::new(&value, location)?;
             let place = match parameter.need_str("in")? {
                 "body" => "requestBody".to_owned(),
-                _ => format!("parameters/{}", out.parameters.len()),
+                _ => format!("parameters/{}", out.list.len()),
             };
             let pointer = format!("{}/{place}", owner.location().pointer());
             self.origins.record(pointer, parameter.location().clone());
@@ -157,11 +157,11 @@ impl Importer<'_> {
                 ("formData", _) => self.form_field(&file, &parameter, &mut out.form)?,
                 (_, Some(name)) => {
                     let target = format!("#/components/parameters/{name}");
-                    out.parameters.push(json!({"$ref": target}));
+                    out.list.push(json!({"$ref": target}));
                     // The definition of a shared parameter is read separately.
                     continue;
                 }
-                _ => out.parameters.push(self.parameter(&file, &parameter)?),
+                _ => out.list.push(self.parameter(&file, &parameter)?),
             }
             parameter.finish()?;
         }
@@ -196,7 +196,7 @@ impl Importer<'_> {
         } else {
             let mut schema = self.schema_members(file, parameter)?;
             schema.shift_remove("required");
-            self.hoist_enum(schema, parameter)?
+            self.hoist_enum(schema, parameter)
         };
         form.properties.insert(name, property);
         Ok(())
@@ -275,7 +275,7 @@ impl Importer<'_> {
                 out.insert((*member).to_owned(), value);
             }
         }
-        out.insert("schema".into(), self.hoist_enum(schema, parameter)?);
+        out.insert("schema".into(), self.hoist_enum(schema, parameter));
         parameter.copy(
             &[
                 "allowEmptyValue",
@@ -307,7 +307,7 @@ impl Importer<'_> {
         for (name, value, location) in response.entries("headers")? {
             let header = Node::new(value, location)?;
             let schema = self.schema_members(file, &header)?;
-            let schema = self.hoist_enum(schema, &header)?;
+            let schema = self.hoist_enum(schema, &header);
             header.finish()?;
             headers.insert(name.to_owned(), json!({"schema": schema}));
         }

@@ -76,7 +76,7 @@ impl Importer<'_> {
             beside_reference(siblings, reference)
         } else {
             let out = self.schema_members(file, &schema)?;
-            self.hoist_enum(out, &schema)?
+            self.hoist_enum(out, &schema)
         };
         schema.finish()?;
         Ok(out)
@@ -180,17 +180,13 @@ impl Importer<'_> {
     }
 
     /// Makes an inline enum a component, named by its `x-ms-enum`.
-    pub(super) fn hoist_enum(
-        &mut self,
-        mut schema: Map<String, Value>,
-        owner: &Node<'_>,
-    ) -> Result<Value> {
+    pub(super) fn hoist_enum(&mut self, mut schema: Map<String, Value>, owner: &Node<'_>) -> Value {
         let name = schema
             .get("x-ms-enum")
             .and_then(|info| info.get("name"))
             .and_then(Value::as_str);
         let (Some(name), true) = (name, schema.contains_key("enum")) else {
-            return Ok(Value::Object(schema));
+            return Value::Object(schema);
         };
         let name = upper_first(name);
         let mut of_the_use = Map::new();
@@ -201,7 +197,7 @@ impl Importer<'_> {
         }
         let schema = Value::Object(schema);
         let name = self.enum_name(&name, &schema, owner);
-        Ok(beside_reference(of_the_use, reference_to(&name)))
+        beside_reference(of_the_use, reference_to(&name))
     }
 
     /// The name of the component for an inline enum. If another enum has the name, that of the

@@ -130,8 +130,10 @@ impl<'a> Comparison<'a> {
         }
         let at = &at;
         let same_type = self.type_of_values(at, pair, reach, place);
-        self.enumeration(at, pair, reach, place);
-        self.limits(at, pair, reach);
+        if same_type || pair[0].kind() == pair[1].kind() {
+            self.enumeration(at, pair, reach, place);
+            self.limits(at, pair, reach);
+        }
         self.annotations(at, pair, reach, place);
         self.discriminator(at, pair, reach);
         if pair.iter().all(|schema| schema.alias().is_none()) {
@@ -197,13 +199,25 @@ impl<'a> Comparison<'a> {
     /// The verdicts for callers and parsers of a changed type.
     fn changed_type(&self, old: &str, new: &str) -> (Verdict, Verdict) {
         let base = |text: &str| text.split(" (").next().unwrap_or(text).to_owned();
+        // A named enum is a string on the wire.
+        let kind = |side: &Side<'a>, name: &str| {
+            let schema = side
+                .schemas
+                .get(name)
+                .filter(|schema| schema.values().is_some());
+            schema
+                .and_then(|schema| schema.kind())
+                .map_or_else(|| base(name), str::to_owned)
+        };
         match (old, new) {
             ("integer (int32)", "integer (int64)") => (Compatible, PossiblyBreaking),
             ("integer (int64)", "integer (int32)") => (PossiblyBreaking, Compatible),
-            // The format of a string changed, but it is still a string.
-            _ if base(old) == base(new) => (PossiblyBreaking, PossiblyBreaking),
             // Another type with the same members.
             _ if self.old.equals(old, &self.new, new) => (Compatible, Compatible),
+            // The format or the values of a string changed, but it is still a string.
+            _ if kind(&self.old, old) == kind(&self.new, new) => {
+                (PossiblyBreaking, PossiblyBreaking)
+            }
             _ => (Breaking, Breaking),
         }
     }

@@ -31,7 +31,9 @@ pub fn consumer(generated: &syn::File, prefix: &str, root: &str) -> String {
     };
     for (name, items) in modules {
         let _ = writeln!(out, "use {root}::generated::{name}::*;");
-        items.iter().for_each(|item| uses.of_type(item));
+        for item in items {
+            uses.of_type(item);
+        }
     }
     for item in &generated.items {
         if let Item::Impl(block) = item {

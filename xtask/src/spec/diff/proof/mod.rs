@@ -44,7 +44,10 @@ fn the_compiler_agrees() {
     let errors = package.errors();
 
     let report = diff(&old, &new);
-    let mut table = String::new();
+    let mut table = format!(
+        "{:50} {:18} {:18} {:11} compiler\n",
+        "change", "callers", "parsers", "Rust code"
+    );
     let mut wrong = Vec::new();
     for case in &cases {
         assert_eq!(
