@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -35,6 +36,7 @@ pub struct Options {
 
 /// Imports a description and writes everything that follows from it.
 pub fn run(options: &Options) -> Result<()> {
+    let start = Instant::now();
     let before = files()?;
     let new = spec::structure(&options.new)?;
     let (old, base) = committed()?;
@@ -74,7 +76,8 @@ pub fn run(options: &Options) -> Result<()> {
     finish(&path, &done.markdown(), false, "")?;
     step("report", &options.report.display().to_string())?;
     outcome?;
-    print(&(diff::suggestion(&release) + "\n"))
+    step("version", &diff::suggestion(&release))?;
+    step("done", &format!("after {} s", start.elapsed().as_secs()))
 }
 
 /// The document, and the new text of the overlay if it was adapted.

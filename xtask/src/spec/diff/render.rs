@@ -137,7 +137,7 @@ pub fn suggestion(release: &Release) -> String {
         reason,
     } = release;
     if current == suggested {
-        format!("suggested version of {name}: still {current} ({reason})")
+        format!("suggested version of {name}: {current}, unchanged ({reason})")
     } else {
         format!("suggested version of {name}: {suggested} after {current} ({reason})")
     }

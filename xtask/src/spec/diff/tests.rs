@@ -46,7 +46,7 @@ fn equal_documents_have_no_changes() {
     assert_eq!(
         text(&report, &report.release("0.1.0")),
         "2020-01-01 -> 2020-01-01\n\nno changes\n\
-         suggested version of acs-call-automation: still 0.1.0 (no changes)\n"
+         suggested version of acs-call-automation: 0.1.0, unchanged (no changes)\n"
     );
 }
 
