@@ -393,7 +393,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         AudioFormat,
-        UnknownValue,
         Pcm16KMono = "pcm16KMono",
         Pcm24KMono = "pcm24KMono"
     );
@@ -603,7 +602,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         CallConnectionStateModel,
-        UnknownValue,
         Unknown = "unknown",
         Connecting = "connecting",
         Connected = "connected",
@@ -739,7 +737,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         CallLocatorKind,
-        UnknownValue,
         GroupCallLocator = "groupCallLocator",
         ServerCallLocator = "serverCallLocator",
         RoomCallLocator = "roomCallLocator"
@@ -791,7 +788,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         CallRejectReason,
-        UnknownValue,
         None = "none",
         Busy = "busy",
         Forbidden = "forbidden"
@@ -1217,7 +1213,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         CommunicationCloudEnvironmentModel,
-        UnknownValue,
         Public = "public",
         Dod = "dod",
         Gcch = "gcch"
@@ -1390,7 +1385,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         CommunicationIdentifierModelKind,
-        UnknownValue,
         Unknown = "unknown",
         CommunicationUser = "communicationUser",
         PhoneNumber = "phoneNumber",
@@ -2270,7 +2264,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         MediaStreamingAudioChannelType,
-        UnknownValue,
         Mixed = "mixed",
         Unmixed = "unmixed"
     );
@@ -2283,7 +2276,7 @@ pub mod types {
         /// A value that this version does not know, kept as received.
         UnknownValue(String),
     }
-    crate::runtime::open_enum!(MediaStreamingContentType, UnknownValue, Audio = "audio");
+    crate::runtime::open_enum!(MediaStreamingContentType, Audio = "audio");
     /// Event data: streaming failed.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     #[serde(rename_all = "camelCase")]
@@ -2438,7 +2431,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         MediaStreamingStatus,
-        UnknownValue,
         MediaStreamingStarted = "mediaStreamingStarted",
         MediaStreamingFailed = "mediaStreamingFailed",
         MediaStreamingStopped = "mediaStreamingStopped",
@@ -2483,7 +2475,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         MediaStreamingStatusDetails,
-        UnknownValue,
         SubscriptionStarted = "subscriptionStarted",
         StreamConnectionReestablished = "streamConnectionReestablished",
         StreamConnectionUnsuccessful = "streamConnectionUnsuccessful",
@@ -2614,7 +2605,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         MediaStreamingSubscriptionState,
-        UnknownValue,
         Disabled = "disabled",
         Inactive = "inactive",
         Active = "active"
@@ -3421,13 +3411,7 @@ pub mod types {
         /// A value that this version does not know, kept as received.
         UnknownValue(String),
     }
-    crate::runtime::open_enum!(
-        PlaySourceType,
-        UnknownValue,
-        File = "file",
-        Text = "text",
-        Ssml = "ssml"
-    );
+    crate::runtime::open_enum!(PlaySourceType, File = "file", Text = "text", Ssml = "ssml");
     /// Event data: playback has started.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     #[serde(rename_all = "camelCase")]
@@ -3495,7 +3479,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         RecognitionType,
-        UnknownValue,
         Dtmf = "dtmf",
         Speech = "speech",
         Choices = "choices"
@@ -3713,7 +3696,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         RecognizeInputType,
-        UnknownValue,
         Dtmf = "dtmf",
         Speech = "speech",
         SpeechOrDtmf = "speechOrDtmf",
@@ -3917,12 +3899,7 @@ pub mod types {
         /// A value that this version does not know, kept as received.
         UnknownValue(String),
     }
-    crate::runtime::open_enum!(
-        RecordingChannelType,
-        UnknownValue,
-        Mixed = "mixed",
-        Unmixed = "unmixed"
-    );
+    crate::runtime::open_enum!(RecordingChannelType, Mixed = "mixed", Unmixed = "unmixed");
     /// Media in a recording.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     #[non_exhaustive]
@@ -3937,7 +3914,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         RecordingContentType,
-        UnknownValue,
         Audio = "audio",
         AudioVideo = "audioVideo"
     );
@@ -3954,13 +3930,7 @@ pub mod types {
         /// A value that this version does not know, kept as received.
         UnknownValue(String),
     }
-    crate::runtime::open_enum!(
-        RecordingFormatType,
-        UnknownValue,
-        Wav = "wav",
-        Mp3 = "mp3",
-        Mp4 = "mp4"
-    );
+    crate::runtime::open_enum!(RecordingFormatType, Wav = "wav", Mp3 = "mp3", Mp4 = "mp4");
     /// Product that makes a recording; more values may be added.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     #[non_exhaustive]
@@ -3976,7 +3946,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         RecordingKind,
-        UnknownValue,
         AzureCommunicationServices = "azureCommunicationServices",
         Teams = "teams",
         TeamsCompliance = "teamsCompliance"
@@ -3993,12 +3962,7 @@ pub mod types {
         /// A value that this version does not know, kept as received.
         UnknownValue(String),
     }
-    crate::runtime::open_enum!(
-        RecordingState,
-        UnknownValue,
-        Active = "active",
-        Inactive = "inactive"
-    );
+    crate::runtime::open_enum!(RecordingState, Active = "active", Inactive = "inactive");
     /// Data of `Microsoft.Communication.RecordingStateChanged`: a recording became active or
     /// inactive. Sent only if the start request had a `recordingStateCallbackUri`.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
@@ -4121,7 +4085,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         RecordingStorageKind,
-        UnknownValue,
         AzureCommunicationServices = "azureCommunicationServices",
         AzureBlobStorage = "azureBlobStorage"
     );
@@ -4134,11 +4097,7 @@ pub mod types {
         /// A value that this version does not know, kept as received.
         UnknownValue(String),
     }
-    crate::runtime::open_enum!(
-        RedactionType,
-        UnknownValue,
-        MaskWithCharacter = "maskWithCharacter"
-    );
+    crate::runtime::open_enum!(RedactionType, MaskWithCharacter = "maskWithCharacter");
     /// Incoming call to redirect, and the party to redirect it to.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(rename_all = "camelCase")]
@@ -5037,11 +4996,7 @@ pub mod types {
         /// A value that this version does not know, kept as received.
         UnknownValue(String),
     }
-    crate::runtime::open_enum!(
-        StreamingTransportType,
-        UnknownValue,
-        Websocket = "websocket"
-    );
+    crate::runtime::open_enum!(StreamingTransportType, Websocket = "websocket");
     /// When a summary is created, and in which language.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     #[serde(rename_all = "camelCase")]
@@ -5434,7 +5389,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         Tone,
-        UnknownValue,
         Zero = "zero",
         One = "one",
         Two = "two",
@@ -5602,7 +5556,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         TranscriptionResultType,
-        UnknownValue,
         Final = "final",
         Intermediate = "intermediate"
     );
@@ -5689,7 +5642,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         TranscriptionStatus,
-        UnknownValue,
         TranscriptionStarted = "transcriptionStarted",
         TranscriptionFailed = "transcriptionFailed",
         TranscriptionResumed = "transcriptionResumed",
@@ -5741,7 +5693,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         TranscriptionStatusDetails,
-        UnknownValue,
         SubscriptionStarted = "subscriptionStarted",
         StreamConnectionReestablished = "streamConnectionReestablished",
         StreamConnectionUnsuccessful = "streamConnectionUnsuccessful",
@@ -5882,7 +5833,6 @@ pub mod types {
     }
     crate::runtime::open_enum!(
         TranscriptionSubscriptionState,
-        UnknownValue,
         Disabled = "disabled",
         Inactive = "inactive",
         Active = "active"
@@ -6193,7 +6143,7 @@ pub mod types {
         /// A value that this version does not know, kept as received.
         UnknownValue(String),
     }
-    crate::runtime::open_enum!(VoiceKind, UnknownValue, Male = "male", Female = "female");
+    crate::runtime::open_enum!(VoiceKind, Male = "male", Female = "female");
     /// Streaming settings for a WebSocket that the service opens to the application.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(rename_all = "camelCase")]

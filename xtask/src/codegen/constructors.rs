@@ -6,13 +6,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{
-    Field, Fields, GenericArgument, Ident, Item, ItemStruct, PathArguments, PathSegment, Type,
-    parse_quote,
-};
+use syn::{Field, Fields, Ident, Item, ItemStruct, Type, parse_quote};
 
-use super::fields::serde_parts;
 use super::names::Scope;
+use super::syntax::{generic, serde_parts};
 
 /// Types of arguments that need no conversion.
 const PLAIN: [&str; 7] = ["bool", "i32", "i64", "u32", "u64", "f32", "f64"];
@@ -168,24 +165,6 @@ fn map(of: &Type) -> Option<(&Type, &Type)> {
         [key, value] => Some((key, value)),
         _ => None,
     }
-}
-
-/// The type arguments of `name<…>`, with any path.
-pub fn generic<'a>(of: &'a Type, name: &str) -> Option<Vec<&'a Type>> {
-    let Type::Path(of) = of else { return None };
-    // A path of one segment is a type of the document, which can have the name.
-    of.path.leading_colon?;
-    let PathSegment { ident, arguments } = of.path.segments.last()?;
-    let PathArguments::AngleBracketed(arguments) = arguments else {
-        return None;
-    };
-    (ident == name).then(|| {
-        let types = arguments.args.iter().filter_map(|argument| match argument {
-            GenericArgument::Type(of) => Some(of),
-            _ => None,
-        });
-        types.collect()
-    })
 }
 
 #[cfg(test)]

@@ -8,12 +8,11 @@
 use std::collections::BTreeMap;
 
 use quote::format_ident;
-use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Item, Meta, Token, Type, parse_quote};
+use syn::{Item, Meta, Type, parse_quote};
 
-use super::constructors::generic;
 use super::lower::Field;
+use super::syntax::{generic, serde_parts};
 
 const NULL_AS_DEFAULT: &str = "null_as_default";
 
@@ -122,19 +121,6 @@ fn null_as_default() -> Item {
             Ok(value.unwrap_or_default())
         }
     }
-}
-
-/// The parts of all serde attributes.
-pub fn serde_parts(attributes: &[Attribute]) -> Vec<Meta> {
-    attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("serde"))
-        .filter_map(|attribute| {
-            let parts = Punctuated::<Meta, Token![,]>::parse_terminated;
-            attribute.parse_args_with(parts).ok()
-        })
-        .flatten()
-        .collect()
 }
 
 /// serde's own rule for `rename_all = "camelCase"`.

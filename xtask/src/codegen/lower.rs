@@ -20,7 +20,8 @@ use serde_json::{Map, Value, json};
 use super::names::{self, Scope};
 use super::operations::{self, Operation, Type, type_of};
 use super::parts::{
-    entries, entries_mut, parts, reference, referenced, schema_pointer, text, visit_references,
+    OPEN_ENUM, entries, entries_mut, parts, reference, referenced, schema_pointer, text,
+    visit_references,
 };
 use super::relax::relax;
 use super::unions::{Union, take_unions};
@@ -82,9 +83,6 @@ pub struct Alias {
     pub target: String,
 }
 
-/// Marks the schema of an enum that was taken out.
-pub const OPEN_ENUM: &str = "x-open-enum";
-
 /// A named type of a value that is neither an enum nor a struct.
 #[derive(Debug)]
 pub struct NamedValue {
@@ -94,6 +92,13 @@ pub struct NamedValue {
 }
 
 pub fn lower(document: &Value) -> Result<Lowered> {
+    let openapi = document.get("openapi").and_then(Value::as_str);
+    if !openapi.is_some_and(|version| version.starts_with("3.0.")) {
+        bail!("the document is not OpenAPI 3.0");
+    }
+    if !document.get("paths").is_some_and(Value::is_object) {
+        bail!("#/paths: missing");
+    }
     let mut document = document.clone();
     check_references(&mut document)?;
     inline::hoist(&mut document);

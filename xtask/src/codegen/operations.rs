@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
 
 use super::names::{self, Scope};
-use super::parts::{entries, operations, parts, referenced, text};
+use super::parts::{OPEN_ENUM, entries, operations, parts, referenced, text};
 use crate::spec::pointer;
 
 #[derive(Debug)]
@@ -329,7 +329,7 @@ impl<'a> Reader<'a> {
 
     fn is_enum(&self, name: &str) -> bool {
         let schema = self.schemas.get(name).and_then(Value::as_object);
-        schema.is_some_and(|schema| schema.contains_key(super::lower::OPEN_ENUM))
+        schema.is_some_and(|schema| schema.contains_key(OPEN_ENUM))
     }
 
     /// The body of a request. The fields of a form are parameters.

@@ -6,6 +6,9 @@ use crate::spec::pointer;
 
 pub use crate::spec::shape::reference as referenced;
 
+/// Marks the schema of an enum that was taken out.
+pub const OPEN_ENUM: &str = "x-open-enum";
+
 pub fn text(schema: &Value) -> Option<String> {
     schema
         .get("description")

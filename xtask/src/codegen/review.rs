@@ -340,10 +340,7 @@ fn wire_values(item: &syn::ItemMacro) -> (String, String) {
     let parser = Punctuated::<Expr, Token![,]>::parse_terminated;
     let mut parts = item.mac.parse_body_with(parser).unwrap().into_iter();
     let name = parts.next().unwrap().to_token_stream().to_string();
-    // The variant for other values is not one of them.
-    let lines = parts
-        .skip(1)
-        .map(|part| format!("    {},\n", part.to_token_stream()));
+    let lines = parts.map(|part| format!("    {},\n", part.to_token_stream()));
     (
         name,
         format!(

@@ -217,7 +217,7 @@ fn a_circle_of_aliases_is_rejected() {
 
 #[test]
 fn a_panic_of_the_generator_is_an_error() {
-    let error = super::quietly(|| -> Result<(), std::fmt::Error> { panic!("at the disco") });
+    let error = super::quiet::quietly(|| -> Result<(), std::fmt::Error> { panic!("at the disco") });
     assert_eq!(
         error.unwrap_err().to_string(),
         "progenitor cannot generate from the document: at the disco"

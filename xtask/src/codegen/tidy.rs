@@ -7,7 +7,7 @@ use quote::quote;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Expr, ExprLit, Item, Lit, LitStr, Meta, MetaNameValue, Path, parse_quote};
 
-use super::fields::serde_parts;
+use super::syntax::serde_parts;
 
 /// Types and traits that need no path, with their modules.
 const PRELUDE: [(&str, &str); 13] = [

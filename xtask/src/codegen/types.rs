@@ -11,8 +11,9 @@ use serde_json::json;
 use syn::{Attribute, Item, parse_quote};
 
 use super::lower::{Alias, Lowered, NamedValue, OpenEnum};
+use super::quiet::quietly;
 use super::unions::{Union, Variant};
-use super::{client, constructors, fields, quietly};
+use super::{client, constructors, fields};
 
 /// The items of the module, sorted by name.
 pub fn items(lowered: &Lowered) -> Result<Vec<Item>> {
@@ -106,7 +107,7 @@ fn open_enum(open: &OpenEnum) -> [Item; 2] {
             }
         },
         parse_quote! {
-            crate::runtime::open_enum!(#name, UnknownValue #(, #variants = #values)*);
+            crate::runtime::open_enum!(#name #(, #variants = #values)*);
         },
     ]
 }

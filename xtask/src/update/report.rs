@@ -7,7 +7,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::{SNAPSHOTS, size};
-use crate::spec::diff::{self, Audience, Change, Release, Report, Verdict};
+use crate::spec::diff::{self, Audience, Change, Release, Report, Verdict, What};
 use crate::spec::reach::reach;
 
 /// What an update did.
@@ -127,13 +127,17 @@ impl Done<'_> {
             let name = name
                 .and_then(|rest| rest.split('/').next())
                 .unwrap_or_default();
+            // What only says more about the same members is listed below.
+            if change.what == What::Changed && change.verdict() == Verdict::Compatible {
+                return false;
+            }
             let mut of = reaches.iter().filter_map(|reach| reach.get(name));
             of.any(|reach| reach.events)
         };
         let changes = self.changes(is_event);
         *out += "\n### Events\n\n";
         if changes.is_empty() {
-            *out += "The data of events is unchanged.\n";
+            *out += "The data of events has the same members.\n";
         } else {
             *out += &diff::table(&changes, &[Audience::Parsers]);
         }
@@ -181,5 +185,90 @@ impl Done<'_> {
             };
             let _ = writeln!(out, "| `{name}`{files} | +{added} −{removed} |");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn lockers(version: &str) -> Value {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/lockers");
+        crate::spec::structure(&fixtures.join(version).join("lockers.json")).unwrap()
+    }
+
+    fn report(old: &Value, new: &Value, files: Vec<FileChange>, fault: Option<String>) -> String {
+        let changes = diff::diff(old, new);
+        let done = Done {
+            changes: &changes,
+            release: &changes.release("0.1.0"),
+            documents: [old, new],
+            files,
+            fault,
+        };
+        done.markdown()
+    }
+
+    fn file(name: &str, old: Option<&str>, new: Option<&str>) -> FileChange {
+        let [old, new] = [old, new].map(|text| text.map(str::to_owned));
+        FileChange::between(name, old.as_ref(), new.as_ref()).unwrap()
+    }
+
+    #[test]
+    fn for_a_pull_request() {
+        let files = vec![
+            file(
+                "spec/call-automation.json",
+                Some("a\nb\n"),
+                Some("a\nc\nd\n"),
+            ),
+            file(
+                "spec/events/LockerOpened.schema.json",
+                Some("a\n"),
+                Some("b\n"),
+            ),
+            file("xtask/snapshots/schemas/A.snap", None, Some("a\n")),
+            file("xtask/snapshots/schemas/B.snap", Some("b\n"), None),
+        ];
+        let text = report(&lockers("v1"), &lockers("v2"), files, None);
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_new_version_without_other_changes_is_told() {
+        let old = lockers("v1");
+        let mut new = old.clone();
+        new["info"]["version"] = "2020-02-02".into();
+        let text = report(&old, &new, Vec::new(), None);
+        for part in [
+            "## Call Automation 2020-02-02",
+            "Changes: no changes except the version of the API.",
+            "All changes are compatible on the wire.",
+            "All code still compiles.",
+            "0.1.1 after 0.1.0 (only the version of the API changes)",
+        ] {
+            assert!(text.contains(part), "no {part:?} in {text}");
+        }
+    }
+
+    #[test]
+    fn an_incomplete_update_says_so() {
+        let document = lockers("v1");
+        let fault = Some("the crates do not compile\nerror[E0308]".to_owned());
+        let text = report(&document, &document, Vec::new(), fault);
+        assert!(
+            text.contains("**Not complete:** the crates do not compile"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn unchanged_files_are_not_listed() {
+        let text = "a\n".to_owned();
+        assert_eq!(FileChange::between("f", Some(&text), Some(&text)), None);
+        let added = file("f", None, Some("a\n"));
+        assert!(added.is_added() && !added.is_removed());
     }
 }

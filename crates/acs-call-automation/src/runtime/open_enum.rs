@@ -7,7 +7,7 @@
 // Paths are absolute, because a description can contain a schema called `String`, and types are
 // written out, because an enum can have a variant called `Err`.
 macro_rules! open_enum {
-    ($name:ident, $unknown:ident $(, $variant:ident = $value:literal)* $(,)?) => {
+    ($name:ident $(, $variant:ident = $value:literal)* $(,)?) => {
         impl $name {
             /// All values that this version knows.
             pub const KNOWN: &'static [$name] = &[$(Self::$variant),*];
@@ -16,7 +16,7 @@ macro_rules! open_enum {
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $value,)*
-                    Self::$unknown(value) => value,
+                    Self::UnknownValue(value) => value,
                 }
             }
 
@@ -33,13 +33,13 @@ macro_rules! open_enum {
 
         impl ::std::convert::From<&str> for $name {
             fn from(value: &str) -> $name {
-                Self::known(value).unwrap_or_else(|| Self::$unknown(value.to_owned()))
+                Self::known(value).unwrap_or_else(|| Self::UnknownValue(value.to_owned()))
             }
         }
 
         impl ::std::convert::From<::std::string::String> for $name {
             fn from(value: ::std::string::String) -> $name {
-                Self::known(&value).unwrap_or(Self::$unknown(value))
+                Self::known(&value).unwrap_or(Self::UnknownValue(value))
             }
         }
 

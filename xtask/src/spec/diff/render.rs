@@ -252,6 +252,9 @@ pub fn markdown(report: &Report, release: &Release) -> String {
     out
 }
 
+/// At most this many names are in one cell of a table.
+const MAX_NAMES: usize = 12;
+
 /// A Markdown table of changes, with the verdicts for some audiences.
 pub fn table(changes: &[&Change], audiences: &[Audience]) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
@@ -260,9 +263,14 @@ pub fn table(changes: &[&Change], audiences: &[Audience]) -> String {
     let rule = vec!["---".to_owned(); head.len()];
     let mut out = line(head) + &line(rule);
     for row in rows(changes) {
-        let names: Vec<String> = row.names.iter().map(|name| format!("`{name}`")).collect();
+        let count = row.names.len();
+        let shown = row.names.iter().take(MAX_NAMES);
+        let mut names: Vec<String> = shown.map(|name| format!("`{name}`")).collect();
+        if count > MAX_NAMES {
+            names.push(format!("and {} more", count - MAX_NAMES));
+        }
         let Change { kind, effects, .. } = row.change;
-        let kind = match names.len() {
+        let kind = match count {
             1 => kind.to_string(),
             count => format!("{count} {}", plural(*kind, count)),
         };
