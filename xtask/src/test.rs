@@ -1,6 +1,6 @@
 //! `cargo xtask test`: runs all tests of the workspace.
 //!
-//! Some suites need the official SDKs, Azurite and Moto, which are not written in Rust. They are
+//! Some tests need the official SDKs, Azurite and Moto, which are not written in Rust. They are
 //! installed in the target folder, and again whenever their manifest changes.
 
 use std::ffi::OsStr;
@@ -17,8 +17,8 @@ const MANIFESTS: &str = "crates/acs-emulator/tests/conformance";
 
 /// Packages from one registry.
 struct Packages {
-    /// The suites that need the packages.
-    suites: &'static str,
+    /// The tests that need the packages.
+    tests: &'static str,
     /// Their folder in the folder of all packages.
     folder: &'static str,
     manifest: &'static str,
@@ -29,7 +29,7 @@ struct Packages {
 
 const PACKAGES: [Packages; 2] = [
     Packages {
-        suites: "conformance with the JavaScript SDK; own storage, queues and the archive with Azurite",
+        tests: "conformance with the JavaScript SDK; own storage, queues and the archive with Azurite",
         folder: "node",
         manifest: "package.json",
         programs: &["node", "npm"],
@@ -40,7 +40,7 @@ const PACKAGES: [Packages; 2] = [
         },
     },
     Packages {
-        suites: "conformance with the Python SDK; the archive in S3 with Moto",
+        tests: "conformance with the Python SDK; the archive in S3 with Moto",
         folder: "python",
         manifest: "requirements.txt",
         programs: &["python3"],
@@ -69,7 +69,7 @@ pub fn run(args: &[String]) -> Result<()> {
     let mut skipped = Vec::new();
     for packages in PACKAGES {
         if let Err(error) = ensure_installed(&packages, &folder) {
-            skipped.push(format!("skipped: {} ({error:#})", packages.suites));
+            skipped.push(format!("skipped: {} ({error:#})", packages.tests));
         }
     }
     for line in &skipped {
@@ -77,7 +77,7 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     let in_ci = std::env::var_os("CI").is_some_and(|value| value == OsStr::new("true"));
     if in_ci && !skipped.is_empty() {
-        bail!("in CI, no suite may be skipped");
+        bail!("in CI, no test may be skipped");
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
@@ -165,7 +165,7 @@ mod tests {
 
     fn packages(install: fn(&Path) -> Result<()>) -> Packages {
         Packages {
-            suites: "test",
+            tests: "test",
             folder: "test",
             manifest: "manifest.txt",
             programs: &[],
