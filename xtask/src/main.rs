@@ -201,6 +201,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
                     print(&format!("{}: {drafted}\n", overlay.display()))?;
                     document
                 }
+                None if draft => bail!("`--draft` needs an overlay"),
                 overlay => spec::import(&path, overlay.as_deref())?,
             };
             let text = spec::to_text(&document)?;

@@ -574,6 +574,8 @@ fn a_draft_drops_outdated_texts_and_must_be_completed() {
     }
     workspace.write(OVERLAY, &drafted.replace(": DRAFT", ": Written."));
     workspace.succeed(IMPORT);
+    let error = workspace.fail(&["spec", "import", ROOT, "--overlay", "none", "--draft"]);
+    assert!(error.contains("`--draft` needs an overlay"), "{error}");
     // Nothing is left to draft.
     let before = workspace.files();
     workspace.succeed(&[IMPORT, &["--draft"]].concat());
