@@ -13,6 +13,7 @@ mod spec;
 mod test;
 mod update;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -162,6 +163,24 @@ fn main() -> ExitCode {
     }
 }
 
+/// Lists the extensions that an import ignores. The reasons are in `spec/convert/mod.rs`.
+#[allow(
+    clippy::print_stderr,
+    reason = "a note about the result goes to stderr"
+)]
+fn tell_ignored(extensions: &BTreeMap<&str, usize>) {
+    if !extensions.is_empty() {
+        let list: Vec<_> = extensions
+            .iter()
+            .map(|(name, count)| format!("{name} ({count})"))
+            .collect();
+        eprintln!(
+            "ignored, because they do not affect requests: {}",
+            list.join(", ")
+        );
+    }
+}
+
 #[allow(clippy::print_stderr, reason = "command-line errors go to stderr")]
 fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
@@ -206,6 +225,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             };
             let text = spec::to_text(&document)?;
             finish(&out, &text, check, "cargo xtask spec import")?;
+            tell_ignored(&spec::ignored_extensions(&spec::read_json(&path)?));
         }
         Command::Update(options) => update::run(&options)?,
         Command::Codegen { check, spec, out } => codegen(check, spec, out)?,

@@ -6,7 +6,6 @@
 //! [`RequestBuilder`]: ../../../crates/acs-call-automation/src/runtime/request.rs
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
@@ -15,8 +14,10 @@ use syn::{Item, ItemEnum, ItemStruct, parse_quote};
 use super::constructors;
 use super::lower::Lowered;
 use super::operations::{
-    Body, BodyContent, Content, Operation, Parameter, Place, Status, Type, http_name,
+    Body, BodyContent, Content, Operation, Parameter, Place, Status, http_name,
 };
+use super::path::{Part, decoded, encoded, template};
+use super::rust_type::{Type, borrowed, is_binary, owned};
 
 /// The module with the structs of optional parameters, and the client.
 pub fn items(lowered: &Lowered) -> Vec<Item> {
@@ -386,14 +387,6 @@ fn parameters(operation: &Operation, place: Place) -> TokenStream {
         .collect()
 }
 
-fn is_binary(of: &Type) -> bool {
-    match of {
-        Type::Binary => true,
-        Type::List(item) => is_binary(item),
-        _ => false,
-    }
-}
-
 /// All values of a parameter, as something to iterate over. A header takes an `Option`.
 fn values(parameter: &Parameter) -> TokenStream {
     let name = format_ident!("{}", parameter.name);
@@ -486,111 +479,4 @@ fn value(content: &Content, is_local: bool) -> TokenStream {
         Content::Text(_) => owned(&Type::Text, is_local),
         Content::Binary(_) => owned(&Type::Binary, is_local),
     }
-}
-
-pub fn owned(of: &Type, is_local: bool) -> TokenStream {
-    match of {
-        Type::Text => quote!(::std::string::String),
-        Type::Bool => quote!(bool),
-        Type::I32 => quote!(i32),
-        Type::I64 => quote!(i64),
-        Type::F32 => quote!(f32),
-        Type::F64 => quote!(f64),
-        Type::Uuid => quote!(::uuid::Uuid),
-        Type::Timestamp => quote!(::jiff::Timestamp),
-        Type::Binary => quote!(::bytes::Bytes),
-        Type::Object => quote!(::serde_json::Map<::std::string::String, ::serde_json::Value>),
-        Type::Anything => quote!(::serde_json::Value),
-        Type::Named(name) => {
-            let name = format_ident!("{name}");
-            if is_local {
-                quote!(#name)
-            } else {
-                quote!(types::#name)
-            }
-        }
-        Type::List(item) => {
-            let item = owned(item, is_local);
-            quote!(::std::vec::Vec<#item>)
-        }
-        Type::Map(item) => {
-            let item = owned(item, is_local);
-            quote!(::std::collections::BTreeMap<::std::string::String, #item>)
-        }
-    }
-}
-
-/// The type of an argument.
-fn borrowed(of: &Type) -> TokenStream {
-    match of {
-        Type::Text => quote!(&str),
-        Type::List(item) if **item == Type::Text => quote!(&[&str]),
-        Type::List(item) if is_binary(item) => quote!(::std::vec::Vec<::bytes::Bytes>),
-        Type::List(item) => {
-            let item = owned(item, false);
-            quote!(&[#item])
-        }
-        Type::Named(_) | Type::Map(_) | Type::Object | Type::Anything => {
-            let of = owned(of, false);
-            quote!(&#of)
-        }
-        copied => owned(copied, false),
-    }
-}
-
-enum Part<'a> {
-    Text(&'a str),
-    Name(&'a str),
-}
-
-fn template(path: &str) -> Vec<Part<'_>> {
-    let mut parts = Vec::new();
-    let mut rest = path;
-    while let Some((text, after)) = rest.split_once('{')
-        && let Some((name, after)) = after.split_once('}')
-    {
-        if !text.is_empty() {
-            parts.push(Part::Text(text));
-        }
-        parts.push(Part::Name(name));
-        rest = after;
-    }
-    if !rest.is_empty() {
-        parts.push(Part::Text(rest));
-    }
-    parts
-}
-
-/// Text of a path, percent-encoded unless it is already.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
-}
-
-/// Text of a query, without percent-encoding.
-fn decoded(text: &str) -> String {
-    let mut out = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let code = after
-            .get(..2)
-            .and_then(|code| std::str::from_utf8(code).ok());
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) if first == b'%' => {
-                out.push(byte);
-                rest = &after[2..];
-            }
-            _ => {
-                out.push(if first == b'+' { b' ' } else { first });
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::media_type::is_form;
 use super::names;
-use super::operations::is_form;
 use super::parts::{entries_mut, operations_mut, reference};
 
 /// Makes every inline object a schema of its own. Its name is that of its owner with that of the

@@ -18,12 +18,13 @@ use anyhow::{Result, anyhow, bail};
 use serde_json::{Map, Value, json};
 
 use super::names::{self, Scope};
-use super::operations::{self, Operation, Type, type_of};
+use super::operations::{self, Operation};
 use super::parts::{
     OPEN_ENUM, entries, entries_mut, parts, reference, referenced, schema_pointer, text,
     visit_references,
 };
 use super::relax::relax;
+use super::rust_type::{Type, type_of};
 use super::unions::{Union, take_unions};
 use super::{inline, unions};
 use crate::spec::pointer;

@@ -8,13 +8,16 @@ mod constructors;
 mod fields;
 mod inline;
 mod lower;
+mod media_type;
 pub mod names;
 mod operations;
 mod parts;
+mod path;
 mod quiet;
 mod relax;
 #[cfg(test)]
 mod review;
+mod rust_type;
 mod syntax;
 #[cfg(test)]
 mod tests;

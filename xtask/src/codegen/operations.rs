@@ -1,16 +1,17 @@
 //! The operations of a lowered document, as typed values.
 //!
-//! If a body has several media types, JSON is preferred, then forms, then text, then whatever comes
-//! first. All JSON media types are one, and `application/json` is the one that is sent, unless their
-//! schemas differ: then each is an operation of its own.
+//! If the JSON media types of a body have different schemas, each is an operation of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
 
+use super::media_type::{checked, essence, is_form, is_json, is_text, preferred, subtype};
 use super::names::{self, Scope};
-use super::parts::{OPEN_ENUM, entries, operations, parts, referenced, text};
+use super::parts::{OPEN_ENUM, entries, operations, text};
+use super::path::placeholders;
+use super::rust_type::{Type, type_of};
 use crate::spec::pointer;
 
 #[derive(Debug)]
@@ -93,26 +94,6 @@ pub enum Content {
     Json(Type, String),
     Text(String),
     Binary(String),
-}
-
-/// The type of a value, in the terms of Rust.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Type {
-    Text,
-    Bool,
-    I32,
-    I64,
-    F32,
-    F64,
-    Uuid,
-    Timestamp,
-    Binary,
-    Object,
-    Anything,
-    /// A type of the module `types`.
-    Named(String),
-    List(Box<Type>),
-    Map(Box<Type>),
 }
 
 /// Reads the operations of a document, with the schemas that it refers to.
@@ -367,7 +348,7 @@ impl<'a> Reader<'a> {
         let is_form = !form.is_empty();
         let body = Body {
             is_required: is_form || flag(body, "required"),
-            media_type: checked_media_type(media_type)?,
+            media_type: checked(media_type)?,
             content,
         };
         Ok((Some(body), form))
@@ -439,7 +420,7 @@ fn content_of(response: &Value) -> Result<Content> {
     let of = type_of(content.get("schema").unwrap_or(&Value::Null));
     let is_json = is_json(media_type);
     let is_text = is_text(media_type);
-    let media_type = checked_media_type(media_type)?;
+    let media_type = checked(media_type)?;
     Ok(match of {
         Type::Binary => Content::Binary(media_type),
         of if is_json => Content::Json(of, media_type),
@@ -472,91 +453,6 @@ fn in_path_order(path: &str, parameters: Vec<Parameter>) -> Result<Vec<Parameter
     let mut parameters = parameters;
     parameters.sort_by_key(|parameter| position(parameter).unwrap_or(usize::MAX));
     Ok(parameters)
-}
-
-/// The names in braces in a path.
-fn placeholders(path: &str) -> impl Iterator<Item = &str> {
-    let parts = path.split('{').skip(1);
-    parts.filter_map(|part| Some(part.split_once('}')?.0))
-}
-
-/// The type of a schema whose objects are all named.
-pub fn type_of(schema: &Value) -> Type {
-    if let Some(name) = referenced(schema) {
-        return Type::Named(name.to_owned());
-    }
-    if let Some(part) = parts(schema).next() {
-        return type_of(part);
-    }
-    let format = schema.get("format").and_then(Value::as_str);
-    match (schema.get("type").and_then(Value::as_str), format) {
-        (Some("string"), Some("uuid")) => Type::Uuid,
-        (Some("string"), Some("date-time")) => Type::Timestamp,
-        (Some("string"), Some("binary")) => Type::Binary,
-        (Some("string"), _) => Type::Text,
-        (Some("boolean"), _) => Type::Bool,
-        (Some("integer"), Some("int32")) => Type::I32,
-        (Some("integer"), _) => Type::I64,
-        (Some("number"), Some("float")) => Type::F32,
-        (Some("number"), _) => Type::F64,
-        (Some("array"), _) => {
-            let items = schema.get("items").map_or(Type::Anything, type_of);
-            Type::List(Box::new(items))
-        }
-        (Some("object"), _) => match schema.get("additionalProperties") {
-            Some(values @ Value::Object(_)) => Type::Map(Box::new(type_of(values))),
-            _ => Type::Object,
-        },
-        _ => Type::Anything,
-    }
-}
-
-/// The media type to use, by the rule of this module.
-fn preferred(content: &Map<String, Value>) -> Option<(&String, &Value)> {
-    content.iter().min_by_key(|(name, _)| match essence(name) {
-        "application/json" => 0,
-        _ if is_json(name) => 1,
-        _ if is_form(name) => 2,
-        _ if is_text(name) => 3,
-        _ => 4,
-    })
-}
-
-/// A media type without its parameters.
-fn essence(media_type: &str) -> &str {
-    media_type.split(';').next().unwrap_or_default().trim()
-}
-
-/// The name of the format: `merge-patch` for `application/merge-patch+json`.
-fn subtype(media_type: &str) -> &str {
-    let subtype = essence(media_type).split('/').nth(1).unwrap_or_default();
-    subtype.strip_suffix("+json").unwrap_or(subtype)
-}
-
-fn is_json(media_type: &str) -> bool {
-    let essence = essence(media_type).to_ascii_lowercase();
-    essence.ends_with("/json") || essence.ends_with("+json")
-}
-
-fn is_text(media_type: &str) -> bool {
-    essence(media_type).starts_with("text/")
-}
-
-pub fn is_form(media_type: &str) -> bool {
-    matches!(
-        essence(media_type),
-        "application/x-www-form-urlencoded" | "multipart/form-data"
-    )
-}
-
-/// A media type that a header can contain.
-fn checked_media_type(media_type: &str) -> Result<String> {
-    let is_valid =
-        media_type.contains('/') && media_type.chars().all(|letter| matches!(letter, ' '..='~'));
-    if !is_valid {
-        bail!("{media_type:?} is not a media type");
-    }
-    Ok(media_type.to_owned())
 }
 
 /// The name of a header in lower case, if it is valid.

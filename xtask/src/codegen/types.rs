@@ -12,6 +12,7 @@ use syn::{Attribute, Item, parse_quote};
 
 use super::lower::{Alias, Lowered, NamedValue, OpenEnum};
 use super::quiet::quietly;
+use super::rust_type::owned;
 use super::unions::{Union, Variant};
 use super::{client, constructors, fields};
 
@@ -63,7 +64,7 @@ fn structs(lowered: &Lowered) -> Result<Vec<Item>> {
         settings.with_replacement(&union.name, &union.name, [].into_iter());
     }
     for value in &lowered.values {
-        let of = client::owned(&value.of, true);
+        let of = owned(&value.of, true);
         settings.with_replacement(&value.name, of.to_string(), [TypeImpl::Display].into_iter());
     }
     for object in &lowered.objects {
@@ -185,7 +186,7 @@ fn alias(alias: &Alias) -> Item {
 
 fn value(value: &NamedValue) -> Item {
     let name = format_ident!("{}", value.name);
-    let of = client::owned(&value.of, true);
+    let of = owned(&value.of, true);
     let docs = doc(value.description.as_deref());
     parse_quote! {
         #(#docs)*

@@ -21,6 +21,7 @@ use std::path::Path;
 use anyhow::{Context, Error, Result, anyhow, bail};
 use serde_json::Value;
 
+pub use convert::ignored_extensions;
 pub use document::read_json;
 pub use draft::Drafted;
 pub use node::pointer;

@@ -48,6 +48,7 @@ pub fn run(options: &Options) -> Result<()> {
     )?;
 
     let (document, overlay) = import(options)?;
+    crate::tell_ignored(&spec::ignored_extensions(&spec::read_json(&options.new)?));
     let source = crate::codegen::generate(&document)?;
     // Written only now, when nothing can fail any more.
     if let Some(text) = overlay {

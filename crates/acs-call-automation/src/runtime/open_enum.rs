@@ -78,8 +78,35 @@ macro_rules! open_enum {
             fn deserialize<D: ::serde::Deserializer<'de>>(
                 deserializer: D,
             ) -> ::std::result::Result<$name, D::Error> {
-                <::std::string::String as ::serde::Deserialize>::deserialize(deserializer)
-                    .map(<$name as ::std::convert::From<::std::string::String>>::from)
+                struct OpenEnumVisitor;
+
+                impl ::serde::de::Visitor<'_> for OpenEnumVisitor {
+                    type Value = $name;
+
+                    fn expecting(
+                        &self,
+                        f: &mut ::std::fmt::Formatter<'_>,
+                    ) -> ::std::fmt::Result {
+                        f.write_str("a string")
+                    }
+
+                    fn visit_str<E: ::serde::de::Error>(
+                        self,
+                        text: &str,
+                    ) -> ::std::result::Result<$name, E> {
+                        ::std::result::Result::Ok(text.into())
+                    }
+
+                    fn visit_string<E: ::serde::de::Error>(
+                        self,
+                        text: ::std::string::String,
+                    ) -> ::std::result::Result<$name, E> {
+                        ::std::result::Result::Ok(text.into())
+                    }
+                }
+
+                // Known values need no memory of their own.
+                deserializer.deserialize_str(OpenEnumVisitor)
             }
         }
     };

@@ -54,6 +54,27 @@ pub struct Converted {
     pub origins: Origins,
 }
 
+/// The extensions in a description that the import ignores, with their numbers.
+pub fn ignored_extensions(value: &Value) -> BTreeMap<&'static str, usize> {
+    let mut found = BTreeMap::new();
+    let mut pending = vec![value];
+    while let Some(value) = pending.pop() {
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    if let Some(known) = TOOLING.iter().find(|known| *known == name) {
+                        *found.entry(*known).or_insert(0) += 1;
+                    }
+                    pending.push(value);
+                }
+            }
+            Value::Array(items) => pending.extend(items),
+            _ => {}
+        }
+    }
+    found
+}
+
 /// Converts the root of `documents` and everything that it refers to.
 pub fn convert(documents: &mut Documents) -> Result<Converted> {
     let file = documents.root_path().to_owned();

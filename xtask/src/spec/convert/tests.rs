@@ -157,6 +157,16 @@ fn responses_are_sorted_by_status_with_default_at_the_end() {
 }
 
 #[test]
+fn ignored_extensions_are_counted() {
+    let document = json!({"x-ms-examples": {}, "paths": [{"x-ms-examples": {"x-new": 1}}]});
+    let found = super::ignored_extensions(&document);
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        [("x-ms-examples", 2)]
+    );
+}
+
+#[test]
 fn form_fields_become_a_body() {
     let post = |consumes: Value, file: &str| {
         let mut document = with_definitions(&json!({}));
