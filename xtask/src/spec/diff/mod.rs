@@ -4,6 +4,7 @@
 //! responses and the data of events; and Rust code that uses the generated client. The first two
 //! are about the wire format.
 
+mod choices;
 mod operations;
 #[cfg(test)]
 mod proof;
