@@ -11,6 +11,7 @@ mod public_api;
 mod schemas;
 mod spec;
 mod test;
+mod update;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,6 +28,8 @@ use crate::metadata::Metadata;
 const SPEC: &str = "spec/call-automation.json";
 const OVERLAY: &str = "spec/call-automation.overlay.yaml";
 const GENERATED: &str = "crates/acs-call-automation/src/generated.rs";
+/// The version of all crates of the workspace.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[derive(Debug, Parser)]
 #[command(
@@ -43,6 +46,13 @@ enum Command {
     /// Imports or compares descriptions of the API
     #[command(subcommand)]
     Spec(SpecCommand),
+    /// Takes over a new description: imports it, writes everything that follows from it, checks
+    /// the result, and writes a report for the pull request
+    #[command(
+        after_help = "The changes are those since the last commit. If the hand-written crates \
+        no longer compile, repair them and run the command again."
+    )]
+    Update(update::Options),
     /// Generates the low-level client from spec/
     Codegen {
         /// Writes nothing; fails with a diff if the generated file is out of date
@@ -93,6 +103,8 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum SpecCommand {
     /// Imports a published Swagger 2.0 description, or applies a changed overlay
+    ///
+    /// Nothing is written unless code can be generated from the result.
     #[command(after_help = "Examples:\n  \
         cargo xtask spec import ../specs/2026-03-12/communicationservicescallautomation.json\n  \
         cargo xtask spec import spec/call-automation.json   # after a change to the overlay")]
@@ -105,13 +117,17 @@ enum SpecCommand {
         /// The overlay with the text; `none` for a document without text
         #[arg(long, value_name = "FILE|none")]
         overlay: Option<PathBuf>,
+        /// Changes the overlay: drops texts that no longer apply, and adds drafts of missing ones,
+        /// which a later import or check rejects
+        #[arg(long, conflicts_with = "check")]
+        draft: bool,
         /// Writes nothing; fails with a diff if the document is out of date
         #[arg(long)]
         check: bool,
     },
     /// Reports what a new version changes, and for whom the changes are breaking
     #[command(
-        after_help = "Exit code: 1 if a change is breaking (the last line then begins with the number of breaking changes) or if a file cannot be read (the output then begins with \"error:\"), otherwise 0."
+        after_help = "The report distinguishes callers (who build requests), parsers (who read responses and events) and Rust code that uses the generated client. Its last line suggests the next version of the crate.\n\nExit code: 1 if a change is breaking for any of them or if a file cannot be read (standard error then begins with \"error:\"), otherwise 0."
     )]
     Diff {
         /// The older description: Swagger 2.0 or OpenAPI of this workspace
@@ -178,10 +194,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Spec(SpecCommand::Diff { old, new, format }) => {
             let report = spec::diff::diff(&spec::structure(&old)?, &spec::structure(&new)?);
+            let release = report.release(VERSION);
             let text = match format {
-                Format::Text => spec::diff::text(&report),
-                Format::Markdown => spec::diff::markdown(&report),
-                Format::Json => spec::diff::json(&report)?,
+                Format::Text => spec::diff::text(&report, &release),
+                Format::Markdown => spec::diff::markdown(&report, &release),
+                Format::Json => spec::diff::json(&report, &release)?,
             };
             print(&text)?;
             return Ok(ExitCode::from(u8::from(report.is_breaking())));
@@ -190,20 +207,27 @@ fn run(cli: Cli) -> Result<ExitCode> {
             path,
             out,
             overlay,
+            draft,
             check,
         }) => {
             let overlay = overlay.unwrap_or_else(|| root().join(OVERLAY));
             let overlay = (overlay != Path::new("none")).then_some(overlay);
-            let document = spec::import(&path, overlay.as_deref())?;
-            tell_ignored(&spec::ignored_extensions(&spec::read_json(&path)?));
             let out = out.unwrap_or_else(|| root().join(SPEC));
-            finish(
-                &out,
-                &spec::to_text(&document)?,
-                check,
-                "cargo xtask spec import",
-            )?;
+            let document = match overlay {
+                Some(overlay) if draft => {
+                    let (document, text, drafted) = spec::draft(&path, &overlay)?;
+                    finish(&overlay, &text, false, "")?;
+                    print(&format!("{}: {drafted}\n", overlay.display()))?;
+                    document
+                }
+                None if draft => bail!("`--draft` needs an overlay"),
+                overlay => spec::import(&path, overlay.as_deref())?,
+            };
+            let text = spec::to_text(&document)?;
+            finish(&out, &text, check, "cargo xtask spec import")?;
+            tell_ignored(&spec::ignored_extensions(&spec::read_json(&path)?));
         }
+        Command::Update(options) => update::run(&options)?,
         Command::Codegen { check, spec, out } => codegen(check, spec, out)?,
         Command::Schemas { check } => write_schemas(check)?,
         Command::PublicApi { check } => public_api::run(check)?,
@@ -222,8 +246,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 fn codegen(check: bool, from: Option<PathBuf>, out: Option<PathBuf>) -> Result<()> {
-    let spec = from.clone().unwrap_or_else(|| root().join(SPEC));
-    if from.is_none() && check {
+    let is_ours = from.is_none();
+    let spec = from.unwrap_or_else(|| root().join(SPEC));
+    if is_ours && check {
         // Verifies that the document contains the text of the overlay.
         let document = spec::import(&spec, Some(&root().join(OVERLAY)))?;
         finish(
@@ -234,8 +259,7 @@ fn codegen(check: bool, from: Option<PathBuf>, out: Option<PathBuf>) -> Result<(
         )?;
     }
     let document = spec::read_json(&spec)?;
-    let source = codegen::generate(&document)
-        .with_context(|| from.unwrap_or_else(|| SPEC.into()).display().to_string())?;
+    let source = codegen::generate(&document).map_err(|error| spec::explain(&spec, &error))?;
     let out = out.unwrap_or_else(|| root().join(GENERATED));
     finish(&out, &source, check, "cargo xtask codegen")
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: runs all tests of the workspace.
 //!
-//! Some suites need the official SDKs, Azurite, Moto and the tools for packages, which are not written
-//! in Rust. They are installed in the target folder, and again whenever their manifest changes. A suite
+//! Some tests need the official SDKs, Azurite, Moto and the tools for packages, which are not written
+//! in Rust. They are installed in the target folder, and again whenever their manifest changes. A test
 //! is skipped, with a message, if a program is missing or a registry cannot be reached. Any other
 //! failure to install is an error.
 
@@ -19,8 +19,8 @@ const MANIFESTS: &str = "crates/acs-emulator/tests/conformance";
 
 /// Packages from one registry.
 struct Packages {
-    /// The suites that need the packages.
-    suites: &'static str,
+    /// The tests that need the packages.
+    tests: &'static str,
     /// Their folder in the folder of all packages.
     folder: &'static str,
     manifest: &'static str,
@@ -33,7 +33,7 @@ struct Packages {
 
 const PACKAGES: [Packages; 3] = [
     Packages {
-        suites: "conformance with the JavaScript SDK and the npm packages; own storage, queues and the \
+        tests: "conformance with the JavaScript SDK and the npm packages; own storage, queues and the \
                  archive with Azurite",
         folder: "node",
         manifest: "package.json",
@@ -46,7 +46,7 @@ const PACKAGES: [Packages; 3] = [
         may_be_unreachable: false,
     },
     Packages {
-        suites: "conformance with the Python SDK and the Python package; the archive in S3 with Moto",
+        tests: "conformance with the Python SDK and the Python package; the archive in S3 with Moto",
         folder: "python",
         manifest: "requirements.txt",
         programs: &["python3"],
@@ -70,7 +70,7 @@ const PACKAGES: [Packages; 3] = [
         may_be_unreachable: false,
     },
     Packages {
-        suites: "conformance with the Java SDK",
+        tests: "conformance with the Java SDK",
         folder: "java",
         manifest: "pom.xml",
         programs: &["java", "javac", "keytool", "mvn"],
@@ -95,11 +95,11 @@ pub fn run(args: &[String]) -> Result<()> {
             continue;
         };
         let (Skipped::Missing(reason) | Skipped::Unreachable(reason)) = &why;
-        let line = format!("skipped: {} ({reason})", packages.suites);
+        let line = format!("skipped: {} ({reason})", packages.tests);
         warn(&line);
         let permitted = packages.may_be_unreachable && matches!(why, Skipped::Unreachable(_));
         if in_ci && !permitted {
-            bail!("in CI, this suite may not be skipped");
+            bail!("in CI, this test may not be skipped");
         }
         skipped.push(line);
     }
@@ -233,7 +233,7 @@ mod tests {
 
     fn packages(install: fn(&Path) -> Result<()>) -> Packages {
         Packages {
-            suites: "test",
+            tests: "test",
             folder: "test",
             manifest: "manifest.txt",
             programs: &[],

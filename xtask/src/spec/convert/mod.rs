@@ -12,7 +12,8 @@ use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
 
 use super::document::{Documents, Target};
-use super::node::{Location, Node};
+use super::node::{Location, Node, step};
+use super::origins::Origins;
 use super::prose::{PROSE, TITLE};
 
 /// Extensions that do not affect the wire format.
@@ -46,6 +47,13 @@ const TOOLING: &[&str] = &[
     "x-typespec-generated",
 ];
 
+/// A converted document, and where its elements come from.
+#[derive(Debug)]
+pub struct Converted {
+    pub document: Value,
+    pub origins: Origins,
+}
+
 /// The extensions in a description that the import ignores, with their numbers.
 pub fn ignored_extensions(value: &Value) -> BTreeMap<&'static str, usize> {
     let mut found = BTreeMap::new();
@@ -68,9 +76,9 @@ pub fn ignored_extensions(value: &Value) -> BTreeMap<&'static str, usize> {
 }
 
 /// Converts the root of `documents` and everything that it refers to.
-pub fn convert(documents: &mut Documents) -> Result<Value> {
+pub fn convert(documents: &mut Documents) -> Result<Converted> {
     let file = documents.root_path().to_owned();
-    let location = Location::root(file.display().to_string());
+    let location = documents.root_location();
     let root = documents.root().clone();
     let root = Node::new(&root, location)?;
     match root.str("swagger")? {
@@ -91,6 +99,7 @@ pub fn convert(documents: &mut Documents) -> Result<Value> {
         twins: Vec::new(),
         hoisted: BTreeMap::new(),
         operation_ids: BTreeMap::new(),
+        origins: Origins::default(),
         owner: String::new(),
         consumes: owned(root.strings("consumes")?),
         produces: owned(root.strings("produces")?),
@@ -126,7 +135,10 @@ pub fn convert(documents: &mut Documents) -> Result<Value> {
     root.skip(&["responses", "tags", "externalDocs"]);
     root.skip(TOOLING);
     root.finish()?;
-    Ok(Value::Object(document))
+    Ok(Converted {
+        document: Value::Object(document),
+        origins: importer.origins,
+    })
 }
 
 struct Importer<'a> {
@@ -139,6 +151,7 @@ struct Importer<'a> {
     /// Inline enums, by their names in `x-ms-enum`.
     hoisted: BTreeMap<String, (Location, Value)>,
     operation_ids: BTreeMap<String, Location>,
+    origins: Origins,
     /// The definition or operation that is being read, which gives its name to an enum.
     owner: String,
     consumes: Vec<String>,
@@ -203,6 +216,8 @@ impl Importer<'_> {
         let mut out = Map::new();
         for (name, value, location) in root.entries("parameters")? {
             let (value, location, file) = self.dereference(file, value, location)?;
+            let pointer = format!("/components/parameters{}", step(name));
+            self.origins.record(pointer, location.clone());
             let parameter = Node::new(&value, location)?;
             // Bodies become part of the operation that uses them.
             if server_only.contains(name) || parameter.need_str("in")? == "body" {
@@ -233,7 +248,8 @@ impl Importer<'_> {
         node.finish()?;
         let target = self.documents.follow(target, |_, _| true)?;
         let value = self.documents.get(&target).cloned().unwrap_or_default();
-        Ok((value, target.location(), target.file().to_owned()))
+        let location = self.documents.location(&target);
+        Ok((value, location, target.file().to_owned()))
     }
 }
 

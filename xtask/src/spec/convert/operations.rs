@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::schemas::SCHEMA_EXTENSIONS;
 use super::{Importer, TOOLING, owned};
-use crate::spec::node::{Location, Node};
+use crate::spec::node::{Location, Node, step};
 use crate::spec::prose::{self, PROSE};
 
 const METHODS: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch"];
@@ -104,7 +104,14 @@ impl Importer<'_> {
         let mut responses = Map::new();
         operation.need("responses")?;
         for (status, value, location) in operation.entries("responses")? {
-            let response = self.response(file, status, value, location, &produces)?;
+            let (value, location, file) = self.dereference(file, value, location)?;
+            let pointer = format!(
+                "{}/responses{}",
+                operation.location().pointer(),
+                step(status)
+            );
+            self.origins.record(pointer, location.clone());
+            let response = self.response(&file, status, &value, location, &produces)?;
             responses.insert(status.to_owned(), response);
         }
         // Sorted by status, with `default` last, so that the order in the input makes no
@@ -134,6 +141,12 @@ impl Importer<'_> {
                 .filter(|_| file == self.documents.root_path());
             let (value, location, file) = self.dereference(file, value, location)?;
             let parameter = Node::new(&value, location)?;
+            let place = match parameter.need_str("in")? {
+                "body" => "requestBody".to_owned(),
+                _ => format!("parameters/{}", out.list.len()),
+            };
+            let pointer = format!("{}/{place}", owner.location().pointer());
+            self.origins.record(pointer, parameter.location().clone());
             match (parameter.need_str("in")?, global) {
                 ("body", _) => {
                     if out.body.is_some() {
@@ -282,8 +295,7 @@ impl Importer<'_> {
         location: Location,
         produces: &[String],
     ) -> Result<Value> {
-        let (value, location, file) = self.dereference(file, value, location)?;
-        let response = Node::new(&value, location)?;
+        let response = Node::new(value, location)?;
         response.skip(PROSE);
         response.skip(TOOLING);
         response.skip(&["examples"]);
@@ -294,7 +306,7 @@ impl Importer<'_> {
         let mut headers = Map::new();
         for (name, value, location) in response.entries("headers")? {
             let header = Node::new(value, location)?;
-            let schema = self.schema_members(&file, &header)?;
+            let schema = self.schema_members(file, &header)?;
             let schema = self.hoist_enum(schema, &header);
             header.finish()?;
             headers.insert(name.to_owned(), json!({"schema": schema}));
@@ -305,7 +317,7 @@ impl Importer<'_> {
         if let Some(schema) = response.get("schema") {
             out.insert(
                 "content".into(),
-                self.content(&file, schema, response.at("schema"), produces)?,
+                self.content(file, schema, response.at("schema"), produces)?,
             );
         }
         response.finish()?;

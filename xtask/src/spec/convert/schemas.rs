@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Importer, TOOLING};
 use crate::codegen::names;
 use crate::spec::document::Target;
-use crate::spec::node::{Location, Node};
+use crate::spec::node::{Location, Node, step};
 use crate::spec::prose::PROSE;
 
 /// Extensions with the same meaning in both versions.
@@ -102,70 +102,67 @@ impl Importer<'_> {
     ) -> Result<Map<String, Value>> {
         schema.skip(PROSE);
         schema.skip(TOOLING);
-        let mut out = Map::new();
-        if let Some(name) = value_type(schema)? {
-            out.insert("type".into(), name.into());
+        let mut out = value_members(schema)?;
+        self.elements(file, schema, &mut out)?;
+        self.object_members(file, schema, &mut out)?;
+        if let Some(property) = schema.str("discriminator")? {
+            out.insert("discriminator".into(), json!({"propertyName": property}));
         }
-        check_format(schema)?;
-        schema.copy(SCHEMA_MEMBERS, &mut out);
-        if out
-            .get("required")
-            .and_then(Value::as_array)
-            .is_some_and(Vec::is_empty)
-        {
-            // Swagger 2.0 and OpenAPI 3.0 forbid it, but published descriptions contain it.
-            out.shift_remove("required");
-        }
-        if let Some(value) = schema.get("x-ms-enum") {
-            out.insert(
-                "x-ms-enum".into(),
-                enum_info(value, schema.at("x-ms-enum"))?,
-            );
-        }
-        schema.copy(SCHEMA_EXTENSIONS, &mut out);
-        nullable(schema, &mut out)?;
+        Ok(out)
+    }
+
+    /// The items of a list and the values of a map.
+    fn elements(
+        &mut self,
+        file: &Path,
+        schema: &Node<'_>,
+        out: &mut Map<String, Value>,
+    ) -> Result<()> {
         if let Some(items) = schema.get("items") {
-            out.insert(
-                "items".into(),
-                self.schema(file, items, schema.at("items"))?,
-            );
+            let items = self.schema(file, items, schema.at("items"))?;
+            out.insert("items".into(), items);
         }
-        match schema.get("additionalProperties") {
-            None => {}
-            Some(Value::Bool(allowed)) => {
-                out.insert("additionalProperties".into(), (*allowed).into());
-            }
-            Some(value) => {
-                let value = self.schema(file, value, schema.at("additionalProperties"))?;
-                out.insert("additionalProperties".into(), value);
-            }
-        }
+        let values = match schema.get("additionalProperties") {
+            None => return Ok(()),
+            Some(Value::Bool(allowed)) => (*allowed).into(),
+            Some(value) => self.schema(file, value, schema.at("additionalProperties"))?,
+        };
+        out.insert("additionalProperties".into(), values);
+        Ok(())
+    }
+
+    /// The properties of an object, and the types from which it inherits.
+    fn object_members(
+        &mut self,
+        file: &Path,
+        schema: &Node<'_>,
+        out: &mut Map<String, Value>,
+    ) -> Result<()> {
         let mut all = Vec::new();
         for (index, part) in schema.array("allOf")?.iter().enumerate() {
             all.push(self.schema(file, part, schema.at("allOf").index(index))?);
         }
         let properties = self.properties(file, schema)?;
+        let mut own = Map::new();
         if !all.is_empty() {
             // A subtype. The members that it adds become the last part of `allOf`, as in OpenAPI
             // 3.0.
-            let mut own = Map::new();
             for member in ["type", "required", "additionalProperties"] {
                 if let Some(value) = out.shift_remove(member) {
                     own.insert(member.into(), value);
                 }
             }
-            if !properties.is_empty() {
-                own.insert("properties".into(), Value::Object(properties));
-            }
-            all.push(Value::Object(own));
-            out.insert("allOf".into(), Value::Array(all));
-        } else if !properties.is_empty() {
-            out.insert("properties".into(), Value::Object(properties));
         }
-        if let Some(property) = schema.str("discriminator")? {
-            out.insert("discriminator".into(), json!({"propertyName": property}));
+        if !properties.is_empty() {
+            own.insert("properties".into(), properties.into());
         }
-        Ok(out)
+        if all.is_empty() {
+            out.extend(own);
+        } else {
+            all.push(own.into());
+            out.insert("allOf".into(), all.into());
+        }
+        Ok(())
     }
 
     fn properties(&mut self, file: &Path, schema: &Node<'_>) -> Result<Map<String, Value>> {
@@ -272,16 +269,20 @@ impl Importer<'_> {
             {
                 bail!(
                     "{}: differs from the definition with the same name at {}",
-                    twin.location(),
-                    known.location()
+                    self.documents.location(&twin),
+                    self.documents.location(known)
                 );
             }
         }
+        let pointer = |name: &str| format!("/components/schemas{}", step(name));
         let mut out: BTreeMap<String, Value> = BTreeMap::new();
-        for (name, (_, schema)) in &self.schemas {
+        for (name, (target, schema)) in &self.schemas {
+            let origin = self.documents.location(target);
+            self.origins.record(pointer(name), origin);
             out.insert(name.clone(), schema.clone());
         }
         for (name, (location, schema)) in &self.hoisted {
+            self.origins.record(pointer(name), location.clone());
             match out.get(name) {
                 Some(known) if known.get("enum") != schema.get("enum") => {
                     bail!("{location}: enum {name} differs from the definition with the same name")
@@ -291,7 +292,7 @@ impl Importer<'_> {
             };
         }
         let location = |name: &str| match (self.schemas.get(name), self.hoisted.get(name)) {
-            (Some((target, _)), _) => target.location().to_string(),
+            (Some((target, _)), _) => self.documents.location(target).to_string(),
             (None, Some((location, _))) => location.to_string(),
             (None, None) => name.to_owned(),
         };
@@ -302,7 +303,7 @@ impl Importer<'_> {
     fn definition(&mut self, target: &Target) -> Result<Value> {
         target.name().clone_into(&mut self.owner);
         let definition = self.documents.get(target).cloned().unwrap_or_default();
-        let schema = Node::new(&definition, target.location())?;
+        let schema = Node::new(&definition, self.documents.location(target))?;
         let converted = if let Some(reference) = schema.str("$ref")? {
             schema.skip(PROSE);
             let reference = self.schema_reference(target.file(), reference, &schema)?;
@@ -344,6 +345,28 @@ fn value_type<'a>(schema: &Node<'a>) -> Result<Option<&'a str>> {
         None if schema.get("enum").is_some() => Ok(Some("string")),
         None => Ok(None),
     }
+}
+
+/// The members that have the same meaning in both versions.
+fn value_members(schema: &Node<'_>) -> Result<Map<String, Value>> {
+    let mut out = Map::new();
+    if let Some(name) = value_type(schema)? {
+        out.insert("type".into(), name.into());
+    }
+    check_format(schema)?;
+    schema.copy(SCHEMA_MEMBERS, &mut out);
+    let required = out.get("required").and_then(Value::as_array);
+    if required.is_some_and(Vec::is_empty) {
+        // Swagger 2.0 and OpenAPI 3.0 forbid it, but published descriptions contain it.
+        out.shift_remove("required");
+    }
+    if let Some(value) = schema.get("x-ms-enum") {
+        let info = enum_info(value, schema.at("x-ms-enum"))?;
+        out.insert("x-ms-enum".into(), info);
+    }
+    schema.copy(SCHEMA_EXTENSIONS, &mut out);
+    nullable(schema, &mut out)?;
+    Ok(out)
 }
 
 fn check_format(schema: &Node<'_>) -> Result<()> {

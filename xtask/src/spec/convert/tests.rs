@@ -9,13 +9,15 @@ use tempfile::TempDir;
 
 use super::convert;
 use crate::spec::document::Documents;
-use crate::spec::node::Location;
+use crate::spec::node::{File, Location};
 
 fn fixture(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("fixtures")
         .join(name);
-    convert(&mut Documents::open(&path).unwrap()).unwrap()
+    convert(&mut Documents::open(&path).unwrap())
+        .unwrap()
+        .document
 }
 
 fn lockers() -> Value {
@@ -28,7 +30,7 @@ fn import(files: &[(&str, &Value)]) -> Result<Value> {
     for (name, document) in files {
         fs::write(folder.path().join(name), document.to_string()).unwrap();
     }
-    convert(&mut Documents::open(&folder.path().join("a.json"))?)
+    Ok(convert(&mut Documents::open(&folder.path().join("a.json"))?)?.document)
 }
 
 /// A description with one operation and these definitions.
@@ -250,7 +252,10 @@ fn equal_definitions_of_two_files_are_merged_and_different_ones_are_rejected() {
         ("c.json", &of(&json!({"type": "boolean"}))),
     ]);
     let error = different.unwrap_err().to_string();
-    assert!(error.contains("c.json#/definitions/A: "), "{error}");
+    assert!(
+        error.contains("c.json#/definitions/A (line 1): "),
+        "{error}"
+    );
     assert!(error.contains("b.json#/definitions/A"), "{error}");
 }
 
@@ -353,7 +358,7 @@ fn a_base_type_lists_its_subtypes() {
         "C": {"allOf": [{"$ref": "#/definitions/Base"}], "x-ms-discriminator-value": "same"},
     }));
     assert!(
-        error.contains("a.json#/definitions/C: B also has the discriminator value"),
+        error.contains("a.json#/definitions/C (line 1): B also has the discriminator value"),
         "{error}"
     );
 }
@@ -393,9 +398,13 @@ fn byte_order_mark_and_line_endings_are_ignored() {
     let path = folder.path().join("a.json");
     let text = serde_json::to_string_pretty(&with_definitions(&json!({"A": {}}))).unwrap();
     fs::write(&path, &text).unwrap();
-    let plain = convert(&mut Documents::open(&path).unwrap()).unwrap();
+    let plain = convert(&mut Documents::open(&path).unwrap())
+        .unwrap()
+        .document;
     fs::write(&path, format!("\u{feff}{}", text.replace('\n', "\r\n"))).unwrap();
-    let windows = convert(&mut Documents::open(&path).unwrap()).unwrap();
+    let windows = convert(&mut Documents::open(&path).unwrap())
+        .unwrap()
+        .document;
     assert_eq!(plain, windows);
 }
 
@@ -410,7 +419,9 @@ fn a_reference_back_to_the_root_file_is_resolved() {
     fs::write(folder.path().join("a.json"), root.to_string()).unwrap();
     fs::write(folder.path().join("sub/b.json"), other.to_string()).unwrap();
     let path = folder.path().join("sub/../a.json");
-    let document = convert(&mut Documents::open(&path).unwrap()).unwrap();
+    let document = convert(&mut Documents::open(&path).unwrap())
+        .unwrap()
+        .document;
     let names: Vec<_> = document["components"]["schemas"]
         .as_object()
         .unwrap()
@@ -469,7 +480,7 @@ fn unknown_members_are_rejected_with_their_location() {
         (json!({"$ref": "b.json"}), "/$ref", "has no `#/…` part"),
     ] {
         let error = error_of(&json!({"A": {"properties": {"p": schema}}}));
-        let location = format!("a.json#/definitions/A/properties/p{location}: ");
+        let location = format!("a.json#/definitions/A/properties/p{location} (line 1): ");
         assert!(error.contains(&location) && error.contains(says), "{error}");
     }
 }
@@ -481,7 +492,7 @@ fn circular_references_are_rejected() {
         "B": {"$ref": "#/definitions/A"},
     }));
     assert!(
-        error.contains("a.json#/definitions/B/$ref: the `$ref` is circular"),
+        error.contains("a.json#/definitions/B/$ref (line 1): the `$ref` is circular"),
         "{error}"
     );
     let error = error_of(&json!({
@@ -501,11 +512,10 @@ proptest::proptest! {
         for member in members.iter().rev() {
             document = json!({member: document});
         }
+        let file = File { name: "f.json".to_owned(), text: document.to_string() };
         let location = members
             .iter()
-            .fold(Location::root("f.json"), |location, member| location.join(member));
-        let location = location.to_string();
-        let pointer = location.strip_prefix("f.json#").unwrap();
-        proptest::prop_assert_eq!(document.pointer(pointer), Some(&json!("here")));
+            .fold(Location::root(file.into()), |location, member| location.join(member));
+        proptest::prop_assert_eq!(document.pointer(location.pointer()), Some(&json!("here")));
     }
 }
