@@ -24,10 +24,12 @@ pub fn complete(items: &mut Vec<Item>, structs: &BTreeMap<String, Vec<Field>>) {
         let Some(fields) = structs.get(&item.ident.to_string()) else {
             continue;
         };
-        // One attribute for the struct replaces those of its fields, if there are any.
-        let renames_all = fields
-            .iter()
-            .any(|field| field.wire != field.name && field.wire == camel_case(&field.name));
+        // One attribute for the struct replaces those of its fields, if there are any. serde fails on
+        // names that do not begin with an ASCII letter.
+        let follows =
+            |field: &Field| field.wire != field.name && field.wire == camel_case(&field.name);
+        let renames_all =
+            fields.iter().any(follows) && fields.iter().all(|field| field.name.is_ascii());
         if renames_all {
             item.attrs
                 .push(parse_quote!(#[serde(rename_all = "camelCase")]));

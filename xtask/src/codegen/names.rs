@@ -79,7 +79,9 @@ impl Scope {
     pub fn camel(&mut self, name: &str) -> String {
         let ends_with_digit = name.ends_with(|last: char| last.is_ascii_digit());
         let separator = if ends_with_digit { "v" } else { "" };
-        self.numbered(name, |number| format!("{name}{separator}{number}"))
+        self.numbered(name, |number| {
+            format!("{}{separator}{number}", name.trim_end_matches('_'))
+        })
     }
 
     fn numbered(&mut self, name: &str, numbered: impl Fn(usize) -> String) -> String {
