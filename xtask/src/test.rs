@@ -163,13 +163,14 @@ fn ensure_installed(packages: &Packages, root: &Path) -> Result<Option<Skipped>>
 
 /// Whether this is a message of npm, pip or Maven about a registry that cannot be reached.
 fn is_unreachable(message: &str) -> bool {
-    const MESSAGES: [&str; 9] = [
+    const MESSAGES: [&str; 10] = [
         "EAI_AGAIN",
         "ECONNREFUSED",
         "ENOTFOUND",
         "ETIMEDOUT",
         "Failed to establish a new connection",
         "NameResolutionError",
+        "Could not find artifact",
         "Could not transfer artifact",
         "Connect timed out",
         "Unknown host",
