@@ -1,7 +1,7 @@
 //! `cargo xtask test`: runs all tests of the workspace.
 //!
-//! Some suites need the official SDKs, Azurite and Moto, which are not written in Rust. They are
-//! installed in the target folder, and again whenever their manifest changes.
+//! Some suites need the official SDKs, Azurite, Moto and a browser, which are not written in Rust.
+//! All but the browser are installed in the target folder, and again whenever their manifest changes.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 /// The environment variable with the folder of the packages.
 const PACKAGES_VARIABLE: &str = "ACS_TEST_PACKAGES";
 /// The folder of the manifests.
-const MANIFESTS: &str = "crates/acs-emulator/tests/conformance";
+const MANIFESTS: &str = "crates/acs-emulator/tests";
 
 /// Packages from one registry.
 struct Packages {
@@ -21,28 +21,32 @@ struct Packages {
     suites: &'static str,
     /// Their folder in the folder of all packages.
     folder: &'static str,
+    /// The path of the manifest below the folder of the manifests.
     manifest: &'static str,
     /// Programs that are needed to install and to run them.
     programs: &'static [&'static str],
     install: fn(&Path) -> Result<()>,
 }
 
-const PACKAGES: [Packages; 2] = [
+const PACKAGES: [Packages; 3] = [
     Packages {
         suites: "conformance with the JavaScript SDK; own storage, queues and the archive with Azurite",
         folder: "node",
-        manifest: "package.json",
+        manifest: "conformance/package.json",
         programs: &["node", "npm"],
-        install: |folder| {
-            let mut npm = Command::new("npm");
-            npm.args(["install", "--no-audit", "--no-fund", "--loglevel=error"]);
-            run_quietly(npm.current_dir(folder))
-        },
+        install: npm_install,
+    },
+    Packages {
+        suites: "the page of the emulator in Chromium",
+        folder: "page",
+        manifest: "page/package.json",
+        programs: &["node", "npm", "chromium"],
+        install: npm_install,
     },
     Packages {
         suites: "conformance with the Python SDK; the archive in S3 with Moto",
         folder: "python",
-        manifest: "requirements.txt",
+        manifest: "conformance/requirements.txt",
         programs: &["python3"],
         install: |folder| {
             run_quietly(
@@ -63,6 +67,12 @@ const PACKAGES: [Packages; 2] = [
         },
     },
 ];
+
+fn npm_install(folder: &Path) -> Result<()> {
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-audit", "--no-fund", "--loglevel=error"]);
+    run_quietly(npm.current_dir(folder))
+}
 
 pub fn run(args: &[String]) -> Result<()> {
     let folder = target_folder().join("test-packages");
@@ -129,7 +139,8 @@ fn install(packages: &Packages, folder: &Path, manifest: &str) -> Result<()> {
         fs::remove_dir_all(folder)?;
     }
     fs::create_dir_all(folder)?;
-    fs::write(folder.join(packages.manifest), manifest)?;
+    let name = Path::new(packages.manifest).file_name();
+    fs::write(folder.join(name.unwrap_or_default()), manifest)?;
     (packages.install)(folder)?;
     fs::write(stamp, manifest)?;
     Ok(())

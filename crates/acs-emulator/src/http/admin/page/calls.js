@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { form, h } from "./dom.js";
 import { between, count, duration, people, personName, relative, time } from "./format.js";
-import { button, card, cells, empty, facts, field, fold, idField, input, more, select, table, tag } from "./parts.js";
+import { button, card, cells, empty, facts, field, fold, idField, input, more, recordedTime, select, table, tag } from "./parts.js";
 import { find, now, put, state } from "./store.js";
 import { history, timeline } from "./timeline.js";
 
@@ -91,9 +91,7 @@ function list(selected) {
     "div",
     { class: "list", "data-key": "list" },
     h("div", { class: "stack tight" }, newCallForm(), ringForm()),
-    items.length
-      ? h("ul", { class: "rows" }, items.map((call) => row(call, call.id === selected)))
-      : empty("No calls yet.", "Create one with an SDK, or set one up here. It appears without reloading."),
+    items.length > 0 && h("ul", { class: "rows" }, items.map((call) => row(call, call.id === selected))),
     more("calls"),
   );
 }
@@ -150,7 +148,7 @@ function peopleCard(call) {
     "People",
     { key: "people" },
     call.participants.length
-      ? table("People in the call", ["Who", "State", "Joined", "Left", ""], call.participants.map((stay) => personRow(call, stay)))
+      ? table("People in the call", ["Who", "State", "Joined", "Left", "Actions"], call.participants.map((stay) => personRow(call, stay)))
       : empty("Nobody is in this call.", "Let somebody join below."),
     live && h("div", { class: "forms" }, join, here.length > 0 && speak),
   );
@@ -162,7 +160,7 @@ function recordingsCard(call) {
       "tr",
       { "data-key": recording.id },
       h("th", { scope: "row" }, h("a", { href: `#/recordings/${recording.id}` }, `Recording ${index + 1}`)),
-      cells(tag(recording.state), `${recording.channels} ${recording.format}`, duration(recording.durationMs), String(recording.pauses.length), String(recording.chunks.length)),
+      cells(tag(recording.state), `${recording.channels} ${recording.format}`, duration(recordedTime(recording)), String(recording.pauses.length), String(recording.chunks.length)),
     ),
   );
   return card(
@@ -234,7 +232,9 @@ export const view = {
       list(selected),
       selected
         ? detail(selected)
-        : h("div", { class: "detail placeholder", "data-key": "none" }, state.calls.items.length ? empty("Select a call.", "Its timeline, its people and its recordings are shown here.") : null),
+        : state.calls.items.length
+          ? h("div", { class: "detail placeholder", "data-key": "none" }, empty("Select a call.", "Its timeline, its people and its recordings are shown here."))
+          : h("div", { class: "detail", "data-key": "empty" }, empty("No calls yet.", "Create one with an SDK, or set one up here. It appears without reloading.")),
     );
   },
 };

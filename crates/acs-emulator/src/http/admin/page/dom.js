@@ -91,9 +91,10 @@ function morph(known, next) {
   for (const { name, value } of next.attributes) {
     if (known.getAttribute(name) !== value) known.setAttribute(name, value);
   }
-  const table = handlers.get(next);
-  handlers.get(known)?.clear();
-  for (const [type, handler] of table ?? []) listen(known, type, handler);
+  // A listener stays for each type that the element has ever handled, so it is only added once.
+  const table = handlers.get(known);
+  for (const type of table?.keys() ?? []) table.set(type, undefined);
+  for (const [type, handler] of handlers.get(next) ?? []) listen(known, type, handler);
   morphChildren(known, [...next.childNodes]);
 }
 

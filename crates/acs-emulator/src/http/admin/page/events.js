@@ -56,7 +56,9 @@ function attempts(delivery) {
 }
 
 function summary(delivery) {
-  const next = delivery.nextAttemptAt && delivery.state === "retrying" ? `next try ${relative(delivery.nextAttemptAt, now())}` : null;
+  const { nextAttemptAt } = delivery;
+  const due = nextAttemptAt && Date.parse(nextAttemptAt) <= now();
+  const next = nextAttemptAt && (due ? "next try is due" : `next try ${relative(nextAttemptAt, now())}`);
   const tries = delivery.attempts.length;
   return h(
     "summary",
@@ -118,7 +120,7 @@ function subscriptionRow(one) {
   return h(
     "li",
     { class: "line-item", "data-key": one.id },
-    h("div", { class: "grow" }, h("code", { class: "wrap" }, one.destination), " ", tag(one.state), h("p", { class: "hint" }, options.join(" · "), one.reason && ` · ${one.reason}`)),
+    h("div", { class: "grow" }, h("code", { class: "wrap" }, one.destination), " ", tag(one.state, one.state === "active" ? "good" : "warn"), h("p", { class: "hint" }, options.join(" · "), one.reason && ` · ${one.reason}`)),
     button("Delete", () => api.unsubscribe(one.id), { tone: "small", label: `Delete the subscription of ${one.destination}` }),
   );
 }

@@ -68,7 +68,7 @@ function activeRow({ id, hits, exhausted, fault }) {
 function active() {
   const { faults } = state;
   return card(
-    "Set faults",
+    "Active faults",
     { key: "active", extra: faults.length > 1 && button("Remove all", api.clearFaults) },
     faults.length
       ? h("ol", { class: "plain" }, faults.map(activeRow))

@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { clockControls, clockNote } from "./clock.js";
 import { h } from "./dom.js";
-import { count, duration, time } from "./format.js";
+import { count, dateTime, duration } from "./format.js";
 import { button, card, copyButton, facts, fold } from "./parts.js";
 import { SDKS } from "./snippets.js";
 import { changed, setClock, state } from "./store.js";
@@ -156,9 +156,9 @@ function emulatorCard() {
       ["Files are ready after", duration(settings.eventDelayMs)],
       ["Files are kept for", duration(settings.retentionMs)],
       ["Chunks of at most", duration(settings.chunkDurationMs)],
-      ["Running since", `${time(info.startedAt)} UTC`],
+      ["Running since", `${dateTime(info.startedAt)} UTC`],
       ["Admin API", h("a", { href: "/api/v1/openapi.json" }, "openapi.json")],
-    ]),
+    ], "lines"),
     h(
       "div",
       { class: "danger" },

@@ -2,7 +2,7 @@
 
 import { act, announce, h, toast } from "./dom.js";
 import { shortId } from "./format.js";
-import { loadMore, state } from "./store.js";
+import { loadMore, now, state } from "./store.js";
 
 /** A button. `run` is an action of the user; `done` is shown after it. */
 export function button(text, run, { done, tone = "", title, disabled, label } = {}) {
@@ -63,6 +63,14 @@ export function tag(text, tone = TONES[text] ?? "") {
   return h("span", { class: `tag ${tone}` }, text);
 }
 
+/** The recorded time in milliseconds, which grows while a recording is active. */
+export function recordedTime(recording) {
+  const open = recording.spans.at(-1);
+  if (recording.state !== "active" || !open || open.until) return recording.durationMs;
+  const past = recording.spans.slice(0, -1).reduce((sum, span) => sum + Date.parse(span.until) - Date.parse(span.from), 0);
+  return past + now() - Date.parse(open.from);
+}
+
 /** A status code, coloured by its class. */
 export function statusTag(status) {
   if (status === null || status === undefined) return tag("none", "bad");
@@ -90,14 +98,23 @@ export function fold(title, key, ...children) {
 }
 
 /** Names and values. Values that are empty are left out. */
-export function facts(entries) {
-  const given = entries.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return h("dl", { class: "facts" }, given.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+export function facts(entries, look = "") {
+  const given = entries.filter(([, value]) => value !== null && value !== undefined && value !== false && value !== "");
+  return h("dl", { class: `facts ${look}` }, given.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
 
-/** A labelled field of a form. */
+/** A labelled field of a form. Labels are unique in a view. */
 export function field(label, control, hint) {
-  return h("label", { class: "field" }, h("span", { class: "label" }, label), control, hint && h("span", { class: "hint" }, hint));
+  const id = `field-${label.toLowerCase().replace(/\W+/g, "-")}`;
+  control.id = id;
+  if (hint) control.setAttribute("aria-describedby", `${id}-hint`);
+  return h(
+    "div",
+    { class: "field" },
+    h("label", { class: "label", for: id }, label),
+    control,
+    hint && h("span", { class: "hint", id: `${id}-hint` }, hint),
+  );
 }
 
 export function input(name, properties = {}) {

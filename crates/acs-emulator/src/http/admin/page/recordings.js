@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { form, h } from "./dom.js";
 import { bytes, count, dateTime, duration, people, personName, relative, time } from "./format.js";
-import { button, card, copyButton, empty, facts, field, fold, idField, input, more, tag } from "./parts.js";
+import { button, card, copyButton, empty, facts, field, fold, idField, input, more, recordedTime, tag } from "./parts.js";
 import { changed, find, now, put, state } from "./store.js";
 import { follow, waveform, waveformOf } from "./waveform.js";
 
@@ -18,13 +18,6 @@ function title(recording) {
 
 function kind(recording) {
   return `${recording.channels} ${recording.format}`;
-}
-
-/** The recorded time, which grows while the recording is active. */
-function recorded(recording) {
-  const open = recording.state === "active" && recording.spans.at(-1);
-  const past = recording.spans.filter((span) => span.until).reduce((sum, span) => sum + Date.parse(span.until) - Date.parse(span.from), 0);
-  return open && !open.until ? past + now() - Date.parse(open.from) : recording.durationMs;
 }
 
 function addForm() {
@@ -58,7 +51,7 @@ function row(recording, selected) {
       { href: `#/recordings/${recording.id}`, class: "row", "aria-current": selected ? "true" : undefined },
       h("span", { class: "row-title" }, title(recording)),
       tag(recording.state),
-      h("span", { class: "row-more" }, `${relative(recording.requestedAt, now())} · ${kind(recording)} · ${duration(recorded(recording))}`, recording.chunks.length ? ` · ${count(recording.chunks.length, "file")}` : ""),
+      h("span", { class: "row-more" }, `${relative(recording.requestedAt, now())} · ${kind(recording)} · ${duration(recordedTime(recording))}`, recording.chunks.length ? ` · ${count(recording.chunks.length, "file")}` : ""),
     ),
   );
 }
@@ -69,9 +62,7 @@ function list(selected) {
     "div",
     { class: "list", "data-key": "list" },
     addForm(),
-    items.length
-      ? h("ul", { class: "rows" }, items.map((recording) => row(recording, recording.id === selected)))
-      : empty("No recordings yet.", "Start one with an SDK and the server call id of a call, or add a synthetic one."),
+    items.length > 0 && h("ul", { class: "rows" }, items.map((recording) => row(recording, recording.id === selected))),
     more("recordings"),
   );
 }
@@ -191,7 +182,7 @@ function detail(id) {
       ["Active since", recording.activeAt && time(recording.activeAt)],
       ["Ended", recording.endedAt && time(recording.endedAt)],
       ["End reason", recording.endReason],
-      ["Recorded time", duration(recorded(recording))],
+      ["Recorded time", duration(recordedTime(recording))],
       ["Pauses", recording.pauses.length ? recording.pauses.map((one) => `${time(one.from)}–${one.until ? time(one.until) : "now"}`).join(", ") : "none"],
       ["Stored in", recording.container],
     ]),
@@ -213,7 +204,9 @@ export const view = {
       list(id),
       id
         ? detail(id)
-        : h("div", { class: "detail placeholder", "data-key": "none" }, state.recordings.items.length ? empty("Select a recording.", "Its files, waveforms and metadata are shown here.") : null),
+        : state.recordings.items.length
+          ? h("div", { class: "detail placeholder", "data-key": "none" }, empty("Select a recording.", "Its files, waveforms and metadata are shown here."))
+          : h("div", { class: "detail", "data-key": "empty" }, empty("No recordings yet.", "Start one with an SDK and the server call id of a call, or add a synthetic one.")),
     );
   },
 };

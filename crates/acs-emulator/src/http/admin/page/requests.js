@@ -31,7 +31,7 @@ const REASONS = {
 function verdict({ scheme, verdict: result, key }) {
   if (result === "notRequired") return h("span", { class: "quiet" }, "open");
   if (result === "denied") return tag("denied");
-  return h("span", { class: "good-text" }, `✓ ${SCHEMES[scheme]}`, key === "secondary" && " (secondary key)");
+  return h("span", { class: "good-text" }, "✓", h("span", { class: "wide" }, ` ${SCHEMES[scheme]}`, key === "secondary" && " (secondary key)"));
 }
 
 /** Why a request was denied, and what to change. */

@@ -94,6 +94,7 @@ export async function loadMore(name) {
 export function put(name, item) {
   const list = state[name];
   const index = list.items.findIndex((other) => other.id === item.id);
+  tell(name, list.items[index], item);
   if (index >= 0) {
     list.items[index] = item;
   } else {
@@ -176,10 +177,7 @@ async function readChanges(name, ids) {
   await Promise.all(
     [...ids].map(async (id) => {
       try {
-        const before = find(name, id);
-        const item = await readOne[name](id);
-        put(name, item);
-        tell(name, before, item);
+        put(name, await readOne[name](id));
       } catch (error) {
         if (error.status !== 404) throw error;
         drop(name, id);

@@ -101,7 +101,7 @@ function recordingLane(recording, number, axis) {
   const options = `${recording.channels} ${recording.format}`;
   const pauses = recording.pauses.map((one) => bar(axis, one, { name: "pause", y: 9, height: 6, title: "Paused" }));
   const spans = recording.spans.map((one) => bar(axis, one, { name: "recorded", y: 4, height: 16, title: `Recorded (${options})` }));
-  const description = `${name}, ${options}: ${recording.state}, ${duration(recording.durationMs)} recorded, ${recording.pauses.length} pauses`;
+  const description = `${name}, ${options}: ${recording.state}, ${recording.pauses.length} pauses`;
   return lane(`r-${recording.id}`, name, options, description, pauses, spans);
 }
 
