@@ -13,8 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::delivery::without_secrets;
-use crate::store::Signature;
+use crate::redact::without_secrets;
+use crate::storage::settings::SasToken;
 use crate::{Emulator, EmulatorBuilder, Error, EventSchema, NewSubscription, Script};
 
 /// The maximum number of handshake attempts with a webhook that may still be starting.
@@ -69,7 +69,7 @@ pub struct Options {
         env = "ACS_EMULATOR_STORAGE_SAS",
         hide_env_values = true
     )]
-    storage_sas: Option<Signature>,
+    storage_sas: Option<SasToken>,
 
     /// Webhook to deliver Event Grid events to
     #[arg(long, value_name = "URL")]
@@ -340,7 +340,7 @@ mod tests {
     fn secrets_are_used_and_never_shown() {
         let program = Program::parse_from(["x", "--storage-sas", "?sv=1&sig=secret"]);
         let builder = program.options.configure().unwrap();
-        let signature = builder.settings.store.storage_sas.as_ref().unwrap();
+        let signature = builder.settings.storage.sas.as_ref().unwrap();
         assert_eq!(signature.query(), "sv=1&sig=secret");
         assert!(!format!("{builder:?}").contains("secret"));
         assert!(!format!("{:?}", program.options).contains("secret"));

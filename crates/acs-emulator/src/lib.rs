@@ -129,59 +129,49 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod agenda;
+// From the ground up: each module imports only from modules above it in this list. `server` stands
+// beside `delivery`.
+mod error;
+mod redact;
+mod tasks;
+
+mod faults;
+mod media;
+
+mod service;
+
+mod activity;
 mod auth;
-mod builder;
-mod call;
-mod calls;
-mod chunks;
+mod storage;
+mod wire;
+
+mod delivery;
+mod runtime;
+mod server;
+
+mod http;
+
+mod emulator;
+
 #[cfg(feature = "cli")]
 pub mod cli;
-mod clock;
-mod delivery;
-mod emulator;
-mod error;
-mod export;
-mod faults;
-mod file_status;
-mod happenings;
-mod identifier;
-mod ids;
-mod incoming;
-mod keys;
-mod large;
-mod media;
-mod member;
-mod metadata;
-mod network;
-mod participant;
-mod recordings;
-mod refusal;
-mod routes;
-mod script;
-mod start;
-mod state;
-mod store;
-mod telling;
-#[cfg(feature = "tls")]
-mod tls;
-mod tokens;
 
 /// Compiles the examples in the README as doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub use builder::EmulatorBuilder;
-pub use call::{Call, NewCall};
-pub use clock::Clock;
-pub use delivery::subscription::{EventSchema, NewSubscription};
-pub use emulator::Emulator;
+pub use auth::keys::AccessKey;
+pub use delivery::event_grid::new_subscription::NewSubscription;
+pub use delivery::event_grid::subscription::EventSchema;
+pub use emulator::builder::EmulatorBuilder;
+pub use emulator::call::{Call, NewCall};
+pub use emulator::handle::Emulator;
+pub use emulator::incoming_call::IncomingCall;
+pub use emulator::participant::Participant;
+pub use emulator::script::Script;
+pub use emulator::synthetic_recording::{LargeRecording, StoredChunk, StoredRecording};
 pub use error::Error;
 pub use faults::{ActiveFault, Fault, FaultHandle, Faults, Operation};
-pub use ids::seed_ids;
-pub use incoming::IncomingCall;
-pub use keys::AccessKey;
-pub use large::{LargeRecording, StoredChunk, StoredRecording};
-pub use participant::Participant;
-pub use script::Script;
+pub use service::clock::Clock;
+pub use service::ids::seed_ids;

@@ -1,135 +1,79 @@
-//! The events that the emulator sends, and the addresses it may send them to.
+//! Callbacks and Event Grid events, from an event of the service to an accepted request.
 
-pub(crate) mod call_events;
-pub(crate) mod callbacks;
+mod callback_events;
+mod callbacks;
+pub(crate) mod context;
 pub(crate) mod event_grid;
-pub(crate) mod queue;
-pub(crate) mod schedule;
-pub(crate) mod storage_queue;
-pub(crate) mod subscription;
+mod http_client;
 
-use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use url::{Host, Url};
+use callbacks::CallbackQueue;
+use context::DeliveryContext;
+use event_grid::call_events;
+use event_grid::event::{Event, QueuedEvent};
+use event_grid::subscription::Subscription;
 
-/// The user agent of requests to webhooks and storage. The admin interface uses it to recognise
-/// requests from the emulator itself.
-pub(crate) const USER_AGENT: &str = "acs-emulator";
+use crate::service::event::ServiceEvent;
 
-/// Checks the address of a webhook, callback or storage container. It must be absolute and either
-/// `https` or `http` on loopback. It must not be the address of the admin interface.
-pub(crate) fn check_url(text: &str, admin: Option<SocketAddr>) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("not an absolute URL ({error})"))?;
-    if admin.is_some_and(|admin| is_at(&url, admin)) {
-        return Err("the address is that of the emulator's admin interface".to_owned());
-    }
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if is_loopback(&url) => Ok(url),
-        "http" => Err("http is accepted on loopback only; use https".to_owned()),
-        other => Err(format!("the scheme '{other}' is not https")),
-    }
+pub(crate) use http_client::http_client;
+
+/// Delivers callbacks to applications, and events to subscriptions.
+pub(crate) struct Delivery {
+    pub(crate) context: Arc<DeliveryContext>,
+    subscriptions: Mutex<Vec<Arc<Subscription>>>,
+    callbacks: CallbackQueue,
 }
 
-/// Whether a URL refers to a listener, as far as this can be determined without a DNS lookup.
-fn is_at(url: &Url, listener: SocketAddr) -> bool {
-    let is_same = |address: IpAddr| {
-        address.is_unspecified() || address.to_canonical() == listener.ip().to_canonical()
-    };
-    let is_host = match url.host() {
-        Some(Host::Domain(_)) => is_loopback(url),
-        Some(Host::Ipv4(address)) => is_same(address.into()),
-        Some(Host::Ipv6(address)) => is_same(address.into()),
-        None => false,
-    };
-    is_host && url.port_or_known_default() == Some(listener.port())
-}
-
-/// Removes the parts of a URL that may contain secrets, for use in logs: the query, the fragment
-/// and the user information.
-pub(crate) fn without_secrets(url: &str) -> Cow<'_, str> {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return Cow::Borrowed(url);
-    };
-    let end = rest.find(['/', '\\']).unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => Cow::Owned(format!("{scheme}://{}", &rest[at + 1..])),
-        None => Cow::Borrowed(url),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_https_and_loopback_are_accepted() {
-        for (url, accepted) in [
-            ("https://app.example/events?q=1", true),
-            ("http://127.0.0.1:9000/events", true),
-            ("http://127.8.0.1/", true),
-            ("http://[::1]:80/", true),
-            ("http://localhost/", true),
-            ("http://app.example/events", false),
-            ("http://localhost.example/", false),
-            ("http://10.0.0.1/", false),
-            ("ftp://127.0.0.1/", false),
-            ("/events", false),
-            ("", false),
-        ] {
-            assert_eq!(check_url(url, None).is_ok(), accepted, "{url}");
+impl Delivery {
+    pub(crate) fn new(context: DeliveryContext) -> Self {
+        let context = Arc::new(context);
+        Self {
+            callbacks: CallbackQueue::new(&context),
+            context,
+            subscriptions: Mutex::default(),
         }
     }
 
-    #[test]
-    fn the_admin_interface_is_not_accepted() {
-        for (url, accepted) in [
-            ("http://127.0.0.1:9000/admin/calls:ring", false),
-            ("http://127.0.0.1:9000", false),
-            ("http://2130706433:9000/", false),
-            ("http://0x7f.1:9000/", false),
-            ("http://user@127.0.0.1:9000/", false),
-            ("http://localhost:9000/", false),
-            ("http://a.localhost:9000/", false),
-            ("https://127.0.0.1:9000/", false),
-            ("https://0.0.0.0:9000/", false),
-            ("https://[::ffff:127.0.0.1]:9000/", false),
-            ("http://127.0.0.1:9001/", true),
-            ("http://127.0.0.1/", true),
-            ("http://127.0.0.2:9000/", true),
-            ("https://app.example:9000/", true),
-        ] {
-            let admin = "127.0.0.1:9000".parse().unwrap();
-            assert_eq!(check_url(url, Some(admin)).is_ok(), accepted, "{url}");
+    /// Delivers what an event of the service requires. Does not wait.
+    pub(crate) fn dispatch(&self, event: &ServiceEvent) {
+        match event {
+            ServiceEvent::Callback(callback) => self.callbacks.send(callback),
+            ServiceEvent::Call(event) => {
+                if let Some(event) = call_events::event(event) {
+                    self.publish(event);
+                }
+            }
+            // Published when the files are available.
+            ServiceEvent::Recording(_) => {}
         }
-        let admin = "[::1]:443".parse().unwrap();
-        assert!(check_url("https://[::1]/", Some(admin)).is_err());
-        assert!(check_url("https://localhost/", Some(admin)).is_err());
     }
 
-    #[test]
-    fn logged_urls_contain_no_secrets() {
-        for (url, shown) in [
-            ("https://a.example/b?code=x", "https://a.example/b"),
-            ("https://a.example#x", "https://a.example"),
-            ("https://u:p@a.example/b@c", "https://a.example/b@c"),
-            ("https://u:p@x@a.example", "https://a.example"),
-            ("https://a.example/b", "https://a.example/b"),
-            ("a?b", "a"),
-            ("", ""),
-        ] {
-            assert_eq!(without_secrets(url), shown);
+    /// Sends an event to all subscriptions to its type.
+    pub(crate) fn publish(&self, event: Event) {
+        let subscriptions = self.subscriptions();
+        let matches = |one: &&Arc<Subscription>| one.options.include(event.kind);
+        let matching: Vec<_> = subscriptions.iter().filter(matches).collect();
+        // An event without subscribers must not use up a fault.
+        if matching.is_empty() {
+            return;
         }
+        let duplicates = self.context.faults.duplicates(&event.subject);
+        let event = Arc::new(event);
+        for subscription in matching {
+            // The receiver is dropped when the emulator stops.
+            let _ = subscription.queue.send(QueuedEvent {
+                event: Arc::clone(&event),
+                duplicates,
+            });
+        }
+    }
+
+    /// All subscriptions, in the order in which they were added.
+    pub(crate) fn subscriptions(&self) -> MutexGuard<'_, Vec<Arc<Subscription>>> {
+        // No operation leaves the list in an inconsistent state, so a panic in another thread is
+        // harmless.
+        let subscriptions = self.subscriptions.lock();
+        subscriptions.unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -28,51 +28,51 @@ use super::Operation;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[must_use = "a fault has no effect until it is added"]
 pub struct Fault {
-    pub(super) operation: Operation,
+    pub(crate) operation: Operation,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) target: Option<String>,
+    pub(crate) target: Option<String>,
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub(super) after: u32,
+    pub(crate) after: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) times: Option<u32>,
+    pub(crate) times: Option<u32>,
     #[serde(default, skip_serializing_if = "is_false")]
-    pub(super) performed: bool,
+    pub(crate) performed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) delay_ms: Option<u64>,
+    pub(crate) delay_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) loss: Option<Loss>,
+    pub(crate) loss: Option<ConnectionFault>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) status: Option<u16>,
+    pub(crate) status: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) code: Option<String>,
+    pub(crate) code: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) retry_after: Option<String>,
+    pub(crate) retry_after: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) headers: BTreeMap<String, String>,
+    pub(crate) headers: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) cut_after: Option<u64>,
+    pub(crate) cut_after: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) shorten_to: Option<u64>,
+    pub(crate) shorten_to: Option<u64>,
     #[serde(default, skip_serializing_if = "is_false")]
-    pub(super) ignore_range: bool,
+    pub(crate) ignore_range: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) content_range: Option<String>,
+    pub(crate) content_range: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) alter: Option<u8>,
+    pub(crate) alter: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) etag: Option<String>,
+    pub(crate) etag: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) bytes_per_second: Option<u64>,
+    pub(crate) bytes_per_second: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) first_byte_delay_ms: Option<u64>,
+    pub(crate) first_byte_delay_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub(super) duplicates: u32,
+    pub(crate) duplicates: u32,
 }
 
 /// How a response is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Loss {
+pub(crate) enum ConnectionFault {
     Silence,
     Disconnect,
 }
@@ -173,13 +173,13 @@ impl Fault {
 
     /// Never responds. The connection stays open until the client gives up or the emulator stops.
     pub fn silence(mut self) -> Self {
-        self.loss = Some(Loss::Silence);
+        self.loss = Some(ConnectionFault::Silence);
         self
     }
 
     /// Closes the connection without a response.
     pub fn disconnect(mut self) -> Self {
-        self.loss = Some(Loss::Disconnect);
+        self.loss = Some(ConnectionFault::Disconnect);
         self
     }
 
@@ -248,7 +248,7 @@ impl Fault {
     }
 }
 
-pub(super) fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

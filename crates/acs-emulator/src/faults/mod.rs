@@ -1,8 +1,5 @@
 //! Fault injection.
 
-mod admin;
-mod apply;
-mod body;
 mod fault;
 mod operation;
 
@@ -10,10 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::emulator::Emulator;
-
-pub(crate) use admin::routes as admin_routes;
-pub(crate) use apply::apply;
+pub(crate) use fault::ConnectionFault;
 pub use fault::Fault;
 pub use operation::Operation;
 
@@ -56,7 +50,7 @@ struct Entry {
 
 impl Entry {
     /// Whether to apply the fault to this request. Counts the request.
-    fn strikes(&mut self, operation: Operation, path: &str) -> bool {
+    fn matches(&mut self, operation: Operation, path: &str) -> bool {
         let Fault {
             operation: of,
             target,
@@ -65,12 +59,12 @@ impl Entry {
             ..
         } = &self.fault;
         let any = *of == Operation::Any && operation != Operation::Event;
-        let matches = (any || *of == operation)
+        let applies = (any || *of == operation)
             && target
                 .as_ref()
                 .is_none_or(|target| path.contains(target.as_str()))
             && times.is_none_or(|times| self.hits < times);
-        if !matches {
+        if !applies {
             return false;
         }
         self.seen = self.seen.saturating_add(1);
@@ -131,23 +125,23 @@ impl Faults {
     }
 
     /// The fault to apply to this request, if any.
-    pub(crate) fn strike(&self, operation: Operation, path: &str) -> Option<Fault> {
+    pub(crate) fn next_for(&self, operation: Operation, path: &str) -> Option<Fault> {
         let mut list = self.lock();
         let entry = list
             .entries
             .iter_mut()
-            .find_map(|entry| entry.strikes(operation, path).then_some(entry))?;
+            .find_map(|entry| entry.matches(operation, path).then_some(entry))?;
         tracing::debug!(id = entry.id, ?operation, path, "fault applied");
         Some(entry.fault.clone())
     }
 
     /// The number of additional copies of an event.
     pub(crate) fn duplicates(&self, subject: &str) -> u32 {
-        self.strike(Operation::Event, subject)
+        self.next_for(Operation::Event, subject)
             .map_or(0, |fault| fault.duplicates)
     }
 
-    fn remove(&self, id: u64) -> bool {
+    pub(crate) fn remove(&self, id: u64) -> bool {
         let mut list = self.lock();
         let before = list.entries.len();
         list.entries.retain(|entry| entry.id != id);
@@ -158,13 +152,6 @@ impl Faults {
     /// harmless.
     fn lock(&self) -> MutexGuard<'_, List> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Emulator {
-    /// The faults to inject.
-    pub fn faults(&self) -> &Faults {
-        &self.shared().faults
     }
 }
 
@@ -202,7 +189,7 @@ mod tests {
         (0..count)
             .map(|_| {
                 faults
-                    .strike(operation, path)
+                    .next_for(operation, path)
                     .and_then(|fault| fault.status)
                     .unwrap_or_default()
             })

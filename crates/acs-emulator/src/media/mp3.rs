@@ -2,7 +2,9 @@
 
 use rusty_mp3::{Error, Mp3Encoder, Mp3EncoderConfig};
 
-use super::{EncodeError, Format, MP3_BIT_RATE, SAMPLE_RATE};
+use super::SAMPLE_RATE;
+use super::error::EncodeError;
+use super::format::{Format, MP3_BIT_RATE};
 
 /// Encodes the file: frames of constant size after a tag frame with the exact length.
 pub(super) fn file(sound: &[i16]) -> Result<Vec<u8>, EncodeError> {

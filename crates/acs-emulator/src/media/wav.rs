@@ -52,7 +52,7 @@ pub(super) fn file(samples: &[i16], channels: usize) -> Vec<u8> {
 }
 
 /// Samples in the byte order of the file.
-pub(super) fn data(samples: &[i16]) -> BytesMut {
+pub(crate) fn data(samples: &[i16]) -> BytesMut {
     let mut data = BytesMut::with_capacity(samples.len() * 2);
     for sample in samples {
         data.put_i16_le(*sample);

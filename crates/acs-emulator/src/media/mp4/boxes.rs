@@ -1,6 +1,7 @@
 //! The boxes of an MP4 file, without the media data.
 
-use crate::media::{PICTURE_RATE, SAMPLE_RATE};
+use crate::media::SAMPLE_RATE;
+use crate::media::format::PICTURE_RATE;
 
 /// The units per second of all times in the file.
 pub(super) const TIMESCALE: u32 = SAMPLE_RATE;

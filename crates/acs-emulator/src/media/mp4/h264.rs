@@ -6,7 +6,7 @@
 //! changed are sent. The profile is constrained baseline, which all players support.
 
 use super::bits::Bits;
-use crate::media::PICTURE_RATE;
+use crate::media::format::PICTURE_RATE;
 
 /// The number of macroblocks in a row.
 pub(super) const COLUMNS: usize = 120;

@@ -2,12 +2,13 @@
 
 mod bits;
 mod boxes;
-mod card;
 mod h264;
+mod test_card;
 
 use syom::{AacError, EncodeOptions, Encoder};
 
-use super::{EncodeError, Format, MP4_AUDIO_BIT_RATE, PICTURE_RATE};
+use super::error::EncodeError;
+use super::format::{Format, MP4_AUDIO_BIT_RATE, PICTURE_RATE};
 use boxes::{Codec, PICTURE, TIMESCALE, Table, TrackBox, boxed, count, file_type, movie};
 
 /// The number of audio samples in one AAC access unit. The encoder delay has the same length.
@@ -152,7 +153,7 @@ fn video(ticks: usize, first_second: u64) -> (Coded, Vec<u32>) {
     let rate = u64::from(PICTURE_RATE);
     for number in 0..ticks.div_ceil(PICTURE as usize) as u64 {
         if number.is_multiple_of(rate) {
-            picture = card::picture(first_second + number / rate);
+            picture = test_card::picture(first_second + number / rate);
         }
         let unit = if number.is_multiple_of(KEY_INTERVAL * rate) {
             keys.push(count(coded.samples.len()) + 1);

@@ -1,0 +1,239 @@
+//! Delivery of events to one webhook or queue: batches, duplicates, order and retries.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::event::QueuedEvent;
+use super::headers::headers;
+use super::retry::{TIME_TO_LIVE, Verdict, classify};
+use super::storage_queue;
+use super::subscription::{Destination, EventSchema, Subscription};
+use crate::activity::{Activity, Channel, DeliveryAttempt, DeliveryOutcome};
+use crate::delivery::context::DeliveryContext;
+use crate::redact::root_cause;
+use crate::service::clock::{Clock, after};
+
+/// How long an incomplete batch waits for further events.
+const BATCH_WINDOW: Duration = Duration::from_secs(1);
+
+/// The maximum number of copies of one event. Higher values are presumably a mistake.
+const MAX_COPIES: u32 = 1_000;
+
+/// One request to a webhook or queue.
+struct DeliveryRequest {
+    id: String,
+    /// The type of the first event, for the log.
+    kind: &'static str,
+    body: Bytes,
+    batched: bool,
+}
+
+/// Delivers incoming events until the emulator stops.
+pub(super) fn run(
+    context: &Arc<DeliveryContext>,
+    subscription: &Arc<Subscription>,
+    mut events: mpsc::UnboundedReceiver<QueuedEvent>,
+) {
+    let (context, subscription) = (Arc::clone(context), Arc::clone(subscription));
+    let tasks = context.tasks.clone();
+    tasks.spawn(async move {
+        let options = &subscription.options;
+        let most = if options.reordered {
+            options.batch.max(2)
+        } else {
+            options.batch
+        };
+        while let Some(first) = events.recv().await {
+            let mut batch = collect(&context.clock, first, most, &mut events).await;
+            if options.reordered {
+                batch.reverse();
+            }
+            let requests = pack(context.resource, &subscription, &batch);
+            if options.reordered {
+                // Sequential delivery, because concurrent requests would arrive in random order.
+                let (context, subscription) = (Arc::clone(&context), Arc::clone(&subscription));
+                let tasks = context.tasks.clone();
+                tasks.spawn(async move {
+                    for request in requests {
+                        deliver(Arc::clone(&context), Arc::clone(&subscription), request).await;
+                    }
+                });
+            } else {
+                for request in requests {
+                    let task = deliver(Arc::clone(&context), Arc::clone(&subscription), request);
+                    context.tasks.spawn(task);
+                }
+            }
+        }
+    });
+}
+
+async fn collect(
+    clock: &Clock,
+    first: QueuedEvent,
+    most: usize,
+    events: &mut mpsc::UnboundedReceiver<QueuedEvent>,
+) -> Vec<QueuedEvent> {
+    let due = after(first.event.time, BATCH_WINDOW);
+    let mut batch = vec![first];
+    while batch.len() < most {
+        // Events that are already in the channel join the batch, however late they are.
+        let next = tokio::select! {
+            biased;
+            next = events.recv() => next,
+            () = clock.wait_until(due) => None,
+        };
+        match next {
+            Some(next) => batch.push(next),
+            None => break,
+        }
+    }
+    batch
+}
+
+fn pack(
+    resource: Uuid,
+    subscription: &Subscription,
+    events: &[QueuedEvent],
+) -> Vec<DeliveryRequest> {
+    let options = &subscription.options;
+    let written = events.iter().flat_map(|queued| {
+        let event = &queued.event;
+        let value = match options.schema {
+            EventSchema::EventGrid => event.in_event_grid_schema(resource),
+            EventSchema::CloudEvents => event.as_cloud_event(resource),
+        };
+        let copies = copies(options.duplicates, queued.duplicates);
+        (0..copies).map(move |_| (event, value.clone()))
+    });
+    let written: Vec<_> = written.collect();
+    written
+        .chunks(options.batch)
+        .filter_map(|chunk| {
+            let (event, value) = chunk.first()?;
+            let batched = options.batch > 1;
+            let body = match subscription.destination {
+                Destination::Queue(_) => storage_queue::message(&value.to_string()),
+                Destination::Webhook(_) if batched || options.schema == EventSchema::EventGrid => {
+                    let values = chunk.iter().map(|(_, value)| value.clone());
+                    Bytes::from(Value::Array(values.collect()).to_string())
+                }
+                Destination::Webhook(_) => Bytes::from(value.to_string()),
+            };
+            Some(DeliveryRequest {
+                id: event.id.clone(),
+                kind: event.kind,
+                body,
+                batched,
+            })
+        })
+        .collect()
+}
+
+/// The number of times to send an event, given the duplicates that the subscription and a fault ask
+/// for.
+fn copies(requested: u32, faulty: u32) -> u32 {
+    let duplicates = requested.saturating_add(faulty);
+    duplicates.saturating_add(1).min(MAX_COPIES)
+}
+
+async fn deliver(
+    context: Arc<DeliveryContext>,
+    subscription: Arc<Subscription>,
+    request: DeliveryRequest,
+) {
+    let clock = &context.clock;
+    let destination = &subscription.destination;
+    let scale = context.retry_scale;
+    // Responses take real time even if `scale` is small, so the time to live is never scaled down.
+    let expires_at = after(clock.now(), TIME_TO_LIVE.mul_f64(scale.max(1.0)));
+    for attempt in 1.. {
+        // The delay counts from here, not from the response. A test that advances the clock can see
+        // the request, but not when the response has been processed.
+        let sent = clock.now();
+        let response = http_request(&context, &subscription, &request, attempt)
+            .send()
+            .await;
+        let status = response.as_ref().ok().map(reqwest::Response::status);
+        let verdict = classify(destination.endpoint(), status, attempt);
+        let record = |outcome, reason| {
+            context.activity.record(Activity::Delivery(DeliveryAttempt {
+                channel: Channel::EventGrid,
+                kind: request.kind,
+                id: request.id.clone(),
+                to: destination.address(),
+                attempt,
+                status,
+                reason,
+                outcome,
+            }));
+        };
+        let delay = match verdict {
+            Verdict::Delivered => return record(DeliveryOutcome::Delivered, None),
+            Verdict::Dropped => {
+                return record(DeliveryOutcome::Dropped, reason(destination, response));
+            }
+            Verdict::Retry(delay) => delay,
+        };
+        record(DeliveryOutcome::Retry(delay), reason(destination, response));
+        clock.wait_until(after(sent, delay.mul_f64(scale))).await;
+        if clock.now() > expires_at {
+            return record(DeliveryOutcome::Expired, None);
+        }
+    }
+}
+
+fn http_request(
+    context: &DeliveryContext,
+    subscription: &Subscription,
+    request: &DeliveryRequest,
+    attempt: usize,
+) -> reqwest::RequestBuilder {
+    let body = request.body.clone();
+    let url = match &subscription.destination {
+        Destination::Queue(queue) => return queue.put(&context.client, body),
+        Destination::Webhook(url) => url.clone(),
+    };
+    let mut headers = headers(subscription, "Notification", attempt - 1);
+    if !request.batched
+        && let Ok(id) = HeaderValue::from_str(&request.id)
+    {
+        headers.insert("aeg-output-event-id", id);
+    }
+    context.client.post(url).headers(headers).body(body)
+}
+
+/// The reason why an event was not accepted, if more than the status is known.
+fn reason(
+    destination: &Destination,
+    response: reqwest::Result<reqwest::Response>,
+) -> Option<String> {
+    match (destination, response) {
+        (Destination::Queue(_), Ok(response)) => Some(storage_queue::reason(&response)),
+        (Destination::Webhook(_), Ok(_)) => None,
+        (_, Err(error)) => Some(root_cause(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_are_bounded() {
+        for (requested, faulty, expected) in [
+            (0, 0, 1),
+            (1, 2, 4),
+            (MAX_COPIES, 0, MAX_COPIES),
+            (u32::MAX, u32::MAX, MAX_COPIES),
+        ] {
+            assert_eq!(copies(requested, faulty), expected, "{requested} {faulty}");
+        }
+    }
+}

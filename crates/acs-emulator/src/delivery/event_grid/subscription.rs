@@ -1,0 +1,76 @@
+//! Event Grid subscriptions: the destination and the selected events.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use url::Url;
+
+use super::event::QueuedEvent;
+use super::retry::Endpoint;
+use super::storage_queue::StorageQueue;
+use crate::redact::without_secrets;
+
+/// The schema of Event Grid events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventSchema {
+    /// The Event Grid schema: a JSON array of events, and the validation handshake.
+    #[default]
+    EventGrid,
+    /// `CloudEvents` 1.0: one JSON object per request, or an array if events are batched, and the
+    /// handshake of the `CloudEvents` webhook specification.
+    CloudEvents,
+}
+
+/// The options of a subscription.
+#[derive(Clone, Debug)]
+pub(crate) struct SubscriptionOptions {
+    pub(crate) schema: EventSchema,
+    /// `None` selects all types.
+    pub(crate) events: Option<BTreeSet<String>>,
+    pub(crate) batch: usize,
+    pub(crate) duplicates: u32,
+    pub(crate) reordered: bool,
+}
+
+impl SubscriptionOptions {
+    pub(crate) fn include(&self, kind: &str) -> bool {
+        self.events
+            .as_ref()
+            .is_none_or(|events| events.contains(kind))
+    }
+}
+
+/// The destination of a subscription.
+#[derive(Debug)]
+pub(crate) enum Destination {
+    Webhook(Url),
+    Queue(StorageQueue),
+}
+
+impl Destination {
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Webhook(_) => Endpoint::Webhook,
+            Self::Queue(_) => Endpoint::Resource,
+        }
+    }
+
+    /// The URL for use in logs.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Self::Webhook(url) => without_secrets(url.as_str()).into_owned(),
+            Self::Queue(queue) => queue.address(),
+        }
+    }
+}
+
+/// A queue, or a webhook that has passed the handshake.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub(crate) name: String,
+    pub(crate) destination: Destination,
+    pub(crate) options: SubscriptionOptions,
+    pub(crate) queue: mpsc::UnboundedSender<QueuedEvent>,
+}

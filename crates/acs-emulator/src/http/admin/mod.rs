@@ -1,0 +1,187 @@
+//! The admin interface, with which other processes inspect and control the emulator. It is on
+//! loopback and requires no authentication.
+
+mod faults;
+mod guard;
+mod views;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::segment::split_action;
+use super::state::AppState;
+use crate::auth::Auth;
+use crate::auth::keys::AccessKey;
+use crate::delivery::Delivery;
+use crate::delivery::event_grid::new_subscription::NewSubscription;
+use crate::delivery::event_grid::subscription::EventSchema;
+use crate::service::Service;
+use crate::service::clock::text;
+use crate::storage::store::Store;
+
+pub(super) use guard::guard;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/admin/state", get(state))
+        .route("/admin/keys", get(keys))
+        .route("/admin/keys/{action}", post(regenerate))
+        .route("/admin/clock:advance", post(advance))
+        .route("/admin/subscriptions", post(subscribe))
+        .route("/admin/calls:ring", post(ring))
+        .merge(faults::routes())
+}
+
+async fn state(
+    State(service): State<Arc<Service>>,
+    State(store): State<Arc<Store>>,
+    State(delivery): State<Arc<Delivery>>,
+) -> Json<Value> {
+    let state = service.state();
+    let now = state.now;
+    let calls = state.calls.iter().map(|call| views::call(call, now));
+    let subscriptions = delivery.subscriptions();
+    let subscriptions = subscriptions.iter().map(|one| views::subscription(one));
+    Json(json!({
+        "now": text(now),
+        "resourceId": service.resource,
+        "calls": calls.collect::<Vec<_>>(),
+        "recordings": views::recordings(&state.recordings, &store.list(now), now),
+        "subscriptions": subscriptions.collect::<Vec<_>>(),
+    }))
+}
+
+async fn keys(State(auth): State<Arc<Auth>>) -> Json<Value> {
+    Json(views::keys(&auth))
+}
+
+async fn regenerate(State(auth): State<Arc<Auth>>, Path(segment): Path<String>) -> Response {
+    let key = match split_action(&segment) {
+        ("primary", "regenerate") => AccessKey::Primary,
+        ("secondary", "regenerate") => AccessKey::Secondary,
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    auth.keys.regenerate(key);
+    Json(views::keys(&auth)).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    ms: u64,
+}
+
+async fn advance(State(service): State<Arc<Service>>, Json(by): Json<Advance>) -> Json<Value> {
+    service.clock().advance(Duration::from_millis(by.ms));
+    Json(json!({"now": text(service.clock().now())}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
+struct Subscribe {
+    /// The URL of a webhook.
+    url: Option<String>,
+    queue: Option<String>,
+    connection_string: Option<String>,
+    #[serde(default)]
+    schema: EventSchema,
+    /// The event types; all types if omitted.
+    #[serde(default)]
+    events: Vec<String>,
+    #[serde(default)]
+    batch: usize,
+    #[serde(default)]
+    duplicates: u32,
+    #[serde(default)]
+    reordered: bool,
+}
+
+async fn subscribe(
+    State(delivery): State<Arc<Delivery>>,
+    Json(options): Json<Subscribe>,
+) -> Response {
+    let subscription = match (&options.url, &options.queue) {
+        (Some(url), None) => NewSubscription::webhook(&delivery, url),
+        (None, Some(queue)) => NewSubscription::queue(&delivery, queue),
+        _ => return bad_request("give either url or queue"),
+    };
+    let mut subscription = subscription
+        .schema(options.schema)
+        .batch(options.batch)
+        .duplicates(options.duplicates);
+    if let Some(text) = options.connection_string {
+        subscription = subscription.connection_string(text);
+    }
+    if options.reordered {
+        subscription = subscription.reordered();
+    }
+    subscription = if options.events.is_empty() {
+        subscription.all_events()
+    } else {
+        subscription.events(options.events)
+    };
+    match subscription.await {
+        Ok(()) => Json(json!({})).into_response(),
+        Err(error) => bad_request(&error.to_string()),
+    }
+}
+
+fn bad_request(reason: &str) -> Response {
+    let body = json!({"error": reason});
+    (StatusCode::BAD_REQUEST, Json(body)).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ring {
+    caller: String,
+}
+
+async fn ring(State(service): State<Arc<Service>>, Json(ring): Json<Ring>) -> Json<Value> {
+    let call = service.incoming_call(&ring.caller, None);
+    Json(json!({
+        "incomingCallContext": call.context,
+        "serverCallId": call.server_call_id,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Emulator;
+
+    /// The user agent is checked too, because a URL may get past the address checks, for example
+    /// with a host name whose address changes.
+    #[tokio::test]
+    async fn requests_from_the_emulator_itself_are_refused() {
+        let admin = ([127, 0, 0, 1], 0).into();
+        let acs = Emulator::builder().admin(admin).start().await.unwrap();
+        let url = format!("{}/keys/primary:regenerate", acs.admin_url().unwrap());
+        let response = acs
+            .runtime()
+            .delivery
+            .context
+            .client
+            .post(url)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 403);
+        assert!(
+            response
+                .text()
+                .await
+                .unwrap()
+                .contains("own admin interface")
+        );
+        assert_eq!(acs.current_key(crate::AccessKey::Primary), acs.access_key());
+    }
+}

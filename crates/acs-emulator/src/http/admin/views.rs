@@ -1,0 +1,67 @@
+//! The JSON of the admin interface.
+
+use std::sync::Arc;
+
+use acs_call_automation::types::RecordingState;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::auth::Auth;
+use crate::auth::keys::AccessKey;
+use crate::delivery::event_grid::subscription::{Destination, EventSchema, Subscription};
+use crate::service::call::CallState;
+use crate::service::recordings::Recordings;
+use crate::storage::document::Document;
+
+pub(super) fn call(call: &CallState, now: Timestamp) -> Value {
+    let participants: Vec<_> = call.present(now).map(|one| &one.raw_id).collect();
+    json!({
+        "serverCallId": call.server_call_id,
+        "correlationId": call.correlation_id,
+        "callConnectionIds": call.open_connections(),
+        "participants": participants,
+        "over": call.is_over(),
+    })
+}
+
+/// All recordings in progress and all documents.
+pub(super) fn recordings(
+    recordings: &Recordings,
+    documents: &[Arc<Document>],
+    now: Timestamp,
+) -> Value {
+    let live = recordings.iter().map(|recording| {
+        let state = RecordingState::from(recording.state(now));
+        json!({"recordingId": recording.id, "recordingState": state})
+    });
+    json!({
+        "live": live.collect::<Vec<_>>(),
+        "documents": documents.iter().map(|one| &one.id).collect::<Vec<_>>(),
+    })
+}
+
+pub(super) fn subscription(subscription: &Subscription) -> Value {
+    let (kind, address) = match &subscription.destination {
+        Destination::Webhook(url) => ("url", url.to_string()),
+        Destination::Queue(queue) => ("queue", queue.address()),
+    };
+    json!({
+        "name": subscription.name,
+        kind: address,
+        "schema": match subscription.options.schema {
+            EventSchema::EventGrid => "event-grid",
+            EventSchema::CloudEvents => "cloud-events",
+        },
+        "events": subscription.options.events,
+    })
+}
+
+pub(super) fn keys(auth: &Auth) -> Value {
+    let [primary, secondary] = [AccessKey::Primary, AccessKey::Secondary].map(|key| {
+        json!({
+            "connectionString": auth.connection_string(key),
+            "key": auth.keys.text(key),
+        })
+    });
+    json!({"primary": primary, "secondary": secondary})
+}

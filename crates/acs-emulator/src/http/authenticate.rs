@@ -1,0 +1,226 @@
+//! The middleware of all requests: authentication, and the headers that every response has.
+
+use std::sync::Arc;
+
+use acs_call_automation::Client;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HOST, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+
+use super::repeatability::{RepeatabilityStore, fingerprint, request_id};
+use super::response::{CHAIN_ID, error_response};
+use crate::auth::Auth;
+use crate::auth::hmac::{self, Denied, Signed};
+use crate::service::ids;
+
+/// The maximum size of a request body. Real requests are much smaller.
+const MAX_BODY: usize = 1024 * 1024;
+
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
+const SUPPORTED_VERSIONS: HeaderName = HeaderName::from_static("api-supported-versions");
+const SKYPE_CLIENT: HeaderName = HeaderName::from_static("x-microsoft-skype-client");
+const CLIENT_VERSION: HeaderName = HeaderName::from_static("x-ms-client-version");
+const RESOURCE_HOST: HeaderName = HeaderName::from_static("x-ms-host");
+
+/// The API versions that the service lists in addition to the one of the specification.
+const OTHER_VERSIONS: &str = "2023-06-15-preview, 2024-01-22-preview, 2024-06-15-preview, \
+     2024-11-15-preview, 2025-03-30-preview, 2025-08-15-preview";
+
+/// The middleware of the calling operations.
+pub(super) async fn calling(
+    State(auth): State<Arc<Auth>>,
+    State(repeatability): State<Arc<RepeatabilityStore>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let echoed = [
+        (CLIENT_REQUEST_ID, CLIENT_REQUEST_ID),
+        (SKYPE_CLIENT, USER_AGENT),
+        (CLIENT_VERSION, USER_AGENT),
+    ]
+    .map(|(name, source)| (name, parts.headers.get(source).cloned()));
+
+    let mut response = match to_bytes(body, MAX_BODY).await {
+        Ok(body) => calling_within(&auth, &repeatability, parts, body, next).await,
+        Err(_) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+    };
+
+    let headers = response.headers_mut();
+    for (name, value) in echoed {
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
+    }
+    let versions = format!("{OTHER_VERSIONS}, {}", Client::API_VERSION);
+    if let Ok(versions) = HeaderValue::try_from(versions) {
+        headers.insert(SUPPORTED_VERSIONS, versions);
+    }
+    if !headers.contains_key(CHAIN_ID)
+        && let Ok(chain) = HeaderValue::try_from(ids::random_id())
+    {
+        headers.insert(CHAIN_ID, chain);
+    }
+    response
+}
+
+async fn calling_within(
+    auth: &Auth,
+    repeatability: &RepeatabilityStore,
+    parts: Parts,
+    body: Bytes,
+    next: Next,
+) -> Response {
+    if let Err(denied) = authenticate(auth, &parts, &body) {
+        let (code, message) = (denied.code(), denied.to_string());
+        let status = StatusCode::UNAUTHORIZED;
+        return with_reason(denied, error_response(status, code, message, None));
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    let versioned = url::form_urlencoded::parse(query.as_bytes())
+        .any(|(name, value)| name == "api-version" && !value.is_empty());
+    if !versioned {
+        return error_response(
+            StatusCode::BAD_REQUEST,
+            "MissingApiVersionParameter",
+            "The query parameter 'api-version' is missing.".to_owned(),
+            None,
+        );
+    }
+    let repeatable = if parts.method == Method::POST {
+        request_id(&parts.headers)
+    } else {
+        Ok(None)
+    };
+    match repeatable {
+        Err(error) => error.into_response(),
+        Ok(None) => next.run(Request::from_parts(parts, Body::from(body))).await,
+        Ok(Some(id)) => {
+            let fingerprint = fingerprint(&parts, &body);
+            let perform = next.run(Request::from_parts(parts, Body::from(body)));
+            repeatability.once(id, fingerprint, perform).await
+        }
+    }
+}
+
+fn authenticate(auth: &Auth, parts: &Parts, body: &[u8]) -> Result<(), Denied> {
+    let now = auth.server_time();
+    if let Some(token) = bearer(parts) {
+        return if auth.tokens.accepts(token, now) {
+            Ok(())
+        } else {
+            Err(Denied::Token)
+        };
+    }
+    let signed = Signed {
+        verb: parts.method.as_str(),
+        path: path_and_query(parts),
+        host: text(parts, &HOST),
+        headers: &parts.headers,
+        body,
+    };
+    hmac::check(signed, &auth.keys.both(), now)
+}
+
+/// The middleware of stored content. Signatures are for the host of the resource, whichever host
+/// serves the content. Errors have no body.
+pub(super) async fn content(
+    State(auth): State<Arc<Auth>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    if let Err(denied) = authenticate_content(&auth, &parts, &body) {
+        return with_reason(denied, StatusCode::UNAUTHORIZED.into_response());
+    }
+    next.run(Request::from_parts(parts, Body::from(body))).await
+}
+
+fn authenticate_content(auth: &Auth, parts: &Parts, body: &[u8]) -> Result<(), Denied> {
+    let now = auth.server_time();
+    let forms = content_forms(auth, parts);
+    if let Some(token) = bearer(parts) {
+        // A token is not bound to a host, so the request must name the resource.
+        let named_host = parts.headers.contains_key(RESOURCE_HOST) && !forms.is_empty();
+        return if named_host && auth.tokens.accepts(token, now) {
+            Ok(())
+        } else {
+            Err(Denied::Token)
+        };
+    }
+    let keys = auth.keys.both();
+    let mut outcome = Err(Denied::Host);
+    for (host, path) in forms {
+        let signed = Signed {
+            verb: parts.method.as_str(),
+            path,
+            host,
+            headers: &parts.headers,
+            body,
+        };
+        outcome = hmac::check(signed, &keys, now);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+/// The combinations of host and path that the signature of a content request may cover. The
+/// official clients differ:
+///
+/// - .NET and JavaScript send the host with its port in `x-ms-host`, and do not sign the query.
+/// - Python signs the host with its port, sends it without the port, and signs the query.
+/// - Java sends the host of the resource in `Host` only, without a port, and does not sign the
+///   query.
+fn content_forms<'a>(auth: &'a Auth, parts: &'a Parts) -> Vec<(&'a str, &'a str)> {
+    let path = parts.uri.path();
+    if parts.headers.contains_key(RESOURCE_HOST) {
+        let named_host = text(parts, &RESOURCE_HOST);
+        let whole = auth
+            .authorities
+            .is_resource(named_host)
+            .then_some((named_host, path));
+        let named = auth.authorities.of_name(named_host);
+        let query = path_and_query(parts);
+        whole
+            .into_iter()
+            .chain(named.map(|host| (host, query)))
+            .collect()
+    } else {
+        let host = text(parts, &HOST);
+        let named = auth.authorities.of_name(host).next().map(|_| (host, path));
+        named.into_iter().collect()
+    }
+}
+
+/// Adds the reason to the response, for the log of requests. Clients do not see it.
+fn with_reason(denied: Denied, mut response: Response) -> Response {
+    response.extensions_mut().insert(denied);
+    response
+}
+
+fn path_and_query(parts: &Parts) -> &str {
+    let target = parts.uri.path_and_query();
+    target.map_or("/", |target| target.as_str())
+}
+
+fn bearer(parts: &Parts) -> Option<&str> {
+    text(parts, &AUTHORIZATION).strip_prefix("Bearer ")
+}
+
+fn text<'a>(parts: &'a Parts, name: &HeaderName) -> &'a str {
+    parts
+        .headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}

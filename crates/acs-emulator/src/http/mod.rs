@@ -1,0 +1,56 @@
+//! The service in HTTP, and the admin interface.
+
+mod admin;
+mod authenticate;
+mod call_target;
+mod calls;
+mod content;
+mod faults;
+mod recordings;
+mod repeatability;
+mod request_log;
+mod response;
+mod segment;
+mod state;
+mod token_issuer;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::any;
+
+use crate::runtime::Runtime;
+use crate::service::error::ServiceError;
+
+use state::AppState;
+
+/// All routes of the service.
+pub(crate) fn router(runtime: &Arc<Runtime>) -> Router {
+    let state = AppState::new(runtime);
+    let calling = Router::new()
+        .merge(recordings::routes())
+        .merge(calls::routes())
+        .route("/calling/{*path}", any(not_published))
+        .method_not_allowed_fallback(|| async { ServiceError::Method })
+        .layer(from_fn_with_state(state.clone(), authenticate::calling));
+    let content = content::routes().layer(from_fn_with_state(state.clone(), authenticate::content));
+    calling
+        .merge(content)
+        .layer(from_fn_with_state(state.clone(), faults::apply))
+        .merge(token_issuer::routes())
+        .layer(from_fn_with_state(state.clone(), request_log::record))
+        .with_state(state)
+}
+
+/// The routes of the admin interface, which has an address of its own.
+pub(crate) fn admin(runtime: &Arc<Runtime>) -> Router {
+    admin::routes()
+        .layer(from_fn(admin::guard))
+        .with_state(AppState::new(runtime))
+}
+
+/// The response to requests that match no operation of the service.
+async fn not_published() -> ServiceError {
+    ServiceError::OperationNotFound
+}

@@ -1,0 +1,21 @@
+//! Runs the steps of the service when they become due, even if there are no requests.
+
+use std::sync::Arc;
+
+use crate::service::Service;
+
+pub(super) async fn run(service: Arc<Service>) {
+    loop {
+        let (next, changed) = service.run_until_now();
+        let due = async {
+            match next {
+                Some(next) => service.clock().wait_until(next).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = due => {}
+            () = changed.notified() => {}
+        }
+    }
+}

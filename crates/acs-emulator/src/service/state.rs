@@ -1,0 +1,97 @@
+//! The mutable state of the service.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::calls::{CallKey, Calls};
+use super::connection::ConnectionProperties;
+use super::ids;
+use super::recordings::Recordings;
+use super::schedule::{Invitation, Schedule, ScheduledStep};
+use crate::media::Voice;
+
+/// The mutable state.
+#[derive(Default)]
+pub(crate) struct State {
+    /// The current time for all readers. The clock may advance while the state is locked, but steps
+    /// that become due meanwhile have not run yet.
+    pub(crate) now: Timestamp,
+    pub(crate) calls: Calls,
+    pub(crate) recordings: Recordings,
+    pub(super) schedule: Schedule,
+    /// By recording id.
+    pub(super) recording_callbacks: HashMap<String, StateCallback>,
+    /// By `incomingCallContext`.
+    pub(super) ringing: HashMap<String, RingingCall>,
+    users: HashMap<String, String>,
+}
+
+/// The recipient of callbacks about the state of a recording.
+#[derive(Clone, Debug)]
+pub(super) struct StateCallback {
+    pub(super) url: Option<String>,
+    /// The connection that records.
+    pub(super) connection: String,
+    pub(super) call: CallKey,
+    /// Whether the recorder has joined the call.
+    pub(super) recorder_joined: bool,
+    /// The time at which the recording became active for the first time.
+    pub(super) active_at: Option<Timestamp>,
+}
+
+/// A call to the application that was not answered yet, or that was answered.
+pub(super) struct RingingCall {
+    pub(super) call: CallKey,
+    pub(super) callers: Vec<(String, Option<Arc<Voice>>)>,
+    pub(super) answered: bool,
+}
+
+impl State {
+    /// The raw id of the person with this name, the same one in every call. A raw id is returned
+    /// unchanged.
+    pub(crate) fn user(&mut self, name: &str, resource: Uuid) -> String {
+        if ids::is_raw_id(name) {
+            return name.to_owned();
+        }
+        self.users
+            .entry(name.to_owned())
+            .or_insert_with(|| ids::user(resource))
+            .clone()
+    }
+
+    /// Connects the application to a call.
+    pub(crate) fn connect(
+        &mut self,
+        call: CallKey,
+        properties: ConnectionProperties,
+        at: Timestamp,
+    ) -> String {
+        let connection = self.calls.connect(call, properties, at);
+        let step = ScheduledStep::Established {
+            call,
+            connection: connection.clone(),
+        };
+        self.schedule.add(at, step);
+        connection
+    }
+
+    /// Adds a participant to a call.
+    pub(crate) fn join(
+        &mut self,
+        call: CallKey,
+        raw_id: &str,
+        (voice, invitation): (Option<Arc<Voice>>, Option<Invitation>),
+        at: Timestamp,
+    ) {
+        self.calls.get_mut(call).join(raw_id, voice, at);
+        let step = ScheduledStep::Joined {
+            call,
+            raw_id: raw_id.to_owned(),
+            invitation,
+        };
+        self.schedule.add(at, step);
+    }
+}
