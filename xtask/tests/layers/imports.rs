@@ -17,9 +17,19 @@ pub struct Import {
     pub path: String,
 }
 
+/// A use of another crate in a file. The path may also begin with a type or a generic parameter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ForeignPath {
+    pub from: String,
+    pub path: String,
+}
+
 #[derive(Debug, Default)]
 pub struct Imports {
+    /// Imports within the crate.
     pub all: Vec<Import>,
+    /// Paths that lead out of the crate.
+    pub foreign: Vec<ForeignPath>,
 }
 
 type ModulePath = Vec<String>;
@@ -44,15 +54,19 @@ impl Imports {
     /// Reads the sources in a folder, beginning with `lib.rs` and `main.rs`.
     pub fn read(source: &Path) -> Self {
         let mut all = BTreeSet::new();
+        let mut foreign = BTreeSet::new();
         for root in ["lib.rs", "main.rs"] {
             if source.join(root).is_file() {
                 let mut tree = Tree::default();
                 tree.read_file(source, root, Vec::new());
                 all.extend(tree.imports());
+                foreign.extend(tree.foreign_paths());
             }
         }
-        let all = all.into_iter().collect();
-        Self { all }
+        Self {
+            all: all.into_iter().collect(),
+            foreign: foreign.into_iter().collect(),
+        }
     }
 
     /// Groups of files that import each other, directly or indirectly.
@@ -147,6 +161,21 @@ impl Tree {
             }
         }
         imports
+    }
+
+    fn foreign_paths(&self) -> BTreeSet<ForeignPath> {
+        let mut foreign = BTreeSet::new();
+        for (module_path, module) in &self.modules {
+            for target in module.paths.iter().chain(&module.exports) {
+                if self.file_of(module_path, target, 0).is_none() {
+                    foreign.insert(ForeignPath {
+                        from: module.file.clone(),
+                        path: target.join("::"),
+                    });
+                }
+            }
+        }
+        foreign
     }
 
     /// The file that defines the target of a path in a module; `None` for another crate.

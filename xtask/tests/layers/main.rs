@@ -23,7 +23,7 @@ struct Rule {
     to: fn(&str, &str) -> bool,
 }
 
-const RULES: [Rule; 3] = [
+const RULES: [Rule; 5] = [
     Rule {
         name: "only main.rs and commands/shell.rs import the whole command line",
         crate_name: "acs-recording-cli",
@@ -42,7 +42,99 @@ const RULES: [Rule; 3] = [
         from: |file| command(file).is_some(),
         to: |from, to| command(to).is_some_and(|other| command(from) != Some(other)),
     },
+    Rule {
+        name: "a module of the emulator imports only those below it",
+        crate_name: "acs-emulator",
+        from: |file| !PROGRAM.contains(&file),
+        to: |from, to| !may_import(module(from), module(to)),
+    },
+    Rule {
+        name: "nothing imports the program",
+        crate_name: "acs-emulator",
+        from: |_| true,
+        to: |from, to| PROGRAM.contains(&to) && !PROGRAM.contains(&from),
+    },
 ];
+
+/// The files of the emulator that may import everything.
+const PROGRAM: [&str; 3] = ["lib.rs", "main.rs", "cli.rs"];
+
+/// The modules of the emulator, and the modules that each may import. All may import themselves and
+/// the ground.
+const EMULATOR: [(&str, &[&str]); 12] = [
+    ("media", &[]),
+    ("faults", &[]),
+    ("service", &["media"]),
+    ("activity", &["service"]),
+    ("storage", &["media", "service"]),
+    ("wire", &["service"]),
+    ("auth", &["service"]),
+    (
+        "delivery",
+        &[
+            "activity", "auth", "faults", "media", "service", "storage", "wire",
+        ],
+    ),
+    ("server", &["auth"]),
+    (
+        "runtime",
+        &[
+            "activity", "auth", "delivery", "faults", "media", "service", "storage",
+        ],
+    ),
+    (
+        "http",
+        &[
+            "activity", "auth", "delivery", "faults", "media", "runtime", "service", "storage",
+            "wire",
+        ],
+    ),
+    (
+        "emulator",
+        &[
+            "auth", "delivery", "faults", "http", "media", "runtime", "server", "service",
+            "storage",
+        ],
+    ),
+];
+
+/// Small files of the emulator that import nothing of it.
+const GROUND: [&str; 3] = ["error", "redact", "tasks"];
+
+fn may_import(from: &str, to: &str) -> bool {
+    let allowed = EMULATOR.iter().find(|(module, _)| *module == from);
+    from == to || allowed.is_some_and(|(_, allowed)| allowed.contains(&to) || GROUND.contains(&to))
+}
+
+/// The module that a file belongs to, directly below the crate.
+fn module(file: &str) -> &str {
+    let name = file.split('/').next().unwrap_or_default();
+    name.trim_end_matches(".rs")
+}
+
+/// Other crates that some files must not use.
+struct ForeignRule {
+    name: &'static str,
+    crate_name: &'static str,
+    /// The folder that the rule applies to.
+    folder: &'static str,
+    forbidden: &'static [&'static str],
+}
+
+const FOREIGN_RULES: [ForeignRule; 1] = [ForeignRule {
+    name: "the emulated service knows neither HTTP nor JSON",
+    crate_name: "acs-emulator",
+    folder: "service/",
+    forbidden: &[
+        "acs_call_automation",
+        "axum",
+        "http",
+        "hyper",
+        "reqwest",
+        "serde_json",
+        "tower_service",
+    ],
+}];
 
 /// The command that a file below `commands` belongs to.
 fn command(file: &str) -> Option<&str> {
@@ -85,13 +177,36 @@ fn no_file_imports_from_a_higher_layer() {
 }
 
 #[test]
+fn no_file_uses_a_forbidden_crate() {
+    let mut broken = Vec::new();
+    for (name, imports) in crates() {
+        for rule in FOREIGN_RULES.iter().filter(|rule| rule.crate_name == name) {
+            let files = imports
+                .foreign
+                .iter()
+                .filter(|path| path.from.starts_with(rule.folder));
+            let mut seen = 0;
+            for path in files {
+                seen += 1;
+                let used = path.path.split("::").next().unwrap_or_default();
+                if rule.forbidden.contains(&used) {
+                    broken.push(format!(
+                        "{name}/src/{} uses {}: {}",
+                        path.from, path.path, rule.name
+                    ));
+                }
+            }
+            assert!(seen > 0, "{name}/src/{} was not found", rule.folder);
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
 fn no_imports_are_circular() {
     let mut found = Vec::new();
     for (name, imports) in crates() {
         // It is not restructured yet.
-        if name == "acs-emulator" {
-            continue;
-        }
         for circle in imports.circles() {
             let inside: BTreeSet<_> = circle.iter().collect();
             let lines = imports.all.iter();
@@ -129,7 +244,7 @@ fn imports_are_resolved_to_the_defining_file() {
     );
     write(
         "b.rs",
-        "pub struct B;\n#[cfg(test)]\nmod tests { use crate::a::Up; }\nfn f() { crate::a::down(todo!()); }\n",
+        "use serde_json::Value;\npub struct B;\n#[cfg(test)]\nmod tests { use crate::a::Up; }\nfn f() { crate::a::down(todo!()); }\n",
     );
     let imports = Imports::read(folder.path());
     let pairs: BTreeSet<_> = imports
@@ -147,4 +262,10 @@ fn imports_are_resolved_to_the_defining_file() {
     }
     assert!(!pairs.contains(&("b.rs", "a/inner.rs")));
     assert_eq!(imports.circles(), [["a/other.rs", "b.rs"]]);
+    let foreign: Vec<_> = imports
+        .foreign
+        .iter()
+        .map(|path| (path.from.as_str(), path.path.as_str()))
+        .collect();
+    assert_eq!(foreign, [("b.rs", "serde_json::Value")]);
 }

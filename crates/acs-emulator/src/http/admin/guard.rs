@@ -13,7 +13,7 @@ use crate::service::url_policy::USER_AGENT as OWN_USER_AGENT;
 
 /// Accepts requests from programs on this machine. Refuses web pages, which may be open in a browser,
 /// and the emulator itself, which sends requests to URLs that clients choose.
-pub(in crate::http) async fn guard(request: Request, next: Next) -> Response {
+pub(crate) async fn guard(request: Request, next: Next) -> Response {
     match rejection_reason(request.headers()) {
         Some(reason) => {
             tracing::warn!(reason, "request to the admin interface refused");
