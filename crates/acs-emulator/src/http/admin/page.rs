@@ -45,7 +45,7 @@ async fn file(Path(name): Path<String>) -> Response {
     let Some((_, content)) = FILES.into_iter().find(|(known, _)| *known == name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let is_style = name.ends_with(".css");
+    let is_style = name == "style.css";
     response(
         if is_style {
             "text/css"
