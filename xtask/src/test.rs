@@ -1,14 +1,16 @@
 //! `cargo xtask test`: runs all tests of the workspace.
 //!
-//! Some suites need the official SDKs, Azurite, Moto and a browser, which are not written in Rust.
-//! All but the browser are installed in the target folder, and again whenever their manifest changes.
+//! Some suites need the official SDKs, Azurite, Moto, a browser and the tools for packages, which are
+//! not written in Rust. All but the browser are installed in the target folder, and again whenever their
+//! manifest changes. A suite is skipped, with a message, if a program is missing or a registry cannot be
+//! reached. Any other failure to install is an error.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 
 /// The environment variable with the folder of the packages.
 const PACKAGES_VARIABLE: &str = "ACS_TEST_PACKAGES";
@@ -26,15 +28,19 @@ struct Packages {
     /// Programs that are needed to install and to run them.
     programs: &'static [&'static str],
     install: fn(&Path) -> Result<()>,
+    /// Whether CI may be unable to reach the registry. It reaches those of the others.
+    may_be_unreachable: bool,
 }
 
-const PACKAGES: [Packages; 3] = [
+const PACKAGES: [Packages; 4] = [
     Packages {
-        suites: "conformance with the JavaScript SDK; own storage, queues and the archive with Azurite",
+        suites: "conformance with the JavaScript SDK and the npm packages; own storage, queues and the \
+                 archive with Azurite",
         folder: "node",
         manifest: "conformance/package.json",
         programs: &["node", "npm"],
         install: npm_install,
+        may_be_unreachable: false,
     },
     Packages {
         suites: "the page of the emulator in Chromium",
@@ -42,9 +48,10 @@ const PACKAGES: [Packages; 3] = [
         manifest: "page/package.json",
         programs: &["node", "npm", "chromium"],
         install: npm_install,
+        may_be_unreachable: false,
     },
     Packages {
-        suites: "conformance with the Python SDK; the archive in S3 with Moto",
+        suites: "conformance with the Python SDK and the Python package; the archive in S3 with Moto",
         folder: "python",
         manifest: "conformance/requirements.txt",
         programs: &["python3"],
@@ -65,6 +72,22 @@ const PACKAGES: [Packages; 3] = [
             pip.args(["--disable-pip-version-check", "-r", "requirements.txt"]);
             run_quietly(pip.current_dir(folder))
         },
+        may_be_unreachable: false,
+    },
+    Packages {
+        suites: "conformance with the Java SDK",
+        folder: "java",
+        manifest: "pom.xml",
+        programs: &["java", "javac", "keytool", "mvn"],
+        install: |folder| {
+            let mut mvn = Command::new(if cfg!(windows) { "mvn.cmd" } else { "mvn" });
+            mvn.args(["--batch-mode", "--quiet", "dependency:copy-dependencies"]);
+            mvn.args(["-DoutputDirectory=lib", "-Dmaven.repo.local=repository"]);
+            run_quietly(mvn.current_dir(folder))?;
+            // The jars are copies.
+            Ok(fs::remove_dir_all(folder.join("repository"))?)
+        },
+        may_be_unreachable: true,
     },
 ];
 
@@ -77,17 +100,19 @@ fn npm_install(folder: &Path) -> Result<()> {
 pub fn run(args: &[String]) -> Result<()> {
     let folder = target_folder().join("test-packages");
     let mut skipped = Vec::new();
-    for packages in PACKAGES {
-        if let Err(error) = ensure_installed(&packages, &folder) {
-            skipped.push(format!("skipped: {} ({error:#})", packages.suites));
-        }
-    }
-    for line in &skipped {
-        warn(line);
-    }
     let in_ci = std::env::var_os("CI").is_some_and(|value| value == OsStr::new("true"));
-    if in_ci && !skipped.is_empty() {
-        bail!("in CI, no suite may be skipped");
+    for packages in PACKAGES {
+        let Some(why) = ensure_installed(&packages, &folder)? else {
+            continue;
+        };
+        let (Skipped::Missing(reason) | Skipped::Unreachable(reason)) = &why;
+        let line = format!("skipped: {} ({reason})", packages.suites);
+        warn(&line);
+        let permitted = packages.may_be_unreachable && matches!(why, Skipped::Unreachable(_));
+        if in_ci && !permitted {
+            bail!("in CI, this suite may not be skipped");
+        }
+        skipped.push(line);
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
@@ -107,25 +132,60 @@ pub fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Why packages are not installed.
+enum Skipped {
+    /// A program is missing.
+    Missing(String),
+    /// The registry cannot be reached.
+    Unreachable(String),
+}
+
 /// Installs packages unless they are installed already. Then no network is needed.
-fn ensure_installed(packages: &Packages, root: &Path) -> Result<()> {
+fn ensure_installed(packages: &Packages, root: &Path) -> Result<Option<Skipped>> {
     for program in packages.programs {
-        Command::new(program)
+        let run = Command::new(program)
+            // Every program knows it or complains.
             .arg("--version")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .status()
-            .map_err(|error| anyhow!("{program} is missing: {error}"))?;
+            .status();
+        if let Err(error) = run {
+            return Ok(Some(Skipped::Missing(format!(
+                "{program} is missing: {error}"
+            ))));
+        }
     }
     let manifest = fs::read_to_string(crate::root().join(MANIFESTS).join(packages.manifest))?;
     let folder = root.join(packages.folder);
     // Registries fail temporarily.
     for _ in 0..2 {
         if install(packages, &folder, &manifest).is_ok() {
-            return Ok(());
+            return Ok(None);
         }
     }
-    install(packages, &folder, &manifest)
+    match install(packages, &folder, &manifest) {
+        Ok(()) => Ok(None),
+        Err(error) if is_unreachable(&format!("{error:#}")) => {
+            Ok(Some(Skipped::Unreachable(format!("{error:#}"))))
+        }
+        Err(error) => Err(error.context(format!("cannot install: {}", packages.folder))),
+    }
+}
+
+/// Whether this is a message of npm, pip or Maven about a registry that cannot be reached.
+fn is_unreachable(message: &str) -> bool {
+    const MESSAGES: [&str; 9] = [
+        "EAI_AGAIN",
+        "ECONNREFUSED",
+        "ENOTFOUND",
+        "ETIMEDOUT",
+        "Failed to establish a new connection",
+        "NameResolutionError",
+        "Could not transfer artifact",
+        "Connect timed out",
+        "Unknown host",
+    ];
+    MESSAGES.iter().any(|part| message.contains(part))
 }
 
 fn install(packages: &Packages, folder: &Path, manifest: &str) -> Result<()> {
@@ -153,9 +213,18 @@ fn run_quietly(command: &mut Command) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    let text = String::from_utf8_lossy(&output.stderr);
-    let last: Vec<_> = text.lines().rev().take(3).collect();
-    bail!("{command:?} failed: {}", last.join(" / "))
+    // Maven reports errors on standard output.
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    // The first lines say what failed, the last ones often only what to read.
+    bail!(
+        "{command:?} failed: {}",
+        lines[..lines.len().min(20)].join(" / ")
+    )
 }
 
 fn target_folder() -> PathBuf {
@@ -181,6 +250,7 @@ mod tests {
             manifest: "manifest.txt",
             programs: &[],
             install,
+            may_be_unreachable: false,
         }
     }
 
@@ -201,6 +271,23 @@ mod tests {
         fs::write(folder.join("old"), "").unwrap();
         assert!(installs("b"));
         assert!(!folder.join("old").exists());
+    }
+
+    #[test]
+    fn only_registries_out_of_reach_are_excused() {
+        for message in [
+            "npm error code EAI_AGAIN",
+            "Failed to establish a new connection: [Errno -3] Temporary failure in name resolution",
+            "Could not transfer artifact com.azure:a:pom:1 from/to central: repo.example: Unknown host",
+        ] {
+            assert!(is_unreachable(message), "{message}");
+        }
+        for message in [
+            "No matching distribution found for moto",
+            "Could not find artifact a:b:1",
+        ] {
+            assert!(!is_unreachable(message), "{message}");
+        }
     }
 
     #[test]

@@ -1,9 +1,15 @@
 //! The command-line options of `acs-emulator`, for use in other programs too. Requires the feature
 //! `cli`.
 
+mod exec;
+mod health;
+mod pkcs12;
+mod ready_file;
+mod trust;
+
 use std::convert::Infallible;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,10 +18,26 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::redact::without_secrets;
 use crate::storage::settings::SasToken;
 use crate::{Emulator, EmulatorBuilder, Error, EventSchema, NewSubscription, Script};
+
+pub use exec::ExecOptions;
+pub use health::HealthOptions;
+pub use ready_file::ReadyFile;
+
+/// The default address of HTTP.
+pub const DEFAULT_HTTP: SocketAddr = loopback(10010);
+/// The default address of HTTPS.
+pub const DEFAULT_HTTPS: SocketAddr = loopback(10011);
+/// The default address of the admin interface.
+pub const DEFAULT_ADMIN: SocketAddr = loopback(10012);
+/// The default id of the resource.
+const RESOURCE: Uuid = Uuid::from_u128(0xac5e_0000_0000_4000_8000_0000_0000_0001);
+/// A host that the official SDKs download content from.
+const CONTENT_HOST: &str = "eu-storage.asm.skype.com";
 
 /// The maximum number of handshake attempts with a webhook that may still be starting.
 const HANDSHAKE_ATTEMPTS: u32 = 30;
@@ -23,12 +45,13 @@ const HANDSHAKE_ATTEMPTS: u32 = 30;
 /// Options of the emulator. Flatten them into a `clap` command.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// Address to serve HTTP at; port 0 selects a free port [default: 127.0.0.1:0, unless --https is
-    /// given]
+    /// Address to serve HTTP at; port 0 selects a free port [default: 127.0.0.1:10010, unless --https
+    /// is given]
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
 
-    /// Address to serve HTTPS at; port 0 selects a free port
+    /// Address to serve HTTPS at; port 0 selects a free port [default: 127.0.0.1:10011 if --ca-dir,
+    /// --ca-out or --official-sdks is given, otherwise none]
     #[arg(long, value_name = "ADDR")]
     https: Option<SocketAddr>,
 
@@ -36,9 +59,32 @@ pub struct Options {
     #[arg(long = "host-name", value_name = "NAME")]
     host_names: Vec<String>,
 
-    /// File to write the CA certificate to; clients must trust it
-    #[arg(long, value_name = "FILE", requires = "https")]
+    /// File to write the CA certificate to; clients of HTTPS must trust it
+    #[arg(long, value_name = "FILE")]
     ca_out: Option<PathBuf>,
+
+    /// Folder of the certificate authority, which is created on first use and then reused, so that
+    /// ca.pem in it has to be trusted only once
+    #[arg(long, value_name = "DIR")]
+    ca_dir: Option<PathBuf>,
+
+    /// Provides what the official SDKs require: HTTPS, and content at
+    /// https://eu-storage.asm.skype.com, a name that clients must resolve to the emulator
+    #[arg(long, conflicts_with = "content_origin")]
+    official_sdks: bool,
+
+    /// Generates random access keys instead of using the well-known ones
+    #[arg(long)]
+    random_keys: bool,
+
+    /// Immutable id of the resource [default: ac5e0000-0000-4000-8000-000000000001]
+    #[arg(long, value_name = "GUID")]
+    resource_id: Option<Uuid>,
+
+    /// File to write addresses and connection strings to when the emulator is ready; it is removed when
+    /// the emulator stops
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
 
     /// Origin of content locations, as clients see it; port 0 is replaced by the listener's port
     /// [default: the endpoint]
@@ -116,13 +162,17 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
 
-    /// Seed for ids and keys, so that the same requests in the same order get the same ids
+    /// Seed for ids and random keys, so that the same requests in the same order get the same ids
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Address to serve the admin interface at; must be on loopback
-    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
-    admin: SocketAddr,
+    /// Address to serve the admin interface at; must be on loopback [default: 127.0.0.1:10012]
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
+
+    /// Set by [`Options::isolated`].
+    #[arg(skip)]
+    isolated: bool,
 }
 
 /// A URL whose query may contain a secret.
@@ -169,11 +219,22 @@ enum Schema {
 }
 
 impl Options {
-    /// Starts the emulator. Writes the CA certificate if a file is given.
+    /// Changes the defaults, so that the emulator does not disturb others: free ports instead of the
+    /// well-known ones, random keys, and HTTPS in addition to HTTP.
+    pub fn isolated(mut self) -> Self {
+        self.isolated = true;
+        self
+    }
+
+    /// Starts the emulator. Writes the CA certificate if a file is given, and removes the ready file
+    /// of an earlier run.
     ///
     /// # Errors
     /// If a value or a file is invalid, or an address cannot be bound.
     pub async fn start(&self) -> Result<Emulator, Error> {
+        if let Some(path) = &self.ready_file {
+            ready_file::remove(path)?;
+        }
         if let Some(seed) = self.seed {
             crate::seed_ids(seed);
         }
@@ -188,15 +249,35 @@ impl Options {
     }
 
     fn configure(&self) -> Result<EmulatorBuilder, Error> {
-        let mut builder = Emulator::builder().admin(self.admin);
-        if let Some(address) = self.https {
-            builder = builder.https(address);
-            if self.http.is_none() {
-                builder = builder.without_http();
+        let default = |well_known| {
+            if self.isolated {
+                loopback(0)
+            } else {
+                well_known
             }
+        };
+        let mut builder = Emulator::builder()
+            .admin(self.admin.unwrap_or(default(DEFAULT_ADMIN)))
+            .resource_id(self.resource_id.unwrap_or(RESOURCE));
+        if !(self.random_keys || self.isolated) {
+            builder = builder.well_known_keys();
         }
-        if let Some(address) = self.http {
-            builder = builder.http(address);
+        if self.https.is_some() && self.http.is_none() && !self.isolated {
+            builder = builder.without_http();
+        } else {
+            builder = builder.http(self.http.unwrap_or(default(DEFAULT_HTTP)));
+        }
+        let with_tls = self.ca_dir.is_some() || self.ca_out.is_some() || self.official_sdks;
+        if self.https.is_some() || with_tls || self.isolated {
+            builder = builder.https(self.https.unwrap_or(default(DEFAULT_HTTPS)));
+        }
+        if let Some(folder) = &self.ca_dir {
+            builder = builder.ca_dir(folder);
+        }
+        if self.official_sdks {
+            builder = builder
+                .name(CONTENT_HOST)
+                .content_url(format!("https://{CONTENT_HOST}:0"))?;
         }
         for name in &self.host_names {
             builder = builder.name(name);
@@ -220,9 +301,27 @@ impl Options {
         Ok(builder)
     }
 
-    /// The file that the CA certificate is written to, if any.
-    pub fn ca_file(&self) -> Option<&std::path::Path> {
-        self.ca_out.as_deref()
+    /// The file of the CA certificate, if any.
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        let in_folder = || {
+            Some(
+                self.ca_dir
+                    .as_ref()?
+                    .join(crate::server::authority::CERTIFICATE),
+            )
+        };
+        self.ca_out.clone().or_else(in_folder)
+    }
+
+    /// Writes the ready file, if one is given, with the content of [`Options::ready`]. The file is
+    /// removed when the returned value is dropped.
+    ///
+    /// # Errors
+    /// [`Error::ReadyFile`].
+    pub fn write_ready_file(&self, acs: &Emulator) -> Result<Option<ReadyFile>, Error> {
+        let path = self.ready_file.as_deref();
+        path.map(|path| ReadyFile::write(path, &self.ready(acs)))
+            .transpose()
     }
 
     /// The message that announces to the parent process that the emulator is ready. It contains
@@ -233,6 +332,7 @@ impl Options {
             endpoint.map(|endpoint| format!("endpoint={endpoint}/;accesskey={}", acs.access_key()))
         };
         let (http, https) = (acs.http_endpoint(), acs.https_endpoint());
+        let ca_file = self.ca_file();
         let mut ready = json!({
             "event": "ready",
             "connection_string": connection_string(http),
@@ -240,9 +340,10 @@ impl Options {
             "https_connection_string": connection_string(https),
             "https_endpoint": https,
             "admin": acs.admin_url(),
-            "ca_file": self.ca_out.as_ref().map(|path| path.to_string_lossy()),
+            "ca_file": ca_file.as_ref().map(|path| path.to_string_lossy()),
+            "resource_id": acs.resource_id(),
         });
-        if let Some(path) = self.ca_out.as_ref().filter(|path| path.to_str().is_none()) {
+        if let Some(path) = ca_file.as_ref().filter(|path| path.to_str().is_none()) {
             let bytes = STANDARD.encode(path.as_os_str().as_encoded_bytes());
             ready["ca_file_base64"] = bytes.into();
         }
@@ -306,6 +407,10 @@ impl Options {
     }
 }
 
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
 /// Applies the schema and the event types to a subscription.
 fn select<'a>(
     subscription: NewSubscription<'a>,
@@ -334,6 +439,35 @@ mod tests {
     struct Program {
         #[command(flatten)]
         options: Options,
+    }
+
+    fn addresses(options: &[&str], isolated: bool) -> [Option<SocketAddr>; 3] {
+        let arguments = ["x"].iter().chain(options);
+        let mut options = Program::parse_from(arguments).options;
+        if isolated {
+            options = options.isolated();
+        }
+        let network = options.configure().unwrap().network;
+        [network.http, network.https, network.admin]
+    }
+
+    #[test]
+    fn ports_are_well_known_unless_the_emulator_is_isolated() {
+        let admin = Some(DEFAULT_ADMIN);
+        let (http, https) = (Some(DEFAULT_HTTP), Some(DEFAULT_HTTPS));
+        assert_eq!(addresses(&[], false), [http, None, admin]);
+        for option in [
+            &["--official-sdks"][..],
+            &["--ca-dir", "d"],
+            &["--ca-out", "f"],
+        ] {
+            assert_eq!(addresses(option, false), [http, https, admin], "{option:?}");
+        }
+        let (own, own_address) = (["--https", "127.0.0.1:9"], Some(loopback(9)));
+        assert_eq!(addresses(&own, false), [None, own_address, admin]);
+        let free = Some(loopback(0));
+        assert_eq!(addresses(&[], true), [free, free, free]);
+        assert_eq!(addresses(&own, true), [free, own_address, free]);
     }
 
     #[test]

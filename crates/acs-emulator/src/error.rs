@@ -10,8 +10,11 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// A port could not be opened.
-    #[error("the emulator cannot listen at {address}")]
+    #[error("the emulator cannot listen at {address}{}", advice(listener, source))]
     Listen {
+        /// Which listener it is: `http`, `https` or `admin`. The option of the program and the method
+        /// of the builder have the same name.
+        listener: &'static str,
         /// The address of the listener.
         address: std::net::SocketAddr,
         /// The operating system's error.
@@ -24,6 +27,19 @@ pub enum Error {
     /// The certificate for HTTPS could not be created.
     #[error("the emulator cannot create its certificate")]
     Certificate(#[source] Box<dyn StdError + Send + Sync>),
+    /// The certificate authority cannot be read from its folder or created there.
+    #[error(
+        "cannot use the certificate authority in {}; delete the folder to create a new one, or give \
+         --ca-dir another one",
+        path.display()
+    )]
+    AuthorityFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The underlying error.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
     /// The URL is not a valid origin for content.
     #[error("{0} is not a valid content origin: use an http or https URL without a path")]
     ContentUrl(String),
@@ -45,6 +61,36 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The file that tells other programs that the emulator is ready could not be written or removed.
+    #[error("cannot write the ready file {}", path.display())]
+    ReadyFile {
+        /// The path of the file.
+        path: PathBuf,
+        /// The underlying error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The emulator is not ready, or another program has its port.
+    #[error("the emulator at {url} is not ready")]
+    NotReady {
+        /// The URL of the request.
+        url: String,
+        /// The underlying error.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The command that should run with the emulator could not be started.
+    #[error("cannot run {command}")]
+    Command {
+        /// The program, without its arguments.
+        command: String,
+        /// The operating system's error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The files for a command that should run with the emulator could not be written.
+    #[error("cannot write the certificates for the command")]
+    CommandFiles(#[source] std::io::Error),
     /// A token could not be signed.
     #[error("the emulator cannot sign tokens")]
     Token(#[source] Box<dyn StdError + Send + Sync>),
@@ -86,4 +132,15 @@ pub enum Error {
         /// What was wrong with the response.
         reason: String,
     },
+}
+
+/// What to do about a port that cannot be opened.
+fn advice(listener: &str, source: &std::io::Error) -> String {
+    if source.kind() != std::io::ErrorKind::AddrInUse {
+        return String::new();
+    }
+    format!(
+        ", because another program uses the port. Stop that program, which may be another emulator, or \
+         choose another address with --{listener}; port 0 selects a free port"
+    )
 }

@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use acs_emulator::Emulator;
-use acs_emulator::cli::Options;
-use clap::Parser;
+use acs_emulator::cli::{ExecOptions, HealthOptions, Options};
+use clap::{Parser, Subcommand};
 use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
@@ -19,45 +19,93 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// A local emulator of Azure Communication Services: calls, recordings, content and events.
 ///
+/// By default, it serves HTTP at 127.0.0.1:10010 with well-known access keys, and its admin interface
+/// at 127.0.0.1:10012.
+///
 /// When all listeners are bound, the program prints one line of JSON with addresses and connection
 /// strings to standard output. Logs go to standard error; `RUST_LOG` selects them.
 ///
 /// Ctrl-C ends the program with exit code 0, SIGTERM with 143.
 #[derive(Debug, Parser)]
-#[command(name = "acs-emulator", version)]
+#[command(name = "acs-emulator", version, args_conflicts_with_subcommands = true)]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     #[command(flatten)]
     options: Options,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a command with an emulator of its own and returns the command's exit code
+    ///
+    /// The emulator has free ports and random keys. The command finds the connection string in
+    /// ACS_CONNECTION_STRING, and its environment makes Node.js, Python, Java, .NET on Linux, Go, Ruby,
+    /// curl and Rust trust the emulator. Signals are forwarded to the command. After a signal, the exit
+    /// code is 128 plus its number. The exit code is 125 if the emulator cannot be started, 126 if the
+    /// command cannot be executed, and 127 if it does not exist.
+    #[command(after_help = "\
+Examples:
+  acs-emulator exec -- npm test
+  acs-emulator exec --script calls.json -- mvn test")]
+    Exec(Box<ExecOptions>),
+    /// Reports whether an emulator on this machine is ready: exit code 0 or 1
+    Health(HealthOptions),
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let cli = Cli::parse();
+    // The output of a command is about the command.
+    let level = if cli.command.is_some() {
+        "warn"
+    } else {
+        "info"
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .fmt_fields(debug_fn(field).delimited(" "))
         .init();
-    match run(Cli::parse()).await {
-        Ok(code) => code,
-        Err(error) => {
-            let mut text = error.to_string();
-            let mut cause = error.source();
-            while let Some(source) = cause {
-                text = format!("{text}: {source}");
-                cause = source.source();
+    let outcome = match cli.command {
+        None => run(cli.options).await,
+        Some(Command::Exec(exec)) => match exec.run().await {
+            Ok(code) => Ok(ExitCode::from(code)),
+            Err(error) => {
+                let code = ExecOptions::exit_code(&error);
+                report(&error);
+                Ok(ExitCode::from(code))
             }
-            tracing::error!("{text}");
-            ExitCode::FAILURE
-        }
-    }
+        },
+        Some(Command::Health(health)) => match health.run().await {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => Err(error.into()),
+        },
+    };
+    outcome.unwrap_or_else(|error| {
+        report(&*error);
+        ExitCode::FAILURE
+    })
 }
 
-async fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let options = cli.options;
+/// Logs an error with its causes.
+fn report(error: &dyn std::error::Error) {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text = format!("{text}: {source}");
+        cause = source.source();
+    }
+    tracing::error!("{text}");
+}
+
+async fn run(options: Options) -> Result<ExitCode, Failure> {
     let mut stop = std::pin::pin!(stop_signal()?);
     let acs = options.start().await?;
+    let ready_file = options.write_ready_file(&acs)?;
     announce(&acs, &options)?;
     tracing::info!(endpoint = acs.endpoint(), "ready");
 
@@ -70,6 +118,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
     };
     tracing::info!("stopping");
+    drop(ready_file);
     acs.shutdown().await;
     Ok(code)
 }

@@ -127,6 +127,8 @@ impl Command {
         match self {
             #[cfg(feature = "archive")]
             Self::Archive(command) => command.transfers(),
+            #[cfg(feature = "emulator")]
+            Self::Emulator(_) => true,
             Self::Download(_) => true,
             _ => self.ends_with_signal(),
         }
@@ -148,10 +150,19 @@ impl Command {
         }
     }
 
+    /// The options of `emulator exec`.
+    #[cfg(feature = "emulator")]
+    pub(crate) fn emulator_exec(&self) -> Option<&acs_emulator::cli::ExecOptions> {
+        match self {
+            Self::Emulator(options) => options.exec(),
+            _ => None,
+        }
+    }
+
     fn is_emulator(&self) -> bool {
         match self {
             #[cfg(feature = "emulator")]
-            Self::Emulator(_) => true,
+            Self::Emulator(options) => options.exec().is_none(),
             _ => false,
         }
     }

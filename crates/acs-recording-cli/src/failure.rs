@@ -54,6 +54,13 @@ impl Failure {
         }))
     }
 
+    /// The same failure with another exit code.
+    #[cfg(feature = "emulator")]
+    pub(crate) fn with_exit_code(mut self, code: u8) -> Self {
+        self.0.exit_code = code;
+        self
+    }
+
     /// A value on the command line, or in a file that it names, is invalid.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(USAGE, ErrorKind::InvalidInput.name(), message)

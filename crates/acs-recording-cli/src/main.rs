@@ -62,6 +62,10 @@ fn start(cli: Cli, out: &Output) -> Result<ExitCode, Failure> {
     };
     let runtime = runtime.enable_all().build().map_err(Failure::from)?;
     let hint = cli.command.when_interrupted();
+    #[cfg(feature = "emulator")]
+    if let Some(exec) = cli.command.emulator_exec() {
+        return runtime.block_on(emulator::exec(exec.clone()));
+    }
     let outcome = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         if cli.command.ends_with_signal() {

@@ -8,6 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::service::ids;
 
+/// The keys of [`EmulatorBuilder::well_known_keys`](crate::EmulatorBuilder::well_known_keys). They are
+/// readable, so that nobody takes them for secrets.
+const WELL_KNOWN: [&[u8; 64]; 2] = [
+    b"acs-emulator's well-known primary key: for tests only, no secret",
+    b"acs-emulator's well-known secondary key: a test only, no secret!",
+];
+
 /// One of the two access keys of a resource. Both are always valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessKey {
@@ -23,6 +30,10 @@ pub(crate) struct Keys(RwLock<[Vec<u8>; 2]>);
 impl Keys {
     pub(crate) fn new() -> Self {
         Self(RwLock::new([random(), random()]))
+    }
+
+    pub(crate) fn well_known() -> Self {
+        Self(RwLock::new(WELL_KNOWN.map(|key| key.to_vec())))
     }
 
     /// The key in base64, as clients use it.

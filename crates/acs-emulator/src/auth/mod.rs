@@ -24,12 +24,13 @@ pub(crate) struct Auth {
 
 impl Auth {
     pub(crate) fn new(
+        keys: Keys,
         endpoint: String,
         authorities: Authorities,
         server_time_offset: SignedDuration,
     ) -> Self {
         Self {
-            keys: Keys::new(),
+            keys,
             tokens: Tokens::new(&endpoint),
             authorities,
             endpoint,

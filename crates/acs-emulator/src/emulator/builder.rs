@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use url::Url;
+use uuid::Uuid;
 
 use super::handle::Emulator;
 use super::script::Script;
@@ -38,7 +39,7 @@ impl Emulator {
 #[must_use = "a builder does nothing until it is started"]
 pub struct EmulatorBuilder {
     pub(crate) settings: Settings,
-    network: Network,
+    pub(crate) network: Network,
 }
 
 impl EmulatorBuilder {
@@ -103,6 +104,21 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Uses the access keys that the program `acs-emulator` has by default. They are the same for
+    /// everybody, so that a connection string can be part of a configuration. By default, each
+    /// emulator generates its own keys.
+    pub fn well_known_keys(mut self) -> Self {
+        self.settings.well_known_keys = true;
+        self
+    }
+
+    /// The immutable id of the resource, which is the audience of the tokens in callbacks. By default,
+    /// each emulator generates its own.
+    pub fn resource_id(mut self, id: Uuid) -> Self {
+        self.settings.resource = Some(id);
+        self
+    }
+
     /// The address to serve plain HTTP at. Port 0 selects a free port. The default is a free port
     /// of 127.0.0.1.
     pub fn http(mut self, address: SocketAddr) -> Self {
@@ -120,10 +136,20 @@ impl EmulatorBuilder {
     /// The address to serve HTTPS at. Port 0 selects a free port. By default there is no HTTPS.
     ///
     /// The certificate covers loopback and all names that are added with [`EmulatorBuilder::name`].
-    /// Clients must trust [`Emulator::ca_certificate`], which is different for every emulator.
+    /// Clients must trust [`Emulator::ca_certificate`], which is different for every emulator unless
+    /// it is kept in a [folder](EmulatorBuilder::ca_dir).
     #[cfg(feature = "tls")]
     pub fn https(mut self, address: SocketAddr) -> Self {
         self.network.https = Some(address);
+        self
+    }
+
+    /// The folder of the certificate authority. It is created there on first use, in `ca.pem` and
+    /// `ca-key.pem`, and reused from then on, so that clients have to trust it only once. Whoever can
+    /// read `ca-key.pem` can deceive every program that trusts `ca.pem`.
+    #[cfg(feature = "tls")]
+    pub fn ca_dir(mut self, folder: impl Into<std::path::PathBuf>) -> Self {
+        self.network.ca_dir = Some(folder.into());
         self
     }
 
@@ -212,7 +238,8 @@ impl EmulatorBuilder {
     /// # Errors
     ///
     /// [`Error::Listen`] if a port cannot be opened, [`Error::Certificate`] if a name is not valid
-    /// in a certificate, [`Error::Admin`] if the address of the admin interface is not on loopback,
+    /// in a certificate, [`Error::AuthorityFolder`] if the certificate authority cannot be read or
+    /// created, [`Error::Admin`] if the address of the admin interface is not on loopback,
     /// and [`Error::WebhookClient`] if the HTTP client for events cannot be created.
     pub async fn start(self) -> Result<Emulator, Error> {
         let bound = self.network.bind().await?;
@@ -263,6 +290,8 @@ impl Default for EmulatorBuilder {
                 event_delay: Duration::from_millis(500),
                 server_time_offset: SignedDuration::ZERO,
                 retry_scale: 1.0,
+                well_known_keys: false,
+                resource: None,
             },
             network: Network::default(),
         }

@@ -55,7 +55,8 @@ impl Emulator {
     }
 
     /// The connection string for clients: `endpoint=http://127.0.0.1:PORT/;accesskey=BASE64`. It
-    /// contains the primary key that the emulator started with. Every emulator generates new keys.
+    /// contains the primary key that the emulator started with. Every emulator generates new keys,
+    /// unless it uses the [well-known ones](EmulatorBuilder::well_known_keys).
     pub fn connection_string(&self) -> &str {
         &self.connection_string
     }
@@ -130,6 +131,7 @@ impl Emulator {
     /// with a `Host` other than loopback, and requests from the emulator itself are refused with 403.
     /// Callbacks, webhooks and storage cannot use its address.
     ///
+    /// - `GET /ready`: status 200. The service has it too.
     /// - `GET /admin/state`: calls, recordings, documents and subscriptions.
     /// - `GET /admin/keys`, `POST /admin/keys/primary:regenerate` (or `secondary`).
     /// - `POST /admin/clock:advance` with `{"ms": 1000}`.

@@ -16,9 +16,9 @@ mod token_issuer;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::any;
+use axum::routing::{any, get};
+use axum::{Json, Router};
 
 use crate::runtime::Runtime;
 use crate::service::error::ServiceError;
@@ -39,6 +39,7 @@ pub(crate) fn router(runtime: &Arc<Runtime>) -> Router {
         .merge(content)
         .layer(from_fn_with_state(state.clone(), faults::apply))
         .merge(token_issuer::routes())
+        .route("/ready", get(ready))
         .layer(from_fn_with_state(state.clone(), request_log::record))
         .with_state(state)
 }
@@ -46,8 +47,14 @@ pub(crate) fn router(runtime: &Arc<Runtime>) -> Router {
 /// The routes of the admin interface, which has an address of its own.
 pub(crate) fn admin(runtime: &Arc<Runtime>) -> Router {
     admin::routes()
+        .route("/ready", get(ready))
         .layer(from_fn(admin::guard))
         .with_state(AppState::new(runtime))
+}
+
+/// Tells that the emulator is ready. It needs no signature, and no fault applies to it.
+async fn ready() -> Json<serde_json::Value> {
+    Json(serde_json::json!({"status": "ready"}))
 }
 
 /// The response to requests that match no operation of the service.

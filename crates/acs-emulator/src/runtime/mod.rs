@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use uuid::Uuid;
 
 use crate::activity::ActivityLog;
 use crate::auth::Auth;
 use crate::auth::authorities::Authorities;
+use crate::auth::keys::Keys;
 use crate::delivery::context::DeliveryContext;
 use crate::delivery::{Delivery, http_client};
 use crate::error::Error;
@@ -38,6 +40,9 @@ pub(crate) struct Settings {
     pub(crate) server_time_offset: SignedDuration,
     /// The factor for the delays between delivery attempts.
     pub(crate) retry_scale: f64,
+    pub(crate) well_known_keys: bool,
+    /// The id of the resource. `None` generates one.
+    pub(crate) resource: Option<Uuid>,
 }
 
 /// How clients reach the emulator.
@@ -74,8 +79,14 @@ impl Runtime {
         let clock = settings.service.clock.clone();
         let urls = UrlPolicy { admin: site.admin };
         let client = http_client()?;
-        let resource = ids::new_id();
+        let resource = settings.resource.unwrap_or_else(ids::new_id);
+        let keys = if settings.well_known_keys {
+            Keys::well_known()
+        } else {
+            Keys::new()
+        };
         let auth = Arc::new(Auth::new(
+            keys,
             site.endpoint,
             site.authorities,
             settings.server_time_offset,
@@ -149,6 +160,8 @@ mod tests {
             event_delay: Duration::ZERO,
             server_time_offset: SignedDuration::ZERO,
             retry_scale: 1.0,
+            well_known_keys: false,
+            resource: None,
         };
         let site = Site {
             endpoint: "http://127.0.0.1:1".to_owned(),

@@ -18,6 +18,9 @@ pub(crate) struct Network {
     pub(crate) http: Option<SocketAddr>,
     #[cfg(feature = "tls")]
     pub(crate) https: Option<SocketAddr>,
+    /// The folder of the certificate authority.
+    #[cfg(feature = "tls")]
+    pub(crate) ca_dir: Option<std::path::PathBuf>,
     pub(crate) admin: Option<SocketAddr>,
     /// Host names in addition to the addresses. The certificate covers them.
     pub(crate) names: Vec<String>,
@@ -30,6 +33,8 @@ impl Default for Network {
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             #[cfg(feature = "tls")]
             https: None,
+            #[cfg(feature = "tls")]
+            ca_dir: None,
             admin: None,
             names: Vec::new(),
             content_url: None,
@@ -84,8 +89,9 @@ impl Network {
         #[cfg(feature = "tls")]
         let https = match self.https {
             Some(address) => {
-                let (listener, port) = bind(address).await?;
-                let identity = super::tls::identity(&self.names, address.ip())?;
+                let (listener, port) = bind("https", address).await?;
+                let folder = self.ca_dir.as_deref();
+                let identity = super::tls::identity(&self.names, address.ip(), folder)?;
                 ca = Some(identity.ca);
                 addresses.https = Some(format!("https://{}", shown(address.ip(), port)));
                 ports.push((address.ip(), port, true));
@@ -95,7 +101,7 @@ impl Network {
         };
         let http = match self.http {
             Some(address) => {
-                let (listener, port) = bind(address).await?;
+                let (listener, port) = bind("http", address).await?;
                 addresses.http = Some(format!("http://{}", shown(address.ip(), port)));
                 ports.push((address.ip(), port, false));
                 Some(listener)
@@ -105,7 +111,7 @@ impl Network {
         let admin = match self.admin {
             Some(address) if !address.ip().is_loopback() => return Err(Error::Admin(address)),
             Some(address) => {
-                let (listener, port) = bind(address).await?;
+                let (listener, port) = bind("admin", address).await?;
                 addresses.admin = Some(format!("http://{}/admin", shown(address.ip(), port)));
                 Some(listener)
             }
@@ -170,8 +176,12 @@ fn origin(url: &Url, addresses: &BoundAddresses) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, u16), Error> {
-    let failed = |source| Error::Listen { address, source };
+async fn bind(listener: &'static str, address: SocketAddr) -> Result<(TcpListener, u16), Error> {
+    let failed = |source| Error::Listen {
+        listener,
+        address,
+        source,
+    };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let port = listener.local_addr().map_err(failed)?.port();
     Ok((listener, port))

@@ -1,14 +1,15 @@
-//! HTTPS with a certificate authority that is created for each emulator.
+//! HTTPS with a certificate of the emulator's own authority.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::Listener;
+use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -18,38 +19,44 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::server::TlsStream;
 
+use super::authority::Authority;
 use crate::error::Error;
 
 /// The timeout of TLS handshakes.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// The maximum number of connections that have completed their handshake and wait to be served.
 const BACKLOG: usize = 64;
+/// The validity of the certificate from its creation, which is the start of the emulator.
+const LIFETIME_DAYS: i64 = 397;
 
-/// A certificate of a new authority.
+/// A certificate, and its authority.
 pub(crate) struct Identity {
     /// The CA certificate in PEM format, which clients must trust.
     pub(crate) ca: String,
     pub(crate) config: Arc<ServerConfig>,
 }
 
-/// Creates an authority, and a certificate for `names`, loopback and `address`.
-pub(crate) fn identity(names: &[String], address: IpAddr) -> Result<Identity, Error> {
-    make(names, address).map_err(Error::Certificate)
+/// Creates a certificate for `names`, loopback and `address`. Its authority is the one in `folder`, or
+/// a new one.
+pub(crate) fn identity(
+    names: &[String],
+    address: IpAddr,
+    folder: Option<&Path>,
+) -> Result<Identity, Error> {
+    let authority = match folder {
+        Some(folder) => Authority::in_folder(folder)?,
+        None => Authority::new().map_err(Error::Certificate)?,
+    };
+    make(authority, names, address).map_err(Error::Certificate)
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-fn make(names: &[String], address: IpAddr) -> Result<Identity, Failure> {
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    authority
-        .distinguished_name
-        .push(DnType::CommonName, "acs-emulator test authority");
-    let authority_key = KeyPair::generate()?;
-    let ca = authority.self_signed(&authority_key)?.pem();
-    let issuer = Issuer::new(authority, authority_key);
-
+fn make(authority: Authority, names: &[String], address: IpAddr) -> Result<Identity, Failure> {
+    let Authority {
+        certificate: ca,
+        issuer,
+    } = authority;
     let mut covered: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
     if !address.is_loopback() && !address.is_unspecified() {
         covered.push(address.to_string());
@@ -66,6 +73,14 @@ fn make(names: &[String], address: IpAddr) -> Result<Identity, Failure> {
     server
         .distinguished_name
         .push(DnType::CommonName, "acs-emulator");
+    // Some systems trust only certificates that are valid for a short time.
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let [from, to] = [
+        today.checked_sub(1.day())?,
+        today.checked_add(LIFETIME_DAYS.days())?,
+    ]
+    .map(|day| date_time_ymd(day.year().into(), month(day), day.day().unsigned_abs()));
+    (server.not_before, server.not_after) = (from, to);
     let server_key = KeyPair::generate()?;
     let certificate = server.signed_by(&server_key, &issuer)?;
 
@@ -80,6 +95,10 @@ fn make(names: &[String], address: IpAddr) -> Result<Identity, Failure> {
         ca,
         config: Arc::new(config),
     })
+}
+
+fn month(day: jiff::civil::Date) -> u8 {
+    day.month().unsigned_abs()
 }
 
 /// A TLS listener. Handshakes run concurrently, so that a slow one does not block others.

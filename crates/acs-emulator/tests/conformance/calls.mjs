@@ -26,6 +26,19 @@ const lookup = dns.lookup;
 dns.lookup = (name, options, callback) =>
   lookup(name.endsWith(".asm.skype.com") ? "127.0.0.1" : name, options, callback);
 
+/** How much this program does. */
+const done = { flows: 0, requests: 0, events: 0 };
+const counter = {
+  policy: {
+    name: "counter",
+    sendRequest(request, next) {
+      done.requests += 1;
+      return next(request);
+    },
+  },
+  position: "perCall",
+};
+
 /** The received requests, and the callbacks that wait for more. */
 const inbox = [];
 const waiting = new Set();
@@ -39,17 +52,20 @@ async function next(what, matches) {
   const deadline = Date.now() + 30_000;
   for (;;) {
     const index = inbox.findIndex(matches);
-    if (index >= 0) return inbox.splice(index, 1)[0];
+    if (index >= 0) {
+      done.events += 1;
+      return inbox.splice(index, 1)[0];
+    }
     const left = deadline - Date.now();
     assert(left > 0, `${what} did not arrive; received ${JSON.stringify(inbox)}`);
     await new Promise((resolve) => {
-      const timer = setTimeout(done, left);
-      function done() {
+      const timer = setTimeout(wake, left);
+      function wake() {
         clearTimeout(timer);
-        waiting.delete(done);
+        waiting.delete(wake);
         resolve();
       }
-      waiting.add(done);
+      waiting.add(wake);
     });
   }
 }
@@ -115,7 +131,8 @@ async function event(kind) {
   return first.data;
 }
 
-const client = new CallAutomationClient(ready.https_connection_string);
+const settings = { additionalPolicies: [counter] };
+const client = new CallAutomationClient(ready.https_connection_string, settings);
 const recordings = client.getCallRecording();
 const alice = { communicationUserId: "8:acs:conformance_alice" };
 const bob = { communicationUserId: "8:acs:conformance_bob" };
@@ -165,6 +182,7 @@ async function harvest(recordingId, expected) {
 
 // Creates a call and performs all operations on a recording of it.
 {
+  done.flows += 1;
   const created = await client.createCall({ targetParticipant: alice }, `${base}/callbacks`, {
     operationContext: "created",
   });
@@ -221,6 +239,7 @@ async function harvest(recordingId, expected) {
 
 // Answers an incoming call, and records it by the id of the connection.
 {
+  done.flows += 1;
   await admin("calls:ring", { caller: "carol" });
   const incoming = await event("Microsoft.Communication.IncomingCall");
   const answered = await client.answerCall(incoming.incomingCallContext, `${base}/callbacks`);
@@ -247,6 +266,7 @@ for (const [callLocator, recordingFormat, recordingContent] of [
   [{ kind: "groupCallLocator", id: process.env.ACS_GROUP }, "mp3", "audio"],
   [{ kind: "roomCallLocator", id: process.env.ACS_ROOM }, "mp4", "audioVideo"],
 ]) {
+  done.flows += 1;
   const joined = await client.connectCall(callLocator, `${base}/callbacks`);
   await callback("CallConnected");
   const { recordingId } = await recordings.start({
@@ -262,16 +282,18 @@ for (const [callLocator, recordingFormat, recordingContent] of [
 }
 
 // Requests that the service refuses.
+done.flows += 1;
 await assert.rejects(
   recordings.start({ callLocator: { kind: "serverCallLocator", id: "nonsense" } }),
   { statusCode: 400, code: "8527" },
 );
 const stranger = new CallAutomationClient(
   ready.https_connection_string.replace(/accesskey=.*/, `accesskey=${btoa("another key")}`),
+  settings,
 );
 await assert.rejects(stranger.getCallRecording().getState("unknown"), { statusCode: 401 });
 
 webhook.close();
 webhook.closeAllConnections();
-console.log("conformance: ok");
+console.log(`conformance: ok ${JSON.stringify(done)}`);
 process.exit(0);

@@ -35,6 +35,14 @@ def resolve(host, *args, **kwargs):
 
 socket.getaddrinfo = resolve
 
+# How much this program does.
+DONE = {"flows": 0, "requests": 0, "events": 0}
+
+
+def count_request(_):
+    DONE["requests"] += 1
+
+
 INBOX = []
 ARRIVED = threading.Condition()
 
@@ -70,6 +78,7 @@ def take(what, matches):
 
     with ARRIVED:
         assert ARRIVED.wait_for(lambda: index() is not None, 30), f"{what} did not arrive; received {INBOX}"
+        DONE["events"] += 1
         return INBOX.pop(index())
 
 
@@ -131,7 +140,7 @@ admin(
 )
 
 client = CallAutomationClient.from_connection_string(
-    READY["https_connection_string"], connection_verify=CA
+    READY["https_connection_string"], connection_verify=CA, raw_request_hook=count_request
 )
 alice = CommunicationUserIdentifier("8:acs:conformance_alice")
 bob = CommunicationUserIdentifier("8:acs:conformance_bob")
@@ -167,6 +176,7 @@ def harvest(recording, channel, format, channels=None):
 
 
 # Creates a call and performs all operations on a recording of it.
+DONE["flows"] += 1
 created = client.create_call(alice, f"{BASE}/callbacks", operation_context="created")
 connected = callback("CallConnected")
 assert connected["callConnectionId"] == created.call_connection_id
@@ -215,6 +225,7 @@ assert callback("CallDisconnected")["resultInformation"]["subCode"] == 7000
 refused(ResourceNotFoundError, connection.get_call_properties)
 
 # Answers an incoming call, and records it by the id of the connection.
+DONE["flows"] += 1
 admin("calls:ring", {"caller": "carol"})
 incoming = event(INCOMING)
 answered = client.answer_call(incoming["incomingCallContext"], f"{BASE}/callbacks")
@@ -239,6 +250,7 @@ for locator, format, content in [
     ({"group_call_id": os.environ["ACS_GROUP"]}, "mp3", "audio"),
     ({"room_id": os.environ["ACS_ROOM"]}, "mp4", "audioVideo"),
 ]:
+    DONE["flows"] += 1
     joined = client.connect_call(callback_url=f"{BASE}/callbacks", **locator)
     callback("CallConnected")
     recording = client.start_recording(
@@ -252,11 +264,13 @@ for locator, format, content in [
     client.get_call_connection(joined.call_connection_id).hang_up(is_for_everyone=False)
 
 # Requests that the service refuses.
+DONE["flows"] += 1
 nonsense = refused(HttpResponseError, client.start_recording, server_call_id="nonsense")
 assert (nonsense.status_code, nonsense.error.code) == (400, "8527"), nonsense
 stranger = CallAutomationClient.from_connection_string(
     READY["https_connection_string"].split("accesskey=")[0] + "accesskey=YW5vdGhlciBrZXk=",
     connection_verify=CA,
+    raw_request_hook=count_request,
 )
 refused(ClientAuthenticationError, stranger.get_recording_properties, "unknown")
-print("conformance: ok")
+print("conformance: ok", json.dumps(DONE))

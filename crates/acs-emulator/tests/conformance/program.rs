@@ -9,6 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_acs-emulator");
+
 /// A running emulator that is stopped at the end of the test.
 pub(crate) struct Program {
     child: Child,
@@ -17,8 +19,17 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// Starts the program at free ports, unless the arguments name others.
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))
+        let mut command = Command::new(PROGRAM);
+        let given = |option| args.contains(&option);
+        if !given("--admin") {
+            command.args(["--admin", "127.0.0.1:0"]);
+        }
+        if !given("--http") && !given("--https") {
+            command.args(["--http", "127.0.0.1:0"]);
+        }
+        let mut child = command
             .args(args)
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
@@ -144,6 +155,112 @@ async fn https_works_without_http_for_clients_that_trust_the_ca() {
 }
 
 #[test]
+fn keys_and_the_resource_are_well_known_unless_others_are_asked_for() {
+    let key = |program: &Program| {
+        let text = program.text("connection_string");
+        text.split_once("accesskey=").unwrap().1.to_owned()
+    };
+    let first = Program::start(&[]);
+    let decoded = STANDARD.decode(key(&first)).unwrap();
+    assert_eq!(decoded.len(), 64);
+    assert!(decoded.starts_with(b"acs-emulator's well-known primary key"));
+    assert_eq!(
+        first.text("resource_id"),
+        "ac5e0000-0000-4000-8000-000000000001"
+    );
+
+    let resource = "3d7a1a5e-9d2c-4f61-8f6e-9b3d2c1a0f4e";
+    let second = Program::start(&["--random-keys", "--resource-id", resource]);
+    assert_ne!(key(&second), key(&first));
+    assert_eq!(second.text("resource_id"), resource);
+}
+
+#[tokio::test]
+async fn readiness_needs_no_signature_and_is_never_faulty() {
+    let program = Program::start(&[]);
+    let admin = program.text("admin");
+    let fault = reqwest::Client::builder().no_proxy().build().unwrap();
+    let fault = fault
+        .post(format!("{admin}/faults"))
+        .body(r#"{"status": 500}"#);
+    let fault = fault.header("Content-Type", "application/json").send();
+    assert!(fault.await.unwrap().status().is_success());
+    for origin in [
+        program.text("endpoint"),
+        admin.strip_suffix("/admin").unwrap(),
+    ] {
+        let response = get(&format!("{origin}/ready")).await.unwrap();
+        assert_eq!(response.status(), 200, "{origin}");
+        assert_eq!(response.text().await.unwrap(), r#"{"status":"ready"}"#);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_ready_file_has_the_ready_line_while_the_program_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder, "ready.json", "of an earlier run");
+    let program = Program::start(&["--ready-file", &path]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), program.ready);
+    program.stop();
+    assert!(!Path::new(&path).exists());
+}
+
+#[tokio::test]
+async fn a_client_trusts_the_authority_of_a_folder_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca_dir = path_text(&folder.path().join("ca"));
+    let start = || Program::start(&["--https", "127.0.0.1:0", "--ca-dir", &ca_dir]);
+    let first = start();
+    let pem = std::fs::read(first.text("ca_file")).unwrap();
+    let authority = reqwest::Certificate::from_pem(&pem).unwrap();
+    let client = reqwest::Client::builder().no_proxy();
+    let client = client.tls_certs_only([authority]).build().unwrap();
+    for program in [first, start()] {
+        let ready = format!("{}/ready", program.text("https_endpoint"));
+        assert_eq!(client.get(ready).send().await.unwrap().status(), 200);
+    }
+    std::fs::write(folder.path().join("ca/ca-key.pem"), "nonsense").unwrap();
+    let mut broken = Command::new(PROGRAM);
+    broken.args([
+        "--https",
+        "127.0.0.1:0",
+        "--ca-dir",
+        &ca_dir,
+        "--admin",
+        "127.0.0.1:0",
+    ]);
+    let output = broken.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(
+        error.contains("ca-key.pem") && error.contains("delete the folder"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_taken_port_is_an_error_that_says_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for option in ["--http", "--https", "--admin"] {
+        let mut arguments = vec![option, &taken];
+        for (other, free) in [("--http", "127.0.0.1:0"), ("--admin", "127.0.0.1:0")] {
+            if other != option {
+                arguments.extend([other, free]);
+            }
+        }
+        let output = Command::new(PROGRAM).args(&arguments).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        for expected in [&taken, option, "port 0 selects a free port"] {
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+    }
+}
+
+#[test]
 fn invalid_options_are_rejected_at_startup() {
     for args in [
         ["--admin", "0.0.0.0:0"],
@@ -154,10 +271,7 @@ fn invalid_options_are_rejected_at_startup() {
         ["--chunk-size", "0"],
         ["--http", "nonsense"],
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))
-            .args(args)
-            .output()
-            .unwrap();
+        let output = Command::new(PROGRAM).args(args).output().unwrap();
         assert!(!output.status.success(), "{args:?}");
         assert!(output.stdout.is_empty(), "{args:?}");
         assert!(!output.stderr.is_empty(), "{args:?}");
@@ -167,7 +281,7 @@ fn invalid_options_are_rejected_at_startup() {
 #[test]
 fn the_same_seed_gives_the_same_keys() {
     let key = |seed: &str| {
-        let program = Program::start(&["--seed", seed]);
+        let program = Program::start(&["--seed", seed, "--random-keys"]);
         let text = program.text("connection_string");
         text.split_once("accesskey=").unwrap().1.to_owned()
     };
@@ -177,7 +291,7 @@ fn the_same_seed_gives_the_same_keys() {
 
 #[test]
 fn control_characters_in_logs_are_escaped() {
-    let output = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))
+    let output = Command::new(PROGRAM)
         .args(["--content-origin", "http://a\u{1b}[2J\u{9b}\u{202e}b"])
         .output()
         .unwrap();
@@ -194,8 +308,14 @@ fn a_file_name_that_is_not_utf_8_is_reported_in_base64() {
     let name = folder
         .path()
         .join(std::ffi::OsStr::from_bytes(b"ca\xff.pem"));
-    let mut child = Command::new(env!("CARGO_BIN_EXE_acs-emulator"))
-        .args(["--https", "127.0.0.1:0", "--ca-out"])
+    let mut child = Command::new(PROGRAM)
+        .args([
+            "--https",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--ca-out",
+        ])
         .arg(&name)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

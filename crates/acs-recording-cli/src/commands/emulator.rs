@@ -1,8 +1,10 @@
 //! `emulator`: runs the service on this machine.
 
+use std::process::ExitCode;
+
 use acs_emulator::Emulator;
-use acs_emulator::cli::Options;
-use clap::Args;
+use acs_emulator::cli::{ExecOptions, Options};
+use clap::{Args, Subcommand};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -13,22 +15,67 @@ use crate::output::Output;
 /// json, it prints one line of JSON with addresses and connection strings when it is ready; -v adds
 /// its activity on standard error.
 ///
-/// Ctrl-C or SIGTERM ends it. The access key is generated for each run.
+/// By default, it serves HTTP at 127.0.0.1:10010 with well-known access keys, and its admin interface
+/// at 127.0.0.1:10012. Ctrl-C or SIGTERM ends it.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
-  acs-recording emulator --http 127.0.0.1:8080
+  acs-recording emulator
+  acs-recording emulator exec -- npm test                 # stops it after the command
   acs-recording emulator --webhook http://127.0.0.1:9000/events --webhook-event all
   acs-recording emulator --event-queue recordings \
     --event-queue-connection-string UseDevelopmentStorage=true    # Azurite on this machine
   acs-recording emulator --https 127.0.0.1:8443 --ca-out ca.pem    # for --ca-cert ca.pem
 
 JSON: {\"event\": \"ready\", \"connection_string\", \"endpoint\", \"https_connection_string\",
-\"https_endpoint\", \"admin\", \"ca_file\"}; ca_file_base64 has the bytes of a file
-name that is not UTF-8.")]
+\"https_endpoint\", \"admin\", \"ca_file\", \"resource_id\"}; ca_file_base64 has the bytes of a file
+name that is not UTF-8."
+)]
 pub(crate) struct EmulatorOptions {
+    #[command(subcommand)]
+    command: Option<EmulatorCommand>,
+
     #[command(flatten)]
     options: Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum EmulatorCommand {
+    /// Runs a command with an emulator of its own and returns the command's exit code
+    ///
+    /// The emulator has free ports and random keys. The command finds the connection string in
+    /// ACS_CONNECTION_STRING, and its environment makes Node.js, Python, Java, .NET on Linux, Go, Ruby,
+    /// curl and Rust trust the emulator. Signals are forwarded to the command. After a signal, the exit
+    /// code is 128 plus its number. The exit code is 125 if the emulator cannot be started, 126 if the
+    /// command cannot be executed, and 127 if it does not exist.
+    #[command(after_help = "\
+Examples:
+  acs-recording emulator exec -- npm test
+  acs-recording emulator exec --script calls.json -- mvn test")]
+    Exec(Box<ExecOptions>),
+}
+
+impl EmulatorOptions {
+    /// The options of `exec`, which handles signals itself.
+    pub(crate) fn exec(&self) -> Option<&ExecOptions> {
+        match &self.command {
+            Some(EmulatorCommand::Exec(exec)) => Some(exec),
+            None => None,
+        }
+    }
+}
+
+/// Runs a command with an emulator, and returns its exit code.
+pub(crate) async fn exec(options: ExecOptions) -> Result<ExitCode, Failure> {
+    match options.run().await {
+        Ok(code) => Ok(ExitCode::from(code)),
+        Err(error) => {
+            let code = ExecOptions::exit_code(&error);
+            Err(failure(error).with_exit_code(code))
+        }
+    }
 }
 
 pub(crate) async fn run(
@@ -38,6 +85,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let options = options.options;
     let acs = options.start().await.map_err(failure)?;
+    let ready_file = options.write_ready_file(&acs).map_err(failure)?;
     if out.is_interactive() {
         out.line(&welcome(&acs, &options))?;
     } else {
@@ -51,6 +99,7 @@ pub(crate) async fn run(
             stop.await;
         }
     }
+    drop(ready_file);
     acs.shutdown().await;
     Ok(())
 }

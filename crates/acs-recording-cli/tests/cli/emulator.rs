@@ -10,7 +10,15 @@ use crate::program::{Program, Running, interrupt, spawn};
 
 /// Starts an emulator, and returns it with its first line of output.
 fn start(program: &Program, arguments: &[&str]) -> (Running, Value) {
-    let mut child = spawn(&mut program.command(arguments));
+    // Well-known ports may be taken.
+    let admin = ["--admin", "127.0.0.1:0"];
+    let http = ["--http", "127.0.0.1:0"];
+    let http = if arguments.contains(&"--https") {
+        &[][..]
+    } else {
+        &http
+    };
+    let mut child = spawn(&mut program.command(&[arguments, &admin, http].concat()));
     let mut line = String::new();
     let out = child.stdout.take().unwrap();
     BufReader::new(out).read_line(&mut line).unwrap();
@@ -98,7 +106,8 @@ fn an_invalid_event_queue_is_a_usage_error() {
         &["emulator", "--event-queue", "events"],
         &["emulator", "--event-queue", "events", by_key[0], by_key[1]],
     ] {
-        let run = emulator.run(arguments);
+        let ports = ["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        let run = emulator.run(&[arguments, &ports].concat());
         assert_eq!(run.code, Some(2), "{run:?}");
         assert!(run.err.contains("queue"), "{run:?}");
         assert!(!run.err.contains("secret"), "{run:?}");

@@ -1,0 +1,6 @@
+module.exports = {
+  testMatch: ["**/*.jest.js"],
+  globalSetup: "acs-emulator/jest-setup.js",
+  globalTeardown: "acs-emulator/jest-teardown.js",
+  setupFiles: ["acs-emulator/setup.js"],
+};
