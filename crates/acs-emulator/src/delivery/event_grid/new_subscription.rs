@@ -114,6 +114,7 @@ impl<'a> NewSubscription<'a> {
         let (queue, events) = mpsc::unbounded_channel();
         let subscription = Arc::new(Subscription {
             name: format!("ACS-EMULATOR-{}", ids::random_id().to_uppercase()),
+            created_at: context.clock.now(),
             destination,
             options,
             queue,
