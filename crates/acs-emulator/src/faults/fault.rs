@@ -23,7 +23,9 @@ use super::Operation;
 /// Delays and rates are measured in real time, whatever [`Clock`](crate::Clock) the emulator uses,
 /// because they simulate the network and not the service. In JSON, for the admin interface, members
 /// are in camel case, times are in milliseconds, and omitted members have no effect: `{"operation":
-/// "pause", "times": 2, "status": 503, "retryAfter": "1"}`.
+/// "pause", "times": 2, "status": 503, "retryAfter": "1"}`. A lost response is `"loss": "silence"` or
+/// `"loss": "disconnect"`, [`Fault::after_performing`] is `"performed": true`, and
+/// [`Fault::corrupt`] is `"alter"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[must_use = "a fault has no effect until it is added"]
@@ -135,7 +137,7 @@ impl Fault {
 
     /// Performs the operation before its response is lost or replaced. By default, a request that
     /// receives another status or no response has no effect.
-    pub fn performed(mut self) -> Self {
+    pub fn after_performing(mut self) -> Self {
         self.performed = true;
         self
     }
@@ -172,7 +174,7 @@ impl Fault {
     }
 
     /// Never responds. The connection stays open until the client gives up or the emulator stops.
-    pub fn silence(mut self) -> Self {
+    pub fn never_respond(mut self) -> Self {
         self.loss = Some(ConnectionFault::Silence);
         self
     }
@@ -215,7 +217,7 @@ impl Fault {
 
     /// Changes every byte of the body, in the same way in each response. Together with
     /// [`Fault::after`], the content changes between two ranges. Zero is treated as one.
-    pub fn alter(mut self, with: u8) -> Self {
+    pub fn corrupt(mut self, with: u8) -> Self {
         self.alter = Some(with.max(1));
         self
     }
@@ -274,16 +276,16 @@ mod tests {
         let fault = Fault::on(Operation::Content)
             .target("d")
             .after(1)
-            .performed()
+            .after_performing()
             .delay(Duration::from_secs(1))
             .code("8589")
             .header("a", "b")
-            .silence()
+            .never_respond()
             .cut_after(1)
             .shorten_to(2)
             .ignore_range()
             .content_range("x")
-            .alter(0)
+            .corrupt(0)
             .etag("\"1\"")
             .bytes_per_second(0)
             .first_byte_delay(Duration::from_millis(5))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use acs_emulator::{ActiveFault, Clock, Emulator, Fault, LargeRecording, Operation};
+use acs_emulator::{ActiveFault, Clock, Emulator, Fault, Operation, SyntheticRecording};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{Method, StatusCode};
@@ -91,7 +91,7 @@ async fn a_response_can_be_lost_after_the_operation() {
     let lost = Fault::on(Operation::Pause)
         .times(1)
         .disconnect()
-        .performed();
+        .after_performing();
     acs.faults().add(lost);
     assert!(pause().try_send().await.is_err());
     assert_eq!(get(&acs, &path).await.json()["recordingState"], "inactive");
@@ -100,7 +100,9 @@ async fn a_response_can_be_lost_after_the_operation() {
 #[tokio::test]
 async fn a_silent_request_stays_pending_until_the_emulator_stops() {
     let acs = emulator().await;
-    let silent = acs.faults().add(Fault::on(Operation::Start).silence());
+    let silent = acs
+        .faults()
+        .add(Fault::on(Operation::Start).never_respond());
     let request = Request::new(&acs, Method::POST, "/calling/recordings").signed();
     let pending = tokio::spawn(request.try_send());
     let fault_applied = async {
@@ -151,7 +153,7 @@ async fn bodies_can_be_cut_shortened_and_emptied() {
 #[tokio::test]
 async fn shortening_does_not_extend_a_streamed_body() {
     let acs = emulator().await;
-    let stored = acs.add_recording(LargeRecording::new(1_000));
+    let stored = acs.add_recording(SyntheticRecording::new(1_000));
     let location = stored.chunks()[0].content_location();
     for (limit, expected) in [(5_000, 1_000), (99, 99)] {
         let fault = Fault::on(Operation::Content).times(1).shorten_to(limit);
@@ -191,7 +193,7 @@ async fn content_can_change_between_ranges() {
     let locations = recorded(&acs).await;
     let whole = read(&acs, &locations.content).await.body;
     let document = locations.delete.rsplit_once('/').unwrap().1;
-    let changed = Fault::on(Operation::Content).target(document).alter(0x55);
+    let changed = Fault::on(Operation::Content).target(document).corrupt(0x55);
     acs.faults().add(changed.after(1));
     let first = read_range(&acs, &locations.content, "bytes=0-9").await;
     assert_eq!(first.body, whole[..10]);
@@ -291,7 +293,7 @@ async fn events_can_be_duplicated_by_a_fault() {
     let duplicates = acs
         .faults()
         .add(Fault::on(Operation::Event).times(1).duplicates(3));
-    let stored = acs.add_recording(LargeRecording::new(100));
+    let stored = acs.add_recording(SyntheticRecording::new(100));
     acs.clock().advance(Duration::from_millis(500));
     let first = webhook.next().await.event().clone();
     assert!(
@@ -352,7 +354,7 @@ async fn faults_can_be_managed_over_http() {
     let one = format!("{faults}/{}", added.id);
     assert_eq!(client.delete(&one).send().await.unwrap().status(), 204);
     assert_eq!(client.delete(&one).send().await.unwrap().status(), 404);
-    acs.faults().add(Fault::on(Operation::Any).silence());
+    acs.faults().add(Fault::on(Operation::Any).never_respond());
     assert_eq!(client.delete(&faults).send().await.unwrap().status(), 204);
     assert!(listed().await.is_empty());
 }

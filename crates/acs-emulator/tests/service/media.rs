@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use acs_emulator::{Clock, Emulator, LargeRecording};
+use acs_emulator::{Clock, Emulator, SyntheticRecording};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -319,7 +319,7 @@ async fn recordings_of_any_size_are_available_at_once() {
     let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url).await.unwrap();
     webhook.next().await;
-    let recording = LargeRecording::new(SIZE).chunk(1_000_001).seed(7);
+    let recording = SyntheticRecording::new(SIZE).chunk(1_000_001).seed(7);
     let stored = acs.add_recording(recording);
     let [large, small] = stored.chunks() else {
         panic!("{stored:?}")
@@ -397,7 +397,7 @@ async fn a_long_recording_is_generated_as_it_is_read() {
 async fn content_can_be_redirected_to_another_host() {
     let builder = Emulator::builder().clock(Clock::manual());
     let acs = builder.redirect_content().start().await.unwrap();
-    let stored = acs.add_recording(LargeRecording::new(100));
+    let stored = acs.add_recording(SyntheticRecording::new(100));
     let chunk = &stored.chunks()[0];
     for location in [chunk.content_location(), chunk.metadata_location()] {
         let path = location.strip_prefix(acs.endpoint()).unwrap();
