@@ -3,6 +3,7 @@
 
 mod faults;
 mod guard;
+mod page;
 mod views;
 
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/subscriptions", post(subscribe))
         .route("/admin/calls:ring", post(ring))
         .merge(faults::routes())
+        .merge(page::routes())
 }
 
 async fn state(
