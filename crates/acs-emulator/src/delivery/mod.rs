@@ -12,6 +12,7 @@ use callbacks::CallbackQueue;
 use context::DeliveryContext;
 use event_grid::call_events;
 use event_grid::event::{Event, QueuedEvent};
+use event_grid::new_subscription::PreparedSubscription;
 use event_grid::subscription::Subscription;
 
 use crate::service::event::ServiceEvent;
@@ -66,6 +67,39 @@ impl Delivery {
                 event: Arc::clone(&event),
                 duplicates,
             });
+        }
+    }
+
+    /// Adds a subscription, which receives the events from now on.
+    pub(crate) fn add_subscription(&self, prepared: PreparedSubscription) -> Arc<Subscription> {
+        let mut subscriptions = self.subscriptions();
+        let subscription = prepared.start(&self.context);
+        subscriptions.push(Arc::clone(&subscription));
+        subscription
+    }
+
+    /// Deletes a subscription, and discards the events that were not delivered to it. Returns
+    /// whether it existed.
+    pub(crate) fn delete_subscription(&self, name: &str) -> bool {
+        let mut subscriptions = self.subscriptions();
+        let Some(index) = subscriptions.iter().position(|one| one.name == name) else {
+            return false;
+        };
+        subscriptions.remove(index).deleted.cancel();
+        true
+    }
+
+    /// Discards everything that was not delivered, and the subscriptions too unless they are kept.
+    /// Background tasks must have been reset.
+    pub(crate) fn reset(&self, keep_subscriptions: bool) {
+        self.callbacks.restart(&self.context);
+        let mut subscriptions = self.subscriptions();
+        for subscription in std::mem::take(&mut *subscriptions) {
+            subscription.deleted.cancel();
+            if keep_subscriptions {
+                let renewed = PreparedSubscription::renewed(&subscription);
+                subscriptions.push(renewed.start(&self.context));
+            }
         }
     }
 

@@ -142,6 +142,7 @@ mod tests {
                 .map(|channel| Track {
                     voice: Arc::new(Voice::tone(channel)),
                     channel,
+                    begins: START,
                     from: START,
                     until: None,
                 })

@@ -41,6 +41,7 @@ pub(crate) fn event(event: &CallEvent) -> Option<Event> {
         CallChange::Created
         | CallChange::Connected { .. }
         | CallChange::ParticipantMuted { .. }
+        | CallChange::ParticipantUnmuted { .. }
         | CallChange::ParticipantSpeaking { .. } => None,
     }
 }

@@ -41,8 +41,7 @@ pub(super) fn run(
     mut events: mpsc::UnboundedReceiver<QueuedEvent>,
 ) {
     let (context, subscription) = (Arc::clone(context), Arc::clone(subscription));
-    let tasks = context.tasks.clone();
-    tasks.spawn(async move {
+    spawn(&Arc::clone(&context), &Arc::clone(&subscription), async move {
         let options = &subscription.options;
         let most = if options.reordered {
             options.batch.max(2)
@@ -58,8 +57,7 @@ pub(super) fn run(
             if options.reordered {
                 // Sequential delivery, because concurrent requests would arrive in random order.
                 let (context, subscription) = (Arc::clone(&context), Arc::clone(&subscription));
-                let tasks = context.tasks.clone();
-                tasks.spawn(async move {
+                spawn(&Arc::clone(&context), &Arc::clone(&subscription), async move {
                     for request in requests {
                         deliver(Arc::clone(&context), Arc::clone(&subscription), request).await;
                     }
@@ -67,10 +65,22 @@ pub(super) fn run(
             } else {
                 for request in requests {
                     let task = deliver(Arc::clone(&context), Arc::clone(&subscription), request);
-                    context.tasks.spawn(task);
+                    spawn(&context, &subscription, task);
                 }
             }
         }
+    });
+}
+
+/// Runs `task` until it completes, the subscription is deleted or the emulator stops.
+fn spawn(
+    context: &DeliveryContext,
+    subscription: &Subscription,
+    task: impl Future<Output = ()> + Send + 'static,
+) {
+    let deleted = subscription.deleted.clone();
+    context.tasks.spawn(async move {
+        deleted.run_until_cancelled_owned(task).await;
     });
 }
 

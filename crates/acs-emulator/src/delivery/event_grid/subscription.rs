@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::event::QueuedEvent;
@@ -43,7 +44,7 @@ impl SubscriptionOptions {
 }
 
 /// The destination of a subscription.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Destination {
     Webhook(Url),
     Queue(StorageQueue),
@@ -73,4 +74,6 @@ pub(crate) struct Subscription {
     pub(crate) destination: Destination,
     pub(crate) options: SubscriptionOptions,
     pub(crate) queue: mpsc::UnboundedSender<QueuedEvent>,
+    /// Cancelled when the subscription is deleted. Stops its deliveries.
+    pub(crate) deleted: CancellationToken,
 }
