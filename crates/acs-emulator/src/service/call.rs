@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::connection::Connection;
 use super::error::ServiceError;
-use super::participant::{ParticipantState, SpeechInterval};
+use super::event::DisconnectReason;
+use super::participant::{Interval, ParticipantState, SpeechInterval};
 use super::script::ScriptStep;
 use crate::media::Voice;
 
@@ -17,13 +18,15 @@ pub(crate) struct CallState {
     pub(crate) server_call_id: String,
     pub(crate) participants: Vec<ParticipantState>,
     pub(crate) ids: CallIds,
+    pub(crate) created_at: Timestamp,
     /// The time at which the call began, if it has begun.
     pub(crate) started_at: Option<Timestamp>,
+    /// When and why the call ended, if it has ended.
+    pub(crate) ended: Option<(Timestamp, DisconnectReason)>,
     /// Script steps that are not scheduled yet.
     pub(crate) script: Vec<ScriptStep>,
     pub(crate) speech_is_scripted: bool,
-    pub(super) connections: Vec<Connection>,
-    pub(super) over: bool,
+    pub(crate) connections: Vec<Connection>,
 }
 
 impl CallState {
@@ -39,7 +42,7 @@ impl CallState {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.over
+        self.ended.is_some()
     }
 
     /// Marks the call as begun. Returns whether it had not begun before.
@@ -61,7 +64,7 @@ impl CallState {
     }
 
     pub(crate) fn open_connections(&self) -> Vec<String> {
-        let open = self.connections.iter().filter(|one| !one.closed);
+        let open = self.connections.iter().filter(|one| !one.is_closed());
         open.map(|one| one.id.clone()).collect()
     }
 
@@ -79,7 +82,7 @@ impl CallState {
         let speech = &mut self.current(raw_id)?.speech;
         speech
             .get_or_insert_default()
-            .push(SpeechInterval { from, until });
+            .push(SpeechInterval::new(from, until));
         Ok(())
     }
 
@@ -110,7 +113,7 @@ impl CallState {
             joined_at: at,
             announced: false,
             left_at: None,
-            muted_at: None,
+            mutes: Vec::new(),
             speech: self.speech_is_scripted.then(Vec::new),
         });
     }
@@ -134,8 +137,11 @@ impl CallState {
         let mut muted = Vec::new();
         for raw_id in raw_ids {
             let participant = self.current(raw_id)?;
-            if participant.muted_at.is_none() {
-                participant.muted_at = Some(now);
+            if !participant.is_muted() {
+                participant.mutes.push(Interval {
+                    from: now,
+                    until: None,
+                });
                 muted.push(raw_id.clone());
             }
         }

@@ -204,7 +204,7 @@ impl Service {
             return;
         }
         let open = state.calls.get(call).open_connections();
-        state.calls.end(call);
+        state.calls.end(call, reason, at);
         if let Some(id) = state.recordings.of_call(call) {
             // The recording exists, so this cannot fail.
             let _ = self.end_recording(state, &id, EndReason::CallEnded, at);

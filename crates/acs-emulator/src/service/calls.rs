@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::call::{CallIds, CallState};
 use super::connection::{Connection, ConnectionProperties};
 use super::error::ServiceError;
+use super::event::DisconnectReason;
 use super::ids;
 use super::recording_request::CallTarget;
 
@@ -40,11 +42,12 @@ impl Calls {
             server_call_id,
             participants: Vec::new(),
             ids: call_ids,
+            created_at: now,
             started_at: None,
+            ended: None,
             script: Vec::new(),
             speech_is_scripted: false,
             connections: Vec::new(),
-            over: false,
         });
         key
     }
@@ -64,7 +67,7 @@ impl Calls {
             connected_at,
             sequence: 0,
             known: Vec::new(),
-            closed: false,
+            disconnected_at: None,
         });
         id
     }
@@ -84,9 +87,9 @@ impl Calls {
             .get(id)
             .ok_or(ServiceError::CallNotFound)?;
         let call = self.get(key);
-        let open = |connection: &&Connection| connection.id == id && !connection.closed;
+        let open = |connection: &&Connection| connection.id == id && !connection.is_closed();
         match call.connections.iter().find(open) {
-            Some(connection) if !call.over => Ok((key, connection)),
+            Some(connection) if !call.is_over() => Ok((key, connection)),
             _ => Err(ServiceError::CallNotFound),
         }
     }
@@ -107,7 +110,9 @@ impl Calls {
         let (key, _) = self.connection(id)?;
         let call = self.get_mut(key);
         for connection in &mut call.connections {
-            connection.closed |= connection.id == id;
+            if connection.id == id {
+                connection.disconnected_at.get_or_insert(now);
+            }
         }
         Ok(call.present(now).count() < 2)
     }
@@ -123,13 +128,34 @@ impl Calls {
         })
     }
 
-    pub(crate) fn end(&mut self, key: CallKey) {
-        self.get_mut(key).over = true;
+    /// Ends a call and closes its connections.
+    pub(crate) fn end(&mut self, key: CallKey, reason: DisconnectReason, now: Timestamp) {
+        let call = self.get_mut(key);
+        call.ended.get_or_insert((now, reason));
+        for connection in &mut call.connections {
+            connection.disconnected_at.get_or_insert(now);
+        }
     }
 
     /// All calls, in the order of their creation.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &CallState> {
         self.states.iter()
+    }
+
+    /// All calls with their keys, in the order of their creation.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (CallKey, &CallState)> {
+        let states = self.states.iter().enumerate();
+        states.map(|(index, call)| (CallKey(index), call))
+    }
+
+    pub(crate) fn by_correlation_id(&self, id: Uuid) -> Option<CallKey> {
+        let mut entries = self.entries();
+        entries.find(|(_, call)| call.correlation_id == id).map(|(key, _)| key)
+    }
+
+    /// The call of a connection, even if the connection is closed.
+    pub(crate) fn of_connection(&self, id: &str) -> Option<&CallState> {
+        self.by_connection.get(id).map(|key| self.get(*key))
     }
 
     /// Finds the call that a request refers to, which must not have ended.
@@ -145,7 +171,7 @@ impl Calls {
         };
         let key = *key.ok_or(ServiceError::CallNotFound)?;
         let state = self.get(key);
-        if state.over {
+        if state.is_over() {
             return Err(ServiceError::Terminated);
         }
         if let CallTarget::Connection(id) = call {
@@ -239,7 +265,7 @@ mod tests {
         );
         clock.advance(Duration::from_millis(100));
         assert_eq!(calls.find(&call, clock.now()), Ok(key));
-        calls.end(key);
+        calls.end(key, DisconnectReason::CallEnded, clock.now());
         assert_eq!(
             calls.find(&call, clock.now()),
             Err(ServiceError::Terminated)
@@ -286,7 +312,7 @@ mod tests {
             call.mute(&["8:b".to_owned(), "8:a".to_owned()], clock.now()),
             Err(ServiceError::ParticipantNotFound)
         );
-        assert_eq!(call.participants[1].muted_at, None);
+        assert!(!call.participants[1].is_muted());
         assert_eq!(
             call.mute(&["8:b".to_owned()], clock.now()),
             Ok(vec!["8:b".to_owned()])
