@@ -2,7 +2,9 @@
 
 use http::StatusCode;
 
-use super::record::{Activity, Channel, DeliveryAttempt, DeliveryOutcome, RequestRecord};
+use super::record::{
+    Activity, Channel, DeliveryAttempt, DeliveryOutcome, RequestRecord, Verdict,
+};
 use crate::service::event::{CallChange, CallEvent, RecordingChange, RecordingEvent, ServiceEvent};
 
 pub(super) fn write(activity: &Activity) {
@@ -111,10 +113,12 @@ fn event(event: &DeliveryAttempt) {
 
 fn request(record: &RequestRecord) {
     let path = record.path.as_str();
-    if let Some(reason) = &record.denied {
+    if let Verdict::Denied(denial) = &record.authentication.verdict {
+        let reason = denial.reason.to_string();
         tracing::info!(reason, path, "request denied");
     } else {
-        let (method, status) = (record.method.as_str(), record.status.as_u16());
+        let method = record.method.as_str();
+        let status = record.status.map(|status| status.as_u16());
         tracing::debug!(method, path, status, "request handled");
     }
 }

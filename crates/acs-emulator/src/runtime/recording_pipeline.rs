@@ -18,7 +18,7 @@ pub(crate) struct RecordingPipeline {
     pub(super) delivery: Arc<Delivery>,
     pub(super) clock: Clock,
     /// The time from the end of a recording until its event is sent.
-    pub(super) event_delay: Duration,
+    pub(crate) event_delay: Duration,
     pub(super) tasks: Tasks,
 }
 
@@ -27,6 +27,8 @@ impl RecordingPipeline {
     /// has no event.
     pub(super) fn finalize(&self, recording: Arc<EndedRecording>) {
         let chunks = self.store.add(&recording);
+        let catalog = &self.store.catalog;
+        catalog.add(Arc::clone(&recording), chunks.clone(), false, recording.ended_at);
         if !chunks.is_empty() {
             self.publish_file_status(recording, chunks);
         }
@@ -42,6 +44,9 @@ impl RecordingPipeline {
             clock.wait_until(due).await;
             let exported = blob_export::export(&store, &recording, &chunks, due).await;
             let is_exported = exported.is_some();
+            if let Some(locations) = &exported {
+                store.catalog.set_exported(&recording.recording_id, locations.clone());
+            }
             let locations = exported.unwrap_or_else(|| {
                 let stored = chunks.iter();
                 stored

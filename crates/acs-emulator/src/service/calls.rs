@@ -106,14 +106,6 @@ impl Calls {
         }
     }
 
-    /// The call with this correlation id.
-    pub(crate) fn by_correlation_id(&self, id: Uuid) -> Option<CallKey> {
-        let mut calls = self.states.iter();
-        calls
-            .find(|(_, call)| call.correlation_id == id)
-            .map(|(key, _)| *key)
-    }
-
     /// Removes all calls.
     pub(crate) fn clear(&mut self) {
         *self = Self {
@@ -182,6 +174,21 @@ impl Calls {
     /// All calls, in the order of their creation.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &CallState> {
         self.states.values()
+    }
+
+    /// All calls with their keys, in the order of their creation.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (CallKey, &CallState)> {
+        self.states.iter().map(|(key, call)| (*key, call))
+    }
+
+    pub(crate) fn by_correlation_id(&self, id: Uuid) -> Option<CallKey> {
+        let mut entries = self.entries();
+        entries.find(|(_, call)| call.correlation_id == id).map(|(key, _)| key)
+    }
+
+    /// The call of a connection, even if the connection is closed.
+    pub(crate) fn of_connection(&self, id: &str) -> Option<&CallState> {
+        self.by_connection.get(id).map(|key| self.get(*key))
     }
 
     /// Finds the call that a request refers to, which must not have ended.

@@ -91,6 +91,7 @@ pub(crate) enum CallChange {
 pub(crate) struct RecordingEvent {
     pub(crate) recording_id: String,
     pub(crate) server_call_id: String,
+    pub(crate) correlation_id: Uuid,
     pub(crate) change: RecordingChange,
     #[allow(dead_code, reason = "for subscribers that show a timeline")]
     pub(crate) at: Timestamp,

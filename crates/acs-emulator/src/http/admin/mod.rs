@@ -4,6 +4,7 @@
 mod faults;
 mod guard;
 mod page;
+mod v1;
 mod views;
 
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/calls:ring", post(ring))
         .merge(faults::routes())
         .merge(page::routes())
+        .merge(v1::routes())
 }
 
 async fn state(
