@@ -39,6 +39,9 @@ fn call(event: &CallEvent) {
         CallChange::ParticipantMuted { raw_id } => {
             tracing::debug!(who = raw_id, "participant muted");
         }
+        CallChange::ParticipantUnmuted { raw_id } => {
+            tracing::debug!(who = raw_id, "participant unmuted");
+        }
         CallChange::ParticipantSpeaking { raw_id, until } => {
             let until = until.map(tracing::field::display);
             tracing::debug!(who = raw_id, until, "participant speaks");

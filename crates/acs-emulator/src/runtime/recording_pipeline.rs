@@ -45,7 +45,7 @@ impl RecordingPipeline {
         let due = after(recording.ended_at, self.event_delay);
         let (store, delivery) = (Arc::clone(&self.store), Arc::clone(&self.delivery));
         let clock = self.clock.clone();
-        self.tasks.spawn(async move {
+        self.tasks.spawn_until_reset(async move {
             clock.wait_until(due).await;
             let exported = blob_export::export(&store, &recording, &chunks, due).await;
             let is_exported = exported.is_some();

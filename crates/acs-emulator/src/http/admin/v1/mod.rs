@@ -4,6 +4,7 @@
 mod body;
 mod calls;
 mod clock;
+mod events;
 mod faults;
 mod health;
 mod info;
@@ -34,6 +35,7 @@ pub(super) fn routes() -> Router<AppState> {
         .merge(clock::routes())
         .merge(calls::routes())
         .merge(recordings::routes())
+        .merge(events::routes())
         .merge(requests::routes())
         .merge(subscriptions::routes())
         .merge(faults::routes())
