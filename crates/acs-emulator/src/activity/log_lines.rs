@@ -2,9 +2,7 @@
 
 use http::StatusCode;
 
-use super::record::{
-    Activity, Channel, DeliveryAttempt, DeliveryOutcome, RequestRecord, Verdict,
-};
+use super::record::{Activity, Channel, DeliveryAttempt, DeliveryOutcome, RequestRecord, Verdict};
 use crate::service::event::{CallChange, CallEvent, RecordingChange, RecordingEvent, ServiceEvent};
 
 pub(super) fn write(activity: &Activity) {
@@ -40,6 +38,9 @@ fn call(event: &CallEvent) {
         }
         CallChange::ParticipantMuted { raw_id } => {
             tracing::debug!(who = raw_id, "participant muted");
+        }
+        CallChange::ParticipantUnmuted { raw_id } => {
+            tracing::debug!(who = raw_id, "participant unmuted");
         }
         CallChange::ParticipantSpeaking { raw_id, until } => {
             let until = until.map(tracing::field::display);

@@ -4,7 +4,7 @@
 //! callback that is not accepted is not retried.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::header::CONTENT_TYPE;
 use tokio::sync::mpsc;
@@ -16,22 +16,34 @@ use crate::error::Error;
 use crate::redact::{root_cause, without_secrets};
 use crate::service::event::Callback;
 
-/// Sends callbacks in the background until the emulator stops.
-pub(super) struct CallbackQueue(mpsc::UnboundedSender<CallbackRequest>);
+/// Sends callbacks in the background until the emulator is reset or stops.
+pub(super) struct CallbackQueue(Mutex<mpsc::UnboundedSender<CallbackRequest>>);
 
 impl CallbackQueue {
     pub(super) fn new(context: &Arc<DeliveryContext>) -> Self {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        context
-            .tasks
-            .spawn(sort_by_address(Arc::clone(context), receiver));
-        Self(sender)
+        Self(Mutex::new(start(context)))
     }
 
     pub(super) fn send(&self, callback: &Callback) {
         // The receiver is dropped when the emulator stops.
-        let _ = self.0.send(CallbackRequest::from(callback));
+        let _ = self.sender().send(CallbackRequest::from(callback));
     }
+
+    /// Starts again after a reset, which has stopped the tasks.
+    pub(super) fn restart(&self, context: &Arc<DeliveryContext>) {
+        *self.sender() = start(context);
+    }
+
+    fn sender(&self) -> MutexGuard<'_, mpsc::UnboundedSender<CallbackRequest>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn start(context: &Arc<DeliveryContext>) -> mpsc::UnboundedSender<CallbackRequest> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let sort = sort_by_address(Arc::clone(context), receiver);
+    context.tasks.spawn_until_reset(sort);
+    sender
 }
 
 async fn sort_by_address(
@@ -42,9 +54,8 @@ async fn sort_by_address(
     while let Some(callback) = callbacks.recv().await {
         let queue = queues.entry(callback.url.clone()).or_insert_with(|| {
             let (sender, receiver) = mpsc::unbounded_channel();
-            context
-                .tasks
-                .spawn(post_all(Arc::clone(&context), receiver));
+            let post = post_all(Arc::clone(&context), receiver);
+            context.tasks.spawn_until_reset(post);
             sender
         });
         // The receiver is dropped when the emulator stops.

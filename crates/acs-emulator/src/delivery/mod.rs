@@ -12,8 +12,10 @@ use callbacks::CallbackQueue;
 use context::DeliveryContext;
 use event_grid::call_events;
 use event_grid::event::{Event, QueuedEvent};
+use event_grid::new_subscription::PreparedSubscription;
 use event_grid::subscription::Subscription;
 
+use crate::faults::Operation;
 use crate::service::event::ServiceEvent;
 
 pub(crate) use http_client::http_client;
@@ -56,16 +58,55 @@ impl Delivery {
         let matching: Vec<_> = subscriptions.iter().filter(matches).collect();
         // An event without subscribers must not use up a fault.
         if matching.is_empty() {
+            let (kind, subject) = (event.kind, event.subject.as_str());
+            tracing::info!(kind, subject, "event without a subscription");
             return;
         }
-        let duplicates = self.context.faults.duplicates(&event.subject);
+        let fault = self
+            .context
+            .faults
+            .next_for(Operation::Event, &event.subject);
+        let fault = fault.map(Arc::new);
         let event = Arc::new(event);
         for subscription in matching {
             // The receiver is dropped when the emulator stops.
             let _ = subscription.queue.send(QueuedEvent {
                 event: Arc::clone(&event),
-                duplicates,
+                fault: fault.clone(),
             });
+        }
+    }
+
+    /// Adds a subscription, which receives the events from now on.
+    pub(crate) fn add_subscription(&self, prepared: PreparedSubscription) -> Arc<Subscription> {
+        let mut subscriptions = self.subscriptions();
+        let subscription = prepared.start(&self.context);
+        subscriptions.push(Arc::clone(&subscription));
+        subscription
+    }
+
+    /// Deletes a subscription, and discards the events that were not delivered to it. Returns
+    /// whether it existed.
+    pub(crate) fn delete_subscription(&self, name: &str) -> bool {
+        let mut subscriptions = self.subscriptions();
+        let Some(index) = subscriptions.iter().position(|one| one.name == name) else {
+            return false;
+        };
+        subscriptions.remove(index).deleted.cancel();
+        true
+    }
+
+    /// Discards everything that was not delivered, and the subscriptions too unless they are kept.
+    /// Background tasks must have been reset.
+    pub(crate) fn reset(&self, keep_subscriptions: bool) {
+        self.callbacks.restart(&self.context);
+        let mut subscriptions = self.subscriptions();
+        for subscription in std::mem::take(&mut *subscriptions) {
+            subscription.deleted.cancel();
+            if keep_subscriptions {
+                let renewed = PreparedSubscription::renewed(&subscription);
+                subscriptions.push(renewed.start(&self.context));
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::call::NewCall;
 use super::incoming_call::IncomingCall;
 use super::participant::Participant;
-use super::synthetic_recording::{LargeRecording, StoredRecording, add};
+use super::synthetic_recording::{StoredRecording, SyntheticRecording, add};
 use crate::auth::keys::AccessKey;
 use crate::delivery::event_grid::new_subscription::NewSubscription;
 use crate::error::Error;
@@ -18,6 +18,7 @@ use crate::faults::Faults;
 use crate::runtime::Runtime;
 use crate::server::listeners::BoundAddresses;
 use crate::service::clock::Clock;
+use crate::service::script::CallPlan;
 
 /// How long to wait for requests in progress when the emulator stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -195,9 +196,11 @@ impl Emulator {
     /// Calls the application as `caller`. The event `IncomingCall` is delivered to its subscribers,
     /// and the application can answer the call.
     pub fn incoming_call(&self, caller: impl Into<Participant>) -> IncomingCall {
-        let caller = caller.into();
+        let caller: Participant = caller.into();
         let service = &self.runtime.service;
-        service.incoming_call(&caller.name, caller.voice).into()
+        let mut state = service.state();
+        let ids = service.incoming_call(&mut state, caller.into(), CallPlan::default());
+        ids.into()
     }
 
     /// Sets up a connected call: `acs.call(["alice", "bob"]).await`.
@@ -218,7 +221,7 @@ impl Emulator {
         clippy::needless_pass_by_value,
         reason = "the recording is consumed by adding it"
     )]
-    pub fn add_recording(&self, recording: LargeRecording) -> StoredRecording {
+    pub fn add_recording(&self, recording: SyntheticRecording) -> StoredRecording {
         add(&self.runtime, &recording)
     }
 

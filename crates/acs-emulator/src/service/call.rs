@@ -30,6 +30,22 @@ pub(crate) struct CallState {
 }
 
 impl CallState {
+    /// What is left of a call that is no longer kept.
+    pub(super) fn removed() -> Self {
+        Self {
+            correlation_id: Uuid::nil(),
+            server_call_id: String::new(),
+            participants: Vec::new(),
+            ids: CallIds::default(),
+            created_at: Timestamp::UNIX_EPOCH,
+            started_at: None,
+            ended: Some((Timestamp::UNIX_EPOCH, DisconnectReason::CallEnded)),
+            script: Vec::new(),
+            speech_is_scripted: false,
+            connections: Vec::new(),
+        }
+    }
+
     pub(crate) fn present(&self, now: Timestamp) -> impl Iterator<Item = &ParticipantState> {
         self.participants
             .iter()
@@ -73,17 +89,29 @@ impl CallState {
         self.connections.iter().find(|one| one.id == id)
     }
 
+    /// Adds a speech, which replaces the rest of earlier ones. A participant who speaks all the
+    /// time is silent after it.
     pub(crate) fn speak(
         &mut self,
         raw_id: &str,
-        from: Timestamp,
-        until: Option<Timestamp>,
+        speech: SpeechInterval,
     ) -> Result<(), ServiceError> {
-        let speech = &mut self.current(raw_id)?.speech;
-        speech
-            .get_or_insert_default()
-            .push(SpeechInterval::new(from, until));
+        let participant = self.current(raw_id)?;
+        let all_the_time = SpeechInterval::new(participant.joined_at, None);
+        let earlier = participant.speech.get_or_insert_with(|| vec![all_the_time]);
+        for one in &mut *earlier {
+            let until = one.until.unwrap_or(Timestamp::MAX);
+            one.until = Some(until.min(speech.from));
+        }
+        earlier.retain(|one| one.until.is_some_and(|until| one.from < until));
+        earlier.push(speech);
         Ok(())
+    }
+
+    /// Whether the participant is in the call or about to join.
+    pub(crate) fn has(&self, raw_id: &str) -> bool {
+        let mut present = self.participants.iter().filter(|one| !one.has_left());
+        present.any(|one| one.raw_id == raw_id)
     }
 
     /// The participant with this id who is in the call or about to join.
@@ -146,6 +174,13 @@ impl CallState {
             }
         }
         Ok(muted)
+    }
+
+    /// Unmutes a participant. Returns whether that changed anything.
+    pub(crate) fn unmute(&mut self, raw_id: &str, now: Timestamp) -> Result<bool, ServiceError> {
+        let last = self.current(raw_id)?.mutes.last_mut();
+        let open = last.filter(|mute| mute.until.is_none());
+        Ok(open.map(|mute| mute.until = Some(now)).is_some())
     }
 
     /// Marks a participant as announced. Returns whether that changed anything.

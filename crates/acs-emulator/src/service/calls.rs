@@ -1,6 +1,6 @@
 //! Calls: their connections, their participants, and when they end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -13,22 +13,40 @@ use super::ids;
 use super::recording_request::CallTarget;
 
 /// The key of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CallKey(usize);
 
 /// All calls, including those that have ended.
-#[derive(Default)]
 pub(crate) struct Calls {
-    states: Vec<CallState>,
+    states: BTreeMap<CallKey, CallState>,
+    /// The number of calls that were created, including those that were removed.
+    count: usize,
+    /// What is left of calls that were removed.
+    removed: CallState,
     by_connection: HashMap<String, CallKey>,
     by_server_call: HashMap<String, CallKey>,
     by_group: HashMap<String, CallKey>,
     by_room: HashMap<String, CallKey>,
 }
 
+impl Default for Calls {
+    fn default() -> Self {
+        Self {
+            states: BTreeMap::new(),
+            count: 0,
+            removed: CallState::removed(),
+            by_connection: HashMap::new(),
+            by_server_call: HashMap::new(),
+            by_group: HashMap::new(),
+            by_room: HashMap::new(),
+        }
+    }
+}
+
 impl Calls {
     pub(crate) fn create(&mut self, call_ids: CallIds, now: Timestamp) -> CallKey {
-        let key = CallKey(self.states.len());
+        let key = CallKey(self.count);
+        self.count += 1;
         let server_call_id = ids::server_call_id(now);
         self.by_server_call.insert(server_call_id.clone(), key);
         if let Some(group) = &call_ids.group {
@@ -37,7 +55,7 @@ impl Calls {
         if let Some(room) = &call_ids.room {
             self.by_room.insert(room.clone(), key);
         }
-        self.states.push(CallState {
+        let call = CallState {
             correlation_id: ids::new_id(),
             server_call_id,
             participants: Vec::new(),
@@ -48,7 +66,8 @@ impl Calls {
             script: Vec::new(),
             speech_is_scripted: false,
             connections: Vec::new(),
-        });
+        };
+        self.states.insert(key, call);
         key
     }
 
@@ -72,12 +91,27 @@ impl Calls {
         id
     }
 
+    /// A call. A call that was removed has ended and has no participants.
     pub(crate) fn get(&self, key: CallKey) -> &CallState {
-        &self.states[key.0]
+        self.states.get(&key).unwrap_or(&self.removed)
     }
 
     pub(crate) fn get_mut(&mut self, key: CallKey) -> &mut CallState {
-        &mut self.states[key.0]
+        match self.states.get_mut(&key) {
+            Some(call) => call,
+            None => {
+                self.removed = CallState::removed();
+                &mut self.removed
+            }
+        }
+    }
+
+    /// Removes all calls.
+    pub(crate) fn clear(&mut self) {
+        *self = Self {
+            count: self.count,
+            ..Self::default()
+        };
     }
 
     /// An open connection and its call.
@@ -139,18 +173,19 @@ impl Calls {
 
     /// All calls, in the order of their creation.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &CallState> {
-        self.states.iter()
+        self.states.values()
     }
 
     /// All calls with their keys, in the order of their creation.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (CallKey, &CallState)> {
-        let states = self.states.iter().enumerate();
-        states.map(|(index, call)| (CallKey(index), call))
+        self.states.iter().map(|(key, call)| (*key, call))
     }
 
     pub(crate) fn by_correlation_id(&self, id: Uuid) -> Option<CallKey> {
         let mut entries = self.entries();
-        entries.find(|(_, call)| call.correlation_id == id).map(|(key, _)| key)
+        entries
+            .find(|(_, call)| call.correlation_id == id)
+            .map(|(key, _)| key)
     }
 
     /// The call of a connection, even if the connection is closed.

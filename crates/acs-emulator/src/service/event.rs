@@ -75,6 +75,9 @@ pub(crate) enum CallChange {
     ParticipantMuted {
         raw_id: String,
     },
+    ParticipantUnmuted {
+        raw_id: String,
+    },
     /// A participant speaks, until leaving if `until` is not set.
     ParticipantSpeaking {
         raw_id: String,

@@ -21,6 +21,15 @@ pub(crate) struct ParticipantState {
     pub(crate) speech: Option<Vec<SpeechInterval>>,
 }
 
+/// A participant to add to a call.
+#[derive(Clone, Debug)]
+pub(crate) struct NewParticipant {
+    /// A name or a raw id.
+    pub(crate) name: String,
+    /// `None` means a test tone.
+    pub(crate) voice: Option<Arc<Voice>>,
+}
+
 /// A period that has not ended if `until` is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Interval {

@@ -50,6 +50,15 @@ pub(crate) struct RingingCall {
 }
 
 impl State {
+    /// Removes all calls and recordings, without any notification. The names of people stay.
+    pub(crate) fn clear(&mut self) {
+        self.calls.clear();
+        self.recordings = Recordings::default();
+        self.schedule.clear();
+        self.recording_callbacks.clear();
+        self.ringing.clear();
+    }
+
     /// The raw id of the person with this name, the same one in every call. A raw id is returned
     /// unchanged.
     pub(crate) fn user(&mut self, name: &str, resource: Uuid) -> String {

@@ -6,13 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::deliver;
-use super::event::FILE_STATUS_UPDATED;
+use super::event::{FILE_STATUS_UPDATED, QueuedEvent};
 use super::handshake::{request_consent, send_validation_event};
 use super::storage_queue::StorageQueue;
 use super::subscription::{Destination, EventSchema, Subscription, SubscriptionOptions};
 use crate::delivery::Delivery;
+use crate::delivery::context::DeliveryContext;
 use crate::error::Error;
 use crate::redact::without_secrets;
 use crate::service::ids;
@@ -104,23 +106,21 @@ impl<'a> NewSubscription<'a> {
         self
     }
 
-    async fn make(self) -> Result<(), Error> {
+    /// Checks the options and performs the handshake. The subscription must then be added to the
+    /// [`Delivery`].
+    pub(crate) async fn prepare(self) -> Result<PreparedSubscription, Error> {
         let destination = self.destination()?;
         let context = &self.delivery.context;
         let mut options = self.options;
         if self.is_queue {
             options.batch = 1;
         }
-        let (queue, events) = mpsc::unbounded_channel();
-        let subscription = Arc::new(Subscription {
-            name: format!("ACS-EMULATOR-{}", ids::random_id().to_uppercase()),
-            destination,
-            options,
-            queue,
-        });
+        let name = format!("ACS-EMULATOR-{}", ids::random_id().to_uppercase());
+        let prepared = PreparedSubscription::new(name, destination, options);
+        let subscription = &prepared.subscription;
         if let Destination::Webhook(url) = &subscription.destination {
             let handshake = match subscription.options.schema {
-                EventSchema::EventGrid => send_validation_event(context, &subscription, url).await,
+                EventSchema::EventGrid => send_validation_event(context, subscription, url).await,
                 EventSchema::CloudEvents => request_consent(context, url).await,
             };
             handshake.map_err(|reason| Error::Handshake {
@@ -128,9 +128,7 @@ impl<'a> NewSubscription<'a> {
                 reason,
             })?;
         }
-        deliver::run(context, &subscription, events);
-        self.delivery.subscriptions().push(subscription);
-        Ok(())
+        Ok(prepared)
     }
 
     fn destination(&self) -> Result<Destination, Error> {
@@ -152,12 +150,55 @@ impl<'a> NewSubscription<'a> {
     }
 }
 
+/// A subscription that has passed its handshake and is not active yet.
+pub(crate) struct PreparedSubscription {
+    subscription: Arc<Subscription>,
+    events: mpsc::UnboundedReceiver<QueuedEvent>,
+}
+
+impl PreparedSubscription {
+    fn new(name: String, destination: Destination, options: SubscriptionOptions) -> Self {
+        let (queue, events) = mpsc::unbounded_channel();
+        Self {
+            subscription: Arc::new(Subscription {
+                name,
+                destination,
+                options,
+                queue,
+                deleted: CancellationToken::new(),
+            }),
+            events,
+        }
+    }
+
+    /// A subscription like this one, which has nothing to deliver yet.
+    pub(in crate::delivery) fn renewed(subscription: &Subscription) -> Self {
+        let Subscription {
+            name,
+            destination,
+            options,
+            ..
+        } = subscription;
+        Self::new(name.clone(), destination.clone(), options.clone())
+    }
+
+    /// Starts the delivery of events.
+    pub(in crate::delivery) fn start(self, context: &Arc<DeliveryContext>) -> Arc<Subscription> {
+        deliver::run(context, &self.subscription, self.events);
+        self.subscription
+    }
+}
+
 impl<'a> IntoFuture for NewSubscription<'a> {
     type Output = Result<(), Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.make())
+        Box::pin(async move {
+            let delivery = self.delivery;
+            delivery.add_subscription(self.prepare().await?);
+            Ok(())
+        })
     }
 }
 
