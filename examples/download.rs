@@ -24,7 +24,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use acs_emulator::{Emulator, LargeRecording};
+use acs_emulator::{Emulator, SyntheticRecording};
 use acs_recording::{
     ContentUrl, Event, EventPayload, Events, Overwrite, Progress, RecordingClient,
 };
@@ -154,7 +154,7 @@ fn is_location(text: &str) -> bool {
 /// Downloads a recording from an emulator.
 async fn demo(options: &Options) -> Result<()> {
     let acs = Emulator::start().await?;
-    let stored = acs.add_recording(LargeRecording::new(DEMO_BYTES));
+    let stored = acs.add_recording(SyntheticRecording::new(DEMO_BYTES));
     let chunk = stored
         .chunks()
         .first()

@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use acs_emulator::{Emulator, LargeRecording};
+use acs_emulator::{Emulator, SyntheticRecording};
 use acs_recording::RecordingManifest;
 
 const KEY: &str = "d3Jvbmcga2V5LCBidXQgYSBrZXk=";
@@ -174,7 +174,7 @@ fn the_download_example_works_without_arguments() {
 #[tokio::test]
 async fn the_download_example_downloads_the_recording_of_an_event() {
     let emulator = Emulator::start().await.unwrap();
-    let stored = emulator.add_recording(LargeRecording::new(3_000_000).chunk(500_000));
+    let stored = emulator.add_recording(SyntheticRecording::new(3_000_000).chunk(500_000));
     let chunks = stored.chunks().iter().enumerate().map(|(index, chunk)| {
         serde_json::json!({
             "documentId": chunk.document_id(),

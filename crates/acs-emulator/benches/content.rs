@@ -8,7 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant, SystemTime};
 
-use acs_emulator::{Clock, Emulator, LargeRecording};
+use acs_emulator::{Clock, Emulator, SyntheticRecording};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -160,8 +160,8 @@ async fn main() -> Result<(), Failure> {
     let acs = Emulator::builder().clock(Clock::manual()).start().await?;
     let emulated: SocketAddr = acs.endpoint().trim_start_matches("http://").parse()?;
     let plain = plain_server().await?;
-    let small = acs.add_recording(LargeRecording::new(SMALL));
-    let large = acs.add_recording(LargeRecording::new(LARGE));
+    let small = acs.add_recording(SyntheticRecording::new(SMALL));
+    let large = acs.add_recording(SyntheticRecording::new(LARGE));
     let [small, large] = [&small, &large].map(|stored| stored.chunks().first());
     let (Some(small), Some(large)) = (small, large) else {
         return Err("nothing is stored".into());

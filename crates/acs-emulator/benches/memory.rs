@@ -7,7 +7,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Clock, Emulator, LargeRecording};
+use acs_emulator::{Clock, Emulator, SyntheticRecording};
 
 const RECORDINGS: usize = 10_000;
 
@@ -45,7 +45,7 @@ async fn main() -> Result<(), Failure> {
         )?;
         before = after;
     }
-    let stored = acs.add_recording(LargeRecording::new(40 << 30));
+    let stored = acs.add_recording(SyntheticRecording::new(40 << 30));
     let after = resident().unwrap_or(before);
     writeln!(
         out,

@@ -32,7 +32,7 @@
 //!   which the recording was active; see below. Each participant speaks a test tone or the content
 //!   of a WAV file, whether or not it is being recorded: what is said during a pause is missing in
 //!   the file. Long recordings consist of [chunks](EmulatorBuilder::chunk_duration). Recordings of
-//!   [any size](LargeRecording) can be added to the store without using memory for them.
+//!   [any size](SyntheticRecording) can be added to the store without using memory for them.
 //! - **Content**: media with ranges, metadata, and deletion at the locations in the event. Requests
 //!   are signed for the host of the resource, which is in `x-ms-host`. Optionally, content is
 //!   behind a [redirect](EmulatorBuilder::redirect_content).
@@ -170,7 +170,7 @@ pub use emulator::handle::Emulator;
 pub use emulator::incoming_call::IncomingCall;
 pub use emulator::participant::Participant;
 pub use emulator::script::Script;
-pub use emulator::synthetic_recording::{LargeRecording, StoredChunk, StoredRecording};
+pub use emulator::synthetic_recording::{StoredChunk, StoredRecording, SyntheticRecording};
 pub use error::Error;
 pub use faults::{ActiveFault, Fault, FaultHandle, Faults, Operation};
 pub use service::clock::Clock;

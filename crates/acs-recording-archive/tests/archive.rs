@@ -10,7 +10,7 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use acs_emulator::{Fault, LargeRecording, Operation};
+use acs_emulator::{Fault, Operation, SyntheticRecording};
 use acs_recording_archive::{Entry, ErrorKind, OwnStorage, StoreBuilder};
 use common::faulty_store::{FaultyStore, On, busy, denied, invalid_block_list, unavailable};
 use common::{Announced, PART, Service, assert_archived, entries, is_at_service, names};
@@ -39,7 +39,7 @@ async fn a_recording_is_in_every_store_as_it_was_at_the_service() {
     let local = StoreBuilder::new(folder.path().to_str().unwrap());
     for store in [memory(), local.unwrap().build().unwrap()] {
         let service = Service::start().await;
-        let recording = LargeRecording::new(LARGE)
+        let recording = SyntheticRecording::new(LARGE)
             .chunk(SMALL)
             .chunk(PART)
             .chunk(PART + 2);
@@ -84,7 +84,7 @@ async fn a_recording_is_in_every_store_as_it_was_at_the_service() {
 async fn a_receipt_says_what_was_archived_and_no_secret() {
     let service = Service::start().await;
     let store = memory();
-    let mut announced = service.record(LargeRecording::new(SMALL));
+    let mut announced = service.record(SyntheticRecording::new(SMALL));
     announced.event["data"]["recordingStartTime"] = json!("2025-12-31T23:59:59Z");
     announced.event["data"]["recordingDurationMs"] = json!(1000);
     let location = announced.chunk(0)["contentLocation"].as_str().unwrap();
@@ -120,7 +120,7 @@ async fn storing_again_sends_nothing_twice() {
     let service = Service::start().await;
     let faulty = FaultyStore::default();
     let store: Arc<dyn ObjectStore> = Arc::new(faulty.clone());
-    let announced = service.record(LargeRecording::new(SMALL));
+    let announced = service.record(SyntheticRecording::new(SMALL));
     let archive = service.archive(Arc::clone(&store)).build().unwrap();
     let store_it = || async {
         let stored = archive.store(&announced.file()).event(&announced.event());
@@ -139,7 +139,7 @@ async fn storing_again_sends_nothing_twice() {
 async fn many_at_once_leave_one_recording() {
     let service = Service::start().await;
     let store = memory();
-    let announced = service.record(LargeRecording::new(LARGE).chunk(SMALL));
+    let announced = service.record(SyntheticRecording::new(LARGE).chunk(SMALL));
     let archives = (0..5).map(|_| service.archive(Arc::clone(&store)).build().unwrap());
     let attempts = archives.map(|archive| {
         let announced = &announced;
@@ -168,7 +168,7 @@ async fn a_lost_response_of_the_store_costs_nothing() {
         let faulty = FaultyStore::default();
         let store: Arc<dyn ObjectStore> = Arc::new(faulty.clone());
         let size = if on == On::Complete { LARGE } else { SMALL };
-        let mut announced = service.record(LargeRecording::new(size));
+        let mut announced = service.record(SyntheticRecording::new(size));
         announced.event["id"] = json!("e");
         faulty.lose_response(on, end);
         let archive = service.archive(Arc::clone(&store)).build().unwrap();
@@ -193,7 +193,7 @@ async fn the_object_decides_when_a_commit_is_rejected() {
     let service = Service::start().await;
     let faulty = FaultyStore::default();
     let store: Arc<dyn ObjectStore> = Arc::new(faulty.clone());
-    let announced = service.record(LargeRecording::new(LARGE));
+    let announced = service.record(SyntheticRecording::new(LARGE));
     let archive = service.archive(Arc::clone(&store)).build().unwrap();
     archive.store(&announced.file()).await.unwrap();
     let media = media_name(&store).await;
@@ -223,7 +223,7 @@ async fn a_failed_upload_is_aborted() {
     let service = Service::start().await;
     let faulty = FaultyStore::default();
     let store: Arc<dyn ObjectStore> = Arc::new(faulty.clone());
-    let announced = service.record(LargeRecording::new(LARGE));
+    let announced = service.record(SyntheticRecording::new(LARGE));
     let archive = service.archive(Arc::clone(&store)).build().unwrap();
     for error in [busy, unavailable, denied] {
         faulty.fail(On::PutPart, ".wav", error);
@@ -253,7 +253,7 @@ async fn a_failed_upload_is_aborted() {
 async fn media_without_a_receipt_is_compared_or_replaced() {
     let service = Service::start().await;
     let store = memory();
-    let announced = service.record(LargeRecording::new(SMALL));
+    let announced = service.record(SyntheticRecording::new(SMALL));
     let archive = service.archive(Arc::clone(&store)).build().unwrap();
     archive.store(&announced.file()).await.unwrap();
     let entry = entries(&store).await.remove(0);
@@ -273,7 +273,7 @@ async fn media_without_a_receipt_is_compared_or_replaced() {
 async fn a_receipt_for_something_else_is_never_replaced() {
     let service = Service::start().await;
     let store = memory();
-    let announced = service.record(LargeRecording::new(SMALL));
+    let announced = service.record(SyntheticRecording::new(SMALL));
     let archive = service.archive(Arc::clone(&store)).build().unwrap();
     archive.store(&announced.file()).await.unwrap();
     let entry = entries(&store).await.remove(0);
@@ -294,7 +294,7 @@ async fn the_service_keeps_its_copies_until_every_chunk_has_its_receipt() {
     let service = Service::start().await;
     let client = service.client();
     let store = memory();
-    let announced = service.record(LargeRecording::new(SMALL).chunk(SMALL));
+    let announced = service.record(SyntheticRecording::new(SMALL).chunk(SMALL));
     let [first, second] = announced.stored.chunks() else {
         panic!("two chunks");
     };
@@ -323,7 +323,7 @@ async fn nothing_is_deleted_on_the_word_of_a_receipt_without_its_objects() {
     for is_removed in [Entry::media, Entry::metadata] {
         let service = Service::start().await;
         let store = memory();
-        let announced = service.record(LargeRecording::new(SMALL));
+        let announced = service.record(SyntheticRecording::new(SMALL));
         let keeping = service.archive(Arc::clone(&store)).build().unwrap();
         keeping.store(&announced.file()).await.unwrap();
         let removed = is_removed(&entries(&store).await[0]).unwrap();
@@ -339,7 +339,7 @@ async fn nothing_is_deleted_on_the_word_of_a_receipt_without_its_objects() {
 async fn media_without_metadata_is_archived_and_not_deleted() {
     let service = Service::start().await;
     let store = memory();
-    let mut announced = service.record(LargeRecording::new(SMALL).chunk(SMALL));
+    let mut announced = service.record(SyntheticRecording::new(SMALL).chunk(SMALL));
     let missing = announced.stored.chunks()[0].document_id().to_owned();
     let fault = Fault::on(Operation::Metadata).target(missing);
     service.acs.faults().add(fault.status(404));
@@ -382,7 +382,7 @@ async fn a_chunk_that_cannot_be_had_keeps_no_other_from_the_archive() {
         let service = Service::start().await;
         let client = service.client();
         let store = memory();
-        let mut announced = service.record(LargeRecording::new(SMALL).chunk(SMALL));
+        let mut announced = service.record(SyntheticRecording::new(SMALL).chunk(SMALL));
         spoil(&mut announced);
         let builder = service.archive(Arc::clone(&store)).delete_at_service();
         let archive = builder.build().unwrap();
@@ -399,7 +399,7 @@ async fn a_chunk_that_cannot_be_had_keeps_no_other_from_the_archive() {
 #[tokio::test]
 async fn an_event_without_content_is_an_error_of_its_own() {
     let service = Service::start().await;
-    let mut announced = service.record(LargeRecording::new(SMALL));
+    let mut announced = service.record(SyntheticRecording::new(SMALL));
     announced.event["data"]["recordingStorageInfo"]["recordingChunks"] = json!([]);
     let archive = service.archive(memory()).build().unwrap();
     let error = archive.store(&announced.file()).await.unwrap_err();
@@ -410,7 +410,7 @@ async fn an_event_without_content_is_an_error_of_its_own() {
 async fn an_event_with_a_hundred_chunks_is_archived_whole() {
     let service = Service::start().await;
     let store = memory();
-    let recording = (1..100).fold(LargeRecording::new(100), |recording, _| {
+    let recording = (1..100).fold(SyntheticRecording::new(100), |recording, _| {
         recording.chunk(100)
     });
     let announced = service.record(recording);
@@ -423,7 +423,7 @@ async fn an_event_with_a_hundred_chunks_is_archived_whole() {
 #[tokio::test]
 async fn content_of_another_day_has_expired() {
     let service = Service::start().await;
-    let mut announced = service.record(LargeRecording::new(SMALL));
+    let mut announced = service.record(SyntheticRecording::new(SMALL));
     announced.event["data"]["recordingStartTime"] = json!("2020-01-01T00:00:00Z");
     announced.event["data"]["recordingDurationMs"] = json!(1000);
     service
@@ -439,7 +439,7 @@ async fn content_of_another_day_has_expired() {
 async fn recordings_in_storage_of_your_own_are_recorded_or_rejected() {
     let service = Service::start().await;
     let store = memory();
-    let mut announced = service.record(LargeRecording::new(SMALL));
+    let mut announced = service.record(SyntheticRecording::new(SMALL));
     announced.event["data"]["storageType"] = json!("AzureBlob");
     let own = "https://acme.blob.core.windows.net/calls/a/0.wav";
     announced.chunk(0)["contentLocation"] = json!(format!("{own}?sig=s3cret"));
@@ -461,7 +461,7 @@ async fn recordings_in_storage_of_your_own_are_recorded_or_rejected() {
     assert!(!archive.store(&announced.file()).await.unwrap().is_new());
 
     // The service had to keep it although it was meant for elsewhere.
-    let mut announced = service.record(LargeRecording::new(SMALL));
+    let mut announced = service.record(SyntheticRecording::new(SMALL));
     announced.event["data"]["storageType"] = json!("AzureBlob");
     archive.store(&announced.file()).await.unwrap();
     assert_archived(&store, &announced.stored).await;
@@ -471,7 +471,7 @@ async fn recordings_in_storage_of_your_own_are_recorded_or_rejected() {
 async fn interruptions_of_the_service_are_resumed_and_alterations_refused() {
     let service = Service::start().await;
     let store = memory();
-    let announced = service.record(LargeRecording::new(LARGE));
+    let announced = service.record(SyntheticRecording::new(LARGE));
     let faults = service.acs.faults();
     faults.add(Fault::on(Operation::Content).times(1).status(503));
     faults.add(Fault::on(Operation::Content).times(2).cut_after(PART / 2));
@@ -479,8 +479,8 @@ async fn interruptions_of_the_service_are_resumed_and_alterations_refused() {
     archive.store(&announced.file()).await.unwrap();
     assert_archived(&store, &announced.stored).await;
 
-    let page = service.record(LargeRecording::new(SMALL));
-    faults.add(Fault::on(Operation::Content).times(1).alter(b'x'));
+    let page = service.record(SyntheticRecording::new(SMALL));
+    faults.add(Fault::on(Operation::Content).times(1).corrupt(b'x'));
     let error = archive.store(&page.file()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CorruptContent, "{error}");
     assert_eq!(entries(&store).await.len(), 1);

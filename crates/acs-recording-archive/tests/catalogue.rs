@@ -10,7 +10,7 @@ mod common;
 
 use std::sync::Arc;
 
-use acs_emulator::LargeRecording;
+use acs_emulator::SyntheticRecording;
 use acs_recording_archive::{Catalogue, Depth, Finding, ListReceipts};
 use common::{Service, entries};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -25,7 +25,7 @@ async fn archive() -> (Service, Arc<dyn ObjectStore>) {
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let archive = service.archive(Arc::clone(&store)).build().unwrap();
     for (day, call) in [(1, "c-a"), (2, "c-b"), (4, "c-b")] {
-        let mut announced = service.record(LargeRecording::new(1000).chunk(500));
+        let mut announced = service.record(SyntheticRecording::new(1000).chunk(500));
         announced.event["data"]["recordingStartTime"] = json!(format!("2026-03-0{day}T12:00:00Z"));
         announced.event["subject"] = json!(format!("/recording/call/{call}/serverCallId/s{day}"));
         archive.store(&announced.file()).await.unwrap();

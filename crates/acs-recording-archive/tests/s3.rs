@@ -11,7 +11,7 @@ mod common;
 
 use std::sync::Arc;
 
-use acs_emulator::LargeRecording;
+use acs_emulator::SyntheticRecording;
 use acs_recording_archive::{ErrorKind, InMemoryQueue, StoreBuilder, Worker};
 use acs_test_support::Moto;
 use bytes::Bytes;
@@ -57,7 +57,7 @@ async fn a_recording_is_stored_once_however_often_its_event_comes() {
     let service = Service::start().await;
     let url = moto.create_bucket("idempotent").await;
     let store = store(&moto, &format!("{url}/a/b"));
-    let announced = service.record(LargeRecording::new(LARGE).chunk(SMALL));
+    let announced = service.record(SyntheticRecording::new(LARGE).chunk(SMALL));
     let archive = service.archive(Arc::clone(&store)).build().unwrap();
     archive.check().await.unwrap();
     let (file, event) = (announced.file(), announced.event());
@@ -88,7 +88,7 @@ async fn two_workers_share_a_bucket_and_leave_one_recording() {
     };
     let service = Service::start().await;
     let store = store(&moto, &moto.create_bucket("workers").await);
-    let announced = service.record(LargeRecording::new(LARGE).chunk(SMALL));
+    let announced = service.record(SyntheticRecording::new(LARGE).chunk(SMALL));
     let queue = InMemoryQueue::new();
     for _ in 0..4 {
         queue.send(announced.body());
@@ -119,7 +119,7 @@ async fn a_bucket_that_does_not_exist_is_one_clear_error() {
     let archive = archive.build().unwrap();
     let error = archive.check().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
-    let announced = service.record(LargeRecording::new(SMALL));
+    let announced = service.record(SyntheticRecording::new(SMALL));
     let error = archive.store(&announced.file()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     assert!(!error.to_string().contains('\n'), "{error}");
@@ -134,7 +134,7 @@ async fn receipts_are_listed_in_a_bucket() {
     let store = store(&moto, &moto.create_bucket("catalogue").await);
     let archive = service.archive(Arc::clone(&store)).build().unwrap();
     for _ in 0..3 {
-        let announced = service.record(LargeRecording::new(SMALL));
+        let announced = service.record(SyntheticRecording::new(SMALL));
         archive.store(&announced.file()).await.unwrap();
     }
     let entries: Vec<_> = archive

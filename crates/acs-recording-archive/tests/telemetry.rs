@@ -13,7 +13,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acs_emulator::LargeRecording;
+use acs_emulator::SyntheticRecording;
 use acs_recording_archive::{InMemoryQueue, Worker};
 use common::Service;
 use metrics::{
@@ -144,7 +144,7 @@ async fn metrics_and_spans_tell_what_happened_and_no_secret() {
 
     let service = Service::start().await;
     let queue = InMemoryQueue::new();
-    let mut announced = service.record(LargeRecording::new(5000).chunk(1000));
+    let mut announced = service.record(SyntheticRecording::new(5000).chunk(1000));
     announced.event["data"]["recordingStartTime"] = json!("2020-01-01T00:00:00Z");
     announced.event["data"]["recordingDurationMs"] = json!(1000);
     let location = announced.chunk(0)["contentLocation"].as_str().unwrap();

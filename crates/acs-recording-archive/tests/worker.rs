@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acs_emulator::{Fault, LargeRecording, Operation};
+use acs_emulator::{Fault, Operation, SyntheticRecording};
 use acs_recording_archive::{
     Activity, Archive, ErrorKind, EventQueue, InMemoryQueue, Message, Outcome, Result, Summary,
     Worker,
@@ -62,7 +62,7 @@ impl Setup {
 
     /// A recording whose event is in the queue.
     fn record(&self, bytes: u64) -> Announced {
-        let announced = self.service.record(LargeRecording::new(bytes));
+        let announced = self.service.record(SyntheticRecording::new(bytes));
         self.queue.send(BASE64_STANDARD.encode(announced.body()));
         announced
     }
@@ -98,7 +98,7 @@ async fn a_queue_of_recordings_is_archived_and_empty() {
     let mut recordings: Vec<_> = (0..6).map(|_| setup.record(SMALL)).collect();
     // As some write it: plain, or in an array.
     for plain in [false, true] {
-        let announced = setup.service.record(LargeRecording::new(SMALL));
+        let announced = setup.service.record(SyntheticRecording::new(SMALL));
         let body = announced.body();
         setup
             .queue
@@ -119,7 +119,7 @@ async fn duplicates_over_three_workers_leave_one_recording() {
     let setup = Setup::new().await;
     let announced = setup
         .service
-        .record(LargeRecording::new(LARGE).chunk(SMALL));
+        .record(SyntheticRecording::new(LARGE).chunk(SMALL));
     for _ in 0..5 {
         setup.queue.send(announced.body());
     }
@@ -162,7 +162,7 @@ async fn events_of_other_types_are_removed_and_counted() {
 async fn poison_of_every_sort_is_moved_at_once_with_its_reason() {
     let setup = Setup::new().await;
     let event = |change: fn(&mut Announced)| {
-        let mut announced = setup.service.record(LargeRecording::new(SMALL));
+        let mut announced = setup.service.record(SyntheticRecording::new(SMALL));
         change(&mut announced);
         announced.body()
     };
@@ -219,7 +219,7 @@ async fn poison_of_every_sort_is_moved_at_once_with_its_reason() {
 #[tokio::test]
 async fn events_beside_what_cannot_be_read_are_archived() {
     let setup = Setup::new().await;
-    let announced = setup.service.record(LargeRecording::new(SMALL));
+    let announced = setup.service.record(SyntheticRecording::new(SMALL));
     let body = format!("[{{\"id\": \"broken\"}}, {}]", announced.body());
     setup.queue.send(body.clone());
     let summary = drained(setup.worker()).await;
@@ -234,7 +234,7 @@ async fn media_is_archived_without_metadata_only_when_it_expires_soon() {
         let setup = Setup::new().await;
         let fault = Fault::on(Operation::Metadata).status(500);
         setup.service.acs.faults().add(fault);
-        let mut announced = setup.service.record(LargeRecording::new(SMALL));
+        let mut announced = setup.service.record(SyntheticRecording::new(SMALL));
         let start = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes);
         announced.event["data"]["recordingStartTime"] = json!(start.to_string());
         announced.event["data"]["recordingDurationMs"] = json!(1000);
@@ -268,7 +268,7 @@ async fn what_may_pass_is_released_for_a_retry() {
 async fn failures_about_the_recording_are_poison_after_the_last_attempt() {
     let setup = Setup::new().await;
     setup.record(SMALL);
-    let fault = Fault::on(Operation::Content).alter(b'x');
+    let fault = Fault::on(Operation::Content).corrupt(b'x');
     setup.service.acs.faults().add(fault);
     let summary = setup.first_attempts(setup.worker().max_attempts(1)).await;
     assert_eq!(summary.poisoned, 1);
@@ -455,7 +455,7 @@ async fn a_busy_store_slows_all_slots_down() {
     setup.faulty.fail(On::Put, ".wav", busy);
     let ended = Arc::new(Mutex::new(Vec::new()));
     let (log, queue) = (Arc::clone(&ended), setup.queue.clone());
-    let service = setup.service.record(LargeRecording::new(SMALL));
+    let service = setup.service.record(SyntheticRecording::new(SMALL));
     let done = Arc::new(Notify::new());
     let signal = Arc::clone(&done);
     let worker = setup.worker().on_update(move |update| {

@@ -17,7 +17,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Emulator, LargeRecording};
+use acs_emulator::{Emulator, SyntheticRecording};
 
 const GIB: u64 = 1024 * 1024 * 1024;
 
@@ -29,7 +29,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (acs, urls) = runtime.block_on(async {
         let acs = Emulator::start().await.unwrap();
-        let recordings = [(); 4].map(|()| acs.add_recording(LargeRecording::new(GIB)));
+        let recordings = [(); 4].map(|()| acs.add_recording(SyntheticRecording::new(GIB)));
         let urls = recordings.map(|one| one.chunks()[0].content_location().to_owned());
         (acs, urls)
     });

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Emulator, LargeRecording, StoredRecording};
+use acs_emulator::{Emulator, StoredRecording, SyntheticRecording};
 use acs_recording::RecordingClient;
 use acs_recording::spool::Spool;
 use acs_recording::webhook::{Authenticator, Webhook};
@@ -311,7 +311,7 @@ async fn deliver(
         let number = number.fetch_add(1, Ordering::Relaxed);
         let mut events = Vec::new();
         if number.is_multiple_of(RECORDINGS) {
-            let recording = acs.add_recording(LargeRecording::new(20_000).seed(number));
+            let recording = acs.add_recording(SyntheticRecording::new(20_000).seed(number));
             let mut announcement = event(&recording);
             let id = recording.recording_id();
             announcement[0]["id"] = id.into();

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Clock, Emulator, LargeRecording};
+use acs_emulator::{Clock, Emulator, SyntheticRecording};
 use acs_recording::{ContentUrl, RecordingClient};
 use futures_util::future::join_all;
 
@@ -49,7 +49,7 @@ async fn run(bytes: u64) {
     let acs = acs.await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let stored: Vec<_> = (0..COUNT)
-        .map(|seed| acs.add_recording(LargeRecording::new(bytes + 1000 * seed).seed(seed)))
+        .map(|seed| acs.add_recording(SyntheticRecording::new(bytes + 1000 * seed).seed(seed)))
         .collect();
     let locations: Vec<_> = stored
         .iter()

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use acs_emulator::{Clock, Emulator, LargeRecording};
+use acs_emulator::{Clock, Emulator, SyntheticRecording};
 use acs_recording::RecordingClient;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
@@ -61,7 +61,7 @@ async fn two_hundred_downloads_use_bounded_resources() {
     });
     let downloads = (0..COUNT).map(|seed| {
         // From 1 to 5 MB.
-        let recording = LargeRecording::new(1_000_000 + seed * 20_000).seed(seed);
+        let recording = SyntheticRecording::new(1_000_000 + seed * 20_000).seed(seed);
         let stored = acs.add_recording(recording);
         let location = stored.chunks()[0].content_location().parse().unwrap();
         let path = root.join(format!("{seed}.wav"));

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acs_emulator::{Clock, Emulator, Fault, LargeRecording, Operation, StoredRecording};
+use acs_emulator::{Clock, Emulator, Fault, Operation, StoredRecording, SyntheticRecording};
 use acs_recording::{
     ConnectionString, ErrorKind, EventPayload, Events, ExponentialBackoff, Overwrite,
     RecordingClient, RecordingFileStatusUpdated, RetryPolicyExt as _,
@@ -85,7 +85,7 @@ fn names(folder: &Path) -> Vec<String> {
 async fn all_chunks_are_saved_in_order_with_metadata_and_then_deleted() {
     let acs = emulator().await;
     let client = client(&acs);
-    let stored = acs.add_recording(LargeRecording::new(700_000).chunk(500_000));
+    let stored = acs.add_recording(SyntheticRecording::new(700_000).chunk(500_000));
     let file = event(&stored, None);
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("new/recordings");
@@ -161,7 +161,7 @@ async fn all_chunks_are_saved_in_order_with_metadata_and_then_deleted() {
 async fn a_failed_recording_resumes() {
     let acs = emulator().await;
     let client = client(&acs);
-    let stored = acs.add_recording(LargeRecording::new(300_000).chunk(3_000_000));
+    let stored = acs.add_recording(SyntheticRecording::new(300_000).chunk(3_000_000));
     let folder = tempfile::tempdir().unwrap();
     let second = stored.chunks()[1].document_id();
     let cut = Fault::on(Operation::Content)
@@ -191,7 +191,7 @@ async fn a_failed_recording_resumes() {
 async fn file_names_stay_in_the_folder_and_inconsistencies_are_warnings() {
     let acs = emulator().await;
     let client = client(&acs);
-    let stored = acs.add_recording(LargeRecording::new(100_000));
+    let stored = acs.add_recording(SyntheticRecording::new(100_000));
     let above = tempfile::tempdir().unwrap();
     let folder = above.path().join("folder");
     let file = event(&stored, Some("../../../etc/passwd"));
@@ -230,7 +230,7 @@ async fn a_failed_deletion_is_an_error() {
         (true, ErrorKind::PermissionDenied),
         (false, ErrorKind::InvalidInput),
     ] {
-        let stored = acs.add_recording(LargeRecording::new(1000).chunk(1000).chunk(1000));
+        let stored = acs.add_recording(SyntheticRecording::new(1000).chunk(1000).chunk(1000));
         let mut file = event(&stored, None);
         if refuse {
             let denied = Fault::on(Operation::Delete)

@@ -27,7 +27,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Clock, Emulator, Fault, LargeRecording, Operation, StoredChunk};
+use acs_emulator::{Clock, Emulator, Fault, Operation, StoredChunk, SyntheticRecording};
 use acs_recording::{ContentUrl, ExponentialBackoff, RecordingClient, RetryPolicyExt as _};
 use fastrand::Rng;
 use storage::{Behavior, Storage, content};
@@ -155,7 +155,7 @@ fn fault(random: &mut Rng, chunk: &StoredChunk, length: u64, acs: &Emulator) -> 
         5 => on.ignore_range(),
         6 => on.first_byte_delay(Duration::from_secs(20)),
         7 => on.ignore_range().cut_after(random.u64(..=length)),
-        8 => on.silence(),
+        8 => on.never_respond(),
         9 => on.empty_body(),
         _ => {
             let place = acs.endpoint().replace("127.0.0.1", "localhost");
@@ -217,7 +217,7 @@ async fn soak(seed: u64, count: usize, max: u64, limit: Duration) -> Tally {
         if begun.elapsed() > limit {
             break;
         }
-        let whole = LargeRecording::new(size(&mut random, max).max(80)).seed(number as u64);
+        let whole = SyntheticRecording::new(size(&mut random, max).max(80)).seed(number as u64);
         let stored = acs.add_recording(whole);
         let chunk = &stored.chunks()[0];
         // Half of them complete, the others with a range.
@@ -235,7 +235,7 @@ async fn soak(seed: u64, count: usize, max: u64, limit: Duration) -> Tally {
             let on = || Fault::on(Operation::Content).target(chunk.document_id());
             let first = on().times(random.u32(1..4)).etag("\"1\"");
             acs.faults().add(first.cut_after(random.u64(..=length)));
-            acs.faults().add(on().alter(0x5a).etag("\"2\""));
+            acs.faults().add(on().corrupt(0x5a).etag("\"2\""));
         } else {
             for _ in 0..random.u8(..6) {
                 acs.faults().add(fault(&mut random, chunk, length, &acs));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Emulator, Fault, LargeRecording, Operation, StoredRecording};
+use acs_emulator::{Emulator, Fault, Operation, StoredRecording, SyntheticRecording};
 use acs_recording::spool::{Outcome, Spool};
 use acs_recording::webhook::{Authenticator, EventHandler, Webhook};
 use acs_recording::{EventPayload, Inbox, NeverRetry, RecordingClient};
@@ -115,11 +115,13 @@ fn is_whole(folder: &Path, recording: &StoredRecording) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_is_acknowledged_before_the_download() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(100_000).chunk(20_000));
+    let recording = acs.add_recording(SyntheticRecording::new(100_000).chunk(20_000));
     let scene = Scene::new();
     let spool = scene.spool().await;
     let url = serve(spool.clone()).await;
-    let silent = acs.faults().add(Fault::on(Operation::Content).silence());
+    let silent = acs
+        .faults()
+        .add(Fault::on(Operation::Content).never_respond());
     let worker = spool.download_to(&client(&acs), scene.path("rec"));
     let worker = worker
         .delete_after()
@@ -205,7 +207,7 @@ async fn recordings_without_content_are_reported_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_treats_events_like_a_spool() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(1000));
+    let recording = acs.add_recording(SyntheticRecording::new(1000));
     let scene = Scene::new();
     let (client, folder) = (client(&acs), scene.path("rec"));
     let url = serve(move |event: acs_recording::Event| {
@@ -233,7 +235,7 @@ async fn a_handler_treats_events_like_a_spool() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_unreadable_events_of_a_batch_are_rejected() {
     let acs = Emulator::start().await.unwrap();
-    let recordings = [1, 2].map(|seed| acs.add_recording(LargeRecording::new(5000).seed(seed)));
+    let recordings = [1, 2].map(|seed| acs.add_recording(SyntheticRecording::new(5000).seed(seed)));
     let scene = Scene::new();
     let spool = scene.spool().await;
     let url = serve(spool.clone()).await;
@@ -282,7 +284,7 @@ async fn an_event_that_cannot_be_stored_is_delivered_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_events_about_one_recording_are_handled_in_turn() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(200_000));
+    let recording = acs.add_recording(SyntheticRecording::new(200_000));
     acs.faults()
         .add(Fault::on(Operation::Content).bytes_per_second(400_000));
     let scene = Scene::new();

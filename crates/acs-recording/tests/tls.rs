@@ -6,7 +6,7 @@
     reason = "a failing test may panic"
 )]
 
-use acs_emulator::{Emulator, LargeRecording};
+use acs_emulator::{Emulator, SyntheticRecording};
 use acs_recording::{
     ConnectionString, ErrorKind, RecordingClient, RecordingClientBuilder, RecordingId,
 };
@@ -43,7 +43,7 @@ async fn an_added_authority_is_trusted_for_requests_and_content() {
     let error = recording.state().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 
-    let stored = acs.add_recording(LargeRecording::new(1000));
+    let stored = acs.add_recording(SyntheticRecording::new(1000));
     let chunk = &stored.chunks()[0];
     let location = chunk.content_location().parse().unwrap();
     let content = client.download(&location).into_bytes().await.unwrap();

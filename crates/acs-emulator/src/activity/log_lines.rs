@@ -2,9 +2,7 @@
 
 use http::StatusCode;
 
-use super::record::{
-    Activity, Channel, DeliveryAttempt, DeliveryOutcome, RequestRecord, Verdict,
-};
+use super::record::{Activity, Channel, DeliveryAttempt, DeliveryOutcome, RequestRecord, Verdict};
 use crate::service::event::{CallChange, CallEvent, RecordingChange, RecordingEvent, ServiceEvent};
 
 pub(super) fn write(activity: &Activity) {

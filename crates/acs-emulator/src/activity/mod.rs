@@ -11,6 +11,7 @@ pub(crate) use activity_log::ActivityLog;
 pub(crate) use change::Change;
 pub(crate) use change_feed::{ChangeFeed, Unseen};
 pub(crate) use record::{
-    Activity, Authentication, Channel, DeliveryAttempt, DeliveryOutcome, Denial, ErrorBody, RequestRecord, Scheme, Verdict,
+    Activity, Authentication, Channel, DeliveryAttempt, DeliveryOutcome, Denial, ErrorBody,
+    RequestRecord, Scheme, Verdict,
 };
 pub(crate) use request_history::NumberedRequest;

@@ -15,6 +15,7 @@ use event_grid::event::{Event, QueuedEvent};
 use event_grid::new_subscription::PreparedSubscription;
 use event_grid::subscription::Subscription;
 
+use crate::faults::Operation;
 use crate::service::event::ServiceEvent;
 
 pub(crate) use http_client::http_client;
@@ -57,15 +58,21 @@ impl Delivery {
         let matching: Vec<_> = subscriptions.iter().filter(matches).collect();
         // An event without subscribers must not use up a fault.
         if matching.is_empty() {
+            let (kind, subject) = (event.kind, event.subject.as_str());
+            tracing::info!(kind, subject, "event without a subscription");
             return;
         }
-        let duplicates = self.context.faults.duplicates(&event.subject);
+        let fault = self
+            .context
+            .faults
+            .next_for(Operation::Event, &event.subject);
+        let fault = fault.map(Arc::new);
         let event = Arc::new(event);
         for subscription in matching {
             // The receiver is dropped when the emulator stops.
             let _ = subscription.queue.send(QueuedEvent {
                 event: Arc::clone(&event),
-                duplicates,
+                fault: fault.clone(),
             });
         }
     }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::call::NewCall;
 use super::incoming_call::IncomingCall;
 use super::participant::Participant;
-use super::synthetic_recording::{LargeRecording, StoredRecording, add};
+use super::synthetic_recording::{StoredRecording, SyntheticRecording, add};
 use crate::auth::keys::AccessKey;
 use crate::delivery::event_grid::new_subscription::NewSubscription;
 use crate::error::Error;
@@ -221,7 +221,7 @@ impl Emulator {
         clippy::needless_pass_by_value,
         reason = "the recording is consumed by adding it"
     )]
-    pub fn add_recording(&self, recording: LargeRecording) -> StoredRecording {
+    pub fn add_recording(&self, recording: SyntheticRecording) -> StoredRecording {
         add(&self.runtime, &recording)
     }
 

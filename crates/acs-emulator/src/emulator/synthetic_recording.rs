@@ -16,12 +16,12 @@ use crate::storage::locations::Locations;
 /// than 4 GiB use the RF64 format.
 #[derive(Clone, Debug)]
 #[must_use = "a recording is only stored when it is added"]
-pub struct LargeRecording {
+pub struct SyntheticRecording {
     chunks: Vec<u64>,
     seed: u64,
 }
 
-impl LargeRecording {
+impl SyntheticRecording {
     /// A recording in one file of `bytes` bytes. The minimum size is 80. An odd size is rounded
     /// down.
     pub fn new(bytes: u64) -> Self {
@@ -106,7 +106,7 @@ impl StoredChunk {
 }
 
 /// Adds a recording to the store and publishes its event.
-pub(super) fn add(runtime: &Runtime, recording: &LargeRecording) -> StoredRecording {
+pub(super) fn add(runtime: &Runtime, recording: &SyntheticRecording) -> StoredRecording {
     let (ended, chunks) = add_synthetic_recording(runtime, &recording.chunks, recording.seed);
     let stored = |document: &Arc<Document>| StoredChunk {
         locations: runtime.store.locations(document),

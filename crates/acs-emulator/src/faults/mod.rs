@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use fault::ConnectionFault;
@@ -87,9 +88,7 @@ impl Entry {
         } = &self.fault;
         let any = *of == Operation::Any && operation != Operation::Event;
         let applies = (any || *of == operation)
-            && target
-                .as_ref()
-                .is_none_or(|target| path.contains(target.as_str()))
+            && target.as_ref().is_none_or(|target| contains(path, target))
             && times.is_none_or(|times| self.hits < times);
         if !applies {
             return false;
@@ -101,6 +100,12 @@ impl Entry {
         self.hits = self.hits.saturating_add(1);
         true
     }
+}
+
+/// Whether the path contains the target. Both may be percent-encoded.
+fn contains(path: &str, target: &str) -> bool {
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    decoded.contains(target) || decoded.contains(&*percent_decode_str(target).decode_utf8_lossy())
 }
 
 /// A fault that was added, as the admin interface lists it.
@@ -122,6 +127,9 @@ impl Faults {
     /// Adds a fault after the existing ones.
     #[allow(clippy::must_use_candidate, reason = "most callers need no handle")]
     pub fn add(&self, fault: Fault) -> FaultHandle {
+        if let Err(reason) = fault.check() {
+            tracing::warn!(reason, "part of a fault has no effect");
+        }
         let mut list = self.lock();
         list.last_id += 1;
         let id = list.last_id;
@@ -176,12 +184,6 @@ impl Faults {
         drop(list);
         self.changed(applied.id, hits, false);
         Some(applied)
-    }
-
-    /// The number of additional copies of an event.
-    pub(crate) fn duplicates(&self, subject: &str) -> u32 {
-        self.next_for(Operation::Event, subject)
-            .map_or(0, |applied| applied.fault.duplicates)
     }
 
     pub(crate) fn remove(&self, id: u64) -> bool {
@@ -267,6 +269,29 @@ mod tests {
         assert_eq!(faults.list().len(), 1);
         faults.clear();
         assert_eq!(second.hits(), 0);
+    }
+
+    #[test]
+    fn targets_can_be_given_as_ids_or_as_parts_of_a_path() {
+        for target in ["8:acs:r_u", "8%3Aacs%3Ar_u", "8%3aacs%3ar_u"] {
+            let faults = Faults::default();
+            faults.add(
+                Fault::on(Operation::GetParticipant)
+                    .target(target)
+                    .status(500),
+            );
+            for path in ["/participants/8:acs:r_u", "/participants/8%3Aacs%3Ar_u"] {
+                let got = statuses(&faults, Operation::GetParticipant, path, 1);
+                assert_eq!(got, [500], "{target} {path}");
+            }
+            assert_eq!(
+                statuses(&faults, Operation::GetParticipant, "/8:acs:r_v", 1),
+                [0]
+            );
+        }
+        let faults = Faults::default();
+        faults.add(Fault::on(Operation::Event).target("100%").status(500));
+        assert_eq!(statuses(&faults, Operation::Event, "/100%/x", 1), [500]);
     }
 
     #[test]

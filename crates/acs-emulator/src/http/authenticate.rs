@@ -148,7 +148,11 @@ fn denial(reason: Denied) -> Box<Denial> {
 }
 
 /// Checks a signature and returns its key.
-fn check(auth: &Auth, signed: Signed<'_>, now: Timestamp) -> Result<Option<AccessKey>, Box<Denial>> {
+fn check(
+    auth: &Auth,
+    signed: Signed<'_>,
+    now: Timestamp,
+) -> Result<Option<AccessKey>, Box<Denial>> {
     match hmac::check(signed, &auth.keys.both(), now) {
         Ok(0) => Ok(Some(AccessKey::Primary)),
         Ok(_) => Ok(Some(AccessKey::Secondary)),
@@ -163,11 +167,7 @@ fn check(auth: &Auth, signed: Signed<'_>, now: Timestamp) -> Result<Option<Acces
     }
 }
 
-fn authenticate(
-    auth: &Auth,
-    parts: &Parts,
-    body: &[u8],
-) -> Result<Option<AccessKey>, Box<Denial>> {
+fn authenticate(auth: &Auth, parts: &Parts, body: &[u8]) -> Result<Option<AccessKey>, Box<Denial>> {
     let now = auth.server_time();
     if let Some(token) = bearer(parts) {
         return if auth.tokens.accepts(token, now) {

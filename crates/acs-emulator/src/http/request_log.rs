@@ -130,10 +130,12 @@ pub(super) fn scheme(headers: &HeaderMap) -> Scheme {
 
 /// Replaces the values in a query, except that of `api-version`.
 fn without_values(query: &str) -> String {
-    let parameters = query.split('&').map(|parameter| match parameter.split_once('=') {
-        Some((name, _)) if name != "api-version" => format!("{name}=\u{2026}"),
-        _ => parameter.to_owned(),
-    });
+    let parameters = query
+        .split('&')
+        .map(|parameter| match parameter.split_once('=') {
+            Some((name, _)) if name != "api-version" => format!("{name}=\u{2026}"),
+            _ => parameter.to_owned(),
+        });
     parameters.collect::<Vec<_>>().join("&")
 }
 
@@ -145,7 +147,10 @@ mod tests {
     fn values_that_may_be_secret_are_not_recorded() {
         for (query, recorded) in [
             ("api-version=1", "api-version=1"),
-            ("a=secret&api-version=1&b=", "a=\u{2026}&api-version=1&b=\u{2026}"),
+            (
+                "a=secret&api-version=1&b=",
+                "a=\u{2026}&api-version=1&b=\u{2026}",
+            ),
             ("flag", "flag"),
             ("", ""),
         ] {

@@ -146,7 +146,10 @@ impl Runtime {
         ));
         service.begin_script();
         tasks.spawn(clockwork::run(Arc::clone(&service)));
-        tasks.spawn(clockwork::report_changes(service.clock().clone(), activity.clone()));
+        tasks.spawn(clockwork::report_changes(
+            service.clock().clone(),
+            activity.clone(),
+        ));
         Ok(Self {
             service,
             store,

@@ -28,7 +28,12 @@ impl RecordingPipeline {
     pub(super) fn finalize(&self, recording: Arc<EndedRecording>) {
         let chunks = self.store.add(&recording);
         let catalog = &self.store.catalog;
-        catalog.add(Arc::clone(&recording), chunks.clone(), false, recording.ended_at);
+        catalog.add(
+            Arc::clone(&recording),
+            chunks.clone(),
+            false,
+            recording.ended_at,
+        );
         if !chunks.is_empty() {
             self.publish_file_status(recording, chunks);
         }
@@ -45,7 +50,9 @@ impl RecordingPipeline {
             let exported = blob_export::export(&store, &recording, &chunks, due).await;
             let is_exported = exported.is_some();
             if let Some(locations) = &exported {
-                store.catalog.set_exported(&recording.recording_id, locations.clone());
+                store
+                    .catalog
+                    .set_exported(&recording.recording_id, locations.clone());
             }
             let locations = exported.unwrap_or_else(|| {
                 let stored = chunks.iter();

@@ -98,9 +98,7 @@ impl CallState {
     ) -> Result<(), ServiceError> {
         let participant = self.current(raw_id)?;
         let all_the_time = SpeechInterval::new(participant.joined_at, None);
-        let earlier = participant
-            .speech
-            .get_or_insert_with(|| vec![all_the_time]);
+        let earlier = participant.speech.get_or_insert_with(|| vec![all_the_time]);
         for one in &mut *earlier {
             let until = one.until.unwrap_or(Timestamp::MAX);
             one.until = Some(until.min(speech.from));

@@ -183,7 +183,9 @@ impl Calls {
 
     pub(crate) fn by_correlation_id(&self, id: Uuid) -> Option<CallKey> {
         let mut entries = self.entries();
-        entries.find(|(_, call)| call.correlation_id == id).map(|(key, _)| key)
+        entries
+            .find(|(_, call)| call.correlation_id == id)
+            .map(|(key, _)| key)
     }
 
     /// The call of a connection, even if the connection is closed.

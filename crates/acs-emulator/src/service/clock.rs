@@ -203,7 +203,10 @@ mod tests {
         clock.release();
         assert!(!clock.is_held());
         let gone = clock.now().duration_since(stood);
-        assert!(!gone.is_negative() && gone < SignedDuration::from_secs(60), "{gone}");
+        assert!(
+            !gone.is_negative() && gone < SignedDuration::from_secs(60),
+            "{gone}"
+        );
         clock.hold();
         let held = clock.now();
         assert_eq!(clock.now(), held);

@@ -77,14 +77,20 @@ impl Catalog {
     pub(crate) fn get(&self, recording_id: &str) -> Option<CatalogEntry> {
         let entries = self.entries();
         let mut entries = entries.iter();
-        entries.find(|one| one.recording.recording_id == recording_id).cloned()
+        entries
+            .find(|one| one.recording.recording_id == recording_id)
+            .cloned()
     }
 
     /// The recording that a document belongs to.
     pub(crate) fn of_document(&self, document_id: &str) -> Option<CatalogEntry> {
         let entries = self.entries();
-        let contains =
-            |entry: &&CatalogEntry| entry.chunks.iter().any(|one| one.document.id == document_id);
+        let contains = |entry: &&CatalogEntry| {
+            entry
+                .chunks
+                .iter()
+                .any(|one| one.document.id == document_id)
+        };
         entries.iter().rev().find(contains).cloned()
     }
 

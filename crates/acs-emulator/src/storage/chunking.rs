@@ -313,10 +313,19 @@ mod tests {
             parts.collect::<Vec<_>>()
         };
         assert_eq!(cut(None, &[]), [(10, None)]);
-        assert_eq!(cut(Some(30), &[mute(12, Some(15))]), [(10, Some(12)), (15, Some(30))]);
-        assert_eq!(cut(Some(30), &[mute(5, Some(12)), mute(20, None)]), [(12, Some(20))]);
+        assert_eq!(
+            cut(Some(30), &[mute(12, Some(15))]),
+            [(10, Some(12)), (15, Some(30))]
+        );
+        assert_eq!(
+            cut(Some(30), &[mute(5, Some(12)), mute(20, None)]),
+            [(12, Some(20))]
+        );
         assert_eq!(cut(None, &[mute(5, None)]), []);
-        assert_eq!(cut(Some(30), &[mute(30, None), mute(1, Some(10))]), [(10, Some(30))]);
+        assert_eq!(
+            cut(Some(30), &[mute(30, None), mute(1, Some(10))]),
+            [(10, Some(30))]
+        );
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use acs_emulator::{ActiveFault, Clock, Emulator, Fault, LargeRecording, Operation};
+use acs_emulator::{
+    ActiveFault, Clock, Emulator, Fault, FaultHandle, Operation, SyntheticRecording,
+};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{Method, StatusCode};
@@ -91,7 +93,7 @@ async fn a_response_can_be_lost_after_the_operation() {
     let lost = Fault::on(Operation::Pause)
         .times(1)
         .disconnect()
-        .performed();
+        .after_performing();
     acs.faults().add(lost);
     assert!(pause().try_send().await.is_err());
     assert_eq!(get(&acs, &path).await.json()["recordingState"], "inactive");
@@ -100,7 +102,9 @@ async fn a_response_can_be_lost_after_the_operation() {
 #[tokio::test]
 async fn a_silent_request_stays_pending_until_the_emulator_stops() {
     let acs = emulator().await;
-    let silent = acs.faults().add(Fault::on(Operation::Start).silence());
+    let silent = acs
+        .faults()
+        .add(Fault::on(Operation::Start).never_respond());
     let request = Request::new(&acs, Method::POST, "/calling/recordings").signed();
     let pending = tokio::spawn(request.try_send());
     let fault_applied = async {
@@ -151,7 +155,7 @@ async fn bodies_can_be_cut_shortened_and_emptied() {
 #[tokio::test]
 async fn shortening_does_not_extend_a_streamed_body() {
     let acs = emulator().await;
-    let stored = acs.add_recording(LargeRecording::new(1_000));
+    let stored = acs.add_recording(SyntheticRecording::new(1_000));
     let location = stored.chunks()[0].content_location();
     for (limit, expected) in [(5_000, 1_000), (99, 99)] {
         let fault = Fault::on(Operation::Content).times(1).shorten_to(limit);
@@ -191,7 +195,7 @@ async fn content_can_change_between_ranges() {
     let locations = recorded(&acs).await;
     let whole = read(&acs, &locations.content).await.body;
     let document = locations.delete.rsplit_once('/').unwrap().1;
-    let changed = Fault::on(Operation::Content).target(document).alter(0x55);
+    let changed = Fault::on(Operation::Content).target(document).corrupt(0x55);
     acs.faults().add(changed.after(1));
     let first = read_range(&acs, &locations.content, "bytes=0-9").await;
     assert_eq!(first.body, whole[..10]);
@@ -291,7 +295,7 @@ async fn events_can_be_duplicated_by_a_fault() {
     let duplicates = acs
         .faults()
         .add(Fault::on(Operation::Event).times(1).duplicates(3));
-    let stored = acs.add_recording(LargeRecording::new(100));
+    let stored = acs.add_recording(SyntheticRecording::new(100));
     acs.clock().advance(Duration::from_millis(500));
     let first = webhook.next().await.event().clone();
     assert!(
@@ -304,6 +308,58 @@ async fn events_can_be_duplicated_by_a_fault() {
         assert_eq!(*webhook.next().await.event(), first);
     }
     assert_eq!(duplicates.hits(), 1);
+}
+
+/// A webhook that is subscribed, and passed its handshake.
+async fn subscribed(acs: &Emulator) -> Webhook {
+    let mut webhook = Webhook::responding(&[]).await;
+    acs.subscribe(&webhook.url).await.unwrap();
+    webhook.next().await;
+    webhook
+}
+
+#[tokio::test]
+async fn events_can_fail_like_requests() {
+    let acs = emulator().await;
+    let mut webhook = subscribed(&acs).await;
+    let second = Duration::from_secs(1);
+
+    let hit = async |fault: &FaultHandle| {
+        acs.clock().advance(second);
+        while fault.hits() == 0 {
+            tokio::task::yield_now().await;
+        }
+        acs.clock().advance(60 * second);
+    };
+
+    // The webhook seems to fail; the event is sent later.
+    let fault = Fault::on(Operation::Event).times(1);
+    let failing = acs.faults().add(fault.clone().status(500));
+    let stored = acs.add_recording(SyntheticRecording::new(100));
+    hit(&failing).await;
+    let delivery = webhook.next().await;
+    let subject = delivery.event()["subject"].as_str().unwrap();
+    assert!(subject.ends_with(stored.recording_id()));
+    assert_eq!(delivery.header("aeg-delivery-count"), "1");
+
+    // The response of the webhook is lost; the event is sent twice.
+    let lost = acs
+        .faults()
+        .add(fault.clone().after_performing().disconnect());
+    acs.add_recording(SyntheticRecording::new(100));
+    hit(&lost).await;
+    let first = webhook.next().await.event()["id"].clone();
+    assert_eq!(webhook.next().await.event()["id"], first);
+
+    // The event is dropped.
+    let dropped = acs.faults().add(fault.status(403));
+    acs.add_recording(SyntheticRecording::new(100));
+    hit(&dropped).await;
+    let last = acs.add_recording(SyntheticRecording::new(100));
+    acs.clock().advance(second);
+    let delivery = webhook.next().await;
+    let subject = delivery.event()["subject"].as_str().unwrap();
+    assert!(subject.ends_with(last.recording_id()));
 }
 
 #[tokio::test]
@@ -324,6 +380,7 @@ async fn faults_can_be_managed_over_http() {
     let fault = json!({"operation": "state", "times": 1, "status": 503});
     let added = client
         .post(&faults)
+        .header("content-type", "application/json")
         .body(fault.to_string())
         .send()
         .await
@@ -342,6 +399,7 @@ async fn faults_can_be_managed_over_http() {
 
     let wrong = client
         .post(&faults)
+        .header("content-type", "application/json")
         .body(r#"{"operation": "nap"}"#)
         .send()
         .await
@@ -352,7 +410,7 @@ async fn faults_can_be_managed_over_http() {
     let one = format!("{faults}/{}", added.id);
     assert_eq!(client.delete(&one).send().await.unwrap().status(), 204);
     assert_eq!(client.delete(&one).send().await.unwrap().status(), 404);
-    acs.faults().add(Fault::on(Operation::Any).silence());
+    acs.faults().add(Fault::on(Operation::Any).never_respond());
     assert_eq!(client.delete(&faults).send().await.unwrap().status(), 204);
     assert!(listed().await.is_empty());
 }

@@ -25,6 +25,8 @@ mod faults;
 #[cfg(test)]
 mod media;
 #[cfg(test)]
+mod options;
+#[cfg(test)]
 #[cfg(feature = "own-storage")]
 mod own_storage;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use acs_emulator::{Clock, Emulator, LargeRecording};
+use acs_emulator::{Clock, Emulator, SyntheticRecording};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -319,7 +319,7 @@ async fn recordings_of_any_size_are_available_at_once() {
     let mut webhook = Webhook::responding(&[]).await;
     acs.subscribe(&webhook.url).await.unwrap();
     webhook.next().await;
-    let recording = LargeRecording::new(SIZE).chunk(1_000_001).seed(7);
+    let recording = SyntheticRecording::new(SIZE).chunk(1_000_001).seed(7);
     let stored = acs.add_recording(recording);
     let [large, small] = stored.chunks() else {
         panic!("{stored:?}")
@@ -397,7 +397,7 @@ async fn a_long_recording_is_generated_as_it_is_read() {
 async fn content_can_be_redirected_to_another_host() {
     let builder = Emulator::builder().clock(Clock::manual());
     let acs = builder.redirect_content().start().await.unwrap();
-    let stored = acs.add_recording(LargeRecording::new(100));
+    let stored = acs.add_recording(SyntheticRecording::new(100));
     let chunk = &stored.chunks()[0];
     for location in [chunk.content_location(), chunk.metadata_location()] {
         let path = location.strip_prefix(acs.endpoint()).unwrap();
@@ -418,4 +418,20 @@ async fn content_can_be_redirected_to_another_host() {
     }
     let deleted = Request::content(&acs, Method::DELETE, chunk.delete_location());
     deleted.send().await.assert_empty(200);
+}
+
+#[tokio::test]
+async fn an_added_recording_has_just_ended() {
+    let acs = emulator().await;
+    let mut webhook = Webhook::responding(&[]).await;
+    acs.subscribe(&webhook.url).await.unwrap();
+    webhook.next().await;
+    // Two files of ten seconds each.
+    let bytes = 44 + 2 * 16_000 * 10;
+    acs.add_recording(SyntheticRecording::new(bytes).chunk(bytes));
+    acs.clock().advance(Duration::from_millis(500));
+    let delivery = webhook.next().await;
+    let data = &delivery.event()["data"];
+    assert_eq!(data["recordingStartTime"], "2025-12-31T23:59:40.0000000Z");
+    assert_eq!(data["recordingDurationMs"], 20_000);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acs_emulator::{Clock, Emulator, LargeRecording, StoredRecording};
+use acs_emulator::{Clock, Emulator, StoredRecording, SyntheticRecording};
 use acs_recording::{ConnectionString, ExponentialBackoff, RecordingClient, RetryPolicyExt as _};
 use futures_util::TryStreamExt as _;
 use object_store::memory::InMemory;
@@ -30,7 +30,7 @@ impl Setup {
     async fn new() -> Self {
         let acs = Emulator::builder().clock(Clock::manual());
         let acs = acs.start().await.unwrap();
-        let stored = acs.add_recording(LargeRecording::new(LARGE).chunk(5000));
+        let stored = acs.add_recording(SyntheticRecording::new(LARGE).chunk(5000));
         let queue = InMemoryQueue::new();
         queue.send(event(&stored).to_string());
         Self {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use acs_emulator::LargeRecording;
+use acs_emulator::SyntheticRecording;
 use acs_recording_archive::{ErrorKind, StoreBuilder};
 use acs_test_support::Azurite;
 use futures_util::future::join_all;
@@ -28,7 +28,7 @@ async fn two_uploads_of_one_name_leave_one_whole_object() {
     };
     let service = Service::start().await;
     let store = store(&azurite, "two-uploads").await;
-    let announced = service.record(LargeRecording::new(LARGE).chunk(SMALL));
+    let announced = service.record(SyntheticRecording::new(LARGE).chunk(SMALL));
     let attempts = (0..4).map(|_| {
         let archive = service.archive(Arc::clone(&store)).build().unwrap();
         let (file, event) = (announced.file(), announced.event());
@@ -56,7 +56,7 @@ async fn media_without_a_receipt_is_taken_or_replaced() {
     let store = store(&azurite, "without-receipt").await;
     let archive = service.archive(Arc::clone(&store)).build().unwrap();
     for size in [SMALL, LARGE] {
-        let announced = service.record(LargeRecording::new(size));
+        let announced = service.record(SyntheticRecording::new(size));
         let stored = archive.store(&announced.file()).await.unwrap();
         let receipt = stored.chunks[0].name.clone();
         store.delete(&receipt).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_container_or_credential_that_is_wrong_is_one_clear_error() {
         let builder = StoreBuilder::from_connection_string(text, container).unwrap();
         let store = builder.build().unwrap();
         let archive = service.archive(store).build().unwrap();
-        let announced = service.record(LargeRecording::new(SMALL));
+        let announced = service.record(SyntheticRecording::new(SMALL));
         let error = archive.store(&announced.file()).await.unwrap_err();
         assert!(kinds.contains(&error.kind()), "{container}: {error}");
         assert!(!error.to_string().contains('\n'), "{error}");
@@ -117,7 +117,7 @@ async fn every_credential_opens_the_container() {
         let store = builder.build().unwrap();
         let archive = service.archive(Arc::clone(&store)).build().unwrap();
         archive.check().await.unwrap();
-        let announced = service.record(LargeRecording::new(SMALL).chunk(LARGE));
+        let announced = service.record(SyntheticRecording::new(SMALL).chunk(LARGE));
         let stored = archive.store(&announced.file()).await;
         stored.unwrap_or_else(|error| panic!("{shown}: {error}"));
         assert_archived(&store, &announced.stored).await;

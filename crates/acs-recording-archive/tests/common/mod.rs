@@ -12,7 +12,7 @@ pub mod faulty_store;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acs_emulator::{Clock, Emulator, LargeRecording, StoredRecording};
+use acs_emulator::{Clock, Emulator, StoredRecording, SyntheticRecording};
 use acs_recording::{
     ConnectionString, Event, EventPayload, Events, ExponentialBackoff, RecordingClient,
     RecordingFileStatusUpdated, RetryPolicyExt as _,
@@ -61,7 +61,7 @@ impl Service {
         Archive::builder(self.client(), store).part_size(part)
     }
 
-    pub fn record(&self, recording: LargeRecording) -> Announced {
+    pub fn record(&self, recording: SyntheticRecording) -> Announced {
         let stored = self.acs.add_recording(recording);
         let event = event_of(&stored);
         Announced { stored, event }

@@ -35,7 +35,7 @@ mod scaling;
 mod signature;
 mod sink;
 
-use acs_emulator::{Emulator, LargeRecording, StoredRecording};
+use acs_emulator::{Emulator, StoredRecording, SyntheticRecording};
 use process::Usage;
 use serde_json::json;
 use sink::Sink;
@@ -103,7 +103,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 async fn put(count: usize) -> Usage {
     let acs = Emulator::start().await.unwrap();
     let recordings: Vec<_> = (0..count)
-        .map(|_| acs.add_recording(LargeRecording::new(GIB)))
+        .map(|_| acs.add_recording(SyntheticRecording::new(GIB)))
         .collect();
     let events: Vec<_> = recordings.iter().map(event).collect();
     let folder = tempfile::tempdir().unwrap();
@@ -120,7 +120,7 @@ async fn put(count: usize) -> Usage {
 /// The bare program with one recording of 1 GiB.
 async fn bare() -> Usage {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(GIB));
+    let recording = acs.add_recording(SyntheticRecording::new(GIB));
     let sink = Sink::start().await;
     let location = recording.chunks()[0].content_location();
     process::measure(bare::command(&acs, location, &sink)).await

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
+use acs_emulator::{Emulator, Fault, Operation, SyntheticRecording};
 use acs_recording_archive::StorageQueue;
 use acs_test_support::{Azurite, Proxy};
 
@@ -41,7 +41,7 @@ async fn count(azurite: &Azurite, recordings: u32) -> Counts {
     let queue = StorageQueue::from_connection_string(&direct, &name).unwrap();
     let acs = Emulator::start().await.unwrap();
     for _ in 0..recordings {
-        let stored = acs.add_recording(LargeRecording::new(BYTES));
+        let stored = acs.add_recording(SyntheticRecording::new(BYTES));
         queue.send(event(&stored).to_string()).await.unwrap();
     }
     // They change nothing that matters, and count.

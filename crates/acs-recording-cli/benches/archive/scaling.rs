@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
+use acs_emulator::{Emulator, Fault, Operation, SyntheticRecording};
 use acs_recording_archive::{EventQueue as _, StorageQueue};
 use acs_test_support::Azurite;
 
@@ -36,7 +36,7 @@ async fn archive(azurite: &Azurite, workers: usize) -> Duration {
     let slow = Fault::on(Operation::Content).bytes_per_second(BYTES_PER_SECOND);
     acs.faults().add(slow);
     for _ in 0..RECORDINGS {
-        let stored = acs.add_recording(LargeRecording::new(BYTES));
+        let stored = acs.add_recording(SyntheticRecording::new(BYTES));
         queue.send(event(&stored).to_string()).await.unwrap();
     }
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! `archive put`, `archive list` and `archive verify`, without a queue.
 
-use acs_emulator::{Emulator, LargeRecording};
+use acs_emulator::{Emulator, SyntheticRecording};
 use serde_json::{Value, json};
 
 use crate::program::Program;
@@ -10,8 +10,8 @@ use crate::site::event;
 async fn announced() -> (Emulator, Program) {
     let acs = Emulator::start().await.unwrap();
     let program = Program::new(&acs);
-    let one = acs.add_recording(LargeRecording::new(4000));
-    let two = acs.add_recording(LargeRecording::new(5000).chunk(600));
+    let one = acs.add_recording(SyntheticRecording::new(4000));
+    let two = acs.add_recording(SyntheticRecording::new(5000).chunk(600));
     let mut second = event(&two);
     second["eventTime"] = json!("2026-02-03T23:30:00Z");
     second["subject"] = json!("/recording/call/c-2/serverCallId/xyz/recordingId/rid-2");
@@ -129,8 +129,8 @@ async fn verify_finds_what_is_missing_or_different() {
 #[tokio::test(flavor = "multi_thread")]
 async fn put_continues_after_a_recording_that_is_gone() {
     let (acs, program) = announced().await;
-    let gone = acs.add_recording(LargeRecording::new(10));
-    let kept = acs.add_recording(LargeRecording::new(20));
+    let gone = acs.add_recording(SyntheticRecording::new(10));
+    let kept = acs.add_recording(SyntheticRecording::new(20));
     program.write("gone.json", event(&gone).to_string().as_bytes());
     program.run(&["delete", "--event", "gone.json"]).text();
     let events = json!([event(&gone), event(&kept)]).to_string();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use acs_emulator::{Emulator, LargeRecording, StoredChunk, StoredRecording};
+use acs_emulator::{Emulator, StoredChunk, StoredRecording, SyntheticRecording};
 use acs_recording_archive::{EventQueue as _, StorageQueue};
 use acs_test_support::Azurite;
 use base64::Engine as _;
@@ -61,7 +61,7 @@ impl Site {
 
     /// A recording whose event is in the queue.
     pub(crate) async fn record(&self, bytes: u64) -> StoredRecording {
-        let stored = self.acs.add_recording(LargeRecording::new(bytes));
+        let stored = self.acs.add_recording(SyntheticRecording::new(bytes));
         self.send(&event(&stored)).await;
         stored
     }

@@ -18,7 +18,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Fault, FaultHandle, LargeRecording, Operation, StoredRecording};
+use acs_emulator::{Fault, FaultHandle, Operation, StoredRecording, SyntheticRecording};
 use acs_recording_archive::{Catalogue, Entry, StoreBuilder};
 use acs_test_support::{Proxy, Rule};
 use futures_util::TryStreamExt as _;
@@ -185,7 +185,7 @@ async fn record(site: &Site, plan: &Plan, random: &mut fastrand::Rng) -> Vec<Sto
             _ => plan.largest / 10,
         };
         let bytes = random.u64(1000..largest);
-        let recording = LargeRecording::new(bytes).seed(random.u64(..));
+        let recording = SyntheticRecording::new(bytes).seed(random.u64(..));
         let stored = site.acs.add_recording(recording);
         site.send(&event(&stored)).await;
         if number % DUPLICATES == 0 {

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Fault, LargeRecording, Operation};
+use acs_emulator::{Fault, Operation, SyntheticRecording};
 use acs_recording_archive::EventQueue as _;
 use serde_json::{Value, json};
 
@@ -163,7 +163,7 @@ async fn a_second_signal_exits_at_once() {
     let silent = site
         .acs
         .faults()
-        .add(Fault::on(Operation::Content).silence());
+        .add(Fault::on(Operation::Content).never_respond());
     site.record(5000).await;
     let worker = start(&site, &["--grace", "1h", "--metrics", "127.0.0.1:0"]);
     until("no transfer begins", || silent.hits() > 0);
@@ -228,7 +228,7 @@ async fn a_queue_by_its_url_with_a_sas_and_a_container_by_connection_string_do()
         return;
     };
     site.azurite.create_container("cli-sas").await;
-    let stored = site.acs.add_recording(LargeRecording::new(9_000_000));
+    let stored = site.acs.add_recording(SyntheticRecording::new(9_000_000));
     site.send(&crate::site::event(&stored)).await;
     let sas = acs_test_support::Azurite::sas("rwdlacup");
     let queue = format!("{}?{sas}", site.azurite.queue("cli-sas"));

@@ -3,7 +3,7 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
+use acs_emulator::{Emulator, Fault, Operation, SyntheticRecording};
 
 #[cfg(target_os = "linux")]
 use crate::program::peak_memory;
@@ -12,7 +12,7 @@ use crate::program::{Program, event, interrupt, spawn};
 #[tokio::test(flavor = "multi_thread")]
 async fn one_file_is_downloaded_and_deleted() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(3_000_000));
+    let recording = acs.add_recording(SyntheticRecording::new(3_000_000));
     let chunk = &recording.chunks()[0];
     let program = Program::new(&acs);
     let download = ["download", chunk.content_location(), "-o", "call.wav"];
@@ -50,7 +50,7 @@ async fn one_file_is_downloaded_and_deleted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_download_resumes() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(40_000_000));
+    let recording = acs.add_recording(SyntheticRecording::new(40_000_000));
     let slow = acs
         .faults()
         .add(Fault::on(Operation::Content).bytes_per_second(200_000));
@@ -92,7 +92,7 @@ fn wait_for_bytes(program: &Program, child: &Child) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_is_downloaded_by_its_event() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(200_000).chunk(100_000));
+    let recording = acs.add_recording(SyntheticRecording::new(200_000).chunk(100_000));
     let event = event(&recording).to_string();
     let program = Program::new(&acs);
     program.write("event.json", event.as_bytes());
@@ -124,7 +124,7 @@ async fn a_recording_is_downloaded_by_its_event() {
 
 /// An event that does not announce the second of three chunks.
 fn with_a_gap(acs: &Emulator) -> (acs_emulator::StoredRecording, serde_json::Value) {
-    let recording = LargeRecording::new(1000).chunk(1000).chunk(1000);
+    let recording = SyntheticRecording::new(1000).chunk(1000).chunk(1000);
     let recording = acs.add_recording(recording);
     let mut event = event(&recording);
     let chunks = &mut event[0]["data"]["recordingStorageInfo"]["recordingChunks"];
@@ -183,7 +183,7 @@ async fn an_incomplete_recording_has_its_own_exit_code() {
 #[tokio::test(flavor = "multi_thread")]
 async fn recordings_in_own_storage_are_skipped() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(1000));
+    let recording = acs.add_recording(SyntheticRecording::new(1000));
     let program = Program::new(&acs);
     let download = ["download", "--event", "-", "--dir", "rec", "--delete-after"];
     let json = [&download[..], &["--output", "json"]].concat();
@@ -221,7 +221,7 @@ async fn files_are_private_by_default() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(1000));
+    let recording = acs.add_recording(SyntheticRecording::new(1000));
     let program = Program::new(&acs);
     let location = recording.chunks()[0].content_location();
     let download = ["download", location, "-o"];
@@ -245,7 +245,7 @@ async fn files_are_private_by_default() {
 async fn several_files_are_downloaded_concurrently() {
     let acs = Emulator::start().await.unwrap();
     let sizes = [100_000, 200_000, 300_000, 400_000, 500_000, 600_000];
-    let recordings = sizes.map(|size| acs.add_recording(LargeRecording::new(size)));
+    let recordings = sizes.map(|size| acs.add_recording(SyntheticRecording::new(size)));
     let program = Program::new(&acs);
     let urls: Vec<_> = recordings
         .iter()
@@ -275,7 +275,7 @@ async fn several_files_are_downloaded_concurrently() {
 
     // Existing files are kept, and a failure does not stop the other downloads.
     std::fs::remove_file(program.dir.path().join(&names[1])).unwrap();
-    let gone = acs.add_recording(LargeRecording::new(10));
+    let gone = acs.add_recording(SyntheticRecording::new(10));
     let gone = &gone.chunks()[0];
     program.run(&["delete", gone.delete_location()]).text();
     let gone = gone.content_location();
@@ -309,7 +309,7 @@ async fn several_files_are_downloaded_concurrently() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_download_needs_little_memory() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(300_000_000));
+    let recording = acs.add_recording(SyntheticRecording::new(300_000_000));
     let program = Program::new(&acs);
     let location = recording.chunks()[0].content_location();
     let mut child = spawn(&mut program.command(&["download", location, "-o", "call.wav"]));

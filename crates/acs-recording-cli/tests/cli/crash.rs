@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Emulator, Fault, FaultHandle, LargeRecording, Operation, StoredRecording};
+use acs_emulator::{Emulator, Fault, FaultHandle, Operation, StoredRecording, SyntheticRecording};
 use acs_recording::{ErrorKind, NeverRetry, RecordingClient, RecordingManifest};
 use fastrand::Rng;
 use sha2::{Digest as _, Sha256};
@@ -82,7 +82,7 @@ impl Crash {
 
     fn add_recording(&mut self) {
         let mut size = || self.random.u64(1000..90_000);
-        let mut recording = LargeRecording::new(size());
+        let mut recording = SyntheticRecording::new(size());
         for _ in 0..size() % 3 {
             recording = recording.chunk(size());
         }

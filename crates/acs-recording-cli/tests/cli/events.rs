@@ -4,7 +4,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{ChildStderr, Command};
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
+use acs_emulator::{Emulator, Fault, Operation, SyntheticRecording};
 
 use crate::program::{Program, Run, Running, event, interrupt, spawn, until};
 
@@ -52,7 +52,7 @@ impl Listening {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_printed_as_lines() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(10));
+    let recording = acs.add_recording(SyntheticRecording::new(10));
     let program = Program::with_connection_string("");
     let line = program.feed(&["events", "parse"], &event(&recording).to_string());
     let line = line.json();
@@ -116,7 +116,7 @@ fn a_webhook_accepts_its_secret_in_a_header() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_deletes_after_downloading() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(100_000));
+    let recording = acs.add_recording(SyntheticRecording::new(100_000));
     let program = Program::new(&acs);
     let listen = ["events", "listen", "--port", "0", "--count", "1"];
     let listen = [&listen[..], &["--download-to", "rec", "--delete-after"]].concat();
@@ -177,7 +177,7 @@ async fn without_authentication_only_local_requests_are_accepted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_without_content_are_skipped_once() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(100));
+    let recording = acs.add_recording(SyntheticRecording::new(100));
     let program = Program::new(&acs);
     let listen = ["events", "listen", "--port", "0", "--allow-unauthenticated"];
     let listen = [&listen[..], &["--count", "2", "--download-to", "rec"]].concat();
@@ -224,7 +224,7 @@ async fn events_without_content_are_skipped_once() {
 #[tokio::test]
 async fn a_skipped_recording_is_a_line_of_json() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(100));
+    let recording = acs.add_recording(SyntheticRecording::new(100));
     let program = Program::new(&acs);
     let listen = [
         "events",
@@ -302,7 +302,8 @@ async fn recordings_are_downloaded_concurrently() {
     let slow = acs
         .faults()
         .add(Fault::on(Operation::Content).bytes_per_second(10_000));
-    let recordings = [100_000, 100_000].map(|size| acs.add_recording(LargeRecording::new(size)));
+    let recordings =
+        [100_000, 100_000].map(|size| acs.add_recording(SyntheticRecording::new(size)));
     let program = Program::new(&acs);
     let listen = [
         "events",

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use acs_emulator::{Clock, Emulator, LargeRecording, Script};
+use acs_emulator::{Clock, Emulator, Script, SyntheticRecording};
 use serde_json::{Value, json};
 
 use crate::events::Listening;
@@ -606,7 +606,7 @@ fn a_long_file_needs_little_memory() {
 async fn files_over_four_gib_are_read() {
     const SIZE: u64 = 5 << 30;
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(SIZE));
+    let recording = acs.add_recording(SyntheticRecording::new(SIZE));
     let program = Program::new(&acs);
     program.write("call.wav", &recording.chunks()[0].read(0, 80));
     let path = program.dir.path().join("call.wav");

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
+use acs_emulator::{Emulator, Fault, Operation, SyntheticRecording};
 
 use crate::events::{Listening, post};
 use crate::program::{Program, event, interrupt, spawn, terminate, until};
@@ -12,7 +12,7 @@ use crate::program::{Program, event, interrupt, spawn, terminate, until};
 /// Starts a command that gets no response, interrupts it, and returns its error.
 fn interrupted(acs: &Emulator, operation: Operation, arguments: &[&str]) -> String {
     let program = Program::new(acs);
-    let fault = acs.faults().add(Fault::on(operation).silence());
+    let fault = acs.faults().add(Fault::on(operation).never_respond());
     let child = spawn(&mut program.command(arguments));
     until("no request was sent", || fault.hits() > 0);
     interrupt(&child);
@@ -24,7 +24,7 @@ fn interrupted(acs: &Emulator, operation: Operation, arguments: &[&str]) -> Stri
 async fn an_interrupted_request_has_an_accurate_hint() {
     let acs = Emulator::start().await.unwrap();
     let call = acs.call(["alice"]).await;
-    let recording = acs.add_recording(LargeRecording::new(10));
+    let recording = acs.add_recording(SyntheticRecording::new(10));
     let place = recording.chunks()[0].delete_location();
     let delete = interrupted(&acs, Operation::Delete, &["delete", place]);
     insta::assert_snapshot!(delete, @"error: interrupted; some content may have been deleted; run the same command again to delete the rest");
@@ -62,7 +62,7 @@ async fn an_interrupted_wait_has_printed_the_recording_id() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_keeps_the_part_file_of_a_download() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(1_000_000));
+    let recording = acs.add_recording(SyntheticRecording::new(1_000_000));
     let slow = Fault::on(Operation::Content).bytes_per_second(10_000);
     let slow = acs.faults().add(slow);
     let program = Program::new(&acs);
@@ -170,7 +170,7 @@ async fn a_listener_ends_while_a_request_is_open() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_reports_and_resumes_pending_recordings() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(1_000_000));
+    let recording = acs.add_recording(SyntheticRecording::new(1_000_000));
     let slow = Fault::on(Operation::Content).bytes_per_second(10_000);
     let slow = acs.faults().add(slow);
     let program = Program::new(&acs);
@@ -209,7 +209,7 @@ async fn a_listener_reports_and_resumes_pending_recordings() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_download_is_retried_and_reported() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(100));
+    let recording = acs.add_recording(SyntheticRecording::new(100));
     let denied = Fault::on(Operation::Content).status(403);
     let denied = acs.faults().add(denied);
     let program = Program::new(&acs);

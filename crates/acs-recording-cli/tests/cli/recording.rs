@@ -104,7 +104,8 @@ async fn failures_have_their_exit_codes() {
     program.run(&once).failure(7);
     assert_eq!(fault.hits(), 1);
     fault.remove();
-    acs.faults().add(Fault::on(Operation::Start).silence());
+    acs.faults()
+        .add(Fault::on(Operation::Start).never_respond());
     let briefly = [&start[..], &["--operation-timeout", "100ms"]].concat();
     program.run(&briefly).failure(5);
 }

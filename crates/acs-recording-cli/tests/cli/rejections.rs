@@ -1,6 +1,6 @@
 //! Rejected input, and the error messages.
 
-use acs_emulator::{Emulator, Fault, LargeRecording, Operation};
+use acs_emulator::{Emulator, Fault, Operation, SyntheticRecording};
 use serde_json::Value;
 
 use crate::events::{Listening, post};
@@ -9,7 +9,7 @@ use crate::program::{Program, event};
 #[tokio::test(flavor = "multi_thread")]
 async fn delete_after_requires_an_event() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(10));
+    let recording = acs.add_recording(SyntheticRecording::new(10));
     let program = Program::new(&acs);
     let url = recording.chunks()[0].content_location();
     let download = ["download", url, "-o", "x"];
@@ -21,7 +21,7 @@ async fn delete_after_requires_an_event() {
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_paths_and_numbers_are_rejected() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(10));
+    let recording = acs.add_recording(SyntheticRecording::new(10));
     let program = Program::new(&acs);
     let url = recording.chunks()[0].content_location();
     for count in ["0", "33", "x"] {
@@ -54,7 +54,7 @@ async fn invalid_paths_and_numbers_are_rejected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_never_overwrites_a_recording() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(100_000));
+    let recording = acs.add_recording(SyntheticRecording::new(100_000));
     let program = Program::new(&acs);
     let url = recording.chunks()[0].content_location();
     program.run(&["download", url, "-o", "call.wav"]).text();
@@ -75,7 +75,7 @@ async fn an_image_never_overwrites_a_recording() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_truncated_last_event_is_reported() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(10));
+    let recording = acs.add_recording(SyntheticRecording::new(10));
     let program = Program::new(&acs);
     let line = event(&recording)[0].to_string();
     let cut = format!("{line}\n{}", &line[..line.len() / 2]);
@@ -95,7 +95,7 @@ async fn a_truncated_last_event_is_reported() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_deletion_does_not_stop_the_others() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(200_000).chunk(100_000));
+    let recording = acs.add_recording(SyntheticRecording::new(200_000).chunk(100_000));
     let program = Program::new(&acs);
     program.write("event.json", event(&recording).to_string().as_bytes());
     let chunks = recording.chunks();
@@ -154,7 +154,7 @@ fn errors_are_json_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_without_authentication_names_the_options() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(10));
+    let recording = acs.add_recording(SyntheticRecording::new(10));
     let elsewhere = event(&recording).to_string();
     let elsewhere = elsewhere.replace(acs.endpoint(), "https://media.example");
     let program = Program::new(&acs);
@@ -220,7 +220,7 @@ async fn a_delete_location_cannot_stop_a_recording() {
     assert!(failure.contains("not one of recorded content"), "{failure}");
     program.run(&["download", &forged, "-o", "x"]).failure(2);
 
-    let recording = acs.add_recording(LargeRecording::new(10));
+    let recording = acs.add_recording(SyntheticRecording::new(10));
     let mut event = event(&recording);
     event[0]["data"]["recordingStorageInfo"]["recordingChunks"][0]["deleteLocation"] =
         forged.into();
@@ -338,7 +338,7 @@ async fn an_event_that_cannot_be_printed_is_not_acknowledged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_for_content_is_noted_and_bounded() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(10));
+    let recording = acs.add_recording(SyntheticRecording::new(10));
     acs.faults().add(Fault::on(Operation::Content).status(404));
     let program = Program::new(&acs);
     let mut event = event(&recording);

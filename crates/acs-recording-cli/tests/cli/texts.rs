@@ -1,6 +1,6 @@
 //! Files as written by common tools: events, connection strings and secrets.
 
-use acs_emulator::{Emulator, LargeRecording};
+use acs_emulator::{Emulator, SyntheticRecording};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn utf16(text: &str) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_found_in_common_wrappers() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(10));
+    let recording = acs.add_recording(SyntheticRecording::new(10));
     let program = Program::new(&acs);
     let posted = event(&recording);
     let text = posted.to_string();
@@ -89,7 +89,7 @@ async fn events_are_found_in_common_wrappers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connection_strings_are_found_in_files() {
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(10));
+    let recording = acs.add_recording(SyntheticRecording::new(10));
     let string = acs.connection_string();
     let place = recording.chunks()[0].content_location();
     let env = format!("# ours\r\nLOG=info\r\nACS_CONNECTION_STRING=\"{string}\"\r\n");
@@ -240,7 +240,7 @@ fn event_data_that_is_not_json_is_kept() {
 async fn names_that_are_not_utf_8_are_not_lost_in_json() {
     use std::os::unix::ffi::OsStrExt as _;
     let acs = Emulator::start().await.unwrap();
-    let recording = acs.add_recording(LargeRecording::new(10));
+    let recording = acs.add_recording(SyntheticRecording::new(10));
     let place = recording.chunks()[0].content_location();
     let program = Program::new(&acs);
     let name = std::ffi::OsStr::from_bytes(b"a\xff");

@@ -1,6 +1,6 @@
 //! `--ca-cert`, over real TLS.
 
-use acs_emulator::{Emulator, LargeRecording};
+use acs_emulator::{Emulator, SyntheticRecording};
 
 use crate::program::Program;
 
@@ -24,7 +24,7 @@ async fn a_certificate_authority_in_a_file_is_trusted() {
     let status = ["status", &id];
     program.run(&[&status[..], &trusting].concat()).text();
 
-    let recording = acs.add_recording(LargeRecording::new(5_000_000));
+    let recording = acs.add_recording(SyntheticRecording::new(5_000_000));
     let location = recording.chunks()[0].content_location();
     assert!(location.starts_with("https://"));
     let download = ["download", location, "-o", "call.wav"];

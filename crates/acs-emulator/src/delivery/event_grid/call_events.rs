@@ -1,10 +1,12 @@
 //! Event Grid events about calls of Communication Services users.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::event::Event;
 use crate::service::event::{CallChange, CallEvent, CallSummary};
-use crate::wire::identifier::model;
+use crate::wire::identifier::{is_communication_user, model};
 
 /// The event about a change to a call. `None` if the service sends none: it sends such events for
 /// Communication Services users only.
@@ -68,13 +70,13 @@ fn about_call(
 ) -> Option<Event> {
     event.call.started_at?;
     let mut participants = event.call.participants.iter();
-    let concerned = participants.any(|raw_id| is_user(raw_id));
+    let concerned = participants.any(|raw_id| is_communication_user(raw_id));
     concerned.then(|| Event::new(kind, subject, data, event.at))
 }
 
 fn about_participant(event: &CallEvent, kind: &'static str, raw_id: &str) -> Option<Event> {
     let call = &event.call;
-    if call.started_at.is_none() || !is_user(raw_id) {
+    if call.started_at.is_none() || !is_communication_user(raw_id) {
         return None;
     }
     let mut data = data(call);
@@ -85,10 +87,6 @@ fn about_participant(event: &CallEvent, kind: &'static str, raw_id: &str) -> Opt
     Some(Event::new(kind, subject, data, event.at))
 }
 
-fn is_user(raw_id: &str) -> bool {
-    raw_id.starts_with("8:acs:")
-}
-
 /// The members that all events about a call have.
 fn data(call: &CallSummary) -> Value {
     let mut data = json!({
@@ -97,7 +95,7 @@ fn data(call: &CallSummary) -> Value {
             "role": "UserRole",
         },
         "serverCallId": call.server_call_id,
-        "isTwoParty": call.participants.len() == 2,
+        "isTwoParty": is_two_party(call),
         "isRoomsCall": call.ids.room.is_some(),
         "correlationId": call.correlation_id,
     });
@@ -108,4 +106,11 @@ fn data(call: &CallSummary) -> Value {
         data["room"] = json!({"id": room});
     }
     data
+}
+
+/// Whether the call is one of two people. It is not, once a third one has joined, and group and room
+/// calls never are.
+fn is_two_party(call: &CallSummary) -> bool {
+    let people: BTreeSet<_> = call.participants.iter().collect();
+    people.len() == 2 && call.ids.group.is_none() && call.ids.room.is_none()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -16,6 +16,7 @@ use super::storage_queue;
 use super::subscription::{Destination, EventSchema, Subscription};
 use crate::activity::{Activity, Channel, DeliveryAttempt, DeliveryOutcome};
 use crate::delivery::context::DeliveryContext;
+use crate::faults::Fault;
 use crate::redact::root_cause;
 use crate::service::clock::{Clock, after};
 
@@ -32,6 +33,8 @@ struct DeliveryRequest {
     kind: &'static str,
     body: Bytes,
     batched: bool,
+    /// The fault of the first event that has one.
+    fault: Option<Arc<Fault>>,
 }
 
 /// Delivers incoming events until the emulator stops.
@@ -119,14 +122,16 @@ fn pack(
             EventSchema::EventGrid => event.in_event_grid_schema(resource),
             EventSchema::CloudEvents => event.as_cloud_event(resource),
         };
-        let copies = copies(options.duplicates, queued.duplicates);
-        (0..copies).map(move |_| (event, value.clone()))
+        let faulty = queued.fault.as_ref().map_or(0, |fault| fault.duplicates);
+        let copies = copies(options.duplicates, faulty);
+        (0..copies).map(move |_| (queued, value.clone()))
     });
     let written: Vec<_> = written.collect();
     written
         .chunks(options.batch)
         .filter_map(|chunk| {
-            let (event, value) = chunk.first()?;
+            let (first, value) = chunk.first()?;
+            let event = &first.event;
             let batched = options.batch > 1;
             let body = match subscription.destination {
                 Destination::Queue(_) => storage_queue::message(&value.to_string()),
@@ -141,6 +146,7 @@ fn pack(
                 kind: event.kind,
                 body,
                 batched,
+                fault: chunk.iter().find_map(|(queued, _)| queued.fault.clone()),
             })
         })
         .collect()
@@ -167,10 +173,15 @@ async fn deliver(
         // The delay counts from here, not from the response. A test that advances the clock can see
         // the request, but not when the response has been processed.
         let sent = clock.now();
-        let response = http_request(&context, &subscription, &request, attempt)
-            .send()
-            .await;
-        let status = response.as_ref().ok().map(reqwest::Response::status);
+        let fault = request.fault.as_deref().filter(|_| attempt == 1);
+        let (status, response) = match send(&context, &subscription, &request, attempt, fault).await
+        {
+            Attempt::Sent(response) => {
+                let status = response.as_ref().ok().map(reqwest::Response::status);
+                (status, Some(response))
+            }
+            Attempt::Replaced(status) => (status, None),
+        };
         let verdict = classify(destination.endpoint(), status, attempt);
         let record = |outcome, reason| {
             context.activity.record(Activity::Delivery(DeliveryAttempt {
@@ -199,6 +210,41 @@ async fn deliver(
     }
 }
 
+/// The outcome of an attempt.
+enum Attempt {
+    Sent(reqwest::Result<reqwest::Response>),
+    /// A fault replaced the response with this status, or with none.
+    Replaced(Option<StatusCode>),
+}
+
+async fn send(
+    context: &DeliveryContext,
+    subscription: &Subscription,
+    request: &DeliveryRequest,
+    attempt: usize,
+    fault: Option<&Fault>,
+) -> Attempt {
+    if let Some(delay) = fault.and_then(|fault| fault.delay_ms) {
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+    }
+    let replaced = fault.filter(|fault| fault.status.is_some() || fault.loss.is_some());
+    let send = || http_request(context, subscription, request, attempt).send();
+    let Some(fault) = replaced else {
+        return Attempt::Sent(send().await);
+    };
+    if fault.performed
+        && let Err(error) = send().await
+    {
+        return Attempt::Sent(Err(error));
+    }
+    let status = fault.status.filter(|_| fault.loss.is_none());
+    Attempt::Replaced(
+        status.map(|status| {
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        }),
+    )
+}
+
 fn http_request(
     context: &DeliveryContext,
     subscription: &Subscription,
@@ -222,8 +268,11 @@ fn http_request(
 /// The reason why an event was not accepted, if more than the status is known.
 fn reason(
     destination: &Destination,
-    response: reqwest::Result<reqwest::Response>,
+    response: Option<reqwest::Result<reqwest::Response>>,
 ) -> Option<String> {
+    let Some(response) = response else {
+        return Some("an injected fault".to_owned());
+    };
     match (destination, response) {
         (Destination::Queue(_), Ok(response)) => Some(storage_queue::reason(&response)),
         (Destination::Webhook(_), Ok(_)) => None,

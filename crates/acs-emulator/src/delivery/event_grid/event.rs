@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::faults::Fault;
 use crate::service::clock::text;
 use crate::service::ids;
 
@@ -26,8 +27,8 @@ pub(crate) struct Event {
 #[derive(Clone, Debug)]
 pub(crate) struct QueuedEvent {
     pub(crate) event: Arc<Event>,
-    /// The number of additional copies to send.
-    pub(crate) duplicates: u32,
+    /// The fault to apply to it.
+    pub(crate) fault: Option<Arc<Fault>>,
 }
 
 impl Event {

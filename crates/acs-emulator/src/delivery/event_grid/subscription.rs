@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -71,6 +72,7 @@ impl Destination {
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub(crate) name: String,
+    pub(crate) created_at: Timestamp,
     pub(crate) destination: Destination,
     pub(crate) options: SubscriptionOptions,
     pub(crate) queue: mpsc::UnboundedSender<QueuedEvent>,

@@ -35,7 +35,9 @@ fn rejection_reason(headers: &HeaderMap) -> Option<&'static str> {
         let host = origin.strip_prefix("http://");
         host.is_some_and(|host| text(HOST).is_some_and(|own| own.eq_ignore_ascii_case(host)))
     };
-    if headers.get(ORIGIN).is_some_and(|origin| !origin.to_str().is_ok_and(is_own))
+    if headers
+        .get(ORIGIN)
+        .is_some_and(|origin| !origin.to_str().is_ok_and(is_own))
         || text(SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "none" | "same-origin"))
     {
         return Some("web pages must not use the admin interface");

@@ -21,7 +21,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let body = to_bytes(body, MAX_BODY).await.map_err(|_| {
-            Problem::new(Code::TooLarge, format!("The body exceeds {MAX_BODY} bytes."))
+            Problem::new(
+                Code::TooLarge,
+                format!("The body exceeds {MAX_BODY} bytes."),
+            )
         })?;
         if body.is_empty() {
             return parse(b"{}").map(Self);
@@ -37,7 +40,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
 fn is_json(parts: &Parts) -> bool {
     let value = parts.headers.get(CONTENT_TYPE);
-    let value = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let value = value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let media_type = value.split(';').next().unwrap_or_default().trim();
     media_type.eq_ignore_ascii_case("application/json")
 }
@@ -56,7 +61,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match Query::try_from_uri(&parts.uri) {
             Ok(Query(parameters)) => Ok(Self(parameters)),
-            Err(error) => Err(Problem::invalid(format!("The query is invalid: {}.", error.body_text()))),
+            Err(error) => Err(Problem::invalid(format!(
+                "The query is invalid: {}.",
+                error.body_text()
+            ))),
         }
     }
 }

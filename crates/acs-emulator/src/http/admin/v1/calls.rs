@@ -107,7 +107,7 @@ pub(super) struct Interval {
 struct Speech {
     #[serde(flatten)]
     interval: Interval,
-    text: Option<Arc<str>>,
+    text: Option<String>,
 }
 
 impl From<&ServiceInterval> for Interval {
@@ -126,7 +126,7 @@ impl From<&SpeechInterval> for Speech {
                 from: speech.from,
                 until: speech.until,
             },
-            text: speech.text.clone(),
+            text: speech.text.as_deref().map(str::to_owned),
         }
     }
 }
@@ -179,7 +179,12 @@ impl Participant {
             joined_at: participant.joined_at,
             left_at,
             speaks_always: participant.speech.is_none(),
-            speech: participant.speech.iter().flatten().map(Speech::from).collect(),
+            speech: participant
+                .speech
+                .iter()
+                .flatten()
+                .map(Speech::from)
+                .collect(),
             mutes: participant.mutes.iter().map(Interval::from).collect(),
             ..Self::caller(&participant.raw_id, Some(&participant.voice), names, now)
         }
@@ -280,11 +285,7 @@ impl Call {
 }
 
 /// A call with this id and its recordings, in the current state.
-pub(super) fn detail(
-    runtime: &Runtime,
-    state: &ServiceState,
-    key: CallKey,
-) -> CallDetail {
+pub(super) fn detail(runtime: &Runtime, state: &ServiceState, key: CallKey) -> CallDetail {
     let call = state.calls.get(key);
     let recordings = recordings::of_call(runtime, state, call.correlation_id);
     let ids = recordings.iter().map(|one| one.id().to_owned()).collect();
@@ -323,7 +324,10 @@ async fn list(
     calls.reverse();
     let total = calls.len();
     let view = |(key, call): &(CallKey, &CallState)| {
-        let ids = by_call.get(&call.correlation_id).cloned().unwrap_or_default();
+        let ids = by_call
+            .get(&call.correlation_id)
+            .cloned()
+            .unwrap_or_default();
         Call::new(*key, call, &state, &names, ids)
     };
     if let Some(phase) = parameters.state {

@@ -15,7 +15,9 @@ struct Health {
 
 pub(super) fn routes() -> Router<AppState> {
     // This address is served when all others are, so it is ready as soon as it responds.
-    Router::new().route("/health", get(up)).route("/ready", get(up))
+    Router::new()
+        .route("/health", get(up))
+        .route("/ready", get(up))
 }
 
 async fn up() -> Json<Health> {

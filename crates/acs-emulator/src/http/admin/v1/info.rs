@@ -162,7 +162,8 @@ async fn read(State(runtime): State<Arc<Runtime>>) -> Response {
 async fn certificate(State(runtime): State<Arc<Runtime>>) -> Response {
     match &runtime.site.ca {
         Some(pem) => ([(CONTENT_TYPE, "application/x-pem-file")], pem.clone()).into_response(),
-        None => Problem::not_found("The certificate", "Start the emulator with HTTPS.")
-            .into_response(),
+        None => {
+            Problem::not_found("The certificate", "Start the emulator with HTTPS.").into_response()
+        }
     }
 }

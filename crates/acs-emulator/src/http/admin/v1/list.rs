@@ -83,9 +83,15 @@ mod tests {
     #[test]
     fn new_items_do_not_shift_the_pages() {
         let first = read(&[3, 2, 1], 2, None).unwrap();
-        assert_eq!((first.items, first.next_cursor.as_deref()), (vec![3, 2], Some("2")));
+        assert_eq!(
+            (first.items, first.next_cursor.as_deref()),
+            (vec![3, 2], Some("2"))
+        );
         let second = read(&[5, 4, 3, 2, 1], 2, Some("2")).unwrap();
-        assert_eq!((second.items, second.total, second.next_cursor), (vec![1], 5, None));
+        assert_eq!(
+            (second.items, second.total, second.next_cursor),
+            (vec![1], 5, None)
+        );
         assert_eq!(read(&[], 2, None).unwrap().items, []);
     }
 

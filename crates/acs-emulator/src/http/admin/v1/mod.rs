@@ -40,8 +40,15 @@ pub(super) fn routes() -> Router<AppState> {
         .merge(stream::routes())
         .fallback(|| async { Problem::not_found("The operation", "See /api/v1/openapi.json.") })
         .method_not_allowed_fallback(|| async {
-            let problem = Problem::new(Code::NotFound, "The path has no operation with this method.");
-            (StatusCode::METHOD_NOT_ALLOWED, problem.hint("See /api/v1/openapi.json.")).into_response()
+            let problem = Problem::new(
+                Code::NotFound,
+                "The path has no operation with this method.",
+            );
+            (
+                StatusCode::METHOD_NOT_ALLOWED,
+                problem.hint("See /api/v1/openapi.json."),
+            )
+                .into_response()
         });
     Router::new().nest("/api/v1", api).merge(health::routes())
 }

@@ -36,8 +36,14 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/recordings", get(list))
         .route("/recordings/{recording}", get(read))
         .route("/recordings/{recording}/chunks/{chunk}/content", get(media))
-        .route("/recordings/{recording}/chunks/{chunk}/metadata", get(metadata))
-        .route("/recordings/{recording}/chunks/{chunk}/waveform", get(peaks))
+        .route(
+            "/recordings/{recording}/chunks/{chunk}/metadata",
+            get(metadata),
+        )
+        .route(
+            "/recordings/{recording}/chunks/{chunk}/waveform",
+            get(peaks),
+        )
 }
 
 /// A recording, as the API describes it.
