@@ -9,9 +9,9 @@ use super::calls::CallKey;
 use super::clock::after;
 use super::error::ServiceError;
 use super::event::{CallChange, CallbackContent, DisconnectReason};
+use super::participant::SpeechInterval;
 use super::recordings::EndReason;
 use super::schedule::{Invitation, ScheduledStep};
-use super::participant::SpeechInterval;
 use super::script::{CallPlan, Speaking, is_spoken};
 use super::state::State;
 

@@ -8,8 +8,8 @@ use super::Service;
 use super::call::CallIds;
 use super::calls::CallKey;
 use super::clock::after;
-use super::schedule::ScheduledStep;
 use super::participant::SpeechInterval;
+use super::schedule::ScheduledStep;
 use super::script::{CallPlan, ScriptAction};
 use super::state::State;
 

@@ -44,35 +44,45 @@ pub(super) fn run(
     mut events: mpsc::UnboundedReceiver<QueuedEvent>,
 ) {
     let (context, subscription) = (Arc::clone(context), Arc::clone(subscription));
-    spawn(&Arc::clone(&context), &Arc::clone(&subscription), async move {
-        let options = &subscription.options;
-        let most = if options.reordered {
-            options.batch.max(2)
-        } else {
-            options.batch
-        };
-        while let Some(first) = events.recv().await {
-            let mut batch = collect(&context.clock, first, most, &mut events).await;
-            if options.reordered {
-                batch.reverse();
-            }
-            let requests = pack(context.resource, &subscription, &batch);
-            if options.reordered {
-                // Sequential delivery, because concurrent requests would arrive in random order.
-                let (context, subscription) = (Arc::clone(&context), Arc::clone(&subscription));
-                spawn(&Arc::clone(&context), &Arc::clone(&subscription), async move {
-                    for request in requests {
-                        deliver(Arc::clone(&context), Arc::clone(&subscription), request).await;
-                    }
-                });
+    spawn(
+        &Arc::clone(&context),
+        &Arc::clone(&subscription),
+        async move {
+            let options = &subscription.options;
+            let most = if options.reordered {
+                options.batch.max(2)
             } else {
-                for request in requests {
-                    let task = deliver(Arc::clone(&context), Arc::clone(&subscription), request);
-                    spawn(&context, &subscription, task);
+                options.batch
+            };
+            while let Some(first) = events.recv().await {
+                let mut batch = collect(&context.clock, first, most, &mut events).await;
+                if options.reordered {
+                    batch.reverse();
+                }
+                let requests = pack(context.resource, &subscription, &batch);
+                if options.reordered {
+                    // Sequential delivery, because concurrent requests would arrive in random order.
+                    let (context, subscription) = (Arc::clone(&context), Arc::clone(&subscription));
+                    spawn(
+                        &Arc::clone(&context),
+                        &Arc::clone(&subscription),
+                        async move {
+                            for request in requests {
+                                deliver(Arc::clone(&context), Arc::clone(&subscription), request)
+                                    .await;
+                            }
+                        },
+                    );
+                } else {
+                    for request in requests {
+                        let task =
+                            deliver(Arc::clone(&context), Arc::clone(&subscription), request);
+                        spawn(&context, &subscription, task);
+                    }
                 }
             }
-        }
-    });
+        },
+    );
 }
 
 /// Runs `task` until it completes, the subscription is deleted or the emulator stops.

@@ -37,7 +37,9 @@ async fn advance(
     if ms > MOST {
         let detail = format!("The clock cannot be advanced by {ms} ms at once.");
         return Err(Problem::invalid(detail)
-            .hint(format!("Advance it by at most {MOST} ms, which is ten years."))
+            .hint(format!(
+                "Advance it by at most {MOST} ms, which is ten years."
+            ))
             .pointer("/ms"));
     }
     service.clock().advance(Duration::from_millis(ms));

@@ -23,10 +23,16 @@ pub(super) fn check(fault: &Fault, at: &str) -> Result<(), Problem> {
         Err(Problem::invalid(detail).pointer(format!("{at}/{member}")))
     };
     if let Some(status) = fault.status.filter(|status| !(200..=999).contains(status)) {
-        return invalid(format!("The status is {status}, but must be from 200 to 999."), "status");
+        return invalid(
+            format!("The status is {status}, but must be from 200 to 999."),
+            "status",
+        );
     }
     if fault.bytes_per_second == Some(0) {
-        return invalid("The rate is 0 bytes per second.".to_owned(), "bytesPerSecond");
+        return invalid(
+            "The rate is 0 bytes per second.".to_owned(),
+            "bytesPerSecond",
+        );
     }
     let values = [
         (&fault.retry_after, "retryAfter"),
@@ -34,13 +40,19 @@ pub(super) fn check(fault: &Fault, at: &str) -> Result<(), Problem> {
         (&fault.etag, "etag"),
     ];
     for (value, member) in values {
-        if value.as_ref().is_some_and(|value| HeaderValue::from_str(value).is_err()) {
-            return invalid(format!("`{member}` is not a valid value of a header."), member);
+        if value
+            .as_ref()
+            .is_some_and(|value| HeaderValue::from_str(value).is_err())
+        {
+            return invalid(
+                format!("`{member}` is not a valid value of a header."),
+                member,
+            );
         }
     }
     for (name, value) in &fault.headers {
-        let is_valid = HeaderName::from_bytes(name.as_bytes()).is_ok()
-            && HeaderValue::from_str(value).is_ok();
+        let is_valid =
+            HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value).is_ok();
         if !is_valid {
             let member = name.replace('~', "~0").replace('/', "~1");
             let detail = format!("'{name}' is not a valid header.");
@@ -79,5 +91,8 @@ async fn remove(
 }
 
 fn unknown() -> Problem {
-    Problem::not_found("The fault", "It may have been removed. List the faults again.")
+    Problem::not_found(
+        "The fault",
+        "It may have been removed. List the faults again.",
+    )
 }

@@ -87,7 +87,8 @@ struct Step {
 
 impl Step {
     fn check(self, at: &str) -> Result<ScriptStep, Problem> {
-        let invalid = |detail, member| Err(Problem::invalid(detail).pointer(format!("{at}/{member}")));
+        let invalid =
+            |detail, member| Err(Problem::invalid(detail).pointer(format!("{at}/{member}")));
         if self.for_ms == Some(0) {
             return invalid("A speech lasts at least 1 ms.", "forMs");
         }
@@ -103,9 +104,10 @@ impl Step {
             Err(InvalidStep::UnexpectedWho) => {
                 invalid("The end of the call concerns no single participant.", "who")
             }
-            Err(InvalidStep::UnexpectedLength) => {
-                invalid("Only a step in which a participant speaks has a length.", "forMs")
-            }
+            Err(InvalidStep::UnexpectedLength) => invalid(
+                "Only a step in which a participant speaks has a length.",
+                "forMs",
+            ),
         }
     }
 }
@@ -161,8 +163,11 @@ impl NewCall {
         }
         if let Some(url) = &self.callback_uri {
             urls.check(url).map_err(|reason| {
-                Problem::new(Code::InvalidUrl, format!("Callbacks cannot be sent there: {reason}."))
-                    .pointer(format!("{at}/callbackUri"))
+                Problem::new(
+                    Code::InvalidUrl,
+                    format!("Callbacks cannot be sent there: {reason}."),
+                )
+                .pointer(format!("{at}/callbackUri"))
             })?;
         }
         Ok(CallSetup {
@@ -224,7 +229,8 @@ pub(super) fn check_conflicts(
                 Ok(_) | Err(ServiceError::NotEstablished)
             );
             if ongoing || !taken.insert(format!("{target:?}").to_ascii_lowercase()) {
-                let problem = Problem::new(Code::Conflict, format!("Another call has this `{member}`."));
+                let problem =
+                    Problem::new(Code::Conflict, format!("Another call has this `{member}`."));
                 return Err(problem
                     .hint("End the other call, or use another id.")
                     .pointer(format!("{at}/{member}")));

@@ -32,9 +32,15 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/calls/{call}/participants", post(join))
         .route("/calls/{call}/participants/{participant}", delete(leave))
-        .route("/calls/{call}/participants/{participant}/speak", post(speak))
+        .route(
+            "/calls/{call}/participants/{participant}/speak",
+            post(speak),
+        )
         .route("/calls/{call}/participants/{participant}/mute", post(mute))
-        .route("/calls/{call}/participants/{participant}/unmute", post(unmute))
+        .route(
+            "/calls/{call}/participants/{participant}/unmute",
+            post(unmute),
+        )
 }
 
 async fn join(
@@ -51,7 +57,8 @@ async fn join(
         if state.calls.get(key).is_over() {
             return Err(ServiceError::Terminated.into());
         }
-        if state.is_ringing(key) {
+        let ringing = state.ringing_call(key);
+        if ringing.is_some_and(|(_, ringing)| !ringing.answered) {
             let problem = Problem::new(Code::Conflict, "The call is ringing.");
             return Err(problem.hint("Participants can join when the application has answered it."));
         }
@@ -75,7 +82,12 @@ fn view(state: &ServiceState, key: CallKey, raw_id: &str) -> Result<Participant,
     let stay = stays.find(|one| one.raw_id == raw_id);
     let stay = stay.ok_or(ServiceError::ParticipantNotFound)?;
     let ended_at = call.ended.map(|(at, _)| at);
-    Ok(Participant::new(stay, &Names::new(state), ended_at, state.now))
+    Ok(Participant::new(
+        stay,
+        &Names::new(state),
+        ended_at,
+        state.now,
+    ))
 }
 
 /// Finds a call that the participant is in, or is about to join.

@@ -22,9 +22,10 @@ const MOST_CHUNKS: usize = 1_000;
 const LARGEST: u64 = 1 << 50;
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/recordings", post(create))
-        .route("/recordings/{recording}/chunks/{chunk}", delete(delete_file))
+    Router::new().route("/recordings", post(create)).route(
+        "/recordings/{recording}/chunks/{chunk}",
+        delete(delete_file),
+    )
 }
 
 /// A recording to add to the store.
@@ -41,7 +42,8 @@ impl NewRecording {
     pub(super) fn check(&self, at: &str) -> Result<(), Problem> {
         let count = self.chunks.len();
         if !(1..=MOST_CHUNKS).contains(&count) {
-            let detail = format!("The recording has {count} files, but must have 1 to {MOST_CHUNKS}.");
+            let detail =
+                format!("The recording has {count} files, but must have 1 to {MOST_CHUNKS}.");
             return Err(Problem::invalid(detail).pointer(format!("{at}/chunks")));
         }
         for (index, size) in self.chunks.iter().enumerate() {

@@ -8,8 +8,8 @@ use axum::{Json, Router};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::super::body::SeedBody;
-use super::super::calls::{Call, summary};
+use super::super::body::DocumentBody;
+use super::super::calls::{Call, detail};
 use super::super::faults::ActiveFault;
 use super::super::problem::Problem;
 use super::super::recordings::{self, Recording};
@@ -32,9 +32,8 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 /// What to create.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[derive(Default)]
 struct Seed {
     subscriptions: Vec<NewSubscription>,
     faults: Vec<Fault>,
@@ -90,13 +89,16 @@ impl Seed {
 
 async fn seed(
     State(runtime): State<Arc<Runtime>>,
-    SeedBody(document): SeedBody<Seed>,
+    DocumentBody(document): DocumentBody<Seed>,
 ) -> Result<(StatusCode, Json<SeedResult>), Problem> {
     let urls = runtime.service.urls;
     let mut document = blocking(move || document.check(urls)).await?;
     check_calls(&runtime, &document.calls)?;
     let mut subscriptions = Vec::new();
-    for (index, one) in std::mem::take(&mut document.subscriptions).into_iter().enumerate() {
+    for (index, one) in std::mem::take(&mut document.subscriptions)
+        .into_iter()
+        .enumerate()
+    {
         let at = format!("/subscriptions/{index}");
         subscriptions.push(one.prepare(&runtime.delivery, &at).await?);
     }
@@ -105,7 +107,9 @@ async fn seed(
 
 fn check_calls(runtime: &Runtime, calls: &[CallSetup]) -> Result<(), Problem> {
     let mut state = runtime.service.state();
-    check_conflicts(&runtime.service, &mut state, calls, |index| format!("/calls/{index}"))
+    check_conflicts(&runtime.service, &mut state, calls, |index| {
+        format!("/calls/{index}")
+    })
 }
 
 /// Creates everything while the state is locked, so that nothing else happens in between.
@@ -117,7 +121,9 @@ fn create(
     let service = &runtime.service;
     let mut state = service.state();
     // The handshakes took a while.
-    check_conflicts(service, &mut state, &document.calls, |index| format!("/calls/{index}"))?;
+    check_conflicts(service, &mut state, &document.calls, |index| {
+        format!("/calls/{index}")
+    })?;
     let subscriptions: Vec<_> = subscriptions
         .into_iter()
         .map(|one| runtime.delivery.add_subscription(one))
@@ -127,7 +133,11 @@ fn create(
         .into_iter()
         .map(|fault| runtime.faults.add(fault).id())
         .collect();
-    let recordings: Vec<_> = document.recordings.iter().map(|one| one.add(runtime)).collect();
+    let recordings: Vec<_> = document
+        .recordings
+        .iter()
+        .map(|one| one.add(runtime))
+        .collect();
     let calls: Vec<_> = document
         .calls
         .into_iter()
@@ -144,7 +154,11 @@ fn create(
     let recordings = recordings.collect::<Result<_, _>>()?;
     // The participants have joined when the state is locked again.
     let state = service.state();
-    let view = |keys: Vec<_>| keys.into_iter().map(|key| summary(runtime, &state, key)).collect();
+    let view = |keys: Vec<_>| {
+        keys.into_iter()
+            .map(|key| detail(runtime, &state, key).into_call())
+            .collect()
+    };
     let active = runtime.faults.list().into_iter();
     let active = active.filter(|one| faults.contains(&one.id));
     Ok(SeedResult {
