@@ -18,6 +18,7 @@ use event_grid::event::{Event, QueuedEvent};
 use event_grid::new_subscription::PreparedSubscription;
 use event_grid::subscription::Subscription;
 
+use crate::activity::Change;
 use crate::faults::Operation;
 use crate::service::event::ServiceEvent;
 
@@ -103,6 +104,10 @@ impl Delivery {
         let mut subscriptions = self.subscriptions();
         let subscription = prepared.start(&self.context);
         subscriptions.push(Arc::clone(&subscription));
+        self.context.activity.changed(Change::Subscription {
+            id: subscription.name.clone(),
+            removed: false,
+        });
         subscription
     }
 
@@ -115,6 +120,10 @@ impl Delivery {
         };
         subscriptions.remove(index).deleted.cancel();
         self.context.log.discard(name);
+        self.context.activity.changed(Change::Subscription {
+            id: name.to_owned(),
+            removed: true,
+        });
         true
     }
 

@@ -3,6 +3,7 @@
 mod clockwork;
 mod event_router;
 pub(crate) mod recording_pipeline;
+pub(crate) mod reset;
 pub(crate) mod synthetic_recording;
 
 use std::net::SocketAddr;

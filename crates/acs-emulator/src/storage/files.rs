@@ -46,6 +46,11 @@ impl Files {
         self.0.get(id).map(|file| file.len() as u64)
     }
 
+    /// Removes all files.
+    pub(super) fn clear(&self) {
+        self.0.invalidate_all();
+    }
+
     /// Removes a deleted file. Expired files are dropped when their space is needed.
     pub(super) fn remove(&self, id: &str) {
         self.0.invalidate(id);

@@ -95,6 +95,13 @@ impl Store {
         deleted.is_some_and(|document| now < document.expires_at)
     }
 
+    /// Removes all documents and recordings.
+    pub(crate) fn clear(&self) {
+        self.documents().by_id.clear();
+        self.files.clear();
+        self.catalog.clear();
+    }
+
     /// A whole file. Generating it may take a while; concurrent readers wait.
     pub(crate) fn file(&self, document: &Document) -> Result<Bytes, Arc<EncodeError>> {
         self.files.get(document)

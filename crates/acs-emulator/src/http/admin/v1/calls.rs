@@ -284,6 +284,13 @@ impl Call {
     }
 }
 
+impl CallDetail {
+    /// The call without its recordings.
+    pub(super) fn into_call(self) -> Call {
+        self.call
+    }
+}
+
 /// A call with this id and its recordings, in the current state.
 pub(super) fn detail(runtime: &Runtime, state: &ServiceState, key: CallKey) -> CallDetail {
     let call = state.calls.get(key);

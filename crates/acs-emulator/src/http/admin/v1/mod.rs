@@ -4,6 +4,7 @@
 mod body;
 mod calls;
 mod clock;
+mod control;
 mod events;
 mod faults;
 mod health;
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Router<AppState> {
         .merge(subscriptions::routes())
         .merge(faults::routes())
         .merge(stream::routes())
+        .merge(control::routes())
         .fallback(|| async { Problem::not_found("The operation", "See /api/v1/openapi.json.") })
         .method_not_allowed_fallback(|| async {
             let problem = Problem::new(
