@@ -15,6 +15,7 @@ use event_grid::event::{Event, QueuedEvent};
 use event_grid::new_subscription::PreparedSubscription;
 use event_grid::subscription::Subscription;
 
+use crate::activity::Change;
 use crate::faults::Operation;
 use crate::service::event::ServiceEvent;
 
@@ -66,7 +67,7 @@ impl Delivery {
             .context
             .faults
             .next_for(Operation::Event, &event.subject);
-        let fault = fault.map(Arc::new);
+        let fault = fault.map(|applied| Arc::new(applied.fault));
         let event = Arc::new(event);
         for subscription in matching {
             // The receiver is dropped when the emulator stops.
@@ -82,6 +83,7 @@ impl Delivery {
         let mut subscriptions = self.subscriptions();
         let subscription = prepared.start(&self.context);
         subscriptions.push(Arc::clone(&subscription));
+        self.subscription_changed(&subscription, false);
         subscription
     }
 
@@ -92,8 +94,17 @@ impl Delivery {
         let Some(index) = subscriptions.iter().position(|one| one.name == name) else {
             return false;
         };
-        subscriptions.remove(index).deleted.cancel();
+        let subscription = subscriptions.remove(index);
+        subscription.deleted.cancel();
+        self.subscription_changed(&subscription, true);
         true
+    }
+
+    fn subscription_changed(&self, subscription: &Subscription, removed: bool) {
+        self.context.activity.changed(Change::Subscription {
+            id: subscription.name.clone(),
+            removed,
+        });
     }
 
     /// Discards everything that was not delivered, and the subscriptions too unless they are kept.

@@ -5,6 +5,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -116,7 +117,8 @@ impl<'a> NewSubscription<'a> {
             options.batch = 1;
         }
         let name = format!("ACS-EMULATOR-{}", ids::random_id().to_uppercase());
-        let prepared = PreparedSubscription::new(name, destination, options);
+        let created_at = context.clock.now();
+        let prepared = PreparedSubscription::new(name, created_at, destination, options);
         let subscription = &prepared.subscription;
         if let Destination::Webhook(url) = &subscription.destination {
             let handshake = match subscription.options.schema {
@@ -157,11 +159,17 @@ pub(crate) struct PreparedSubscription {
 }
 
 impl PreparedSubscription {
-    fn new(name: String, destination: Destination, options: SubscriptionOptions) -> Self {
+    fn new(
+        name: String,
+        created_at: Timestamp,
+        destination: Destination,
+        options: SubscriptionOptions,
+    ) -> Self {
         let (queue, events) = mpsc::unbounded_channel();
         Self {
             subscription: Arc::new(Subscription {
                 name,
+                created_at,
                 destination,
                 options,
                 queue,
@@ -175,11 +183,17 @@ impl PreparedSubscription {
     pub(in crate::delivery) fn renewed(subscription: &Subscription) -> Self {
         let Subscription {
             name,
+            created_at,
             destination,
             options,
             ..
         } = subscription;
-        Self::new(name.clone(), destination.clone(), options.clone())
+        Self::new(
+            name.clone(),
+            *created_at,
+            destination.clone(),
+            options.clone(),
+        )
     }
 
     /// Starts the delivery of events.

@@ -88,13 +88,13 @@ fn all_presets() -> Vec<Preset> {
             "responseLost",
             "The response to a stop is lost",
             "The recording is stopped, but the connection closes without a response.",
-            vec![Fault::on(O::Stop).times(1).performed().disconnect()],
+            vec![Fault::on(O::Stop).times(1).after_performing().disconnect()],
         ),
         preset(
             "silence",
             "No response",
             "One request never gets a response.",
-            vec![Fault::on(O::Any).times(1).silence()],
+            vec![Fault::on(O::Any).times(1).never_respond()],
         ),
         preset(
             "slowContent",
@@ -112,7 +112,7 @@ fn all_presets() -> Vec<Preset> {
             "contentAltered",
             "The content is damaged",
             "All bytes of the media are wrong, once.",
-            vec![Fault::on(O::Content).times(1).alter(0x20)],
+            vec![Fault::on(O::Content).times(1).corrupt(0x20)],
         ),
         preset(
             "rangeIgnored",
