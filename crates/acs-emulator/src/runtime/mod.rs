@@ -18,6 +18,7 @@ use crate::auth::Auth;
 use crate::auth::authorities::Authorities;
 use crate::auth::keys::Keys;
 use crate::delivery::context::DeliveryContext;
+use crate::delivery::delivery_log::DeliveryLog;
 use crate::delivery::{Delivery, http_client};
 use crate::error::Error;
 use crate::faults::Faults;
@@ -124,6 +125,7 @@ impl Runtime {
             urls,
             retry_scale: settings.retry_scale,
             faults: faults.clone(),
+            log: DeliveryLog::new(activity.clone()),
             activity: activity.clone(),
             tasks: tasks.clone(),
         }));

@@ -117,8 +117,7 @@ impl<'a> NewSubscription<'a> {
             options.batch = 1;
         }
         let name = format!("ACS-EMULATOR-{}", ids::random_id().to_uppercase());
-        let created_at = context.clock.now();
-        let prepared = PreparedSubscription::new(name, created_at, destination, options);
+        let prepared = PreparedSubscription::new(name, destination, options, context.clock.now());
         let subscription = &prepared.subscription;
         if let Destination::Webhook(url) = &subscription.destination {
             let handshake = match subscription.options.schema {
@@ -161,9 +160,9 @@ pub(crate) struct PreparedSubscription {
 impl PreparedSubscription {
     fn new(
         name: String,
-        created_at: Timestamp,
         destination: Destination,
         options: SubscriptionOptions,
+        created_at: Timestamp,
     ) -> Self {
         let (queue, events) = mpsc::unbounded_channel();
         Self {
@@ -190,9 +189,9 @@ impl PreparedSubscription {
         } = subscription;
         Self::new(
             name.clone(),
-            *created_at,
             destination.clone(),
             options.clone(),
+            *created_at,
         )
     }
 

@@ -5,6 +5,7 @@ mod body;
 mod calls;
 mod clock;
 mod control;
+mod events;
 mod faults;
 mod health;
 mod info;
@@ -35,6 +36,7 @@ pub(super) fn routes() -> Router<AppState> {
         .merge(clock::routes())
         .merge(calls::routes())
         .merge(recordings::routes())
+        .merge(events::routes())
         .merge(requests::routes())
         .merge(subscriptions::routes())
         .merge(faults::routes())
