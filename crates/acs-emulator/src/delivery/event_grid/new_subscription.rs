@@ -3,19 +3,27 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::deliver;
-use super::event::FILE_STATUS_UPDATED;
+use super::event::{FILE_STATUS_UPDATED, QueuedEvent};
 use super::handshake::{request_consent, send_validation_event};
 use super::storage_queue::StorageQueue;
-use super::subscription::{Destination, EventSchema, Subscription, SubscriptionOptions};
+use super::subscription::{Destination, EventSchema, Handshake, Subscription, SubscriptionOptions};
 use crate::delivery::Delivery;
+use crate::delivery::context::DeliveryContext;
 use crate::error::Error;
 use crate::redact::without_secrets;
 use crate::service::ids;
+
+/// The delay after the first failed handshake. It doubles with each further one.
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+const LONGEST_DELAY: Duration = Duration::from_secs(10);
+/// The number of events that wait for the handshake.
+const MAX_WAITING: usize = 10_000;
 
 /// A subscription to create. Awaiting it creates the subscription; for a webhook, it performs the
 /// handshake first.
@@ -27,6 +35,7 @@ pub struct NewSubscription<'a> {
     is_queue: bool,
     connection_string: Option<String>,
     options: SubscriptionOptions,
+    retries_handshake: bool,
 }
 
 impl<'a> NewSubscription<'a> {
@@ -51,6 +60,7 @@ impl<'a> NewSubscription<'a> {
                 duplicates: 0,
                 reordered: false,
             },
+            retries_handshake: false,
         }
     }
 
@@ -104,6 +114,15 @@ impl<'a> NewSubscription<'a> {
         self
     }
 
+    /// Subscribes a webhook before it has passed the handshake, which is retried in the background
+    /// until it succeeds: after half a second, then less and less often, and at least every 10
+    /// seconds. Events are kept until then, but at most 10,000 of them; the oldest are dropped first.
+    /// By default, a failed handshake is an error.
+    pub fn retry_handshake(mut self) -> Self {
+        self.retries_handshake = true;
+        self
+    }
+
     async fn make(self) -> Result<(), Error> {
         let destination = self.destination()?;
         let context = &self.delivery.context;
@@ -117,17 +136,22 @@ impl<'a> NewSubscription<'a> {
             destination,
             options,
             queue,
+            handshake: Mutex::new(Handshake::Pending(None)),
         });
-        if let Destination::Webhook(url) = &subscription.destination {
-            let handshake = match subscription.options.schema {
-                EventSchema::EventGrid => send_validation_event(context, &subscription, url).await,
-                EventSchema::CloudEvents => request_consent(context, url).await,
-            };
-            handshake.map_err(|reason| Error::Handshake {
-                url: without_secrets(&self.to).into_owned(),
-                reason,
-            })?;
+        if self.retries_handshake {
+            self.delivery
+                .subscriptions()
+                .push(Arc::clone(&subscription));
+            let task = deliver_after_handshake(Arc::clone(context), subscription, events);
+            context.tasks.spawn(task);
+            return Ok(());
         }
+        let passed = handshake(context, &subscription).await;
+        passed.map_err(|reason| Error::Handshake {
+            url: without_secrets(&self.to).into_owned(),
+            reason,
+        })?;
+        subscription.set_handshake(Handshake::Passed);
         deliver::run(context, &subscription, events);
         self.delivery.subscriptions().push(subscription);
         Ok(())
@@ -150,6 +174,43 @@ impl<'a> NewSubscription<'a> {
         })?;
         Ok(Destination::Webhook(url))
     }
+}
+
+/// Performs the handshake of a webhook. A queue has none.
+async fn handshake(context: &DeliveryContext, subscription: &Subscription) -> Result<(), String> {
+    let Destination::Webhook(url) = &subscription.destination else {
+        return Ok(());
+    };
+    match subscription.options.schema {
+        EventSchema::EventGrid => send_validation_event(context, subscription, url).await,
+        EventSchema::CloudEvents => request_consent(context, url).await,
+    }
+}
+
+/// Delivers events once the webhook has passed the handshake. The delays are real time, because the
+/// webhook is another program that is starting.
+async fn deliver_after_handshake(
+    context: Arc<DeliveryContext>,
+    subscription: Arc<Subscription>,
+    mut events: mpsc::UnboundedReceiver<QueuedEvent>,
+) {
+    let to = subscription.destination.address();
+    let mut delay = FIRST_DELAY;
+    while let Err(reason) = handshake(&context, &subscription).await {
+        tracing::warn!(to, reason, ?delay, "handshake failed; retrying");
+        subscription.set_handshake(Handshake::Pending(Some(reason)));
+        tokio::time::sleep(delay).await;
+        delay = (2 * delay).min(LONGEST_DELAY);
+        while events.len() > MAX_WAITING && events.try_recv().is_ok() {
+            tracing::warn!(
+                to,
+                "event dropped, because the webhook is not subscribed yet"
+            );
+        }
+    }
+    tracing::info!(to, "subscribed");
+    subscription.set_handshake(Handshake::Passed);
+    deliver::run(&context, &subscription, events);
 }
 
 impl<'a> IntoFuture for NewSubscription<'a> {

@@ -1,6 +1,7 @@
 //! Event Grid subscriptions: the destination and the selected events.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -66,11 +67,38 @@ impl Destination {
     }
 }
 
-/// A queue, or a webhook that has passed the handshake.
+/// A queue or a webhook. Events are delivered once the webhook has passed the handshake.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub(crate) name: String,
     pub(crate) destination: Destination,
     pub(crate) options: SubscriptionOptions,
     pub(crate) queue: mpsc::UnboundedSender<QueuedEvent>,
+    pub(super) handshake: Mutex<Handshake>,
+}
+
+/// The state of the handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Handshake {
+    /// Passed, or not required.
+    Passed,
+    /// With the reason why the last attempt failed.
+    Pending(Option<String>),
+}
+
+impl Subscription {
+    /// The state of the handshake.
+    pub(crate) fn handshake(&self) -> Handshake {
+        self.lock().clone()
+    }
+
+    pub(super) fn set_handshake(&self, state: Handshake) {
+        *self.lock() = state;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Handshake> {
+        self.handshake
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
