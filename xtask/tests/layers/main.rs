@@ -65,7 +65,7 @@ const EMULATOR: [(&str, &[&str]); 12] = [
     ("media", &[]),
     ("faults", &[]),
     ("service", &["media"]),
-    ("activity", &["service"]),
+    ("activity", &["auth", "faults", "service"]),
     ("storage", &["media", "service"]),
     ("wire", &["service"]),
     ("auth", &["service"]),
@@ -79,7 +79,7 @@ const EMULATOR: [(&str, &[&str]); 12] = [
     (
         "runtime",
         &[
-            "activity", "auth", "delivery", "faults", "media", "service", "storage",
+            "activity", "auth", "delivery", "faults", "media", "server", "service", "storage",
         ],
     ),
     (

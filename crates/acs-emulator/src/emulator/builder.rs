@@ -260,6 +260,12 @@ impl EmulatorBuilder {
             admin: bound.admin_address(),
             authorities: bound.authorities,
             content_origin: bound.content_origin,
+            addresses: bound.addresses.clone(),
+            host_names: self.network.names.clone(),
+            #[cfg(feature = "tls")]
+            ca: bound.ca.clone(),
+            #[cfg(not(feature = "tls"))]
+            ca: None,
         };
         let runtime = Arc::new(Runtime::new(self.settings, site)?);
         let router = http::router(&runtime);

@@ -3,8 +3,10 @@
 mod fault;
 mod operation;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +34,31 @@ pub use operation::Operation;
 /// # }
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<List>>);
+pub struct Faults(Arc<Mutex<List>>, Arc<OnceLock<Observer>>);
+
+/// Is told what happens to faults.
+struct Observer(Box<dyn Fn(FaultChange) + Send + Sync>);
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+/// A fault that was added, applied or removed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FaultChange {
+    pub(crate) id: u64,
+    pub(crate) hits: u32,
+    pub(crate) removed: bool,
+}
+
+/// A fault to apply.
+#[derive(Clone, Debug)]
+pub(crate) struct Applied {
+    pub(crate) id: u64,
+    pub(crate) fault: Fault,
+}
 
 #[derive(Debug, Default)]
 struct List {
@@ -47,6 +73,7 @@ struct Entry {
     /// The number of requests that matched, whether or not the fault was applied.
     seen: u32,
     hits: u32,
+    created_at: Timestamp,
 }
 
 impl Entry {
@@ -90,6 +117,8 @@ pub struct ActiveFault {
     pub id: u64,
     /// How often the fault has been applied.
     pub hits: u32,
+    /// When the fault was added, in real time.
+    pub created_at: Timestamp,
     /// The fault itself.
     pub fault: Fault,
 }
@@ -109,7 +138,10 @@ impl Faults {
             fault,
             seen: 0,
             hits: 0,
+            created_at: Timestamp::now(),
         });
+        drop(list);
+        self.changed(id, 0, false);
         FaultHandle {
             faults: self.clone(),
             id,
@@ -118,7 +150,10 @@ impl Faults {
 
     /// Removes all faults.
     pub fn clear(&self) {
-        self.lock().entries.clear();
+        let removed = std::mem::take(&mut self.lock().entries);
+        for entry in removed {
+            self.changed(entry.id, entry.hits, true);
+        }
     }
 
     /// All faults that were added and not removed, including those that no longer match.
@@ -127,27 +162,50 @@ impl Faults {
         let active = |entry: &Entry| ActiveFault {
             id: entry.id,
             hits: entry.hits,
+            created_at: entry.created_at,
             fault: entry.fault.clone(),
         };
         list.entries.iter().map(active).collect()
     }
 
     /// The fault to apply to this request, if any.
-    pub(crate) fn next_for(&self, operation: Operation, path: &str) -> Option<Fault> {
+    pub(crate) fn next_for(&self, operation: Operation, path: &str) -> Option<Applied> {
         let mut list = self.lock();
         let entry = list
             .entries
             .iter_mut()
             .find_map(|entry| entry.matches(operation, path).then_some(entry))?;
         tracing::debug!(id = entry.id, ?operation, path, "fault applied");
-        Some(entry.fault.clone())
+        let applied = Applied {
+            id: entry.id,
+            fault: entry.fault.clone(),
+        };
+        let hits = entry.hits;
+        drop(list);
+        self.changed(applied.id, hits, false);
+        Some(applied)
     }
 
     pub(crate) fn remove(&self, id: u64) -> bool {
         let mut list = self.lock();
-        let before = list.entries.len();
-        list.entries.retain(|entry| entry.id != id);
-        list.entries.len() < before
+        let Some(index) = list.entries.iter().position(|entry| entry.id == id) else {
+            return false;
+        };
+        let entry = list.entries.remove(index);
+        drop(list);
+        self.changed(id, entry.hits, true);
+        true
+    }
+
+    /// Calls `observer` whenever a fault is added, applied or removed. Only the first observer counts.
+    pub(crate) fn observe(&self, observer: impl Fn(FaultChange) + Send + Sync + 'static) {
+        let _ = self.1.set(Observer(Box::new(observer)));
+    }
+
+    fn changed(&self, id: u64, hits: u32, removed: bool) {
+        if let Some(Observer(observer)) = self.1.get() {
+            observer(FaultChange { id, hits, removed });
+        }
     }
 
     /// No operation leaves the list in an inconsistent state, so a panic in another thread is
@@ -192,7 +250,7 @@ mod tests {
             .map(|_| {
                 faults
                     .next_for(operation, path)
-                    .and_then(|fault| fault.status)
+                    .and_then(|applied| applied.fault.status)
                     .unwrap_or_default()
             })
             .collect()

@@ -47,7 +47,6 @@ pub(crate) fn router(runtime: &Arc<Runtime>) -> Router {
 /// The routes of the admin interface, which has an address of its own.
 pub(crate) fn admin(runtime: &Arc<Runtime>) -> Router {
     admin::routes()
-        .route("/ready", get(ready))
         .layer(from_fn(admin::guard))
         .with_state(AppState::new(runtime))
 }

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::activity::ErrorBody;
 use crate::service::error::ServiceError;
 
 pub(super) const CHAIN_ID: HeaderName = HeaderName::from_static("x-microsoft-skype-chain-id");
@@ -41,9 +42,15 @@ pub(super) fn error_response(
     message: String,
     target: Option<String>,
 ) -> Response {
+    let for_log = ErrorBody {
+        code: code.to_owned(),
+        message: message.clone(),
+    };
     let mut error = CommunicationError::new(code, message);
     error.target = target;
-    json(status, &CommunicationErrorResponse::new(error))
+    let mut response = json(status, &CommunicationErrorResponse::new(error));
+    response.extensions_mut().insert(for_log);
+    response
 }
 
 /// An error with its target.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Runtime;
+use crate::activity::Change;
 use crate::media::{Format, Noise, SAMPLE_RATE, Span, wav_header};
 use crate::service::clock::after;
 use crate::service::ids;
@@ -89,12 +90,21 @@ pub(crate) fn add_synthetic_recording(
             format: Format::Wav,
             container: None,
         },
+        requested_at: now,
         spans,
         participants: Vec::new(),
         ended_at: now,
         reason: EndReason::Stopped,
     };
     let ended = Arc::new(ended);
+    store
+        .catalog
+        .add(Arc::clone(&ended), chunks.clone(), true, now);
+    runtime.activity.changed(Change::Recording {
+        id: ended.recording_id.clone(),
+        call: None,
+        state: "ended",
+    });
     let recordings = &runtime.recordings;
     recordings.publish_file_status(Arc::clone(&ended), chunks.clone());
     (ended, chunks)

@@ -75,6 +75,9 @@ pub(crate) enum CallChange {
     ParticipantMuted {
         raw_id: String,
     },
+    ParticipantUnmuted {
+        raw_id: String,
+    },
     /// A participant speaks, until leaving if `until` is not set.
     ParticipantSpeaking {
         raw_id: String,
@@ -88,6 +91,7 @@ pub(crate) enum CallChange {
 pub(crate) struct RecordingEvent {
     pub(crate) recording_id: String,
     pub(crate) server_call_id: String,
+    pub(crate) correlation_id: Uuid,
     pub(crate) change: RecordingChange,
     #[allow(dead_code, reason = "for subscribers that show a timeline")]
     pub(crate) at: Timestamp,

@@ -5,6 +5,7 @@
 
 pub(crate) mod call;
 mod call_lifecycle;
+pub(crate) mod call_setup;
 pub(crate) mod calls;
 pub(crate) mod clock;
 pub(crate) mod connection;

@@ -43,6 +43,7 @@ pub(crate) fn event(event: &CallEvent) -> Option<Event> {
         CallChange::Created
         | CallChange::Connected { .. }
         | CallChange::ParticipantMuted { .. }
+        | CallChange::ParticipantUnmuted { .. }
         | CallChange::ParticipantSpeaking { .. } => None,
     }
 }
@@ -58,7 +59,7 @@ fn incoming_call(event: &CallEvent, caller: &str, recipient: &str, context: &str
     });
     let subject = format!("/caller/{caller}/recipient/{recipient}");
     let kind = "Microsoft.Communication.IncomingCall";
-    Event::new(kind, subject, data, event.at)
+    Event::new(kind, subject, data, event.at).about_call(event.call.correlation_id)
 }
 
 fn about_call(
@@ -70,7 +71,8 @@ fn about_call(
     event.call.started_at?;
     let mut participants = event.call.participants.iter();
     let concerned = participants.any(|raw_id| is_communication_user(raw_id));
-    concerned.then(|| Event::new(kind, subject, data, event.at))
+    concerned
+        .then(|| Event::new(kind, subject, data, event.at).about_call(event.call.correlation_id))
 }
 
 fn about_participant(event: &CallEvent, kind: &'static str, raw_id: &str) -> Option<Event> {
@@ -83,7 +85,7 @@ fn about_participant(event: &CallEvent, kind: &'static str, raw_id: &str) -> Opt
     data["displayName"] = json!("");
     data["participantId"] = json!(raw_id);
     let subject = format!("call/{}/participant/{raw_id}", call.server_call_id);
-    Some(Event::new(kind, subject, data, event.at))
+    Some(Event::new(kind, subject, data, event.at).about_call(event.call.correlation_id))
 }
 
 /// The members that all events about a call have.

@@ -1,12 +1,12 @@
 //! Delivery of events to one webhook or queue: batches, duplicates, order and retries.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use super::event::QueuedEvent;
@@ -16,6 +16,7 @@ use super::storage_queue;
 use super::subscription::{Destination, EventSchema, Subscription};
 use crate::activity::{Activity, Channel, DeliveryAttempt, DeliveryOutcome};
 use crate::delivery::context::DeliveryContext;
+use crate::delivery::delivery_log::{AttemptRecord, DeliveryState};
 use crate::faults::Fault;
 use crate::redact::root_cause;
 use crate::service::clock::{Clock, after};
@@ -35,6 +36,10 @@ struct DeliveryRequest {
     batched: bool,
     /// The fault of the first event that has one.
     fault: Option<Arc<Fault>>,
+    /// The deliveries that this request carries out. Of several copies, only the first is followed.
+    deliveries: Vec<u64>,
+    /// Whether the request was asked for.
+    resend: bool,
 }
 
 /// Delivers incoming events until the emulator stops.
@@ -44,36 +49,56 @@ pub(super) fn run(
     mut events: mpsc::UnboundedReceiver<QueuedEvent>,
 ) {
     let (context, subscription) = (Arc::clone(context), Arc::clone(subscription));
-    let tasks = context.tasks.clone();
-    tasks.spawn(async move {
-        let options = &subscription.options;
-        let most = if options.reordered {
-            options.batch.max(2)
-        } else {
-            options.batch
-        };
-        while let Some(first) = events.recv().await {
-            let mut batch = collect(&context.clock, first, most, &mut events).await;
-            if options.reordered {
-                batch.reverse();
-            }
-            let requests = pack(context.resource, &subscription, &batch);
-            if options.reordered {
-                // Sequential delivery, because concurrent requests would arrive in random order.
-                let (context, subscription) = (Arc::clone(&context), Arc::clone(&subscription));
-                let tasks = context.tasks.clone();
-                tasks.spawn(async move {
-                    for request in requests {
-                        deliver(Arc::clone(&context), Arc::clone(&subscription), request).await;
-                    }
-                });
+    spawn(
+        &Arc::clone(&context),
+        &Arc::clone(&subscription),
+        async move {
+            let options = &subscription.options;
+            let most = if options.reordered {
+                options.batch.max(2)
             } else {
-                for request in requests {
-                    let task = deliver(Arc::clone(&context), Arc::clone(&subscription), request);
-                    context.tasks.spawn(task);
+                options.batch
+            };
+            while let Some(first) = events.recv().await {
+                let mut batch = collect(&context.clock, first, most, &mut events).await;
+                if options.reordered {
+                    batch.reverse();
+                }
+                let requests = pack(context.resource, &subscription, &batch);
+                if options.reordered {
+                    // Sequential delivery, because concurrent requests would arrive in random order.
+                    let (context, subscription) = (Arc::clone(&context), Arc::clone(&subscription));
+                    spawn(
+                        &Arc::clone(&context),
+                        &Arc::clone(&subscription),
+                        async move {
+                            for request in requests {
+                                deliver(Arc::clone(&context), Arc::clone(&subscription), request)
+                                    .await;
+                            }
+                        },
+                    );
+                } else {
+                    for request in requests {
+                        let task =
+                            deliver(Arc::clone(&context), Arc::clone(&subscription), request);
+                        spawn(&context, &subscription, task);
+                    }
                 }
             }
-        }
+        },
+    );
+}
+
+/// Runs `task` until it completes, the subscription is deleted or the emulator stops.
+pub(super) fn spawn(
+    context: &DeliveryContext,
+    subscription: &Subscription,
+    task: impl Future<Output = ()> + Send + 'static,
+) {
+    let deleted = subscription.deleted.clone();
+    context.tasks.spawn(async move {
+        deleted.run_until_cancelled_owned(task).await;
     });
 }
 
@@ -112,21 +137,20 @@ fn pack(
             EventSchema::EventGrid => event.in_event_grid_schema(resource),
             EventSchema::CloudEvents => event.as_cloud_event(resource),
         };
-        let faulty = queued.fault.as_ref().map_or(0, |fault| fault.duplicates);
-        let copies = copies(options.duplicates, faulty);
-        (0..copies).map(move |_| (queued, value.clone()))
+        let copies = copies(subscription, queued.fault.as_deref());
+        (0..copies).map(move |copy| (queued, copy, value.clone()))
     });
     let written: Vec<_> = written.collect();
     written
         .chunks(options.batch)
         .filter_map(|chunk| {
-            let (first, value) = chunk.first()?;
+            let (first, _, value) = chunk.first()?;
             let event = &first.event;
             let batched = options.batch > 1;
             let body = match subscription.destination {
                 Destination::Queue(_) => storage_queue::message(&value.to_string()),
                 Destination::Webhook(_) if batched || options.schema == EventSchema::EventGrid => {
-                    let values = chunk.iter().map(|(_, value)| value.clone());
+                    let values = chunk.iter().map(|(_, _, value)| value.clone());
                     Bytes::from(Value::Array(values.collect()).to_string())
                 }
                 Destination::Webhook(_) => Bytes::from(value.to_string()),
@@ -136,7 +160,13 @@ fn pack(
                 kind: event.kind,
                 body,
                 batched,
-                fault: chunk.iter().find_map(|(queued, _)| queued.fault.clone()),
+                fault: chunk.iter().find_map(|(queued, ..)| queued.fault.clone()),
+                deliveries: chunk
+                    .iter()
+                    .filter(|(_, copy, _)| *copy == 0)
+                    .map(|(queued, ..)| queued.delivery)
+                    .collect(),
+                resend: false,
             })
         })
         .collect()
@@ -144,9 +174,28 @@ fn pack(
 
 /// The number of times to send an event, given the duplicates that the subscription and a fault ask
 /// for.
-fn copies(requested: u32, faulty: u32) -> u32 {
+pub(in crate::delivery) fn copies(subscription: &Subscription, fault: Option<&Fault>) -> u32 {
+    let faulty = fault.map_or(0, |fault| fault.duplicates);
+    bounded(subscription.options.duplicates, faulty)
+}
+
+fn bounded(requested: u32, faulty: u32) -> u32 {
     let duplicates = requested.saturating_add(faulty);
     duplicates.saturating_add(1).min(MAX_COPIES)
+}
+
+/// Sends one event again, now.
+pub(in crate::delivery) fn resend(
+    context: &Arc<DeliveryContext>,
+    subscription: &Arc<Subscription>,
+    event: QueuedEvent,
+) {
+    let mut requests = pack(context.resource, subscription, &[event]).into_iter();
+    if let Some(mut request) = requests.next() {
+        request.resend = true;
+        let task = deliver(Arc::clone(context), Arc::clone(subscription), request);
+        spawn(context, subscription, task);
+    }
 }
 
 async fn deliver(
@@ -159,7 +208,11 @@ async fn deliver(
     let scale = context.retry_scale;
     // Responses take real time even if `scale` is small, so the time to live is never scaled down.
     let expires_at = after(clock.now(), TIME_TO_LIVE.mul_f64(scale.max(1.0)));
+    let wake = Arc::new(Notify::new());
+    let mut resend = request.resend;
     for attempt in 1.. {
+        context.log.sending(&request.deliveries, Some(&wake));
+        let started = Instant::now();
         // The delay counts from here, not from the response. A test that advances the clock can see
         // the request, but not when the response has been processed.
         let sent = clock.now();
@@ -173,6 +226,29 @@ async fn deliver(
             Attempt::Replaced(status) => (status, None),
         };
         let verdict = classify(destination.endpoint(), status, attempt);
+        let reason = match verdict {
+            Verdict::Delivered => None,
+            Verdict::Dropped | Verdict::Retry(_) => reason(destination, response),
+        };
+        let (state, next) = match verdict {
+            Verdict::Delivered => (DeliveryState::Delivered, None),
+            Verdict::Dropped => (DeliveryState::Dropped, None),
+            Verdict::Retry(delay) => {
+                let next = after(sent, delay.mul_f64(scale));
+                (DeliveryState::Retrying, Some(next))
+            }
+        };
+        let record = AttemptRecord {
+            number: attempt,
+            at: sent,
+            status,
+            error: reason.clone(),
+            duration: started.elapsed(),
+            resend,
+        };
+        context
+            .log
+            .attempted(&request.deliveries, &record, state, next);
         let record = |outcome, reason| {
             context.activity.record(Activity::Delivery(DeliveryAttempt {
                 channel: Channel::EventGrid,
@@ -188,13 +264,18 @@ async fn deliver(
         let delay = match verdict {
             Verdict::Delivered => return record(DeliveryOutcome::Delivered, None),
             Verdict::Dropped => {
-                return record(DeliveryOutcome::Dropped, reason(destination, response));
+                return record(DeliveryOutcome::Dropped, reason);
             }
             Verdict::Retry(delay) => delay,
         };
-        record(DeliveryOutcome::Retry(delay), reason(destination, response));
-        clock.wait_until(after(sent, delay.mul_f64(scale))).await;
+        record(DeliveryOutcome::Retry(delay), reason);
+        resend = tokio::select! {
+            () = clock.wait_until(after(sent, delay.mul_f64(scale))) => false,
+            () = wake.notified() => true,
+        };
         if clock.now() > expires_at {
+            let expired = DeliveryState::Expired;
+            context.log.set_state(&request.deliveries, expired);
             return record(DeliveryOutcome::Expired, None);
         }
     }
@@ -282,7 +363,7 @@ mod tests {
             (MAX_COPIES, 0, MAX_COPIES),
             (u32::MAX, u32::MAX, MAX_COPIES),
         ] {
-            assert_eq!(copies(requested, faulty), expected, "{requested} {faulty}");
+            assert_eq!(bounded(requested, faulty), expected, "{requested} {faulty}");
         }
     }
 }

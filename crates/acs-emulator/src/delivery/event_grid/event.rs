@@ -32,6 +32,10 @@ pub(crate) struct Event {
     pub(crate) data: Value,
     pub(crate) data_version: &'static str,
     pub(crate) time: Timestamp,
+    /// The call that the event is about, if any.
+    pub(crate) call: Option<Uuid>,
+    /// The recording that the event is about, if any.
+    pub(crate) recording: Option<String>,
 }
 
 /// An event that is queued for one subscription.
@@ -40,6 +44,8 @@ pub(crate) struct QueuedEvent {
     pub(crate) event: Arc<Event>,
     /// The fault to apply to it.
     pub(crate) fault: Option<Arc<Fault>>,
+    /// The id of the delivery.
+    pub(crate) delivery: u64,
 }
 
 impl Event {
@@ -51,7 +57,19 @@ impl Event {
             data,
             data_version: "1.0",
             time,
+            call: None,
+            recording: None,
         }
+    }
+
+    pub(super) fn about_call(mut self, id: Uuid) -> Self {
+        self.call = Some(id);
+        self
+    }
+
+    pub(super) fn about_recording(mut self, id: &str) -> Self {
+        self.recording = Some(id.to_owned());
+        self
     }
 
     pub(crate) fn in_event_grid_schema(&self, resource: Uuid) -> Value {

@@ -1,7 +1,7 @@
 //! Event Grid events, and their delivery to webhooks and queues.
 
 pub(crate) mod call_events;
-mod deliver;
+pub(super) mod deliver;
 pub(crate) mod event;
 pub(crate) mod file_status;
 mod handshake;

@@ -6,13 +6,16 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::deliver;
 use super::event::{FILE_STATUS_UPDATED, QueuedEvent};
 use super::handshake::{request_consent, send_validation_event};
 use super::storage_queue::StorageQueue;
 use super::subscription::{Destination, EventSchema, Handshake, Subscription, SubscriptionOptions};
+use crate::activity::Change;
 use crate::delivery::Delivery;
 use crate::delivery::context::DeliveryContext;
 use crate::error::Error;
@@ -123,38 +126,27 @@ impl<'a> NewSubscription<'a> {
         self
     }
 
-    async fn make(self) -> Result<(), Error> {
+    /// Checks the options and performs the handshake, unless it is to be retried. The subscription must then be added to the
+    /// [`Delivery`].
+    pub(crate) async fn prepare(self) -> Result<PreparedSubscription, Error> {
         let destination = self.destination()?;
         let context = &self.delivery.context;
         let mut options = self.options;
         if self.is_queue {
             options.batch = 1;
         }
-        let (queue, events) = mpsc::unbounded_channel();
-        let subscription = Arc::new(Subscription {
-            name: format!("ACS-EMULATOR-{}", ids::random_id().to_uppercase()),
-            destination,
-            options,
-            queue,
-            handshake: Mutex::new(Handshake::Pending(None)),
-        });
-        if self.retries_handshake {
-            self.delivery
-                .subscriptions()
-                .push(Arc::clone(&subscription));
-            let task = deliver_after_handshake(Arc::clone(context), subscription, events);
-            context.tasks.spawn(task);
-            return Ok(());
+        let name = format!("ACS-EMULATOR-{}", ids::random_id().to_uppercase());
+        let prepared = PreparedSubscription::new(name, destination, options, context.clock.now());
+        let subscription = &prepared.subscription;
+        if !self.retries_handshake {
+            let passed = handshake(context, subscription).await;
+            passed.map_err(|reason| Error::Handshake {
+                url: without_secrets(&self.to).into_owned(),
+                reason,
+            })?;
+            subscription.set_handshake(Handshake::Passed);
         }
-        let passed = handshake(context, &subscription).await;
-        passed.map_err(|reason| Error::Handshake {
-            url: without_secrets(&self.to).into_owned(),
-            reason,
-        })?;
-        subscription.set_handshake(Handshake::Passed);
-        deliver::run(context, &subscription, events);
-        self.delivery.subscriptions().push(subscription);
-        Ok(())
+        Ok(prepared)
     }
 
     fn destination(&self) -> Result<Destination, Error> {
@@ -195,10 +187,17 @@ async fn deliver_after_handshake(
     mut events: mpsc::UnboundedReceiver<QueuedEvent>,
 ) {
     let to = subscription.destination.address();
+    let changed = || {
+        context.activity.changed(Change::Subscription {
+            id: subscription.name.clone(),
+            removed: false,
+        });
+    };
     let mut delay = FIRST_DELAY;
     while let Err(reason) = handshake(&context, &subscription).await {
         tracing::warn!(to, reason, ?delay, "handshake failed; retrying");
         subscription.set_handshake(Handshake::Pending(Some(reason)));
+        changed();
         tokio::time::sleep(delay).await;
         delay = (2 * delay).min(LONGEST_DELAY);
         while events.len() > MAX_WAITING && events.try_recv().is_ok() {
@@ -210,7 +209,68 @@ async fn deliver_after_handshake(
     }
     tracing::info!(to, "subscribed");
     subscription.set_handshake(Handshake::Passed);
+    changed();
     deliver::run(&context, &subscription, events);
+}
+
+/// A subscription that is not active yet.
+pub(crate) struct PreparedSubscription {
+    subscription: Arc<Subscription>,
+    events: mpsc::UnboundedReceiver<QueuedEvent>,
+}
+
+impl PreparedSubscription {
+    fn new(
+        name: String,
+        destination: Destination,
+        options: SubscriptionOptions,
+        created_at: Timestamp,
+    ) -> Self {
+        let (queue, events) = mpsc::unbounded_channel();
+        Self {
+            subscription: Arc::new(Subscription {
+                name,
+                created_at,
+                destination,
+                options,
+                queue,
+                deleted: CancellationToken::new(),
+                handshake: Mutex::new(Handshake::Pending(None)),
+            }),
+            events,
+        }
+    }
+
+    /// A subscription like this one, which has nothing to deliver yet.
+    pub(in crate::delivery) fn renewed(subscription: &Subscription) -> Self {
+        let Subscription {
+            name,
+            created_at,
+            destination,
+            options,
+            ..
+        } = subscription;
+        let renewed = Self::new(
+            name.clone(),
+            destination.clone(),
+            options.clone(),
+            *created_at,
+        );
+        renewed.subscription.set_handshake(subscription.handshake());
+        renewed
+    }
+
+    /// Starts the delivery of events, after the handshake if it is pending.
+    pub(in crate::delivery) fn start(self, context: &Arc<DeliveryContext>) -> Arc<Subscription> {
+        if self.subscription.handshake() == Handshake::Passed {
+            deliver::run(context, &self.subscription, self.events);
+        } else {
+            let subscription = Arc::clone(&self.subscription);
+            let task = deliver_after_handshake(Arc::clone(context), subscription, self.events);
+            deliver::spawn(context, &self.subscription, task);
+        }
+        self.subscription
+    }
 }
 
 impl<'a> IntoFuture for NewSubscription<'a> {
@@ -218,7 +278,11 @@ impl<'a> IntoFuture for NewSubscription<'a> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.make())
+        Box::pin(async move {
+            let delivery = self.delivery;
+            delivery.add_subscription(self.prepare().await?);
+            Ok(())
+        })
     }
 }
 

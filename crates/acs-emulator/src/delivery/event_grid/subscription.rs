@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::event::QueuedEvent;
@@ -44,7 +46,7 @@ impl SubscriptionOptions {
 }
 
 /// The destination of a subscription.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Destination {
     Webhook(Url),
     Queue(StorageQueue),
@@ -71,9 +73,12 @@ impl Destination {
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub(crate) name: String,
+    pub(crate) created_at: Timestamp,
     pub(crate) destination: Destination,
     pub(crate) options: SubscriptionOptions,
     pub(crate) queue: mpsc::UnboundedSender<QueuedEvent>,
+    /// Cancelled when the subscription is deleted. Stops its deliveries.
+    pub(crate) deleted: CancellationToken,
     pub(super) handshake: Mutex<Handshake>,
 }
 

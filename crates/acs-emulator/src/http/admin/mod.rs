@@ -4,6 +4,7 @@
 mod faults;
 mod guard;
 mod page;
+mod v1;
 mod views;
 
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use crate::delivery::event_grid::new_subscription::NewSubscription;
 use crate::delivery::event_grid::subscription::EventSchema;
 use crate::service::Service;
 use crate::service::clock::text;
+use crate::service::participant::NewParticipant;
+use crate::service::script::CallPlan;
 use crate::storage::store::Store;
 
 pub(super) use guard::guard;
@@ -40,6 +43,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/calls:ring", post(ring))
         .merge(faults::routes())
         .merge(page::routes())
+        .merge(v1::routes())
 }
 
 async fn state(
@@ -149,7 +153,12 @@ struct Ring {
 }
 
 async fn ring(State(service): State<Arc<Service>>, Json(ring): Json<Ring>) -> Json<Value> {
-    let call = service.incoming_call(&ring.caller, None);
+    let caller = NewParticipant {
+        name: ring.caller,
+        voice: None,
+    };
+    let mut state = service.state();
+    let call = service.incoming_call(&mut state, caller, CallPlan::default());
     Json(json!({
         "incomingCallContext": call.context,
         "serverCallId": call.server_call_id,

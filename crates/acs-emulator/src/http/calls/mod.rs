@@ -30,6 +30,7 @@ use crate::service::call::{CallIds, CallState};
 use crate::service::connection::{Connection, ConnectionProperties, PhoneNumber};
 use crate::service::error::ServiceError;
 use crate::service::ids;
+use crate::service::script::CallPlan;
 use crate::wire::identifier::{checked_raw_id, model, raw_id};
 
 use options::CallOptions;
@@ -176,7 +177,7 @@ fn place_call(service: &Service, properties: ConnectionProperties, raw_ids: &[St
     let mut state = service.state();
     let now = state.now;
     let connected_at = service.connects_at(now);
-    let key = service.create_call(&mut state, CallIds::default(), None, now);
+    let key = service.create_call(&mut state, CallIds::default(), CallPlan::default(), now);
     let id = state.connect(key, properties, connected_at);
     for raw_id in raw_ids {
         state.join(key, raw_id, (None, None), connected_at);
