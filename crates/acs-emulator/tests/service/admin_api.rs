@@ -650,6 +650,13 @@ async fn the_stream_tells_what_changes_and_resumes() {
         "StreamRecording",
         &next_event(&mut stream, &mut text, "recording").await.1,
     );
+    let recording = api.get("/recordings").await["items"][0].clone();
+    assert_eq!(recording["chunks"][0]["state"], "available");
+    api.acs.clock().advance(Duration::from_secs(24 * 60 * 60));
+    let (_, expired) = next_event(&mut stream, &mut text, "recording").await;
+    assert_eq!(expired["id"], recording["id"]);
+    let recording = api.get("/recordings").await["items"][0].clone();
+    assert_eq!(recording["chunks"][0]["state"], "expired");
     drop(stream);
 
     // What was missed follows.

@@ -236,20 +236,17 @@ impl Call {
         let ringing = state.ringing_call(key);
         let waiting = ringing.filter(|(_, ringing)| !ringing.answered && ended_at.is_none());
         let established = call.connections.iter().any(|one| one.is_established(now));
-        let participants = match waiting {
-            Some((_, ringing)) => {
-                let callers = ringing.callers.iter();
-                let caller = |(raw_id, voice): &(String, Option<Arc<Voice>>)| {
-                    Participant::caller(raw_id, voice.as_ref(), names, now)
-                };
-                callers.map(caller).collect()
-            }
-            None => {
-                let participants = call.participants.iter();
-                participants
-                    .map(|one| Participant::new(one, names, ended_at, now))
-                    .collect()
-            }
+        let participants = if let Some((_, ringing)) = waiting {
+            let callers = ringing.callers.iter();
+            let caller = |(raw_id, voice): &(String, Option<Arc<Voice>>)| {
+                Participant::caller(raw_id, voice.as_ref(), names, now)
+            };
+            callers.map(caller).collect()
+        } else {
+            let participants = call.participants.iter();
+            participants
+                .map(|one| Participant::new(one, names, ended_at, now))
+                .collect()
         };
         Self {
             id: call.correlation_id,
