@@ -110,6 +110,12 @@ impl Emulator {
         self.addresses.http.as_deref()
     }
 
+    /// Starts the calls of the script, if the builder holds it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn begin_script(&self) {
+        self.runtime.service.begin_script();
+    }
+
     #[cfg(test)]
     pub(crate) fn runtime(&self) -> &Arc<Runtime> {
         &self.runtime

@@ -82,7 +82,8 @@ pub(crate) struct Runtime {
 }
 
 impl Runtime {
-    /// Creates the parts and starts the background tasks. Must be called in a tokio runtime.
+    /// Creates the parts and starts the background tasks, but not the script. Must be called in a tokio
+    /// runtime.
     pub(crate) fn new(settings: Settings, site: Site) -> Result<Self, Error> {
         let tasks = Tasks::new();
         let activity = ActivityLog::new();
@@ -147,7 +148,6 @@ impl Runtime {
             urls,
             Box::new(sink),
         ));
-        service.begin_script();
         tasks.spawn(clockwork::run(Arc::clone(&service)));
         tasks.spawn(clockwork::report_changes(
             service.clock().clone(),
@@ -223,6 +223,7 @@ mod tests {
         );
         let mut activities = runtime.activity.subscribe();
         let service = &runtime.service;
+        service.begin_script();
         let clock = service.clock();
         clock.advance(Duration::from_secs(1));
         let start = StartRecording {

@@ -91,7 +91,7 @@ pub(super) fn run(
 }
 
 /// Runs `task` until it completes, the subscription is deleted or the emulator stops.
-fn spawn(
+pub(super) fn spawn(
     context: &DeliveryContext,
     subscription: &Subscription,
     task: impl Future<Output = ()> + Send + 'static,

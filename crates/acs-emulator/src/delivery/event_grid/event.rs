@@ -12,6 +12,17 @@ use crate::service::ids;
 
 pub(crate) const FILE_STATUS_UPDATED: &str = "Microsoft.Communication.RecordingFileStatusUpdated";
 
+/// The types of the events that the emulator sends.
+#[cfg(feature = "cli")]
+pub(crate) const KINDS: [&str; 6] = [
+    "Microsoft.Communication.IncomingCall",
+    "Microsoft.Communication.CallStarted",
+    "Microsoft.Communication.CallEnded",
+    "Microsoft.Communication.CallParticipantAdded",
+    "Microsoft.Communication.CallParticipantRemoved",
+    FILE_STATUS_UPDATED,
+];
+
 /// An event, independent of the schema that it is sent in.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {

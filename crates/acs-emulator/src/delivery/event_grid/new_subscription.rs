@@ -3,7 +3,8 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -13,12 +14,19 @@ use super::deliver;
 use super::event::{FILE_STATUS_UPDATED, QueuedEvent};
 use super::handshake::{request_consent, send_validation_event};
 use super::storage_queue::StorageQueue;
-use super::subscription::{Destination, EventSchema, Subscription, SubscriptionOptions};
+use super::subscription::{Destination, EventSchema, Handshake, Subscription, SubscriptionOptions};
+use crate::activity::Change;
 use crate::delivery::Delivery;
 use crate::delivery::context::DeliveryContext;
 use crate::error::Error;
 use crate::redact::without_secrets;
 use crate::service::ids;
+
+/// The delay after the first failed handshake. It doubles with each further one.
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+const LONGEST_DELAY: Duration = Duration::from_secs(10);
+/// The number of events that wait for the handshake.
+const MAX_WAITING: usize = 10_000;
 
 /// A subscription to create. Awaiting it creates the subscription; for a webhook, it performs the
 /// handshake first.
@@ -30,6 +38,7 @@ pub struct NewSubscription<'a> {
     is_queue: bool,
     connection_string: Option<String>,
     options: SubscriptionOptions,
+    retries_handshake: bool,
 }
 
 impl<'a> NewSubscription<'a> {
@@ -54,6 +63,7 @@ impl<'a> NewSubscription<'a> {
                 duplicates: 0,
                 reordered: false,
             },
+            retries_handshake: false,
         }
     }
 
@@ -107,7 +117,16 @@ impl<'a> NewSubscription<'a> {
         self
     }
 
-    /// Checks the options and performs the handshake. The subscription must then be added to the
+    /// Subscribes a webhook before it has passed the handshake, which is retried in the background
+    /// until it succeeds: after half a second, then less and less often, and at least every 10
+    /// seconds. Events are kept until then, but at most 10,000 of them; the oldest are dropped first.
+    /// By default, a failed handshake is an error.
+    pub fn retry_handshake(mut self) -> Self {
+        self.retries_handshake = true;
+        self
+    }
+
+    /// Checks the options and performs the handshake, unless it is to be retried. The subscription must then be added to the
     /// [`Delivery`].
     pub(crate) async fn prepare(self) -> Result<PreparedSubscription, Error> {
         let destination = self.destination()?;
@@ -119,15 +138,13 @@ impl<'a> NewSubscription<'a> {
         let name = format!("ACS-EMULATOR-{}", ids::random_id().to_uppercase());
         let prepared = PreparedSubscription::new(name, destination, options, context.clock.now());
         let subscription = &prepared.subscription;
-        if let Destination::Webhook(url) = &subscription.destination {
-            let handshake = match subscription.options.schema {
-                EventSchema::EventGrid => send_validation_event(context, subscription, url).await,
-                EventSchema::CloudEvents => request_consent(context, url).await,
-            };
-            handshake.map_err(|reason| Error::Handshake {
+        if !self.retries_handshake {
+            let passed = handshake(context, subscription).await;
+            passed.map_err(|reason| Error::Handshake {
                 url: without_secrets(&self.to).into_owned(),
                 reason,
             })?;
+            subscription.set_handshake(Handshake::Passed);
         }
         Ok(prepared)
     }
@@ -151,7 +168,52 @@ impl<'a> NewSubscription<'a> {
     }
 }
 
-/// A subscription that has passed its handshake and is not active yet.
+/// Performs the handshake of a webhook. A queue has none.
+async fn handshake(context: &DeliveryContext, subscription: &Subscription) -> Result<(), String> {
+    let Destination::Webhook(url) = &subscription.destination else {
+        return Ok(());
+    };
+    match subscription.options.schema {
+        EventSchema::EventGrid => send_validation_event(context, subscription, url).await,
+        EventSchema::CloudEvents => request_consent(context, url).await,
+    }
+}
+
+/// Delivers events once the webhook has passed the handshake. The delays are real time, because the
+/// webhook is another program that is starting.
+async fn deliver_after_handshake(
+    context: Arc<DeliveryContext>,
+    subscription: Arc<Subscription>,
+    mut events: mpsc::UnboundedReceiver<QueuedEvent>,
+) {
+    let to = subscription.destination.address();
+    let changed = || {
+        context.activity.changed(Change::Subscription {
+            id: subscription.name.clone(),
+            removed: false,
+        });
+    };
+    let mut delay = FIRST_DELAY;
+    while let Err(reason) = handshake(&context, &subscription).await {
+        tracing::warn!(to, reason, ?delay, "handshake failed; retrying");
+        subscription.set_handshake(Handshake::Pending(Some(reason)));
+        changed();
+        tokio::time::sleep(delay).await;
+        delay = (2 * delay).min(LONGEST_DELAY);
+        while events.len() > MAX_WAITING && events.try_recv().is_ok() {
+            tracing::warn!(
+                to,
+                "event dropped, because the webhook is not subscribed yet"
+            );
+        }
+    }
+    tracing::info!(to, "subscribed");
+    subscription.set_handshake(Handshake::Passed);
+    changed();
+    deliver::run(&context, &subscription, events);
+}
+
+/// A subscription that is not active yet.
 pub(crate) struct PreparedSubscription {
     subscription: Arc<Subscription>,
     events: mpsc::UnboundedReceiver<QueuedEvent>,
@@ -173,6 +235,7 @@ impl PreparedSubscription {
                 options,
                 queue,
                 deleted: CancellationToken::new(),
+                handshake: Mutex::new(Handshake::Pending(None)),
             }),
             events,
         }
@@ -187,17 +250,25 @@ impl PreparedSubscription {
             options,
             ..
         } = subscription;
-        Self::new(
+        let renewed = Self::new(
             name.clone(),
             destination.clone(),
             options.clone(),
             *created_at,
-        )
+        );
+        renewed.subscription.set_handshake(subscription.handshake());
+        renewed
     }
 
-    /// Starts the delivery of events.
+    /// Starts the delivery of events, after the handshake if it is pending.
     pub(in crate::delivery) fn start(self, context: &Arc<DeliveryContext>) -> Arc<Subscription> {
-        deliver::run(context, &self.subscription, self.events);
+        if self.subscription.handshake() == Handshake::Passed {
+            deliver::run(context, &self.subscription, self.events);
+        } else {
+            let subscription = Arc::clone(&self.subscription);
+            let task = deliver_after_handshake(Arc::clone(context), subscription, self.events);
+            deliver::spawn(context, &self.subscription, task);
+        }
         self.subscription
     }
 }

@@ -1,6 +1,7 @@
 //! Event Grid subscriptions: the destination and the selected events.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -68,7 +69,7 @@ impl Destination {
     }
 }
 
-/// A queue, or a webhook that has passed the handshake.
+/// A queue or a webhook. Events are delivered once the webhook has passed the handshake.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub(crate) name: String,
@@ -78,4 +79,31 @@ pub(crate) struct Subscription {
     pub(crate) queue: mpsc::UnboundedSender<QueuedEvent>,
     /// Cancelled when the subscription is deleted. Stops its deliveries.
     pub(crate) deleted: CancellationToken,
+    pub(super) handshake: Mutex<Handshake>,
+}
+
+/// The state of the handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Handshake {
+    /// Passed, or not required.
+    Passed,
+    /// With the reason why the last attempt failed.
+    Pending(Option<String>),
+}
+
+impl Subscription {
+    /// The state of the handshake.
+    pub(crate) fn handshake(&self) -> Handshake {
+        self.lock().clone()
+    }
+
+    pub(super) fn set_handshake(&self, state: Handshake) {
+        *self.lock() = state;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Handshake> {
+        self.handshake
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }

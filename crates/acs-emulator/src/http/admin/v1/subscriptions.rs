@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::list::List;
 use crate::delivery::Delivery;
-use crate::delivery::event_grid::subscription::{self, Destination, EventSchema};
+use crate::delivery::event_grid::subscription::{self, Destination, EventSchema, Handshake};
 use crate::http::state::AppState;
 
 pub(super) fn routes() -> Router<AppState> {
@@ -37,6 +37,10 @@ pub(super) struct Subscription {
 impl From<&subscription::Subscription> for Subscription {
     fn from(subscription: &subscription::Subscription) -> Self {
         let options = &subscription.options;
+        let (state, reason) = match subscription.handshake() {
+            Handshake::Passed => ("active", None),
+            Handshake::Pending(reason) => ("pending", reason),
+        };
         Self {
             id: subscription.name.clone(),
             kind: match subscription.destination {
@@ -44,9 +48,8 @@ impl From<&subscription::Subscription> for Subscription {
                 Destination::Queue(_) => "storageQueue",
             },
             destination: subscription.destination.address(),
-            // Only those that have passed the handshake are kept.
-            state: "active",
-            reason: None,
+            state,
+            reason,
             schema: match options.schema {
                 EventSchema::EventGrid => "eventGrid",
                 EventSchema::CloudEvents => "cloudEvents",
