@@ -7,6 +7,8 @@ mod admin;
 #[cfg(test)]
 mod admin_api;
 #[cfg(test)]
+mod admin_control;
+#[cfg(test)]
 mod authentication;
 #[cfg(test)]
 mod callbacks;
