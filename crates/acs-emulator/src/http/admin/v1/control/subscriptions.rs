@@ -76,8 +76,7 @@ impl NewSubscription {
         let invalid =
             |detail, member| Err(Problem::invalid(detail).pointer(format!("{at}/{member}")));
         match (self.kind, &self.url, &self.queue, &self.connection_string) {
-            (_, Some(_), None, None) => {}
-            (Kind::StorageQueue, None, Some(_), Some(_)) => {}
+            (_, Some(_), None, None) | (Kind::StorageQueue, None, Some(_), Some(_)) => {}
             (Kind::Webhook, None, ..) => return invalid("A webhook needs a URL.", "url"),
             (Kind::Webhook, _, Some(_), _) => {
                 return invalid("A webhook has no queue.", "queue");
