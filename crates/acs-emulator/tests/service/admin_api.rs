@@ -532,7 +532,10 @@ async fn requests_show_why_they_were_denied() {
         (&verdict["verdict"], &verdict["reason"]),
         (&json!("denied"), &json!("signature"))
     );
-    assert_eq!(verdict["message"], "The signature does not match.");
+    assert_eq!(
+        verdict["message"],
+        "Neither access key gives the signature of this request."
+    );
     let text = verdict["stringToSign"].as_str().unwrap();
     assert!(
         text.starts_with("GET\n/calling/recordings/x?code="),
