@@ -28,10 +28,7 @@ impl Service {
         let steps = plan.steps;
         let steps = steps.unwrap_or_else(|| self.settings.script_steps.clone());
         let call = state.calls.get_mut(key);
-        call.speech_is_scripted = match plan.speaking {
-            Some(speaking) => speaking == Speaking::OnRequest,
-            None => is_spoken(&steps),
-        };
+        call.speech_is_scripted = plan.speaking == Speaking::OnRequest || is_spoken(&steps);
         call.script = steps;
         self.call_changed(state, key, CallChange::Created, now);
         key

@@ -11,23 +11,27 @@ use crate::client::{delete, get, start};
 use crate::webhook::Webhook;
 
 /// A client of the admin API of one emulator.
-struct Api {
-    acs: Emulator,
-    origin: String,
-    client: reqwest::Client,
+pub(crate) struct Api {
+    pub(crate) acs: Emulator,
+    pub(crate) origin: String,
+    pub(crate) client: reqwest::Client,
     description: Value,
 }
 
 /// A response whose body matches the description.
-struct Checked {
-    status: StatusCode,
-    body: Value,
+pub(crate) struct Checked {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
 }
 
 impl Api {
     async fn new() -> Self {
+        Self::with(Clock::manual()).await
+    }
+
+    pub(crate) async fn with(clock: Clock) -> Self {
         let acs = Emulator::builder()
-            .clock(Clock::manual())
+            .clock(clock)
             .admin(([127, 0, 0, 1], 0).into())
             .start()
             .await
@@ -61,7 +65,7 @@ impl Api {
     }
 
     /// Sends a request, and checks status, content type and body of the response.
-    async fn request(&self, method: &str, path: &str, body: Option<Value>) -> Checked {
+    pub(crate) async fn request(&self, method: &str, path: &str, body: Option<Value>) -> Checked {
         let response = self.raw(method, path, body.as_ref()).await;
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = response.bytes().await.unwrap();

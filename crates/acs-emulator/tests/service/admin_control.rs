@@ -1,23 +1,29 @@
 //! What the admin API changes.
 
 use std::io::Cursor;
+use std::ops::Deref;
 use std::time::Duration;
 
-use acs_emulator::{Clock, Emulator};
+use acs_emulator::Clock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::admin_api::Api;
 use crate::client::{Request, get, post, start};
 use crate::webhook::Webhook;
 
-/// An emulator with the admin interface.
-struct Admin {
-    acs: Emulator,
-    base: String,
-    client: reqwest::Client,
+/// An emulator with the admin interface, and a client that checks responses.
+struct Admin(Api);
+
+impl Deref for Admin {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.0
+    }
 }
 
 impl Admin {
@@ -26,31 +32,13 @@ impl Admin {
     }
 
     async fn with(clock: Clock) -> Self {
-        let acs = Emulator::builder()
-            .clock(clock)
-            .admin(([127, 0, 0, 1], 0).into())
-            .start()
-            .await
-            .unwrap();
-        let admin = acs.admin_url().unwrap();
-        Self {
-            base: format!("{}/api/v1", admin.strip_suffix("/admin").unwrap_or(admin)),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
-            acs,
-        }
+        Self(Api::with(clock).await)
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
-        let mut request = self.client.request(method, format!("{}{path}", self.base));
-        if let Some(body) = body {
-            request = request
-                .header("content-type", "application/json")
-                .body(body.to_string());
-        }
-        let response = request.send().await.unwrap();
-        let status = response.status();
-        let text = response.text().await.unwrap();
-        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+        let path = format!("/api/v1{path}");
+        let response = self.request(method.as_str(), &path, body.cloned()).await;
+        (response.status, response.body)
     }
 
     #[track_caller]
@@ -135,7 +123,7 @@ impl Admin {
             &format!("/calling/recordings/{id}"),
         );
         assert_eq!(stop.send().await.status, StatusCode::NO_CONTENT);
-        let content = format!("{}/recordings/{id}/chunks/0/content", self.base);
+        let content = format!("{}/api/v1/recordings/{id}/chunks/0/content", self.origin);
         let file = self.client.get(content).send().await.unwrap();
         let file = file.bytes().await.unwrap();
         let reader = WavReader::new(Cursor::new(file)).unwrap();
@@ -602,7 +590,7 @@ async fn participants_can_be_silent_until_they_are_asked_to_speak() {
         {"atMs": 4_200, "who": "#1", "do": "mute"},
         {"atMs": 5_200, "who": "#1", "do": "unmute"},
     ]);
-    let body = json!({"participants": people, "speaking": "onRequest", "steps": steps});
+    let body = json!({"participants": people, "steps": steps});
     let call = admin.post(201, "/calls", body).await;
     let samples = admin.record(&call, async || admin.advance(6_000)).await;
     assert_eq!(
@@ -944,7 +932,7 @@ incomingCalls:
         hook.url
     );
     let send = async |kind: &str, body: String| {
-        let request = admin.client.post(format!("{}/seed", admin.base));
+        let request = admin.client.post(format!("{}/api/v1/seed", admin.origin));
         let request = request.header("content-type", kind).body(body);
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
