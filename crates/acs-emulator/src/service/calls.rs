@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::call::{CallIds, CallState};
 use super::connection::{Connection, ConnectionProperties};
+use super::disconnect_reason::DisconnectReason;
 use super::error::ServiceError;
-use super::event::DisconnectReason;
 use super::ids;
 use super::recording_request::CallTarget;
 

@@ -12,9 +12,8 @@ use super::super::body::JsonBody;
 use super::super::problem::{Code, Problem};
 use super::super::subscriptions::Subscription;
 use crate::delivery::Delivery;
-use crate::delivery::event_grid::new_subscription::{
-    NewSubscription as Builder, PreparedSubscription,
-};
+use crate::delivery::event_grid::new_subscription::NewSubscription as Builder;
+use crate::delivery::event_grid::prepared_subscription::PreparedSubscription;
 use crate::delivery::event_grid::subscription::EventSchema;
 use crate::error::Error;
 use crate::http::state::AppState;
