@@ -108,20 +108,13 @@ fn report(error: &dyn std::error::Error) {
 }
 
 async fn run(options: Options) -> Result<ExitCode, Failure> {
-    let mut stop = std::pin::pin!(stop_signal()?);
+    let stop = stop_signal()?;
     let acs = options.start().await?;
     let ready_file = options.write_ready_file(&acs)?;
     announce(&acs, &options)?;
     tracing::info!(endpoint = acs.endpoint(), "ready");
 
-    let subscribing = options.subscribe(&acs);
-    let code = tokio::select! {
-        code = &mut stop => code,
-        subscribed = subscribing => {
-            subscribed?;
-            stop.await
-        }
-    };
+    let code = stop.await;
     tracing::info!("stopping");
     drop(ready_file);
     acs.shutdown().await;

@@ -3,16 +3,36 @@
 use std::borrow::Cow;
 
 /// Removes the parts of a URL that may contain secrets, for use in logs: the query, the fragment
-/// and the user information.
+/// and the user information. The text may be malformed: parsers of URLs accept one slash after the
+/// scheme, or none, or backslashes, and ignore line breaks.
 pub(crate) fn without_secrets(url: &str) -> Cow<'_, str> {
+    if url.contains(['\t', '\n', '\r']) {
+        let joined: String = url.chars().filter(|one| !one.is_ascii_control()).collect();
+        return Cow::Owned(without_secrets(&joined).into_owned());
+    }
     let url = url.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return Cow::Borrowed(url);
-    };
+    let (scheme, rest) = split_scheme(url);
     let end = rest.find(['/', '\\']).unwrap_or(rest.len());
     match rest[..end].rfind('@') {
-        Some(at) => Cow::Owned(format!("{scheme}://{}", &rest[at + 1..])),
+        Some(at) => Cow::Owned(format!("{scheme}{}", &rest[at + 1..])),
         None => Cow::Borrowed(url),
+    }
+}
+
+/// Splits a URL after its scheme and the slashes that follow.
+fn split_scheme(url: &str) -> (&str, &str) {
+    let Some(colon) = url.find(':') else {
+        return url.split_at(url.len() - url.trim_start_matches('/').len());
+    };
+    let (scheme, rest) = (&url[..colon], &url[colon + 1..]);
+    let slashes = rest.len() - rest.trim_start_matches(['/', '\\']).len();
+    let is_web = ["http", "https"]
+        .iter()
+        .any(|known| scheme.trim().eq_ignore_ascii_case(known));
+    if slashes > 0 || is_web {
+        url.split_at(colon + 1 + slashes)
+    } else {
+        ("", url)
     }
 }
 
@@ -51,6 +71,13 @@ mod tests {
             ("https://u:p@a.example/b@c", "https://a.example/b@c"),
             ("https://u:p@x@a.example", "https://a.example"),
             ("https://a.example/b", "https://a.example/b"),
+            ("https:/u:p@a.example/b", "https:/a.example/b"),
+            ("https:u:p@a.example/b", "https:a.example/b"),
+            ("HTTPS:u:p@a.example/b", "HTTPS:a.example/b"),
+            ("https:\\\\u:p@a.example/b", "https:\\\\a.example/b"),
+            ("u:p@a.example/b", "a.example/b"),
+            ("//u:p@a.example/b", "//a.example/b"),
+            (" ht\ntps://u:p@a.example/b", " https://a.example/b"),
             ("a?b", "a"),
             ("", ""),
         ] {

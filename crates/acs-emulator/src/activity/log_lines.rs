@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::record::{Activity, Channel, DeliveryAttempt, DeliveryOutcome, RequestRecord};
+use super::record::{Activity, Channel, DeliveryAttempt, DeliveryOutcome, RequestRecord, Verdict};
 use crate::service::event::{CallChange, CallEvent, RecordingChange, RecordingEvent, ServiceEvent};
 
 pub(super) fn write(activity: &Activity) {
@@ -38,6 +38,9 @@ fn call(event: &CallEvent) {
         }
         CallChange::ParticipantMuted { raw_id } => {
             tracing::debug!(who = raw_id, "participant muted");
+        }
+        CallChange::ParticipantUnmuted { raw_id } => {
+            tracing::debug!(who = raw_id, "participant unmuted");
         }
         CallChange::ParticipantSpeaking { raw_id, until } => {
             let until = until.map(tracing::field::display);
@@ -108,10 +111,12 @@ fn event(event: &DeliveryAttempt) {
 
 fn request(record: &RequestRecord) {
     let path = record.path.as_str();
-    if let Some(reason) = &record.denied {
+    if let Verdict::Denied(denial) = &record.authentication.verdict {
+        let reason = denial.reason.to_string();
         tracing::info!(reason, path, "request denied");
     } else {
-        let (method, status) = (record.method.as_str(), record.status.as_u16());
+        let method = record.method.as_str();
+        let status = record.status.map(|status| status.as_u16());
         tracing::debug!(method, path, status, "request handled");
     }
 }

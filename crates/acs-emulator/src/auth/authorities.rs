@@ -1,7 +1,7 @@
 //! The host names that requests may be signed for.
 
 /// The host names of the resource.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Authorities(Vec<Authority>);
 
 /// A host name with a port.

@@ -53,12 +53,31 @@ pub(crate) struct Signed<'a> {
     pub(crate) body: &'a [u8],
 }
 
+impl Signed<'_> {
+    /// The text that must be signed, if the request has the headers that are in it.
+    pub(crate) fn string_to_sign(&self) -> Option<String> {
+        let date = header(self.headers, "x-ms-date").ok()?;
+        let hash = header(self.headers, "x-ms-content-sha256").ok()?;
+        let Self {
+            verb, path, host, ..
+        } = self;
+        Some(format!("{verb}\n{path}\n{date};{host};{hash}"))
+    }
+
+    /// The date of the request minus `now`.
+    pub(crate) fn skew(&self, now: Timestamp) -> Option<SignedDuration> {
+        let date = header(self.headers, "x-ms-date").ok()?;
+        Some(parse_date(date)?.duration_since(now))
+    }
+}
+
 /// Checks that `request` was signed with one of `keys`, at most five minutes before or after `now`.
+/// Returns the index of the key.
 pub(crate) fn check(
     request: Signed<'_>,
     keys: &[impl AsRef<[u8]>],
     now: Timestamp,
-) -> Result<(), Denied> {
+) -> Result<usize, Denied> {
     let authorization = header(request.headers, "authorization")?;
     let signature = authorization
         .strip_prefix(PREFIX)
@@ -67,10 +86,7 @@ pub(crate) fn check(
     let date = header(request.headers, "x-ms-date")?;
     let hash = header(request.headers, "x-ms-content-sha256")?;
 
-    let instant = httpdate::parse_http_date(date)
-        .ok()
-        .and_then(|instant| Timestamp::try_from(instant).ok())
-        .ok_or(Denied::Header("x-ms-date"))?;
+    let instant = parse_date(date).ok_or(Denied::Header("x-ms-date"))?;
     if now.duration_since(instant).abs() > MARGIN {
         return Err(Denied::Skew);
     }
@@ -78,21 +94,19 @@ pub(crate) fn check(
         return Err(Denied::ContentHash);
     }
 
-    let Signed {
-        verb, path, host, ..
-    } = request;
-    let text = format!("{verb}\n{path}\n{date};{host};{hash}");
-    let matches = keys.iter().any(|key| {
+    let text = request.string_to_sign().unwrap_or_default();
+    let matching = keys.iter().position(|key| {
         Hmac::<Sha256>::new_from_slice(key.as_ref()).is_ok_and(|mut mac| {
             mac.update(text.as_bytes());
             mac.verify_slice(&signature).is_ok()
         })
     });
-    if matches {
-        Ok(())
-    } else {
-        Err(Denied::Signature)
-    }
+    matching.ok_or(Denied::Signature)
+}
+
+fn parse_date(date: &str) -> Option<Timestamp> {
+    let date = httpdate::parse_http_date(date).ok()?;
+    Timestamp::try_from(date).ok()
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Denied> {
@@ -151,14 +165,14 @@ mod tests {
             "zdPrb1K6XGJeuHC8DphlLyg5fLFhZveMarvHPfWcqPI=",
         );
         let path = "/calling/recordings?api-version=2026-03-12";
-        assert_eq!(check(signed("POST", path, &start, body), KEY, NOW), Ok(()));
+        assert_eq!(check(signed("POST", path, &start, body), KEY, NOW), Ok(1));
 
         let state = headers(STATE_SIGNATURE, EMPTY);
-        assert_eq!(check(signed("GET", STATE, &state, b""), KEY, NOW), Ok(()));
+        assert_eq!(check(signed("GET", STATE, &state, b""), KEY, NOW), Ok(1));
 
         let content = headers("d1Gq7GH0a4qAus589+rAsna2fFNIFfGAORZkUfjvRoc=", EMPTY);
         let path = "/v1/objects/0-eus-d1-abc/content/video";
-        assert_eq!(check(signed("GET", path, &content, b""), KEY, NOW), Ok(()));
+        assert_eq!(check(signed("GET", path, &content, b""), KEY, NOW), Ok(1));
     }
 
     #[test]
@@ -198,8 +212,8 @@ mod tests {
         let headers = headers(STATE_SIGNATURE, EMPTY);
         let request = signed("GET", STATE, &headers, b"");
         for (seconds, expected) in [
-            (300, Ok(())),
-            (-300, Ok(())),
+            (300, Ok(1)),
+            (-300, Ok(1)),
             (301, Err(Denied::Skew)),
             (-301, Err(Denied::Skew)),
         ] {

@@ -47,6 +47,11 @@ impl Auth {
 
     /// The connection string with the current value of a key.
     pub(crate) fn connection_string(&self, key: AccessKey) -> String {
-        connection_string(&self.endpoint, &self.keys.text(key))
+        self.connection_string_for(&self.endpoint, key)
+    }
+
+    /// The connection string for another endpoint of the same resource.
+    pub(crate) fn connection_string_for(&self, endpoint: &str, key: AccessKey) -> String {
+        connection_string(endpoint, &self.keys.text(key))
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 
 use clap::Args;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use super::options::Options;
 use super::trust::TrustFiles;
@@ -101,21 +101,12 @@ impl ExecOptions {
         }
         let mut child = command.spawn().map_err(|source| self.failure(source))?;
 
-        let mut subscribing = std::pin::pin!(options.subscribe(acs));
-        let mut subscribed = false;
         loop {
             tokio::select! {
                 status = child.wait() => {
                     return Ok(exit_code(status.map_err(|source| self.failure(source))?));
                 }
                 signal = signals.next() => signals.forward(signal, &child),
-                outcome = &mut subscribing, if !subscribed => {
-                    if let Err(error) = outcome {
-                        terminate(&mut child).await;
-                        return Err(error);
-                    }
-                    subscribed = true;
-                }
             }
         }
     }
@@ -206,18 +197,6 @@ fn exit_code(status: ExitStatus) -> u8 {
     status
         .code()
         .map_or(u8::MAX, |code| u8::try_from(code).unwrap_or(u8::MAX))
-}
-
-async fn terminate(child: &mut Child) {
-    #[cfg(unix)]
-    unix::send(child, rustix::process::Signal::TERM);
-    #[cfg(not(unix))]
-    if let Err(error) = child.start_kill() {
-        tracing::debug!(%error, "cannot end the command");
-    }
-    if let Err(error) = child.wait().await {
-        tracing::debug!(%error, "cannot wait for the command");
-    }
 }
 
 #[cfg(unix)]

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::ready_file::{self, ReadyFile};
+use crate::delivery::event_grid::event::KINDS;
 use crate::redact::without_secrets;
 use crate::storage::settings::SasToken;
 use crate::{Emulator, EmulatorBuilder, Error, EventSchema, NewSubscription, Script};
@@ -28,9 +29,6 @@ pub const DEFAULT_ADMIN: SocketAddr = loopback(10012);
 const RESOURCE: Uuid = Uuid::from_u128(0xac5e_0000_0000_4000_8000_0000_0000_0001);
 /// A host that the official SDKs download content from.
 const CONTENT_HOST: &str = "eu-storage.asm.skype.com";
-
-/// The maximum number of handshake attempts with a webhook that may still be starting.
-const HANDSHAKE_ATTEMPTS: u32 = 30;
 
 /// Options of the emulator. Flatten them into a `clap` command.
 #[derive(Clone, Debug, Args)]
@@ -223,6 +221,9 @@ impl Options {
     /// Starts the emulator. Writes the CA certificate if a file is given, and removes the ready file
     /// of an earlier run.
     ///
+    /// Subscribes the queue and the webhook before the script starts, so that they miss none of its
+    /// events. The webhook may be started later: the handshake is retried in the background.
+    ///
     /// # Errors
     /// If a value or a file is invalid, or an address cannot be bound.
     pub async fn start(&self) -> Result<Emulator, Error> {
@@ -232,7 +233,9 @@ impl Options {
         if let Some(seed) = self.seed {
             crate::seed_ids(seed);
         }
-        let acs = self.configure()?.start().await?;
+        let acs = self.configure()?.hold_script().start().await?;
+        self.subscribe(&acs).await?;
+        acs.begin_script();
         if let (Some(path), Some(certificate)) = (&self.ca_out, acs.ca_certificate()) {
             std::fs::write(path, certificate).map_err(|source| Error::CertificateFile {
                 path: path.clone(),
@@ -344,60 +347,25 @@ impl Options {
         ready
     }
 
-    /// Subscribes the queue and the webhook, if given. The handshake with the webhook is attempted
-    /// up to 30 times, one second apart, because the webhook may still be starting.
-    ///
-    /// # Errors
-    /// [`Error::Queue`], [`Error::Handshake`], or [`Error::WebhookUrl`].
-    pub async fn subscribe(&self, acs: &Emulator) -> Result<(), Error> {
+    async fn subscribe(&self, acs: &Emulator) -> Result<(), Error> {
         if let Some(queue) = &self.event_queue {
-            self.subscribe_queue(acs, queue).await?;
-        }
-        match &self.webhook {
-            Some(url) => self.subscribe_webhook(acs, url).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn subscribe_queue(&self, acs: &Emulator, queue: &Address) -> Result<(), Error> {
-        let mut subscription = acs.subscribe_queue(&queue.0);
-        // The environment variable may be set for other programs. A URL needs no connection string.
-        if let Some(text) = &self.event_queue_connection_string
-            && !queue.0.contains("://")
-        {
-            subscription = subscription.connection_string(&text.0);
-        }
-        select(
-            subscription,
-            self.event_queue_schema,
-            &self.event_queue_events,
-        )
-        .await?;
-        tracing::info!(to = &*without_secrets(&queue.0), "queue subscribed");
-        Ok(())
-    }
-
-    async fn subscribe_webhook(&self, acs: &Emulator, url: &Address) -> Result<(), Error> {
-        let to = &*without_secrets(&url.0);
-        let mut attempt = 1;
-        loop {
-            let subscription = acs.subscribe(&url.0);
-            match select(subscription, self.webhook_schema, &self.webhook_events).await {
-                Ok(()) => {
-                    tracing::info!(to, "webhook subscribed");
-                    return Ok(());
-                }
-                Err(Error::Handshake { reason, .. }) if attempt < HANDSHAKE_ATTEMPTS => {
-                    if attempt == 1 {
-                        let webhook = to;
-                        tracing::warn!(webhook, reason, "handshake failed; retrying");
-                    }
-                    attempt += 1;
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                Err(error) => return Err(error),
+            let mut subscription = acs.subscribe_queue(&queue.0);
+            // The environment variable may be set for other programs. A URL needs no connection
+            // string.
+            if let Some(text) = &self.event_queue_connection_string
+                && !queue.0.contains("://")
+            {
+                subscription = subscription.connection_string(&text.0);
             }
+            let events = &self.event_queue_events;
+            select(subscription, self.event_queue_schema, events).await?;
+            tracing::info!(to = &*without_secrets(&queue.0), "queue subscribed");
         }
+        if let Some(url) = &self.webhook {
+            let subscription = acs.subscribe(&url.0).retry_handshake();
+            select(subscription, self.webhook_schema, &self.webhook_events).await?;
+        }
+        Ok(())
     }
 }
 
@@ -415,6 +383,11 @@ fn select<'a>(
         Schema::EventGrid => EventSchema::EventGrid,
         Schema::CloudEvents => EventSchema::CloudEvents,
     });
+    for kind in events {
+        if kind != "all" && !KINDS.contains(&kind.as_str()) {
+            tracing::warn!(kind, known = ?KINDS, "the emulator sends no events of this type");
+        }
+    }
     if events.iter().any(|kind| kind == "all") {
         subscription.all_events()
     } else if events.is_empty() {

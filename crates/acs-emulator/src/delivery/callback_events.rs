@@ -1,17 +1,21 @@
 //! The JSON of callbacks: an array with one `CloudEvent`.
 
+use std::fmt;
+
 use acs_call_automation::Client;
 use acs_call_automation::types::CallParticipant;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::service::clock;
-use crate::service::event::{Callback, CallbackContent, DisconnectReason};
+use crate::service::disconnect_reason::DisconnectReason;
+use crate::service::event::{Callback, CallbackContent};
 use crate::service::ids;
 use crate::service::recordings::RecordingState;
 use crate::wire::identifier::model;
 
-const PREFIX: &str = "Microsoft.Communication.";
+pub(crate) const PREFIX: &str = "Microsoft.Communication.";
 
 /// The value that the service uses for an unknown time.
 const NO_TIME: &str = "0001-01-01T00:00:00+00:00";
@@ -20,13 +24,27 @@ const NO_TIME: &str = "0001-01-01T00:00:00+00:00";
 struct ResultInformation(u16, u16, &'static str);
 
 /// One callback to send.
-#[derive(Clone, Debug)]
-pub(super) struct CallbackRequest {
+#[derive(Clone)]
+pub(crate) struct CallbackRequest {
+    /// It may contain secrets.
     pub(super) url: String,
-    pub(super) id: String,
+    pub(crate) id: String,
     /// The type without its prefix.
-    pub(super) kind: &'static str,
-    pub(super) body: Value,
+    pub(crate) kind: &'static str,
+    pub(crate) subject: String,
+    pub(crate) at: Timestamp,
+    pub(super) call: Uuid,
+    pub(super) recording: Option<String>,
+    pub(crate) body: Value,
+}
+
+impl fmt::Debug for CallbackRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallbackRequest")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
 }
 
 impl From<&Callback> for CallbackRequest {
@@ -68,6 +86,16 @@ impl From<&Callback> for CallbackRequest {
             url: callback.url.clone(),
             id,
             kind,
+            subject: source,
+            at: callback.at,
+            call: callback.correlation_id,
+            recording: match &callback.content {
+                CallbackContent::RecordingStateChanged { recording_id, .. }
+                | CallbackContent::StartRecordingFailed { recording_id } => {
+                    Some(recording_id.clone())
+                }
+                _ => None,
+            },
             body,
         }
     }

@@ -4,49 +4,97 @@
 //! callback that is not accepted is not retried.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use http::header::CONTENT_TYPE;
 use tokio::sync::mpsc;
 
 use super::callback_events::CallbackRequest;
 use super::context::DeliveryContext;
+use super::delivery_log::{AttemptRecord, DeliveryState};
 use crate::activity::{Activity, Channel, DeliveryAttempt, DeliveryOutcome};
 use crate::error::Error;
 use crate::redact::{root_cause, without_secrets};
 use crate::service::event::Callback;
 
-/// Sends callbacks in the background until the emulator stops.
-pub(super) struct CallbackQueue(mpsc::UnboundedSender<CallbackRequest>);
+/// Sends callbacks in the background until the emulator is reset or stops.
+pub(super) struct CallbackQueue {
+    context: Arc<DeliveryContext>,
+    sender: Mutex<mpsc::UnboundedSender<QueuedCallback>>,
+}
+
+/// A callback that is queued.
+struct QueuedCallback {
+    request: Arc<CallbackRequest>,
+    /// The id of the delivery.
+    delivery: u64,
+    resend: bool,
+}
 
 impl CallbackQueue {
     pub(super) fn new(context: &Arc<DeliveryContext>) -> Self {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        context
-            .tasks
-            .spawn(sort_by_address(Arc::clone(context), receiver));
-        Self(sender)
+        Self {
+            context: Arc::clone(context),
+            sender: Mutex::new(start(context)),
+        }
     }
 
     pub(super) fn send(&self, callback: &Callback) {
-        // The receiver is dropped when the emulator stops.
-        let _ = self.0.send(CallbackRequest::from(callback));
+        let request = Arc::new(CallbackRequest::from(callback));
+        let delivery = self.context.log.add_callback(&request);
+        self.queue(QueuedCallback {
+            request,
+            delivery,
+            resend: false,
+        });
     }
+
+    /// Sends a callback again.
+    pub(super) fn resend(&self, request: Arc<CallbackRequest>, delivery: u64) {
+        self.queue(QueuedCallback {
+            request,
+            delivery,
+            resend: true,
+        });
+    }
+
+    fn queue(&self, callback: QueuedCallback) {
+        // The receiver is dropped when the emulator stops.
+        let _ = self.sender().send(callback);
+    }
+
+    /// Starts again after a reset, which has stopped the tasks.
+    pub(super) fn restart(&self, context: &Arc<DeliveryContext>) {
+        *self.sender() = start(context);
+    }
+
+    fn sender(&self) -> MutexGuard<'_, mpsc::UnboundedSender<QueuedCallback>> {
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn start(context: &Arc<DeliveryContext>) -> mpsc::UnboundedSender<QueuedCallback> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let sort = sort_by_address(Arc::clone(context), receiver);
+    context.tasks.spawn_until_reset(sort);
+    sender
 }
 
 async fn sort_by_address(
     context: Arc<DeliveryContext>,
-    mut callbacks: mpsc::UnboundedReceiver<CallbackRequest>,
+    mut callbacks: mpsc::UnboundedReceiver<QueuedCallback>,
 ) {
-    let mut queues: HashMap<String, mpsc::UnboundedSender<CallbackRequest>> = HashMap::new();
+    let mut queues: HashMap<String, mpsc::UnboundedSender<QueuedCallback>> = HashMap::new();
     while let Some(callback) = callbacks.recv().await {
-        let queue = queues.entry(callback.url.clone()).or_insert_with(|| {
-            let (sender, receiver) = mpsc::unbounded_channel();
-            context
-                .tasks
-                .spawn(post_all(Arc::clone(&context), receiver));
-            sender
-        });
+        let queue = queues
+            .entry(callback.request.url.clone())
+            .or_insert_with(|| {
+                let (sender, receiver) = mpsc::unbounded_channel();
+                let post = post_all(Arc::clone(&context), receiver);
+                context.tasks.spawn_until_reset(post);
+                sender
+            });
         // The receiver is dropped when the emulator stops.
         let _ = queue.send(callback);
     }
@@ -54,13 +102,16 @@ async fn sort_by_address(
 
 async fn post_all(
     context: Arc<DeliveryContext>,
-    mut callbacks: mpsc::UnboundedReceiver<CallbackRequest>,
+    mut callbacks: mpsc::UnboundedReceiver<QueuedCallback>,
 ) {
-    while let Some(callback) = callbacks.recv().await {
+    while let Some(queued) = callbacks.recv().await {
+        let (callback, deliveries) = (&queued.request, [queued.delivery]);
         let token = match token(&context).await {
             Ok(token) => token,
             Err(error) => return tracing::error!(%error, "cannot create a token for callbacks"),
         };
+        context.log.sending(&deliveries, None);
+        let (sent, started) = (context.clock.now(), Instant::now());
         let response = context
             .client
             .post(&callback.url)
@@ -74,14 +125,28 @@ async fn post_all(
             Some(status) if status.is_success() => DeliveryOutcome::Delivered,
             _ => DeliveryOutcome::Dropped,
         };
+        let reason = response.err().map(root_cause);
+        let state = match outcome {
+            DeliveryOutcome::Delivered => DeliveryState::Delivered,
+            _ => DeliveryState::Dropped,
+        };
+        let attempt = AttemptRecord {
+            number: 1,
+            at: sent,
+            status,
+            error: reason.clone(),
+            duration: started.elapsed(),
+            resend: queued.resend,
+        };
+        context.log.attempted(&deliveries, &attempt, state, None);
         context.activity.record(Activity::Delivery(DeliveryAttempt {
             channel: Channel::Callback,
             kind: callback.kind,
-            id: callback.id,
+            id: callback.id.clone(),
             to: without_secrets(&callback.url).into_owned(),
             attempt: 1,
             status,
-            reason: response.err().map(root_cause),
+            reason,
             outcome,
         }));
     }

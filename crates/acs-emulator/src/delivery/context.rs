@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::delivery_log::DeliveryLog;
 use crate::activity::ActivityLog;
 use crate::auth::Auth;
 use crate::faults::Faults;
@@ -22,5 +23,6 @@ pub(crate) struct DeliveryContext {
     pub(crate) retry_scale: f64,
     pub(crate) faults: Faults,
     pub(crate) activity: ActivityLog,
+    pub(crate) log: DeliveryLog,
     pub(crate) tasks: Tasks,
 }

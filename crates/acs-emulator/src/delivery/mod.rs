@@ -1,8 +1,9 @@
 //! Callbacks and Event Grid events, from an event of the service to an accepted request.
 
-mod callback_events;
+pub(crate) mod callback_events;
 mod callbacks;
 pub(crate) mod context;
+pub(crate) mod delivery_log;
 pub(crate) mod event_grid;
 mod http_client;
 
@@ -10,13 +11,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use callbacks::CallbackQueue;
 use context::DeliveryContext;
+use delivery_log::{DeliveryRecord, DeliveryState, Message};
 use event_grid::call_events;
+use event_grid::deliver::{self, copies};
 use event_grid::event::{Event, QueuedEvent};
+use event_grid::prepared_subscription::PreparedSubscription;
 use event_grid::subscription::Subscription;
 
+use crate::activity::Change;
+use crate::faults::Operation;
 use crate::service::event::ServiceEvent;
 
 pub(crate) use http_client::http_client;
+
+/// Why an event cannot be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ResendError {
+    /// No subscription selects it.
+    Unsubscribed,
+    /// Its subscription was deleted.
+    Deleted,
+    /// An attempt is being made.
+    Underway,
+}
 
 /// Delivers callbacks to applications, and events to subscriptions.
 pub(crate) struct Delivery {
@@ -56,16 +73,115 @@ impl Delivery {
         let matching: Vec<_> = subscriptions.iter().filter(matches).collect();
         // An event without subscribers must not use up a fault.
         if matching.is_empty() {
+            let (kind, subject) = (event.kind, event.subject.as_str());
+            tracing::info!(kind, subject, "event without a subscription");
+            self.context.log.add_event(&Arc::new(event), None, 1);
             return;
         }
-        let duplicates = self.context.faults.duplicates(&event.subject);
+        let fault = self
+            .context
+            .faults
+            .next_for(Operation::Event, &event.subject);
+        let fault = fault.map(|applied| Arc::new(applied.fault));
         let event = Arc::new(event);
         for subscription in matching {
+            let copies = copies(subscription, fault.as_deref());
+            let delivery = self
+                .context
+                .log
+                .add_event(&event, Some(subscription), copies);
             // The receiver is dropped when the emulator stops.
             let _ = subscription.queue.send(QueuedEvent {
                 event: Arc::clone(&event),
-                duplicates,
+                fault: fault.clone(),
+                delivery,
             });
+        }
+    }
+
+    /// Adds a subscription, which receives the events from now on.
+    pub(crate) fn add_subscription(&self, prepared: PreparedSubscription) -> Arc<Subscription> {
+        let mut subscriptions = self.subscriptions();
+        let subscription = prepared.start(&self.context);
+        subscriptions.push(Arc::clone(&subscription));
+        self.context.activity.changed(Change::Subscription {
+            id: subscription.name.clone(),
+            removed: false,
+        });
+        subscription
+    }
+
+    /// Deletes a subscription, and discards the events that were not delivered to it. Returns
+    /// whether it existed.
+    pub(crate) fn delete_subscription(&self, name: &str) -> bool {
+        let mut subscriptions = self.subscriptions();
+        let Some(index) = subscriptions.iter().position(|one| one.name == name) else {
+            return false;
+        };
+        subscriptions.remove(index).deleted.cancel();
+        self.context.log.discard(name);
+        self.context.activity.changed(Change::Subscription {
+            id: name.to_owned(),
+            removed: true,
+        });
+        true
+    }
+
+    /// Discards everything that was not delivered, and the subscriptions too unless they are kept.
+    /// Background tasks must have been reset.
+    pub(crate) fn reset(&self, keep_subscriptions: bool) {
+        self.callbacks.restart(&self.context);
+        self.context.log.clear();
+        let mut subscriptions = self.subscriptions();
+        for subscription in std::mem::take(&mut *subscriptions) {
+            subscription.deleted.cancel();
+            if keep_subscriptions {
+                let renewed = PreparedSubscription::renewed(&subscription);
+                subscriptions.push(renewed.start(&self.context));
+            }
+        }
+    }
+
+    /// Sends an event again, now. The event has the same id. Events that no subscription selected are
+    /// sent to those that select them now.
+    pub(crate) fn resend(&self, delivery: &DeliveryRecord) -> Result<(), ResendError> {
+        match &delivery.message {
+            Message::Callback(callback) => {
+                self.callbacks.resend(Arc::clone(callback), delivery.id);
+                Ok(())
+            }
+            Message::Event(event, _) if delivery.state == DeliveryState::Unsubscribed => {
+                if !self
+                    .subscriptions()
+                    .iter()
+                    .any(|one| one.options.include(event.kind))
+                {
+                    return Err(ResendError::Unsubscribed);
+                }
+                self.publish(Event::clone(event));
+                Ok(())
+            }
+            Message::Event(event, _) => {
+                let subscriptions = self.subscriptions();
+                let name = delivery.subscription.as_deref();
+                let subscription = subscriptions.iter().find(|one| Some(&*one.name) == name);
+                let subscription = subscription.ok_or(ResendError::Deleted)?;
+                match delivery.state {
+                    DeliveryState::Queued | DeliveryState::Sending => {
+                        return Err(ResendError::Underway);
+                    }
+                    _ if self.context.log.wake(delivery.id) => {}
+                    _ => {
+                        let event = QueuedEvent {
+                            event: Arc::clone(event),
+                            fault: None,
+                            delivery: delivery.id,
+                        };
+                        deliver::resend(&self.context, subscription, event);
+                    }
+                }
+                Ok(())
+            }
         }
     }
 

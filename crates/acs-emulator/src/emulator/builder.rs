@@ -12,6 +12,7 @@ use super::handle::Emulator;
 use super::script::Script;
 use crate::error::Error;
 use crate::http;
+use crate::redact::without_secrets;
 use crate::runtime::{Runtime, Settings, Site};
 use crate::server::listeners::{self, Network};
 use crate::service::ServiceSettings;
@@ -40,6 +41,7 @@ impl Emulator {
 pub struct EmulatorBuilder {
     pub(crate) settings: Settings,
     pub(crate) network: Network,
+    holds_script: bool,
 }
 
 impl EmulatorBuilder {
@@ -104,6 +106,13 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Lets the calls of the script wait until [`Emulator::begin_script`] is called.
+    #[cfg(feature = "cli")]
+    pub(crate) fn hold_script(mut self) -> Self {
+        self.holds_script = true;
+        self
+    }
+
     /// Uses the access keys that the program `acs-emulator` has by default. They are the same for
     /// everybody, so that a connection string can be part of a configuration. By default, each
     /// emulator generates its own keys.
@@ -165,7 +174,7 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::ContentUrl`] unless the URL is an `http` or `https` URL without a path.
+    /// [`Error::ContentUrl`] unless the URL is an `http` or `https` URL without a path and a user.
     pub fn content_url(mut self, url: impl AsRef<str>) -> Result<Self, Error> {
         let text = url.as_ref();
         let url = Url::parse(text).ok().filter(|url| {
@@ -173,8 +182,11 @@ impl EmulatorBuilder {
                 && url.path() == "/"
                 && url.query().is_none()
                 && url.fragment().is_none()
+                && url.username().is_empty()
+                && url.password().is_none()
         });
-        self.network.content_url = Some(url.ok_or_else(|| Error::ContentUrl(text.to_owned()))?);
+        self.network.content_url =
+            Some(url.ok_or_else(|| Error::ContentUrl(without_secrets(text).into_owned()))?);
         Ok(self)
     }
 
@@ -248,6 +260,12 @@ impl EmulatorBuilder {
             admin: bound.admin_address(),
             authorities: bound.authorities,
             content_origin: bound.content_origin,
+            addresses: bound.addresses.clone(),
+            host_names: self.network.names.clone(),
+            #[cfg(feature = "tls")]
+            ca: bound.ca.clone(),
+            #[cfg(not(feature = "tls"))]
+            ca: None,
         };
         let runtime = Arc::new(Runtime::new(self.settings, site)?);
         let router = http::router(&runtime);
@@ -263,6 +281,9 @@ impl EmulatorBuilder {
         }
         if let Some(listener) = bound.admin {
             servers.push(listeners::serve(listener, http::admin(&runtime), tasks));
+        }
+        if !self.holds_script {
+            runtime.service.begin_script();
         }
         tracing::debug!(addresses = ?bound.addresses, "emulator started");
         Ok(Emulator::new(
@@ -294,6 +315,7 @@ impl Default for EmulatorBuilder {
                 resource: None,
             },
             network: Network::default(),
+            holds_script: false,
         }
     }
 }

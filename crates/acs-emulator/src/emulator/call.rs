@@ -12,8 +12,9 @@ use crate::error::Error;
 use crate::redact::without_secrets;
 use crate::service::Service;
 use crate::service::call::CallIds;
+use crate::service::call_setup::CallSetup;
 use crate::service::calls::CallKey;
-use crate::service::connection::ConnectionProperties;
+use crate::service::script::CallPlan;
 
 /// A call to set up. Awaiting it returns the connected [`Call`].
 #[must_use = "a call is only set up when this is awaited"]
@@ -72,36 +73,25 @@ impl<'a> NewCall<'a> {
     fn set_up(self) -> Call {
         let service = self.service;
         let mut state = service.state();
-        let now = state.now;
-        let script = self.script.map(|script| script.steps);
-        let key = service.create_call(&mut state, self.ids, script, now);
-        let participants: Vec<_> = self
-            .participants
-            .iter()
-            .map(|participant| {
-                let raw_id = state.user(&participant.name, service.resource);
-                (participant.name.clone(), raw_id)
-            })
+        let participants = self.participants.iter();
+        let participants = participants
+            .map(|one| (one.name.clone(), state.user(&one.name, service.resource)))
             .collect();
-        let properties = ConnectionProperties {
-            source: Some(service.application.clone()),
-            source_display_name: Some(String::new()),
-            targets: participants
-                .iter()
-                .map(|(_, raw_id)| raw_id.clone())
-                .collect(),
+        let setup = CallSetup {
+            participants: self.participants.into_iter().map(Into::into).collect(),
+            ids: self.ids,
+            plan: CallPlan {
+                steps: self.script.map(|script| script.steps),
+                ..CallPlan::default()
+            },
             callback_uri: self.callback,
-            ..ConnectionProperties::default()
         };
-        let connection_id = state.connect(key, properties, now);
-        for (participant, (_, raw_id)) in self.participants.into_iter().zip(&participants) {
-            state.join(key, raw_id, (participant.voice, None), now);
-        }
+        let call = service.set_up_call(&mut state, setup);
         Call {
             service: Arc::clone(service),
-            key,
-            server_call_id: state.calls.get(key).server_call_id.clone(),
-            connection_id,
+            key: call.key,
+            server_call_id: state.calls.get(call.key).server_call_id.clone(),
+            connection_id: call.connection_id,
             participants,
         }
     }

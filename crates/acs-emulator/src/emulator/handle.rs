@@ -18,6 +18,7 @@ use crate::faults::Faults;
 use crate::runtime::Runtime;
 use crate::server::listeners::BoundAddresses;
 use crate::service::clock::Clock;
+use crate::service::script::CallPlan;
 
 /// How long to wait for requests in progress when the emulator stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -109,6 +110,12 @@ impl Emulator {
         self.addresses.http.as_deref()
     }
 
+    /// Starts the calls of the script, if the builder holds it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn begin_script(&self) {
+        self.runtime.service.begin_script();
+    }
+
     #[cfg(test)]
     pub(crate) fn runtime(&self) -> &Arc<Runtime> {
         &self.runtime
@@ -195,9 +202,11 @@ impl Emulator {
     /// Calls the application as `caller`. The event `IncomingCall` is delivered to its subscribers,
     /// and the application can answer the call.
     pub fn incoming_call(&self, caller: impl Into<Participant>) -> IncomingCall {
-        let caller = caller.into();
+        let caller: Participant = caller.into();
         let service = &self.runtime.service;
-        service.incoming_call(&caller.name, caller.voice).into()
+        let mut state = service.state();
+        let ids = service.incoming_call(&mut state, caller.into(), CallPlan::default());
+        ids.into()
     }
 
     /// Sets up a connected call: `acs.call(["alice", "bob"]).await`.

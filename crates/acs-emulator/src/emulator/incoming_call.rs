@@ -27,6 +27,7 @@ impl From<IncomingCallIds> for IncomingCall {
         let IncomingCallIds {
             context,
             server_call_id,
+            ..
         } = ids;
         Self {
             context,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::media::Voice;
+use crate::service::participant::NewParticipant;
 
 /// A participant of a call, with a name and a voice.
 ///
@@ -56,6 +57,13 @@ impl fmt::Debug for Participant {
         f.debug_struct("Participant")
             .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+impl From<Participant> for NewParticipant {
+    fn from(participant: Participant) -> Self {
+        let Participant { name, voice } = participant;
+        Self { name, voice }
     }
 }
 

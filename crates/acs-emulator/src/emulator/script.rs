@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::service::script::{ActionKind, ScriptStep, ScriptedCall};
+use crate::service::script::{ActionKind, InvalidStep, ScriptStep, ScriptedCall};
 
 /// Steps that participants carry out in calls. Without a script, participants stay in the call and
 /// speak all the time.
@@ -105,9 +105,14 @@ impl Script {
         self.step(at, who, ActionKind::Speak, Some(milliseconds(length)))
     }
 
-    /// At this time, `who` is muted for the rest of the call.
+    /// At this time, `who` is muted.
     pub fn mute(self, at: Duration, who: impl Into<String>) -> Self {
         self.step(at, who, ActionKind::Mute, None)
+    }
+
+    /// At this time, `who` is no longer muted.
+    pub fn unmute(self, at: Duration, who: impl Into<String>) -> Self {
+        self.step(at, who, ActionKind::Unmute, None)
     }
 
     /// At this time, the call ends for everybody.
@@ -134,12 +139,14 @@ impl Script {
     fn check(&self) -> Result<(), String> {
         let own = self.calls.iter().filter_map(|call| call.steps.as_ref());
         for step in self.steps.iter().chain(own.flatten()) {
-            if step.who.is_empty() != (step.action == ActionKind::End) {
-                return Err(format!("'who' is not allowed with {:?}", step.action));
-            }
-            if step.for_ms.is_some() && step.action != ActionKind::Speak {
-                return Err(format!("'for_ms' is not allowed with {:?}", step.action));
-            }
+            let action = step.action;
+            step.check().map_err(|invalid| match invalid {
+                InvalidStep::MissingWho => format!("{action:?} needs 'who'"),
+                InvalidStep::UnexpectedWho => format!("'who' is not allowed with {action:?}"),
+                InvalidStep::UnexpectedLength => {
+                    format!("'for_ms' is not allowed with {action:?}")
+                }
+            })?;
         }
         for call in &self.calls {
             if call.participants.is_empty() {
@@ -170,12 +177,14 @@ mod tests {
             .join(second(1), "carol")
             .speak(second(2), "#1", second(5))
             .mute(second(9), "#1")
+            .unmute(second(12), "#1")
             .leave(second(20), "carol")
             .end(second(30));
         let text = r##"{"steps": [
             {"at_ms": 1000, "who": "carol", "do": "join"},
             {"at_ms": 2000, "who": "#1", "do": "speak", "for_ms": 5000},
             {"at_ms": 9000, "who": "#1", "do": "mute"},
+            {"at_ms": 12000, "who": "#1", "do": "unmute"},
             {"at_ms": 20000, "who": "carol", "do": "leave"},
             {"at_ms": 30000, "do": "end"}
         ]}"##;

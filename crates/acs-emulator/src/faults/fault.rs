@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use http::{HeaderName, HeaderValue};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::Operation;
 
@@ -27,7 +28,7 @@ use super::Operation;
 /// `"loss": "disconnect"`, [`Fault::after_performing`] is `"performed": true`, and
 /// [`Fault::corrupt`] is `"alter"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, remote = "Self")]
 #[must_use = "a fault has no effect until it is added"]
 pub struct Fault {
     pub(crate) operation: Operation,
@@ -69,6 +70,20 @@ pub struct Fault {
     pub(crate) first_byte_delay_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) duplicates: u32,
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fault = Self::deserialize(deserializer)?;
+        fault.check().map_err(de::Error::custom)?;
+        Ok(fault)
+    }
+}
+
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
 }
 
 /// How a response is lost.
@@ -242,6 +257,68 @@ impl Fault {
         self
     }
 
+    /// Names the first effect that the fault cannot have.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let is_event = self.operation == Operation::Event;
+        let replaces = self.status.is_some() || self.loss.is_some();
+        let content = matches!(
+            self.operation,
+            Operation::Any | Operation::Content | Operation::Metadata
+        );
+        let of_body = [
+            ("cutAfter", self.cut_after.is_some()),
+            ("shortenTo", self.shorten_to.is_some()),
+            ("ignoreRange", self.ignore_range),
+            ("contentRange", self.content_range.is_some()),
+            ("alter", self.alter.is_some()),
+            ("etag", self.etag.is_some()),
+            ("bytesPerSecond", self.bytes_per_second.is_some()),
+            ("firstByteDelayMs", self.first_byte_delay_ms.is_some()),
+        ];
+        let of_response = [
+            ("code", self.code.is_some()),
+            ("retryAfter", self.retry_after.is_some()),
+            ("headers", !self.headers.is_empty()),
+        ];
+        let given = |(name, is_given): &(&'static str, bool)| is_given.then_some(*name);
+        if is_event && let Some(name) = of_body.iter().chain(&of_response).find_map(given) {
+            return Err(format!(
+                "'{name}' has no effect on events; use duplicates, delayMs, status, loss or performed"
+            ));
+        }
+        if replaces && let Some(name) = of_body.iter().find_map(given) {
+            return Err(format!(
+                "'{name}' has no effect together with status or loss, which replace the response"
+            ));
+        }
+        if self.status.is_some() && self.loss.is_some() {
+            return Err("'status' has no effect together with loss".to_owned());
+        }
+        if !is_event && self.duplicates > 0 {
+            return Err("'duplicates' has an effect on the operation 'event' only".to_owned());
+        }
+        if self.ignore_range && !content {
+            return Err("'ignoreRange' has an effect on content and metadata only".to_owned());
+        }
+        if self.performed && !replaces {
+            return Err("'performed' has an effect together with status or loss only".to_owned());
+        }
+        if self.code.is_some() && self.status.is_none() {
+            return Err("'code' has an effect together with status only".to_owned());
+        }
+        let retry_after = self.retry_after.iter().map(|value| ("retry-after", value));
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| (name.as_str(), value));
+        for (name, value) in headers.chain(retry_after) {
+            if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err() {
+                return Err(format!(
+                    "the header '{name}' or its value is not valid in HTTP"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Sends each [`Operation::Event`] `count` additional times with the same id, but at most 1,000
     /// times in total.
     pub fn duplicates(mut self, count: u32) -> Self {
@@ -273,14 +350,15 @@ mod tests {
 
     #[test]
     fn all_members_survive_a_round_trip_through_json() {
-        let fault = Fault::on(Operation::Content)
+        let replaced = Fault::on(Operation::Start)
             .target("d")
             .after(1)
             .after_performing()
             .delay(Duration::from_secs(1))
+            .status(503)
             .code("8589")
-            .header("a", "b")
-            .never_respond()
+            .header("a", "b");
+        let altered = Fault::on(Operation::Content)
             .cut_after(1)
             .shorten_to(2)
             .ignore_range()
@@ -288,14 +366,52 @@ mod tests {
             .corrupt(0)
             .etag("\"1\"")
             .bytes_per_second(0)
-            .first_byte_delay(Duration::from_millis(5))
-            .duplicates(3);
-        let json = serde_json::to_string(&fault).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Fault>(&json).unwrap(),
-            fault,
-            "{json}"
-        );
+            .first_byte_delay(Duration::from_millis(5));
+        let lost = Fault::on(Operation::Event).duplicates(3).never_respond();
+        for fault in [replaced, altered, lost] {
+            let json = serde_json::to_string(&fault).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Fault>(&json).unwrap(),
+                fault,
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn effects_that_the_fault_cannot_have_are_refused() {
+        for (json, member) in [
+            (r#"{"operation":"event","cutAfter":1}"#, "cutAfter"),
+            (
+                r#"{"operation":"event","retryAfter":"1","status":503}"#,
+                "retryAfter",
+            ),
+            (r#"{"operation":"event","headers":{"a":"b"}}"#, "headers"),
+            (r#"{"operation":"pause","duplicates":1}"#, "duplicates"),
+            (r#"{"operation":"pause","ignoreRange":true}"#, "ignoreRange"),
+            (r#"{"operation":"pause","performed":true}"#, "performed"),
+            (r#"{"operation":"pause","code":"8589"}"#, "code"),
+            (
+                r#"{"operation":"content","status":503,"cutAfter":1}"#,
+                "cutAfter",
+            ),
+            (
+                r#"{"operation":"content","status":503,"loss":"silence"}"#,
+                "status",
+            ),
+            (r#"{"operation":"pause","headers":{"a b":"c"}}"#, "a b"),
+            (r#"{"operation":"pause","retryAfter":"1\n"}"#, "retry-after"),
+        ] {
+            let error = serde_json::from_str::<Fault>(json).unwrap_err().to_string();
+            assert!(error.contains(&format!("'{member}'")), "{json}: {error}");
+        }
+        for json in [
+            r#"{"operation":"event","duplicates":1,"delayMs":5,"status":503,"performed":true}"#,
+            r#"{"operation":"any","ignoreRange":true,"etag":"x"}"#,
+            r#"{"operation":"stop","loss":"disconnect","performed":true}"#,
+        ] {
+            assert!(serde_json::from_str::<Fault>(json).is_ok(), "{json}");
+        }
     }
 
     #[test]

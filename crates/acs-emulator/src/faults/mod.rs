@@ -3,8 +3,11 @@
 mod fault;
 mod operation;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use fault::ConnectionFault;
@@ -31,7 +34,31 @@ pub use operation::Operation;
 /// # }
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<List>>);
+pub struct Faults(Arc<Mutex<List>>, Arc<OnceLock<Observer>>);
+
+/// Is told what happens to faults.
+struct Observer(Box<dyn Fn(FaultChange) + Send + Sync>);
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+/// A fault that was added, applied or removed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FaultChange {
+    pub(crate) id: u64,
+    pub(crate) hits: u32,
+    pub(crate) removed: bool,
+}
+
+/// A fault to apply.
+#[derive(Clone, Debug)]
+pub(crate) struct Applied {
+    pub(crate) id: u64,
+    pub(crate) fault: Fault,
+}
 
 #[derive(Debug, Default)]
 struct List {
@@ -46,6 +73,7 @@ struct Entry {
     /// The number of requests that matched, whether or not the fault was applied.
     seen: u32,
     hits: u32,
+    created_at: Timestamp,
 }
 
 impl Entry {
@@ -60,9 +88,7 @@ impl Entry {
         } = &self.fault;
         let any = *of == Operation::Any && operation != Operation::Event;
         let applies = (any || *of == operation)
-            && target
-                .as_ref()
-                .is_none_or(|target| path.contains(target.as_str()))
+            && target.as_ref().is_none_or(|target| contains(path, target))
             && times.is_none_or(|times| self.hits < times);
         if !applies {
             return false;
@@ -76,6 +102,12 @@ impl Entry {
     }
 }
 
+/// Whether the path contains the target. Both may be percent-encoded.
+fn contains(path: &str, target: &str) -> bool {
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    decoded.contains(target) || decoded.contains(&*percent_decode_str(target).decode_utf8_lossy())
+}
+
 /// A fault that was added, as the admin interface lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -85,6 +117,8 @@ pub struct ActiveFault {
     pub id: u64,
     /// How often the fault has been applied.
     pub hits: u32,
+    /// When the fault was added, in real time.
+    pub created_at: Timestamp,
     /// The fault itself.
     pub fault: Fault,
 }
@@ -93,6 +127,9 @@ impl Faults {
     /// Adds a fault after the existing ones.
     #[allow(clippy::must_use_candidate, reason = "most callers need no handle")]
     pub fn add(&self, fault: Fault) -> FaultHandle {
+        if let Err(reason) = fault.check() {
+            tracing::warn!(reason, "part of a fault has no effect");
+        }
         let mut list = self.lock();
         list.last_id += 1;
         let id = list.last_id;
@@ -101,7 +138,10 @@ impl Faults {
             fault,
             seen: 0,
             hits: 0,
+            created_at: Timestamp::now(),
         });
+        drop(list);
+        self.changed(id, 0, false);
         FaultHandle {
             faults: self.clone(),
             id,
@@ -110,7 +150,10 @@ impl Faults {
 
     /// Removes all faults.
     pub fn clear(&self) {
-        self.lock().entries.clear();
+        let removed = std::mem::take(&mut self.lock().entries);
+        for entry in removed {
+            self.changed(entry.id, entry.hits, true);
+        }
     }
 
     /// All faults that were added and not removed, including those that no longer match.
@@ -119,33 +162,50 @@ impl Faults {
         let active = |entry: &Entry| ActiveFault {
             id: entry.id,
             hits: entry.hits,
+            created_at: entry.created_at,
             fault: entry.fault.clone(),
         };
         list.entries.iter().map(active).collect()
     }
 
     /// The fault to apply to this request, if any.
-    pub(crate) fn next_for(&self, operation: Operation, path: &str) -> Option<Fault> {
+    pub(crate) fn next_for(&self, operation: Operation, path: &str) -> Option<Applied> {
         let mut list = self.lock();
         let entry = list
             .entries
             .iter_mut()
             .find_map(|entry| entry.matches(operation, path).then_some(entry))?;
         tracing::debug!(id = entry.id, ?operation, path, "fault applied");
-        Some(entry.fault.clone())
-    }
-
-    /// The number of additional copies of an event.
-    pub(crate) fn duplicates(&self, subject: &str) -> u32 {
-        self.next_for(Operation::Event, subject)
-            .map_or(0, |fault| fault.duplicates)
+        let applied = Applied {
+            id: entry.id,
+            fault: entry.fault.clone(),
+        };
+        let hits = entry.hits;
+        drop(list);
+        self.changed(applied.id, hits, false);
+        Some(applied)
     }
 
     pub(crate) fn remove(&self, id: u64) -> bool {
         let mut list = self.lock();
-        let before = list.entries.len();
-        list.entries.retain(|entry| entry.id != id);
-        list.entries.len() < before
+        let Some(index) = list.entries.iter().position(|entry| entry.id == id) else {
+            return false;
+        };
+        let entry = list.entries.remove(index);
+        drop(list);
+        self.changed(id, entry.hits, true);
+        true
+    }
+
+    /// Calls `observer` whenever a fault is added, applied or removed. Only the first observer counts.
+    pub(crate) fn observe(&self, observer: impl Fn(FaultChange) + Send + Sync + 'static) {
+        let _ = self.1.set(Observer(Box::new(observer)));
+    }
+
+    fn changed(&self, id: u64, hits: u32, removed: bool) {
+        if let Some(Observer(observer)) = self.1.get() {
+            observer(FaultChange { id, hits, removed });
+        }
     }
 
     /// No operation leaves the list in an inconsistent state, so a panic in another thread is
@@ -190,7 +250,7 @@ mod tests {
             .map(|_| {
                 faults
                     .next_for(operation, path)
-                    .and_then(|fault| fault.status)
+                    .and_then(|applied| applied.fault.status)
                     .unwrap_or_default()
             })
             .collect()
@@ -209,6 +269,29 @@ mod tests {
         assert_eq!(faults.list().len(), 1);
         faults.clear();
         assert_eq!(second.hits(), 0);
+    }
+
+    #[test]
+    fn targets_can_be_given_as_ids_or_as_parts_of_a_path() {
+        for target in ["8:acs:r_u", "8%3Aacs%3Ar_u", "8%3aacs%3ar_u"] {
+            let faults = Faults::default();
+            faults.add(
+                Fault::on(Operation::GetParticipant)
+                    .target(target)
+                    .status(500),
+            );
+            for path in ["/participants/8:acs:r_u", "/participants/8%3Aacs%3Ar_u"] {
+                let got = statuses(&faults, Operation::GetParticipant, path, 1);
+                assert_eq!(got, [500], "{target} {path}");
+            }
+            assert_eq!(
+                statuses(&faults, Operation::GetParticipant, "/8:acs:r_v", 1),
+                [0]
+            );
+        }
+        let faults = Faults::default();
+        faults.add(Fault::on(Operation::Event).target("100%").status(500));
+        assert_eq!(statuses(&faults, Operation::Event, "/100%/x", 1), [500]);
     }
 
     #[test]

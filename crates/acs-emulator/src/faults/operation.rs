@@ -1,6 +1,7 @@
 //! The operations that faults can apply to.
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 /// A kind of request, or of message that the emulator sends.
@@ -48,14 +49,15 @@ pub enum Operation {
     Metadata,
     /// Deleting stored content.
     Delete,
-    /// An Event Grid event to a subscribed webhook.
+    /// An Event Grid event to a subscriber. Its target is part of its subject.
     Event,
 }
 
 impl Operation {
     /// The operation of a request; [`Operation::Any`] if it matches no other.
     pub(crate) fn of(method: &Method, path: &str) -> Self {
-        Self::known(method, path).unwrap_or(Self::Any)
+        let path = percent_decode_str(path).decode_utf8_lossy();
+        Self::known(method, &path).unwrap_or(Self::Any)
     }
 
     fn known(method: &Method, path: &str) -> Option<Self> {
@@ -121,6 +123,7 @@ mod tests {
             ("GET /calling/recordings/r", O::State),
             ("POST /calling/recordings/r:pause", O::Pause),
             ("POST /calling/recordings/r:resume", O::Resume),
+            ("POST /calling/recordings/r%3Aresume", O::Resume),
             ("DELETE /calling/recordings/r", O::Stop),
             ("PUT /calling/recordings/r", O::Any),
             ("POST /calling/callConnections", O::CreateCall),

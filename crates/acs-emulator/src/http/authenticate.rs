@@ -1,6 +1,7 @@
 //! The middleware of all requests: authentication, and the headers that every response has.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use acs_call_automation::Client;
 use axum::body::{Body, to_bytes};
@@ -11,11 +12,15 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use jiff::Timestamp;
 
 use super::repeatability::{RepeatabilityStore, fingerprint, request_id};
+use super::request_log::{RequestNotes, scheme};
 use super::response::{CHAIN_ID, error_response};
+use crate::activity::{Authentication, Denial, Verdict};
 use crate::auth::Auth;
 use crate::auth::hmac::{self, Denied, Signed};
+use crate::auth::keys::AccessKey;
 use crate::service::ids;
 
 /// The maximum size of a request body. Real requests are much smaller.
@@ -28,7 +33,7 @@ const CLIENT_VERSION: HeaderName = HeaderName::from_static("x-ms-client-version"
 const RESOURCE_HOST: HeaderName = HeaderName::from_static("x-ms-host");
 
 /// The API versions that the service lists in addition to the one of the specification.
-const OTHER_VERSIONS: &str = "2023-06-15-preview, 2024-01-22-preview, 2024-06-15-preview, \
+pub(super) const OTHER_VERSIONS: &str = "2023-06-15-preview, 2024-01-22-preview, 2024-06-15-preview, \
      2024-11-15-preview, 2025-03-30-preview, 2025-08-15-preview";
 
 /// The middleware of the calling operations.
@@ -76,10 +81,10 @@ async fn calling_within(
     body: Bytes,
     next: Next,
 ) -> Response {
-    if let Err(denied) = authenticate(auth, &parts, &body) {
+    let notes = RequestNotes::of(&parts.extensions);
+    if let Err(denied) = noted(&notes, &parts, authenticate(auth, &parts, &body)) {
         let (code, message) = (denied.code(), denied.to_string());
-        let status = StatusCode::UNAUTHORIZED;
-        return with_reason(denied, error_response(status, code, message, None));
+        return error_response(StatusCode::UNAUTHORIZED, code, message, None);
     }
     let query = parts.uri.query().unwrap_or_default();
     let versioned = url::form_urlencoded::parse(query.as_bytes())
@@ -102,19 +107,74 @@ async fn calling_within(
         Ok(None) => next.run(Request::from_parts(parts, Body::from(body))).await,
         Ok(Some(id)) => {
             let fingerprint = fingerprint(&parts, &body);
-            let perform = next.run(Request::from_parts(parts, Body::from(body)));
-            repeatability.once(id, fingerprint, perform).await
+            let performed = AtomicBool::new(false);
+            let perform = async {
+                performed.store(true, Ordering::Relaxed);
+                next.run(Request::from_parts(parts, Body::from(body))).await
+            };
+            let response = repeatability.once(id, fingerprint, perform).await;
+            notes.edit().repeated = !performed.load(Ordering::Relaxed);
+            response
         }
     }
 }
 
-fn authenticate(auth: &Auth, parts: &Parts, body: &[u8]) -> Result<(), Denied> {
+/// Notes the outcome of authentication for the log of requests.
+fn noted(
+    notes: &RequestNotes,
+    parts: &Parts,
+    outcome: Result<Option<AccessKey>, Box<Denial>>,
+) -> Result<(), Denied> {
+    let (verdict, outcome) = match outcome {
+        Ok(key) => (Verdict::Accepted(key), Ok(())),
+        Err(denial) => {
+            let reason = denial.reason;
+            (Verdict::Denied(denial), Err(reason))
+        }
+    };
+    notes.edit().authentication = Some(Authentication {
+        scheme: scheme(&parts.headers),
+        verdict,
+    });
+    outcome
+}
+
+/// A denial that needs no further details.
+fn denied<T>(reason: Denied) -> Result<T, Box<Denial>> {
+    Err(Box::new(Denial {
+        reason,
+        string_to_sign: None,
+        skew: None,
+    }))
+}
+
+/// Checks a signature and returns its key.
+fn check(
+    auth: &Auth,
+    signed: Signed<'_>,
+    now: Timestamp,
+) -> Result<Option<AccessKey>, Box<Denial>> {
+    match hmac::check(signed, &auth.keys.both(), now) {
+        Ok(0) => Ok(Some(AccessKey::Primary)),
+        Ok(_) => Ok(Some(AccessKey::Secondary)),
+        Err(reason) => Err(Box::new(Denial {
+            reason,
+            string_to_sign: match reason {
+                Denied::Signature => signed.string_to_sign(),
+                _ => None,
+            },
+            skew: signed.skew(now),
+        })),
+    }
+}
+
+fn authenticate(auth: &Auth, parts: &Parts, body: &[u8]) -> Result<Option<AccessKey>, Box<Denial>> {
     let now = auth.server_time();
     if let Some(token) = bearer(parts) {
         return if auth.tokens.accepts(token, now) {
-            Ok(())
+            Ok(None)
         } else {
-            Err(Denied::Token)
+            denied(Denied::Token)
         };
     }
     let signed = Signed {
@@ -124,7 +184,7 @@ fn authenticate(auth: &Auth, parts: &Parts, body: &[u8]) -> Result<(), Denied> {
         headers: &parts.headers,
         body,
     };
-    hmac::check(signed, &auth.keys.both(), now)
+    check(auth, signed, now)
 }
 
 /// The middleware of stored content. Signatures are for the host of the resource, whichever host
@@ -138,26 +198,30 @@ pub(super) async fn content(
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    if let Err(denied) = authenticate_content(&auth, &parts, &body) {
-        return with_reason(denied, StatusCode::UNAUTHORIZED.into_response());
+    let notes = RequestNotes::of(&parts.extensions);
+    if noted(&notes, &parts, authenticate_content(&auth, &parts, &body)).is_err() {
+        return StatusCode::UNAUTHORIZED.into_response();
     }
     next.run(Request::from_parts(parts, Body::from(body))).await
 }
 
-fn authenticate_content(auth: &Auth, parts: &Parts, body: &[u8]) -> Result<(), Denied> {
+fn authenticate_content(
+    auth: &Auth,
+    parts: &Parts,
+    body: &[u8],
+) -> Result<Option<AccessKey>, Box<Denial>> {
     let now = auth.server_time();
     let forms = content_forms(auth, parts);
     if let Some(token) = bearer(parts) {
         // A token is not bound to a host, so the request must name the resource.
         let named_host = parts.headers.contains_key(RESOURCE_HOST) && !forms.is_empty();
         return if named_host && auth.tokens.accepts(token, now) {
-            Ok(())
+            Ok(None)
         } else {
-            Err(Denied::Token)
+            denied(Denied::Token)
         };
     }
-    let keys = auth.keys.both();
-    let mut outcome = Err(Denied::Host);
+    let mut outcome = denied(Denied::Host);
     for (host, path) in forms {
         let signed = Signed {
             verb: parts.method.as_str(),
@@ -166,7 +230,7 @@ fn authenticate_content(auth: &Auth, parts: &Parts, body: &[u8]) -> Result<(), D
             headers: &parts.headers,
             body,
         };
-        outcome = hmac::check(signed, &keys, now);
+        outcome = check(auth, signed, now);
         if outcome.is_ok() {
             break;
         }
@@ -200,12 +264,6 @@ fn content_forms<'a>(auth: &'a Auth, parts: &'a Parts) -> Vec<(&'a str, &'a str)
         let named = auth.authorities.of_name(host).next().map(|_| (host, path));
         named.into_iter().collect()
     }
-}
-
-/// Adds the reason to the response, for the log of requests. Clients do not see it.
-fn with_reason(denied: Denied, mut response: Response) -> Response {
-    response.extensions_mut().insert(denied);
-    response
 }
 
 fn path_and_query(parts: &Parts) -> &str {

@@ -39,6 +39,12 @@ struct StoredResponse {
 }
 
 impl RepeatabilityStore {
+    /// Forgets all responses.
+    pub(super) fn clear(&self) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.clear();
+    }
+
     /// Returns the stored response for `id`, if there is one. Otherwise awaits `perform` and stores
     /// its response if it is successful. A concurrent second attempt waits for the first.
     pub(super) async fn once(

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::activity::ErrorBody;
 use crate::service::error::ServiceError;
 
 pub(super) const CHAIN_ID: HeaderName = HeaderName::from_static("x-microsoft-skype-chain-id");
@@ -41,9 +42,15 @@ pub(super) fn error_response(
     message: String,
     target: Option<String>,
 ) -> Response {
+    let for_log = ErrorBody {
+        code: code.to_owned(),
+        message: message.clone(),
+    };
     let mut error = CommunicationError::new(code, message);
     error.target = target;
-    json(status, &CommunicationErrorResponse::new(error))
+    let mut response = json(status, &CommunicationErrorResponse::new(error));
+    response.extensions_mut().insert(for_log);
+    response
 }
 
 /// An error with its target.
@@ -113,12 +120,48 @@ fn respond(error: ServiceError, target: Option<String>) -> Response {
     error_response(status, code, message, target)
 }
 
-/// Parses a JSON body. Clients may send `null` for members that they do not set.
-pub(super) fn json_body<T: DeserializeOwned>(body: &Bytes) -> Result<T, ServiceError> {
+/// Parses a JSON body. Clients may send `null` for members that they do not set. A member that the
+/// published API does not have is refused, unless it is empty: the caller expects an effect.
+pub(super) fn json_body<T: DeserializeOwned + Serialize>(body: &Bytes) -> Result<T, ServiceError> {
     let invalid = |error| ServiceError::argument(format!("The body is invalid: {error}."));
     let mut value: Value = serde_json::from_slice(body).map_err(invalid)?;
     drop_nulls(&mut value);
-    serde_json::from_value(value).map_err(invalid)
+    let parsed: T = serde_json::from_value(value.clone()).map_err(invalid)?;
+    let known = serde_json::to_value(&parsed).map_err(invalid)?;
+    match unknown_member(&value, &known) {
+        Some(path) => Err(ServiceError::NotEmulated(format!("The member '{path}'"))),
+        None => Ok(parsed),
+    }
+}
+
+/// The path of a member that has a value in `given` and does not exist in `known`.
+fn unknown_member(given: &Value, known: &Value) -> Option<String> {
+    match (given, known) {
+        (Value::Object(given), Value::Object(known)) => {
+            given
+                .iter()
+                .find_map(|(name, value)| match known.get(name) {
+                    Some(known) => {
+                        unknown_member(value, known).map(|rest| format!("{name}.{rest}"))
+                    }
+                    None => (!is_empty(value)).then(|| name.clone()),
+                })
+        }
+        (Value::Array(given), Value::Array(known)) => given
+            .iter()
+            .zip(known)
+            .find_map(|(given, known)| unknown_member(given, known)),
+        _ => None,
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Object(members) => members.values().all(is_empty),
+        Value::Array(items) => items.iter().all(is_empty),
+        _ => false,
+    }
 }
 
 fn drop_nulls(value: &mut Value) {
@@ -145,6 +188,41 @@ mod tests {
         let request: StartCallRecordingRequest = json_body(&body).unwrap();
         assert_eq!(request.call_connection_id.as_deref(), Some("c"));
         assert!(request.call_locator.is_none() && request.channel_affinity.is_empty());
+    }
+
+    #[test]
+    fn members_that_would_be_ignored_are_refused() {
+        let parse =
+            |body: &str| json_body::<StartCallRecordingRequest>(&Bytes::from(body.to_owned()));
+        for (body, member) in [
+            (
+                r#"{"postProcessing":{"transcription":{"enableTranscription":true}}}"#,
+                "'postProcessing'",
+            ),
+            (
+                r#"{"callConnectionId":"c","recordingBitrate":7}"#,
+                "'recordingBitrate'",
+            ),
+            (
+                r#"{"callLocator":{"roomId":"7","region":"eu"}}"#,
+                "'callLocator.region'",
+            ),
+            (
+                r#"{"channelAffinity":[{"participant":{"rawId":"8:acs:a"},"gain":1}]}"#,
+                "'channelAffinity.gain'",
+            ),
+        ] {
+            match parse(body) {
+                Err(ServiceError::NotEmulated(what)) => assert!(what.contains(member), "{what}"),
+                other => panic!("{body}: {other:?}"),
+            }
+        }
+        for body in [
+            r#"{"postProcessing":null,"channelAffinity":[]}"#,
+            r#"{"future":{},"other":[],"more":false}"#,
+        ] {
+            assert!(parse(body).is_ok(), "{body}");
+        }
     }
 
     #[test]

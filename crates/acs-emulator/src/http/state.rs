@@ -42,6 +42,7 @@ macro_rules! parts {
 }
 
 parts! {
+    Arc<Runtime>: runtime;
     Arc<Service>: runtime.service;
     Arc<Store>: runtime.store;
     Arc<Auth>: runtime.auth;

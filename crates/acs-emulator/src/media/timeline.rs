@@ -25,9 +25,11 @@ impl Span {
 pub(crate) struct Track {
     pub(crate) voice: Arc<Voice>,
     pub(crate) channel: usize,
-    /// When the voice begins to speak, whether or not it is being recorded.
+    /// When the voice begins to speak, whether or not it is audible or recorded.
+    pub(crate) begins: Timestamp,
+    /// When the voice becomes audible.
     pub(crate) from: Timestamp,
-    /// When the voice stops, if it does.
+    /// When the voice is no longer audible, if it stops.
     pub(crate) until: Option<Timestamp>,
 }
 
@@ -64,11 +66,14 @@ impl Timeline {
                 continue;
             }
             for track in &self.tracks {
-                let position = frames(span.start.duration_since(track.from)) + part.start - start;
-                let silent = track
-                    .until
-                    .map_or(i64::MAX, |until| frames(until.duration_since(track.from)));
+                let of_voice = |at: Timestamp| frames(at.duration_since(track.begins));
+                let position = of_voice(span.start) + part.start - start;
+                let silent = track.until.map_or(i64::MAX, of_voice);
+                let audible = of_voice(track.from);
                 for (frame, position) in part.clone().zip(position..silent) {
+                    if position < audible {
+                        continue;
+                    }
                     let (Ok(frame), Ok(position)) =
                         (usize::try_from(frame - first), u64::try_from(position))
                     else {
@@ -131,6 +136,7 @@ mod tests {
         Track {
             voice: Arc::clone(voice),
             channel,
+            begins: from,
             from,
             until: None,
         }
@@ -198,10 +204,15 @@ mod tests {
                     until: Some(at(187_500)),
                     ..track(&counting(100), 1, at(0))
                 },
+                // Muted at first.
+                Track {
+                    from: at(312_500),
+                    ..track(&counting(100), 1, at(0))
+                },
             ],
             channels: 2,
         };
-        assert_eq!(samples(&timeline), [0, 1, 0, 2, 1, 3, 2, 0, 3, 0, 4, 0]);
+        assert_eq!(samples(&timeline), [0, 1, 0, 2, 1, 3, 2, 0, 3, 0, 4, 6]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::f64::consts::TAU;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{SAMPLE_RATE, wav};
 
@@ -38,6 +39,22 @@ impl Voice {
     /// Reads a voice from a WAV file.
     pub(crate) fn from_wav(path: &Path) -> Result<Self, hound::Error> {
         wav::read(path).map(|samples| Self::Clip(samples.into()))
+    }
+
+    /// Reads a voice from the content of a WAV file.
+    pub(crate) fn from_wav_bytes(content: &[u8]) -> Result<Self, hound::Error> {
+        wav::read_bytes(content).map(|samples| Self::Clip(samples.into()))
+    }
+
+    /// The length of recorded audio; `None` for a tone, which does not end.
+    pub(crate) fn length(&self) -> Option<Duration> {
+        match self {
+            Self::Tone(_) => None,
+            Self::Clip(samples) => {
+                let nanos = samples.len() as u64 * (1_000_000_000 / u64::from(SAMPLE_RATE));
+                Some(Duration::from_nanos(nanos))
+            }
+        }
     }
 
     pub(crate) fn sample(&self, position: u64) -> i16 {

@@ -1,5 +1,6 @@
 //! WAV files: writes 16-bit PCM, and reads all common formats.
 
+use std::io::Read;
 use std::path::Path;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -9,6 +10,10 @@ use super::SAMPLE_RATE;
 
 /// The size of the header of a file smaller than 4 GiB.
 pub(super) const HEADER: u64 = 44;
+
+/// The minimum sample rate of files that are read. A file of a lower rate would be many times larger
+/// when it is converted.
+const LOWEST_RATE: u32 = 1_000;
 
 /// The header for `data` bytes of 16-bit PCM at [`SAMPLE_RATE`] with interleaved channels. If the
 /// data exceeds 4 GiB, this is an RF64 header, which has 64-bit sizes.
@@ -62,8 +67,21 @@ pub(crate) fn data(samples: &[i16]) -> BytesMut {
 
 /// Reads a WAV file as mono at [`SAMPLE_RATE`].
 pub(crate) fn read(path: &Path) -> Result<Vec<i16>, hound::Error> {
-    let mut reader = WavReader::open(path)?;
+    read_from(WavReader::open(path)?)
+}
+
+/// Reads the content of a WAV file as mono at [`SAMPLE_RATE`].
+pub(crate) fn read_bytes(content: &[u8]) -> Result<Vec<i16>, hound::Error> {
+    read_from(WavReader::new(content)?)
+}
+
+fn read_from(mut reader: WavReader<impl Read>) -> Result<Vec<i16>, hound::Error> {
     let spec = reader.spec();
+    if spec.sample_rate < LOWEST_RATE {
+        return Err(hound::Error::FormatError(
+            "the sample rate is below 1,000 Hz",
+        ));
+    }
     let samples: Vec<f32> = match spec.sample_format {
         SampleFormat::Float => reader.samples::<f32>().collect::<Result<_, _>>()?,
         SampleFormat::Int => {
@@ -75,7 +93,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<i16>, hound::Error> {
         }
     };
     let mono = mix_down(&samples, usize::from(spec.channels).max(1));
-    Ok(resample(&mono, spec.sample_rate.max(1)))
+    Ok(resample(&mono, spec.sample_rate))
 }
 
 fn full_scale(bits: u16) -> f32 {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::activity::{ActivityLog, Change};
 use crate::service::Service;
+use crate::service::clock::Clock;
 
 pub(super) async fn run(service: Arc<Service>) {
     loop {
@@ -17,5 +19,13 @@ pub(super) async fn run(service: Arc<Service>) {
             () = due => {}
             () = changed.notified() => {}
         }
+    }
+}
+
+/// Reports when the clock is advanced, held or released.
+pub(super) async fn report_changes(clock: Clock, activity: ActivityLog) {
+    let mut changes = clock.changes();
+    while changes.next().await {
+        activity.changed(Change::Clock);
     }
 }

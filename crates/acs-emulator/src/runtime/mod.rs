@@ -2,24 +2,28 @@
 
 mod clockwork;
 mod event_router;
+mod expiry;
 pub(crate) mod recording_pipeline;
+pub(crate) mod reset;
 pub(crate) mod synthetic_recording;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::activity::ActivityLog;
+use crate::activity::{ActivityLog, Change};
 use crate::auth::Auth;
 use crate::auth::authorities::Authorities;
 use crate::auth::keys::Keys;
 use crate::delivery::context::DeliveryContext;
+use crate::delivery::delivery_log::DeliveryLog;
 use crate::delivery::{Delivery, http_client};
 use crate::error::Error;
 use crate::faults::Faults;
+use crate::server::listeners::BoundAddresses;
 use crate::service::ids;
 use crate::service::url_policy::UrlPolicy;
 use crate::service::{Service, ServiceSettings};
@@ -46,7 +50,7 @@ pub(crate) struct Settings {
 }
 
 /// How clients reach the emulator.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Site {
     /// The endpoint for clients, such as `http://127.0.0.1:PORT`.
     pub(crate) endpoint: String,
@@ -56,6 +60,11 @@ pub(crate) struct Site {
     pub(crate) content_origin: String,
     /// The address of the admin interface, if enabled.
     pub(crate) admin: Option<SocketAddr>,
+    pub(crate) addresses: BoundAddresses,
+    /// Host names that requests may be signed for, in addition to loopback.
+    pub(crate) host_names: Vec<String>,
+    /// The CA certificate in PEM format, if HTTPS is enabled.
+    pub(crate) ca: Option<String>,
 }
 
 /// The parts of a running emulator.
@@ -68,14 +77,28 @@ pub(crate) struct Runtime {
     pub(crate) activity: ActivityLog,
     pub(crate) tasks: Tasks,
     pub(crate) recordings: Arc<RecordingPipeline>,
+    pub(crate) site: Site,
+    /// When the emulator was started, in real time.
+    pub(crate) started_at: Timestamp,
 }
 
 impl Runtime {
-    /// Creates the parts and starts the background tasks. Must be called in a tokio runtime.
+    /// Creates the parts and starts the background tasks, but not the script. Must be called in a tokio
+    /// runtime.
     pub(crate) fn new(settings: Settings, site: Site) -> Result<Self, Error> {
         let tasks = Tasks::new();
         let activity = ActivityLog::new();
         let faults = Faults::default();
+        faults.observe({
+            let activity = activity.clone();
+            move |change| {
+                activity.changed(Change::Fault {
+                    id: change.id,
+                    hits: change.hits,
+                    removed: change.removed,
+                });
+            }
+        });
         let clock = settings.service.clock.clone();
         let urls = UrlPolicy { admin: site.admin };
         let client = http_client()?;
@@ -87,11 +110,15 @@ impl Runtime {
         };
         let auth = Arc::new(Auth::new(
             keys,
-            site.endpoint,
-            site.authorities,
+            site.endpoint.clone(),
+            site.authorities.clone(),
             settings.server_time_offset,
         ));
-        let store = Arc::new(Store::new(settings.storage, site.content_origin, resource));
+        let store = Arc::new(Store::new(
+            settings.storage,
+            site.content_origin.clone(),
+            resource,
+        ));
         let delivery = Arc::new(Delivery::new(DeliveryContext {
             client,
             clock: clock.clone(),
@@ -100,6 +127,7 @@ impl Runtime {
             urls,
             retry_scale: settings.retry_scale,
             faults: faults.clone(),
+            log: DeliveryLog::new(activity.clone()),
             activity: activity.clone(),
             tasks: tasks.clone(),
         }));
@@ -121,8 +149,16 @@ impl Runtime {
             urls,
             Box::new(sink),
         ));
-        service.begin_script();
+        tasks.spawn(expiry::report(
+            Arc::clone(&store),
+            service.clock().clone(),
+            activity.clone(),
+        ));
         tasks.spawn(clockwork::run(Arc::clone(&service)));
+        tasks.spawn(clockwork::report_changes(
+            service.clock().clone(),
+            activity.clone(),
+        ));
         Ok(Self {
             service,
             store,
@@ -132,6 +168,8 @@ impl Runtime {
             activity,
             tasks,
             recordings,
+            site,
+            started_at: Timestamp::now(),
         })
     }
 }
@@ -167,7 +205,7 @@ mod tests {
             endpoint: "http://127.0.0.1:1".to_owned(),
             authorities: Authorities::new(Vec::new()),
             content_origin: "http://127.0.0.1:1".to_owned(),
-            admin: None,
+            ..Site::default()
         };
         Runtime::new(settings, site).unwrap()
     }
@@ -191,6 +229,7 @@ mod tests {
         );
         let mut activities = runtime.activity.subscribe();
         let service = &runtime.service;
+        service.begin_script();
         let clock = service.clock();
         clock.advance(Duration::from_secs(1));
         let start = StartRecording {

@@ -18,7 +18,7 @@ pub(crate) struct RecordingPipeline {
     pub(super) delivery: Arc<Delivery>,
     pub(super) clock: Clock,
     /// The time from the end of a recording until its event is sent.
-    pub(super) event_delay: Duration,
+    pub(crate) event_delay: Duration,
     pub(super) tasks: Tasks,
 }
 
@@ -27,6 +27,13 @@ impl RecordingPipeline {
     /// has no event.
     pub(super) fn finalize(&self, recording: Arc<EndedRecording>) {
         let chunks = self.store.add(&recording);
+        let catalog = &self.store.catalog;
+        catalog.add(
+            Arc::clone(&recording),
+            chunks.clone(),
+            false,
+            recording.ended_at,
+        );
         if !chunks.is_empty() {
             self.publish_file_status(recording, chunks);
         }
@@ -38,10 +45,15 @@ impl RecordingPipeline {
         let due = after(recording.ended_at, self.event_delay);
         let (store, delivery) = (Arc::clone(&self.store), Arc::clone(&self.delivery));
         let clock = self.clock.clone();
-        self.tasks.spawn(async move {
+        self.tasks.spawn_until_reset(async move {
             clock.wait_until(due).await;
             let exported = blob_export::export(&store, &recording, &chunks, due).await;
             let is_exported = exported.is_some();
+            if let Some(locations) = &exported {
+                store
+                    .catalog
+                    .set_exported(&recording.recording_id, locations.clone());
+            }
             let locations = exported.unwrap_or_else(|| {
                 let stored = chunks.iter();
                 stored

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Runtime;
+use crate::activity::Change;
 use crate::media::{Format, Noise, SAMPLE_RATE, Span, wav_header};
 use crate::service::clock::after;
 use crate::service::ids;
@@ -31,10 +33,17 @@ pub(crate) fn add_synthetic_recording(
     let correlation_id = Uuid::new_v4();
     let mut chunks = Vec::new();
     let mut spans = Vec::new();
-    let mut begun = now;
+    let files = sizes.iter().zip(0..);
+    let files: Vec<_> = files
+        .map(|(bytes, index)| noise(*bytes, seed, index))
+        .collect();
+    // The recording ends now.
+    let length = files.iter().fold(Duration::ZERO, |sum, noise| {
+        sum.saturating_add(duration(noise))
+    });
+    let mut begun = now.checked_sub(length).unwrap_or(Timestamp::MIN);
     let last = sizes.len().saturating_sub(1);
-    for (index, bytes) in sizes.iter().enumerate() {
-        let noise = noise(*bytes, seed, index as u64);
+    for (index, noise) in files.into_iter().enumerate() {
         let span = Span {
             start: begun,
             end: after(begun, duration(&noise)),
@@ -81,12 +90,21 @@ pub(crate) fn add_synthetic_recording(
             format: Format::Wav,
             container: None,
         },
+        requested_at: now,
         spans,
         participants: Vec::new(),
         ended_at: now,
         reason: EndReason::Stopped,
     };
     let ended = Arc::new(ended);
+    store
+        .catalog
+        .add(Arc::clone(&ended), chunks.clone(), true, now);
+    runtime.activity.changed(Change::Recording {
+        id: ended.recording_id.clone(),
+        call: None,
+        state: "ended",
+    });
     let recordings = &runtime.recordings;
     recordings.publish_file_status(Arc::clone(&ended), chunks.clone());
     (ended, chunks)

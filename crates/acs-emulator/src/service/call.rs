@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::connection::Connection;
+use super::disconnect_reason::DisconnectReason;
 use super::error::ServiceError;
-use super::participant::{ParticipantState, SpeechInterval};
+use super::participant::{Interval, ParticipantState, SpeechInterval};
 use super::script::ScriptStep;
 use crate::media::Voice;
 
@@ -17,16 +18,34 @@ pub(crate) struct CallState {
     pub(crate) server_call_id: String,
     pub(crate) participants: Vec<ParticipantState>,
     pub(crate) ids: CallIds,
+    pub(crate) created_at: Timestamp,
     /// The time at which the call began, if it has begun.
     pub(crate) started_at: Option<Timestamp>,
+    /// When and why the call ended, if it has ended.
+    pub(crate) ended: Option<(Timestamp, DisconnectReason)>,
     /// Script steps that are not scheduled yet.
     pub(crate) script: Vec<ScriptStep>,
     pub(crate) speech_is_scripted: bool,
-    pub(super) connections: Vec<Connection>,
-    pub(super) over: bool,
+    pub(crate) connections: Vec<Connection>,
 }
 
 impl CallState {
+    /// What is left of a call that is no longer kept.
+    pub(super) fn removed() -> Self {
+        Self {
+            correlation_id: Uuid::nil(),
+            server_call_id: String::new(),
+            participants: Vec::new(),
+            ids: CallIds::default(),
+            created_at: Timestamp::UNIX_EPOCH,
+            started_at: None,
+            ended: Some((Timestamp::UNIX_EPOCH, DisconnectReason::CallEnded)),
+            script: Vec::new(),
+            speech_is_scripted: false,
+            connections: Vec::new(),
+        }
+    }
+
     pub(crate) fn present(&self, now: Timestamp) -> impl Iterator<Item = &ParticipantState> {
         self.participants
             .iter()
@@ -39,7 +58,7 @@ impl CallState {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.over
+        self.ended.is_some()
     }
 
     /// Marks the call as begun. Returns whether it had not begun before.
@@ -61,7 +80,7 @@ impl CallState {
     }
 
     pub(crate) fn open_connections(&self) -> Vec<String> {
-        let open = self.connections.iter().filter(|one| !one.closed);
+        let open = self.connections.iter().filter(|one| !one.is_closed());
         open.map(|one| one.id.clone()).collect()
     }
 
@@ -70,17 +89,29 @@ impl CallState {
         self.connections.iter().find(|one| one.id == id)
     }
 
+    /// Adds a speech, which replaces the rest of earlier ones. A participant who speaks all the
+    /// time is silent after it.
     pub(crate) fn speak(
         &mut self,
         raw_id: &str,
-        from: Timestamp,
-        until: Option<Timestamp>,
+        speech: SpeechInterval,
     ) -> Result<(), ServiceError> {
-        let speech = &mut self.current(raw_id)?.speech;
-        speech
-            .get_or_insert_default()
-            .push(SpeechInterval { from, until });
+        let participant = self.current(raw_id)?;
+        let all_the_time = SpeechInterval::new(participant.joined_at, None);
+        let earlier = participant.speech.get_or_insert_with(|| vec![all_the_time]);
+        for one in &mut *earlier {
+            let until = one.until.unwrap_or(Timestamp::MAX);
+            one.until = Some(until.min(speech.from));
+        }
+        earlier.retain(|one| one.until.is_some_and(|until| one.from < until));
+        earlier.push(speech);
         Ok(())
+    }
+
+    /// Whether the participant is in the call or about to join.
+    pub(crate) fn has(&self, raw_id: &str) -> bool {
+        let mut present = self.participants.iter().filter(|one| !one.has_left());
+        present.any(|one| one.raw_id == raw_id)
     }
 
     /// The participant with this id who is in the call or about to join.
@@ -110,7 +141,7 @@ impl CallState {
             joined_at: at,
             announced: false,
             left_at: None,
-            muted_at: None,
+            mutes: Vec::new(),
             speech: self.speech_is_scripted.then(Vec::new),
         });
     }
@@ -134,12 +165,22 @@ impl CallState {
         let mut muted = Vec::new();
         for raw_id in raw_ids {
             let participant = self.current(raw_id)?;
-            if participant.muted_at.is_none() {
-                participant.muted_at = Some(now);
+            if !participant.is_muted() {
+                participant.mutes.push(Interval {
+                    from: now,
+                    until: None,
+                });
                 muted.push(raw_id.clone());
             }
         }
         Ok(muted)
+    }
+
+    /// Unmutes a participant. Returns whether that changed anything.
+    pub(crate) fn unmute(&mut self, raw_id: &str, now: Timestamp) -> Result<bool, ServiceError> {
+        let last = self.current(raw_id)?.mutes.last_mut();
+        let open = last.filter(|mute| mute.until.is_none());
+        Ok(open.map(|mute| mute.until = Some(now)).is_some())
     }
 
     /// Marks a participant as announced. Returns whether that changed anything.

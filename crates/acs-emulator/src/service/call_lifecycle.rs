@@ -7,11 +7,13 @@ use super::Service;
 use super::call::CallIds;
 use super::calls::CallKey;
 use super::clock::after;
+use super::disconnect_reason::DisconnectReason;
 use super::error::ServiceError;
-use super::event::{CallChange, CallbackContent, DisconnectReason};
+use super::event::{CallChange, CallbackContent};
+use super::participant::SpeechInterval;
 use super::recordings::EndReason;
 use super::schedule::{Invitation, ScheduledStep};
-use super::script::{ScriptStep, is_spoken};
+use super::script::{CallPlan, Speaking, is_spoken};
 use super::state::State;
 
 impl Service {
@@ -20,13 +22,14 @@ impl Service {
         &self,
         state: &mut State,
         ids: CallIds,
-        steps: Option<Vec<ScriptStep>>,
+        plan: CallPlan,
         now: Timestamp,
     ) -> CallKey {
         let key = state.calls.create(ids, now);
+        let steps = plan.steps;
         let steps = steps.unwrap_or_else(|| self.settings.script_steps.clone());
         let call = state.calls.get_mut(key);
-        call.speech_is_scripted = is_spoken(&steps);
+        call.speech_is_scripted = plan.speaking == Speaking::OnRequest || is_spoken(&steps);
         call.script = steps;
         self.call_changed(state, key, CallChange::Created, now);
         key
@@ -148,16 +151,32 @@ impl Service {
         Ok(())
     }
 
-    /// Lets a participant speak. Has no effect if the speech of the call is not scripted.
-    pub(super) fn speak(
+    /// Unmutes a participant. Has no effect if the participant is not muted.
+    pub(crate) fn unmute(
         &self,
         state: &mut State,
         call: CallKey,
         raw_id: &str,
-        until: Option<Timestamp>,
         at: Timestamp,
     ) -> Result<(), ServiceError> {
-        state.calls.get_mut(call).speak(raw_id, at, until)?;
+        if state.calls.get_mut(call).unmute(raw_id, at)? {
+            let raw_id = raw_id.to_owned();
+            self.call_changed(state, call, CallChange::ParticipantUnmuted { raw_id }, at);
+            self.participants_updated(state, call, None, at);
+        }
+        Ok(())
+    }
+
+    /// Lets a participant speak, instead of what the participant would say by then.
+    pub(crate) fn speak(
+        &self,
+        state: &mut State,
+        call: CallKey,
+        raw_id: &str,
+        speech: SpeechInterval,
+    ) -> Result<(), ServiceError> {
+        let (at, until) = (speech.from, speech.until);
+        state.calls.get_mut(call).speak(raw_id, speech)?;
         let raw_id = raw_id.to_owned();
         let change = CallChange::ParticipantSpeaking { raw_id, until };
         self.call_changed(state, call, change, at);
@@ -204,7 +223,7 @@ impl Service {
             return;
         }
         let open = state.calls.get(call).open_connections();
-        state.calls.end(call);
+        state.calls.end(call, reason, at);
         if let Some(id) = state.recordings.of_call(call) {
             // The recording exists, so this cannot fail.
             let _ = self.end_recording(state, &id, EndReason::CallEnded, at);

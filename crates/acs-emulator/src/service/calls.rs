@@ -1,32 +1,52 @@
 //! Calls: their connections, their participants, and when they end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::call::{CallIds, CallState};
 use super::connection::{Connection, ConnectionProperties};
+use super::disconnect_reason::DisconnectReason;
 use super::error::ServiceError;
 use super::ids;
 use super::recording_request::CallTarget;
 
 /// The key of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CallKey(usize);
 
 /// All calls, including those that have ended.
-#[derive(Default)]
 pub(crate) struct Calls {
-    states: Vec<CallState>,
+    states: BTreeMap<CallKey, CallState>,
+    /// The number of calls that were created, including those that were removed.
+    count: usize,
+    /// What is left of calls that were removed.
+    removed: CallState,
     by_connection: HashMap<String, CallKey>,
     by_server_call: HashMap<String, CallKey>,
     by_group: HashMap<String, CallKey>,
     by_room: HashMap<String, CallKey>,
 }
 
+impl Default for Calls {
+    fn default() -> Self {
+        Self {
+            states: BTreeMap::new(),
+            count: 0,
+            removed: CallState::removed(),
+            by_connection: HashMap::new(),
+            by_server_call: HashMap::new(),
+            by_group: HashMap::new(),
+            by_room: HashMap::new(),
+        }
+    }
+}
+
 impl Calls {
     pub(crate) fn create(&mut self, call_ids: CallIds, now: Timestamp) -> CallKey {
-        let key = CallKey(self.states.len());
+        let key = CallKey(self.count);
+        self.count += 1;
         let server_call_id = ids::server_call_id(now);
         self.by_server_call.insert(server_call_id.clone(), key);
         if let Some(group) = &call_ids.group {
@@ -35,17 +55,19 @@ impl Calls {
         if let Some(room) = &call_ids.room {
             self.by_room.insert(room.clone(), key);
         }
-        self.states.push(CallState {
+        let call = CallState {
             correlation_id: ids::new_id(),
             server_call_id,
             participants: Vec::new(),
             ids: call_ids,
+            created_at: now,
             started_at: None,
+            ended: None,
             script: Vec::new(),
             speech_is_scripted: false,
             connections: Vec::new(),
-            over: false,
-        });
+        };
+        self.states.insert(key, call);
         key
     }
 
@@ -64,17 +86,30 @@ impl Calls {
             connected_at,
             sequence: 0,
             known: Vec::new(),
-            closed: false,
+            disconnected_at: None,
         });
         id
     }
 
+    /// A call. A call that was removed has ended and has no participants.
     pub(crate) fn get(&self, key: CallKey) -> &CallState {
-        &self.states[key.0]
+        self.states.get(&key).unwrap_or(&self.removed)
     }
 
     pub(crate) fn get_mut(&mut self, key: CallKey) -> &mut CallState {
-        &mut self.states[key.0]
+        if let Some(call) = self.states.get_mut(&key) {
+            return call;
+        }
+        self.removed = CallState::removed();
+        &mut self.removed
+    }
+
+    /// Removes all calls.
+    pub(crate) fn clear(&mut self) {
+        *self = Self {
+            count: self.count,
+            ..Self::default()
+        };
     }
 
     /// An open connection and its call.
@@ -84,9 +119,9 @@ impl Calls {
             .get(id)
             .ok_or(ServiceError::CallNotFound)?;
         let call = self.get(key);
-        let open = |connection: &&Connection| connection.id == id && !connection.closed;
+        let open = |connection: &&Connection| connection.id == id && !connection.is_closed();
         match call.connections.iter().find(open) {
-            Some(connection) if !call.over => Ok((key, connection)),
+            Some(connection) if !call.is_over() => Ok((key, connection)),
             _ => Err(ServiceError::CallNotFound),
         }
     }
@@ -107,7 +142,9 @@ impl Calls {
         let (key, _) = self.connection(id)?;
         let call = self.get_mut(key);
         for connection in &mut call.connections {
-            connection.closed |= connection.id == id;
+            if connection.id == id {
+                connection.disconnected_at.get_or_insert(now);
+            }
         }
         Ok(call.present(now).count() < 2)
     }
@@ -123,13 +160,35 @@ impl Calls {
         })
     }
 
-    pub(crate) fn end(&mut self, key: CallKey) {
-        self.get_mut(key).over = true;
+    /// Ends a call and closes its connections.
+    pub(crate) fn end(&mut self, key: CallKey, reason: DisconnectReason, now: Timestamp) {
+        let call = self.get_mut(key);
+        call.ended.get_or_insert((now, reason));
+        for connection in &mut call.connections {
+            connection.disconnected_at.get_or_insert(now);
+        }
     }
 
     /// All calls, in the order of their creation.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &CallState> {
-        self.states.iter()
+        self.states.values()
+    }
+
+    /// All calls with their keys, in the order of their creation.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (CallKey, &CallState)> {
+        self.states.iter().map(|(key, call)| (*key, call))
+    }
+
+    pub(crate) fn by_correlation_id(&self, id: Uuid) -> Option<CallKey> {
+        let mut entries = self.entries();
+        entries
+            .find(|(_, call)| call.correlation_id == id)
+            .map(|(key, _)| key)
+    }
+
+    /// The call of a connection, even if the connection is closed.
+    pub(crate) fn of_connection(&self, id: &str) -> Option<&CallState> {
+        self.by_connection.get(id).map(|key| self.get(*key))
     }
 
     /// Finds the call that a request refers to, which must not have ended.
@@ -145,7 +204,7 @@ impl Calls {
         };
         let key = *key.ok_or(ServiceError::CallNotFound)?;
         let state = self.get(key);
-        if state.over {
+        if state.is_over() {
             return Err(ServiceError::Terminated);
         }
         if let CallTarget::Connection(id) = call {
@@ -239,7 +298,7 @@ mod tests {
         );
         clock.advance(Duration::from_millis(100));
         assert_eq!(calls.find(&call, clock.now()), Ok(key));
-        calls.end(key);
+        calls.end(key, DisconnectReason::CallEnded, clock.now());
         assert_eq!(
             calls.find(&call, clock.now()),
             Err(ServiceError::Terminated)
@@ -286,7 +345,7 @@ mod tests {
             call.mute(&["8:b".to_owned(), "8:a".to_owned()], clock.now()),
             Err(ServiceError::ParticipantNotFound)
         );
-        assert_eq!(call.participants[1].muted_at, None);
+        assert!(!call.participants[1].is_muted());
         assert_eq!(
             call.mute(&["8:b".to_owned()], clock.now()),
             Ok(vec!["8:b".to_owned()])

@@ -17,11 +17,23 @@ const MANUAL_START: Timestamp = Timestamp::constant(1_767_225_600, 0);
 ///
 /// Clones share the same time.
 #[derive(Clone, Debug)]
-pub struct Clock {
-    /// The start time of a manual clock; `None` for the system clock.
-    start: Option<Timestamp>,
+pub struct Clock(watch::Sender<Position>);
+
+/// The time of the clock: an instant, or real time, plus an offset.
+#[derive(Clone, Copy, Debug)]
+struct Position {
+    /// Where the clock stands still; `None` if it follows real time.
+    held_at: Option<Timestamp>,
+    offset: SignedDuration,
     /// The total time by which [`Clock::advance`] has moved the clock.
-    moved: watch::Sender<SignedDuration>,
+    advanced: SignedDuration,
+}
+
+impl Position {
+    fn now(&self) -> Timestamp {
+        let base = self.held_at.unwrap_or_else(Timestamp::now);
+        base.checked_add(self.offset).unwrap_or(Timestamp::MAX)
+    }
 }
 
 impl Clock {
@@ -42,17 +54,16 @@ impl Clock {
     }
 
     fn new(start: Option<Timestamp>) -> Self {
-        Self {
-            start,
-            moved: watch::Sender::new(SignedDuration::ZERO),
-        }
+        Self(watch::Sender::new(Position {
+            held_at: start,
+            offset: SignedDuration::ZERO,
+            advanced: SignedDuration::ZERO,
+        }))
     }
 
     /// The current time.
     pub fn now(&self) -> Timestamp {
-        let moved = *self.moved.borrow();
-        let start = self.start.unwrap_or_else(Timestamp::now);
-        start.checked_add(moved).unwrap_or(Timestamp::MAX)
+        self.0.borrow().now()
     }
 
     /// Moves the clock forward by `by` and runs everything that becomes due.
@@ -61,15 +72,53 @@ impl Clock {
     /// content expiry and for retries. A clock cannot be moved back.
     pub fn advance(&self, by: Duration) {
         let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
-        self.moved
-            .send_modify(|moved| *moved = moved.saturating_add(by));
+        self.0.send_modify(|position| {
+            position.offset = position.offset.saturating_add(by);
+            position.advanced = position.advanced.saturating_add(by);
+        });
+    }
+
+    /// Stops the clock until it is advanced or released. Has no effect if it already stands still.
+    pub fn hold(&self) {
+        self.0.send_if_modified(|position| {
+            let holds = position.held_at.is_none();
+            position.held_at.get_or_insert_with(Timestamp::now);
+            holds
+        });
+    }
+
+    /// Lets the clock follow real time again, from its current time on. Has no effect if it is running.
+    pub fn release(&self) {
+        self.0.send_if_modified(|position| {
+            let now = position.now();
+            let held = position.held_at.take().is_some();
+            if held {
+                position.offset = now.duration_since(Timestamp::now());
+            }
+            held
+        });
+    }
+
+    /// Whether the clock stands still.
+    pub fn is_held(&self) -> bool {
+        self.0.borrow().held_at.is_some()
+    }
+
+    /// The total time by which the clock has been advanced.
+    pub(crate) fn advanced(&self) -> SignedDuration {
+        self.0.borrow().advanced
+    }
+
+    /// Notices when the clock is advanced, held or released from now on.
+    pub(crate) fn changes(&self) -> ClockChanges {
+        ClockChanges(self.0.subscribe())
     }
 
     /// Waits until the clock reaches `instant`.
     pub(crate) async fn wait_until(&self, instant: Timestamp) {
-        let mut moved = self.moved.subscribe();
+        let mut changes = self.0.subscribe();
         loop {
-            moved.borrow_and_update();
+            let is_held = changes.borrow_and_update().held_at.is_some();
             let left = instant.duration_since(self.now());
             let Ok(left) = Duration::try_from(left) else {
                 return;
@@ -78,12 +127,22 @@ impl Clock {
                 return;
             }
             // The sender lives in `self`, so `changed` cannot fail while this future exists.
-            if self.start.is_some() {
-                let _ = moved.changed().await;
+            if is_held {
+                let _ = changes.changed().await;
             } else {
-                let _ = tokio::time::timeout(left, moved.changed()).await;
+                let _ = tokio::time::timeout(left, changes.changed()).await;
             }
         }
+    }
+}
+
+/// Notices when a clock is advanced, held or released.
+pub(crate) struct ClockChanges(watch::Receiver<Position>);
+
+impl ClockChanges {
+    /// Completes after the next change. Returns `false` if the clock no longer exists.
+    pub(crate) async fn next(&mut self) -> bool {
+        self.0.changed().await.is_ok()
     }
 }
 
@@ -133,6 +192,25 @@ mod tests {
         clock.advance(Duration::MAX);
         clock.advance(Duration::MAX);
         assert_eq!(clock.now(), Timestamp::MAX);
+    }
+
+    #[test]
+    fn a_released_clock_continues_from_its_time() {
+        let clock = Clock::manual();
+        clock.advance(Duration::from_secs(5));
+        let stood = clock.now();
+        assert!(clock.is_held());
+        clock.release();
+        assert!(!clock.is_held());
+        let gone = clock.now().duration_since(stood);
+        assert!(
+            !gone.is_negative() && gone < SignedDuration::from_secs(60),
+            "{gone}"
+        );
+        clock.hold();
+        let held = clock.now();
+        assert_eq!(clock.now(), held);
+        assert_eq!(clock.advanced(), SignedDuration::from_secs(5));
     }
 
     #[tokio::test]

@@ -32,11 +32,16 @@ pub(crate) struct Connection {
     pub(super) sequence: u32,
     /// The raw ids in the last participant update.
     pub(super) known: Vec<String>,
-    pub(super) closed: bool,
+    /// When the connection was closed, if it was.
+    pub(crate) disconnected_at: Option<Timestamp>,
 }
 
 impl Connection {
     pub(crate) fn is_established(&self, now: Timestamp) -> bool {
         self.connected_at <= now
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.disconnected_at.is_some()
     }
 }

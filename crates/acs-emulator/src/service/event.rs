@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::call::{CallIds, CallState};
+use super::disconnect_reason::DisconnectReason;
 use super::recordings::{EndedRecording, RecordingState};
 
 /// Receives the events of the service.
@@ -75,6 +76,9 @@ pub(crate) enum CallChange {
     ParticipantMuted {
         raw_id: String,
     },
+    ParticipantUnmuted {
+        raw_id: String,
+    },
     /// A participant speaks, until leaving if `until` is not set.
     ParticipantSpeaking {
         raw_id: String,
@@ -88,6 +92,7 @@ pub(crate) enum CallChange {
 pub(crate) struct RecordingEvent {
     pub(crate) recording_id: String,
     pub(crate) server_call_id: String,
+    pub(crate) correlation_id: Uuid,
     pub(crate) change: RecordingChange,
     #[allow(dead_code, reason = "for subscribers that show a timeline")]
     pub(crate) at: Timestamp,
@@ -148,15 +153,6 @@ pub(crate) enum CallbackContent {
     StartRecordingFailed {
         recording_id: String,
     },
-}
-
-/// Why a connection was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DisconnectReason {
-    /// The application left the call or ended it.
-    Application,
-    /// The call ended without the application.
-    CallEnded,
 }
 
 /// A participant who is in a call.

@@ -97,8 +97,9 @@ pub(crate) fn user(resource: Uuid) -> String {
 /// Whether `text` has the format of a raw id.
 pub(crate) fn is_raw_id(text: &str) -> bool {
     ["4:", "8:", "28:"].iter().any(|kind| {
-        text.strip_prefix(kind)
-            .is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
+        text.strip_prefix(kind).is_some_and(|rest| {
+            !rest.is_empty() && !rest.ends_with(':') && !rest.contains(char::is_whitespace)
+        })
     })
 }
 

@@ -13,26 +13,34 @@ use super::connection::ConnectionProperties;
 use super::error::ServiceError;
 use super::event::CallChange;
 use super::ids;
+use super::participant::NewParticipant;
+use super::script::CallPlan;
 use super::state::{RingingCall, State};
 use crate::media::Voice;
 
 /// The ids of a call to the application.
 #[derive(Clone, Debug)]
 pub(crate) struct IncomingCallIds {
+    pub(crate) call: CallKey,
     /// The `incomingCallContext` with which the application answers the call.
     pub(crate) context: String,
     pub(crate) server_call_id: String,
 }
 
 impl Service {
-    /// Calls the application. The caller is a name or a raw id.
-    pub(crate) fn incoming_call(&self, caller: &str, voice: Option<Arc<Voice>>) -> IncomingCallIds {
-        let mut state = self.state();
+    /// Calls the application.
+    pub(crate) fn incoming_call(
+        &self,
+        state: &mut State,
+        caller: NewParticipant,
+        plan: CallPlan,
+    ) -> IncomingCallIds {
         let now = state.now;
-        let call = self.create_call(&mut state, CallIds::default(), None, now);
-        let raw_id = state.user(caller, self.resource);
-        let context = self.raise_incoming_call(&mut state, call, vec![(raw_id, voice)], now);
+        let call = self.create_call(state, CallIds::default(), plan, now);
+        let raw_id = state.user(&caller.name, self.resource);
+        let context = self.raise_incoming_call(state, call, vec![(raw_id, caller.voice)], now);
         IncomingCallIds {
+            call,
             context,
             server_call_id: state.calls.get(call).server_call_id.clone(),
         }
@@ -75,10 +83,11 @@ impl Service {
         properties: &ConnectionProperties,
     ) -> Result<Option<String>, ServiceError> {
         let mut state = self.state();
-        let Some(ringing) = state.ringing.get_mut(context) else {
+        let State { ringing, calls, .. } = &mut *state;
+        let Some(ringing) = ringing.get_mut(context) else {
             return Ok(None);
         };
-        if ringing.answered {
+        if ringing.answered || calls.get(ringing.call).is_over() {
             return Err(ServiceError::CallNotFound);
         }
         ringing.answered = true;

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::Service;
 use super::calls::CallKey;
+use super::disconnect_reason::DisconnectReason;
 use super::event::{
-    CallChange, CallEvent, CallSummary, Callback, CallbackContent, DisconnectReason,
-    ParticipantStatus, ServiceEvent,
+    CallChange, CallEvent, CallSummary, Callback, CallbackContent, ParticipantStatus, ServiceEvent,
 };
 use super::recordings::RecordingState;
 use super::schedule::Invitation;
@@ -61,7 +61,7 @@ impl Service {
         let present = || state.calls.get(call).present(at);
         let status = |one: &super::participant::ParticipantState| ParticipantStatus {
             raw_id: one.raw_id.clone(),
-            is_muted: one.muted_at.is_some(),
+            is_muted: one.is_muted(),
         };
         let participants = present().map(status).collect();
         let known = present().map(|one| one.raw_id.clone()).collect();

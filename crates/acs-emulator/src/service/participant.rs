@@ -15,16 +15,48 @@ pub(crate) struct ParticipantState {
     /// Whether connections have been notified that this participant joined.
     pub(crate) announced: bool,
     pub(crate) left_at: Option<Timestamp>,
-    pub(crate) muted_at: Option<Timestamp>,
+    /// When this participant was muted. The last period may not have ended.
+    pub(crate) mutes: Vec<Interval>,
     /// When this participant speaks; `None` means always.
     pub(crate) speech: Option<Vec<SpeechInterval>>,
 }
 
-/// A period of speech, which ends at `until` or when the participant leaves.
+/// A participant to add to a call.
+#[derive(Clone, Debug)]
+pub(crate) struct NewParticipant {
+    /// A name or a raw id.
+    pub(crate) name: String,
+    /// `None` means a test tone.
+    pub(crate) voice: Option<Arc<Voice>>,
+}
+
+/// A period that has not ended if `until` is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interval {
+    pub(crate) from: Timestamp,
+    pub(crate) until: Option<Timestamp>,
+}
+
+/// A period of speech, which ends at `until` or when the participant leaves.
+#[derive(Clone, Debug)]
 pub(crate) struct SpeechInterval {
     pub(crate) from: Timestamp,
     pub(crate) until: Option<Timestamp>,
+    /// What is said, for timelines. It is not synthesised.
+    pub(crate) text: Option<Arc<str>>,
+    /// The voice for this speech; `None` means that of the participant.
+    pub(crate) voice: Option<Arc<Voice>>,
+}
+
+impl SpeechInterval {
+    pub(crate) fn new(from: Timestamp, until: Option<Timestamp>) -> Self {
+        Self {
+            from,
+            until,
+            text: None,
+            voice: None,
+        }
+    }
 }
 
 impl ParticipantState {
@@ -41,6 +73,10 @@ impl ParticipantState {
 
     pub(crate) fn is_present(&self, now: Timestamp) -> bool {
         self.joined_at <= now && !self.has_left()
+    }
+
+    pub(crate) fn is_muted(&self) -> bool {
+        self.mutes.last().is_some_and(|mute| mute.until.is_none())
     }
 
     pub(crate) fn has_left(&self) -> bool {

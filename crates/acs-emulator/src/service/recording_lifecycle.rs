@@ -108,6 +108,7 @@ impl Service {
         self.emit(ServiceEvent::Recording(RecordingEvent {
             recording_id: id.to_owned(),
             server_call_id: ended.server_call_id.clone(),
+            correlation_id: ended.correlation_id,
             change: RecordingChange::Ended(Arc::new(ended)),
             at,
         }));
@@ -130,6 +131,7 @@ impl Service {
         self.emit(ServiceEvent::Recording(RecordingEvent {
             recording_id: id.to_owned(),
             server_call_id: call.server_call_id.clone(),
+            correlation_id: call.correlation_id,
             change,
             at,
         }));

@@ -42,9 +42,9 @@ impl EndReason {
 pub(crate) struct Recording {
     pub(crate) id: String,
     pub(crate) call: CallKey,
-    spec: RecordingSpec,
+    pub(crate) spec: RecordingSpec,
     /// When the recorder joins the call.
-    ready_at: Timestamp,
+    pub(crate) ready_at: Timestamp,
     /// The times at which recording was switched on or off.
     switches: Vec<(Timestamp, bool)>,
 }
@@ -68,8 +68,13 @@ impl Recording {
         }
     }
 
+    /// When the start was requested.
+    pub(crate) fn requested_at(&self) -> Timestamp {
+        self.switches.first().map_or(self.ready_at, |(at, _)| *at)
+    }
+
     /// The spans that were recorded until `end`.
-    fn spans(&self, end: Timestamp) -> Vec<Span> {
+    pub(crate) fn spans(&self, end: Timestamp) -> Vec<Span> {
         let next = self.switches.iter().skip(1).map(|(at, _)| *at);
         self.switches
             .iter()
@@ -91,6 +96,7 @@ pub(crate) struct EndedRecording {
     pub(crate) server_call_id: String,
     pub(crate) correlation_id: Uuid,
     pub(crate) spec: RecordingSpec,
+    pub(crate) requested_at: Timestamp,
     /// The recorded periods in order.
     pub(crate) spans: Vec<Span>,
     /// Everybody who was in the call until the end of the recording.
@@ -183,6 +189,7 @@ impl Recordings {
         self.by_call.remove(&recording.call);
         Ok(EndedRecording {
             spans: recording.spans(now),
+            requested_at: recording.requested_at(),
             recording_id: recording.id,
             server_call_id: call.server_call_id.clone(),
             correlation_id: call.correlation_id,

@@ -53,6 +53,11 @@ impl Schedule {
         self.changed.notify_one();
     }
 
+    /// Removes all steps.
+    pub(crate) fn clear(&mut self) {
+        self.steps.clear();
+    }
+
     /// Removes and returns the first step that is due.
     pub(crate) fn due(&mut self, now: Timestamp) -> Option<(Timestamp, ScheduledStep)> {
         let first = self.steps.first_entry()?;

@@ -18,6 +18,17 @@ pub(crate) struct ScriptStep {
     pub(crate) for_ms: Option<u64>,
 }
 
+/// Why a step is invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InvalidStep {
+    /// The participant is missing.
+    MissingWho,
+    /// The step concerns no participant.
+    UnexpectedWho,
+    /// Only speaking has a length.
+    UnexpectedLength,
+}
+
 /// The kind of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -26,7 +37,28 @@ pub(crate) enum ActionKind {
     Leave,
     Speak,
     Mute,
+    Unmute,
     End,
+}
+
+/// What happens in a call, and who speaks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CallPlan {
+    /// The steps of this call; `None` means those of the emulator.
+    pub(crate) steps: Option<Vec<ScriptStep>>,
+    /// If a step is to speak, participants speak on request in any case.
+    pub(crate) speaking: Speaking,
+}
+
+/// When participants speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Speaking {
+    /// From joining until leaving.
+    #[default]
+    Always,
+    /// When a step or a request says so.
+    OnRequest,
 }
 
 /// A call that starts on its own.
@@ -55,6 +87,7 @@ pub(crate) enum ScriptAction {
     /// Speaks for `length`, or until leaving.
     Speak(String, Option<Duration>),
     Mute(String),
+    Unmute(String),
     End,
 }
 
@@ -64,6 +97,21 @@ pub(crate) fn is_spoken(steps: &[ScriptStep]) -> bool {
 }
 
 impl ScriptStep {
+    /// Checks that the members fit the kind of step. Returns the member that does not.
+    pub(crate) fn check(&self) -> Result<(), InvalidStep> {
+        if self.action == ActionKind::End {
+            if !self.who.is_empty() {
+                return Err(InvalidStep::UnexpectedWho);
+            }
+        } else if self.who.is_empty() {
+            return Err(InvalidStep::MissingWho);
+        }
+        if self.for_ms.is_some() && self.action != ActionKind::Speak {
+            return Err(InvalidStep::UnexpectedLength);
+        }
+        Ok(())
+    }
+
     pub(crate) fn at(&self) -> Duration {
         Duration::from_millis(self.at_ms)
     }
@@ -75,6 +123,7 @@ impl ScriptStep {
             ActionKind::Leave => ScriptAction::Leave(who),
             ActionKind::Speak => ScriptAction::Speak(who, self.for_ms.map(Duration::from_millis)),
             ActionKind::Mute => ScriptAction::Mute(who),
+            ActionKind::Unmute => ScriptAction::Unmute(who),
             ActionKind::End => ScriptAction::End,
         }
     }

@@ -8,8 +8,9 @@ use super::Service;
 use super::call::CallIds;
 use super::calls::CallKey;
 use super::clock::after;
+use super::participant::SpeechInterval;
 use super::schedule::ScheduledStep;
-use super::script::ScriptAction;
+use super::script::{CallPlan, ScriptAction};
 use super::state::State;
 
 impl Service {
@@ -52,7 +53,11 @@ impl Service {
             group: scripted.group.map(|id| id.to_string()),
             room: scripted.room.clone(),
         };
-        let call = self.create_call(state, ids, scripted.steps.clone(), at);
+        let plan = CallPlan {
+            steps: scripted.steps.clone(),
+            ..CallPlan::default()
+        };
+        let call = self.create_call(state, ids, plan, at);
         let participants: Vec<_> = scripted
             .participants
             .iter()
@@ -87,11 +92,15 @@ impl Service {
             ScriptAction::Speak(who, length) => {
                 let raw_id = self.resolve_participant(state, call, who);
                 let until = length.map(|length| after(at, length));
-                self.speak(state, call, &raw_id, until, at)
+                self.speak(state, call, &raw_id, SpeechInterval::new(at, until))
             }
             ScriptAction::Mute(who) => {
                 let raw_id = self.resolve_participant(state, call, who);
                 self.mute(state, call, &[raw_id], at)
+            }
+            ScriptAction::Unmute(who) => {
+                let raw_id = self.resolve_participant(state, call, who);
+                self.unmute(state, call, &raw_id, at)
             }
             ScriptAction::End => {
                 self.end_call(state, call, at);

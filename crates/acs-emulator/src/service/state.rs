@@ -43,13 +43,22 @@ pub(super) struct StateCallback {
 }
 
 /// A call to the application that was not answered yet, or that was answered.
-pub(super) struct RingingCall {
+pub(crate) struct RingingCall {
     pub(super) call: CallKey,
-    pub(super) callers: Vec<(String, Option<Arc<Voice>>)>,
-    pub(super) answered: bool,
+    pub(crate) callers: Vec<(String, Option<Arc<Voice>>)>,
+    pub(crate) answered: bool,
 }
 
 impl State {
+    /// Removes all calls and recordings, without any notification. The names of people stay.
+    pub(crate) fn clear(&mut self) {
+        self.calls.clear();
+        self.recordings = Recordings::default();
+        self.schedule.clear();
+        self.recording_callbacks.clear();
+        self.ringing.clear();
+    }
+
     /// The raw id of the person with this name, the same one in every call. A raw id is returned
     /// unchanged.
     pub(crate) fn user(&mut self, name: &str, resource: Uuid) -> String {
@@ -60,6 +69,19 @@ impl State {
             .entry(name.to_owned())
             .or_insert_with(|| ids::user(resource))
             .clone()
+    }
+
+    /// The names that were chosen for people, with their raw ids.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        let users = self.users.iter();
+        users.map(|(name, raw_id)| (name.as_str(), raw_id.as_str()))
+    }
+
+    /// The `incomingCallContext` of a call to the application.
+    pub(crate) fn ringing_call(&self, call: CallKey) -> Option<(&str, &RingingCall)> {
+        let mut ringing = self.ringing.iter();
+        let (context, ringing) = ringing.find(|(_, ringing)| ringing.call == call)?;
+        Some((context.as_str(), ringing))
     }
 
     /// Connects the application to a call.

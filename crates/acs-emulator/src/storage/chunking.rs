@@ -12,7 +12,7 @@ use super::settings::StorageSettings;
 use crate::media::{self, Format, Span, Timeline, Track};
 use crate::service::clock::after;
 use crate::service::ids;
-use crate::service::participant::{ParticipantState, SpeechInterval};
+use crate::service::participant::{Interval, ParticipantState, SpeechInterval};
 use crate::service::recording_request::ChannelLayout;
 use crate::service::recordings::EndedRecording;
 
@@ -217,21 +217,48 @@ fn tracks(
         let Some(channel) = channel(participant) else {
             continue;
         };
-        let all_the_time = [SpeechInterval {
-            from: participant.joined_at,
-            until: None,
-        }];
+        let all_the_time = [SpeechInterval::new(participant.joined_at, None)];
         for speech in participant.speech.as_deref().unwrap_or(&all_the_time) {
-            let ends = [speech.until, participant.left_at, participant.muted_at];
-            tracks.push(Track {
-                voice: Arc::clone(&participant.voice),
-                channel,
-                from: speech.from.max(participant.joined_at),
-                until: ends.into_iter().flatten().min(),
-            });
+            let begins = speech.from.max(participant.joined_at);
+            let ends = [speech.until, participant.left_at];
+            let ends = ends.into_iter().flatten().min();
+            for (from, until) in audible(begins, ends, &participant.mutes) {
+                tracks.push(Track {
+                    voice: Arc::clone(speech.voice.as_ref().unwrap_or(&participant.voice)),
+                    channel,
+                    begins,
+                    from,
+                    until,
+                });
+            }
         }
     }
     (tracks, channels)
+}
+
+/// The parts of a speech in which the participant is not muted.
+fn audible(
+    begins: Timestamp,
+    ends: Option<Timestamp>,
+    mutes: &[Interval],
+) -> Vec<(Timestamp, Option<Timestamp>)> {
+    let ends_at = ends.unwrap_or(Timestamp::MAX);
+    let mut parts = Vec::new();
+    let mut from = begins;
+    for mute in mutes {
+        let unmuted_at = mute.until.unwrap_or(Timestamp::MAX);
+        if mute.from >= ends_at || unmuted_at <= from {
+            continue;
+        }
+        if from < mute.from {
+            parts.push((from, Some(mute.from)));
+        }
+        from = unmuted_at;
+    }
+    if from < ends_at {
+        parts.push((from, ends));
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -273,6 +300,35 @@ mod tests {
     }
 
     #[test]
+    fn muted_periods_are_silent() {
+        let at = |second| after(START, Duration::from_secs(second));
+        let mute = |from, until: Option<u64>| Interval {
+            from: at(from),
+            until: until.map(at),
+        };
+        let cut = |ends: Option<u64>, mutes: &[Interval]| {
+            let seconds = |instant: Timestamp| instant.duration_since(START).as_secs();
+            let parts = audible(at(10), ends.map(at), mutes).into_iter();
+            let parts = parts.map(|(from, until)| (seconds(from), until.map(seconds)));
+            parts.collect::<Vec<_>>()
+        };
+        assert_eq!(cut(None, &[]), [(10, None)]);
+        assert_eq!(
+            cut(Some(30), &[mute(12, Some(15))]),
+            [(10, Some(12)), (15, Some(30))]
+        );
+        assert_eq!(
+            cut(Some(30), &[mute(5, Some(12)), mute(20, None)]),
+            [(12, Some(20))]
+        );
+        assert_eq!(cut(None, &[mute(5, None)]), []);
+        assert_eq!(
+            cut(Some(30), &[mute(30, None), mute(1, Some(10))]),
+            [(10, Some(30))]
+        );
+    }
+
+    #[test]
     fn participants_removed_before_joining_are_left_out() {
         let at = |second| after(START, Duration::from_secs(second));
         let participant = |joined: u64, left: u64| ParticipantState {
@@ -281,7 +337,7 @@ mod tests {
             joined_at: at(joined),
             announced: true,
             left_at: Some(at(left)),
-            muted_at: None,
+            mutes: Vec::new(),
             speech: None,
         };
         let participants = [participant(5, 4), participant(0, 2), participant(4, 9)];

@@ -52,15 +52,24 @@ impl Document {
     pub(crate) fn streamed(&self) -> Option<u64> {
         match &self.source {
             ContentSource::Noise(noise) => Some(noise.length()),
-            ContentSource::Sound {
-                timeline, format, ..
-            } if *format == Format::Wav => {
-                let data = data_length(timeline);
-                let length = data + wav_header(data, timeline.channels).len() as u64;
-                (length > STREAM_ABOVE).then_some(length)
+            ContentSource::Sound { .. } => {
+                self.size_of_wav().filter(|length| *length > STREAM_ABOVE)
             }
-            ContentSource::Sound { .. } => None,
         }
+    }
+
+    /// The size of a recording as WAV, which is known without generating it.
+    pub(super) fn size_of_wav(&self) -> Option<u64> {
+        let ContentSource::Sound {
+            timeline,
+            format: Format::Wav,
+            ..
+        } = &self.source
+        else {
+            return None;
+        };
+        let data = data_length(timeline);
+        Some(data + wav_header(data, timeline.channels).len() as u64)
     }
 
     /// Whether [`Document::read`] takes negligible time.
@@ -142,6 +151,7 @@ mod tests {
                 .map(|channel| Track {
                     voice: Arc::new(Voice::tone(channel)),
                     channel,
+                    begins: START,
                     from: START,
                     until: None,
                 })

@@ -41,6 +41,16 @@ impl Files {
             .try_get_with_by_ref(&document.id, || document.encode())
     }
 
+    /// The size of a file that is in the cache.
+    pub(super) fn size(&self, id: &str) -> Option<u64> {
+        self.0.get(id).map(|file| file.len() as u64)
+    }
+
+    /// Removes all files.
+    pub(super) fn clear(&self) {
+        self.0.invalidate_all();
+    }
+
     /// Removes a deleted file. Expired files are dropped when their space is needed.
     pub(super) fn remove(&self, id: &str) {
         self.0.invalidate(id);

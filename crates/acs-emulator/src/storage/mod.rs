@@ -1,6 +1,7 @@
 //! Recordings as files: documents, metadata, and exports to a container.
 
 pub(crate) mod blob_export;
+pub(crate) mod catalog;
 pub(crate) mod chunking;
 pub(crate) mod document;
 mod files;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::catalog::Catalog;
 use super::chunking::{self, Chunk};
 use super::document::Document;
 use super::files::Files;
@@ -26,6 +27,7 @@ pub(crate) struct Store {
     resource: Uuid,
     documents: Mutex<Documents>,
     files: Files,
+    pub(crate) catalog: Catalog,
 }
 
 #[derive(Default)]
@@ -43,6 +45,7 @@ impl Store {
             resource,
             documents: Mutex::default(),
             files: Files::new(),
+            catalog: Catalog::default(),
         }
     }
 
@@ -92,9 +95,22 @@ impl Store {
         deleted.is_some_and(|document| now < document.expires_at)
     }
 
+    /// Removes all documents and recordings.
+    pub(crate) fn clear(&self) {
+        self.documents().by_id.clear();
+        self.files.clear();
+        self.catalog.clear();
+    }
+
     /// A whole file. Generating it may take a while; concurrent readers wait.
     pub(crate) fn file(&self, document: &Document) -> Result<Bytes, Arc<EncodeError>> {
         self.files.get(document)
+    }
+
+    /// The size of a file; `None` if it is encoded when it is first read and this has not happened.
+    pub(crate) fn known_size(&self, document: &Document) -> Option<u64> {
+        let exact = document.streamed().or_else(|| document.size_of_wav());
+        exact.or_else(|| self.files.size(&document.id))
     }
 
     /// The locations of a document in this store.

@@ -9,7 +9,7 @@ use crate::service::participant::ParticipantState;
 
 impl From<&ParticipantState> for CallParticipant {
     fn from(participant: &ParticipantState) -> Self {
-        call_participant(&participant.raw_id, participant.muted_at.is_some())
+        call_participant(&participant.raw_id, participant.is_muted())
     }
 }
 

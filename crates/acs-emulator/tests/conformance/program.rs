@@ -336,3 +336,80 @@ fn a_file_name_that_is_not_utf_8_is_reported_in_base64() {
             .ends_with("ca\u{fffd}.pem")
     );
 }
+
+/// Serves a webhook at this address until the test ends. Returns the events that it receives.
+async fn webhook(address: std::net::SocketAddr) -> tokio::sync::mpsc::UnboundedReceiver<Value> {
+    let (sender, events) = tokio::sync::mpsc::unbounded_channel();
+    let receive = async move |body: axum::body::Bytes| {
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let code = body[0]["data"]["validationCode"].clone();
+        sender.send(body[0].clone()).unwrap();
+        json!({"validationResponse": code}).to_string()
+    };
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    let router = axum::Router::new().route("/events", axum::routing::post(receive));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    events
+}
+
+#[tokio::test]
+async fn a_webhook_that_starts_later_misses_no_call_of_the_script() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = json!({"calls": [{"ring": true, "participants": ["carol"]}]}).to_string();
+    let script = file(&folder, "script.json", &script);
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = unused.local_addr().unwrap();
+    drop(unused);
+    let url = format!("http://{address}/events?code=secret");
+    let kind = "Microsoft.Communication.IncomingCall";
+    let program = Program::start(&[
+        "--script",
+        &script,
+        "--webhook",
+        &url,
+        "--webhook-event",
+        kind,
+    ]);
+    let mut events = webhook(address).await;
+    let validation = events.recv().await.unwrap();
+    assert_eq!(
+        validation["eventType"],
+        "Microsoft.EventGrid.SubscriptionValidationEvent"
+    );
+    let event = events.recv().await.unwrap();
+    assert_eq!(event["eventType"], kind);
+    assert!(!state(&program).await.to_string().contains("secret"));
+}
+
+#[test]
+fn a_webhook_that_events_cannot_be_sent_to_is_refused_before_the_ready_line() {
+    for (option, url) in [
+        (
+            "--webhook",
+            "http://user:secret@app.example/events?code=secret",
+        ),
+        ("--webhook", "https:user:secret@"),
+        ("--webhook", "user:secret@app.example/events?code=secret"),
+        ("--webhook", "ftp://user:secret@app.example/"),
+        ("--event-queue", "https://user:secret@a.example/q?sv=1"),
+        (
+            "--content-origin",
+            "http://user:secret@app.example/x?code=secret",
+        ),
+    ] {
+        let output = Command::new(PROGRAM)
+            .args(["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .args([option, url])
+            .env("RUST_LOG", "trace")
+            .output()
+            .unwrap();
+        let (out, log) = (
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        );
+        assert_eq!(output.status.code(), Some(1), "{url}: {log}");
+        assert_eq!(out, "", "{url}");
+        assert!(!log.contains("secret"), "{log}");
+        assert!(log.contains("ERROR"), "{log}");
+    }
+}

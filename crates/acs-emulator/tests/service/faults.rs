@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use acs_emulator::{ActiveFault, Clock, Emulator, Fault, Operation, SyntheticRecording};
+use acs_emulator::{
+    ActiveFault, Clock, Emulator, Fault, FaultHandle, Operation, SyntheticRecording,
+};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{Method, StatusCode};
@@ -308,6 +310,58 @@ async fn events_can_be_duplicated_by_a_fault() {
     assert_eq!(duplicates.hits(), 1);
 }
 
+/// A webhook that is subscribed, and passed its handshake.
+async fn subscribed(acs: &Emulator) -> Webhook {
+    let mut webhook = Webhook::responding(&[]).await;
+    acs.subscribe(&webhook.url).await.unwrap();
+    webhook.next().await;
+    webhook
+}
+
+#[tokio::test]
+async fn events_can_fail_like_requests() {
+    let acs = emulator().await;
+    let mut webhook = subscribed(&acs).await;
+    let second = Duration::from_secs(1);
+
+    let hit = async |fault: &FaultHandle| {
+        acs.clock().advance(second);
+        while fault.hits() == 0 {
+            tokio::task::yield_now().await;
+        }
+        acs.clock().advance(60 * second);
+    };
+
+    // The webhook seems to fail; the event is sent later.
+    let fault = Fault::on(Operation::Event).times(1);
+    let failing = acs.faults().add(fault.clone().status(500));
+    let stored = acs.add_recording(SyntheticRecording::new(100));
+    hit(&failing).await;
+    let delivery = webhook.next().await;
+    let subject = delivery.event()["subject"].as_str().unwrap();
+    assert!(subject.ends_with(stored.recording_id()));
+    assert_eq!(delivery.header("aeg-delivery-count"), "1");
+
+    // The response of the webhook is lost; the event is sent twice.
+    let lost = acs
+        .faults()
+        .add(fault.clone().after_performing().disconnect());
+    acs.add_recording(SyntheticRecording::new(100));
+    hit(&lost).await;
+    let first = webhook.next().await.event()["id"].clone();
+    assert_eq!(webhook.next().await.event()["id"], first);
+
+    // The event is dropped.
+    let dropped = acs.faults().add(fault.status(403));
+    acs.add_recording(SyntheticRecording::new(100));
+    hit(&dropped).await;
+    let last = acs.add_recording(SyntheticRecording::new(100));
+    acs.clock().advance(second);
+    let delivery = webhook.next().await;
+    let subject = delivery.event()["subject"].as_str().unwrap();
+    assert!(subject.ends_with(last.recording_id()));
+}
+
 #[tokio::test]
 async fn faults_can_be_managed_over_http() {
     let acs = Emulator::builder()
@@ -326,6 +380,7 @@ async fn faults_can_be_managed_over_http() {
     let fault = json!({"operation": "state", "times": 1, "status": 503});
     let added = client
         .post(&faults)
+        .header("content-type", "application/json")
         .body(fault.to_string())
         .send()
         .await
@@ -344,6 +399,7 @@ async fn faults_can_be_managed_over_http() {
 
     let wrong = client
         .post(&faults)
+        .header("content-type", "application/json")
         .body(r#"{"operation": "nap"}"#)
         .send()
         .await

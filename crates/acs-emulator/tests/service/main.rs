@@ -5,6 +5,10 @@ mod access;
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod admin_api;
+#[cfg(test)]
+mod admin_control;
+#[cfg(test)]
 mod authentication;
 #[cfg(test)]
 mod callbacks;
@@ -24,6 +28,8 @@ mod events;
 mod faults;
 #[cfg(test)]
 mod media;
+#[cfg(test)]
+mod options;
 #[cfg(test)]
 #[cfg(feature = "own-storage")]
 mod own_storage;

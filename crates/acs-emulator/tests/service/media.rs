@@ -419,3 +419,19 @@ async fn content_can_be_redirected_to_another_host() {
     let deleted = Request::content(&acs, Method::DELETE, chunk.delete_location());
     deleted.send().await.assert_empty(200);
 }
+
+#[tokio::test]
+async fn an_added_recording_has_just_ended() {
+    let acs = emulator().await;
+    let mut webhook = Webhook::responding(&[]).await;
+    acs.subscribe(&webhook.url).await.unwrap();
+    webhook.next().await;
+    // Two files of ten seconds each.
+    let bytes = 44 + 2 * 16_000 * 10;
+    acs.add_recording(SyntheticRecording::new(bytes).chunk(bytes));
+    acs.clock().advance(Duration::from_millis(500));
+    let delivery = webhook.next().await;
+    let data = &delivery.event()["data"];
+    assert_eq!(data["recordingStartTime"], "2025-12-31T23:59:40.0000000Z");
+    assert_eq!(data["recordingDurationMs"], 20_000);
+}

@@ -81,7 +81,7 @@ pub(crate) async fn exec(options: ExecOptions) -> Result<ExitCode, Failure> {
 pub(crate) async fn run(
     options: EmulatorOptions,
     out: &Output,
-    mut stop: crate::stop::Stop,
+    stop: crate::stop::Stop,
 ) -> Result<(), Failure> {
     let options = options.options;
     let acs = options.start().await.map_err(failure)?;
@@ -91,14 +91,7 @@ pub(crate) async fn run(
     } else {
         out.json(&options.ready(&acs))?;
     }
-    let subscribing = options.subscribe(&acs);
-    tokio::select! {
-        () = &mut stop => {}
-        subscribed = subscribing => {
-            subscribed.map_err(failure)?;
-            stop.await;
-        }
-    }
+    stop.await;
     drop(ready_file);
     acs.shutdown().await;
     Ok(())

@@ -1,10 +1,12 @@
 //! Event Grid events about calls of Communication Services users.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::event::Event;
 use crate::service::event::{CallChange, CallEvent, CallSummary};
-use crate::wire::identifier::model;
+use crate::wire::identifier::{is_communication_user, model};
 
 /// The event about a change to a call. `None` if the service sends none: it sends such events for
 /// Communication Services users only.
@@ -41,6 +43,7 @@ pub(crate) fn event(event: &CallEvent) -> Option<Event> {
         CallChange::Created
         | CallChange::Connected { .. }
         | CallChange::ParticipantMuted { .. }
+        | CallChange::ParticipantUnmuted { .. }
         | CallChange::ParticipantSpeaking { .. } => None,
     }
 }
@@ -56,7 +59,7 @@ fn incoming_call(event: &CallEvent, caller: &str, recipient: &str, context: &str
     });
     let subject = format!("/caller/{caller}/recipient/{recipient}");
     let kind = "Microsoft.Communication.IncomingCall";
-    Event::new(kind, subject, data, event.at)
+    Event::new(kind, subject, data, event.at).about_call(event.call.correlation_id)
 }
 
 fn about_call(
@@ -67,13 +70,14 @@ fn about_call(
 ) -> Option<Event> {
     event.call.started_at?;
     let mut participants = event.call.participants.iter();
-    let concerned = participants.any(|raw_id| is_user(raw_id));
-    concerned.then(|| Event::new(kind, subject, data, event.at))
+    let concerned = participants.any(|raw_id| is_communication_user(raw_id));
+    concerned
+        .then(|| Event::new(kind, subject, data, event.at).about_call(event.call.correlation_id))
 }
 
 fn about_participant(event: &CallEvent, kind: &'static str, raw_id: &str) -> Option<Event> {
     let call = &event.call;
-    if call.started_at.is_none() || !is_user(raw_id) {
+    if call.started_at.is_none() || !is_communication_user(raw_id) {
         return None;
     }
     let mut data = data(call);
@@ -81,11 +85,7 @@ fn about_participant(event: &CallEvent, kind: &'static str, raw_id: &str) -> Opt
     data["displayName"] = json!("");
     data["participantId"] = json!(raw_id);
     let subject = format!("call/{}/participant/{raw_id}", call.server_call_id);
-    Some(Event::new(kind, subject, data, event.at))
-}
-
-fn is_user(raw_id: &str) -> bool {
-    raw_id.starts_with("8:acs:")
+    Some(Event::new(kind, subject, data, event.at).about_call(event.call.correlation_id))
 }
 
 /// The members that all events about a call have.
@@ -96,7 +96,7 @@ fn data(call: &CallSummary) -> Value {
             "role": "UserRole",
         },
         "serverCallId": call.server_call_id,
-        "isTwoParty": call.participants.len() == 2,
+        "isTwoParty": is_two_party(call),
         "isRoomsCall": call.ids.room.is_some(),
         "correlationId": call.correlation_id,
     });
@@ -107,4 +107,11 @@ fn data(call: &CallSummary) -> Value {
         data["room"] = json!({"id": room});
     }
     data
+}
+
+/// Whether the call is one of two people. It is not, once a third one has joined, and group and room
+/// calls never are.
+fn is_two_party(call: &CallSummary) -> bool {
+    let people: BTreeSet<_> = call.participants.iter().collect();
+    people.len() == 2 && call.ids.group.is_none() && call.ids.room.is_none()
 }

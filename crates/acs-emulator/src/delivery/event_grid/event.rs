@@ -6,10 +6,22 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::faults::Fault;
 use crate::service::clock::text;
 use crate::service::ids;
 
 pub(crate) const FILE_STATUS_UPDATED: &str = "Microsoft.Communication.RecordingFileStatusUpdated";
+
+/// The types of the events that the emulator sends.
+#[cfg(feature = "cli")]
+pub(crate) const KINDS: [&str; 6] = [
+    "Microsoft.Communication.IncomingCall",
+    "Microsoft.Communication.CallStarted",
+    "Microsoft.Communication.CallEnded",
+    "Microsoft.Communication.CallParticipantAdded",
+    "Microsoft.Communication.CallParticipantRemoved",
+    FILE_STATUS_UPDATED,
+];
 
 /// An event, independent of the schema that it is sent in.
 #[derive(Clone, Debug)]
@@ -20,14 +32,20 @@ pub(crate) struct Event {
     pub(crate) data: Value,
     pub(crate) data_version: &'static str,
     pub(crate) time: Timestamp,
+    /// The call that the event is about, if any.
+    pub(crate) call: Option<Uuid>,
+    /// The recording that the event is about, if any.
+    pub(crate) recording: Option<String>,
 }
 
 /// An event that is queued for one subscription.
 #[derive(Clone, Debug)]
 pub(crate) struct QueuedEvent {
     pub(crate) event: Arc<Event>,
-    /// The number of additional copies to send.
-    pub(crate) duplicates: u32,
+    /// The fault to apply to it.
+    pub(crate) fault: Option<Arc<Fault>>,
+    /// The id of the delivery.
+    pub(crate) delivery: u64,
 }
 
 impl Event {
@@ -39,7 +57,19 @@ impl Event {
             data,
             data_version: "1.0",
             time,
+            call: None,
+            recording: None,
         }
+    }
+
+    pub(super) fn about_call(mut self, id: Uuid) -> Self {
+        self.call = Some(id);
+        self
+    }
+
+    pub(super) fn about_recording(mut self, id: &str) -> Self {
+        self.recording = Some(id.to_owned());
+        self
     }
 
     pub(crate) fn in_event_grid_schema(&self, resource: Uuid) -> Value {

@@ -95,4 +95,6 @@ pub(crate) fn event(
             .then(|| recording.recording_id.clone()),
     };
     Event::new(FILE_STATUS_UPDATED, subject, json!(data), at)
+        .about_call(recording.correlation_id)
+        .about_recording(&recording.recording_id)
 }

@@ -34,6 +34,8 @@ pub(super) async fn send_validation_event(
         data: json!({"validationCode": code}),
         data_version: "1",
         time: context.clock.now(),
+        call: None,
+        recording: None,
     };
     let body = Value::Array(vec![event.in_event_grid_schema(context.resource)]);
     let response = context

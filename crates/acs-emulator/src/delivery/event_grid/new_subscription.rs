@@ -5,13 +5,10 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
-use super::deliver;
 use super::event::FILE_STATUS_UPDATED;
-use super::handshake::{request_consent, send_validation_event};
+use super::prepared_subscription::{PreparedSubscription, handshake};
 use super::storage_queue::StorageQueue;
-use super::subscription::{Destination, EventSchema, Subscription, SubscriptionOptions};
+use super::subscription::{Destination, EventSchema, Handshake, SubscriptionOptions};
 use crate::delivery::Delivery;
 use crate::error::Error;
 use crate::redact::without_secrets;
@@ -27,6 +24,7 @@ pub struct NewSubscription<'a> {
     is_queue: bool,
     connection_string: Option<String>,
     options: SubscriptionOptions,
+    retries_handshake: bool,
 }
 
 impl<'a> NewSubscription<'a> {
@@ -51,6 +49,7 @@ impl<'a> NewSubscription<'a> {
                 duplicates: 0,
                 reordered: false,
             },
+            retries_handshake: false,
         }
     }
 
@@ -104,33 +103,36 @@ impl<'a> NewSubscription<'a> {
         self
     }
 
-    async fn make(self) -> Result<(), Error> {
+    /// Subscribes a webhook before it has passed the handshake, which is retried in the background
+    /// until it succeeds: after half a second, then less and less often, and at least every 10
+    /// seconds. Events are kept until then, but at most 10,000 of them; the oldest are dropped first.
+    /// By default, a failed handshake is an error.
+    pub fn retry_handshake(mut self) -> Self {
+        self.retries_handshake = true;
+        self
+    }
+
+    /// Checks the options and performs the handshake, unless it is to be retried. The subscription must
+    /// then be added to the [`Delivery`].
+    pub(crate) async fn prepare(self) -> Result<PreparedSubscription, Error> {
         let destination = self.destination()?;
         let context = &self.delivery.context;
         let mut options = self.options;
         if self.is_queue {
             options.batch = 1;
         }
-        let (queue, events) = mpsc::unbounded_channel();
-        let subscription = Arc::new(Subscription {
-            name: format!("ACS-EMULATOR-{}", ids::random_id().to_uppercase()),
-            destination,
-            options,
-            queue,
-        });
-        if let Destination::Webhook(url) = &subscription.destination {
-            let handshake = match subscription.options.schema {
-                EventSchema::EventGrid => send_validation_event(context, &subscription, url).await,
-                EventSchema::CloudEvents => request_consent(context, url).await,
-            };
-            handshake.map_err(|reason| Error::Handshake {
+        let name = format!("ACS-EMULATOR-{}", ids::random_id().to_uppercase());
+        let prepared = PreparedSubscription::new(name, destination, options, context.clock.now());
+        let subscription = &prepared.subscription;
+        if !self.retries_handshake {
+            let passed = handshake(context, subscription).await;
+            passed.map_err(|reason| Error::Handshake {
                 url: without_secrets(&self.to).into_owned(),
                 reason,
             })?;
+            subscription.set_handshake(Handshake::Passed);
         }
-        deliver::run(context, &subscription, events);
-        self.delivery.subscriptions().push(subscription);
-        Ok(())
+        Ok(prepared)
     }
 
     fn destination(&self) -> Result<Destination, Error> {
@@ -157,7 +159,11 @@ impl<'a> IntoFuture for NewSubscription<'a> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.make())
+        Box::pin(async move {
+            let delivery = self.delivery;
+            delivery.add_subscription(self.prepare().await?);
+            Ok(())
+        })
     }
 }
 

@@ -29,12 +29,14 @@ const DEVELOPMENT_STORAGE: &str = "AccountName=devstoreaccount1;\
     QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1";
 
 /// The address of a queue, with a credential for it.
+#[derive(Clone)]
 pub(crate) struct StorageQueue {
     /// The URL of the queue, without a query.
     url: Url,
     credential: Credential,
 }
 
+#[derive(Clone)]
 enum Credential {
     /// A SAS (a query string).
     Sas(String),

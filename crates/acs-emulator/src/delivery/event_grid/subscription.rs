@@ -1,9 +1,12 @@
 //! Event Grid subscriptions: the destination and the selected events.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::event::QueuedEvent;
@@ -43,7 +46,7 @@ impl SubscriptionOptions {
 }
 
 /// The destination of a subscription.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Destination {
     Webhook(Url),
     Queue(StorageQueue),
@@ -66,11 +69,41 @@ impl Destination {
     }
 }
 
-/// A queue, or a webhook that has passed the handshake.
+/// A queue or a webhook. Events are delivered once the webhook has passed the handshake.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub(crate) name: String,
+    pub(crate) created_at: Timestamp,
     pub(crate) destination: Destination,
     pub(crate) options: SubscriptionOptions,
     pub(crate) queue: mpsc::UnboundedSender<QueuedEvent>,
+    /// Cancelled when the subscription is deleted. Stops its deliveries.
+    pub(crate) deleted: CancellationToken,
+    pub(super) handshake: Mutex<Handshake>,
+}
+
+/// The state of the handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Handshake {
+    /// Passed, or not required.
+    Passed,
+    /// With the reason why the last attempt failed.
+    Pending(Option<String>),
+}
+
+impl Subscription {
+    /// The state of the handshake.
+    pub(crate) fn handshake(&self) -> Handshake {
+        self.lock().clone()
+    }
+
+    pub(super) fn set_handshake(&self, state: Handshake) {
+        *self.lock() = state;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Handshake> {
+        self.handshake
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }

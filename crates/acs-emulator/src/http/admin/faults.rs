@@ -29,11 +29,8 @@ async fn list(State(faults): State<Faults>) -> Json<Vec<ActiveFault>> {
 async fn add(State(faults): State<Faults>, body: Bytes) -> Response {
     match serde_json::from_slice::<Fault>(&body) {
         Ok(fault) => {
-            let added = ActiveFault {
-                fault: fault.clone(),
-                id: faults.add(fault).id(),
-                hits: 0,
-            };
+            let id = faults.add(fault).id();
+            let added = faults.list().into_iter().find(|one| one.id == id);
             (StatusCode::CREATED, Json(added)).into_response()
         }
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),

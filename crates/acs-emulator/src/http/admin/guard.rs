@@ -30,7 +30,16 @@ fn rejection_reason(headers: &HeaderMap) -> Option<&'static str> {
     if text(USER_AGENT).is_some_and(|agent| agent.split(' ').any(|one| one == OWN_USER_AGENT)) {
         return Some("the emulator must not send events or files to its own admin interface");
     }
-    if headers.contains_key(ORIGIN) || text(SEC_FETCH_SITE).is_some_and(|site| site != "none") {
+    // The page of the emulator has the same origin as the interface.
+    let is_own = |origin: &str| {
+        let host = origin.strip_prefix("http://");
+        host.is_some_and(|host| text(HOST).is_some_and(|own| own.eq_ignore_ascii_case(host)))
+    };
+    if headers
+        .get(ORIGIN)
+        .is_some_and(|origin| !origin.to_str().is_ok_and(is_own))
+        || text(SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "none" | "same-origin"))
+    {
         return Some("web pages must not use the admin interface");
     }
     // A web page can map a host name of its own to a loopback address (DNS rebinding).

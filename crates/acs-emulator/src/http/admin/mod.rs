@@ -3,6 +3,8 @@
 
 mod faults;
 mod guard;
+mod page;
+mod v1;
 mod views;
 
 use std::sync::Arc;
@@ -25,6 +27,8 @@ use crate::delivery::event_grid::new_subscription::NewSubscription;
 use crate::delivery::event_grid::subscription::EventSchema;
 use crate::service::Service;
 use crate::service::clock::text;
+use crate::service::participant::NewParticipant;
+use crate::service::script::CallPlan;
 use crate::storage::store::Store;
 
 pub(super) use guard::guard;
@@ -38,6 +42,8 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/subscriptions", post(subscribe))
         .route("/admin/calls:ring", post(ring))
         .merge(faults::routes())
+        .merge(page::routes())
+        .merge(v1::routes())
 }
 
 async fn state(
@@ -147,7 +153,12 @@ struct Ring {
 }
 
 async fn ring(State(service): State<Arc<Service>>, Json(ring): Json<Ring>) -> Json<Value> {
-    let call = service.incoming_call(&ring.caller, None);
+    let caller = NewParticipant {
+        name: ring.caller,
+        voice: None,
+    };
+    let mut state = service.state();
+    let call = service.incoming_call(&mut state, caller, CallPlan::default());
     Json(json!({
         "incomingCallContext": call.context,
         "serverCallId": call.server_call_id,

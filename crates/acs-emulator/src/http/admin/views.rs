@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use crate::auth::Auth;
 use crate::auth::keys::AccessKey;
-use crate::delivery::event_grid::subscription::{Destination, EventSchema, Subscription};
+use crate::delivery::event_grid::subscription::{
+    Destination, EventSchema, Handshake, Subscription,
+};
 use crate::service::call::CallState;
 use crate::service::recordings::Recordings;
 use crate::storage::document::Document;
@@ -41,18 +43,19 @@ pub(super) fn recordings(
 }
 
 pub(super) fn subscription(subscription: &Subscription) -> Value {
-    let (kind, address) = match &subscription.destination {
-        Destination::Webhook(url) => ("url", url.to_string()),
-        Destination::Queue(queue) => ("queue", queue.address()),
+    let kind = match &subscription.destination {
+        Destination::Webhook(_) => "url",
+        Destination::Queue(_) => "queue",
     };
     json!({
         "name": subscription.name,
-        kind: address,
+        kind: subscription.destination.address(),
         "schema": match subscription.options.schema {
             EventSchema::EventGrid => "event-grid",
             EventSchema::CloudEvents => "cloud-events",
         },
         "events": subscription.options.events,
+        "pending": subscription.handshake() != Handshake::Passed,
     })
 }
 

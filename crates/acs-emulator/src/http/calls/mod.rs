@@ -1,5 +1,6 @@
 //! `/calling/callConnections`: the connections. [`participants`] handles their participants.
 
+mod options;
 mod participants;
 mod target;
 
@@ -7,9 +8,10 @@ use std::sync::Arc;
 
 use acs_call_automation::types::{
     AnswerCallRequest, CallConnectionProperties, CallConnectionStateModel,
-    CommunicationUserIdentifierModel, ConnectRequest, CreateCallRequest, MediaStreamingContentType,
-    MediaStreamingSubscription, MediaStreamingSubscriptionState, PhoneNumberIdentifierModel,
-    TranscriptionSubscription, TranscriptionSubscriptionState,
+    CommunicationIdentifierModel, CommunicationUserIdentifierModel, ConnectRequest,
+    CreateCallRequest, MediaStreamingContentType, MediaStreamingSubscription,
+    MediaStreamingSubscriptionState, PhoneNumberIdentifierModel, TranscriptionSubscription,
+    TranscriptionSubscriptionState,
 };
 use axum::Router;
 use axum::extract::{Path, State};
@@ -28,8 +30,10 @@ use crate::service::call::{CallIds, CallState};
 use crate::service::connection::{Connection, ConnectionProperties, PhoneNumber};
 use crate::service::error::ServiceError;
 use crate::service::ids;
-use crate::wire::identifier::{model, raw_id};
+use crate::service::script::CallPlan;
+use crate::wire::identifier::{checked_raw_id, model, raw_id};
 
+use options::CallOptions;
 use target::{about, check_callback};
 
 /// Published actions on a connection that are not emulated.
@@ -77,6 +81,7 @@ async fn create(
 ) -> Result<Response, ServiceError> {
     let request: CreateCallRequest = json_body(&body)?;
     check_callback(&service, &request.callback_uri)?;
+    CallOptions::from(&request).check()?;
     let targets = request
         .targets
         .iter()
@@ -85,9 +90,14 @@ async fn create(
     if targets.is_empty() {
         return Err(ServiceError::argument("A call needs at least one target."));
     }
-    let source = request
-        .source
-        .map_or_else(|| service.application.clone(), |user| user.id);
+    let source = match (request.teams_app_source, request.source) {
+        // It overrides the source that a client sends with every call.
+        (Some(app), _) => {
+            raw_id(&CommunicationIdentifierModel::default().microsoft_teams_app(app))?
+        }
+        (None, Some(user)) => checked_raw_id(user.id)?,
+        (None, None) => service.application.clone(),
+    };
     let properties = ConnectionProperties {
         source: Some(source),
         source_display_name: Some(request.source_display_name.unwrap_or_default()),
@@ -109,10 +119,12 @@ async fn answer(
 ) -> Result<Response, ServiceError> {
     let request: AnswerCallRequest = json_body(&body)?;
     check_callback(&service, &request.callback_uri)?;
+    CallOptions::from(&request).check()?;
     if request.incoming_call_context.is_empty() {
         return Err(ServiceError::argument("incomingCallContext is empty."));
     }
-    let answered_by = request.answered_by.map(|user| user.id);
+    let answered_by = request.answered_by.map(|user| checked_raw_id(user.id));
+    let answered_by = answered_by.transpose()?;
     let answerer = answered_by.as_ref().unwrap_or(&service.application);
     let properties = ConnectionProperties {
         targets: vec![answerer.clone()],
@@ -141,6 +153,7 @@ async fn connect(
 ) -> Result<Response, ServiceError> {
     let request: ConnectRequest = json_body(&body)?;
     check_callback(&service, &request.callback_uri)?;
+    CallOptions::from(&request).check()?;
     let call = call_target(&request.call_locator)?;
     let id = {
         let mut state = service.state();
@@ -164,7 +177,7 @@ fn place_call(service: &Service, properties: ConnectionProperties, raw_ids: &[St
     let mut state = service.state();
     let now = state.now;
     let connected_at = service.connects_at(now);
-    let key = service.create_call(&mut state, CallIds::default(), None, now);
+    let key = service.create_call(&mut state, CallIds::default(), CallPlan::default(), now);
     let id = state.connect(key, properties, connected_at);
     for raw_id in raw_ids {
         state.join(key, raw_id, (None, None), connected_at);

@@ -14,6 +14,7 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use http::StatusCode;
 
+use super::options::check_calling_context;
 use super::target::{about, check_callback};
 use crate::http::response::{ErrorWithTarget, json, json_body, with_chain_id};
 use crate::http::state::AppState;
@@ -21,7 +22,7 @@ use crate::service::Service;
 use crate::service::error::ServiceError;
 use crate::service::ids;
 use crate::service::schedule::Invitation;
-use crate::wire::identifier::raw_id;
+use crate::wire::identifier::{is_communication_user, raw_id};
 use crate::wire::participant::call_participant;
 
 pub(super) fn routes() -> Router<AppState> {
@@ -86,6 +87,8 @@ async fn add(
     if let Some(uri) = &request.operation_callback_uri {
         check_callback(&service, uri).map_err(about(&id))?;
     }
+    let context = request.custom_calling_context.as_ref();
+    check_calling_context(context).map_err(about(&id))?;
     if let Some(seconds) = request.invitation_timeout_in_seconds
         && !(0..=180).contains(&seconds)
     {
@@ -156,7 +159,7 @@ async fn mute(
     if participants.is_empty()
         || !participants
             .iter()
-            .all(|raw_id| raw_id.starts_with("8:acs:"))
+            .all(|raw_id| is_communication_user(raw_id))
     {
         let error = ServiceError::argument("Name Communication Services users to mute.");
         return Err(about(&id)(error));

@@ -12,7 +12,8 @@ use axum::routing::{any, delete, get};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, LOCATION, RANGE,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, LOCATION,
+    RANGE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use tokio::task::JoinError;
@@ -20,6 +21,7 @@ use url::Url;
 
 use self::range::{RequestedRange, parse_range};
 use super::state::AppState;
+use crate::activity::{ActivityLog, Change};
 use crate::auth::Auth;
 use crate::service::Service;
 use crate::service::ids;
@@ -98,6 +100,22 @@ fn content_redirect(store: &Store, auth: &Auth, host: &str, path: &str) -> Optio
     target.set_path(path);
     target.set_query(None);
     Some(target)
+}
+
+/// The media of a file, for a player. `None` if it cannot be generated.
+pub(super) async fn media(
+    store: &Arc<Store>,
+    document: Arc<Document>,
+    headers: &HeaderMap,
+    content_type: &'static str,
+) -> Option<Response> {
+    let content = open(store, document).await?;
+    let range = headers.get(RANGE).and_then(|range| range.to_str().ok());
+    let mut response = serve(&content, range);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    Some(response)
 }
 
 /// Content to serve.
@@ -207,11 +225,20 @@ fn serve(content: &Content, range: Option<&str>) -> Response {
 async fn remove(
     State(service): State<Arc<Service>>,
     State(store): State<Arc<Store>>,
+    State(activity): State<ActivityLog>,
     Path(id): Path<String>,
 ) -> Response {
     let delete = || {
         let now = service.state().now;
-        store.delete(&id, now)
+        let deleted = store.delete(&id, now);
+        if deleted && let Some(entry) = store.catalog.of_document(&id) {
+            activity.changed(Change::Recording {
+                id: entry.recording.recording_id.clone(),
+                call: (!entry.is_synthetic).then_some(entry.recording.correlation_id),
+                state: "ended",
+            });
+        }
+        deleted
     };
     let status = if !ids::is_document_id(&id) {
         StatusCode::BAD_REQUEST

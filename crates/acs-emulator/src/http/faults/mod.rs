@@ -12,8 +12,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 mod body;
 
 use self::body::{Flow, broken};
+use super::request_log::RequestNotes;
 use super::response::error_response;
-use crate::faults::{ConnectionFault, Fault, Faults, Operation};
+use crate::faults::{Applied, ConnectionFault, Fault, Faults, Operation};
 use crate::tasks::Tasks;
 
 /// The middleware that applies faults.
@@ -25,9 +26,15 @@ pub(crate) async fn apply(
 ) -> Response {
     let path = request.uri().path();
     let operation = Operation::of(request.method(), path);
-    let Some(fault) = faults.next_for(operation, path) else {
+    let Some(Applied { id, fault }) = faults.next_for(operation, path) else {
         return next.run(request).await;
     };
+    let notes = RequestNotes::of(request.extensions());
+    {
+        let mut notes = notes.edit();
+        notes.fault = Some(id);
+        notes.is_lost = fault.loss.is_some();
+    }
     let has_error_body = path.starts_with("/calling/");
     if let Some(delay) = fault.delay_ms {
         tokio::select! {
