@@ -10,6 +10,15 @@ use serde::Deserialize as _;
 use serde::de::{self, Deserializer, Unexpected, Visitor};
 use serde_json::Value;
 
+/// Reads a member. One that cannot be read counts as missing, because it is no reason to lose an
+/// event.
+pub(crate) fn or_none<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    read: impl FnOnce(Value) -> serde_json::Result<Option<T>>,
+) -> Result<Option<T>, D::Error> {
+    Value::deserialize(deserializer).map(|value| read(value).unwrap_or_default())
+}
+
 /// An optional number, which may be text (`"16000"`) or have a fraction (`5580.0`).
 pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     deserializer.deserialize_any(NumberVisitor)

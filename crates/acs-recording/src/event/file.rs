@@ -9,10 +9,9 @@ use serde_json::Value;
 use super::cursor::Cursor;
 use super::data::{CommonFields, EventData};
 use super::subject::Subject;
-use super::wire::or_none;
 use crate::content_url::ContentUrl;
 use crate::ids::{DocumentId, RecordingId, ServerCallId};
-use crate::lenient;
+use crate::lenient::{self, or_none};
 use crate::models::{RecordingChannelType, RecordingContentType, RecordingFormatType};
 
 /// The files of a recording can be downloaded, for 24 hours.

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::cursor::Cursor;
@@ -161,15 +160,6 @@ impl<'de> Visitor<'de> for TextVisitor {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
     }
-}
-
-/// Reads a member. One that cannot be read counts as missing, because it is no reason to lose an
-/// event.
-pub(super) fn or_none<'de, D: Deserializer<'de>, T>(
-    deserializer: D,
-    read: impl FnOnce(Value) -> serde_json::Result<Option<T>>,
-) -> Result<Option<T>, D::Error> {
-    Value::deserialize(deserializer).map(|value| read(value).unwrap_or_default())
 }
 
 impl<'a> Envelope<'a> {

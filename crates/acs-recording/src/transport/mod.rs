@@ -3,6 +3,7 @@
 mod attempt;
 mod authorize;
 mod body;
+mod date_header;
 mod denial;
 mod early_timer;
 mod error;
@@ -17,11 +18,11 @@ mod redirect;
 mod retry;
 mod retry_loop;
 mod retry_policy;
+mod sender;
 mod user_agent;
 
 use std::fmt::Debug;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use url::Url;
@@ -43,6 +44,7 @@ pub use retry_policy::{
     AttemptLimit, ExponentialBackoff, FailedAttempt, NeverRetry, RetryPolicy, RetryPolicyExt,
     TimeLimit,
 };
+pub(crate) use sender::Sender;
 pub(crate) use user_agent::{ApplicationId, user_agent};
 
 /// A response whose body has not been read.
@@ -141,23 +143,6 @@ pub type TransportFuture<'a> =
 pub trait Transport: Debug + Send + Sync {
     /// Sends a request once, and returns the response as soon as its head has arrived.
     fn send(&self, request: http::Request<Bytes>) -> TransportFuture<'_>;
-}
-
-/// What sends the requests of a client.
-#[derive(Clone, Debug)]
-pub(crate) enum Sender {
-    /// The built-in transport, without the conversions that the trait needs.
-    BuiltIn(HttpClients),
-    Custom(Arc<dyn Transport>),
-}
-
-impl Sender {
-    pub(crate) fn transport(&self) -> Arc<dyn Transport> {
-        match self {
-            Self::BuiltIn(clients) => Arc::new(clients.clone()),
-            Self::Custom(transport) => Arc::clone(transport),
-        }
-    }
 }
 
 /// The host and port of a URL, which errors and logs may show.

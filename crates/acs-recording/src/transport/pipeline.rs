@@ -16,7 +16,7 @@ use tracing::Span;
 use url::Url;
 use uuid::Uuid;
 
-use super::authorize::DateHeader;
+use super::date_header::DateHeader;
 use super::early_timer::EarlyTimer;
 use super::options::{ExtraHeaders, RequestOptions};
 use super::receive::{FromBody, read_error_body};
