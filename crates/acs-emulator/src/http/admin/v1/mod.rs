@@ -10,7 +10,7 @@ mod faults;
 mod health;
 mod info;
 mod list;
-mod problem;
+pub(super) mod problem;
 mod recordings;
 mod requests;
 mod stream;
