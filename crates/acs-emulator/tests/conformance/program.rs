@@ -264,7 +264,6 @@ fn a_taken_port_is_an_error_that_says_what_to_do() {
 #[test]
 fn invalid_options_are_rejected_at_startup() {
     for args in [
-        ["--admin", "0.0.0.0:0"],
         ["--content-origin", "https://a.test/path"],
         ["--script", "/nowhere/script.json"],
         ["--chunk-duration", "0"],
