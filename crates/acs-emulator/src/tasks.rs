@@ -84,7 +84,7 @@ mod tests {
         let (ended, mut has_ended) = tokio::sync::mpsc::channel::<()>(1);
         tasks.spawn_until_reset(async move {
             let _ended = ended;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
         tasks.reset();
         assert_eq!(has_ended.recv().await, None);

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::service::clock;
-use crate::service::event::{Callback, CallbackContent, DisconnectReason};
+use crate::service::disconnect_reason::DisconnectReason;
+use crate::service::event::{Callback, CallbackContent};
 use crate::service::ids;
 use crate::service::recordings::RecordingState;
 use crate::wire::identifier::model;

@@ -15,7 +15,7 @@ use delivery_log::{DeliveryRecord, DeliveryState, Message};
 use event_grid::call_events;
 use event_grid::deliver::{self, copies};
 use event_grid::event::{Event, QueuedEvent};
-use event_grid::new_subscription::PreparedSubscription;
+use event_grid::prepared_subscription::PreparedSubscription;
 use event_grid::subscription::Subscription;
 
 use crate::activity::Change;

@@ -82,7 +82,7 @@ impl<'a> NewCall<'a> {
             ids: self.ids,
             plan: CallPlan {
                 steps: self.script.map(|script| script.steps),
-                speaking: None,
+                ..CallPlan::default()
             },
             callback_uri: self.callback,
         };

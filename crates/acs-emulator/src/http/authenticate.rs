@@ -144,12 +144,13 @@ fn noted(
     outcome
 }
 
-fn denial(reason: Denied) -> Box<Denial> {
-    Box::new(Denial {
+/// A denial that needs no further details.
+fn denied<T>(reason: Denied) -> Result<T, Box<Denial>> {
+    Err(Box::new(Denial {
         reason,
         string_to_sign: None,
         skew: None,
-    })
+    }))
 }
 
 /// Checks a signature and returns its key.
@@ -178,7 +179,7 @@ fn authenticate(auth: &Auth, parts: &Parts, body: &[u8]) -> Result<Option<Access
         return if auth.tokens.accepts(token, now) {
             Ok(None)
         } else {
-            Err(denial(Denied::Token))
+            denied(Denied::Token)
         };
     }
     let signed = Signed {
@@ -222,10 +223,10 @@ fn authenticate_content(
         return if named_host && auth.tokens.accepts(token, now) {
             Ok(None)
         } else {
-            Err(denial(Denied::Token))
+            denied(Denied::Token)
         };
     }
-    let mut outcome = Err(denial(Denied::Host));
+    let mut outcome = denied(Denied::Host);
     for (host, path) in forms {
         let signed = Signed {
             verb: parts.method.as_str(),

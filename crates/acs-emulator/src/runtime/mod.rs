@@ -2,6 +2,7 @@
 
 mod clockwork;
 mod event_router;
+mod expiry;
 pub(crate) mod recording_pipeline;
 pub(crate) mod reset;
 pub(crate) mod synthetic_recording;
@@ -157,6 +158,11 @@ impl Runtime {
             resource,
             urls,
             Box::new(sink),
+        ));
+        tasks.spawn(expiry::report(
+            Arc::clone(&store),
+            service.clock().clone(),
+            activity.clone(),
         ));
         tasks.spawn(clockwork::run(Arc::clone(&service)));
         tasks.spawn(clockwork::report_changes(

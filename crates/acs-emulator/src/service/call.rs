@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::connection::Connection;
+use super::disconnect_reason::DisconnectReason;
 use super::error::ServiceError;
-use super::event::DisconnectReason;
 use super::participant::{Interval, ParticipantState, SpeechInterval};
 use super::script::ScriptStep;
 use crate::media::Voice;

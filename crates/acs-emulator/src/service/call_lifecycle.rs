@@ -7,8 +7,9 @@ use super::Service;
 use super::call::CallIds;
 use super::calls::CallKey;
 use super::clock::after;
+use super::disconnect_reason::DisconnectReason;
 use super::error::ServiceError;
-use super::event::{CallChange, CallbackContent, DisconnectReason};
+use super::event::{CallChange, CallbackContent};
 use super::participant::SpeechInterval;
 use super::recordings::EndReason;
 use super::schedule::{Invitation, ScheduledStep};
@@ -28,10 +29,7 @@ impl Service {
         let steps = plan.steps;
         let steps = steps.unwrap_or_else(|| self.settings.script_steps.clone());
         let call = state.calls.get_mut(key);
-        call.speech_is_scripted = match plan.speaking {
-            Some(speaking) => speaking == Speaking::OnRequest,
-            None => is_spoken(&steps),
-        };
+        call.speech_is_scripted = plan.speaking == Speaking::OnRequest || is_spoken(&steps);
         call.script = steps;
         self.call_changed(state, key, CallChange::Created, now);
         key

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::call::{CallIds, CallState};
 use super::connection::{Connection, ConnectionProperties};
+use super::disconnect_reason::DisconnectReason;
 use super::error::ServiceError;
-use super::event::DisconnectReason;
 use super::ids;
 use super::recording_request::CallTarget;
 
@@ -97,13 +97,11 @@ impl Calls {
     }
 
     pub(crate) fn get_mut(&mut self, key: CallKey) -> &mut CallState {
-        match self.states.get_mut(&key) {
-            Some(call) => call,
-            None => {
-                self.removed = CallState::removed();
-                &mut self.removed
-            }
+        if let Some(call) = self.states.get_mut(&key) {
+            return call;
         }
+        self.removed = CallState::removed();
+        &mut self.removed
     }
 
     /// Removes all calls.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::call::{CallIds, CallState};
+use super::disconnect_reason::DisconnectReason;
 use super::recordings::{EndedRecording, RecordingState};
 
 /// Receives the events of the service.
@@ -152,15 +153,6 @@ pub(crate) enum CallbackContent {
     StartRecordingFailed {
         recording_id: String,
     },
-}
-
-/// Why a connection was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DisconnectReason {
-    /// The application left the call or ended it.
-    Application,
-    /// The call ended without the application.
-    CallEnded,
 }
 
 /// A participant who is in a call.

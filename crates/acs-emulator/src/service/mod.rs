@@ -9,6 +9,7 @@ pub(crate) mod call_setup;
 pub(crate) mod calls;
 pub(crate) mod clock;
 pub(crate) mod connection;
+pub(crate) mod disconnect_reason;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod ids;

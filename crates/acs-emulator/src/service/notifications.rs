@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::Service;
 use super::calls::CallKey;
+use super::disconnect_reason::DisconnectReason;
 use super::event::{
-    CallChange, CallEvent, CallSummary, Callback, CallbackContent, DisconnectReason,
-    ParticipantStatus, ServiceEvent,
+    CallChange, CallEvent, CallSummary, Callback, CallbackContent, ParticipantStatus, ServiceEvent,
 };
 use super::recordings::RecordingState;
 use super::schedule::Invitation;

@@ -46,15 +46,16 @@ pub(crate) enum ActionKind {
 pub(crate) struct CallPlan {
     /// The steps of this call; `None` means those of the emulator.
     pub(crate) steps: Option<Vec<ScriptStep>>,
-    /// `None` means that participants speak on request if a step is to speak.
-    pub(crate) speaking: Option<Speaking>,
+    /// If a step is to speak, participants speak on request in any case.
+    pub(crate) speaking: Speaking,
 }
 
 /// When participants speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Speaking {
     /// From joining until leaving.
+    #[default]
     Always,
     /// When a step or a request says so.
     OnRequest,

@@ -55,7 +55,7 @@ impl Service {
         };
         let plan = CallPlan {
             steps: scripted.steps.clone(),
-            speaking: None,
+            ..CallPlan::default()
         };
         let call = self.create_call(state, ids, plan, at);
         let participants: Vec<_> = scripted

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use super::chunking::Chunk;
 use super::locations::Locations;
@@ -29,7 +30,10 @@ pub(crate) struct CatalogEntry {
 
 /// The ended recordings, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct Catalog(Mutex<VecDeque<CatalogEntry>>);
+pub(crate) struct Catalog {
+    entries: Mutex<VecDeque<CatalogEntry>>,
+    added: Notify,
+}
 
 impl Catalog {
     /// Lists a recording, and forgets the oldest ones if there are too many.
@@ -55,9 +59,37 @@ impl Catalog {
             is_recent || entry.chunks.iter().any(|one| now < one.document.expires_at)
         });
         let mut chunks: usize = entries.iter().map(|entry| entry.chunks.len()).sum();
+        self.added.notify_one();
         while entries.len() > MOST || (chunks > MOST_CHUNKS && entries.len() > 1) {
             chunks -= entries.pop_front().map_or(0, |entry| entry.chunks.len());
         }
+    }
+
+    /// Completes when a recording is added, or has been added since it last completed.
+    pub(crate) async fn added(&self) {
+        self.added.notified().await;
+    }
+
+    /// The time at which a file expires next, after `now`.
+    pub(crate) fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        let entries = self.entries();
+        let chunks = entries.iter().flat_map(|entry| entry.chunks.iter());
+        let expiries = chunks.map(|chunk| chunk.document.expires_at);
+        expiries.filter(|expires_at| *expires_at > now).min()
+    }
+
+    /// The recordings with files that expired after `before`, until `now`.
+    pub(crate) fn expired(&self, before: Timestamp, now: Timestamp) -> Vec<CatalogEntry> {
+        let expired = |chunk: &Chunk| {
+            let expires_at = chunk.document.expires_at;
+            before < expires_at && expires_at <= now
+        };
+        let entries = self.entries();
+        let entries = entries.iter();
+        entries
+            .filter(|entry| entry.chunks.iter().any(expired))
+            .cloned()
+            .collect()
     }
 
     /// Notes where the files of a recording were exported to.
@@ -102,6 +134,6 @@ impl Catalog {
     /// No operation leaves the list in an inconsistent state, so a panic in another thread is
     /// harmless.
     fn entries(&self) -> MutexGuard<'_, VecDeque<CatalogEntry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -21,7 +21,8 @@ fs.mkdirSync(screenshots, { recursive: true });
 
 /** A running emulator. */
 export class Emulator {
-  static async start(...options) {
+  static async start(admin = "127.0.0.1:0") {
+    const options = ["--http", "127.0.0.1:0", "--admin", admin];
     const child = spawn(process.env.ACS_EMULATOR, options, { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, RUST_LOG: "error" } });
     const [line] = await once(readline.createInterface({ input: child.stdout }), "line");
     return new Emulator(child, JSON.parse(line));

@@ -143,7 +143,7 @@ test("a fault that is set on the page strikes the next request", async () => {
 
   // A fault of the form, for another operation.
   await open(page, "Faults");
-  await page.getByLabel("Operation").selectOption("getCall");
+  await page.getByLabel("Operation", { exact: true }).selectOption("getCall");
   await page.getByLabel("Status").fill("429");
   await page.getByLabel("How often").fill("1");
   await page.getByRole("button", { name: "Set the fault" }).click();
@@ -376,7 +376,7 @@ test("the page continues after a reset and after a restart of the emulator", asy
   await row(page, "bob").waitFor();
   await own.stop();
   await page.getByText("The connection to the emulator is lost.").waitFor();
-  const again = await Emulator.start("--admin", address);
+  const again = await Emulator.start(address);
   try {
     await page.getByText("Live", { exact: true }).waitFor();
     await page.getByText("No calls yet.").waitFor();

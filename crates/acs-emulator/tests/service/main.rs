@@ -5,6 +5,10 @@ mod access;
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod admin_api;
+#[cfg(test)]
+mod admin_control;
+#[cfg(test)]
 mod authentication;
 #[cfg(test)]
 mod callbacks;

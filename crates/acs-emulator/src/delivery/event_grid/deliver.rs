@@ -174,7 +174,7 @@ fn pack(
 
 /// The number of times to send an event, given the duplicates that the subscription and a fault ask
 /// for.
-pub(in crate::delivery) fn copies(subscription: &Subscription, fault: Option<&Fault>) -> u32 {
+pub(crate) fn copies(subscription: &Subscription, fault: Option<&Fault>) -> u32 {
     let faulty = fault.map_or(0, |fault| fault.duplicates);
     bounded(subscription.options.duplicates, faulty)
 }
@@ -185,7 +185,7 @@ fn bounded(requested: u32, faulty: u32) -> u32 {
 }
 
 /// Sends one event again, now.
-pub(in crate::delivery) fn resend(
+pub(crate) fn resend(
     context: &Arc<DeliveryContext>,
     subscription: &Arc<Subscription>,
     event: QueuedEvent,

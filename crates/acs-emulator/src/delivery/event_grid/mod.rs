@@ -7,6 +7,7 @@ pub(crate) mod file_status;
 mod handshake;
 mod headers;
 pub(crate) mod new_subscription;
+pub(crate) mod prepared_subscription;
 mod retry;
 mod storage_queue;
 pub(crate) mod subscription;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::body::Parameters;
+use super::interval::Interval;
 use super::list::{ListParameters, Page};
 use super::problem::Problem;
 use super::recordings::{self, Recording};
@@ -22,8 +23,8 @@ use crate::runtime::Runtime;
 use crate::service::call::CallState;
 use crate::service::calls::CallKey;
 use crate::service::connection::Connection as ServiceConnection;
-use crate::service::event::DisconnectReason;
-use crate::service::participant::{Interval as ServiceInterval, ParticipantState, SpeechInterval};
+use crate::service::disconnect_reason::DisconnectReason;
+use crate::service::participant::{ParticipantState, SpeechInterval};
 use crate::service::state::State as ServiceState;
 use crate::wire::identifier::model;
 
@@ -96,27 +97,11 @@ pub(super) struct Participant {
     mutes: Vec<Interval>,
 }
 
-/// A period of the service's time.
-#[derive(Debug, Serialize)]
-pub(super) struct Interval {
-    pub(super) from: Timestamp,
-    pub(super) until: Option<Timestamp>,
-}
-
 #[derive(Debug, Serialize)]
 struct Speech {
     #[serde(flatten)]
     interval: Interval,
     text: Option<String>,
-}
-
-impl From<&ServiceInterval> for Interval {
-    fn from(interval: &ServiceInterval) -> Self {
-        Self {
-            from: interval.from,
-            until: interval.until,
-        }
-    }
 }
 
 impl From<&SpeechInterval> for Speech {
@@ -236,20 +221,17 @@ impl Call {
         let ringing = state.ringing_call(key);
         let waiting = ringing.filter(|(_, ringing)| !ringing.answered && ended_at.is_none());
         let established = call.connections.iter().any(|one| one.is_established(now));
-        let participants = match waiting {
-            Some((_, ringing)) => {
-                let callers = ringing.callers.iter();
-                let caller = |(raw_id, voice): &(String, Option<Arc<Voice>>)| {
-                    Participant::caller(raw_id, voice.as_ref(), names, now)
-                };
-                callers.map(caller).collect()
-            }
-            None => {
-                let participants = call.participants.iter();
-                participants
-                    .map(|one| Participant::new(one, names, ended_at, now))
-                    .collect()
-            }
+        let participants = if let Some((_, ringing)) = waiting {
+            let callers = ringing.callers.iter();
+            let caller = |(raw_id, voice): &(String, Option<Arc<Voice>>)| {
+                Participant::caller(raw_id, voice.as_ref(), names, now)
+            };
+            callers.map(caller).collect()
+        } else {
+            let participants = call.participants.iter();
+            participants
+                .map(|one| Participant::new(one, names, ended_at, now))
+                .collect()
         };
         Self {
             id: call.correlation_id,

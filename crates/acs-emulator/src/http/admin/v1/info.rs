@@ -80,13 +80,13 @@ struct Features {
 /// The two access keys.
 #[derive(Serialize)]
 pub(super) struct Keys {
-    primary: Key,
-    secondary: Key,
+    primary: Credential,
+    secondary: Credential,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Key {
+struct Credential {
     key: String,
     connection_string: String,
     https_connection_string: Option<String>,
@@ -94,12 +94,13 @@ struct Key {
 
 impl Keys {
     pub(super) fn new(auth: &Auth, https_endpoint: Option<&str>) -> Self {
-        let [primary, secondary] = [AccessKey::Primary, AccessKey::Secondary].map(|key| Key {
-            key: auth.keys.text(key),
-            connection_string: auth.connection_string(key),
-            https_connection_string: https_endpoint
-                .map(|endpoint| auth.connection_string_for(endpoint, key)),
-        });
+        let [primary, secondary] =
+            [AccessKey::Primary, AccessKey::Secondary].map(|key| Credential {
+                key: auth.keys.text(key),
+                connection_string: auth.connection_string(key),
+                https_connection_string: https_endpoint
+                    .map(|endpoint| auth.connection_string_for(endpoint, key)),
+            });
         Self { primary, secondary }
     }
 }

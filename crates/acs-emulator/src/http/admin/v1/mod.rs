@@ -9,6 +9,7 @@ mod events;
 mod faults;
 mod health;
 mod info;
+mod interval;
 mod list;
 pub(super) mod problem;
 mod recordings;

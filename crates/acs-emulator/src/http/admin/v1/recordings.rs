@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::body::Parameters;
-use super::calls::Interval;
+use super::interval::Interval;
 use super::list::{ListParameters, Page};
 use super::problem::{Code, Problem};
 use super::waveform::{Waveform, waveform};

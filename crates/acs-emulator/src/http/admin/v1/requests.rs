@@ -123,7 +123,7 @@ fn message(denial: &Denial) -> String {
             let seconds = denial.skew.map_or(0, |skew| skew.as_secs());
             format!("The date in x-ms-date differs from the service's time by {seconds} s.")
         }
-        Denied::Signature => "The signature does not match.".to_owned(),
+        Denied::Signature => "Neither access key gives the signature of this request.".to_owned(),
         Denied::Host => "The request does not name a host of the resource.".to_owned(),
         Denied::Token => "The token is not valid for this resource.".to_owned(),
     }

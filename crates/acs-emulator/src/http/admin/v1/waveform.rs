@@ -85,25 +85,30 @@ fn peaks(
     points: usize,
     read: impl Fn(usize, usize) -> Vec<i16>,
 ) -> (Vec<Vec<f32>>, bool) {
-    let mut peaks = vec![vec![0.0_f32; points]; channels];
     let sampled = frames.saturating_mul(channels) > EXAMINED;
     let most = (EXAMINED / channels / points).max(1);
+    let at = |point: usize| {
+        let place = frames as u128 * point as u128 / points as u128;
+        usize::try_from(place).unwrap_or(usize::MAX)
+    };
+    let mut peaks = vec![Vec::with_capacity(points); channels];
     for point in 0..points {
-        let at = |point: usize| {
-            let place = frames as u128 * point as u128 / points as u128;
-            usize::try_from(place).unwrap_or(usize::MAX)
-        };
         // Audio that is shorter than the points is repeated.
-        let (first, end) = (at(point), at(point + 1).max(at(point) + 1).min(frames));
+        let first = at(point);
+        let end = at(point + 1).max(first + 1).min(frames);
         let end = if sampled { end.min(first + most) } else { end };
+        let mut loudest = vec![0_u16; channels];
         let mut frame = first;
         while frame < end {
             let count = BLOCK.min(end - frame);
             for (index, sample) in read(frame, count).into_iter().enumerate() {
-                let peak = &mut peaks[index % channels][point];
-                *peak = peak.max(f32::from(sample.unsigned_abs()) / 32_768.0);
+                let peak = &mut loudest[index % channels];
+                *peak = sample.unsigned_abs().max(*peak);
             }
             frame += count;
+        }
+        for (peaks, loudest) in peaks.iter_mut().zip(loudest) {
+            peaks.push(f32::from(loudest) / 32_768.0);
         }
     }
     (peaks, sampled)
@@ -115,8 +120,8 @@ mod tests {
 
     #[test]
     fn each_point_is_the_loudest_sample_of_its_part() {
-        let samples = [0, 100, -8_192, 50, i16::MIN, 16_384, 0, 1];
-        let read = |first: usize, count: usize| samples[2 * first..2 * (first + count)].to_vec();
+        let audio = [0, 100, -8_192, 50, i16::MIN, 16_384, 0, 1];
+        let read = |first: usize, count: usize| audio[2 * first..2 * (first + count)].to_vec();
         let (peaks, sampled) = peaks(4, 2, 2, read);
         assert!(!sampled);
         assert_eq!(peaks[0], [0.25, 1.0]);

@@ -10,7 +10,7 @@ use http::StatusCode;
 use super::super::body::JsonBody;
 use super::super::calls::{CallDetail, detail, find};
 use super::super::problem::Problem;
-use super::blocking;
+use super::blocking::blocking;
 use super::new_call::{NewCall, NewIncomingCall, check_conflicts};
 use crate::http::state::AppState;
 use crate::runtime::Runtime;

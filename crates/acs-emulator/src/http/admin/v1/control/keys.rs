@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::super::body::JsonBody;
 use super::super::info::Keys;
 use super::super::problem::{Code, Problem};
-use super::blocking;
+use super::blocking::blocking;
 use crate::activity::Change;
 use crate::auth::Auth;
 use crate::auth::keys::AccessKey;

@@ -1,5 +1,6 @@
 //! Operations that change something. Each checks its whole request before it changes anything.
 
+mod blocking;
 mod calls;
 mod clock;
 mod faults;
@@ -13,7 +14,6 @@ mod subscriptions;
 
 use axum::Router;
 
-use super::problem::{Code, Problem};
 use crate::http::state::AppState;
 
 pub(super) fn routes() -> Router<AppState> {
@@ -27,12 +27,4 @@ pub(super) fn routes() -> Router<AppState> {
         .merge(faults::routes())
         .merge(reset::routes())
         .merge(seed::routes())
-}
-
-/// Runs something that computes for a while, such as reading an audio file.
-async fn blocking<T: Send + 'static>(
-    compute: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    let failed = |_| Problem::new(Code::Internal, "The request cannot be processed.");
-    tokio::task::spawn_blocking(compute).await.map_err(failed)?
 }

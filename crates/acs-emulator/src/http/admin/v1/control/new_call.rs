@@ -112,11 +112,7 @@ impl Step {
     }
 }
 
-fn plan(
-    speaking: Option<Speaking>,
-    steps: Option<Vec<Step>>,
-    at: &str,
-) -> Result<CallPlan, Problem> {
+fn plan(speaking: Speaking, steps: Option<Vec<Step>>, at: &str) -> Result<CallPlan, Problem> {
     let check = |(index, step): (usize, Step)| step.check(&format!("{at}/steps/{index}"));
     let steps = steps.map(|steps| steps.into_iter().enumerate().map(check).collect());
     Ok(CallPlan {
@@ -137,7 +133,7 @@ pub(super) struct NewCall {
     #[serde(default)]
     callback_uri: Option<String>,
     #[serde(default)]
-    speaking: Option<Speaking>,
+    speaking: Speaking,
     #[serde(default)]
     steps: Option<Vec<Step>>,
 }
@@ -188,7 +184,7 @@ impl NewCall {
 pub(super) struct NewIncomingCall {
     caller: NewParticipant,
     #[serde(default)]
-    speaking: Option<Speaking>,
+    speaking: Speaking,
     #[serde(default)]
     steps: Option<Vec<Step>>,
 }

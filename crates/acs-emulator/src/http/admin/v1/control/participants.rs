@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::super::body::JsonBody;
 use super::super::calls::{Names, Participant, find};
 use super::super::problem::{Code, Problem};
-use super::blocking;
+use super::blocking::blocking;
 use super::new_call::{NewParticipant, voice};
 use crate::http::state::AppState;
 use crate::media::Voice;

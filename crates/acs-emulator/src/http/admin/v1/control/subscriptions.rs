@@ -12,9 +12,8 @@ use super::super::body::JsonBody;
 use super::super::problem::{Code, Problem};
 use super::super::subscriptions::Subscription;
 use crate::delivery::Delivery;
-use crate::delivery::event_grid::new_subscription::{
-    NewSubscription as Builder, PreparedSubscription,
-};
+use crate::delivery::event_grid::new_subscription::NewSubscription as Builder;
+use crate::delivery::event_grid::prepared_subscription::PreparedSubscription;
 use crate::delivery::event_grid::subscription::EventSchema;
 use crate::error::Error;
 use crate::http::state::AppState;
@@ -76,8 +75,7 @@ impl NewSubscription {
         let invalid =
             |detail, member| Err(Problem::invalid(detail).pointer(format!("{at}/{member}")));
         match (self.kind, &self.url, &self.queue, &self.connection_string) {
-            (_, Some(_), None, None) => {}
-            (Kind::StorageQueue, None, Some(_), Some(_)) => {}
+            (_, Some(_), None, None) | (Kind::StorageQueue, None, Some(_), Some(_)) => {}
             (Kind::Webhook, None, ..) => return invalid("A webhook needs a URL.", "url"),
             (Kind::Webhook, _, Some(_), _) => {
                 return invalid("A webhook has no queue.", "queue");
