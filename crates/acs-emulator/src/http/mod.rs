@@ -16,7 +16,7 @@ mod token_issuer;
 
 use std::sync::Arc;
 
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
 use axum::{Json, Router};
 
@@ -47,8 +47,10 @@ pub(crate) fn router(runtime: &Arc<Runtime>) -> Router {
 /// The routes of the admin interface, which has an address of its own.
 pub(crate) fn admin(runtime: &Arc<Runtime>) -> Router {
     admin::routes()
-        .route("/ready", get(ready))
-        .layer(from_fn(admin::guard))
+        .layer(from_fn_with_state(
+            admin::Gate::new(&runtime.site),
+            admin::guard,
+        ))
         .with_state(AppState::new(runtime))
 }
 

@@ -1,6 +1,6 @@
 //! Calls: their connections, their participants, and when they end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -16,13 +16,18 @@ use super::recording_request::CallTarget;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CallKey(usize);
 
-/// All calls, including those that have ended.
+/// The number of ended calls that are kept.
+const MAX_ENDED: usize = 1_000;
+
+/// All calls, including those that ended a short time ago.
 pub(crate) struct Calls {
     states: BTreeMap<CallKey, CallState>,
     /// The number of calls that were created, including those that were removed.
     count: usize,
     /// What is left of calls that were removed.
     removed: CallState,
+    /// The calls that have ended, in that order.
+    ended: VecDeque<(Timestamp, CallKey)>,
     by_connection: HashMap<String, CallKey>,
     by_server_call: HashMap<String, CallKey>,
     by_group: HashMap<String, CallKey>,
@@ -35,6 +40,7 @@ impl Default for Calls {
             states: BTreeMap::new(),
             count: 0,
             removed: CallState::removed(),
+            ended: VecDeque::new(),
             by_connection: HashMap::new(),
             by_server_call: HashMap::new(),
             by_group: HashMap::new(),
@@ -162,11 +168,57 @@ impl Calls {
 
     /// Ends a call and closes its connections.
     pub(crate) fn end(&mut self, key: CallKey, reason: DisconnectReason, now: Timestamp) {
+        if !self.get(key).is_over() {
+            self.ended.push_back((now, key));
+        }
         let call = self.get_mut(key);
         call.ended.get_or_insert((now, reason));
         for connection in &mut call.connections {
             connection.disconnected_at.get_or_insert(now);
         }
+    }
+
+    /// Removes the calls that ended before `limit`, and the oldest ones if too many have ended.
+    /// Returns those that were removed.
+    pub(crate) fn remove_ended(&mut self, limit: Timestamp) -> Vec<CallKey> {
+        let mut removed = Vec::new();
+        while let Some((ended_at, key)) = self.ended.front().copied()
+            && (ended_at < limit || self.ended.len() > MAX_ENDED)
+        {
+            self.ended.pop_front();
+            self.remove(key);
+            removed.push(key);
+        }
+        removed
+    }
+
+    fn remove(&mut self, key: CallKey) {
+        let Some(call) = self.states.remove(&key) else {
+            return;
+        };
+        self.by_server_call.remove(&call.server_call_id);
+        for connection in &call.connections {
+            self.by_connection.remove(&connection.id);
+        }
+        let CallIds { group, room } = call.ids;
+        let group = group.map(|group| group.to_ascii_lowercase());
+        // Another call may have the id by now.
+        for (id, keys) in [(group, &mut self.by_group), (room, &mut self.by_room)] {
+            if let Some(id) = id
+                && keys.get(&id) == Some(&key)
+            {
+                keys.remove(&id);
+            }
+        }
+    }
+
+    /// The call that has one of these ids and has not ended.
+    pub(crate) fn with_ids(&self, ids: &CallIds) -> Option<CallKey> {
+        let group = ids.group.as_ref();
+        let group = group.and_then(|id| self.by_group.get(&id.to_ascii_lowercase()));
+        let room = ids.room.as_ref().and_then(|id| self.by_room.get(id));
+        let mut found = [group, room].into_iter().flatten().copied();
+        found.find(|key| !self.get(*key).is_over())
     }
 
     /// All calls, in the order of their creation.
@@ -307,6 +359,37 @@ mod tests {
             calls.connection(&id).err(),
             Some(ServiceError::CallNotFound)
         );
+    }
+
+    #[test]
+    fn ended_calls_are_removed_after_a_while() {
+        let clock = Clock::manual();
+        let mut calls = Calls::default();
+        let room = |id: &str| CallIds {
+            group: None,
+            room: Some(id.to_owned()),
+        };
+        let first = calls.create(room("7"), clock.now());
+        let connection = calls.connect(first, ConnectionProperties::default(), clock.now());
+        let live = calls.create(room("8"), clock.now());
+        calls.end(first, DisconnectReason::CallEnded, clock.now());
+        calls.end(first, DisconnectReason::CallEnded, clock.now());
+        let next = calls.create(room("7"), clock.now());
+        assert_eq!(calls.remove_ended(clock.now()), []);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(calls.remove_ended(clock.now()), [first]);
+        assert!(calls.of_connection(&connection).is_none());
+        assert!(calls.get(first).is_over());
+        assert_eq!(calls.with_ids(&room("7")), Some(next));
+        assert_eq!(calls.with_ids(&room("8")), Some(live));
+        assert_eq!(calls.iter().count(), 2);
+
+        for _ in 0..=MAX_ENDED {
+            let call = calls.create(CallIds::default(), clock.now());
+            calls.end(call, DisconnectReason::CallEnded, clock.now());
+        }
+        assert_eq!(calls.remove_ended(Timestamp::MIN).len(), 1);
+        assert_eq!(calls.iter().count(), 2 + MAX_ENDED);
     }
 
     #[test]
