@@ -313,21 +313,21 @@ impl EmulatorBuilder {
             ca: None,
         };
         let runtime = Arc::new(Runtime::new(self.settings, site)?);
-        let router = http::router(&runtime);
+        let http::Routers { service, admin } = http::routers(&runtime);
         let tasks = &runtime.tasks;
         let mut servers = Vec::new();
         if let Some(listener) = bound.http {
             let listener = listeners::without_delay(listener);
-            let router = router.clone().layer(Extension(Scheme::Http));
+            let router = service.clone().layer(Extension(Scheme::Http));
             servers.push(listeners::serve(listener, router, tasks));
         }
         #[cfg(feature = "tls")]
         if let Some(listener) = bound.https {
-            let router = router.clone().layer(Extension(Scheme::Https));
+            let router = service.clone().layer(Extension(Scheme::Https));
             servers.push(listeners::serve(listener, router, tasks));
         }
         if let Some(listener) = bound.admin {
-            servers.push(listeners::serve(listener, http::admin(&runtime), tasks));
+            servers.push(listeners::serve(listener, admin, tasks));
         }
         if !self.holds_script {
             runtime.service.begin_script();
