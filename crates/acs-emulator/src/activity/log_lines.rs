@@ -65,7 +65,10 @@ fn recording(event: &RecordingEvent) {
     let call = tracing::field::display(event.correlation_id);
     let recording = event.recording_id.as_str();
     match &event.change {
-        RecordingChange::Started => tracing::info!(call, recording, "recording started"),
+        RecordingChange::Started => {
+            let server_call = event.server_call_id.as_str();
+            tracing::info!(call, recording, server_call, "recording started");
+        }
         RecordingChange::RecorderJoined(state) => {
             tracing::debug!(call, recording, ?state, "recorder joined");
         }
@@ -159,7 +162,8 @@ fn request(record: &RequestRecord) {
     }
 }
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
+#[cfg(feature = "cli")]
 mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};

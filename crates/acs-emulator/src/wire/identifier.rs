@@ -219,6 +219,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table of all kinds")]
     fn raw_ids_have_a_kind_and_can_be_rebuilt_from_their_parts() {
         for (id, kind, member, parts) in [
             (
