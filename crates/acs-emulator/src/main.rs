@@ -42,6 +42,7 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::doc_markdown, reason = "help texts have no markup")]
 enum Command {
     /// Runs a command with an emulator of its own and returns the command's exit code
     ///

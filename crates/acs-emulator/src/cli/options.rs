@@ -32,9 +32,10 @@ const CONTENT_HOST: &str = "eu-storage.asm.skype.com";
 
 /// Options of the emulator. Flatten them into a `clap` command.
 #[derive(Clone, Debug, Args)]
+#[allow(clippy::doc_markdown, reason = "help texts have no markup")]
 #[allow(
     clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
+    reason = "each is an option of the command line"
 )]
 pub struct Options {
     /// Address to serve HTTP at; port 0 selects a free port [default: 127.0.0.1:10010, unless --https
