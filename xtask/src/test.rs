@@ -77,7 +77,7 @@ const PACKAGES: [Packages; 4] = [
     Packages {
         tests: "conformance with the Java SDK",
         folder: "java",
-        manifest: "pom.xml",
+        manifest: "conformance/pom.xml",
         programs: &["java", "javac", "keytool", "mvn"],
         install: |folder| {
             let mut mvn = Command::new(if cfg!(windows) { "mvn.cmd" } else { "mvn" });
