@@ -131,7 +131,6 @@ impl Delivery {
     /// Background tasks must have been reset.
     pub(crate) fn reset(&self, keep_subscriptions: bool) {
         self.callbacks.restart(&self.context);
-        self.context.log.clear();
         let mut subscriptions = self.subscriptions();
         for subscription in std::mem::take(&mut *subscriptions) {
             subscription.deleted.cancel();
@@ -140,6 +139,7 @@ impl Delivery {
                 subscriptions.push(renewed.start(&self.context));
             }
         }
+        self.context.log.clear();
     }
 
     /// Sends an event again, now. The event has the same id. Events that no subscription selected are

@@ -268,19 +268,19 @@ impl EmulatorBuilder {
             ca: None,
         };
         let runtime = Arc::new(Runtime::new(self.settings, site)?);
-        let router = http::router(&runtime);
+        let http::Routers { service, admin } = http::routers(&runtime);
         let tasks = &runtime.tasks;
         let mut servers = Vec::new();
         if let Some(listener) = bound.http {
             let listener = listeners::without_delay(listener);
-            servers.push(listeners::serve(listener, router.clone(), tasks));
+            servers.push(listeners::serve(listener, service.clone(), tasks));
         }
         #[cfg(feature = "tls")]
         if let Some(listener) = bound.https {
-            servers.push(listeners::serve(listener, router.clone(), tasks));
+            servers.push(listeners::serve(listener, service.clone(), tasks));
         }
         if let Some(listener) = bound.admin {
-            servers.push(listeners::serve(listener, http::admin(&runtime), tasks));
+            servers.push(listeners::serve(listener, admin, tasks));
         }
         if !self.holds_script {
             runtime.service.begin_script();

@@ -81,7 +81,7 @@ impl Emulator {
     /// Regenerates one of the two access keys and returns it. Requests that are signed with the old
     /// key are denied from then on.
     pub fn regenerate(&self, key: AccessKey) -> String {
-        self.runtime.auth.keys.regenerate(key)
+        self.runtime.regenerate_key(key)
     }
 
     /// Returns an access token that clients can use instead of an access key. Its scope is

@@ -25,9 +25,23 @@ use crate::service::error::ServiceError;
 
 use state::AppState;
 
-/// All routes of the service.
-pub(crate) fn router(runtime: &Arc<Runtime>) -> Router {
+/// The web applications of an emulator, which share their state.
+pub(crate) struct Routers {
+    /// All routes of the service.
+    pub(crate) service: Router,
+    /// The routes of the admin interface, which has an address of its own.
+    pub(crate) admin: Router,
+}
+
+pub(crate) fn routers(runtime: &Arc<Runtime>) -> Routers {
     let state = AppState::new(runtime);
+    Routers {
+        service: service(state.clone()),
+        admin: admin(state),
+    }
+}
+
+fn service(state: AppState) -> Router {
     let calling = Router::new()
         .merge(recordings::routes())
         .merge(calls::routes())
@@ -44,11 +58,10 @@ pub(crate) fn router(runtime: &Arc<Runtime>) -> Router {
         .with_state(state)
 }
 
-/// The routes of the admin interface, which has an address of its own.
-pub(crate) fn admin(runtime: &Arc<Runtime>) -> Router {
+fn admin(state: AppState) -> Router {
     admin::routes()
         .layer(from_fn(admin::guard))
-        .with_state(AppState::new(runtime))
+        .with_state(state)
 }
 
 /// Tells that the emulator is ready. It needs no signature, and no fault applies to it.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::activity::{ActivityLog, Change};
 use crate::auth::Auth;
 use crate::auth::authorities::Authorities;
-use crate::auth::keys::Keys;
+use crate::auth::keys::{AccessKey, Keys};
 use crate::delivery::context::DeliveryContext;
 use crate::delivery::delivery_log::DeliveryLog;
 use crate::delivery::{Delivery, http_client};
@@ -171,6 +171,12 @@ impl Runtime {
             site,
             started_at: Timestamp::now(),
         })
+    }
+    /// Replaces an access key and returns the new one.
+    pub(crate) fn regenerate_key(&self, key: AccessKey) -> String {
+        let new = self.auth.keys.regenerate(key);
+        self.activity.changed(Change::Keys);
+        new
     }
 }
 

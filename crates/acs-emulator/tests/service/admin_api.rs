@@ -590,7 +590,7 @@ async fn faults_are_counted_and_named_by_the_request_that_they_hit() {
 }
 
 /// Reads server-sent events until one with this name. Returns its id and data.
-async fn next_event(
+pub(crate) async fn next_event(
     response: &mut reqwest::Response,
     text: &mut String,
     name: &str,

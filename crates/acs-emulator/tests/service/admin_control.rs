@@ -4,14 +4,14 @@ use std::io::Cursor;
 use std::ops::Deref;
 use std::time::Duration;
 
-use acs_emulator::Clock;
+use acs_emulator::{AccessKey, Clock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::admin_api::Api;
+use crate::admin_api::{Api, next_event};
 use crate::client::{Request, get, post, start};
 use crate::webhook::Webhook;
 
@@ -828,65 +828,37 @@ async fn faults_apply_until_they_are_removed() {
 }
 
 #[tokio::test]
-async fn a_reset_removes_everything_without_events() {
+async fn a_reset_removes_everything_that_is_not_kept() {
     let admin = Admin::start().await;
-    let mut hook = Webhook::responding(&[]).await;
-    let url = hook.url.clone();
-    let subscription = json!({"kind": "webhook", "url": url});
+    let hook = Webhook::responding(&[]).await;
+    let subscription = json!({"kind": "webhook", "url": hook.url});
+    admin.post(201, "/subscriptions", subscription).await;
     let fill = async || {
-        let (calls, people) = ("/calls", json!([{"name": "alice"}]));
-        let call = admin
-            .post(
-                201,
-                calls,
-                json!({"participants": people, "callbackUri": url}),
-            )
-            .await;
+        let call = admin.call(&["alice"]).await;
         let id = call["connections"][0]["id"].clone();
         start(&admin.acs, &json!({"callConnectionId": id})).await;
-        admin
-            .post(201, "/recordings", json!({"chunks": [100]}))
-            .await;
-        admin
-            .post(201, "/faults", json!({"operation": "any", "times": 0}))
-            .await;
-        call
+        let recording = json!({"chunks": [100]});
+        let recording = admin.post(201, "/recordings", recording).await;
+        let fault = json!({"operation": "any", "times": 0});
+        admin.post(201, "/faults", fault).await;
+        (call, recording)
     };
-    admin
-        .post(201, "/subscriptions", subscription.clone())
-        .await;
-    let call = fill().await;
+    let (call, recording) = fill().await;
     let keep = json!({"keepSubscriptions": true, "keepFaults": true});
     let (status, _) = admin.send(Method::POST, "/reset", Some(&keep)).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     assert_eq!(admin.counts().await, [0, 0, 0, 0, 1, 1]);
-    // What had happened before is not reported later.
-    while !hook.is_quiet() {}
-    admin.advance(600_000);
     let connection = call["connections"][0]["id"].as_str().unwrap();
-    let gone = get(
-        &admin.acs,
-        &format!("/calling/callConnections/{connection}"),
-    )
-    .await;
-    assert_eq!(gone.status, StatusCode::NOT_FOUND);
+    let path = format!("/calling/callConnections/{connection}");
+    assert_eq!(get(&admin.acs, &path).await.status, StatusCode::NOT_FOUND);
+    let location = recording["chunks"][0]["contentLocation"].as_str().unwrap();
+    let content = Request::content(&admin.acs, Method::GET, location);
+    assert_eq!(content.send().await.status, StatusCode::NOT_FOUND);
 
-    // The subscription goes on, and names stay.
-    let again = fill().await;
-    assert_eq!(
-        again["participants"][0]["id"],
-        call["participants"][0]["id"]
-    );
-    let started = loop {
-        let delivery = hook.next().await;
-        if delivery.event()["eventType"] == "Microsoft.Communication.CallStarted" {
-            break delivery;
-        }
-    };
-    assert_eq!(
-        started.event()["data"]["serverCallId"],
-        again["serverCallId"]
-    );
+    // Names stay.
+    let (again, _) = fill().await;
+    let id = |call: &Value| call["participants"][0]["id"].clone();
+    assert_eq!(id(&again), id(&call));
 
     let (status, _) = admin.send(Method::POST, "/reset", None).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
@@ -895,6 +867,92 @@ async fn a_reset_removes_everything_without_events() {
         .fails(400, "/reset", &json!({"keepSubscriptions": 1}))
         .await;
     assert_eq!(problem.1, "/keepSubscriptions");
+}
+
+#[tokio::test]
+async fn after_a_reset_only_new_events_are_sent() {
+    let admin = Admin::start().await;
+    let mut callbacks = Webhook::responding(&[]).await;
+    let mut hook = Webhook::responding(&[503]).await;
+    let kinds = ["CallStarted", "RecordingFileStatusUpdated"];
+    let kinds = kinds.map(|kind| format!("Microsoft.Communication.{kind}"));
+    let subscription = json!({"kind": "webhook", "url": hook.url, "eventTypes": kinds});
+    admin.post(201, "/subscriptions", subscription).await;
+    hook.next().await;
+    let fill = async |url: String| {
+        let people = json!([{"name": "alice"}]);
+        let call = json!({"participants": people, "callbackUri": url});
+        let call = admin.post(201, "/calls", call).await;
+        admin
+            .post(201, "/recordings", json!({"chunks": [100]}))
+            .await;
+        call["serverCallId"].as_str().unwrap().to_owned()
+    };
+    // One event is to be retried, and another one is not due yet.
+    let old = fill(callbacks.url.clone()).await;
+    let started = hook.next().await;
+    assert!(started.body.to_string().contains(&old));
+    let keep = json!({"keepSubscriptions": true});
+    admin.send(Method::POST, "/reset", Some(&keep)).await;
+    while !callbacks.is_quiet() {}
+    admin.advance(600_000);
+
+    let new = fill(callbacks.url.clone()).await;
+    admin.advance(600_000);
+    let mut sent = [hook.next().await, hook.next().await].map(|delivery| {
+        assert!(!delivery.body.to_string().contains(&old), "{delivery:?}");
+        delivery.event()["eventType"].as_str().unwrap().to_owned()
+    });
+    sent.sort();
+    assert_eq!(sent, kinds);
+    let callback = callbacks.next().await;
+    assert_eq!(callback.event()["data"]["serverCallId"], new.as_str());
+}
+
+#[tokio::test]
+async fn a_reset_forgets_the_responses_to_repeatable_requests() {
+    let admin = Admin::start().await;
+    let call = admin.call(&["alice"]).await;
+    let send = async || {
+        let connection = &call["connections"][0]["id"];
+        let request = Request::new(&admin.acs, Method::POST, "/calling/recordings")
+            .json(&json!({"callConnectionId": connection}))
+            .header(
+                "repeatability-request-id",
+                "6f0f6d3c-2a55-4f6e-8e0f-0a3d3c1f8d11",
+            )
+            .header("repeatability-first-sent", "Tue, 01 Jul 2025 12:34:56 GMT");
+        request.send().await.status
+    };
+    assert_eq!(send().await, StatusCode::ACCEPTED);
+    assert_eq!(send().await, StatusCode::ACCEPTED);
+    admin.send(Method::POST, "/reset", None).await;
+    assert_eq!(send().await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_stream_tells_of_keys_subscriptions_and_resets() {
+    let admin = Admin::start().await;
+    let url = format!("{}/api/v1/stream", admin.origin);
+    let mut stream = admin.client.get(url).send().await.unwrap();
+    let mut text = String::new();
+    next_event(&mut stream, &mut text, "hello").await;
+    admin.post(200, "/keys/primary/regenerate", json!({})).await;
+    next_event(&mut stream, &mut text, "info").await;
+    admin.acs.regenerate(AccessKey::Secondary);
+    next_event(&mut stream, &mut text, "info").await;
+    let hook = Webhook::responding(&[]).await;
+    let subscription = json!({"kind": "webhook", "url": hook.url});
+    let subscription = admin.post(201, "/subscriptions", subscription).await;
+    let (_, added) = next_event(&mut stream, &mut text, "subscription").await;
+    assert_eq!(added, json!({"id": subscription["id"], "removed": false}));
+    let path = format!("/subscriptions/{}", subscription["id"].as_str().unwrap());
+    admin.delete(&path).await;
+    let (_, removed) = next_event(&mut stream, &mut text, "subscription").await;
+    assert_eq!(removed["removed"], true);
+    admin.send(Method::POST, "/reset", None).await;
+    let (_, resync) = next_event(&mut stream, &mut text, "resync").await;
+    assert_eq!(resync["reason"], "reset");
 }
 
 #[tokio::test]

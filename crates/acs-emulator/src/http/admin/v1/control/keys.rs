@@ -14,7 +14,6 @@ use super::super::body::JsonBody;
 use super::super::info::Keys;
 use super::super::problem::{Code, Problem};
 use super::blocking::blocking;
-use crate::activity::Change;
 use crate::auth::Auth;
 use crate::auth::keys::AccessKey;
 use crate::http::state::AppState;
@@ -39,8 +38,7 @@ async fn regenerate(
             return Err(Problem::not_found("The key", hint));
         }
     };
-    runtime.auth.keys.regenerate(key);
-    runtime.activity.changed(Change::Keys);
+    runtime.regenerate_key(key);
     let https = runtime.site.addresses.https.as_deref();
     Ok(Json(Keys::new(&runtime.auth, https)))
 }
