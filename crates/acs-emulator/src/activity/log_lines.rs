@@ -47,6 +47,7 @@ fn call(event: &CallEvent) {
             tracing::debug!(who = raw_id, until, "participant speaks");
         }
         CallChange::Ended => tracing::info!(server_call, "call ended"),
+        CallChange::Removed => tracing::debug!(server_call, "call no longer kept"),
     }
 }
 

@@ -1,11 +1,13 @@
 //! Calls: their connections, their participants, and when they end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::call::{CallIds, CallState};
+use super::clock::after;
 use super::connection::{Connection, ConnectionProperties};
 use super::disconnect_reason::DisconnectReason;
 use super::error::ServiceError;
@@ -16,11 +18,18 @@ use super::recording_request::CallTarget;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CallKey(usize);
 
-/// All calls, including those that have ended.
+/// How long an ended call is kept.
+const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+/// The number of ended calls that are kept.
+const MOST_ENDED: usize = 1_000;
+
+/// All calls, including those that ended not long ago.
 pub(crate) struct Calls {
     states: BTreeMap<CallKey, CallState>,
     /// The number of calls that were created, including those that were removed.
     count: usize,
+    /// The calls that have ended, in the order of their end.
+    ended: VecDeque<CallKey>,
     /// What is left of calls that were removed.
     removed: CallState,
     by_connection: HashMap<String, CallKey>,
@@ -34,6 +43,7 @@ impl Default for Calls {
         Self {
             states: BTreeMap::new(),
             count: 0,
+            ended: VecDeque::new(),
             removed: CallState::removed(),
             by_connection: HashMap::new(),
             by_server_call: HashMap::new(),
@@ -104,6 +114,29 @@ impl Calls {
         &mut self.removed
     }
 
+    /// The ended call that is to be removed next, if there are too many or it ended long ago.
+    pub(crate) fn outdated(&self, now: Timestamp) -> Option<CallKey> {
+        let first = *self.ended.front()?;
+        let (ended_at, _) = self.get(first).ended?;
+        let is_old = after(ended_at, RETENTION) <= now;
+        (is_old || self.ended.len() > MOST_ENDED).then_some(first)
+    }
+
+    /// Removes a call that has ended.
+    pub(crate) fn remove(&mut self, key: CallKey) {
+        self.ended.retain(|ended| *ended != key);
+        let Some(call) = self.states.remove(&key) else {
+            return;
+        };
+        for connection in &call.connections {
+            self.by_connection.remove(&connection.id);
+        }
+        self.by_server_call.remove(&call.server_call_id);
+        // A later call may have the same id.
+        self.by_group.retain(|_, of| *of != key);
+        self.by_room.retain(|_, of| *of != key);
+    }
+
     /// Removes all calls.
     pub(crate) fn clear(&mut self) {
         *self = Self {
@@ -163,7 +196,11 @@ impl Calls {
     /// Ends a call and closes its connections.
     pub(crate) fn end(&mut self, key: CallKey, reason: DisconnectReason, now: Timestamp) {
         let call = self.get_mut(key);
-        call.ended.get_or_insert((now, reason));
+        if call.ended.is_none() {
+            call.ended = Some((now, reason));
+            self.ended.push_back(key);
+        }
+        let call = self.get_mut(key);
         for connection in &mut call.connections {
             connection.disconnected_at.get_or_insert(now);
         }
@@ -221,9 +258,8 @@ impl Calls {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::clock::{Clock, after};
+    use crate::service::clock::Clock;
     use std::sync::Arc;
-    use std::time::Duration;
 
     fn call_of(calls: &mut Calls, people: &[&str], clock: &Clock) -> (CallKey, String) {
         let key = calls.create(CallIds::default(), clock.now());

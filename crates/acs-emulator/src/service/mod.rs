@@ -33,7 +33,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use clock::{Clock, after};
-use event::{EventSink, ServiceEvent};
+use event::{CallChange, EventSink, ServiceEvent};
 use script::{ScriptStep, ScriptedCall};
 use state::State;
 use url_policy::UrlPolicy;
@@ -90,6 +90,10 @@ impl Service {
             self.run_due(&mut state, at, step);
         }
         state.now = now;
+        while let Some(call) = state.calls.outdated(now) {
+            self.call_changed(&state, call, CallChange::Removed, now);
+            state.remove_call(call);
+        }
         state
     }
 

@@ -50,6 +50,12 @@ pub(crate) struct RingingCall {
 }
 
 impl State {
+    /// Removes a call that has ended.
+    pub(super) fn remove_call(&mut self, call: CallKey) {
+        self.calls.remove(call);
+        self.ringing.retain(|_, ringing| ringing.call != call);
+    }
+
     /// Removes all calls and recordings, without any notification. The names of people stay.
     pub(crate) fn clear(&mut self) {
         self.calls.clear();
