@@ -85,7 +85,7 @@ pub struct Options {
     ready_file: Option<PathBuf>,
 
     /// Origin of content locations, as clients see it; port 0 is replaced by the listener's port
-    /// [default: the endpoint]
+    /// [default: the host that the request to start the recording names]
     #[arg(long, value_name = "URL")]
     content_origin: Option<String>,
 
@@ -141,7 +141,7 @@ pub struct Options {
         env = "ACS_QUEUE_CONNECTION_STRING",
         hide_env_values = true
     )]
-    event_queue_connection_string: Option<ConnectionString>,
+    event_queue_connection_string: Option<Secret>,
 
     /// Schema of the events in the queue
     #[arg(long, value_enum, default_value_t, requires = "event_queue")]
@@ -164,9 +164,29 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Address to serve the admin interface at; must be on loopback [default: 127.0.0.1:10012]
+    /// Address to serve the admin interface and its page at; unless it is on loopback, requests need a
+    /// token [default: 127.0.0.1:10012]
     #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
+
+    /// Token that requests to the admin interface need [default: none on loopback, otherwise a random
+    /// one, which the ready line contains]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        env = "ACS_EMULATOR_ADMIN_TOKEN",
+        hide_env_values = true
+    )]
+    admin_token: Option<Secret>,
+
+    /// Host name by which clients reach the admin interface, such as that of a container; can be
+    /// repeated
+    #[arg(long = "admin-allowed-host", value_name = "NAME")]
+    admin_allowed_hosts: Vec<String>,
+
+    /// Allows plain HTTP for webhooks, callbacks and storage on other machines, such as containers
+    #[arg(long)]
+    allow_http_webhooks: bool,
 
     /// Set by [`Options::isolated`].
     #[arg(skip)]
@@ -191,11 +211,11 @@ impl fmt::Debug for Address {
     }
 }
 
-/// The connection string of a storage account. It may contain a key.
+/// A text that is not shown, such as the connection string of a storage account.
 #[derive(Clone)]
-struct ConnectionString(String);
+struct Secret(String);
 
-impl FromStr for ConnectionString {
+impl FromStr for Secret {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
@@ -203,9 +223,9 @@ impl FromStr for ConnectionString {
     }
 }
 
-impl fmt::Debug for ConnectionString {
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ConnectionString(..)")
+        f.write_str("Secret(..)")
     }
 }
 
@@ -273,6 +293,15 @@ impl Options {
         let with_tls = self.ca_dir.is_some() || self.ca_out.is_some() || self.official_sdks;
         if self.https.is_some() || with_tls || self.isolated {
             builder = builder.https(self.https.unwrap_or(default(DEFAULT_HTTPS)));
+        }
+        if let Some(token) = &self.admin_token {
+            builder = builder.admin_token(&token.0)?;
+        }
+        for name in &self.admin_allowed_hosts {
+            builder = builder.admin_allowed_host(name);
+        }
+        if self.allow_http_webhooks {
+            builder = builder.allow_http_webhooks();
         }
         if let Some(folder) = &self.ca_dir {
             builder = builder.ca_dir(folder);
@@ -343,6 +372,8 @@ impl Options {
             "https_connection_string": connection_string(https),
             "https_endpoint": https,
             "admin": acs.admin_url(),
+            "admin_page": Self::page(acs),
+            "admin_token": acs.admin_token(),
             "ca_file": ca_file.as_ref().map(|path| path.to_string_lossy()),
             "resource_id": acs.resource_id(),
         });
@@ -351,6 +382,15 @@ impl Options {
             ready["ca_file_base64"] = bytes.into();
         }
         ready
+    }
+
+    /// The URL of the page, which contains the token if there is one.
+    fn page(acs: &Emulator) -> Option<String> {
+        let origin = acs.admin_url()?.trim_end_matches("/admin");
+        Some(match acs.admin_token() {
+            Some(token) => format!("{origin}/?token={token}"),
+            None => format!("{origin}/"),
+        })
     }
 
     async fn subscribe(&self, acs: &Emulator) -> Result<(), Error> {
@@ -456,6 +496,12 @@ mod tests {
         let shown = format!("{:?}", program.options);
         assert!(!shown.contains("secret"), "{shown}");
         assert!(shown.contains("https://app.example/events"), "{shown}");
+        let program = Program::parse_from(["x", "--admin-token", "secret"]);
+        let builder = program.options.configure().unwrap();
+        assert!(!format!("{builder:?} {:?}", program.options).contains("secret"));
+        let program = Program::parse_from(["x", "--admin-token", "a secret"]);
+        let error = program.options.configure().unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("secret"));
         let key = "AccountName=a;AccountKey=c2VjcmV0";
         let options = ["--event-queue", "https://a.example/q?sig=secret"];
         let program = Program::parse_from(

@@ -20,10 +20,9 @@ pub enum Error {
         /// The operating system's error.
         source: std::io::Error,
     },
-    /// The admin interface is not on loopback. It requires no authentication, so it must not be
-    /// reachable from other machines.
-    #[error("the admin interface must be on loopback, but {0} is not")]
-    Admin(std::net::SocketAddr),
+    /// The token of the admin interface is not valid in a header, a cookie and a URL.
+    #[error("the token of the admin interface is invalid: use ASCII letters, digits and -._~ only")]
+    AdminToken,
     /// The certificate for HTTPS could not be created.
     #[error("the emulator cannot create its certificate")]
     Certificate(#[source] Box<dyn StdError + Send + Sync>),

@@ -21,18 +21,18 @@ pub(crate) fn without_secrets(url: &str) -> Cow<'_, str> {
 
 /// Splits a URL after its scheme and the slashes that follow.
 fn split_scheme(url: &str) -> (&str, &str) {
-    let Some(colon) = url.find(':') else {
-        return url.split_at(url.len() - url.trim_start_matches('/').len());
+    let without_scheme = url.len() - url.trim_start_matches(['/', '\\']).len();
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return url.split_at(without_scheme);
     };
-    let (scheme, rest) = (&url[..colon], &url[colon + 1..]);
     let slashes = rest.len() - rest.trim_start_matches(['/', '\\']).len();
     let is_web = ["http", "https"]
         .iter()
         .any(|known| scheme.trim().eq_ignore_ascii_case(known));
     if slashes > 0 || is_web {
-        url.split_at(colon + 1 + slashes)
+        url.split_at(scheme.len() + 1 + slashes)
     } else {
-        ("", url)
+        url.split_at(without_scheme)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Access keys, signatures and tokens.
 
+pub(crate) mod admin_token;
 pub(crate) mod authorities;
 pub(crate) mod hmac;
 pub(crate) mod keys;

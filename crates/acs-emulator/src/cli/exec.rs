@@ -148,6 +148,9 @@ fn environment(
         ("ACS_EMULATOR_ADMIN", text("admin")),
         ("ACS_EMULATOR_CA_FILE", trust.ca.clone().into()),
     ];
+    if let Some(token) = acs.admin_token() {
+        variables.push(("ACS_EMULATOR_ADMIN_TOKEN", token.into()));
+    }
     for name in CONNECTION_STRING_VARIABLES {
         variables.push((name, text("https_connection_string")));
     }

@@ -62,7 +62,7 @@ async fn check(url: &str) -> Result<(), Failure> {
         .build()?;
     let response = client.get(url).send().await?.error_for_status()?;
     let ready: Value = serde_json::from_slice(&response.bytes().await?)?;
-    if ready["status"] == "ready" {
+    if ready["status"] == "up" {
         Ok(())
     } else {
         Err("another program responds at this address".into())

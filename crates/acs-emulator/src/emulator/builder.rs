@@ -4,12 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use jiff::SignedDuration;
 use url::Url;
 use uuid::Uuid;
 
 use super::handle::Emulator;
 use super::script::Script;
+use crate::auth::admin_token::AdminToken;
+use crate::auth::authorities::Scheme;
 use crate::error::Error;
 use crate::http;
 use crate::redact::without_secrets;
@@ -170,7 +173,8 @@ impl EmulatorBuilder {
     }
 
     /// The origin of content locations, such as `https://us.asm.skype.com:0`. Port 0 is replaced by
-    /// the emulator's port for this scheme. The default is the endpoint.
+    /// the emulator's port for this scheme. By default, the content of a recording is at the host that
+    /// the request to start it names in `Host`, which is how the client reaches the emulator.
     ///
     /// # Errors
     ///
@@ -190,10 +194,40 @@ impl EmulatorBuilder {
         Ok(self)
     }
 
-    /// The address to serve the admin interface at, which must be on loopback; see
-    /// [`Emulator::admin_url`]. By default there is no admin interface.
+    /// The address to serve the admin interface at; see [`Emulator::admin_url`]. By default there is no
+    /// admin interface. Unless the address is on loopback, requests need a
+    /// [token](Emulator::admin_token).
     pub fn admin(mut self, address: SocketAddr) -> Self {
         self.network.admin = Some(address);
+        self
+    }
+
+    /// The token that requests to the admin interface need. By default, a token is generated if the
+    /// interface is not on loopback.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AdminToken`] if the token is empty or contains anything but ASCII letters, digits, `-`,
+    /// `.`, `_` and `~`.
+    pub fn admin_token(mut self, token: impl AsRef<str>) -> Result<Self, Error> {
+        let token = AdminToken::parse(token.as_ref()).ok_or(Error::AdminToken)?;
+        self.network.admin_token = Some(token);
+        Ok(self)
+    }
+
+    /// Adds a host name by which clients reach the admin interface, such as that of a container.
+    /// Loopback and the names of [`EmulatorBuilder::name`] are always allowed, and all IP addresses
+    /// unless the interface is on loopback. Requests for other names are refused, because a web page
+    /// can make a browser send them.
+    pub fn admin_allowed_host(mut self, name: impl Into<String>) -> Self {
+        self.network.admin_hosts.push(name.into());
+        self
+    }
+
+    /// Allows plain HTTP for webhooks, callbacks and storage on other machines, such as other
+    /// containers. By default, plain HTTP is allowed on loopback only.
+    pub fn allow_http_webhooks(mut self) -> Self {
+        self.network.allows_http = true;
         self
     }
 
@@ -251,13 +285,16 @@ impl EmulatorBuilder {
     ///
     /// [`Error::Listen`] if a port cannot be opened, [`Error::Certificate`] if a name is not valid
     /// in a certificate, [`Error::AuthorityFolder`] if the certificate authority cannot be read or
-    /// created, [`Error::Admin`] if the address of the admin interface is not on loopback,
-    /// and [`Error::WebhookClient`] if the HTTP client for events cannot be created.
-    pub async fn start(self) -> Result<Emulator, Error> {
+    /// created, and [`Error::WebhookClient`] if the HTTP client for events cannot be created.
+    pub async fn start(mut self) -> Result<Emulator, Error> {
+        self.settings.storage.follows_host = self.network.content_url.is_none();
         let bound = self.network.bind().await?;
         let site = Site {
             endpoint: bound.addresses.endpoint(),
             admin: bound.admin_address(),
+            admin_token: self.network.admin_token(),
+            admin_hosts: self.network.admin_hosts.clone(),
+            allows_http: self.network.allows_http,
             authorities: bound.authorities,
             content_origin: bound.content_origin,
             addresses: bound.addresses.clone(),
@@ -273,11 +310,13 @@ impl EmulatorBuilder {
         let mut servers = Vec::new();
         if let Some(listener) = bound.http {
             let listener = listeners::without_delay(listener);
-            servers.push(listeners::serve(listener, service.clone(), tasks));
+            let router = service.clone().layer(Extension(Scheme::Http));
+            servers.push(listeners::serve(listener, router, tasks));
         }
         #[cfg(feature = "tls")]
         if let Some(listener) = bound.https {
-            servers.push(listeners::serve(listener, service.clone(), tasks));
+            let router = service.clone().layer(Extension(Scheme::Https));
+            servers.push(listeners::serve(listener, router, tasks));
         }
         if let Some(listener) = bound.admin {
             servers.push(listeners::serve(listener, admin, tasks));

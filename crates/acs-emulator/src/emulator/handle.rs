@@ -11,6 +11,7 @@ use super::call::NewCall;
 use super::incoming_call::IncomingCall;
 use super::participant::Participant;
 use super::synthetic_recording::{StoredRecording, SyntheticRecording, add};
+use crate::auth::admin_token::AdminToken;
 use crate::auth::keys::AccessKey;
 use crate::delivery::event_grid::new_subscription::NewSubscription;
 use crate::error::Error;
@@ -133,10 +134,12 @@ impl Emulator {
         self.ca.as_deref()
     }
 
-    /// The URL of the admin interface, if enabled: `http://127.0.0.1:PORT/admin`. It requires no
-    /// authentication and is for programs on this machine only. Requests from web pages, requests
-    /// with a `Host` other than loopback, and requests from the emulator itself are refused with 403.
-    /// Callbacks, webhooks and storage cannot use its address.
+    /// The URL of the admin interface, if enabled: `http://127.0.0.1:PORT/admin`. It requires a
+    /// [token](Emulator::admin_token) unless it is on loopback. Requests from web pages other than the
+    /// emulator's own, requests for hosts that are not
+    /// [allowed](EmulatorBuilder::admin_allowed_host), and requests from the emulator itself are
+    /// refused with 403. Bodies must be `application/json`. Callbacks, webhooks and storage cannot use
+    /// its address.
     ///
     /// - `GET /ready`: status 200. The service has it too.
     /// - `GET /admin/state`: calls, recordings, documents and subscriptions.
@@ -149,6 +152,13 @@ impl Emulator {
     /// - `POST /admin/calls:ring` with `{"caller": "alice"}`: calls the application.
     pub fn admin_url(&self) -> Option<&str> {
         self.addresses.admin.as_deref()
+    }
+
+    /// The token that requests to the admin interface need: `Authorization: Bearer <token>`. A browser
+    /// gets it as a cookie when it opens `/?token=<token>`. `None` if no token is needed, because the
+    /// interface is on loopback and no token was [chosen](EmulatorBuilder::admin_token).
+    pub fn admin_token(&self) -> Option<&str> {
+        self.runtime.site.admin_token.as_ref().map(AdminToken::text)
     }
 
     /// The clock of the service.

@@ -1,5 +1,6 @@
 //! The middleware of all requests: authentication, and the headers that every response has.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,6 +20,7 @@ use super::request_log::{RequestNotes, scheme};
 use super::response::{CHAIN_ID, error_response};
 use crate::activity::{Authentication, Denial, Verdict};
 use crate::auth::Auth;
+use crate::auth::authorities::Scheme;
 use crate::auth::hmac::{self, Denied, Signed};
 use crate::auth::keys::AccessKey;
 use crate::service::ids;
@@ -85,6 +87,9 @@ async fn calling_within(
     if let Err(denied) = noted(&notes, &parts, authenticate(auth, &parts, &body)) {
         let (code, message) = (denied.code(), denied.to_string());
         return error_response(StatusCode::UNAUTHORIZED, code, message, None);
+    }
+    if let Some(scheme) = parts.extensions.get::<Scheme>() {
+        auth.authorities.learn(text(&parts, &HOST), *scheme);
     }
     let query = parts.uri.query().unwrap_or_default();
     let versioned = url::form_urlencoded::parse(query.as_bytes())
@@ -226,7 +231,7 @@ fn authenticate_content(
         let signed = Signed {
             verb: parts.method.as_str(),
             path,
-            host,
+            host: &host,
             headers: &parts.headers,
             body,
         };
@@ -245,23 +250,22 @@ fn authenticate_content(
 /// - Python signs the host with its port, sends it without the port, and signs the query.
 /// - Java sends the host of the resource in `Host` only, without a port, and does not sign the
 ///   query.
-fn content_forms<'a>(auth: &'a Auth, parts: &'a Parts) -> Vec<(&'a str, &'a str)> {
+fn content_forms<'a>(auth: &Auth, parts: &'a Parts) -> Vec<(Cow<'a, str>, &'a str)> {
     let path = parts.uri.path();
     if parts.headers.contains_key(RESOURCE_HOST) {
         let named_host = text(parts, &RESOURCE_HOST);
         let whole = auth
             .authorities
             .is_resource(named_host)
-            .then_some((named_host, path));
+            .then_some((Cow::Borrowed(named_host), path));
         let named = auth.authorities.of_name(named_host);
         let query = path_and_query(parts);
-        whole
-            .into_iter()
-            .chain(named.map(|host| (host, query)))
-            .collect()
+        let named = named.into_iter().map(|host| (Cow::Owned(host), query));
+        whole.into_iter().chain(named).collect()
     } else {
         let host = text(parts, &HOST);
-        let named = auth.authorities.of_name(host).next().map(|_| (host, path));
+        let is_named = !auth.authorities.of_name(host).is_empty();
+        let named = is_named.then_some((Cow::Borrowed(host), path));
         named.into_iter().collect()
     }
 }

@@ -16,7 +16,7 @@ mod token_issuer;
 
 use std::sync::Arc;
 
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
 use axum::{Json, Router};
 
@@ -60,7 +60,10 @@ fn service(state: AppState) -> Router {
 
 fn admin(state: AppState) -> Router {
     admin::routes()
-        .layer(from_fn(admin::guard))
+        .layer(from_fn_with_state(
+            admin::Gate::new(&state.runtime.site),
+            admin::guard,
+        ))
         .with_state(state)
 }
 

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::activity::{ActivityLog, Change};
 use crate::auth::Auth;
+use crate::auth::admin_token::AdminToken;
 use crate::auth::authorities::Authorities;
 use crate::auth::keys::{AccessKey, Keys};
 use crate::delivery::context::DeliveryContext;
@@ -60,6 +61,12 @@ pub(crate) struct Site {
     pub(crate) content_origin: String,
     /// The address of the admin interface, if enabled.
     pub(crate) admin: Option<SocketAddr>,
+    /// The token of the admin interface, if it needs one.
+    pub(crate) admin_token: Option<AdminToken>,
+    /// Names of the admin interface in addition to loopback.
+    pub(crate) admin_hosts: Vec<String>,
+    /// Whether plain HTTP is allowed for webhooks, callbacks and storage on other machines.
+    pub(crate) allows_http: bool,
     pub(crate) addresses: BoundAddresses,
     /// Host names that requests may be signed for, in addition to loopback.
     pub(crate) host_names: Vec<String>,
@@ -100,7 +107,10 @@ impl Runtime {
             }
         });
         let clock = settings.service.clock.clone();
-        let urls = UrlPolicy { admin: site.admin };
+        let urls = UrlPolicy {
+            admin: site.admin,
+            allows_http: site.allows_http,
+        };
         let client = http_client()?;
         let resource = settings.resource.unwrap_or_else(ids::new_id);
         let keys = if settings.well_known_keys {
@@ -209,7 +219,7 @@ mod tests {
         };
         let site = Site {
             endpoint: "http://127.0.0.1:1".to_owned(),
-            authorities: Authorities::new(Vec::new()),
+            authorities: Authorities::new(Vec::new(), None),
             content_origin: "http://127.0.0.1:1".to_owned(),
             ..Site::default()
         };
@@ -244,6 +254,7 @@ mod tests {
                 channels: ChannelLayout::Mixed,
                 format: crate::media::Format::Wav,
                 container: None,
+                content_origin: None,
             },
             paused: false,
             state_callback_uri: None,

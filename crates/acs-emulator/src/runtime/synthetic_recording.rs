@@ -89,6 +89,7 @@ pub(crate) fn add_synthetic_recording(
             channels: ChannelLayout::Mixed,
             format: Format::Wav,
             container: None,
+            content_origin: None,
         },
         requested_at: now,
         spans,

@@ -8,7 +8,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::auth::authorities::{Authorities, Authority};
+use crate::auth::admin_token::AdminToken;
+use crate::auth::authorities::{Authorities, Authority, Scheme};
 use crate::error::Error;
 use crate::tasks::Tasks;
 
@@ -22,6 +23,12 @@ pub(crate) struct Network {
     #[cfg(feature = "tls")]
     pub(crate) ca_dir: Option<std::path::PathBuf>,
     pub(crate) admin: Option<SocketAddr>,
+    /// The chosen token of the admin interface.
+    pub(crate) admin_token: Option<AdminToken>,
+    /// Names of the admin interface in addition to loopback.
+    pub(crate) admin_hosts: Vec<String>,
+    /// Whether plain HTTP is allowed for webhooks, callbacks and storage on other machines.
+    pub(crate) allows_http: bool,
     /// Host names in addition to the addresses. The certificate covers them.
     pub(crate) names: Vec<String>,
     pub(crate) content_url: Option<Url>,
@@ -36,6 +43,9 @@ impl Default for Network {
             #[cfg(feature = "tls")]
             ca_dir: None,
             admin: None,
+            admin_token: None,
+            admin_hosts: Vec::new(),
+            allows_http: false,
             names: Vec::new(),
             content_url: None,
         }
@@ -80,6 +90,13 @@ impl Bound {
 }
 
 impl Network {
+    /// The token of the admin interface. It needs one if other machines can reach it.
+    pub(crate) fn admin_token(&self) -> Option<AdminToken> {
+        let address = self.admin?;
+        let generate = || (!address.ip().is_loopback()).then(AdminToken::generate);
+        self.admin_token.clone().or_else(generate)
+    }
+
     pub(crate) async fn bind(&self) -> Result<Bound, Error> {
         let mut addresses = BoundAddresses::default();
         let mut ports = Vec::new();
@@ -109,7 +126,6 @@ impl Network {
             None => None,
         };
         let admin = match self.admin {
-            Some(address) if !address.ip().is_loopback() => return Err(Error::Admin(address)),
             Some(address) => {
                 let (listener, port) = bind("admin", address).await?;
                 addresses.admin = Some(format!("http://{}/admin", shown(address.ip(), port)));
@@ -139,15 +155,15 @@ impl Network {
             // Signatures for the host of the content are invalid, as on the service.
             let own = |name: &&String| !name.starts_with('*') && Some(name.as_str()) != stored_at;
             names.extend(self.names.iter().filter(own).cloned());
-            authorities.extend(names.into_iter().map(|name| {
-                if *is_https {
-                    Authority::https(name, *port)
-                } else {
-                    Authority::http(name, *port)
-                }
-            }));
+            let scheme = if *is_https {
+                Scheme::Https
+            } else {
+                Scheme::Http
+            };
+            let names = names.into_iter();
+            authorities.extend(names.map(|name| Authority::new(name, *port, scheme)));
         }
-        Authorities::new(authorities)
+        Authorities::new(authorities, stored_at.map(str::to_owned))
     }
 
     /// The origin of content locations, such as `https://HOST:PORT`.
@@ -267,9 +283,9 @@ mod tests {
         ] {
             assert_eq!(hosts.is_resource(host), known, "{host}");
         }
-        let named: Vec<_> = hosts.of_name("acs.test").collect();
+        let named = hosts.of_name("acs.test");
         assert_eq!(named, ["acs.test:8443", "acs.test"]);
-        assert_eq!(hosts.of_name("acs.test:8443").count(), 0);
+        assert_eq!(hosts.of_name("acs.test:8443").len(), 0);
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(crate) struct RecordingSpec {
     pub(crate) format: Format,
     /// A container in your own storage, or a folder in it; `None` for the service's own store.
     pub(crate) container: Option<Url>,
+    /// The origin at which the client reaches the content; `None` for the usual one.
+    pub(crate) content_origin: Option<String>,
 }
 
 /// A request to start a recording.

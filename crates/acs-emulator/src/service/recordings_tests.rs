@@ -24,6 +24,7 @@ fn spec() -> RecordingSpec {
         channels: ChannelLayout::Mixed,
         format: Format::Wav,
         container: None,
+        content_origin: None,
     }
 }
 

@@ -13,11 +13,13 @@ pub(crate) const USER_AGENT: &str = "acs-emulator";
 pub(crate) struct UrlPolicy {
     /// The address of the admin interface, if enabled. Nothing is sent there.
     pub(crate) admin: Option<SocketAddr>,
+    /// Whether `http` is allowed beyond loopback.
+    pub(crate) allows_http: bool,
 }
 
 impl UrlPolicy {
     /// Checks the address of a webhook, callback or storage container. It must be absolute and
-    /// either `https` or `http` on loopback. It must not be the address of the admin interface.
+    /// either `https` or `http` on loopback, unless `http` is allowed for all hosts. It must not be the address of the admin interface.
     pub(crate) fn check(self, text: &str) -> Result<Url, String> {
         let url = Url::parse(text).map_err(|error| format!("not an absolute URL ({error})"))?;
         if self.admin.is_some_and(|admin| is_at(&url, admin)) {
@@ -25,8 +27,12 @@ impl UrlPolicy {
         }
         match url.scheme() {
             "https" => Ok(url),
-            "http" if is_loopback(&url) => Ok(url),
-            "http" => Err("http is accepted on loopback only; use https".to_owned()),
+            "http" if self.allows_http || is_loopback(&url) => Ok(url),
+            "http" => Err(
+                "http is accepted on loopback only; use https, or allow http with \
+                 --allow-http-webhooks"
+                    .to_owned(),
+            ),
             other => Err(format!("the scheme '{other}' is not https")),
         }
     }
@@ -35,7 +41,10 @@ impl UrlPolicy {
 /// Whether a URL refers to a listener, as far as this can be determined without a DNS lookup.
 fn is_at(url: &Url, listener: SocketAddr) -> bool {
     let is_same = |address: IpAddr| {
-        address.is_unspecified() || address.to_canonical() == listener.ip().to_canonical()
+        let (address, own) = (address.to_canonical(), listener.ip().to_canonical());
+        // A listener at all addresses is also at loopback.
+        let is_everywhere = own.is_unspecified() && address.is_loopback();
+        address.is_unspecified() || address == own || is_everywhere
     };
     let is_host = match url.host() {
         Some(Host::Domain(_)) => is_loopback(url),
@@ -62,6 +71,7 @@ mod tests {
     fn policy(admin: &str) -> UrlPolicy {
         UrlPolicy {
             admin: Some(admin.parse().unwrap()),
+            allows_http: false,
         }
     }
 
@@ -81,6 +91,26 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(UrlPolicy::default().check(url).is_ok(), accepted, "{url}");
+        }
+    }
+
+    #[test]
+    fn http_is_accepted_everywhere_if_allowed() {
+        let urls = UrlPolicy {
+            admin: Some("0.0.0.0:9000".parse().unwrap()),
+            allows_http: true,
+        };
+        for (url, accepted) in [
+            ("http://app.example/events", true),
+            ("http://host.docker.internal:3000/", true),
+            ("http://10.0.0.1/", true),
+            ("ftp://10.0.0.1/", false),
+            ("http://127.0.0.1:9000/", false),
+            ("http://localhost:9000/", false),
+            ("http://[::1]:9000/", false),
+            ("http://0.0.0.0:9000/", false),
+        ] {
+            assert_eq!(urls.check(url).is_ok(), accepted, "{url}");
         }
     }
 

@@ -103,7 +103,10 @@ pub(super) fn cut(
         let name = spec.format.content_name(unmixed);
         let expires_at = after(now, settings.retention);
         chunks.push(Chunk {
-            document: Arc::new(Document::new(id, name, metadata, source, expires_at)),
+            document: Arc::new(
+                Document::new(id, name, metadata, source, expires_at)
+                    .at_origin(spec.content_origin.clone()),
+            ),
             end: if index == last {
                 ChunkEnd::Session
             } else {

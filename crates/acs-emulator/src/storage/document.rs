@@ -29,6 +29,8 @@ pub(crate) struct Document {
     pub(crate) metadata: Bytes,
     pub(crate) source: ContentSource,
     pub(crate) expires_at: Timestamp,
+    /// The origin of its locations; `None` for the usual one.
+    pub(crate) origin: Option<String>,
 }
 
 impl Document {
@@ -45,7 +47,13 @@ impl Document {
             metadata,
             source,
             expires_at,
+            origin: None,
         }
+    }
+
+    pub(crate) fn at_origin(mut self, origin: Option<String>) -> Self {
+        self.origin = origin;
+        self
     }
 
     /// The length of a file that is generated as it is read, and never as a whole.

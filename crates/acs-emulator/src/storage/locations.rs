@@ -18,8 +18,9 @@ pub(crate) struct Locations {
 }
 
 impl Locations {
-    /// The locations in the service's own store. `origin` is the origin of content.
+    /// The locations in the service's own store. `origin` is the usual origin of content.
     pub(super) fn in_store(origin: &str, document: &Document) -> Self {
+        let origin = document.origin.as_deref().unwrap_or(origin);
         let object = format!("{origin}/v1/objects/{}", document.id);
         Self {
             content: format!("{object}/content/{}", document.content_name),

@@ -15,6 +15,8 @@ pub(crate) struct StorageSettings {
     pub(crate) chunk_size: Option<u64>,
     pub(crate) swap_metadata_types: bool,
     pub(crate) redirect: Redirect,
+    /// Whether content is located at the host of the request that started the recording.
+    pub(crate) follows_host: bool,
     /// The time from the end of a recording until its content is deleted.
     pub(crate) retention: Duration,
     /// For your own storage.
@@ -62,6 +64,7 @@ impl Default for StorageSettings {
             chunk_size: None,
             swap_metadata_types: false,
             redirect: Redirect::Off,
+            follows_host: false,
             retention: Duration::from_secs(24 * 60 * 60),
             sas: None,
         }

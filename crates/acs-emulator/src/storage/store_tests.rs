@@ -49,6 +49,7 @@ impl Stage {
             channels,
             format: Format::Wav,
             container: None,
+            content_origin: None,
         };
         let times = (now, after(now, DELAY));
         self.recordings

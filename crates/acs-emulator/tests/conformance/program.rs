@@ -185,13 +185,14 @@ async fn readiness_needs_no_signature_and_is_never_faulty() {
         .body(r#"{"operation": "any", "status": 500}"#);
     let fault = fault.header("Content-Type", "application/json").send();
     assert!(fault.await.unwrap().status().is_success());
-    for origin in [
-        program.text("endpoint"),
-        admin.strip_suffix("/admin").unwrap(),
+    for (origin, status) in [
+        (program.text("endpoint"), "ready"),
+        (admin.strip_suffix("/admin").unwrap(), "up"),
     ] {
         let response = get(&format!("{origin}/ready")).await.unwrap();
         assert_eq!(response.status(), 200, "{origin}");
-        assert_eq!(response.text().await.unwrap(), r#"{"status":"ready"}"#);
+        let body: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+        assert_eq!(body["status"], status);
     }
 }
 
@@ -263,7 +264,6 @@ fn a_taken_port_is_an_error_that_says_what_to_do() {
 #[test]
 fn invalid_options_are_rejected_at_startup() {
     for args in [
-        ["--admin", "0.0.0.0:0"],
         ["--content-origin", "https://a.test/path"],
         ["--script", "/nowhere/script.json"],
         ["--chunk-duration", "0"],
@@ -412,4 +412,28 @@ fn a_webhook_that_events_cannot_be_sent_to_is_refused_before_the_ready_line() {
         assert!(!log.contains("secret"), "{log}");
         assert!(log.contains("ERROR"), "{log}");
     }
+}
+
+#[tokio::test]
+async fn an_admin_interface_beyond_loopback_needs_the_token_of_the_ready_line() {
+    let program = Program::start(&["--admin", "0.0.0.0:0"]);
+    let (admin, token) = (program.text("admin"), program.text("admin_token"));
+    let page = program.text("admin_page");
+    let origin = admin.strip_suffix("/admin").unwrap();
+    assert_eq!(page, format!("{origin}/?token={token}"));
+    let info = format!("{origin}/api/v1/info");
+    let refused = get(&info).await.unwrap();
+    assert_eq!(refused.status(), 401);
+    assert_eq!(refused.headers()["www-authenticate"], "Bearer");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let with_token = client.get(&info).bearer_auth(token).send().await.unwrap();
+    assert_eq!(with_token.status(), 200);
+    assert_eq!(get(&format!("{origin}/ready")).await.unwrap().status(), 200);
+
+    let chosen = Program::start(&["--admin-token", "chosen"]);
+    assert_eq!(chosen.text("admin_token"), "chosen");
+    let loopback = Program::start(&[]);
+    assert_eq!(loopback.ready["admin_token"], Value::Null);
+    let origin = loopback.text("admin").strip_suffix("/admin").unwrap();
+    assert_eq!(loopback.text("admin_page"), format!("{origin}/"));
 }

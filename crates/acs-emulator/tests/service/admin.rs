@@ -127,3 +127,105 @@ async fn only_programs_on_this_machine_are_accepted() {
         assert_eq!(ask(&headers).await, 200, "{headers:?}");
     }
 }
+
+#[tokio::test]
+async fn keys_are_neither_shown_to_nor_changed_by_web_pages() {
+    let (acs, admin) = emulator().await;
+    let origin = admin.strip_suffix("/admin").unwrap().to_owned();
+    let key = acs.access_key().to_owned();
+    let send = async |method: &str, path: &str, headers: &[(&str, &str)], body: &'static str| {
+        let method = method.parse::<http::Method>().unwrap();
+        let mut request = client()
+            .request(method, format!("{origin}{path}"))
+            .body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    for path in ["/api/v1/info", "/admin/keys", "/admin/state"] {
+        for headers in [
+            [("host", "evil.example:10012")],
+            [("origin", "http://evil.example")],
+            [("origin", "null")],
+            [("sec-fetch-site", "cross-site")],
+        ] {
+            let (status, body) = send("GET", path, &headers, "").await;
+            assert_eq!(status, 403, "{path} {headers:?}");
+            assert!(!body.contains(&key), "{path} {headers:?}");
+        }
+    }
+    // A form, or `fetch` in the mode `no-cors`, from a browser that sends no `Origin`.
+    for media_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+    ] {
+        for path in [
+            "/api/v1/keys/primary/regenerate",
+            "/admin/clock:advance",
+            "/admin/faults",
+        ] {
+            let headers = [("content-type", media_type)];
+            let (status, body) = send("POST", path, &headers, "{}").await;
+            assert_eq!(status, 415, "{path} {media_type}: {body}");
+        }
+    }
+    assert_eq!(acs.current_key(acs_emulator::AccessKey::Primary), key);
+
+    let own = [
+        ("origin", origin.as_str()),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    let (status, body) = send("GET", "/api/v1/info", &own, "").await;
+    assert!(status == 200 && body.contains(&key), "{status} {body}");
+    let (status, _) = send("POST", "/api/v1/keys/primary/regenerate", &own, "").await;
+    assert_eq!(status, 200);
+    assert_ne!(acs.current_key(acs_emulator::AccessKey::Primary), key);
+}
+
+#[tokio::test]
+async fn other_machines_need_the_token() {
+    let acs = Emulator::builder()
+        .admin(([0, 0, 0, 0], 0).into())
+        .admin_allowed_host("acs")
+        .start()
+        .await
+        .unwrap();
+    let token = acs.admin_token().unwrap().to_owned();
+    let origin = acs.admin_url().unwrap().strip_suffix("/admin").unwrap();
+    let info = format!("{origin}/api/v1/info");
+    let send = async |host: &str, name: &'static str, value: &str| {
+        let request = client().get(&info).header("host", host).header(name, value);
+        request.send().await.unwrap().status().as_u16()
+    };
+    let bearer = format!("Bearer {token}");
+    for host in ["127.0.0.1", "acs:10012", "10.1.2.3:10012"] {
+        assert_eq!(send(host, "authorization", &bearer).await, 200, "{host}");
+        assert_eq!(send(host, "authorization", "Bearer x").await, 401, "{host}");
+    }
+    assert_eq!(send("evil.example", "authorization", &bearer).await, 403);
+
+    let browser = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let page = browser
+        .get(format!("{origin}/?token={token}"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(page.status(), 303);
+    let cookie = page.headers()["set-cookie"].to_str().unwrap();
+    let cookie = cookie.split(';').next().unwrap();
+    assert_eq!(send("acs", "cookie", cookie).await, 200);
+    let wrong = browser
+        .get(format!("{origin}/?token=x"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(wrong.status(), 401);
+    assert!(Emulator::builder().admin_token("a b").is_err());
+}

@@ -17,6 +17,8 @@ mod calls;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod containers;
+#[cfg(test)]
 mod content;
 #[cfg(test)]
 mod delivery;

@@ -103,9 +103,10 @@ fn failure(error: acs_emulator::Error) -> Failure {
     let with_cause = |cause: &dyn std::error::Error| format!("{error}: {cause}");
     match &error {
         Error::Listen { source, .. } => Failure::usage(with_cause(source)),
-        Error::Admin(_) | Error::ContentUrl(_) | Error::WebhookUrl { .. } | Error::Queue { .. } => {
-            Failure::usage(error.to_string())
-        }
+        Error::AdminToken
+        | Error::ContentUrl(_)
+        | Error::WebhookUrl { .. }
+        | Error::Queue { .. } => Failure::usage(error.to_string()),
         Error::Certificate(cause) => Failure::usage(with_cause(cause.as_ref())),
         Error::Script { source, .. } if !source.is::<std::io::Error>() => {
             Failure::usage(with_cause(source.as_ref()))

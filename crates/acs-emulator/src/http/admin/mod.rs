@@ -1,5 +1,4 @@
-//! The admin interface, with which other processes inspect and control the emulator. It is on
-//! loopback and requires no authentication.
+//! The admin interface, with which other processes inspect and control the emulator.
 
 mod faults;
 mod guard;
@@ -31,7 +30,7 @@ use crate::service::participant::NewParticipant;
 use crate::service::script::CallPlan;
 use crate::storage::store::Store;
 
-pub(super) use guard::guard;
+pub(super) use guard::{Gate, guard};
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()

@@ -13,16 +13,19 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use http::StatusCode;
+use http::header::HOST;
+use http::{HeaderMap, StatusCode};
 
 use super::repeatability::{ACCEPTED, RESULT};
 use super::response::{ErrorWithTarget, json, json_body, with_chain_id};
 use super::segment::split_action;
 use super::state::AppState;
+use crate::auth::Auth;
 use crate::service::Service;
 use crate::service::error::ServiceError;
 use crate::service::recording_request::CallTarget;
 use crate::service::recordings::RecordingState;
+use crate::storage::store::Store;
 
 use start_request::parse_start_request;
 
@@ -35,9 +38,19 @@ pub(super) fn routes() -> Router<AppState> {
         )
 }
 
-async fn start(State(service): State<Arc<Service>>, body: Bytes) -> Result<Response, ServiceError> {
+async fn start(
+    State(service): State<Arc<Service>>,
+    State(store): State<Arc<Store>>,
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ServiceError> {
     let request: StartCallRecordingRequest = json_body(&body)?;
-    let start = parse_start_request(&request, service.urls)?;
+    let mut start = parse_start_request(&request, service.urls)?;
+    if store.settings.follows_host {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        start.spec.content_origin = host.and_then(|host| auth.authorities.origin(host));
+    }
     let status = match start.call {
         CallTarget::Connection(_) => StatusCode::ACCEPTED,
         _ => StatusCode::OK,

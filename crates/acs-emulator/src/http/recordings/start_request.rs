@@ -46,6 +46,7 @@ pub(super) fn parse_start_request(
             channels,
             format,
             container: container(request.external_storage.as_ref(), urls)?,
+            content_origin: None,
         },
         paused: request.pause_on_start.unwrap_or(false),
         state_callback_uri: request.recording_state_callback_uri.clone(),

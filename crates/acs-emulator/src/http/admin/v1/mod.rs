@@ -11,7 +11,7 @@ mod health;
 mod info;
 mod interval;
 mod list;
-mod problem;
+pub(super) mod problem;
 mod recordings;
 mod requests;
 mod stream;

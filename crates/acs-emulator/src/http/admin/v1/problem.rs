@@ -11,9 +11,11 @@ use crate::service::error::ServiceError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(dead_code, reason = "the description lists all of them")]
-pub(super) enum Code {
+pub(in crate::http::admin) enum Code {
     InvalidRequest,
     UnsupportedMediaType,
+    Forbidden,
+    Unauthorized,
     NotFound,
     Conflict,
     InvalidUrl,
@@ -28,6 +30,8 @@ impl Code {
         match self {
             Self::InvalidRequest | Self::InvalidUrl | Self::NotSupported => StatusCode::BAD_REQUEST,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict => StatusCode::CONFLICT,
             Self::HandshakeFailed => StatusCode::UNPROCESSABLE_ENTITY,
@@ -41,9 +45,12 @@ impl Code {
             Self::InvalidRequest | Self::UnsupportedMediaType | Self::NotSupported => {
                 "See /api/v1/openapi.json for what the operation accepts."
             }
+            Self::Forbidden | Self::Unauthorized => "Use the page of the emulator, or a program.",
             Self::NotFound => "It may have been removed. List the objects again.",
             Self::Conflict => "Read the object to see its state.",
-            Self::InvalidUrl => "Use an https URL, or an http URL on loopback.",
+            Self::InvalidUrl => {
+                "Use an https URL, or an http URL on loopback, or start with --allow-http-webhooks."
+            }
             Self::HandshakeFailed => "Check that the webhook is running and answers the handshake.",
             Self::TooLarge => "Send less in one request.",
             Self::Internal => "See the log of the emulator.",
@@ -53,7 +60,7 @@ impl Code {
 
 /// An error of the admin API.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
+pub(in crate::http::admin) struct Problem {
     code: Code,
     detail: String,
     hint: String,
@@ -62,7 +69,7 @@ pub(super) struct Problem {
 
 impl Problem {
     /// `detail` says what went wrong, and with what.
-    pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub(in crate::http::admin) fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
             code,
             detail: detail.into(),
@@ -71,24 +78,24 @@ impl Problem {
         }
     }
 
-    pub(super) fn invalid(detail: impl Into<String>) -> Self {
+    pub(in crate::http::admin) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(Code::InvalidRequest, detail)
     }
 
     /// `what` begins the sentence, such as "The call".
-    pub(super) fn not_found(what: &str, hint: &str) -> Self {
+    pub(in crate::http::admin) fn not_found(what: &str, hint: &str) -> Self {
         Self::new(Code::NotFound, format!("{what} does not exist.")).hint(hint)
     }
 
     /// What to do about it.
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(in crate::http::admin) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
     }
 
     /// The JSON pointer of the invalid member of the request body.
     #[allow(dead_code, reason = "for operations that change something")]
-    pub(super) fn pointer(mut self, pointer: impl Into<String>) -> Self {
+    pub(in crate::http::admin) fn pointer(mut self, pointer: impl Into<String>) -> Self {
         self.pointer = Some(pointer.into());
         self
     }
