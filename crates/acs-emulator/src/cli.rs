@@ -106,6 +106,10 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     chunk_size: Option<u64>,
 
+    /// Seconds after which an ended call is forgotten, and after which an unanswered call ends
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
+    call_retention: u64,
+
     /// Shared access signature (a query string) for recordings in your own storage
     #[arg(
         long,
@@ -318,6 +322,7 @@ impl Options {
             builder = builder.content_url(url)?;
         }
         builder = builder.chunk_duration(Duration::from_secs(self.chunk_duration));
+        builder = builder.call_retention(Duration::from_secs(self.call_retention));
         if let Some(bytes) = self.chunk_size {
             builder = builder.chunk_size(bytes);
         }

@@ -3,7 +3,8 @@
 //! Each callback has its own token. Callbacks to the same address are sent one after the other. A
 //! callback that is not accepted is not retried.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -81,75 +82,93 @@ fn start(context: &Arc<DeliveryContext>) -> mpsc::UnboundedSender<QueuedCallback
     sender
 }
 
+/// Sends one callback to each address at a time. Nothing is kept of an address to which all callbacks
+/// have been sent, because a client may choose another one for each call.
 async fn sort_by_address(
     context: Arc<DeliveryContext>,
     mut callbacks: mpsc::UnboundedReceiver<QueuedCallback>,
 ) {
-    let mut queues: HashMap<String, mpsc::UnboundedSender<QueuedCallback>> = HashMap::new();
-    while let Some(callback) = callbacks.recv().await {
-        let queue = queues
-            .entry(callback.request.url.clone())
-            .or_insert_with(|| {
-                let (sender, receiver) = mpsc::unbounded_channel();
-                let post = post_all(Arc::clone(&context), receiver);
-                context.tasks.spawn_until_reset(post);
-                sender
-            });
-        // The receiver is dropped when the emulator stops.
-        let _ = queue.send(callback);
+    // The addresses that a callback is being sent to, with those that follow.
+    let mut waiting: HashMap<String, VecDeque<QueuedCallback>> = HashMap::new();
+    let (done, mut sent) = mpsc::unbounded_channel();
+    loop {
+        let next = tokio::select! {
+            callback = callbacks.recv() => {
+                let Some(callback) = callback else { return };
+                match waiting.entry(callback.request.url.clone()) {
+                    Entry::Occupied(mut queue) => {
+                        queue.get_mut().push_back(callback);
+                        continue;
+                    }
+                    Entry::Vacant(queue) => {
+                        queue.insert(VecDeque::new());
+                        callback
+                    }
+                }
+            }
+            Some(url) = sent.recv() => {
+                if let Some(next) = waiting.get_mut(&url).and_then(VecDeque::pop_front) {
+                    next
+                } else {
+                    waiting.remove(&url);
+                    continue;
+                }
+            }
+        };
+        let (context, done) = (Arc::clone(&context), done.clone());
+        context.tasks.clone().spawn_until_reset(async move {
+            post(&context, &next).await;
+            // The receiver is dropped when the emulator is reset or stops.
+            let _ = done.send(next.request.url.clone());
+        });
     }
 }
 
-async fn post_all(
-    context: Arc<DeliveryContext>,
-    mut callbacks: mpsc::UnboundedReceiver<QueuedCallback>,
-) {
-    while let Some(queued) = callbacks.recv().await {
-        let (callback, deliveries) = (&queued.request, [queued.delivery]);
-        let token = match token(&context).await {
-            Ok(token) => token,
-            Err(error) => return tracing::error!(%error, "cannot create a token for callbacks"),
-        };
-        context.log.sending(&deliveries, None);
-        let (sent, started) = (context.clock.now(), Instant::now());
-        let response = context
-            .client
-            .post(&callback.url)
-            .header(CONTENT_TYPE, "application/json; charset=utf-8")
-            .bearer_auth(token)
-            .body(callback.body.to_string())
-            .send()
-            .await;
-        let status = response.as_ref().ok().map(reqwest::Response::status);
-        let outcome = match status {
-            Some(status) if status.is_success() => DeliveryOutcome::Delivered,
-            _ => DeliveryOutcome::Dropped,
-        };
-        let reason = response.err().map(root_cause);
-        let state = match outcome {
-            DeliveryOutcome::Delivered => DeliveryState::Delivered,
-            _ => DeliveryState::Dropped,
-        };
-        let attempt = AttemptRecord {
-            number: 1,
-            at: sent,
-            status,
-            error: reason.clone(),
-            duration: started.elapsed(),
-            resend: queued.resend,
-        };
-        context.log.attempted(&deliveries, &attempt, state, None);
-        context.activity.record(Activity::Delivery(DeliveryAttempt {
-            channel: Channel::Callback,
-            kind: callback.kind,
-            id: callback.id.clone(),
-            to: without_secrets(&callback.url).into_owned(),
-            attempt: 1,
-            status,
-            reason,
-            outcome,
-        }));
-    }
+async fn post(context: &Arc<DeliveryContext>, queued: &QueuedCallback) {
+    let (callback, deliveries) = (&queued.request, [queued.delivery]);
+    let token = match token(context).await {
+        Ok(token) => token,
+        Err(error) => return tracing::error!(%error, "cannot create a token for callbacks"),
+    };
+    context.log.sending(&deliveries, None);
+    let (sent, started) = (context.clock.now(), Instant::now());
+    let response = context
+        .client
+        .post(&callback.url)
+        .header(CONTENT_TYPE, "application/json; charset=utf-8")
+        .bearer_auth(token)
+        .body(callback.body.to_string())
+        .send()
+        .await;
+    let status = response.as_ref().ok().map(reqwest::Response::status);
+    let outcome = match status {
+        Some(status) if status.is_success() => DeliveryOutcome::Delivered,
+        _ => DeliveryOutcome::Dropped,
+    };
+    let reason = response.err().map(root_cause);
+    let state = match outcome {
+        DeliveryOutcome::Delivered => DeliveryState::Delivered,
+        _ => DeliveryState::Dropped,
+    };
+    let attempt = AttemptRecord {
+        number: 1,
+        at: sent,
+        status,
+        error: reason.clone(),
+        duration: started.elapsed(),
+        resend: queued.resend,
+    };
+    context.log.attempted(&deliveries, &attempt, state, None);
+    context.activity.record(Activity::Delivery(DeliveryAttempt {
+        channel: Channel::Callback,
+        kind: callback.kind,
+        id: callback.id.clone(),
+        to: without_secrets(&callback.url).into_owned(),
+        attempt: 1,
+        status,
+        reason,
+        outcome,
+    }));
 }
 
 async fn token(context: &Arc<DeliveryContext>) -> Result<String, Error> {

@@ -75,6 +75,14 @@ impl EmulatorBuilder {
         self
     }
 
+    /// The time from the end of a call until the emulator forgets it. From then on, requests for it
+    /// receive "not found". A call to the application that is not answered ends after the same time.
+    /// The default is one hour. At most 1,000 ended calls are kept.
+    pub fn call_retention(mut self, retention: Duration) -> Self {
+        self.settings.service.call_retention = retention;
+        self
+    }
+
     /// The time from the end of a recording until its content is deleted. The default is 24 hours.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.settings.storage.retention = retention;
@@ -343,6 +351,7 @@ impl Default for EmulatorBuilder {
                     clock: Clock::system(),
                     connect_delay: Duration::from_millis(100),
                     start_delay: Duration::from_millis(200),
+                    call_retention: Duration::from_secs(60 * 60),
                     script_steps: Vec::new(),
                     scripted_calls: Vec::new(),
                 },

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse, Response};
@@ -21,14 +22,56 @@ pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("accepted");
 /// A hash of a request without the parts that differ between attempts.
 type Fingerprint = [u8; 32];
 
+/// How long a response is kept, in real time. Clients retry for a shorter time.
+const RETENTION: Duration = Duration::from_secs(10 * 60);
+/// The number of responses at which old ones are first removed.
+const FIRST_SWEEP: usize = 256;
+
 /// The successful responses to repeatable requests.
 #[derive(Default)]
-pub(crate) struct RepeatabilityStore(Mutex<HashMap<Uuid, Entry>>);
+pub(crate) struct RepeatabilityStore(Mutex<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    by_id: HashMap<Uuid, Entry>,
+    /// The number of responses at which old ones are removed next.
+    next_sweep: usize,
+}
+
+impl Entries {
+    /// The entry with this id, a new one if there is none. Removes old entries now and then.
+    fn entry(&mut self, id: Uuid, request: Fingerprint, now: Instant) -> Entry {
+        if self.by_id.len() >= self.next_sweep.max(FIRST_SWEEP) {
+            self.by_id.retain(|_, entry| !entry.has_expired(now));
+            self.next_sweep = 2 * self.by_id.len();
+        }
+        let known = self.by_id.get(&id).filter(|entry| !entry.has_expired(now));
+        if let Some(entry) = known {
+            return entry.clone();
+        }
+        let entry = Entry {
+            request,
+            since: now,
+            response: Arc::default(),
+        };
+        self.by_id.insert(id, entry.clone());
+        entry
+    }
+}
 
 #[derive(Clone)]
 struct Entry {
     request: Fingerprint,
+    since: Instant,
     response: Arc<OnceCell<StoredResponse>>,
+}
+
+impl Entry {
+    /// A request that is in progress does not expire.
+    fn has_expired(&self, now: Instant) -> bool {
+        let is_old = now.saturating_duration_since(self.since) > RETENTION;
+        is_old && Arc::strong_count(&self.response) == 1
+    }
 }
 
 #[derive(Clone)]
@@ -42,7 +85,12 @@ impl RepeatabilityStore {
     /// Forgets all responses.
     pub(super) fn clear(&self) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.clear();
+        entries.by_id.clear();
+    }
+
+    fn entry(&self, id: Uuid, request: Fingerprint) -> Entry {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.entry(id, request, Instant::now())
     }
 
     /// Returns the stored response for `id`, if there is one. Otherwise awaits `perform` and stores
@@ -53,16 +101,7 @@ impl RepeatabilityStore {
         request: Fingerprint,
         perform: impl Future<Output = Response> + Send,
     ) -> Response {
-        let entry = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(id)
-            .or_insert_with(|| Entry {
-                request,
-                response: Arc::default(),
-            })
-            .clone();
+        let entry = self.entry(id, request);
         if entry.request != request {
             return ServiceError::argument("Repeatability-Request-ID belongs to another request.")
                 .into_response();
@@ -191,6 +230,29 @@ mod tests {
             assert_eq!(second.await.status(), StatusCode::CREATED);
             assert_eq!(count.load(Ordering::Relaxed), performed);
         }
+    }
+
+    #[test]
+    fn responses_expire() {
+        let mut entries = Entries::default();
+        let begun = Instant::now();
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        let in_progress = entries.entry(Uuid::from_u128(0), [0; 32], begun);
+        for id in 1..1_000 {
+            entries.entry(Uuid::from_u128(id), [0; 32], begun);
+        }
+        // Another request may use the id then.
+        let reused = entries.entry(Uuid::from_u128(1), [1; 32], after(599));
+        assert_eq!(reused.request, [0; 32]);
+        drop(reused);
+        let reused = entries.entry(Uuid::from_u128(1), [1; 32], after(601));
+        assert_eq!(reused.request, [1; 32]);
+        for id in 1_000..2_000 {
+            entries.entry(Uuid::from_u128(id), [0; 32], after(601));
+        }
+        assert!(entries.by_id.len() <= 1_002, "{}", entries.by_id.len());
+        let same = entries.entry(Uuid::from_u128(0), [1; 32], after(9_999));
+        assert!(Arc::ptr_eq(&same.response, &in_progress.response));
     }
 
     #[tokio::test]

@@ -207,6 +207,7 @@ mod tests {
                 clock: Clock::manual(),
                 connect_delay: Duration::ZERO,
                 start_delay: Duration::ZERO,
+                call_retention: Duration::MAX,
                 script_steps: Vec::<ScriptStep>::new(),
                 scripted_calls: serde_json::from_str::<Vec<ScriptedCall>>(calls).unwrap(),
             },

@@ -17,7 +17,8 @@ use super::script::{CallPlan, Speaking, is_spoken};
 use super::state::State;
 
 impl Service {
-    /// Creates a call, which lasts until all participants have left.
+    /// Creates a call, which lasts until all participants have left. Returns the existing call if the
+    /// group or room has one.
     pub(crate) fn create_call(
         &self,
         state: &mut State,
@@ -25,6 +26,15 @@ impl Service {
         plan: CallPlan,
         now: Timestamp,
     ) -> CallKey {
+        if let Some(key) = state.calls.with_ids(&ids) {
+            // A group or a room has one call at a time, which others can join.
+            let call = state.calls.get_mut(key);
+            call.script.extend(plan.steps.unwrap_or_default());
+            if call.started_at.is_some() {
+                Self::schedule_script(state, key, now);
+            }
+            return key;
+        }
         let key = state.calls.create(ids, now);
         let steps = plan.steps;
         let steps = steps.unwrap_or_else(|| self.settings.script_steps.clone());
@@ -62,6 +72,10 @@ impl Service {
     /// Schedules the script steps of a call that has just begun.
     pub(super) fn started(&self, state: &mut State, call: CallKey, at: Timestamp) {
         self.call_changed(state, call, CallChange::Started, at);
+        Self::schedule_script(state, call, at);
+    }
+
+    fn schedule_script(state: &mut State, call: CallKey, at: Timestamp) {
         for step in std::mem::take(&mut state.calls.get_mut(call).script) {
             let action = step.action();
             let step_at = after(at, step.at());

@@ -1,13 +1,11 @@
 //! Calls: their connections, their participants, and when they end.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::call::{CallIds, CallState};
-use super::clock::after;
 use super::connection::{Connection, ConnectionProperties};
 use super::disconnect_reason::DisconnectReason;
 use super::error::ServiceError;
@@ -18,20 +16,18 @@ use super::recording_request::CallTarget;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CallKey(usize);
 
-/// How long an ended call is kept.
-const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 /// The number of ended calls that are kept.
-const MOST_ENDED: usize = 1_000;
+const MAX_ENDED: usize = 1_000;
 
-/// All calls, including those that ended not long ago.
+/// All calls, including those that ended a short time ago.
 pub(crate) struct Calls {
     states: BTreeMap<CallKey, CallState>,
     /// The number of calls that were created, including those that were removed.
     count: usize,
-    /// The calls that have ended, in the order of their end.
-    ended: VecDeque<CallKey>,
     /// What is left of calls that were removed.
     removed: CallState,
+    /// The calls that have ended, in that order.
+    ended: VecDeque<(Timestamp, CallKey)>,
     by_connection: HashMap<String, CallKey>,
     by_server_call: HashMap<String, CallKey>,
     by_group: HashMap<String, CallKey>,
@@ -43,8 +39,8 @@ impl Default for Calls {
         Self {
             states: BTreeMap::new(),
             count: 0,
-            ended: VecDeque::new(),
             removed: CallState::removed(),
+            ended: VecDeque::new(),
             by_connection: HashMap::new(),
             by_server_call: HashMap::new(),
             by_group: HashMap::new(),
@@ -114,29 +110,6 @@ impl Calls {
         &mut self.removed
     }
 
-    /// The ended call that is to be removed next, if there are too many or it ended long ago.
-    pub(crate) fn outdated(&self, now: Timestamp) -> Option<CallKey> {
-        let first = *self.ended.front()?;
-        let (ended_at, _) = self.get(first).ended?;
-        let is_old = after(ended_at, RETENTION) <= now;
-        (is_old || self.ended.len() > MOST_ENDED).then_some(first)
-    }
-
-    /// Removes a call that has ended.
-    pub(crate) fn remove(&mut self, key: CallKey) {
-        self.ended.retain(|ended| *ended != key);
-        let Some(call) = self.states.remove(&key) else {
-            return;
-        };
-        for connection in &call.connections {
-            self.by_connection.remove(&connection.id);
-        }
-        self.by_server_call.remove(&call.server_call_id);
-        // A later call may have the same id.
-        self.by_group.retain(|_, of| *of != key);
-        self.by_room.retain(|_, of| *of != key);
-    }
-
     /// Removes all calls.
     pub(crate) fn clear(&mut self) {
         *self = Self {
@@ -195,15 +168,58 @@ impl Calls {
 
     /// Ends a call and closes its connections.
     pub(crate) fn end(&mut self, key: CallKey, reason: DisconnectReason, now: Timestamp) {
-        let call = self.get_mut(key);
-        if call.ended.is_none() {
-            call.ended = Some((now, reason));
-            self.ended.push_back(key);
+        if !self.get(key).is_over() {
+            self.ended.push_back((now, key));
         }
         let call = self.get_mut(key);
+        call.ended.get_or_insert((now, reason));
         for connection in &mut call.connections {
             connection.disconnected_at.get_or_insert(now);
         }
+    }
+
+    /// Removes the calls that ended before `limit`, and the oldest ones if too many have ended.
+    /// Returns those that were removed.
+    pub(crate) fn remove_ended(&mut self, limit: Timestamp) -> Vec<(CallKey, CallState)> {
+        let mut removed = Vec::new();
+        while let Some((ended_at, key)) = self.ended.front().copied()
+            && (ended_at < limit || self.ended.len() > MAX_ENDED)
+        {
+            self.ended.pop_front();
+            removed.extend(self.remove(key).map(|call| (key, call)));
+        }
+        removed
+    }
+
+    fn remove(&mut self, key: CallKey) -> Option<CallState> {
+        let call = self.states.remove(&key)?;
+        self.by_server_call.remove(&call.server_call_id);
+        for connection in &call.connections {
+            self.by_connection.remove(&connection.id);
+        }
+        let CallIds { group, room } = &call.ids;
+        let group = group.as_ref().map(|group| group.to_ascii_lowercase());
+        // Another call may have the id by now.
+        for (id, keys) in [
+            (group, &mut self.by_group),
+            (room.clone(), &mut self.by_room),
+        ] {
+            if let Some(id) = id
+                && keys.get(&id) == Some(&key)
+            {
+                keys.remove(&id);
+            }
+        }
+        Some(call)
+    }
+
+    /// The call that has one of these ids and has not ended.
+    pub(crate) fn with_ids(&self, ids: &CallIds) -> Option<CallKey> {
+        let group = ids.group.as_ref();
+        let group = group.and_then(|id| self.by_group.get(&id.to_ascii_lowercase()));
+        let room = ids.room.as_ref().and_then(|id| self.by_room.get(id));
+        let mut found = [group, room].into_iter().flatten().copied();
+        found.find(|key| !self.get(*key).is_over())
     }
 
     /// All calls, in the order of their creation.
@@ -258,8 +274,9 @@ impl Calls {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::clock::Clock;
+    use crate::service::clock::{Clock, after};
     use std::sync::Arc;
+    use std::time::Duration;
 
     fn call_of(calls: &mut Calls, people: &[&str], clock: &Clock) -> (CallKey, String) {
         let key = calls.create(CallIds::default(), clock.now());
@@ -343,6 +360,39 @@ mod tests {
             calls.connection(&id).err(),
             Some(ServiceError::CallNotFound)
         );
+    }
+
+    #[test]
+    fn ended_calls_are_removed_after_a_while() {
+        let clock = Clock::manual();
+        let mut calls = Calls::default();
+        let room = |id: &str| CallIds {
+            group: None,
+            room: Some(id.to_owned()),
+        };
+        let first = calls.create(room("7"), clock.now());
+        let connection = calls.connect(first, ConnectionProperties::default(), clock.now());
+        let live = calls.create(room("8"), clock.now());
+        calls.end(first, DisconnectReason::CallEnded, clock.now());
+        calls.end(first, DisconnectReason::CallEnded, clock.now());
+        let next = calls.create(room("7"), clock.now());
+        assert!(calls.remove_ended(clock.now()).is_empty());
+        clock.advance(Duration::from_secs(1));
+        let removed = calls.remove_ended(clock.now());
+        assert_eq!(removed.len(), 1);
+        assert_eq!(removed[0].0, first);
+        assert!(calls.of_connection(&connection).is_none());
+        assert!(calls.get(first).is_over());
+        assert_eq!(calls.with_ids(&room("7")), Some(next));
+        assert_eq!(calls.with_ids(&room("8")), Some(live));
+        assert_eq!(calls.iter().count(), 2);
+
+        for _ in 0..=MAX_ENDED {
+            let call = calls.create(CallIds::default(), clock.now());
+            calls.end(call, DisconnectReason::CallEnded, clock.now());
+        }
+        assert_eq!(calls.remove_ended(Timestamp::MIN).len(), 1);
+        assert_eq!(calls.iter().count(), 2 + MAX_ENDED);
     }
 
     #[test]

@@ -72,6 +72,7 @@ impl Service {
             answered: false,
         };
         state.ringing.insert(context.clone(), ringing);
+        state.rung.push_back((at, context.clone()));
         context
     }
 

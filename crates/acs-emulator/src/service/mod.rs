@@ -33,7 +33,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use clock::{Clock, after};
-use event::{CallChange, EventSink, ServiceEvent};
+use event::{CallChange, CallEvent, CallSummary, EventSink, ServiceEvent};
 use script::{ScriptStep, ScriptedCall};
 use state::State;
 use url_policy::UrlPolicy;
@@ -44,6 +44,8 @@ pub(crate) struct ServiceSettings {
     pub(crate) clock: Clock,
     pub(crate) connect_delay: Duration,
     pub(crate) start_delay: Duration,
+    /// How long an ended call is known, and how long a call rings.
+    pub(crate) call_retention: Duration,
     /// The steps of calls that have no steps of their own.
     pub(crate) script_steps: Vec<ScriptStep>,
     pub(crate) scripted_calls: Vec<ScriptedCall>,
@@ -89,12 +91,34 @@ impl Service {
         while let Some((at, step)) = state.schedule.due(now) {
             self.run_due(&mut state, at, step);
         }
+        self.forget_calls(&mut state, now);
         state.now = now;
-        while let Some(call) = state.calls.outdated(now) {
-            self.call_changed(&state, call, CallChange::Removed, now);
-            state.remove_call(call);
-        }
         state
+    }
+
+    /// Ends calls that have been ringing for too long, and forgets those that ended long ago.
+    fn forget_calls(&self, state: &mut State, now: Timestamp) {
+        let retention = self.settings.call_retention;
+        let limit = now.checked_sub(retention).unwrap_or(Timestamp::MIN);
+        while state.rung.front().is_some_and(|(at, _)| *at < limit) {
+            let rung = state.rung.pop_front();
+            let context = rung.map(|(_, context)| context).unwrap_or_default();
+            if let Some(ringing) = state.ringing.get(&context)
+                && !ringing.answered
+            {
+                let call = ringing.call;
+                state.ringing.remove(&context);
+                self.end_call(state, call, now);
+            }
+        }
+        for (key, call) in state.calls.remove_ended(limit) {
+            state.ringing.retain(|_, ringing| ringing.call != key);
+            self.emit(ServiceEvent::Call(CallEvent {
+                call: CallSummary::from(&call),
+                change: CallChange::Removed,
+                at: now,
+            }));
+        }
     }
 
     /// Runs all steps that are due. Returns the time of the next one, and what is notified when

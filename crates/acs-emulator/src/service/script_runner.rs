@@ -68,11 +68,13 @@ impl Service {
             self.raise_incoming_call(state, call, callers.collect(), at);
             return;
         }
-        state.calls.get_mut(call).begin(at);
+        let begins = state.calls.get_mut(call).begin(at);
         for raw_id in participants {
             state.join(call, &raw_id, (None, None), at);
         }
-        self.started(state, call, at);
+        if begins {
+            self.started(state, call, at);
+        }
     }
 
     fn run_step(&self, state: &mut State, call: CallKey, action: &ScriptAction, at: Timestamp) {

@@ -1,6 +1,6 @@
 //! The mutable state of the service.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(super) recording_callbacks: HashMap<String, StateCallback>,
     /// By `incomingCallContext`.
     pub(super) ringing: HashMap<String, RingingCall>,
+    /// The contexts of calls that ring or have rung, with the time when they began to ring.
+    pub(super) rung: VecDeque<(Timestamp, String)>,
     users: HashMap<String, String>,
 }
 
@@ -50,12 +52,6 @@ pub(crate) struct RingingCall {
 }
 
 impl State {
-    /// Removes a call that has ended.
-    pub(super) fn remove_call(&mut self, call: CallKey) {
-        self.calls.remove(call);
-        self.ringing.retain(|_, ringing| ringing.call != call);
-    }
-
     /// Removes all calls and recordings, without any notification. The names of people stay.
     pub(crate) fn clear(&mut self) {
         self.calls.clear();
@@ -63,6 +59,7 @@ impl State {
         self.schedule.clear();
         self.recording_callbacks.clear();
         self.ringing.clear();
+        self.rung.clear();
     }
 
     /// The raw id of the person with this name, the same one in every call. A raw id is returned

@@ -166,3 +166,51 @@ async fn events_of_scripted_calls_contain_the_starter() {
         "{subject}"
     );
 }
+
+#[tokio::test]
+async fn a_room_has_one_call_at_a_time() {
+    let acs = scripted(Script::new()).await;
+    let first = acs.call(["alice"]).room("7").await;
+    let second = acs.call(["bob"]).room("7").await;
+    assert_eq!(first.server_call_id(), second.server_call_id());
+    assert_ne!(first.call_connection_id(), second.call_connection_id());
+    assert_eq!(people(&acs, first.call_connection_id()).await, 2);
+    first.hang_up();
+    let third = acs.call(["carol"]).room("7").await;
+    assert_ne!(first.server_call_id(), third.server_call_id());
+    let start = json!({
+        "callLocator": {"kind": "roomCallLocator", "roomId": "7"},
+        "recordingFormatType": "wav",
+    });
+    assert_eq!(post(&acs, "/calling/recordings", &start).await.status, 200);
+}
+
+#[tokio::test]
+async fn calls_are_forgotten_after_their_retention() {
+    let acs = Emulator::builder()
+        .clock(Clock::manual())
+        .call_retention(second(60))
+        .start()
+        .await
+        .unwrap();
+    let call = acs.call(["alice"]).await;
+    let ringing = acs.incoming_call("bob");
+    let start = json!({
+        "callLocator": {"kind": "serverCallLocator", "serverCallId": call.server_call_id()},
+    });
+    call.hang_up();
+    let recorded = async || post(&acs, "/calling/recordings", &start).await;
+    recorded().await.assert_error(400, "8528");
+    acs.clock().advance(second(60));
+    recorded().await.assert_error(400, "8528");
+    acs.clock().advance(second(1));
+    recorded().await.assert_error(404, "8522");
+    call.hang_up();
+    // The call that was never answered has ended.
+    let start = json!({
+        "callLocator": {"kind": "serverCallLocator", "serverCallId": ringing.server_call_id()},
+    });
+    post(&acs, "/calling/recordings", &start)
+        .await
+        .assert_error(400, "8528");
+}
