@@ -37,7 +37,7 @@ async fn main() -> Result<()> {
     let request = PlayRequest::new([sound]);
     client
         .call_automation()
-        .call_media_play(options.call_connection_id.as_str(), &request)
+        .call_media_play(options.call_connection_id.as_str(), &request, None)
         .await
         .map_err(Error::from_low_level)?;
     Ok(())

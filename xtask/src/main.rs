@@ -11,7 +11,9 @@ mod public_api;
 mod schemas;
 mod spec;
 mod test;
+mod update;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,7 +21,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, Subcommand, ValueEnum};
-use sha2::{Digest as _, Sha256};
 use similar::TextDiff;
 
 use crate::metadata::Metadata;
@@ -27,6 +28,8 @@ use crate::metadata::Metadata;
 const SPEC: &str = "spec/call-automation.json";
 const OVERLAY: &str = "spec/call-automation.overlay.yaml";
 const GENERATED: &str = "crates/acs-call-automation/src/generated.rs";
+/// The version of all crates of the workspace.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[derive(Debug, Parser)]
 #[command(
@@ -43,6 +46,13 @@ enum Command {
     /// Imports or compares descriptions of the API
     #[command(subcommand)]
     Spec(SpecCommand),
+    /// Takes over a new description: imports it, writes everything that follows from it, checks
+    /// the result, and writes a report for the pull request
+    #[command(
+        after_help = "The changes are those since the last commit. If the hand-written crates \
+        no longer compile, repair them and run the command again."
+    )]
+    Update(update::Options),
     /// Generates the low-level client from spec/
     Codegen {
         /// Writes nothing; fails with a diff if the generated file is out of date
@@ -93,6 +103,8 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum SpecCommand {
     /// Imports a published Swagger 2.0 description, or applies a changed overlay
+    ///
+    /// Nothing is written unless code can be generated from the result.
     #[command(after_help = "Examples:\n  \
         cargo xtask spec import ../specs/2026-03-12/communicationservicescallautomation.json\n  \
         cargo xtask spec import spec/call-automation.json   # after a change to the overlay")]
@@ -105,13 +117,17 @@ enum SpecCommand {
         /// The overlay with the text; `none` for a document without text
         #[arg(long, value_name = "FILE|none")]
         overlay: Option<PathBuf>,
+        /// Changes the overlay: drops texts that no longer apply, and adds drafts of missing ones,
+        /// which a later import or check rejects
+        #[arg(long, conflicts_with = "check")]
+        draft: bool,
         /// Writes nothing; fails with a diff if the document is out of date
         #[arg(long)]
         check: bool,
     },
     /// Reports what a new version changes, and for whom the changes are breaking
     #[command(
-        after_help = "Exit code: 1 if a change is breaking (the last line then begins with the number of breaking changes) or if a file cannot be read (the output then begins with \"error:\"), otherwise 0."
+        after_help = "The report distinguishes callers (who build requests), parsers (who read responses and events) and Rust code that uses the generated client. Its last line suggests the next version of the crate.\n\nExit code: 1 if a change is breaking for any of them or if a file cannot be read (standard error then begins with \"error:\"), otherwise 0."
     )]
     Diff {
         /// The older description: Swagger 2.0 or OpenAPI of this workspace
@@ -147,6 +163,24 @@ fn main() -> ExitCode {
     }
 }
 
+/// Lists the extensions that an import ignores. The reasons are in `spec/convert/mod.rs`.
+#[allow(
+    clippy::print_stderr,
+    reason = "a note about the result goes to stderr"
+)]
+fn tell_ignored(extensions: &BTreeMap<&str, usize>) {
+    if !extensions.is_empty() {
+        let list: Vec<_> = extensions
+            .iter()
+            .map(|(name, count)| format!("{name} ({count})"))
+            .collect();
+        eprintln!(
+            "ignored, because they do not affect requests: {}",
+            list.join(", ")
+        );
+    }
+}
+
 #[allow(clippy::print_stderr, reason = "command-line errors go to stderr")]
 fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
@@ -160,10 +194,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Spec(SpecCommand::Diff { old, new, format }) => {
             let report = spec::diff::diff(&spec::structure(&old)?, &spec::structure(&new)?);
+            let release = report.release(VERSION);
             let text = match format {
-                Format::Text => spec::diff::text(&report),
-                Format::Markdown => spec::diff::markdown(&report),
-                Format::Json => spec::diff::json(&report)?,
+                Format::Text => spec::diff::text(&report, &release),
+                Format::Markdown => spec::diff::markdown(&report, &release),
+                Format::Json => spec::diff::json(&report, &release)?,
             };
             print(&text)?;
             return Ok(ExitCode::from(u8::from(report.is_breaking())));
@@ -172,19 +207,27 @@ fn run(cli: Cli) -> Result<ExitCode> {
             path,
             out,
             overlay,
+            draft,
             check,
         }) => {
             let overlay = overlay.unwrap_or_else(|| root().join(OVERLAY));
             let overlay = (overlay != Path::new("none")).then_some(overlay);
-            let document = spec::import(&path, overlay.as_deref())?;
             let out = out.unwrap_or_else(|| root().join(SPEC));
-            finish(
-                &out,
-                &spec::to_text(&document)?,
-                check,
-                "cargo xtask spec import",
-            )?;
+            let document = match overlay {
+                Some(overlay) if draft => {
+                    let (document, text, drafted) = spec::draft(&path, &overlay)?;
+                    finish(&overlay, &text, false, "")?;
+                    print(&format!("{}: {drafted}\n", overlay.display()))?;
+                    document
+                }
+                None if draft => bail!("`--draft` needs an overlay"),
+                overlay => spec::import(&path, overlay.as_deref())?,
+            };
+            let text = spec::to_text(&document)?;
+            finish(&out, &text, check, "cargo xtask spec import")?;
+            tell_ignored(&spec::ignored_extensions(&spec::read_json(&path)?));
         }
+        Command::Update(options) => update::run(&options)?,
         Command::Codegen { check, spec, out } => codegen(check, spec, out)?,
         Command::Schemas { check } => write_schemas(check)?,
         Command::PublicApi { check } => public_api::run(check)?,
@@ -203,28 +246,20 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 fn codegen(check: bool, from: Option<PathBuf>, out: Option<PathBuf>) -> Result<()> {
-    let mut inputs = vec![from.clone().unwrap_or_else(|| root().join(SPEC))];
-    if from.is_none() {
-        let overlay = root().join(OVERLAY);
-        if check {
-            // Verifies that the document contains the text of the overlay.
-            let document = spec::import(&inputs[0], Some(&overlay))?;
-            finish(
-                &inputs[0],
-                &spec::to_text(&document)?,
-                true,
-                &format!("cargo xtask spec import {SPEC}"),
-            )?;
-        }
-        inputs.push(overlay);
+    let is_ours = from.is_none();
+    let spec = from.unwrap_or_else(|| root().join(SPEC));
+    if is_ours && check {
+        // Verifies that the document contains the text of the overlay.
+        let document = spec::import(&spec, Some(&root().join(OVERLAY)))?;
+        finish(
+            &spec,
+            &spec::to_text(&document)?,
+            true,
+            &format!("cargo xtask spec import {SPEC}"),
+        )?;
     }
-    let document = spec::read_json(&inputs[0])?;
-    let inputs = inputs
-        .iter()
-        .map(|path| input(path))
-        .collect::<Result<_>>()?;
-    let source = codegen::generate(&document, &codegen::Source { inputs })
-        .with_context(|| from.unwrap_or_else(|| SPEC.into()).display().to_string())?;
+    let document = spec::read_json(&spec)?;
+    let source = codegen::generate(&document).map_err(|error| spec::explain(&spec, &error))?;
     let out = out.unwrap_or_else(|| root().join(GENERATED));
     finish(&out, &source, check, "cargo xtask codegen")
 }
@@ -254,16 +289,6 @@ fn write_schemas(check: bool) -> Result<()> {
         finish(&folder.join(name), &schema, check, "cargo xtask schemas")?;
     }
     Ok(())
-}
-
-/// Returns the name of a file and the SHA-256 of its content.
-fn input(path: &Path) -> Result<(String, String)> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let hash = Sha256::digest(&bytes)
-        .iter()
-        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-    let name = path.strip_prefix(root()).unwrap_or(path);
-    Ok((name.display().to_string(), hash))
 }
 
 /// Writes a file atomically. In check mode, fails with a diff if the file differs instead.

@@ -197,7 +197,6 @@ fn one_changed_byte_is_reported() {
     workspace.succeed(&[CODEGEN, &["--check"]].concat());
     let document = workspace.read("spec.json");
     workspace.write("spec.json", &document.replacen("Created.", "Created!", 1));
-    workspace.fail(&[CODEGEN, &["--check"]].concat());
     let error = workspace.fail(&[IMPORT, &["--check"]].concat());
     assert!(
         error.contains("Created!") && error.contains("spec.json is out of date"),
@@ -228,15 +227,15 @@ fn an_update_changes_only_a_few_lines() {
         .to_string();
     let changed: Vec<_> = diff
         .lines()
-        .filter(|line| !line.starts_with("@@") && !line.contains("sha256"))
+        .filter(|line| !line.starts_with("@@"))
         .collect();
     assert_eq!(
         changed,
         [
             "+        /// Plastic.",
             "+        Card,",
-            "-    crate::open_enum!(LockKind, Code = \"code\", Key = \"key\");",
-            "+    crate::open_enum!(LockKind, Code = \"code\", Key = \"key\", Card = \"card\");",
+            "-    crate::runtime::open_enum!(LockKind, Code = \"code\", Key = \"key\");",
+            "+    crate::runtime::open_enum!(LockKind, Code = \"code\", Key = \"key\", Card = \"card\");",
             "+        /// Warm in winter.",
             "+        #[serde(skip_serializing_if = \"Option::is_none\")]",
             "+        pub heated: Option<bool>,",
@@ -342,7 +341,7 @@ fn dangling_and_circular_references_are_rejected() {
             document["definitions"]["Egg"] = json!({"$ref": "#/definitions/Hen"});
             document["definitions"]["Hen"] = json!({"$ref": "#/definitions/Egg"});
         },
-        &["lockers.json#/definitions/Hen/$ref: the `$ref` is circular"],
+        &["lockers.json#/definitions/Hen/$ref (line 1): the `$ref` is circular"],
     );
     rejects_change(
         |document| {
@@ -368,16 +367,6 @@ fn clashing_names_are_rejected() {
             "operation id \"Lockers_Get\" is already used at lockers/v1/lockers.json#/paths/~1lockers/get",
         ],
     );
-    rejects_change(
-        |document| {
-            let properties = &mut document["definitions"]["Locker"]["properties"];
-            properties["locker_id"] = json!({"type": "string"});
-        },
-        &[
-            "lockers.json#/definitions/Locker/properties/locker_id",
-            "`lockerId` is also called `locker_id` in Rust",
-        ],
-    );
 }
 
 #[test]
@@ -395,21 +384,11 @@ fn unknown_members_are_rejected() {
     );
     rejects_change(
         |document| {
-            let parameters = &mut document["paths"]["/lockers"]["get"]["parameters"];
-            parameters[0] = json!({"name": "f", "in": "formData", "type": "string"});
-        },
-        &[
-            "lockers.json#/paths/~1lockers/get/parameters/0",
-            "form parameters",
-        ],
-    );
-    rejects_change(
-        |document| {
-            document["definitions"]["Locker"]["properties"]["floor"]["format"] = "int8".into();
+            document["definitions"]["Locker"]["properties"]["floor"]["format"] = "int7".into();
         },
         &[
             "lockers.json#/definitions/Locker/properties/floor/format",
-            "unknown format \"int8\"",
+            "unknown format \"int7\"",
         ],
     );
     rejects(
@@ -435,7 +414,7 @@ fn invalid_overlays_are_rejected() {
     rejects(
         "schemas.LockKind",
         "schemas.LokcKind",
-        &["actions[9]", "matches nothing"],
+        &["line 27, actions[9]", "matches nothing"],
     );
     rejects("$.info", "$.info[", &["actions[0]", "not a JSONPath"]);
     rejects("update: { title", "udpate: { title", &["udpate"]);
@@ -492,21 +471,188 @@ fn missing_and_unused_texts_are_rejected() {
     );
 }
 
+/// Locations are those of the published file, although the code is generated from ours.
+#[test]
+fn errors_of_the_generator_name_the_published_element() {
+    let workspace = Workspace::new();
+    let text = workspace.read(ROOT);
+    let changed = text.replace(
+        "\"in\": \"path\", \"required\": true, \"type\": \"string\" },\n          \
+         { \"name\": \"If-Modified-Since\"",
+        "\"in\": \"query\", \"required\": true, \"type\": \"string\" },\n          \
+         { \"name\": \"If-Modified-Since\"",
+    );
+    assert_ne!(changed, text);
+    workspace.write(ROOT, &changed);
+    let error = workspace.fail(IMPORT);
+    let before = changed
+        .split("\"operationId\": \"Lockers_Open\"")
+        .next()
+        .unwrap();
+    let at = format!(
+        "lockers.json#/paths/~1lockers~1{{lockerId}}:open/post (line {}): ",
+        before.matches('\n').count()
+    );
+    assert!(error.contains(&at), "no {at} in {error}");
+    assert!(
+        error.contains("`{lockerId}` in the path has no parameter"),
+        "{error}"
+    );
+}
+
+#[test]
+fn all_outdated_texts_are_reported_at_once() {
+    let workspace = Workspace::new();
+    workspace.edit(ROOT, |document| {
+        let definitions = document["definitions"].as_object_mut().unwrap();
+        definitions.insert("New".to_owned(), json!({"type": "object"}));
+        definitions.shift_remove("OpenReason");
+        definitions["LockKind"]["enum"] = json!(["code", "card"]);
+        definitions["OpenLockerRequest"]["properties"]["reason"] = json!({"type": "string"});
+    });
+    let overlay = workspace.read(OVERLAY);
+    workspace.write(
+        OVERLAY,
+        &overlay.replace(
+            "  - target: $.components.schemas.*\n",
+            "  - target: $.components.schemas.Locker\n",
+        ),
+    );
+    let error = workspace.fail(IMPORT);
+    for text in [
+        "lockers.overlay.yaml, line 30, actions[10]: target $.components.schemas.OpenReason",
+        "#/components/schemas/LockKind: text for \"key\", which is not a value",
+        "#/components/schemas/LockKind: no text for the value \"card\"; see lockers.json#/definitions/LockKind (line ",
+        "#/components/schemas/New: no description; see lockers.json#/definitions/New (line ",
+    ] {
+        assert!(error.contains(text), "no {text:?} in {error}");
+    }
+}
+
+#[test]
+fn a_draft_drops_outdated_texts_and_must_be_completed() {
+    let workspace = Workspace::new();
+    workspace.edit(ROOT, |document| {
+        let definitions = document["definitions"].as_object_mut().unwrap();
+        definitions.shift_remove("OpenReason");
+        definitions["LockKind"]["enum"] = json!(["code", "card"]);
+        definitions["OpenLockerRequest"]["properties"]["reason"] = json!({"type": "string"});
+        let item = document["paths"].as_object_mut().unwrap();
+        let mut added = item["/lockers/{lockerId}"].clone();
+        added["get"]["operationId"] = "Lockers_Peek".into();
+        item.insert("/lockers/{lockerId}/peek".to_owned(), added);
+    });
+    let overlay = workspace.read(OVERLAY).replace(
+        "$.paths[*][?@.operationId]",
+        "$.paths[*][?@.operationId && @.operationId != 'Lockers_Peek']",
+    );
+    workspace.write(OVERLAY, &overlay);
+    workspace.fail(IMPORT);
+    let output = workspace.run(&[IMPORT, &["--draft"]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("1 actions dropped, 1 shortened, 3 drafts added"),
+        "{said}"
+    );
+    let drafted = workspace.read(OVERLAY);
+    assert!(
+        drafted.starts_with("# Texts for the fixture"),
+        "comments stay"
+    );
+    assert!(!drafted.contains("OpenReason"), "{drafted}");
+    assert!(
+        drafted.contains("- target: $.paths['/lockers/{lockerId}/peek'].get\n"),
+        "{drafted}"
+    );
+    let error = workspace.fail(IMPORT);
+    for text in [
+        "#/paths/~1lockers~1{lockerId}~1peek/get: only a draft of summary",
+        "#/components/schemas/LockKind: only a draft of text for the value \"card\"",
+    ] {
+        assert!(error.contains(text), "no {text:?} in {error}");
+    }
+    workspace.write(OVERLAY, &drafted.replace(": DRAFT", ": Written."));
+    workspace.succeed(IMPORT);
+    let error = workspace.fail(&["spec", "import", ROOT, "--overlay", "none", "--draft"]);
+    assert!(error.contains("`--draft` needs an overlay"), "{error}");
+    // Nothing is left to draft.
+    let before = workspace.files();
+    workspace.succeed(&[IMPORT, &["--draft"]].concat());
+    assert_eq!(workspace.files(), before);
+}
+
+/// It makes no difference whether a schema has its members itself or inherits them.
+#[test]
+fn members_that_move_to_a_base_type_keep_their_texts() {
+    let texts = "overlay: 1.0.0\ninfo: {title: t, version: '1'}\nactions:\n\
+        - target: $.info\n  update: {description: d}\n\
+        - target: $.paths[*].get\n  update: {summary: s, description: d}\n\
+        - target: $.paths[*].get.parameters[*]\n  update: {description: d}\n\
+        - target: $.components.schemas.Box\n  update:\n    description: A box.\n    \
+        properties: {size: {description: Its size.}, label: {description: Its label.}}\n";
+    let base = "- target: $.components.schemas.Base\n  update: {description: A base.}\n";
+    let description = |definitions: Value| {
+        json!({
+            "swagger": "2.0", "info": {"title": "t", "version": "1"},
+            "paths": {"/boxes": {"get": {
+                "operationId": "Boxes_Get",
+                "parameters": [{"name": "api-version", "in": "query", "required": true, "type": "string"}],
+                "responses": {"200": {"description": "", "schema": {"$ref": "#/definitions/Box"}}},
+            }}},
+            "definitions": definitions,
+        })
+    };
+    let text = || json!({"type": "string"});
+    let flat = description(json!({
+        "Box": {"type": "object", "required": ["size"], "properties": {"size": text(), "label": text()}},
+    }));
+    let inline = description(json!({
+        "Box": {"allOf": [{"type": "object", "required": ["size"], "properties": {"size": text()}}],
+            "properties": {"label": text()}},
+    }));
+    let derived = description(json!({
+        "Base": {"type": "object", "required": ["size"], "properties": {"size": text()}},
+        "Box": {"allOf": [{"$ref": "#/definitions/Base"}], "properties": {"label": text()}},
+    }));
+    let workspace = Workspace::new();
+    workspace.write("flat.json", &flat.to_string());
+    for (document, texts) in [
+        (&flat, texts.to_owned()),
+        (&inline, texts.to_owned()),
+        (&derived, texts.to_owned() + base),
+    ] {
+        workspace.write("new.json", &document.to_string());
+        workspace.write("texts.yaml", &texts);
+        workspace.succeed(&[
+            "spec",
+            "import",
+            "new.json",
+            "--overlay",
+            "texts.yaml",
+            "--out",
+            "spec.json",
+        ]);
+        let document = workspace.read("spec.json");
+        for text in ["Its size.", "Its label."] {
+            assert_eq!(document.matches(text).count(), 1, "{document}");
+        }
+        let output = workspace.run(&["spec", "diff", "flat.json", "new.json"]);
+        let report = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{report}");
+        assert!(!report.contains("Box"), "{report}");
+    }
+}
+
 #[test]
 fn invalid_documents_are_rejected() {
     let workspace = Workspace::new();
     workspace.write("spec.json", "{}");
     let error = workspace.fail(CODEGEN);
-    assert_eq!(error, "error: spec.json: #/paths: missing\n");
-    workspace.write(
-        "spec.json",
-        r#"{"paths": {}, "components": {"schemas": {}}}"#,
-    );
+    assert_eq!(error, "error: spec.json: the document is not OpenAPI 3.0\n");
+    workspace.write("spec.json", "{\n\"openapi\": \"3.0.3\"}");
     let error = workspace.fail(CODEGEN);
-    assert!(
-        error.contains("spec.json: the document is not OpenAPI 3.0"),
-        "{error}"
-    );
+    assert_eq!(error, "error: spec.json#/paths (line 1): missing\n");
     let error = workspace.fail(&["codegen", "--spec", "gone.json", "--out", "generated.rs"]);
     assert!(error.contains("cannot read gone.json"), "{error}");
     workspace.import_and_generate();
@@ -529,8 +675,10 @@ fn a_diff_fails_if_a_change_is_breaking() {
     assert_eq!(stderr(&output), "");
     let report = String::from_utf8(output.stdout).unwrap();
     assert!(report.starts_with("2020-01-01 -> 2021-02-02\n"), "{report}");
+    let [version, summary] = [0, 1].map(|line| report.lines().rev().nth(line).unwrap());
+    assert!(summary.contains(" breaking ("), "{report}");
     assert!(
-        report.lines().last().unwrap().contains(" breaking ("),
+        version.starts_with("suggested version of acs-call-automation: "),
         "{report}"
     );
 
@@ -550,5 +698,5 @@ fn a_diff_accepts_both_kinds_of_description_and_ignores_text() {
     let output = workspace.run(&["spec", "diff", ROOT, "spec.json"]);
     assert!(output.status.success());
     let report = String::from_utf8(output.stdout).unwrap();
-    assert!(report.ends_with("\nno changes\n"), "{report}");
+    assert!(report.contains("\nno changes\n"), "{report}");
 }

@@ -42,12 +42,11 @@
 //! }
 //!
 //! # async fn run() -> Result<(), Failure> {
-//! let http = reqwest::Client::new();
-//! let transport = Arc::new(WithToken(http.clone()));
+//! let transport = Arc::new(WithToken(reqwest::Client::new()));
 //! # let endpoint = reqwest::Url::parse("https://contoso.communication.azure.com").unwrap();
-//! let client = Client::new(endpoint, http, transport);
+//! let client = Client::new(endpoint, transport);
 //!
-//! let recording = client.call_recording_get_recording_properties("eyJQbGF0…").await?;
+//! let recording = client.call_recording_get_recording_properties("eyJQbGF0…", None).await?;
 //! println!("{:?}", recording.recording_state);
 //! # Ok(())
 //! # }
@@ -55,8 +54,6 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod client;
-mod failure;
 #[allow(
     missing_docs,
     unreachable_pub,
@@ -65,22 +62,25 @@ mod failure;
     reason = "generated code; its text comes from spec/call-automation.overlay.yaml"
 )]
 mod generated;
-mod open_enum;
-mod transport;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::missing_errors_doc,
+    clippy::unnecessary_wraps,
+    clippy::must_use_candidate,
+    reason = "for generated code, which needs only a part of it"
+)]
+mod runtime;
 
 /// Compiles the examples in the README as documentation tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub use client::Client;
-pub use failure::Failure;
-pub use generated::types;
-pub use progenitor_client::ResponseValue;
+pub use generated::{Client, options, types};
 /// The HTTP client whose requests and responses a [`Transport`] uses.
 pub use reqwest;
-pub use transport::{
-    BodyError, BoxError, DEFAULT_BODY_LIMIT, Transport, TransportFuture, read_body, with_body,
+pub use runtime::{
+    BodyError, BoxError, DEFAULT_BODY_LIMIT, Failure, ResponseValue, Transport, TransportFuture,
+    read_body, with_body,
 };
-
-pub(crate) use open_enum::open_enum;

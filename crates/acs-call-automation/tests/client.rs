@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use acs_call_automation::options::CallRecordingStartRecordingOptions;
 use acs_call_automation::types::{RecordingState, StartCallRecordingRequest};
 use acs_call_automation::{Client, Failure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -45,7 +46,7 @@ fn is_whole(request: &str) -> bool {
 fn client(port: u16) -> Client {
     let http = reqwest::Client::new();
     let endpoint = format!("http://127.0.0.1:{port}").parse().unwrap();
-    Client::new(endpoint, http.clone(), Arc::new(http))
+    Client::new(endpoint, Arc::new(http))
 }
 
 #[tokio::test]
@@ -54,8 +55,11 @@ async fn a_request_has_path_version_headers_and_body() {
     let id = uuid::Uuid::nil();
     let body = StartCallRecordingRequest::default().call_connection_id("c-1");
     let first_sent = "Mon, 06 Oct 2025 09:30:00 GMT";
-    let answer = client.call_recording_start_recording(Some(first_sent), Some(&id), &body);
-    assert_eq!(answer.await.unwrap().status().as_u16(), 202);
+    let options = CallRecordingStartRecordingOptions::default()
+        .repeatability_first_sent(first_sent)
+        .repeatability_request_id(id);
+    let response = client.call_recording_start_recording(&body, Some(options));
+    assert_eq!(response.await.unwrap().status().as_u16(), 202);
     let request = request.await.unwrap();
     let (head, sent) = request.split_once("\r\n\r\n").unwrap();
     let mut lines: Vec<_> = head.lines().filter(|it| !it.starts_with("host")).collect();
@@ -78,8 +82,10 @@ async fn a_request_has_path_version_headers_and_body() {
 #[tokio::test]
 async fn an_id_cannot_change_the_path() {
     let (client, request) = server(&["HTTP/1.1 204 No Content\r\n\r\n"]).await;
-    let answer = client.call_recording_stop_recording("../a b?c#d").await;
-    answer.unwrap();
+    let response = client
+        .call_recording_stop_recording("../a b?c#d", None)
+        .await;
+    response.unwrap();
     let request = request.await.unwrap();
     let version = Client::API_VERSION;
     let expected =
@@ -97,9 +103,11 @@ async fn a_body_in_several_parts_is_read_completely() {
         "0\r\n\r\n",
     ])
     .await;
-    let answer = client.call_recording_get_recording_properties("r").await;
+    let response = client
+        .call_recording_get_recording_properties("r", None)
+        .await;
     assert_eq!(
-        answer.unwrap().recording_state,
+        response.unwrap().recording_state,
         Some(RecordingState::Active)
     );
 }
@@ -111,30 +119,38 @@ async fn failures_keep_the_response() {
         "gone",
     ])
     .await;
-    match refusing.call_recording_get_recording_properties("r").await {
-        Err(Failure::Status(answer)) => {
-            assert_eq!(answer.status().as_u16(), 404);
-            assert_eq!(answer.headers()["x-ms-request-id"], "7");
-            assert_eq!(answer.body(), "gone");
+    match refusing
+        .call_recording_get_recording_properties("r", None)
+        .await
+    {
+        Err(Failure::Status(response)) => {
+            assert_eq!(response.status().as_u16(), 404);
+            assert_eq!(response.headers()["x-ms-request-id"], "7");
+            assert_eq!(response.body(), "gone");
         }
         other => panic!("{other:?}"),
     }
 
     let (confused, _) = server(&["HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>"]).await;
-    match confused.call_recording_get_recording_properties("r").await {
+    match confused
+        .call_recording_get_recording_properties("r", None)
+        .await
+    {
         Err(Failure::Body { response, .. }) => assert_eq!(response.body(), "<html>"),
         other => panic!("{other:?}"),
     }
 
     let (breaking, _) = server(&["HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n<html>"]).await;
-    let failure = breaking.call_recording_get_recording_properties("r").await;
+    let failure = breaking
+        .call_recording_get_recording_properties("r", None)
+        .await;
     assert!(matches!(failure, Err(Failure::Transport(_))), "{failure:?}");
 
     let unbound = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = unbound.local_addr().unwrap().port();
     drop(unbound);
     let failure = client(port)
-        .call_recording_get_recording_properties("r")
+        .call_recording_get_recording_properties("r", None)
         .await;
     assert!(matches!(failure, Err(Failure::Transport(_))), "{failure:?}");
 }
@@ -142,7 +158,10 @@ async fn failures_keep_the_response() {
 #[tokio::test]
 async fn invalid_requests_are_not_sent() {
     let failure = client(1)
-        .call_recording_start_recording(Some("a\nb"), None, &StartCallRecordingRequest::default())
+        .call_recording_start_recording(
+            &StartCallRecordingRequest::default(),
+            Some(CallRecordingStartRecordingOptions::default().repeatability_first_sent("a\nb")),
+        )
         .await
         .unwrap_err();
     assert!(matches!(failure, Failure::Request(_)), "{failure:?}");

@@ -56,19 +56,20 @@
 //!
 //! # As a program
 //!
-//! `cargo install acs-emulator --features cli` installs the program `acs-emulator`. When it is
-//! ready, it prints one line of JSON with its connection strings. `--help` lists its options. Other
-//! programs can include the same options with the module `cli`. The official SDKs require HTTPS,
-//! and certain host names for content:
+//! `cargo install acs-emulator --features cli` installs the program `acs-emulator`. It serves HTTP at
+//! `127.0.0.1:10010` with well-known access keys, and the admin interface at `127.0.0.1:10012`. When
+//! it is ready, it prints one line of JSON with its connection strings. `--help` lists its options.
+//! `acs-emulator exec -- COMMAND` runs a command with an emulator of its own. Other programs can
+//! include the same options with the module `cli`. The official SDKs require HTTPS, and certain host
+//! names for content:
 //!
 //! ```text
-//! acs-emulator --https 127.0.0.1:0 --ca-out ca.pem \
-//!     --host-name eu-storage.asm.skype.com --content-origin https://eu-storage.asm.skype.com:0
+//! acs-emulator --official-sdks --ca-dir ca
 //! ```
 //!
-//! Clients must trust `ca.pem` (`NODE_EXTRA_CA_CERTS`, or `connection_verify` in Python) and
-//! resolve that name to loopback. In Rust, the feature `tls` provides the same. It also enables the
-//! delivery of events to `https` URLs.
+//! Clients must trust `ca/ca.pem` (`NODE_EXTRA_CA_CERTS`, or `connection_verify` in Python) and
+//! resolve the name `eu-storage.asm.skype.com` to loopback. In Rust, the feature `tls` provides HTTPS.
+//! It also enables the delivery of events to `https` URLs.
 //!
 //! # Media
 //!

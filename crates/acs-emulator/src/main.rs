@@ -1,5 +1,10 @@
 //! The program `acs-emulator`.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "options are documented for a terminal, where backticks are in the way"
+)]
+
 use std::fmt::{self, Debug, Write};
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
@@ -37,6 +42,7 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::doc_markdown, reason = "help texts have no markup")]
 enum Command {
     /// Runs a command with an emulator of its own and returns the command's exit code
     ///

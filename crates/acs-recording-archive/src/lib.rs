@@ -71,6 +71,10 @@ pub use receipt::Receipt;
 pub use store::StoreBuilder;
 pub use worker::{Activity, Outcome, Summary, Update, Worker};
 
+// Unit tests and integration tests share `tests/common`, which names the crate.
+#[cfg(test)]
+extern crate self as acs_recording_archive;
+
 /// The examples in the README are compiled with those of the documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,6 +1,6 @@
 //! From the body of a message to events.
 
-use acs_recording::{Event, Events};
+use acs_recording::{Event, Events, InvalidEvent};
 
 use crate::error::{Error, ErrorKind};
 use crate::queue::Message;
@@ -11,21 +11,23 @@ use crate::queue::Message;
 /// What cannot be read is an error of kind [`ErrorKind::InvalidEvent`], beside the events that can.
 pub(crate) fn events(message: &Message) -> (Vec<Event>, Option<Error>) {
     let mut events = Vec::new();
-    let mut unreadable = None;
+    let mut unreadable: Option<InvalidEvent> = None;
     for event in Events::parse(&message.body) {
         match event {
             Ok(event) => events.push(event),
             Err(error) => {
-                let text = format!("message {} holds no readable event: {error}", message.id);
-                unreadable = Some(Error::new(ErrorKind::InvalidEvent, text));
+                unreadable = Some(error);
             }
         }
     }
-    if events.is_empty() && unreadable.is_none() {
-        let text = format!("message {} holds no event", message.id);
-        unreadable = Some(Error::new(ErrorKind::InvalidEvent, text));
-    }
-    (events, unreadable)
+    let id = &message.id;
+    let problem = match (unreadable, events.is_empty()) {
+        (Some(error), true) => format!("message {id} holds no readable event: {error}"),
+        (Some(error), false) => format!("message {id} holds an unreadable event: {error}"),
+        (None, true) => format!("message {id} holds no event"),
+        (None, false) => return (events, None),
+    };
+    (events, Some(Error::new(ErrorKind::InvalidEvent, problem)))
 }
 
 #[cfg(test)]

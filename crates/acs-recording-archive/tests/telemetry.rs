@@ -192,4 +192,5 @@ async fn metrics_and_spans_tell_what_happened_and_no_secret() {
     let recording = announced.stored.recording_id();
     let span = format!("recording=\"{recording}\" call=\"c-1\" attempt=1");
     assert!(log.contains(&span), "{log}");
+    assert!(log.contains("outcome=\"poisoned\"}"), "{log}");
 }

@@ -1,17 +1,17 @@
-//! How much memory `acs-recording download` takes at its peak.
+//! The peak memory of `acs-recording download`.
 //!
 //! ```text
 //! cargo bench -p acs-recording-cli --bench memory
 //! ```
 //!
 //! The emulator serves recordings of 1 GiB from loopback: first one of them is downloaded, then four
-//! at the same time. Linux tells the largest resident size that a process ever had, and how much of
-//! it was its own and not pages of the program's file.
+//! at the same time. The figures are the peak resident size of the process, which Linux reports, and the
+//! part of it that is private memory and not pages of the program's file.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a measurement that cannot go on ends"
+    reason = "a measurement that fails ends"
 )]
 
 use std::process::{Command, Stdio};
@@ -23,7 +23,7 @@ const GIB: u64 = 1024 * 1024 * 1024;
 
 fn main() {
     if !cfg!(target_os = "linux") {
-        println!("only Linux tells");
+        println!("this measurement needs Linux");
         return;
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -64,7 +64,7 @@ fn measure(acs: &Emulator, urls: &[String]) {
     assert!(outcome.success());
     let took = started.elapsed().as_secs_f64();
     println!(
-        "{} of 1 GiB: {:.1} MiB at the peak, {:.1} MiB of them its own; {took:.1} s",
+        "{} of 1 GiB: peak {:.1} MiB, of which {:.1} MiB are private; {took:.1} s",
         urls.len(),
         mebibytes(peak),
         mebibytes(own),

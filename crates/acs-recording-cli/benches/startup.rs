@@ -1,18 +1,18 @@
-//! How long a command takes beside the smallest program that does the same.
+//! How long a command takes, compared with the smallest program that does the same.
 //!
 //! ```text
 //! cargo bench -p acs-recording-cli --bench startup
 //! ```
 //!
-//! A server in another process answers starts. In turns, many times, two programs are run until
-//! they end, each for one start of a recording: `acs-recording start`, and a program of one signed
-//! request with bare reqwest, which is this one. `acs-recording --version`, which asks nobody, shows
-//! what a process costs by itself. The median counts.
+//! A server in another process responds to starts. Two programs run alternately, many times, each for
+//! one start of a recording: `acs-recording start`, and a program that sends one signed request with
+//! bare reqwest, which is this one. `acs-recording --version`, which sends no request, shows what a
+//! process costs by itself. The figures are medians.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a measurement that cannot go on ends"
+    reason = "a measurement that fails ends"
 )]
 
 use std::io::{BufRead as _, BufReader};
@@ -28,7 +28,7 @@ mod signature;
 
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const CALL: &str = "aHR0cHM6Ly9jb252LmV4YW1wbGUvY29udi9hYmM";
-const ANSWER: &str = r#"{"recordingId":"rid","recordingState":"inactive","recordingKind":"azureCommunicationServices"}"#;
+const RESPONSE: &str = r#"{"recordingId":"rid","recordingState":"inactive","recordingKind":"azureCommunicationServices"}"#;
 /// Which program this is; without it, the one that measures.
 const ROLE: &str = "ACS_RECORDING_STARTUP_ROLE";
 const URL: &str = "ACS_RECORDING_STARTUP_URL";
@@ -48,13 +48,13 @@ fn main() {
 
 async fn serve() {
     let json = [("content-type", "application/json")];
-    let router = Router::new().route("/calling/recordings", post(async move || (json, ANSWER)));
+    let router = Router::new().route("/calling/recordings", post(async move || (json, RESPONSE)));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("http://{}", listener.local_addr().unwrap());
     axum::serve(listener, router).await.unwrap();
 }
 
-/// What somebody writes who wants this one request and nothing else.
+/// The smallest program for this one request.
 async fn start() {
     let url = std::env::var(URL).unwrap();
     let path = "/calling/recordings?api-version=2026-03-12";
@@ -63,7 +63,7 @@ async fn start() {
     );
     let host = url.trim_start_matches("http://");
     let signed = signature::sign(KEY, "POST", path, host, SystemTime::now(), body.as_bytes());
-    let answer = reqwest::Client::builder()
+    let response = reqwest::Client::builder()
         .build()
         .unwrap()
         .post(format!("{url}{path}"))
@@ -76,9 +76,10 @@ async fn start() {
         .send()
         .await
         .unwrap();
-    assert!(answer.status().is_success());
-    let answer: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
-    println!("{}", answer["recordingId"].as_str().unwrap());
+    assert!(response.status().is_success());
+    let body = response.bytes().await.unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    println!("{}", body["recordingId"].as_str().unwrap());
 }
 
 fn measure() {

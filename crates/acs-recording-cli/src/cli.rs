@@ -8,7 +8,9 @@ use clap::{Parser, Subcommand};
 use crate::commands::archive;
 #[cfg(feature = "emulator")]
 use crate::commands::emulator;
-use crate::commands::{call, delete, download, events, inspect, metadata, recording};
+use crate::commands::{
+    call, delete, doctor, download, events, inspect, metadata, profile, recording,
+};
 use crate::options::Global;
 use crate::output::Output;
 
@@ -16,7 +18,7 @@ use crate::output::Output;
 ///
 /// The connection string comes from ACS_CONNECTION_STRING or --connection-string-file. It is never an
 /// argument, because other users of the machine can read arguments. With ACS_ENDPOINT or --endpoint,
-/// the command signs in with Microsoft Entra ID.
+/// the command signs in with Microsoft Entra ID. Profiles hold such options in a file, see `profile`.
 ///
 /// Results go to standard output, everything else to standard error.
 #[derive(Debug, Parser)]
@@ -66,12 +68,14 @@ Exit codes:
     7  try again later: too many requests, the service is unavailable, the content is not ready, or
        another program is writing the file
     8  incomplete: part of a recording was saved, and something is missing
-  130  interrupted by Ctrl-C; a listener, an archive worker and the emulator exit with 0 then
+  130  interrupted by Ctrl-C; a listener, an archive worker, the emulator and `status --watch` exit
+       with 0 then, and `record` stops the recording and saves it
   143  terminated by SIGTERM, which shuts down as cleanly as Ctrl-C; `archive run` and `archive drain`
        exit with 0 then";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Record(Box<recording::Record>),
     Start(Box<recording::Start>),
     Status(recording::Status),
     Pause(recording::Pause),
@@ -103,7 +107,13 @@ pub(crate) enum Command {
     )]
     Archive(archive::ArchiveCommand),
     #[cfg(feature = "emulator")]
-    Emulator(emulator::EmulatorOptions),
+    Emulator(Box<emulator::EmulatorOptions>),
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ACS_PROFILE=prod acs-recording profile show"
+    )]
+    Profile(profile::ProfileCommand),
+    Doctor(doctor::Doctor),
     /// Prints a shell completion script
     #[command(
         after_help = "Example:\n  acs-recording completions bash > ~/.local/share/bash-completion/completions/acs-recording"
@@ -134,9 +144,15 @@ impl Command {
         }
     }
 
+    /// Whether the settings of the profile apply. A broken file must not break a shell's completions.
+    pub(crate) fn uses_profile(&self) -> bool {
+        !matches!(self, Self::Completions { .. } | Self::Man { .. })
+    }
+
     /// Whether a signal is the usual way to end the command.
     pub(crate) fn ends_with_signal(&self) -> bool {
         matches!(self, Self::Events(events::EventsCommand::Listen(_)))
+            || matches!(self, Self::Status(options) if options.is_watch())
             || self.is_emulator()
             || self.finishes_work()
     }
@@ -146,6 +162,7 @@ impl Command {
         match self {
             #[cfg(feature = "archive")]
             Self::Archive(command) => command.is_worker(),
+            Self::Record(_) => true,
             _ => false,
         }
     }
@@ -173,6 +190,7 @@ impl Command {
             Self::Download(_) => {
                 "the downloaded part is kept in a .part file; run the same command again to resume"
             }
+            Self::Record(_) => recording::Record::WHEN_INTERRUPTED,
             Self::Start(_) => "the recording may have been started",
             Self::Pause(_) | Self::Resume(_) | Self::Stop(_) => {
                 "run `acs-recording status` to see whether it took effect"
@@ -181,6 +199,7 @@ impl Command {
                 "some content may have been deleted; run the same command again to delete the rest"
             }
             Self::Call(command) => command.when_interrupted(),
+            Self::Events(command) => command.when_interrupted(),
             #[cfg(feature = "archive")]
             Self::Archive(command) => command.when_interrupted(),
             Self::Inspect(options) => options.when_interrupted(),

@@ -1,10 +1,11 @@
 //! Makes a client from options and the environment.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use acs_recording::{
-    Cloud, ConnectionString, Endpoint, ExponentialBackoff, RecordingClient, RecordingClientBuilder,
-    RetryPolicyExt as _,
+    Cloud, ConnectionString, Endpoint, ExponentialBackoff, InvalidConnectionString,
+    RecordingClient, RecordingClientBuilder, RetryPolicyExt as _,
 };
 #[cfg(feature = "entra")]
 use azure_core::cloud::CloudConfiguration;
@@ -30,7 +31,7 @@ pub(crate) fn client(global: &Global) -> Result<RecordingClient, Failure> {
         #[cfg(feature = "entra")]
         Resource::Named(endpoint) => {
             let cloud = chosen_cloud(global)?.or_else(|| Cloud::of_endpoint(&endpoint));
-            let credential = credential(global.credential, cloud)?;
+            let credential = credential(global.credential.unwrap_or_default(), cloud)?;
             RecordingClient::with_token_credential(endpoint, credential)
         }
     };
@@ -90,9 +91,9 @@ fn trust(
 }
 
 /// The Microsoft Entra ID credential of the options, for services beside the resource.
-#[cfg(all(feature = "archive", feature = "entra"))]
+#[cfg(feature = "entra")]
 pub(crate) fn entra_credential(global: &Global) -> Result<Arc<dyn TokenCredential>, Failure> {
-    credential(global.credential, Some(cloud(global)?))
+    credential(global.credential.unwrap_or_default(), Some(cloud(global)?))
 }
 
 /// The cloud of the options or the environment, otherwise that of the resource, otherwise the public
@@ -116,7 +117,7 @@ fn chosen_cloud(global: &Global) -> Result<Option<Cloud>, Failure> {
     }
     // clap would reject an empty variable.
     let Some(name) = variable("ACS_CLOUD") else {
-        return Ok(None);
+        return Ok(global.from_profile.cloud.map(Into::into));
     };
     let cloud = CloudName::from_str(name.trim(), true).map_err(|_| {
         Failure::usage(format!("ACS_CLOUD: `{name}` is not a cloud"))
@@ -132,8 +133,39 @@ enum Resource {
     Named(Endpoint),
 }
 
-/// Options take precedence over the environment.
+/// A resource as the options, the environment or a profile name it.
+pub(crate) struct ResourceInfo {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) has_key: bool,
+    /// What names the resource.
+    pub(crate) source: String,
+}
+
+/// The resource and where it is named. Sends no request.
+pub(crate) fn resource_info(global: &Global) -> Result<ResourceInfo, Failure> {
+    let (resource, source) = find_resource(global)?;
+    Ok(match resource {
+        Resource::Keyed(resource) => ResourceInfo {
+            endpoint: resource.endpoint().clone(),
+            has_key: true,
+            source,
+        },
+        #[cfg(feature = "entra")]
+        Resource::Named(endpoint) => ResourceInfo {
+            endpoint,
+            has_key: false,
+            source,
+        },
+    })
+}
+
 fn resource(global: &Global) -> Result<Resource, Failure> {
+    find_resource(global).map(|(resource, _)| resource)
+}
+
+/// The resource, and what names it. Options take precedence over the environment, and the environment
+/// over the profile.
+fn find_resource(global: &Global) -> Result<(Resource, String), Failure> {
     #[cfg(feature = "entra")]
     if let Some(text) = &global.endpoint {
         // clap does not see a conflict between a global option before the command and one after it.
@@ -141,19 +173,27 @@ fn resource(global: &Global) -> Result<Resource, Failure> {
             let text = "--connection-string-file and --endpoint name two resources";
             return Err(Failure::usage(text).hint("use only one of them"));
         }
-        return endpoint(text).map(Resource::Named);
+        let endpoint = endpoint(text)?;
+        return Ok((Resource::Named(endpoint), "--endpoint".to_owned()));
     }
-    if let Some(path) = &global.connection_string_file {
+    let in_file = |path: &Path| {
         let text = crate::files::read_text(path)?;
-        return from_connection_string(&text).map_err(|failure| failure.context_file(path));
+        from_connection_string(&text).map_err(|failure| failure.context_file(path))
+    };
+    if let Some(path) = &global.connection_string_file {
+        return Ok((in_file(path)?, path.display().to_string()));
     }
     // clap would make it an option and show its value in messages.
     if let Some(text) = variable(VARIABLE) {
-        return from_connection_string(&text);
+        return Ok((from_connection_string(&text)?, VARIABLE.to_owned()));
     }
     #[cfg(feature = "entra")]
     if let Some(text) = variable("ACS_ENDPOINT") {
-        return endpoint(&text).map(Resource::Named);
+        return Ok((Resource::Named(endpoint(&text)?), "ACS_ENDPOINT".to_owned()));
+    }
+    if let Some(found) = of_profile(global, in_file)? {
+        let name = global.from_profile.name.as_deref().unwrap_or_default();
+        return Ok((found, format!("profile `{name}`")));
     }
     let places = if cfg!(feature = "entra") {
         "set ACS_CONNECTION_STRING, pass --connection-string-file FILE, or set ACS_ENDPOINT to use Microsoft Entra ID"
@@ -163,13 +203,34 @@ fn resource(global: &Global) -> Result<Resource, Failure> {
     Err(Failure::usage("no resource is given").hint(places))
 }
 
+/// The resource that the profile names.
+fn of_profile(
+    global: &Global,
+    in_file: impl Fn(&Path) -> Result<Resource, Failure>,
+) -> Result<Option<Resource>, Failure> {
+    let profile = &global.from_profile;
+    let found = if let Some(path) = &profile.connection_string_file {
+        in_file(path).map(Some)
+    } else {
+        #[cfg(feature = "entra")]
+        let found = profile.endpoint.as_deref().map(endpoint).transpose();
+        #[cfg(feature = "entra")]
+        let found = found.map(|endpoint| endpoint.map(Resource::Named));
+        #[cfg(not(feature = "entra"))]
+        let found = Ok(None);
+        found
+    };
+    let name = profile.name.as_deref().unwrap_or_default();
+    found.map_err(|failure| failure.context(&format_args!("profile `{name}`")))
+}
+
 /// A variable of the environment that says something.
 fn variable(name: &str) -> Option<String> {
     let value = std::env::var(name).ok()?;
     (!value.trim().is_empty()).then_some(value)
 }
 
-fn endpoint(text: &str) -> Result<Endpoint, Failure> {
+pub(crate) fn endpoint(text: &str) -> Result<Endpoint, Failure> {
     text.trim()
         .parse()
         .map_err(|error: acs_recording::InvalidEndpoint| Failure::usage(error.to_string()))
@@ -178,9 +239,14 @@ fn endpoint(text: &str) -> Result<Endpoint, Failure> {
 fn from_connection_string(text: &str) -> Result<Resource, Failure> {
     text.parse()
         .map(Resource::Keyed)
-        .map_err(|error: acs_recording::InvalidConnectionString| {
-            Failure::usage(error.to_string())
-                .hint("copy it from the page \"Keys\" of the resource in the Azure portal")
+        .map_err(|error: InvalidConnectionString| {
+            let failure = Failure::usage(error.to_string());
+            match error {
+                // Its text says where to copy the key from.
+                InvalidConnectionString::AccessKey(_) => failure,
+                _ => failure
+                    .hint("copy it from the page \"Keys\" of the resource in the Azure portal"),
+            }
         })
 }
 

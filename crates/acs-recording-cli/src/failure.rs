@@ -75,6 +75,17 @@ impl Failure {
         Self::new(by.exit_code(), "interrupted", message).hint(hint)
     }
 
+    /// Something that the command was to find out is not as it should be.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::new(OTHER, "failed", message)
+    }
+
+    /// Whether a signal stopped the program.
+    pub(crate) fn is_interruption(&self) -> bool {
+        let signals = [Signal::Interrupt, Signal::Terminate];
+        signals.map(Signal::exit_code).contains(&self.exit_code())
+    }
+
     /// Part of a recording could not be saved.
     pub(crate) fn incomplete(message: impl Into<String>) -> Self {
         Self::new(INCOMPLETE, "incomplete", message)
@@ -90,6 +101,31 @@ impl Failure {
     #[cfg(feature = "archive")]
     pub(crate) fn damaged(message: impl Into<String>) -> Self {
         Self::new(CONTENT, ErrorKind::CorruptContent.name(), message)
+    }
+
+    /// A webhook did not accept a request.
+    pub(crate) fn rejected(status: Option<u16>, message: impl Into<String>) -> Self {
+        let (code, kind) = match status {
+            Some(401) => (AUTHENTICATION, ErrorKind::Authentication),
+            Some(403) => (AUTHENTICATION, ErrorKind::PermissionDenied),
+            Some(404 | 410) => (NOT_FOUND, ErrorKind::NotFound),
+            Some(429) => (TRY_LATER, ErrorKind::Throttled),
+            Some(500..=599) => (TRY_LATER, ErrorKind::Service),
+            _ => (OTHER, ErrorKind::InvalidResponse),
+        };
+        let mut failure = Self::new(code, kind.name(), message);
+        failure.0.status = status;
+        failure
+    }
+
+    /// There was no response.
+    pub(crate) fn connection(message: impl Into<String>, hint: &str) -> Self {
+        Self::new(NETWORK, ErrorKind::Connection.name(), message).hint(hint)
+    }
+
+    /// There was no response in time, or something else took too long.
+    pub(crate) fn timed_out(message: impl Into<String>, hint: &str) -> Self {
+        Self::new(NETWORK, ErrorKind::Timeout.name(), message).hint(hint)
     }
 
     /// A local file cannot be used.
@@ -136,6 +172,11 @@ impl Failure {
         self
     }
 
+    /// Replaces what is said of one failure by a summary of several; the exit code stays.
+    pub(crate) fn summarized(self, message: impl Into<String>) -> Self {
+        Self::new(self.0.exit_code, self.0.kind, message)
+    }
+
     /// Puts what the failure is about before the message.
     pub(crate) fn context(mut self, what: &dyn Display) -> Self {
         self.0.message = format!("{what}: {}", self.0.message);
@@ -156,6 +197,16 @@ impl Failure {
     /// The message without the hint.
     pub(crate) fn message(&self) -> &str {
         &self.0.message
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The status of the response, if there was one.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.0.status
     }
 
     pub(crate) fn exit_code(&self) -> u8 {

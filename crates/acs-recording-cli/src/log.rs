@@ -16,25 +16,33 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::output::Output;
 use crate::text::{clock, shortened};
 
+/// Collects spans for another program.
+pub(crate) type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// Starts logging what RUST_LOG or the number of `-v` selects. `activity` shows what the emulator does
-/// in plain lines instead.
-pub(crate) fn start(verbose: u8, activity: bool, out: &Output) {
+/// in plain lines instead. `spans` collects beside it.
+pub(crate) fn start(verbose: u8, activity: bool, out: &Output, spans: Option<SpanLayer>) {
     let selected = std::env::var("RUST_LOG")
         .ok()
         .filter(|text| !text.is_empty());
     if activity && verbose < 2 && selected.is_none() {
         let layer = ActivityLog::new(out.clone()).with_filter(FilterFn::new(is_activity));
-        tracing_subscriber::registry().with(layer).init();
-        return;
+        return tracing_subscriber::registry()
+            .with(spans)
+            .with(layer)
+            .init();
     }
     let colors = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = tracing_subscriber::fmt::layer::<Registry>()
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(colors)
         .with_writer(Lines(out.clone()));
     if let (0, None) = (verbose, &selected) {
         // An EnvFilter takes time to set up.
         let lines = lines.with_filter(LevelFilter::WARN);
-        return tracing_subscriber::registry().with(lines).init();
+        return tracing_subscriber::registry()
+            .with(spans)
+            .with(lines)
+            .init();
     }
     let filter = match (selected, verbose) {
         (Some(text), _) => EnvFilter::new(text),
@@ -42,7 +50,10 @@ pub(crate) fn start(verbose: u8, activity: bool, out: &Output) {
         (None, _) => EnvFilter::new("debug"),
     };
     let lines = lines.with_filter(filter);
-    tracing_subscriber::registry().with(lines).init();
+    tracing_subscriber::registry()
+        .with(spans)
+        .with(lines)
+        .init();
 }
 
 /// Standard error, without disturbing progress bars.

@@ -13,14 +13,22 @@ mod event_files;
 mod failure;
 mod files;
 mod identifier;
+mod listener;
 mod log;
 mod metadata_document;
 mod options;
 mod output;
+mod profile;
 mod progress;
 mod saving;
 mod stop;
+#[cfg(feature = "archive")]
+mod storage;
+#[cfg(feature = "opentelemetry")]
+mod telemetry;
 mod text;
+mod webhook_sender;
+mod webhook_url;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -32,7 +40,10 @@ use cli::{Cli, Command};
 use commands::archive;
 #[cfg(feature = "emulator")]
 use commands::emulator;
-use commands::{call, delete, download, events, inspect, metadata, recording, shell};
+use commands::{
+    call, delete, doctor, download, events, inspect, metadata, profile as profiles, recording,
+    shell,
+};
 use failure::Failure;
 use output::Output;
 use stop::{Signal, Signals, Stop};
@@ -42,15 +53,57 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error),
     };
-    let out = Output::new(cli.global.output, cli.global.verbose > 0);
-    log::start(cli.global.verbose, cli.shows_activity(&out), &out);
-    match start(cli, &out) {
-        Ok(code) => code,
-        Err(failure) => {
-            out.failure(&failure);
-            ExitCode::from(failure.exit_code())
+    let mut cli = cli;
+    let profile = if cli.command.uses_profile() {
+        cli.global.apply_profile()
+    } else {
+        Ok(())
+    };
+    let out = Output::new(
+        cli.global.output.unwrap_or_default(),
+        cli.global.verbose > 0,
+    );
+    match profile.and_then(|()| start_log(&cli, &out)) {
+        Ok(finish) => {
+            let outcome = start(cli, &out);
+            // Whoever sends a second signal does not want to wait.
+            finish(matches!(&outcome, Err(failure) if failure.is_interruption()));
+            outcome.unwrap_or_else(|failure| fail(&failure, &out))
         }
+        Err(failure) => fail(&failure, &out),
     }
+}
+
+fn fail(failure: &Failure, out: &Output) -> ExitCode {
+    out.failure(failure);
+    ExitCode::from(failure.exit_code())
+}
+
+/// Starts logging, and sending telemetry; call the returned function at the end, and tell it
+/// whether to end at once.
+#[cfg(feature = "opentelemetry")]
+fn start_log(cli: &Cli, out: &Output) -> Result<impl FnOnce(bool) + use<>, Failure> {
+    let telemetry = if cli.command.finishes_work() {
+        telemetry::Telemetry::start(&cli.global)?
+    } else {
+        None
+    };
+    let spans = telemetry
+        .as_ref()
+        .and_then(telemetry::Telemetry::span_layer);
+    log::start(cli.global.verbose, cli.shows_activity(out), out, spans);
+    Ok(|at_once| {
+        if let Some(telemetry) = telemetry {
+            telemetry.finish(at_once);
+        }
+    })
+}
+
+#[cfg(not(feature = "opentelemetry"))]
+#[allow(clippy::unnecessary_wraps, reason = "as with OpenTelemetry")]
+fn start_log(cli: &Cli, out: &Output) -> Result<impl FnOnce(bool) + use<>, Failure> {
+    log::start(cli.global.verbose, cli.shows_activity(out), out, None);
+    Ok(|_| ())
 }
 
 fn start(cli: Cli, out: &Output) -> Result<ExitCode, Failure> {
@@ -117,8 +170,9 @@ async fn run_until(mut signals: Signals, cli: Cli, out: &Output) -> Result<ExitC
 async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
+        Command::Record(options) => Box::pin(recording::record(*options, global, out, stop)).await,
         Command::Start(options) => recording::start(*options, global, out).await,
-        Command::Status(which) => recording::status(which, global, out).await,
+        Command::Status(options) => recording::status(options, global, out, stop).await,
         Command::Pause(which) => recording::pause(which, global, out).await,
         Command::Resume(which) => recording::resume(which, global, out).await,
         Command::Stop(which) => recording::stop(which, global, out).await,
@@ -128,11 +182,13 @@ async fn run(cli: Cli, out: &Output, stop: Stop) -> Result<(), Failure> {
         Command::Events(command) => events::run(command, global, out, stop).await,
         Command::Metadata(command) => metadata::run(&command, out),
         Command::Inspect(options) => inspect::run(options, out).await,
+        Command::Doctor(options) => Box::pin(doctor::run(options, global, out)).await,
+        Command::Profile(command) => profiles::run(&command, global, out),
         Command::Call(command) => call::run(command, global, out).await,
         #[cfg(feature = "archive")]
         Command::Archive(command) => archive::run(command, global, out, stop).await,
         #[cfg(feature = "emulator")]
-        Command::Emulator(options) => emulator::run(options, out, stop).await,
+        Command::Emulator(options) => emulator::run(*options, out, stop).await,
         Command::Completions { shell } => shell::completions(shell, out),
         Command::Man { dir } => shell::man(dir.as_deref(), out),
     }

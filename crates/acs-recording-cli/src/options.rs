@@ -6,9 +6,26 @@ use std::time::Duration;
 use acs_recording::Cloud;
 use clap::{Args, ValueEnum};
 
+use crate::failure::Failure;
+use crate::profile;
+
 /// Options that every command accepts.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
+    /// Profile with defaults for these options, see `profile --help` [default: the profile `default`]
+    /// [env: ACS_PROFILE]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Global options"
+    )]
+    profile: Option<String>,
+
+    /// Settings that the environment takes precedence over.
+    #[arg(skip)]
+    pub(crate) from_profile: FromProfile,
+
     /// File with the connection string, to use instead of ACS_CONNECTION_STRING
     #[arg(
         long,
@@ -29,17 +46,16 @@ pub(crate) struct Global {
     )]
     pub(crate) endpoint: Option<String>,
 
-    /// Microsoft Entra ID credential to use
+    /// Microsoft Entra ID credential to use [default: auto]
     #[cfg(feature = "entra")]
     #[arg(
         long,
         global = true,
         value_enum,
-        default_value_t,
         value_name = "CREDENTIAL",
         help_heading = "Global options"
     )]
-    pub(crate) credential: EntraCredential,
+    pub(crate) credential: Option<EntraCredential>,
 
     /// Azure cloud of the resource, if its endpoint does not show it; selects the token authority,
     /// the token scope and the origin of Event Grid deliveries [default: the cloud of the endpoint,
@@ -73,16 +89,15 @@ pub(crate) struct Global {
     )]
     pub(crate) custom_endpoint: Option<String>,
 
-    /// Output format of results and errors
+    /// Output format of results and errors [default: text]
     #[arg(
         long,
         global = true,
         value_enum,
-        default_value_t,
         value_name = "FORMAT",
         help_heading = "Global options"
     )]
-    pub(crate) output: Format,
+    pub(crate) output: Option<Format>,
 
     /// Logs what the command does, and shows all details of an error; repeat for more
     ///
@@ -126,6 +141,56 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) allow_content_hosts: Vec<String>,
+}
+
+/// Settings of the profile that the environment takes precedence over.
+#[derive(Debug, Default)]
+pub(crate) struct FromProfile {
+    /// The profile's name.
+    pub(crate) name: Option<String>,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) connection_string_file: Option<PathBuf>,
+    pub(crate) cloud: Option<CloudName>,
+}
+
+impl Global {
+    /// The profile that an option or the environment selects.
+    pub(crate) fn profile_name(&self) -> Option<&str> {
+        self.profile.as_deref()
+    }
+
+    /// Applies the selected profile. Options and the environment take precedence.
+    pub(crate) fn apply_profile(&mut self) -> Result<(), Failure> {
+        if self.profile.is_none() {
+            let name = std::env::var("ACS_PROFILE").ok();
+            self.profile = name.filter(|name| !name.trim().is_empty());
+        }
+        let Some(profile) = profile::selected(self.profile_name())? else {
+            return Ok(());
+        };
+        let output = profile.choice("output", profile.output.as_ref())?;
+        self.output = self.output.or(output);
+        #[cfg(feature = "entra")]
+        {
+            let credential = profile.choice("credential", profile.credential.as_ref())?;
+            self.credential = self.credential.or(credential);
+            self.token_scope = self.token_scope.take().or(profile.token_scope.clone());
+        }
+        let cloud = profile.choice("cloud", profile.cloud.as_ref())?;
+        let custom_endpoint = self.custom_endpoint.take();
+        self.custom_endpoint = custom_endpoint.or(profile.custom_endpoint);
+        self.operation_timeout = self.operation_timeout.or(profile.operation_timeout);
+        self.max_retries = self.max_retries.or(profile.max_retries);
+        self.ca_certs.extend(profile.ca_certs);
+        self.allow_content_hosts.extend(profile.allow_content_hosts);
+        self.from_profile = FromProfile {
+            name: Some(profile.name),
+            endpoint: profile.endpoint,
+            connection_string_file: profile.connection_string_file,
+            cloud,
+        };
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

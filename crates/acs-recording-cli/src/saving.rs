@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use acs_recording::webhook::HandlerError;
 use acs_recording::{
-    DownloadRecording, Error, ErrorKind, Progress, RecordingFileStatusUpdated, SavedFile,
-    SavedRecording,
+    DownloadRecording, Error, ErrorKind, Event, Progress, RecordingClient,
+    RecordingFileStatusUpdated, SavedFile, SavedRecording,
 };
 use serde_json::{Value, json};
 
@@ -53,6 +54,34 @@ pub(crate) async fn save(
         download = download.delete_incomplete();
     }
     with_waiting_note(download.into_future(), &bar, name, out).await
+}
+
+/// Downloads all files of the recording that an event of a spool announces.
+pub(crate) async fn save_announced(
+    client: &RecordingClient,
+    event: &Event,
+    file: &RecordingFileStatusUpdated,
+    folder: &Path,
+    settings: &Settings,
+    deletes: DeletePolicy,
+    out: &Output,
+) -> Result<SavedRecording, HandlerError> {
+    let download = client.download_recording(file).event(event);
+    let saved = save(download, file, folder, settings, deletes, out).await?;
+    if saved.may_be_completed() {
+        let text = "a metadata document of the recording does not exist yet";
+        return Err(Error::new(ErrorKind::ContentNotReady, text).into());
+    }
+    Ok(saved)
+}
+
+/// Why an event of a spool was not handled.
+pub(crate) fn event_failure(event: &Event, error: HandlerError) -> Failure {
+    let failure = match error.into_source().downcast::<Error>() {
+        Ok(error) => Failure::from(*error),
+        Err(error) => Failure::other(error.as_ref()),
+    };
+    failure.context(&format_args!("event {}", event.id))
 }
 
 /// Prints the saved files.

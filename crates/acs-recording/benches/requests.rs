@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! cargo bench -p acs-recording --bench requests
+//! cargo bench -p acs-recording --bench requests -- start            # only the start of a program
+//! cargo bench -p acs-recording --bench requests -- --profile crate  # 2,000 pairs, for a profiler
 //! ```
 //!
-//! A server in another process responds to start and stop requests. The client sends them, in turns
-//! with two bare reqwest loops that send the same requests and read the responses. One loop replays
+//! A server in another process responds to start and stop requests, over TLS. The client sends them, in
+//! turns with two bare reqwest loops that send the same requests and read the responses. One loop replays
 //! requests that were built and signed beforehand; the other dates, signs and builds each request,
-//! like hand-written code. There are many short rounds, and rates are compared within each round,
-//! so that other load on the machine affects all three equally. The results are medians.
+//! like hand-written code. There are many short rounds, and rates are compared within each round. The
+//! results are medians. A ratio above 1 means that this crate is faster. No ratio is printed, and the
+//! program fails, if something disturbed the run.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,10 +20,11 @@
     reason = "a failing benchmark may panic, and its numbers are small"
 )]
 
+mod common;
+
 use std::future::Future;
 use std::hint::black_box;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -28,6 +32,8 @@ use acs_recording::{Media, RecordingClient, ServerCallId};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{delete, post};
+use common::tls::{self, ROLE, SERVER, Server};
+use common::{Ratio, Watch, children_cpu, median, own_cpu, print_machine};
 use uuid::Uuid;
 
 #[path = "../tests/common/signature.rs"]
@@ -36,52 +42,67 @@ mod signature;
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const CALL: &str = "aHR0cHM6Ly9jb252LmV4YW1wbGUvY29udi9hYmM";
 const RESPONSE: &str = r#"{"recordingId":"rid","recordingState":"inactive","recordingKind":"azureCommunicationServices"}"#;
-const SERVER: &str = "ACS_RECORDING_BENCH_SERVER";
 const ROUNDS: usize = 42;
+const STARTS: usize = 40;
+const PROFILED: usize = 2000;
 
-fn main() {
+fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .unwrap();
-    if std::env::var_os(SERVER).is_some() {
-        runtime.block_on(serve());
-        return;
+    let role = std::env::var(ROLE).unwrap_or_default();
+    match *role.split(' ').collect::<Vec<_>>() {
+        [SERVER] => runtime.block_on(tls::serve(router())),
+        ["first", contender, url] => runtime.block_on(first_response(contender, url)),
+        _ => return run(&runtime),
     }
-    let (mut server, url) = start_server();
-    for concurrency in [1, 32] {
-        runtime.block_on(compare(&url, concurrency));
-    }
-    server.kill().unwrap();
+    ExitCode::SUCCESS
 }
 
-async fn serve() {
+fn run(runtime: &tokio::runtime::Runtime) -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let server = Server::start();
+    if let Some(at) = arguments.iter().position(|it| *it == "--profile") {
+        runtime.block_on(profile(arguments[at + 1], &server));
+        return ExitCode::SUCCESS;
+    }
+    let wanted = |name: &str| {
+        let mut names = arguments
+            .iter()
+            .filter(|it| !it.starts_with('-'))
+            .peekable();
+        names.peek().is_none() || names.any(|one| *one == name)
+    };
+    print_machine(&["reqwest", "hyper", "rustls", "tokio"]);
+    let mut is_undisturbed = true;
+    if wanted("pairs") {
+        for concurrency in [1, 32] {
+            is_undisturbed &= runtime.block_on(compare(&server, concurrency));
+        }
+    }
+    if wanted("start") {
+        is_undisturbed &= compare_starts(&server);
+    }
+    if is_undisturbed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn router() -> Router {
     let json = [("content-type", "application/json")];
-    let router = Router::new()
+    Router::new()
         .route("/calling/recordings", post(async move || (json, RESPONSE)))
         .route(
             "/calling/recordings/rid",
             delete(async || StatusCode::NO_CONTENT),
-        );
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    println!("http://{}", listener.local_addr().unwrap());
-    axum::serve(listener, router).await.unwrap();
+        )
 }
 
-fn start_server() -> (Child, String) {
-    let mut server = Command::new(std::env::current_exe().unwrap())
-        .env(SERVER, "1")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(server.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    (server, line.trim().to_owned())
-}
-
-/// The two requests of the bare loops.
+/// Sends the same requests as this crate, in both ways.
 struct Bare {
     http: reqwest::Client,
     url: String,
@@ -90,11 +111,7 @@ struct Bare {
 }
 
 impl Bare {
-    fn new(url: &str) -> Self {
-        let http = reqwest::Client::builder()
-            .user_agent("bare")
-            .build()
-            .unwrap();
+    fn new(http: reqwest::Client, url: &str) -> Self {
         let body = format!(
             r#"{{"callLocator":{{"kind":"serverCallLocator","serverCallId":"{CALL}"}},"recordingChannelType":"mixed","recordingContentType":"audio","recordingFormatType":"wav"}}"#
         );
@@ -151,7 +168,7 @@ fn signed(
     path: &str,
     body: &str,
 ) -> reqwest::RequestBuilder {
-    let host = url.trim_start_matches("http://");
+    let host = url.trim_start_matches("https://");
     let headers = signature::sign(KEY, method, path, host, SystemTime::now(), body.as_bytes());
     http.request(method.parse().unwrap(), format!("{url}{path}"))
         .header("x-ms-date", headers.date)
@@ -160,28 +177,72 @@ fn signed(
         .header("x-ms-client-request-id", Uuid::new_v4().to_string())
 }
 
-async fn compare(url: &str, concurrency: usize) {
-    let text = format!("endpoint={url};accesskey={KEY}");
-    let client = RecordingClient::from_connection_string(&text).unwrap();
-    let bare = Arc::new(Bare::new(url));
+fn client(server: &Server) -> RecordingClient {
+    let text = format!("endpoint={};accesskey={KEY}", server.https);
+    RecordingClient::builder(text.parse().unwrap())
+        .add_root_certificate(&server.certificate())
+        .unwrap()
+        .build()
+        .unwrap()
+}
+
+fn bare(server: &Server) -> Bare {
+    let roots = reqwest::Certificate::from_pem_bundle(&server.certificate()).unwrap();
+    let http = reqwest::Client::builder()
+        .user_agent("bare")
+        .http1_only()
+        .tls_certs_merge(roots)
+        .build()
+        .unwrap();
+    Bare::new(http, &server.https)
+}
+
+async fn start_and_stop(client: RecordingClient, call: ServerCallId) {
+    let recording = client.start(call).media(Media::mixed_wav()).await.unwrap();
+    recording.stop().await.unwrap();
+}
+
+/// Sends a fixed number of pairs, one after another.
+async fn profile(contender: &str, server: &Server) {
+    if contender == "crate" {
+        let (client, call) = (client(server), ServerCallId::new(CALL).unwrap());
+        for _ in 0..PROFILED {
+            start_and_stop(client.clone(), call.clone()).await;
+        }
+    } else {
+        let bare = bare(server);
+        for _ in 0..PROFILED {
+            if contender == "signs" {
+                bare.sign().await;
+            } else {
+                bare.replay().await;
+            }
+        }
+    }
+    println!("{PROFILED} pairs");
+}
+
+async fn compare(server: &Server, concurrency: usize) -> bool {
+    let client = client(server);
+    let bare = Arc::new(bare(server));
     let call = ServerCallId::new(CALL).unwrap();
+    let watch = Watch::start();
     let mut rounds = Vec::new();
     for round in 0..ROUNDS {
         let mut samples = [Sample::default(); 3];
         // In a different order each time, because the order affects the results.
         for step in 0..3 {
             let contender = (round + step) % 3;
+            let bare = Arc::clone(&bare);
             samples[contender] = match contender {
                 0 => {
                     let (client, call) = (client.clone(), call.clone());
-                    let operation = move || {
-                        let start = client.start(call.clone()).media(Media::mixed_wav());
-                        async move { start.await.unwrap().stop().await.unwrap() }
-                    };
-                    measure(concurrency, operation).await
+                    measure(concurrency, move || {
+                        start_and_stop(client.clone(), call.clone())
+                    })
+                    .await
                 }
                 1 => {
-                    let bare = Arc::clone(&bare);
                     let operation = move || {
                         let bare = Arc::clone(&bare);
                         async move { bare.sign().await }
@@ -189,7 +250,6 @@ async fn compare(url: &str, concurrency: usize) {
                     measure(concurrency, operation).await
                 }
                 _ => {
-                    let bare = Arc::clone(&bare);
                     let operation = move || {
                         let bare = Arc::clone(&bare);
                         async move { bare.replay().await }
@@ -201,27 +261,92 @@ async fn compare(url: &str, concurrency: usize) {
         rounds.push(samples);
     }
     println!("start and stop, {concurrency} concurrent:");
-    for (what, index) in [
-        ("this crate", 0),
-        ("bare reqwest that signs", 1),
-        ("bare reqwest that replays", 2),
-    ] {
-        println!(
-            "  {what:26} {:6.0}/s, {:3.0} µs of CPU; this crate reaches {:.2} of this rate",
-            median(&rounds, |round| round[index].rate),
-            median(&rounds, |round| round[index].cpu),
-            median(&rounds, |round| round[0].rate / round[index].rate),
+    print_contenders(
+        &[
+            "this crate",
+            "bare reqwest that signs",
+            "bare reqwest that replays",
+        ],
+        &rounds,
+        watch.disturbance().as_deref(),
+    )
+}
+
+/// Prints the medians of all contenders, and the ratios of the first one to the others.
+fn print_contenders<const N: usize>(
+    names: &[&str; N],
+    rounds: &[[Sample; N]],
+    disturbance: Option<&str>,
+) -> bool {
+    let mut is_undisturbed = true;
+    for (index, name) in names.iter().enumerate() {
+        print!(
+            "  {name:26} {:7.0}/s, {:6.0} µs of CPU",
+            median(rounds.iter().map(|round| round[index].rate)),
+            rounds.iter().map(|round| round[index].cpu).sum::<f64>() / rounds.len() as f64,
         );
+        if index > 0 {
+            let pairs = rounds
+                .iter()
+                .map(|round| (round[0].rate, round[index].rate));
+            let ratio = Ratio::of(pairs, disturbance.map(str::to_owned));
+            is_undisturbed &= matches!(ratio, Ratio::Measured { .. });
+            print!("; this crate: {ratio}");
+        }
+        println!();
+    }
+    is_undisturbed
+}
+
+/// A program that sends one request, with the roots of the system.
+async fn first_response(contender: &str, url: &str) {
+    if contender == "crate" {
+        let text = format!("endpoint={url};accesskey={KEY}");
+        let client = RecordingClient::from_connection_string(&text).unwrap();
+        let call = ServerCallId::new(CALL).unwrap();
+        client.start(call).media(Media::mixed_wav()).await.unwrap();
+    } else {
+        let http = reqwest::Client::builder().http1_only().build().unwrap();
+        let bare = Bare::new(http, url);
+        bare.send(start(&bare.http, url, &bare.body)).await;
     }
 }
 
-fn median(rounds: &[[Sample; 3]], value: impl Fn(&[Sample; 3]) -> f64) -> f64 {
-    let mut values: Vec<_> = rounds.iter().map(value).collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+/// Compares the time from the start of a process to its first response.
+fn compare_starts(server: &Server) -> bool {
+    // In addition to the roots of the system, which are read as usual.
+    let bundle = tempfile::NamedTempFile::new().unwrap();
+    let mut roots = std::fs::read("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
+    roots.extend(server.certificate());
+    std::fs::write(bundle.path(), roots).unwrap();
+    let watch = Watch::start();
+    let mut rounds = Vec::new();
+    for round in 0..STARTS {
+        let mut samples = [Sample::default(); 2];
+        for step in 0..2 {
+            let contender = (round + step) % 2;
+            let name = ["crate", "bare"][contender];
+            let mut command = server.client(&format!("first {name} {}", server.https));
+            command.env("SSL_CERT_FILE", bundle.path());
+            command.env("SSL_CERT_DIR", "/etc/ssl/certs");
+            let (started, cpu) = (Instant::now(), children_cpu());
+            assert!(command.status().unwrap().success());
+            samples[contender] = Sample {
+                rate: 1.0 / started.elapsed().as_secs_f64(),
+                cpu: (children_cpu() - cpu) * 1e6,
+            };
+        }
+        rounds.push(samples);
+    }
+    println!("from the start of a process to its first response:");
+    print_contenders(
+        &["this crate", "bare reqwest"],
+        &rounds,
+        watch.disturbance().as_deref(),
+    )
 }
 
-/// Pairs of start and stop per second, and CPU time of this process per pair in microseconds.
+/// Operations per second, and CPU time per operation in microseconds.
 #[derive(Clone, Copy, Default)]
 struct Sample {
     rate: f64,
@@ -234,7 +359,7 @@ where
     Fut: Future<Output = ()> + Send,
 {
     const TIME: Duration = Duration::from_millis(150);
-    let (started, cpu) = (Instant::now(), cpu_time());
+    let (started, cpu) = (Instant::now(), own_cpu());
     let tasks: Vec<_> = (0..concurrency)
         .map(|_| {
             let operation = operation.clone();
@@ -254,19 +379,6 @@ where
     }
     Sample {
         rate: f64::from(done) / started.elapsed().as_secs_f64(),
-        cpu: cpu_time().saturating_sub(cpu).as_micros() as f64 / f64::from(done),
+        cpu: (own_cpu() - cpu) * 1e6 / f64::from(done),
     }
-}
-
-/// User and system time of this process, with a resolution of 0.01 s on Linux.
-fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: u64 = after_name
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|n| n.parse::<u64>().ok())
-        .sum();
-    Duration::from_millis(ticks * 10)
 }

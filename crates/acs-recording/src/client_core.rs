@@ -23,7 +23,6 @@ impl ClientCore {
         let pipeline = Arc::new(pipeline);
         let low_level = acs_call_automation::Client::new(
             pipeline.endpoint.url().clone(),
-            pipeline.request_builder.clone(),
             Arc::<Pipeline>::clone(&pipeline),
         );
         Self(Arc::new(Inner {

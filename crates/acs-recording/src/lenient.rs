@@ -10,6 +10,15 @@ use serde::Deserialize as _;
 use serde::de::{self, Deserializer, Unexpected, Visitor};
 use serde_json::Value;
 
+/// Reads a member. One that cannot be read counts as missing, because it is no reason to lose an
+/// event.
+pub(crate) fn or_none<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    read: impl FnOnce(Value) -> serde_json::Result<Option<T>>,
+) -> Result<Option<T>, D::Error> {
+    Value::deserialize(deserializer).map(|value| read(value).unwrap_or_default())
+}
+
 /// An optional number, which may be text (`"16000"`) or have a fraction (`5580.0`).
 pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     deserializer.deserialize_any(NumberVisitor)
@@ -39,7 +48,17 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 pub(crate) fn milliseconds<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Duration>, D::Error> {
-    Ok(number(deserializer)?.and_then(|value| Duration::try_from_secs_f64(value / 1000.0).ok()))
+    Ok(number(deserializer)?.and_then(duration_of_milliseconds))
+}
+
+/// A number of milliseconds.
+#[allow(clippy::cast_precision_loss, reason = "milliseconds are small")]
+pub(crate) fn duration_of_count(milliseconds: u64) -> Option<Duration> {
+    duration_of_milliseconds(milliseconds as f64)
+}
+
+fn duration_of_milliseconds(value: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(value / 1000.0).ok()
 }
 
 /// An optional duration in seconds.
@@ -167,7 +186,7 @@ impl<'de> Visitor<'de> for TimestampVisitor {
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
         let instant = parse_timestamp(text.trim())
             .ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))?;
-        Ok((instant >= YEAR_2).then_some(instant))
+        Ok(known(instant))
     }
 
     fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
@@ -181,6 +200,15 @@ impl<'de> Visitor<'de> for TimestampVisitor {
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
+}
+
+/// Like [`timestamp`], from text. Text that is no time counts as missing.
+pub(crate) fn received_time(text: &str) -> Option<Timestamp> {
+    parse_timestamp(text.trim()).and_then(known)
+}
+
+fn known(instant: Timestamp) -> Option<Timestamp> {
+    (instant >= YEAR_2).then_some(instant)
 }
 
 pub(crate) fn parse_timestamp(text: &str) -> Option<Timestamp> {

@@ -20,7 +20,9 @@ macro_rules! into_future {
 
             fn into_future(self) -> Self::IntoFuture {
                 ::std::boxed::Box::pin(async move {
-                    let sent = $crate::telemetry::operation($operation, self.send()).await;
+                    // Pinned, because futures of this size should not move.
+                    let sent = ::std::pin::pin!(self.send());
+                    let sent = $crate::telemetry::operation($operation, sent).await;
                     sent.map_err(|error| error.with_operation($operation))
                 })
             }

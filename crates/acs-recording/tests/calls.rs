@@ -186,7 +186,7 @@ async fn low_level_operations_use_the_same_credentials_and_retries() {
     let client = server.client().build().unwrap();
     let low_level = client.call_automation();
     low_level
-        .call_media_cancel_all_media_operations("c")
+        .call_media_cancel_all_media_operations("c", None)
         .await
         .unwrap();
     let requests = server.requests();
@@ -213,7 +213,9 @@ async fn operations_that_are_not_repeatable_are_not_retried() {
         let server = Server::start([trouble, respond("202 Accepted", &[], "")]).await;
         let client = server.client().build().unwrap();
         let low_level = client.call_automation();
-        let failure = low_level.call_media_cancel_all_media_operations("c").await;
+        let failure = low_level
+            .call_media_cancel_all_media_operations("c", None)
+            .await;
         let error = acs_recording::Error::from_low_level(failure.unwrap_err());
         assert!(error.is_retryable(), "{error}");
         assert_eq!((error.attempts(), server.requests().len()), (1, 1));

@@ -303,7 +303,7 @@ async fn no_policy_retries_operations_that_are_not_repeatable() {
         let client = server.client().retry_policy(policy.clone());
         let client = client.build().unwrap();
         let low_level = client.call_automation();
-        let played = low_level.call_media_cancel_all_media_operations("c");
+        let played = low_level.call_media_cancel_all_media_operations("c", None);
         played.await.unwrap_err();
         assert!(policy.0.lock().unwrap().is_empty());
         assert_eq!(server.requests().len(), 1);

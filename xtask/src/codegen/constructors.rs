@@ -6,11 +6,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::punctuated::Punctuated;
-use syn::{
-    Field, Fields, GenericArgument, Ident, Item, ItemStruct, Meta, PathArguments, PathSegment,
-    Token, Type, parse_quote,
-};
+use syn::{Field, Fields, Ident, Item, ItemStruct, Type, parse_quote};
+
+use super::names::Scope;
+use super::syntax::{generic, serde_parts};
 
 /// Types of arguments that need no conversion.
 const PLAIN: [&str; 7] = ["bool", "i32", "i64", "u32", "u64", "f32", "f64"];
@@ -26,20 +25,28 @@ pub fn add(items: &mut [Item]) -> Vec<Item> {
             && matches!(item.fields, Fields::Named(_))
         {
             item.attrs.push(parse_quote!(#[non_exhaustive]));
-            blocks.extend(methods(item));
+            blocks.extend(methods(item, is_required));
         }
     }
     blocks
 }
 
-fn methods(item: &ItemStruct) -> Option<Item> {
+/// The setters of a struct without required members.
+pub fn setters(item: &ItemStruct) -> Option<Item> {
+    methods(item, |_| false)
+}
+
+fn methods(item: &ItemStruct, is_required: impl Fn(&Field) -> bool) -> Option<Item> {
     let (required, optional): (Vec<_>, Vec<_>) = item
         .fields
         .iter()
         .filter_map(|field| Some((field.ident.as_ref()?, field)))
         .partition(|(_, field)| is_required(field));
     let constructor = (!required.is_empty()).then(|| constructor(&required, &optional));
-    let setters = optional.iter().map(|(name, field)| setter(name, &field.ty));
+    let mut scope = Scope::reserving(&RESERVED);
+    let setters = optional
+        .iter()
+        .map(|(name, field)| setter(name, &scope.snake(&name.to_string()), &field.ty));
     let methods: Vec<TokenStream> = constructor.into_iter().chain(setters).collect();
     let name = &item.ident;
     (!methods.is_empty()).then(|| parse_quote!(impl #name { #(#methods)* }))
@@ -47,15 +54,9 @@ fn methods(item: &ItemStruct) -> Option<Item> {
 
 /// Whether the member is required: it is neither an `Option` nor has a serde default.
 fn is_required(field: &Field) -> bool {
-    let has_default = field
-        .attrs
+    let parts = serde_parts(&field.attrs);
+    let has_default = parts
         .iter()
-        .filter(|attribute| attribute.path().is_ident("serde"))
-        .filter_map(|attribute| {
-            let list = Punctuated::<Meta, Token![,]>::parse_terminated;
-            attribute.parse_args_with(list).ok()
-        })
-        .flatten()
         .any(|part| part.path().is_ident("default") || part.path().is_ident("flatten"));
     !has_default && generic(&field.ty, "Option").is_none()
 }
@@ -73,7 +74,7 @@ fn constructor(required: &[(&Ident, &Field)], optional: &[(&Ident, &Field)]) -> 
         if generic(&field.ty, "Option").is_some() {
             quote!(#name: None)
         } else {
-            quote!(#name: Default::default())
+            quote!(#name: ::std::default::Default::default())
         }
     });
     quote! {
@@ -84,13 +85,9 @@ fn constructor(required: &[(&Ident, &Field)], optional: &[(&Ident, &Field)]) -> 
     }
 }
 
-fn setter(name: &Ident, of: &Type) -> TokenStream {
+fn setter(name: &Ident, method: &str, of: &Type) -> TokenStream {
     let doc = format!("Sets [`{name}`](field@Self::{name}).");
-    let method = if RESERVED.iter().any(|taken| name == taken) {
-        format_ident!("{name}_")
-    } else {
-        name.clone()
-    };
+    let method = format_ident!("{method}");
     let argument = format_ident!("value");
     let inner = generic(of, "Option").and_then(|arguments| arguments.into_iter().next());
     let passed = passed(inner.unwrap_or(of));
@@ -112,16 +109,16 @@ fn setter(name: &Ident, of: &Type) -> TokenStream {
 fn passed(of: &Type) -> TokenStream {
     if let Some(item) = list(of) {
         let item = passed(item);
-        return quote!(impl IntoIterator<Item = #item>);
+        return quote!(impl ::std::iter::IntoIterator<Item = #item>);
     }
     if let Some((key, value)) = map(of) {
         let (key, value) = (passed(key), passed(value));
-        return quote!(impl IntoIterator<Item = (#key, #value)>);
+        return quote!(impl ::std::iter::IntoIterator<Item = (#key, #value)>);
     }
     if is_plain(of) {
         return quote!(#of);
     }
-    quote!(impl Into<#of>)
+    quote!(impl ::std::convert::Into<#of>)
 }
 
 /// The value of the member, converted from `argument`.
@@ -170,22 +167,6 @@ fn map(of: &Type) -> Option<(&Type, &Type)> {
     }
 }
 
-/// The type arguments of `name<…>`, with any path.
-fn generic<'a>(of: &'a Type, name: &str) -> Option<Vec<&'a Type>> {
-    let Type::Path(of) = of else { return None };
-    let PathSegment { ident, arguments } = of.path.segments.last()?;
-    let PathArguments::AngleBracketed(arguments) = arguments else {
-        return None;
-    };
-    (ident == name).then(|| {
-        let types = arguments.args.iter().filter_map(|argument| match argument {
-            GenericArgument::Type(of) => Some(of),
-            _ => None,
-        });
-        types.collect()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,53 +186,12 @@ mod tests {
                 pub floors: ::std::vec::Vec<i32>,
                 #[serde(rename = "isOpen", skip_serializing_if = "Option::is_none")]
                 pub is_open: ::std::option::Option<bool>,
-                pub lock: Option<Box<Lock>>,
+                pub lock: ::std::option::Option<::std::boxed::Box<Lock>>,
                 #[serde(default, skip_serializing_if = "Vec::is_empty")]
-                pub keys: Vec<Key>,
+                pub keys: ::std::vec::Vec<Key>,
             }"#,
         );
-        insta::assert_snapshot!(source, @r#"
-        #[non_exhaustive]
-        pub struct Locker {
-            pub id: ::std::string::String,
-            pub floors: ::std::vec::Vec<i32>,
-            #[serde(rename = "isOpen", skip_serializing_if = "Option::is_none")]
-            pub is_open: ::std::option::Option<bool>,
-            pub lock: Option<Box<Lock>>,
-            #[serde(default, skip_serializing_if = "Vec::is_empty")]
-            pub keys: Vec<Key>,
-        }
-        impl Locker {
-            ///Creates a value with its required members; the optional members are unset.
-            pub fn new(
-                id: impl Into<::std::string::String>,
-                floors: impl IntoIterator<Item = i32>,
-            ) -> Self {
-                Self {
-                    id: id.into(),
-                    floors: floors.into_iter().collect(),
-                    is_open: None,
-                    lock: None,
-                    keys: Default::default(),
-                }
-            }
-            ///Sets [`is_open`](field@Self::is_open).
-            pub fn is_open(mut self, value: bool) -> Self {
-                self.is_open = Some(value);
-                self
-            }
-            ///Sets [`lock`](field@Self::lock).
-            pub fn lock(mut self, value: impl Into<Box<Lock>>) -> Self {
-                self.lock = Some(value.into());
-                self
-            }
-            ///Sets [`keys`](field@Self::keys).
-            pub fn keys(mut self, value: impl IntoIterator<Item = impl Into<Key>>) -> Self {
-                self.keys = value.into_iter().map(|item| item.into()).collect();
-                self
-            }
-        }
-        "#);
+        insta::assert_snapshot!(source);
     }
 
     #[test]
@@ -262,50 +202,10 @@ mod tests {
                 pub by_name: ::std::collections::BTreeMap<String, Note>,
                 #[serde(flatten)]
                 pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-                pub new: Option<f64>,
+                pub new: ::std::option::Option<f64>,
             }",
         );
-        insta::assert_snapshot!(source, @"
-        #[non_exhaustive]
-        pub struct Notes {
-            #[serde(default)]
-            pub by_name: ::std::collections::BTreeMap<String, Note>,
-            #[serde(flatten)]
-            pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-            pub new: Option<f64>,
-        }
-        impl Notes {
-            ///Sets [`by_name`](field@Self::by_name).
-            pub fn by_name(
-                mut self,
-                value: impl IntoIterator<Item = (impl Into<String>, impl Into<Note>)>,
-            ) -> Self {
-                self.by_name = value
-                    .into_iter()
-                    .map(|(key, item)| (key.into(), item.into()))
-                    .collect();
-                self
-            }
-            ///Sets [`extra`](field@Self::extra).
-            pub fn extra(
-                mut self,
-                value: impl IntoIterator<
-                    Item = (impl Into<String>, impl Into<::serde_json::Value>),
-                >,
-            ) -> Self {
-                self.extra = value
-                    .into_iter()
-                    .map(|(key, item)| (key.into(), item.into()))
-                    .collect();
-                self
-            }
-            ///Sets [`new`](field@Self::new).
-            pub fn new_(mut self, value: f64) -> Self {
-                self.new = Some(value);
-                self
-            }
-        }
-        ");
+        insta::assert_snapshot!(source);
     }
 
     #[test]

@@ -1,29 +1,63 @@
-//! Lowers our `OpenAPI` document to one that progenitor can generate from.
+//! Lowers our `OpenAPI` document to what the types and the operations are generated from.
 //!
-//! progenitor closes enums, drops discriminators, rejects unknown members if a schema has
-//! `additionalProperties: false`, and panics on an error response beside a typed success. What it
-//! cannot express is removed here and emitted separately.
+//! progenitor closes enums, drops discriminators, merges `allOf` in its own way, rejects unknown
+//! members if a schema has `additionalProperties: false`, and stops at names that clash. What it
+//! cannot express is removed here and emitted separately. Each step takes the whole document:
+//!
+//! 1. [`inline`] names the objects that have no name.
+//! 2. Schemas get their Rust names, which are unique.
+//! 3. [`unions`] takes the types with subtypes out, and every `allOf` becomes a list of properties.
+//! 4. Enums are taken out.
+//! 5. [`relax`] removes limits.
+//! 6. Properties get their Rust names, which are unique in their schema.
+//! 7. [`operations`] reads the operations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow, bail};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::check::{check_operations, check_schemas};
-use super::names;
-use super::parts::{entries, reference, referenced, schema_pointer, text};
+use super::names::{self, Scope};
+use super::operations::{self, Operation};
+use super::parts::{
+    OPEN_ENUM, entries, entries_mut, parts, reference, referenced, schema_pointer, text,
+    visit_references,
+};
 use super::relax::relax;
+use super::rust_type::{Type, type_of};
 use super::unions::{Union, take_unions};
+use super::{inline, unions};
 use crate::spec::pointer;
 use crate::spec::prose::ENUM_TEXTS;
 
-/// The input of progenitor, and the types that we emit ourselves.
+/// The input of progenitor, and what we emit ourselves.
 #[derive(Debug)]
 pub struct Lowered {
-    pub document: Value,
+    pub title: String,
+    pub description: Option<String>,
+    pub version: String,
+    /// The schemas from which progenitor generates structs. All names are Rust names.
+    pub schemas: Map<String, Value>,
+    /// The fields of the structs, by the name of the struct.
+    pub structs: BTreeMap<String, Vec<Field>>,
     pub enums: Vec<OpenEnum>,
     pub unions: Vec<Union>,
     pub aliases: Vec<Alias>,
+    pub values: Vec<NamedValue>,
+    /// Objects without properties.
+    pub objects: Vec<NamedValue>,
+    pub operations: Vec<Operation>,
+}
+
+/// A field of a struct.
+#[derive(Debug)]
+pub struct Field {
+    pub name: String,
+    pub wire: String,
+    /// Whether it is an optional list or map. The service writes `null` for one without items.
+    pub null_is_empty: bool,
+    /// Whether its value contains another value of the struct, and must be boxed.
+    pub is_recursive: bool,
 }
 
 /// A string enum that keeps unknown values.
@@ -50,103 +84,108 @@ pub struct Alias {
     pub target: String,
 }
 
+/// A named type of a value that is neither an enum nor a struct.
+#[derive(Debug)]
+pub struct NamedValue {
+    pub name: String,
+    pub description: Option<String>,
+    pub of: Type,
+}
+
 pub fn lower(document: &Value) -> Result<Lowered> {
+    let openapi = document.get("openapi").and_then(Value::as_str);
+    if !openapi.is_some_and(|version| version.starts_with("3.0.")) {
+        bail!("the document is not OpenAPI 3.0");
+    }
+    if !document.get("paths").is_some_and(Value::is_object) {
+        bail!("#/paths: missing");
+    }
     let mut document = document.clone();
-    lift_api_version(&mut document)?;
-    check_operations(&document)?;
-    keep_success_responses(&mut document)?;
-    let aliases = take_aliases(&mut document)?;
-    let schemas = document
-        .pointer_mut("/components/schemas")
-        .and_then(Value::as_object_mut)
-        .ok_or_else(|| anyhow!("#/components/schemas: missing"))?;
-    check_schemas(schemas)?;
-    let unions = take_unions(schemas)?;
-    let enums = find_enums(schemas)?;
-    relax(&mut document);
+    check_references(&mut document)?;
+    inline::hoist(&mut document);
+    let mut schemas = name_schemas(&mut document)?;
+    let aliases = take_aliases(&mut document, &mut schemas)?;
+    let unions = take_unions(&mut document, &mut schemas)?;
+    unions::flatten_all(&mut schemas)?;
+    let enums = take_enums(&mut schemas)?;
+    for schema in schemas.values_mut() {
+        relax(schema);
+    }
+    let (values, objects) = named_values(&schemas, &enums, &unions);
+    let structs = name_fields(&mut schemas, &unions);
+    let operations = operations::read(&document, &schemas)?;
+    let info = |member: &str| {
+        let value = document.pointer("/info")?.get(member)?;
+        value.as_str().map(str::to_owned)
+    };
     Ok(Lowered {
-        document,
+        title: info("title").unwrap_or_default(),
+        description: info("description"),
+        version: info("version").ok_or_else(|| anyhow!("#/info/version: missing"))?,
+        schemas,
+        structs,
         enums,
         unions,
         aliases,
+        values,
+        objects,
+        operations,
     })
 }
 
-/// Removes the version from the parameters. The client adds it to the query of every request.
-fn lift_api_version(document: &mut Value) -> Result<()> {
-    let is_version = |parameter: &Value| {
-        parameter.get("in").and_then(Value::as_str) == Some("query")
-            && parameter.get("name").and_then(Value::as_str) == Some("api-version")
-    };
-    let shared: BTreeSet<String> = entries(document.pointer("/components/parameters"))
-        .filter(|(_, parameter)| is_version(parameter))
-        .map(|(name, _)| format!("#/components/parameters/{name}"))
-        .collect();
-    let take_from = |owner: &mut Value| {
-        let parameters = owner.get_mut("parameters").and_then(Value::as_array_mut);
-        parameters.is_some_and(|parameters| {
-            let before = parameters.len();
-            parameters.retain(|parameter| {
-                let reference = parameter.get("$ref").and_then(Value::as_str);
-                !(is_version(parameter) || reference.is_some_and(|name| shared.contains(name)))
-            });
-            parameters.len() < before
-        })
-    };
-    let paths = document
-        .get_mut("paths")
-        .and_then(Value::as_object_mut)
-        .ok_or_else(|| anyhow!("#/paths: missing"))?;
-    for (path, item) in paths.iter_mut() {
-        let of_the_path = take_from(item);
-        for (method, operation) in operations_mut(item) {
-            if !(take_from(operation) || of_the_path) {
-                bail!(
-                    "{}: no `api-version` query parameter",
-                    pointer(&["paths", path, method])
-                );
-            }
-        }
-    }
-    Ok(())
+/// Fails if a `$ref` refers to nothing.
+fn check_references(document: &mut Value) -> Result<()> {
+    let whole = document.clone();
+    visit_references(document, &mut |reference| match reference
+        .strip_prefix('#')
+        .and_then(|it| whole.pointer(it))
+    {
+        Some(_) => Ok(()),
+        None => bail!("`$ref` {reference:?} refers to nothing"),
+    })
 }
 
-/// Keeps the successful responses. The caller decodes every failure from the raw response.
-fn keep_success_responses(document: &mut Value) -> Result<()> {
-    for (path, item) in entries_mut(document.get_mut("paths")) {
-        for (method, operation) in operations_mut(item) {
-            let location = pointer(&["paths", path, method, "responses"]);
-            let responses = operation
-                .get_mut("responses")
-                .and_then(Value::as_object_mut)
-                .ok_or_else(|| anyhow!("{location}: missing"))?;
-            responses.retain(|status, _| status.starts_with('2'));
-            let bodies: BTreeSet<String> = responses
-                .values()
-                .map(|response| {
-                    let content = response.get("content");
-                    content.map_or(String::new(), Value::to_string)
-                })
-                .collect();
-            match bodies.len() {
-                0 => bail!("{location}: no successful response"),
-                1 => {}
-                _ => bail!(
-                    "{location}: successful responses with different bodies are not supported"
-                ),
+/// Takes the schemas out of the document, by their Rust names, and renames all references.
+fn name_schemas(document: &mut Value) -> Result<Map<String, Value>> {
+    let schemas = document
+        .pointer_mut("/components/schemas")
+        .map(Value::take)
+        .unwrap_or_default();
+    let mut scope = Scope::default();
+    let mut renamed = BTreeMap::new();
+    let mut out = Map::new();
+    for (name, schema) in entries(Some(&schemas)) {
+        let rust = scope.camel(&names::type_name(name));
+        renamed.insert(name.clone(), rust.clone());
+        out.insert(rust, schema.clone());
+    }
+    let mut rename = |target: &mut String| {
+        let name = target.strip_prefix("#/components/schemas/");
+        if let Some(rust) = name.and_then(|name| renamed.get(&unescaped(name))) {
+            *target = reference(rust);
+        }
+        Ok(())
+    };
+    visit_references(document, &mut rename)?;
+    for schema in out.values_mut() {
+        visit_references(schema, &mut rename)?;
+        for (_, target) in entries_mut(schema.pointer_mut("/discriminator/mapping")) {
+            if let Value::String(target) = target {
+                rename(target)?;
             }
         }
     }
-    Ok(())
+    Ok(out)
+}
+
+/// A name in a JSON pointer.
+fn unescaped(name: &str) -> String {
+    name.replace("~1", "/").replace("~0", "~")
 }
 
 /// Removes schemas that are only a reference to another schema.
-fn take_aliases(document: &mut Value) -> Result<Vec<Alias>> {
+fn take_aliases(document: &mut Value, schemas: &mut Map<String, Value>) -> Result<Vec<Alias>> {
     let mut targets: BTreeMap<String, (String, Option<String>)> = BTreeMap::new();
-    let schemas = document.pointer_mut("/components/schemas");
-    let Some(schemas) = schemas.and_then(Value::as_object_mut) else {
-        return Ok(Vec::new());
-    };
     for (name, schema) in schemas.iter() {
         if let Some(target) = alias_of(schema) {
             targets.insert(name.clone(), (target.to_owned(), text(schema)));
@@ -174,7 +213,21 @@ fn take_aliases(document: &mut Value) -> Result<Vec<Alias>> {
         .iter()
         .map(|alias| (reference(&alias.name), reference(&alias.target)))
         .collect();
-    rename_references(document, &renamed);
+    let mut rename = |target: &mut String| {
+        if let Some(last) = renamed.get(target) {
+            target.clone_from(last);
+        }
+        Ok(())
+    };
+    visit_references(document, &mut rename)?;
+    for schema in schemas.values_mut() {
+        visit_references(schema, &mut rename)?;
+        for (_, target) in entries_mut(schema.pointer_mut("/discriminator/mapping")) {
+            if let Value::String(target) = target {
+                rename(target)?;
+            }
+        }
+    }
     Ok(aliases)
 }
 
@@ -190,59 +243,35 @@ fn alias_of(schema: &Value) -> Option<&str> {
     }
 }
 
-fn rename_references(value: &mut Value, renamed: &BTreeMap<String, String>) {
-    match value {
-        Value::Object(members) => {
-            if let Some(Value::String(reference)) = members.get_mut("$ref")
-                && let Some(target) = renamed.get(reference)
-            {
-                reference.clone_from(target);
-            }
-            members
-                .values_mut()
-                .for_each(|member| rename_references(member, renamed));
-        }
-        Value::Array(items) => items
-            .iter_mut()
-            .for_each(|item| rename_references(item, renamed)),
-        _ => {}
-    }
-}
-
-/// The open enums: all that the published description does not close.
-fn find_enums(schemas: &Map<String, Value>) -> Result<Vec<OpenEnum>> {
+/// Removes the string enums. Each keeps unknown values, also those that the published description
+/// closes, because a new value must not make a response unreadable.
+fn take_enums(schemas: &mut Map<String, Value>) -> Result<Vec<OpenEnum>> {
     let mut enums = Vec::new();
-    for (name, schema) in schemas {
+    for (name, schema) in schemas.iter() {
         let is_string = schema.get("type").and_then(Value::as_str) == Some("string");
         let Some(Value::Array(list)) = schema.get("enum").filter(|_| is_string) else {
             continue;
         };
-        if schema.get("x-ms-enum").is_some()
-            && schema.pointer("/x-ms-enum/modelAsString") != Some(&Value::Bool(true))
-        {
-            continue;
-        }
+        let mut scope = Scope::reserving(&["UnknownValue"]);
         let mut values: Vec<EnumValue> = Vec::new();
         for (index, wire) in list.iter().enumerate() {
-            let location = || {
-                let index = index.to_string();
-                pointer(&["components", "schemas", name, "enum", &index])
+            let wire = match wire {
+                Value::String(wire) => wire.clone(),
+                Value::Bool(_) | Value::Number(_) => wire.to_string(),
+                Value::Null => continue,
+                _ => {
+                    let index = index.to_string();
+                    let location = pointer(&["components", "schemas", name, "enum", &index]);
+                    bail!("{location}: {wire} is not a string");
+                }
             };
-            let wire = wire
-                .as_str()
-                .ok_or_else(|| anyhow!("{}: {wire} is not a string", location()))?;
-            let name = names::variant(wire);
-            if let Some(first) = values.iter().find(|value| value.name == name) {
-                bail!(
-                    "{}: {wire:?} and {:?} are both called `{name}` in Rust",
-                    location(),
-                    first.wire
-                );
+            if values.iter().any(|value| value.wire == wire) {
+                continue;
             }
-            let description = schema.get(ENUM_TEXTS).and_then(|texts| texts.get(wire));
+            let description = schema.get(ENUM_TEXTS).and_then(|texts| texts.get(&wire));
             values.push(EnumValue {
-                wire: wire.to_owned(),
-                name,
+                name: scope.camel(&names::variant(&wire)),
+                wire,
                 description: description.and_then(Value::as_str).map(str::to_owned),
             });
         }
@@ -252,13 +281,110 @@ fn find_enums(schemas: &Map<String, Value>) -> Result<Vec<OpenEnum>> {
             values,
         });
     }
+    // Only the name stays reserved. Our own type replaces it.
+    for open in &enums {
+        schemas.insert(
+            open.name.clone(),
+            json!({"type": "string", OPEN_ENUM: true}),
+        );
+    }
     Ok(enums)
 }
 
-fn operations_mut(item: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
-    entries_mut(Some(item)).filter(|(name, _)| *name != "parameters")
+/// The named scalars, and the objects without properties. Those of progenitor would be structs of
+/// one unnamed field, so that the first property of an object would change what it is.
+fn named_values(
+    schemas: &Map<String, Value>,
+    enums: &[OpenEnum],
+    unions: &[Union],
+) -> (Vec<NamedValue>, Vec<NamedValue>) {
+    let is_taken = |name: &String| {
+        enums.iter().any(|open| open.name == *name)
+            || unions.iter().any(|union| union.name == *name)
+    };
+    let all = schemas
+        .iter()
+        .filter(|(name, _)| !is_taken(name))
+        .map(|(name, schema)| NamedValue {
+            name: name.clone(),
+            description: text(schema),
+            of: type_of(schema),
+        });
+    let (objects, others): (Vec<_>, Vec<_>) = all.partition(|named| named.of == Type::Object);
+    let has_properties = |name: &str| {
+        let properties = schemas
+            .get(name)
+            .and_then(|schema| schema.get("properties"));
+        entries(properties).next().is_some()
+    };
+    (
+        others
+            .into_iter()
+            .filter(|named| !matches!(named.of, Type::List(_) | Type::Map(_) | Type::Named(_)))
+            .collect(),
+        objects
+            .into_iter()
+            .filter(|named| !has_properties(&named.name))
+            .collect(),
+    )
 }
 
-fn entries_mut(value: Option<&mut Value>) -> impl Iterator<Item = (&String, &mut Value)> {
-    value.and_then(Value::as_object_mut).into_iter().flatten()
+/// Renames properties to the fields of their structs.
+fn name_fields(schemas: &mut Map<String, Value>, unions: &[Union]) -> BTreeMap<String, Vec<Field>> {
+    let before = schemas.clone();
+    let mut structs = BTreeMap::new();
+    for (name, schema) in schemas {
+        let required: Vec<Value> = match schema.get("required") {
+            Some(Value::Array(required)) => required.clone(),
+            _ => Vec::new(),
+        };
+        let has_extra = schema
+            .get("additionalProperties")
+            .is_some_and(Value::is_object);
+        let Some(Value::Object(properties)) = schema.get_mut("properties") else {
+            continue;
+        };
+        // progenitor's name for the map of all other members.
+        let mut scope = Scope::reserving(if has_extra { &["extra"] } else { &[] });
+        let is_recursive = |property: &Value| {
+            let mut targets = referenced(property)
+                .into_iter()
+                .chain(parts(property).filter_map(referenced));
+            targets.any(|target| unions::contains(target, name, unions, &before))
+        };
+        let mut fields = Vec::new();
+        let mut renamed = Map::new();
+        let mut renamed_required = Vec::new();
+        for (wire, property) in std::mem::take(properties) {
+            let field = scope.field(&names::field(&wire));
+            let is_required = required.iter().any(|name| name.as_str() == Some(&wire));
+            if is_required {
+                renamed_required.push(Value::from(field.clone()));
+            }
+            fields.push(Field {
+                name: field.clone(),
+                wire,
+                null_is_empty: !is_required && is_collection(&property),
+                is_recursive: is_recursive(&property),
+            });
+            renamed.insert(field, property);
+        }
+        *properties = renamed;
+        if let Some(members) = schema.as_object_mut()
+            && members.contains_key("required")
+        {
+            members.insert("required".into(), renamed_required.into());
+        }
+        structs.insert(name.clone(), fields);
+    }
+    structs
+}
+
+/// Whether a schema is a list or a map.
+fn is_collection(schema: &Value) -> bool {
+    match schema.get("type").and_then(Value::as_str) {
+        Some("array") => true,
+        Some("object") => schema.get("allOf").is_none(),
+        _ => false,
+    }
 }

@@ -4,6 +4,11 @@ use serde_json::Value;
 
 use crate::spec::pointer;
 
+pub use crate::spec::shape::reference as referenced;
+
+/// Marks the schema of an enum that was taken out.
+pub const OPEN_ENUM: &str = "x-open-enum";
+
 pub fn text(schema: &Value) -> Option<String> {
     schema
         .get("description")
@@ -20,14 +25,6 @@ pub fn reference(name: &str) -> String {
     format!("#/components/schemas/{name}")
 }
 
-/// The name of the schema that a `$ref` refers to.
-pub fn referenced(value: &Value) -> Option<&str> {
-    value
-        .get("$ref")?
-        .as_str()?
-        .strip_prefix("#/components/schemas/")
-}
-
 pub fn schema_pointer(name: &str) -> String {
     pointer(&["components", "schemas", name])
 }
@@ -36,6 +33,38 @@ pub fn entries(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)>
     value.and_then(Value::as_object).into_iter().flatten()
 }
 
+pub fn entries_mut(value: Option<&mut Value>) -> impl Iterator<Item = (&String, &mut Value)> {
+    value.and_then(Value::as_object_mut).into_iter().flatten()
+}
+
 pub fn operations(item: &Value) -> impl Iterator<Item = (&String, &Value)> {
     entries(Some(item)).filter(|(name, _)| *name != "parameters")
+}
+
+pub fn operations_mut(item: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
+    entries_mut(Some(item)).filter(|(name, _)| *name != "parameters")
+}
+
+/// Calls `change` with every `$ref` of a schema.
+pub fn visit_references(
+    value: &mut Value,
+    change: &mut dyn FnMut(&mut String) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    match value {
+        Value::Object(members) => {
+            if let Some(Value::String(reference)) = members.get_mut("$ref") {
+                change(reference)?;
+            }
+            for member in members.values_mut() {
+                visit_references(member, change)?;
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                visit_references(item, change)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }

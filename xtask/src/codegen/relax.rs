@@ -1,4 +1,4 @@
-//! Removes from a document what would make a response fail to parse, or a request hard to build.
+//! Removes from a schema what would make a response fail to parse, or a request hard to build.
 
 use serde_json::{Map, Value};
 
@@ -19,41 +19,11 @@ const LIMITS: &[&str] = &[
     "maxProperties",
 ];
 
-/// String formats that have a Rust type. Strings of other formats stay strings.
-const TYPED_FORMATS: &[&str] = &["binary", "date-time", "uuid"];
+/// Formats that have a Rust type.
+const TYPED_FORMATS: &[&str] = &["date-time", "uuid", "int32", "int64", "float", "double"];
 
-/// Relaxes every schema of a document.
-pub fn relax(document: &mut Value) {
-    let schemas = document.pointer_mut("/components/schemas");
-    for schema in schemas.and_then(Value::as_object_mut).into_iter().flatten() {
-        relax_schema(schema.1, true);
-    }
-    if let Some(paths) = document.get_mut("paths") {
-        relax_used(paths);
-    }
-    if let Some(parameters) = document.pointer_mut("/components/parameters") {
-        relax_used(parameters);
-    }
-}
-
-/// Relaxes the schemas of parameters and bodies, which are members named `schema`.
-fn relax_used(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                if name == "schema" {
-                    relax_schema(member, false);
-                } else {
-                    relax_used(member);
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(relax_used),
-        _ => {}
-    }
-}
-
-fn relax_schema(schema: &mut Value, is_component: bool) {
+/// Relaxes a schema and those in it.
+pub fn relax(schema: &mut Value) {
     let Some(members) = schema.as_object_mut() else {
         return;
     };
@@ -65,28 +35,24 @@ fn relax_schema(schema: &mut Value, is_component: bool) {
     }
     // The client does not send the defaults of the service.
     members.shift_remove("default");
-    let is_string = string(members, "type") == Some("string");
-    // An enum without a name becomes a string; `lower` handles named enums.
-    if !(is_component && is_string) {
-        members.shift_remove("enum");
-    }
-    if is_string && string(members, "format").is_some_and(|format| !TYPED_FORMATS.contains(&format))
-    {
+    // An enum without a name becomes a string; `lower` has taken the others.
+    members.shift_remove("enum");
+    if string(members, "format").is_some_and(|format| !TYPED_FORMATS.contains(&format)) {
         members.shift_remove("format");
     }
     if let Some(Value::Object(properties)) = members.get_mut("properties") {
         for property in properties.values_mut() {
-            relax_schema(property, false);
+            relax(property);
         }
     }
     for member in ["additionalProperties", "items"] {
         if let Some(nested) = members.get_mut(member) {
-            relax_schema(nested, false);
+            relax(nested);
         }
     }
     if let Some(Value::Array(parts)) = members.get_mut("allOf") {
         for part in parts {
-            relax_schema(part, false);
+            relax(part);
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
 use super::json;
-use super::node::{Location, Node};
+use super::node::{File, Location, Node};
 use super::prose::PROSE;
 
 /// One element of one file: `definitions/Name`, `parameters/Name`, `responses/Name`.
@@ -35,25 +36,37 @@ impl Target {
     pub fn file(&self) -> &Path {
         &self.file
     }
-
-    pub fn location(&self) -> Location {
-        Location::root(self.file.display().to_string())
-            .join(&self.section)
-            .join(&self.name)
-    }
 }
 
 /// The root file and all files that it refers to. Each is read once.
 #[derive(Debug)]
 pub struct Documents {
     root: PathBuf,
-    files: BTreeMap<PathBuf, Value>,
+    files: BTreeMap<PathBuf, Document>,
+}
+
+#[derive(Debug)]
+struct Document {
+    value: Value,
+    file: Arc<File>,
+}
+
+impl Document {
+    /// Reads a file, which is called `name` in errors.
+    fn read(path: &Path, name: &Path) -> Result<Self> {
+        let text = read(path)?;
+        let value = parse(path, &text)?;
+        let name = name.display().to_string();
+        let file = Arc::new(File { name, text });
+        Ok(Self { value, file })
+    }
 }
 
 impl Documents {
     pub fn open(root: &Path) -> Result<Self> {
-        let document = read_json(root)?;
-        let root = normalize(root);
+        let path = normalize(root);
+        let document = Document::read(root, &path)?;
+        let root = path;
         Ok(Self {
             files: BTreeMap::from([(root.clone(), document)]),
             root,
@@ -65,14 +78,37 @@ impl Documents {
     }
 
     pub fn root(&self) -> &Value {
-        &self.files[&self.root]
+        &self.files[&self.root].value
+    }
+
+    /// The beginning of the root file.
+    pub fn root_location(&self) -> Location {
+        Location::root(Arc::clone(&self.files[&self.root].file))
     }
 
     pub fn get(&self, target: &Target) -> Option<&Value> {
         self.files
             .get(&target.file)?
+            .value
             .get(&target.section)?
             .get(&target.name)
+    }
+
+    /// The location of an element of a file that was read.
+    pub fn location(&self, target: &Target) -> Location {
+        let file = self
+            .files
+            .get(&target.file)
+            .unwrap_or(&self.files[&self.root]);
+        Location::root(Arc::clone(&file.file))
+            .join(&target.section)
+            .join(&target.name)
+    }
+
+    /// Whether an element exists.
+    pub fn contains(&self, location: &Location) -> bool {
+        let file = self.files.get(Path::new(location.file()));
+        file.is_some_and(|file| file.value.pointer(location.pointer()).is_some())
     }
 
     /// Resolves a `$ref` in `file`. `location` is the referring element.
@@ -96,8 +132,8 @@ impl Documents {
             normalize(&base.join(path))
         };
         if !self.files.contains_key(&file) {
-            let document =
-                read_json(&file).with_context(|| format!("{location}: `$ref` {reference:?}"))?;
+            let document = Document::read(&file, &file)
+                .with_context(|| format!("{location}: `$ref` {reference:?}"))?;
             self.files.insert(file.clone(), document);
         }
         let target = Target {
@@ -123,7 +159,7 @@ impl Documents {
         while let Some(last) = chain.last()
             && let Some(reference) = self.alias(last)?
         {
-            let (file, location) = (last.file.clone(), last.location().join("$ref"));
+            let (file, location) = (last.file.clone(), self.location(last).join("$ref"));
             let next = self.resolve(&file, &reference, &location)?;
             if chain.contains(&next) {
                 bail!("{location}: the `$ref` is circular");
@@ -153,7 +189,7 @@ impl Documents {
         if !members.contains_key("$ref") {
             return Ok(None);
         }
-        let node = Node::over(members, target.location());
+        let node = Node::over(members, self.location(target));
         let reference = node.str("$ref")?.map(str::to_owned);
         node.skip(PROSE);
         node.finish()?;
@@ -163,6 +199,10 @@ impl Documents {
 
 /// Reads a JSON file. Errors contain the file and, for a syntax error, line and column.
 pub fn read_json(path: &Path) -> Result<Value> {
+    parse(path, &read(path)?)
+}
+
+fn read(path: &Path) -> Result<String> {
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     // Some published files begin with a byte order mark.
@@ -170,6 +210,10 @@ pub fn read_json(path: &Path) -> Result<Value> {
     if text.trim().is_empty() {
         bail!("{} is empty", path.display());
     }
+    Ok(text.to_owned())
+}
+
+fn parse(path: &Path, text: &str) -> Result<Value> {
     json::parse(text).with_context(|| format!("{} cannot be read as JSON", path.display()))
 }
 

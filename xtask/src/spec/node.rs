@@ -3,34 +3,87 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use serde_json::{Map, Value};
 
-/// The location of a value: the name of the document and an RFC 6901 JSON pointer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use super::json::line_of;
+
+/// A file, as the errors name it.
+#[derive(Debug)]
+pub struct File {
+    pub name: String,
+    pub text: String,
+}
+
+/// The location of a value: the document and an RFC 6901 JSON pointer.
+#[derive(Clone)]
 pub struct Location {
-    file: String,
+    file: Arc<File>,
     pointer: String,
 }
 
 impl Location {
-    pub fn root(file: impl Into<String>) -> Self {
+    pub fn root(file: Arc<File>) -> Self {
         Self {
-            file: file.into(),
+            file,
             pointer: String::new(),
         }
     }
 
     pub fn join(&self, member: &str) -> Self {
         Self {
-            file: self.file.clone(),
+            file: Arc::clone(&self.file),
             pointer: self.pointer.clone() + &step(member),
         }
     }
 
     pub fn index(&self, index: usize) -> Self {
         self.join(&index.to_string())
+    }
+
+    /// The same element below this location.
+    pub fn below(&self, pointer: &str) -> Self {
+        Self {
+            file: Arc::clone(&self.file),
+            pointer: self.pointer.clone() + pointer,
+        }
+    }
+
+    /// The location without the folder of the file.
+    pub fn in_folder(&self) -> String {
+        let full = self.to_string();
+        let name = Path::new(&self.file.name).file_name();
+        match name.and_then(|name| name.to_str()) {
+            Some(name) => full.replacen(&self.file.name, name, 1),
+            None => full,
+        }
+    }
+
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    pub fn file(&self) -> &str {
+        &self.file.name
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.file.name, self.pointer)?;
+        if self.pointer.is_empty() {
+            return Ok(());
+        }
+        write!(f, " (line {})", line_of(&self.file.text, &self.pointer))
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -43,12 +96,6 @@ pub fn step(member: &str) -> String {
 pub fn pointer(path: &[&str]) -> String {
     path.iter()
         .fold("#".to_owned(), |pointer, member| pointer + &step(member))
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}", self.file, self.pointer)
-    }
 }
 
 /// A JSON object. [`Node::finish`] reports the members that were not read.

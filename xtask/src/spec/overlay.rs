@@ -1,5 +1,7 @@
 //! OpenAPI Overlay 1.0: our text and corrections for an imported document.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -7,8 +9,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json_path::{JsonPath, NormalizedPath};
+use serde_saphyr::Spanned;
 
-use super::node::kind;
+use super::node::{kind, step};
 
 /// An overlay document. Members that are not in the specification are errors.
 #[derive(Debug, Deserialize)]
@@ -20,7 +23,7 @@ pub struct Overlay {
     _info: Info,
     #[serde(rename = "extends")]
     _extends: Option<String>,
-    actions: Vec<Action>,
+    pub actions: Vec<Action>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -34,13 +37,62 @@ struct Info {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Action {
-    target: String,
+pub struct Action {
+    target: Spanned<String>,
     #[serde(rename = "description")]
     _description: Option<String>,
-    update: Option<Value>,
+    pub update: Option<Value>,
     #[serde(default)]
     remove: bool,
+}
+
+/// What an overlay did to a document.
+#[derive(Debug, Default)]
+pub struct Applied {
+    pub faults: Vec<Fault>,
+    /// The members that actions with one match added, by their pointers.
+    added: BTreeMap<String, Added>,
+}
+
+/// An action that could not be applied.
+#[derive(Debug)]
+pub struct Fault {
+    /// The index of the action.
+    pub action: usize,
+    line: u64,
+    /// Whether the target no longer exists.
+    pub is_stale: bool,
+    text: String,
+}
+
+/// The action that added a member, and its target.
+#[derive(Clone, Debug)]
+struct Added {
+    action: usize,
+    target: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            action, line, text, ..
+        } = self;
+        write!(f, "line {line}, actions[{action}]: {text}")
+    }
+}
+
+impl Applied {
+    /// The action that added an element, and the pointer of the element in its update.
+    pub fn source(&self, pointer: &str) -> Option<(usize, String)> {
+        let mut known = pointer;
+        loop {
+            if let Some(added) = self.added.get(known) {
+                let path = pointer.strip_prefix(&added.target)?;
+                return Some((added.action, path.to_owned()));
+            }
+            known = known.rsplit_once('/')?.0;
+        }
+    }
 }
 
 impl Overlay {
@@ -58,38 +110,87 @@ impl Overlay {
         Ok(overlay)
     }
 
-    /// Applies the actions in order. A target without a match is an error.
-    pub fn apply(&self, document: &mut Value) -> Result<()> {
+    /// Applies the actions in order. An action that cannot be applied is skipped, and reported.
+    pub fn apply(&self, document: &mut Value) -> Applied {
+        let mut applied = Applied::default();
         for (index, action) in self.actions.iter().enumerate() {
-            action
-                .apply(document)
-                .with_context(|| format!("actions[{index}], target {}", action.target))?;
+            let outcome = action.targets(document);
+            let is_stale = outcome.as_ref().is_ok_and(Vec::is_empty);
+            let outcome = outcome.and_then(|targets| {
+                if targets.is_empty() {
+                    bail!("the target matches nothing in the document");
+                }
+                if let [target] = targets.as_slice() {
+                    action.remember(index, target, document, &mut applied.added);
+                }
+                action.apply(document, targets)
+            });
+            if let Err(error) = outcome {
+                applied.faults.push(Fault {
+                    action: index,
+                    line: action.line(),
+                    is_stale,
+                    text: format!("target {}: {error:#}", action.target()),
+                });
+            }
         }
-        Ok(())
+        applied
     }
 }
 
 impl Action {
-    fn apply(&self, document: &mut Value) -> Result<()> {
+    pub fn target(&self) -> &str {
+        &self.target.value
+    }
+
+    /// The line of the target, counted from 1.
+    pub fn line(&self) -> u64 {
+        self.target.referenced.line()
+    }
+
+    /// The pointers of the elements that the action changes.
+    fn targets(&self, document: &Value) -> Result<Vec<String>> {
         let path =
-            JsonPath::parse(&self.target).map_err(|error| anyhow!("not a JSONPath: {error}"))?;
-        let mut pointers: Vec<String> = path
-            .query_located(document)
+            JsonPath::parse(self.target()).map_err(|error| anyhow!("not a JSONPath: {error}"))?;
+        let matches = path.query_located(document);
+        Ok(matches
             .locations()
             .map(NormalizedPath::to_json_pointer)
-            .collect();
-        if pointers.is_empty() {
-            bail!("the target matches nothing in the document");
+            .collect())
+    }
+
+    /// Notes which members of the document come from this action.
+    fn remember(
+        &self,
+        action: usize,
+        target: &str,
+        document: &Value,
+        added: &mut BTreeMap<String, Added>,
+    ) {
+        let mut open = vec![(target.to_owned(), self.update.as_ref())];
+        while let Some((pointer, update)) = open.pop() {
+            for (name, value) in update.and_then(Value::as_object).into_iter().flatten() {
+                let pointer = pointer.clone() + &step(name);
+                if document.pointer(&pointer).is_some() {
+                    open.push((pointer, Some(value)));
+                } else {
+                    let target = target.to_owned();
+                    added.insert(pointer, Added { action, target });
+                }
+            }
         }
+    }
+
+    fn apply(&self, document: &mut Value, mut targets: Vec<String>) -> Result<()> {
         match (&self.update, self.remove) {
             // In reverse order, so that the remaining pointers stay valid.
             (_, true) => {
-                pointers.sort_by(|a, b| b.cmp(a));
-                pointers
+                targets.sort_by(|a, b| b.cmp(a));
+                targets
                     .iter()
                     .try_for_each(|pointer| remove(document, pointer))
             }
-            (Some(update), false) => pointers.iter().try_for_each(|pointer| {
+            (Some(update), false) => targets.iter().try_for_each(|pointer| {
                 let target = document
                     .pointer_mut(pointer)
                     .ok_or_else(|| anyhow!("{pointer} no longer exists"))?;
@@ -169,7 +270,10 @@ mod tests {
         let mut document = json!({
             "paths": {"/calls": {"get": {"tags": ["a"], "parameters": [{"name": "id"}, {"name": "x"}]}}},
         });
-        Overlay::parse(&overlay)?.apply(&mut document)?;
+        let applied = Overlay::parse(&overlay)?.apply(&mut document);
+        if let Some(fault) = applied.faults.first() {
+            bail!("{fault}");
+        }
         Ok(document)
     }
 

@@ -1,6 +1,7 @@
 //! The text in our `OpenAPI` document, and the check that it is complete.
 
-use anyhow::{Result, bail};
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::node::step;
@@ -128,56 +129,107 @@ pub fn strip(document: &mut Value) {
     });
 }
 
-/// Fails if text is missing, or describes something that does not exist.
-pub fn check(document: &Value) -> Result<()> {
+/// The beginning of a text that has to be written. The check rejects it.
+pub const DRAFT: &str = "DRAFT";
+
+/// A text that is missing or does not belong to the document.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// The pointer of the element, without `#`.
+    pub element: String,
+    /// The pointer of the text, or of what does not belong to the document.
+    pub at: String,
+    pub state: State,
+    text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Missing,
+    Draft,
+    /// It describes something that does not exist.
+    Stale,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}: {}", self.element, self.text)
+    }
+}
+
+/// Finds texts that are missing, that are only drafts, or that describe something that does not
+/// exist.
+pub fn problems(document: &Value) -> Vec<Problem> {
     let mut problems = Vec::new();
     walk(&mut document.clone(), &mut |element, pointer, members| {
-        let mut missing = |what: &str| problems.push(format!("#{pointer}: {what}"));
-        if !has_text(members.get("description")) {
-            missing("no description");
+        let mut problem = |state: State, member: &str, text: String| {
+            problems.push(Problem {
+                element: pointer.to_owned(),
+                at: pointer.to_owned() + member,
+                state,
+                text,
+            });
+        };
+        if matches!(element, Element::Property | Element::Schema) && !has_structure(members) {
+            let kind = if element == Element::Property {
+                "property"
+            } else {
+                "schema"
+            };
+            let text = format!("text for a {kind} that does not exist");
+            problem(State::Stale, "", text);
+            return;
         }
-        if element == Element::Operation && !has_text(members.get("summary")) {
-            missing("no summary");
+        let mut check = |text: Option<&Value>, member: &str, name: String| match text_state(text) {
+            None => {}
+            Some(State::Draft) => problem(State::Draft, member, format!("only a draft of {name}")),
+            Some(state) => problem(state, member, format!("no {name}")),
+        };
+        check(
+            members.get("description"),
+            "/description",
+            "description".to_owned(),
+        );
+        if element == Element::Operation {
+            check(members.get("summary"), "/summary", "summary".to_owned());
         }
-        if element == Element::Property && !has_structure(members) {
-            missing("text for a property that does not exist");
-        }
-        if element == Element::Schema && !has_structure(members) {
-            missing("text for a schema that does not exist");
-        }
-        let values: Vec<&str> = members
-            .get("enum")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let values = enum_values(members);
         let texts = members.get(ENUM_TEXTS).and_then(Value::as_object);
         for value in &values {
-            if !has_text(texts.and_then(|texts| texts.get(*value))) {
-                missing(&format!("no text for the value {value:?}"));
-            }
+            let text = texts.and_then(|texts| texts.get(*value));
+            let member = format!("/{ENUM_TEXTS}{}", step(value));
+            check(text, &member, format!("text for the value {value:?}"));
         }
         for value in texts.into_iter().flat_map(Map::keys) {
             if !values.contains(&value.as_str()) {
-                missing(&format!(
-                    "text for {value:?}, which is not a value of the enum"
-                ));
+                let member = format!("/{ENUM_TEXTS}{}", step(value));
+                let text = format!("text for {value:?}, which is not a value of the enum");
+                problem(State::Stale, &member, text);
             }
         }
     });
-    if problems.is_empty() {
-        return Ok(());
-    }
-    bail!(
-        "the overlay does not match the document:\n  {}",
-        problems.join("\n  ")
-    );
+    problems
 }
 
-fn has_text(text: Option<&Value>) -> bool {
-    text.and_then(Value::as_str)
-        .is_some_and(|text| !text.trim().is_empty())
+/// What is wrong with a text.
+fn text_state(text: Option<&Value>) -> Option<State> {
+    let text = text.and_then(Value::as_str).unwrap_or_default().trim();
+    if text.is_empty() {
+        Some(State::Missing)
+    } else if text.starts_with(DRAFT) {
+        Some(State::Draft)
+    } else {
+        None
+    }
+}
+
+fn enum_values(members: &Map<String, Value>) -> Vec<&str> {
+    let values = members.get("enum").and_then(Value::as_array);
+    values
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 fn has_structure(members: &Map<String, Value>) -> bool {

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::view::{Body, Document};
+
 /// The messages that contain a schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
@@ -53,92 +55,84 @@ impl fmt::Display for Reach {
 /// A schema that no operation refers to is the data of an event, because events are listed only as
 /// schemas.
 pub fn reach(document: &Value) -> BTreeMap<&str, Reach> {
-    let schemas = document.pointer("/components/schemas");
-    let schemas = schemas.and_then(Value::as_object);
-    let mut out = BTreeMap::new();
-    let request = Reach {
-        requests: true,
-        ..Reach::default()
+    let view = Document::new(document);
+    let mut marks = Marks {
+        document: view,
+        reach: BTreeMap::new(),
     };
-    let response = Reach {
-        responses: true,
-        ..Reach::default()
-    };
-    let event = Reach {
-        events: true,
-        ..Reach::default()
-    };
-    if let Some(paths) = document.get("paths") {
-        for (part, reach) in [
-            ("responses", response),
-            ("requestBody", request),
-            ("parameters", request),
-        ] {
-            under(paths, part, &mut |value| {
-                mark(value, reach, document, &mut out);
-            });
-        }
-    }
-    let parameters = document.pointer("/components/parameters");
-    mark(
-        parameters.unwrap_or(&Value::Null),
-        request,
-        document,
-        &mut out,
-    );
-    let events: Vec<&String> = schemas
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name)
-        .filter(|name| !out.contains_key(name.as_str()))
-        .collect();
-    for name in events {
-        if let Some(schema) = schemas.and_then(|schemas| schemas.get(name)) {
-            let known = out.entry(name.as_str()).or_default();
-            *known = known.join(event);
-            mark(schema, event, document, &mut out);
-        }
-    }
-    out
-}
-
-/// Calls `visit` with every member named `name` below `value`.
-fn under<'a>(value: &'a Value, name: &str, visit: &mut dyn FnMut(&'a Value)) {
-    for (member, value) in value.as_object().into_iter().flatten() {
-        if member == name {
-            visit(value);
-        } else {
-            under(value, name, visit);
-        }
-    }
-}
-
-/// Marks every schema that `value` refers to, including `discriminator` mappings.
-fn mark<'a>(
-    value: &'a Value,
-    reach: Reach,
-    document: &'a Value,
-    out: &mut BTreeMap<&'a str, Reach>,
-) {
-    match value {
-        Value::String(text) => {
-            let Some(name) = text.strip_prefix("#/components/schemas/") else {
-                return;
-            };
-            let known = out.entry(name).or_default();
-            let joined = known.join(reach);
-            if *known != joined {
-                *known = joined;
-                let schema = document.pointer(text.trim_start_matches('#'));
-                mark(schema.unwrap_or(&Value::Null), reach, document, out);
+    for operation in view.operations() {
+        for response in operation.responses().into_values() {
+            for schema in response.content().into_values() {
+                marks.mark(schema.value(), RESPONSE);
+            }
+            for schema in response.headers().into_values() {
+                marks.mark(schema.value(), RESPONSE);
             }
         }
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| mark(item, reach, document, out)),
-        Value::Object(members) => members
-            .values()
-            .for_each(|member| mark(member, reach, document, out)),
-        _ => {}
+        let content = operation.request().map(Body::content);
+        for schema in content.into_iter().flat_map(BTreeMap::into_values) {
+            marks.mark(schema.value(), REQUEST);
+        }
+        for parameter in operation.parameters() {
+            marks.mark(parameter.schema().value(), REQUEST);
+        }
+    }
+    if let Some(shared) = view.at("#/components/parameters") {
+        marks.mark(shared, REQUEST);
+    }
+    let events: Vec<_> = view
+        .schemas()
+        .filter(|(name, _)| !marks.reach.contains_key(name))
+        .collect();
+    for (name, schema) in events {
+        let known = marks.reach.entry(name).or_default();
+        *known = known.join(EVENT);
+        marks.mark(schema.value(), EVENT);
+    }
+    marks.reach
+}
+
+pub const REQUEST: Reach = Reach {
+    requests: true,
+    responses: false,
+    events: false,
+};
+pub const RESPONSE: Reach = Reach {
+    requests: false,
+    responses: true,
+    events: false,
+};
+const EVENT: Reach = Reach {
+    requests: false,
+    responses: false,
+    events: true,
+};
+
+struct Marks<'a> {
+    document: Document<'a>,
+    reach: BTreeMap<&'a str, Reach>,
+}
+
+impl<'a> Marks<'a> {
+    /// Marks every schema that `value` refers to, including `discriminator` mappings.
+    fn mark(&mut self, value: &'a Value, reach: Reach) {
+        match value {
+            Value::String(text) => {
+                let Some(name) = text.strip_prefix("#/components/schemas/") else {
+                    return;
+                };
+                let known = self.reach.entry(name).or_default();
+                let joined = known.join(reach);
+                if *known != joined {
+                    *known = joined;
+                    if let Some(schema) = self.document.schema(name) {
+                        self.mark(schema.value(), reach);
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.mark(item, reach)),
+            Value::Object(members) => members.values().for_each(|member| self.mark(member, reach)),
+            _ => {}
+        }
     }
 }

@@ -2,40 +2,43 @@
 
 use serde_json::{Map, Value};
 
+pub use super::view::reference;
+
 /// The type of a schema: `string (uuid)`, `[CallParticipant]`, `{string: object}`.
+#[cfg(test)]
 pub fn type_of(schema: &Value) -> String {
-    let Some(members) = schema.as_object() else {
-        return "anything".to_owned();
-    };
-    if let Some(name) = reference(schema) {
-        return name.to_owned();
-    }
-    if let Some(Value::Array(parts)) = members.get("allOf") {
-        return parts.iter().map(type_of).collect::<Vec<_>>().join(" + ");
-    }
-    match string(members, "type") {
-        None => "anything".to_owned(),
-        Some("array") => format!(
-            "[{}]",
-            members.get("items").map_or("anything".to_owned(), type_of)
-        ),
-        Some("object") => match members.get("additionalProperties") {
-            Some(value @ Value::Object(_)) => format!("{{string: {}}}", type_of(value)),
-            _ => "object".to_owned(),
-        },
-        Some(name) => match string(members, "format") {
-            Some(format) => format!("{name} ({format})"),
-            None => name.to_owned(),
-        },
-    }
+    describe(schema, &str::to_owned)
 }
 
-/// The name of the schema that a reference refers to.
-pub fn reference(schema: &Value) -> Option<&str> {
-    schema
-        .get("$ref")?
-        .as_str()?
-        .strip_prefix("#/components/schemas/")
+/// The type of a schema. `name` replaces the names of the schemas to which it refers.
+pub fn describe(schema: &Value, name: &dyn Fn(&str) -> String) -> String {
+    let anything = || "anything".to_owned();
+    let Some(members) = schema.as_object() else {
+        return anything();
+    };
+    if let Some(target) = reference(schema) {
+        return name(target);
+    }
+    if let Some(Value::Array(parts)) = members.get("allOf") {
+        let parts: Vec<_> = parts.iter().map(|part| describe(part, name)).collect();
+        return parts.join(" + ");
+    }
+    let nested = |member: &str| members.get(member).map(|schema| describe(schema, name));
+    match string(members, "type") {
+        None => anything(),
+        Some("array") => format!("[{}]", nested("items").unwrap_or_else(anything)),
+        Some("object") => match members.get("additionalProperties") {
+            Some(Value::Object(_)) => {
+                let values = nested("additionalProperties").unwrap_or_else(anything);
+                format!("{{string: {values}}}")
+            }
+            _ => "object".to_owned(),
+        },
+        Some(of) => match string(members, "format") {
+            Some(format) => format!("{of} ({format})"),
+            None => of.to_owned(),
+        },
+    }
 }
 
 /// Members that restrict a value beyond its type, with their display text.
@@ -67,20 +70,14 @@ pub fn limits(schema: &Value) -> Vec<(&'static str, String)> {
 }
 
 /// The properties of a schema, including those of inline parts of `allOf`.
+#[cfg(test)]
 pub fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
     inline(schema)
         .filter_map(|part| part.get("properties")?.as_object())
         .flatten()
 }
 
-/// Whether a property is required.
-pub fn is_required(schema: &Value, property: &str) -> bool {
-    inline(schema)
-        .filter_map(|part| part.get("required")?.as_array())
-        .flatten()
-        .any(|name| name.as_str() == Some(property))
-}
-
+#[cfg(test)]
 fn inline(schema: &Value) -> impl Iterator<Item = &Value> {
     let parts = schema.get("allOf").and_then(Value::as_array);
     std::iter::once(schema).chain(parts.into_iter().flatten())

@@ -31,6 +31,8 @@ pub(crate) struct DeliveryAttempt {
     pub(crate) id: String,
     /// The URL without the parts that may be secret.
     pub(crate) to: String,
+    /// The subject, which names the call, the recording or the people.
+    pub(crate) subject: String,
     /// Counted from 1.
     pub(crate) attempt: usize,
     /// The status of the response, if there was one.

@@ -9,7 +9,7 @@ use std::process::ExitStatus;
 use clap::Args;
 use tokio::process::Command;
 
-use super::Options;
+use super::options::Options;
 use super::trust::TrustFiles;
 use crate::emulator::handle::Emulator;
 use crate::error::Error;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
-use super::DEFAULT_ADMIN;
+use super::options::DEFAULT_ADMIN;
 use crate::error::Error;
 
 const TIMEOUT: Duration = Duration::from_secs(5);

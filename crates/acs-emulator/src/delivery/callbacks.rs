@@ -164,6 +164,7 @@ async fn post(context: &Arc<DeliveryContext>, queued: &QueuedCallback) {
         kind: callback.kind,
         id: callback.id.clone(),
         to: without_secrets(&callback.url).into_owned(),
+        subject: callback.subject.clone(),
         attempt: 1,
         status,
         reason,

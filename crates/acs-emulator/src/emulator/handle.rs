@@ -142,7 +142,8 @@ impl Emulator {
     /// its address.
     ///
     /// - `GET /ready`: status 200. The service has it too.
-    /// - `GET /admin/state`: calls, recordings, documents and subscriptions.
+    /// - `GET /admin/state`: calls, recordings, documents and subscriptions. A list contains at most
+    ///   1,000 objects, or `limit`, from `offset` on; `nextOffset` is the offset of the next ones.
     /// - `GET /admin/keys`, `POST /admin/keys/primary:regenerate` (or `secondary`).
     /// - `POST /admin/clock:advance` with `{"ms": 1000}`.
     /// - `POST /admin/subscriptions` with `url` (a webhook) or `queue` (a URL with a SAS, or a name

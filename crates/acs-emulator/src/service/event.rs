@@ -3,6 +3,7 @@
 //! Events are plain data. Whoever receives them turns them into files, requests, log lines or a
 //! live stream.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -49,6 +50,8 @@ pub(crate) struct CallSummary {
     pub(crate) started_by: Option<String>,
     /// Everybody who is in the call, was in it, or is about to join.
     pub(crate) participants: Vec<String>,
+    /// The names of participants who have one.
+    pub(crate) names: HashMap<String, String>,
 }
 
 /// What changed in a call. Participants are raw ids.
@@ -174,6 +177,7 @@ impl From<&CallState> for CallSummary {
             started_at: call.started_at,
             started_by: call.starter(),
             participants: participants.map(|one| one.raw_id.clone()).collect(),
+            names: HashMap::new(),
         }
     }
 }

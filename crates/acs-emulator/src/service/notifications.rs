@@ -21,11 +21,17 @@ impl Service {
         change: CallChange,
         at: Timestamp,
     ) {
-        self.emit(ServiceEvent::Call(CallEvent {
-            call: CallSummary::from(state.calls.get(call)),
-            change,
-            at,
-        }));
+        let mut call = CallSummary::from(state.calls.get(call));
+        let caller = match &change {
+            CallChange::Ringing { caller, .. } => Some(caller.clone()),
+            _ => None,
+        };
+        let people = call.participants.iter().cloned().chain(caller);
+        call.names = people
+            .filter_map(|raw_id| Some((state.name_of(&raw_id)?.to_owned(), raw_id)))
+            .map(|(name, raw_id)| (raw_id, name))
+            .collect();
+        self.emit(ServiceEvent::Call(CallEvent { call, change, at }));
     }
 
     /// Sends a participant update to all connections, except for those that already know

@@ -29,6 +29,8 @@ pub(crate) struct State {
     /// The contexts of calls that ring or have rung, with the time when they began to ring.
     pub(super) rung: VecDeque<(Timestamp, String)>,
     users: HashMap<String, String>,
+    /// The names in `users`, by raw id.
+    names: HashMap<String, String>,
 }
 
 /// The recipient of callbacks about the state of a recording.
@@ -68,10 +70,18 @@ impl State {
         if ids::is_raw_id(name) {
             return name.to_owned();
         }
-        self.users
-            .entry(name.to_owned())
-            .or_insert_with(|| ids::user(resource))
-            .clone()
+        if let Some(raw_id) = self.users.get(name) {
+            return raw_id.clone();
+        }
+        let raw_id = ids::user(resource);
+        self.users.insert(name.to_owned(), raw_id.clone());
+        self.names.insert(raw_id.clone(), name.to_owned());
+        raw_id
+    }
+
+    /// The name that was chosen for a person.
+    pub(super) fn name_of(&self, raw_id: &str) -> Option<&str> {
+        self.names.get(raw_id).map(String::as_str)
     }
 
     /// The names that were chosen for people, with their raw ids.

@@ -74,7 +74,7 @@ fn drive_with(sdk: &str, driver: impl Fn(&Path) -> Command, schema: &str) {
     // Not with `eprintln!`, which only failing tests show.
     let _ = writeln!(
         std::io::stderr(),
-        "conformance: {sdk} SDK, {schema}: {flows} flows × {} steps: {requests} requests, {events} events",
+        "conformance: {sdk} SDK, {schema}: {flows} flows, {} steps ({requests} requests, {events} events)",
         requests + events,
     );
 }

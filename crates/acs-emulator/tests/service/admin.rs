@@ -229,3 +229,31 @@ async fn other_machines_need_the_token() {
     assert_eq!(wrong.status(), 401);
     assert!(Emulator::builder().admin_token("a b").is_err());
 }
+
+#[tokio::test]
+async fn long_lists_have_pages() {
+    let (acs, admin) = emulator().await;
+    for _ in 0..5 {
+        acs.call(["alice"]).await;
+    }
+    let page = async |query: &str| -> Value {
+        let response = client()
+            .get(format!("{admin}/state{query}"))
+            .send()
+            .await
+            .unwrap();
+        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+    };
+    let (mut seen, mut offset) = (std::collections::BTreeSet::new(), Some(0));
+    while let Some(from) = offset {
+        let state = page(&format!("?limit=2&offset={from}")).await;
+        let calls = state["calls"].as_array().unwrap();
+        assert!((1..=2).contains(&calls.len()));
+        seen.extend(calls.iter().map(|call| call["serverCallId"].to_string()));
+        offset = state["nextOffset"].as_u64();
+    }
+    assert_eq!(seen.len(), 5);
+    let all = page("").await;
+    assert_eq!(all["calls"].as_array().unwrap().len(), 5);
+    assert_eq!(all["nextOffset"], Value::Null);
+}

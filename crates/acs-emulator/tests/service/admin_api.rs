@@ -160,7 +160,7 @@ impl Api {
     }
 
     /// Reads the list until `wanted` finds something in it.
-    async fn until<T>(&self, path: &str, wanted: impl Fn(&Value) -> Option<T>) -> T {
+    async fn until<T>(&self, path: &str, wanted: impl Fn(&Value) -> Option<T> + Send + Sync) -> T {
         loop {
             if let Some(found) = wanted(&self.get(path).await) {
                 return found;
@@ -191,7 +191,7 @@ fn as_json_schema(value: &mut Value) {
 
 fn encoded(id: &Value) -> String {
     let bytes = id.as_str().unwrap().bytes();
-    bytes.map(|byte| format!("%{byte:02x}")).collect()
+    bytes.fold(String::new(), |text, byte| format!("{text}%{byte:02x}"))
 }
 
 #[tokio::test]

@@ -569,8 +569,7 @@ async fn a_participant_speaks_for_the_length_of_the_speech() {
             .all(|sample| *sample == 0)
     );
     // The file replaces the voice for this speech.
-    let replaced = &samples[6 * 16_000..7 * 16_000];
-    assert!(replaced.iter().all(|sample| *sample == 20_000));
+    assert_eq!(samples[6 * 16_000..7 * 16_000], vec![20_000; 16_000]);
 
     for (body, pointer) in [
         (json!({"durationMs": 0}), "/durationMs"),
@@ -1005,10 +1004,11 @@ async fn handles_of_removed_calls_have_no_effect() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "one seed, and all its mistakes")]
 async fn a_seed_creates_everything_in_it() {
     let admin = Admin::start().await;
     let mut hook = Webhook::responding(&[]).await;
-    let document = format!(
+    let seed = format!(
         "subscriptions:
   - kind: webhook
     url: {}
@@ -1029,7 +1029,7 @@ incomingCalls:
 ",
         hook.url
     );
-    let send = async |kind: &str, body: String| {
+    let post = async |kind: &str, body: String| {
         let request = admin.client.post(format!("{}/api/v1/seed", admin.origin));
         let request = request.header("content-type", kind).body(body);
         let response = request.send().await.unwrap();
@@ -1037,7 +1037,7 @@ incomingCalls:
         let text = response.text().await.unwrap();
         (status, serde_json::from_str::<Value>(&text).unwrap())
     };
-    let (status, created) = send("application/yaml", document).await;
+    let (status, created) = post("application/yaml", seed).await;
     assert_eq!(status, 201, "{created}");
     assert_eq!(created["calls"][0]["roomId"], "123");
     assert_eq!(created["calls"][0]["participants"][1]["name"], "bob");
@@ -1096,21 +1096,21 @@ incomingCalls:
             json!("/subscriptions/1/url"),
         ),
     ] {
-        let (actual, problem) = send("application/json", body.to_string()).await;
+        let (actual, problem) = post("application/json", body.to_string()).await;
         assert_eq!(
             (actual, &problem["pointer"]),
             (status, &pointer),
             "{problem}"
         );
     }
-    let (status, problem) = send("application/yaml", "calls: [".to_owned()).await;
+    let (status, problem) = post("application/yaml", "calls: [".to_owned()).await;
     assert_eq!((status, &problem["code"]), (400, &json!("invalidRequest")));
-    let (status, problem) = send("application/yaml", "faults:\n- {operation: 5}".to_owned()).await;
+    let (status, problem) = post("application/yaml", "faults:\n- {operation: 5}".to_owned()).await;
     assert_eq!(
         (status, &problem["pointer"]),
         (400, &json!("/faults/0/operation"))
     );
-    let (status, problem) = send("text/plain", "{}".to_owned()).await;
+    let (status, problem) = post("text/plain", "{}".to_owned()).await;
     assert_eq!(
         (status, &problem["code"]),
         (415, &json!("unsupportedMediaType"))

@@ -355,11 +355,11 @@ async fn events_can_fail_like_requests() {
     let dropped = acs.faults().add(fault.status(403));
     acs.add_recording(SyntheticRecording::new(100));
     hit(&dropped).await;
-    let last = acs.add_recording(SyntheticRecording::new(100));
+    let next = acs.add_recording(SyntheticRecording::new(100));
     acs.clock().advance(second);
     let delivery = webhook.next().await;
     let subject = delivery.event()["subject"].as_str().unwrap();
-    assert!(subject.ends_with(last.recording_id()));
+    assert!(subject.ends_with(next.recording_id()));
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ impl Chunk<'_> {
     async fn carry(&self) -> Result<(Receipt, bool)> {
         let mut receipt = Receipt::new(self.file, self.event, self.index, self.announced);
         let Some(location) = &self.announced.content_location else {
-            let text = "the event names no content location, so its media cannot be archived";
+            let text = "the event has no valid content location, so there is no media to archive";
             return Err(Error::new(ErrorKind::InvalidEvent, text));
         };
         let began = Instant::now();

@@ -1,11 +1,13 @@
 //! The error of this crate.
 
+mod cause;
 mod recording;
 mod store;
 
 use std::fmt;
 use std::time::Duration;
 
+pub(crate) use cause::{connection_failure, is_untrusted, root_cause};
 pub(crate) use store::{from_store, is_missing_object};
 
 /// The result of everything that can fail in this crate.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use object_store::Error as StoreError;
 
+use super::cause::connection_failure;
 use super::{Error, ErrorKind};
 
 /// Longer explanations of a store are cut.
@@ -82,6 +83,7 @@ pub(crate) fn from_store(error: &StoreError, doing: impl fmt::Display) -> Error 
     };
     let detail = match (status, code_in(&text)) {
         (Some(status), Some(code)) => format!("status {status}, {code}"),
+        (None, None) if kind == ErrorKind::Unavailable => one_line(&connection_failure(error)),
         _ => one_line(&text),
     };
     Error::new(kind, format!("{doing}: {what} ({detail})"))

@@ -91,6 +91,11 @@ impl Message {
         }
     }
 
+    /// Whether the queue has dropped the message by then.
+    pub(crate) fn is_expired(&self, at: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= at)
+    }
+
     /// What identifies the lease: a pop receipt of Azure Storage Queue, a lock token elsewhere.
     pub fn pop_receipt(&self) -> &str {
         &self.pop_receipt

@@ -3,130 +3,73 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acs_emulator::{Clock, Emulator, StoredRecording, SyntheticRecording};
-use acs_recording::{ConnectionString, ExponentialBackoff, RecordingClient, RetryPolicyExt as _};
-use futures_util::TryStreamExt as _;
+use acs_emulator::SyntheticRecording;
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
-use object_store::{ObjectStore, ObjectStoreExt as _};
-use serde_json::json;
 
 use super::Worker;
-use crate::archive::{Archive, Depth};
 use crate::queue::InMemoryQueue;
 use crate::steps::{CrashPoint, Step};
+use common::{Announced, PART, Service, assert_archived, entries, is_at_service, names};
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
 
 /// More than a part.
-const LARGE: u64 = 5 * 1024 * 1024 + 1000;
+const LARGE: u64 = PART + 1000;
 const LEASE: Duration = Duration::from_secs(1);
 
 struct Setup {
-    acs: Emulator,
-    stored: StoredRecording,
-    store: Arc<InMemory>,
+    service: Service,
+    announced: Announced,
+    store: Arc<dyn ObjectStore>,
     queue: InMemoryQueue,
 }
 
 impl Setup {
     async fn new() -> Self {
-        let acs = Emulator::builder().clock(Clock::manual());
-        let acs = acs.start().await.unwrap();
-        let stored = acs.add_recording(SyntheticRecording::new(LARGE).chunk(5000));
+        let service = Service::start().await;
+        let announced = service.record(SyntheticRecording::new(LARGE).chunk(5000));
         let queue = InMemoryQueue::new();
-        queue.send(event(&stored).to_string());
+        queue.send(announced.body());
         Self {
-            acs,
-            stored,
+            service,
+            announced,
             store: Arc::new(InMemory::new()),
             queue,
         }
     }
 
-    fn archive(&self, crash: CrashPoint) -> Archive {
-        let text: ConnectionString = self.acs.connection_string().parse().unwrap();
-        let policy = ExponentialBackoff::default()
-            .initial_delay(Duration::from_millis(1))
-            .with_attempt_limit(5);
-        let client = RecordingClient::builder(text).retry_policy(policy).build();
-        let store = Arc::clone(&self.store) as Arc<dyn ObjectStore>;
-        Archive::builder(client.unwrap(), store)
-            .part_size(5 * 1024 * 1024)
-            .delete_at_service()
-            .crash(crash)
-            .build()
-            .unwrap()
-    }
-
     fn worker(&self, crash: CrashPoint) -> Worker {
-        Worker::new(self.archive(crash), self.queue.clone())
+        let archive = self.service.archive(Arc::clone(&self.store));
+        let archive = archive.delete_at_service().crash(crash).build().unwrap();
+        Worker::new(archive, self.queue.clone())
             .lease(LEASE)
             .poll_interval(Duration::from_millis(5), Duration::from_millis(20))
     }
 
-    async fn names(&self) -> Vec<String> {
-        let listed = self.store.list(None);
-        let mut names: Vec<_> = listed
-            .map_ok(|meta| meta.location.to_string())
-            .try_collect()
-            .await
-            .unwrap();
-        names.sort();
-        names
+    /// The end of the name of the event.
+    fn event(&self) -> String {
+        let id = self.announced.event["id"].as_str().unwrap();
+        format!("/event.{id}.json")
     }
 
-    /// Checks that the archive is whole, that nothing else is there, and that the service's copies
+    /// Checks that the archive is complete, that it has nothing else, and that the service's copies
     /// are gone.
     async fn check(&self) {
-        let catalogue = self.archive(CrashPoint::default()).catalogue();
-        let entries: Vec<_> = catalogue.list().stream().try_collect().await.unwrap();
-        assert_eq!(entries.len(), 2);
-        for (entry, original) in entries.iter().zip(self.stored.chunks()) {
-            let verification = catalogue.verify(entry, Depth::Content).await.unwrap();
-            assert!(verification.is_sound(), "{verification:?}");
-            let media = self.store.get(&entry.media().unwrap()).await.unwrap();
-            let media = media.bytes().await.unwrap();
-            assert_eq!(media.len() as u64, original.len());
-            let mut at = 0;
-            while at < media.len() {
-                let piece = original.read(at as u64, 1 << 20);
-                assert!(!piece.is_empty() && media[at..].starts_with(&piece), "{at}");
-                at += piece.len();
-            }
-        }
-        assert_eq!(self.names().await.len(), 3 + 3 + 1);
+        let stored = &self.announced.stored;
+        assert_archived(&self.store, stored).await;
+        assert_eq!(entries(&self.store).await.len(), 2);
+        assert_eq!(names(&self.store).await.len(), 3 + 3 + 1);
         assert!(self.queue.is_empty() && self.queue.poison().is_empty());
-        let client = self.archive(CrashPoint::default());
-        for chunk in self.stored.chunks() {
-            let location = chunk.content_location().parse().unwrap();
-            let gone = client.settings().client.download(&location).stream().await;
-            assert!(gone.is_err());
+        for chunk in stored.chunks() {
+            assert!(!is_at_service(&self.service.client(), chunk.content_location()).await);
         }
     }
 }
 
-fn event(stored: &StoredRecording) -> serde_json::Value {
-    let chunks = stored.chunks().iter().enumerate().map(|(index, chunk)| {
-        json!({
-            "documentId": chunk.document_id(),
-            "index": index,
-            "contentLocation": chunk.content_location(),
-            "metadataLocation": chunk.metadata_location(),
-            "deleteLocation": chunk.delete_location(),
-        })
-    });
-    json!({
-        "id": "e1",
-        "topic": "/t",
-        "subject": format!("/recording/call/c/recordingId/{}", stored.recording_id()),
-        "eventType": "Microsoft.Communication.RecordingFileStatusUpdated",
-        "eventTime": "2026-01-01T00:00:00Z",
-        "data": {
-            "recordingStorageInfo": {"recordingChunks": chunks.collect::<Vec<_>>()},
-            "recordingFormatType": "wav",
-        },
-    })
-}
-
-/// What the names of the objects end with that are there after the crash.
+/// Crashes after a step, checks which objects exist then by the ends of their names, and lets another
+/// worker finish.
 async fn crash_after(step: Step, visible: &[&str]) {
     let setup = Setup::new().await;
     let crash = CrashPoint::at(step);
@@ -137,9 +80,11 @@ async fn crash_after(step: Step, visible: &[&str]) {
             () = crash.crashed() => {}
         }
     }
-    let names = setup.names().await;
+    let names = names(&setup.store).await;
     assert_eq!(names.len(), visible.len(), "{step:?}: {names:?}");
+    let event = setup.event();
     for end in visible {
+        let end = if *end == EVENT { &event } else { *end };
         assert!(
             names.iter().any(|name| name.ends_with(end)),
             "{end}: {names:?}"
@@ -151,7 +96,8 @@ async fn crash_after(step: Step, visible: &[&str]) {
     setup.check().await;
 }
 
-const EVENT: &str = "/event.e1.json";
+/// Stands for the name of the event.
+const EVENT: &str = "event";
 
 #[tokio::test]
 async fn after_the_receive_the_message_comes_again() {

@@ -78,6 +78,9 @@ impl Delivery {
             recording = self.recording_id(),
             call = self.call_id(),
             attempt = self.message.dequeue_count,
+            // A trace of an OpenTelemetry collector shows it as the receipt of a message.
+            otel.kind = "consumer",
+            outcome = tracing::field::Empty,
         )
     }
 }
@@ -156,6 +159,11 @@ impl Shared {
         let mut archived = Vec::new();
         let mut retry_after = None;
         let (outcome, error) = match held {
+            Held::Stopped if message.is_expired(Timestamp::now()) => {
+                let text = "the message expired before its recording was archived";
+                let error = Error::new(ErrorKind::Unavailable, text);
+                self.fail(&message, Disposition::Bury, error).await
+            }
             Held::Stopped => {
                 retry_after = Some(Duration::ZERO);
                 let released = self.queue.release(&message, Duration::ZERO).await;
@@ -183,6 +191,7 @@ impl Shared {
             }
         };
         metrics::message(outcome.name());
+        tracing::Span::current().record("outcome", outcome.name());
         log(outcome, error.as_ref(), &archived, retry_after);
         teller.tell(Activity::Finished {
             outcome,

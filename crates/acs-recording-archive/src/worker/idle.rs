@@ -1,11 +1,11 @@
-//! How often an empty queue is asked.
+//! How often an empty queue is polled.
 
 use std::time::Duration;
 
 const MIN: Duration = Duration::from_millis(250);
 const MAX: Duration = Duration::from_secs(30);
 
-/// Waits that grow while a queue stays empty.
+/// Waits between polls, which grow while the queue stays empty.
 #[derive(Clone, Debug)]
 pub(super) struct Idle {
     min: Duration,

@@ -22,6 +22,11 @@ pub(super) enum Held<T> {
     Stopped,
 }
 
+/// The shortest lease that queues give.
+const MIN_LEASE: Duration = Duration::from_secs(1);
+/// How far the clock of the queue may be ahead of this machine's.
+const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+
 /// A lease that is kept.
 pub(super) struct Keeper<'a> {
     pub(super) queue: &'a dyn EventQueue,
@@ -38,23 +43,33 @@ impl Keeper<'_> {
     ///
     /// A renewal that was sent is always awaited: the queue may have issued a new pop receipt, and
     /// without it the message can no longer be removed.
+    ///
+    /// No lease is asked for beyond the time when the queue drops the message. Nobody else receives
+    /// the message then, so the work is finished without a lease.
     pub(super) async fn hold<T: Send>(
         mut self,
         work: Pin<Box<dyn Future<Output = T> + Send + '_>>,
     ) -> Held<T> {
         let mut work = Some(work);
-        let mut due = self.since + self.lease / 3;
+        let end = self.end();
+        let mut leased = self.lease;
+        let mut due = self.since + leased / 3;
         loop {
+            if end.is_some_and(|end| self.since + leased >= end) {
+                return self.finish(work, None).await;
+            }
             let sent = tokio::select! {
                 biased;
                 done = poll(&mut work) => return Held::Finished(done),
                 () = stopped(&mut self.stop) => return Held::Stopped,
                 () = sleep_until(due) => Instant::now(),
             };
-            let deadline = self.since + self.lease;
+            let deadline = self.since + leased;
+            let left = end.map(|end| end.saturating_duration_since(sent));
+            let wanted = left.unwrap_or(self.lease).clamp(MIN_LEASE, self.lease);
             let mut ended = None;
             let renewed = {
-                let mut renewal = pin!(self.queue.renew(self.message, self.lease));
+                let mut renewal = pin!(self.queue.renew(self.message, wanted));
                 loop {
                     tokio::select! {
                         biased;
@@ -78,7 +93,8 @@ impl Keeper<'_> {
                 Ok(()) => {
                     metrics::renewal("renewed");
                     self.since = sent;
-                    due = sent + self.lease / 3;
+                    leased = wanted;
+                    due = sent + leased / 3;
                     // The renewal came late and was accepted: the lease is held after all, but the
                     // work is gone.
                     if let Some(Held::Lost(_)) = ended {
@@ -89,14 +105,7 @@ impl Keeper<'_> {
                 // recording would be lost.
                 Err(error) if error.kind() == ErrorKind::LeaseLost && self.is_expired() => {
                     tracing::warn!(message = %self.message.id, %error, "the message has expired");
-                    let Some(mut left) = work else {
-                        return ended.unwrap_or(Held::Lost(error));
-                    };
-                    return tokio::select! {
-                        biased;
-                        done = &mut left => Held::Finished(done),
-                        () = stopped(&mut self.stop) => Held::Stopped,
-                    };
+                    return self.finish(work, ended).await;
                 }
                 Err(error) if error.kind() == ErrorKind::LeaseLost => {
                     metrics::renewal("lost");
@@ -112,7 +121,7 @@ impl Keeper<'_> {
                     if ended.is_none() && Instant::now() >= deadline {
                         return Held::Lost(error);
                     }
-                    due = (Instant::now() + self.lease / 12).min(deadline);
+                    due = (Instant::now() + leased / 12).min(deadline);
                 }
             }
             if let Some(ended) = ended {
@@ -123,9 +132,38 @@ impl Keeper<'_> {
 }
 
 impl Keeper<'_> {
+    /// Finishes the work on a message that the queue drops soon or has dropped.
+    async fn finish<T: Send>(
+        &mut self,
+        work: Option<Pin<Box<dyn Future<Output = T> + Send + '_>>>,
+        ended: Option<Held<T>>,
+    ) -> Held<T> {
+        let Some(work) = work else {
+            return ended.unwrap_or_else(|| Held::Lost(expired()));
+        };
+        let expires_at = self.message.expires_at.map(tracing::field::display);
+        tracing::warn!(
+            message = %self.message.id,
+            expires_at,
+            "the lease is not renewed, because the queue drops the message"
+        );
+        tokio::select! {
+            biased;
+            done = work => Held::Finished(done),
+            () = stopped(&mut self.stop) => Held::Stopped,
+        }
+    }
+
+    /// When the queue drops the message.
+    fn end(&self) -> Option<Instant> {
+        let left = self.message.expires_at?.duration_since(Timestamp::now());
+        // A time that is too far away is none.
+        Instant::now().checked_add(Duration::try_from(left).unwrap_or_default())
+    }
+
+    /// Whether the queue may have dropped the message.
     fn is_expired(&self) -> bool {
-        let expires_at = self.message.expires_at;
-        expires_at.is_some_and(|at| at <= Timestamp::now())
+        self.message.is_expired(Timestamp::now() + CLOCK_SKEW)
     }
 }
 
@@ -150,8 +188,8 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{Arc, Mutex};
 
     use async_trait::async_trait;
     use tokio::time::{advance, sleep};
@@ -169,6 +207,8 @@ mod tests {
         takes: Duration,
         fails: u32,
         renewals: Arc<AtomicU32>,
+        /// What the renewals asked for.
+        wanted: Arc<Mutex<Vec<Duration>>>,
     }
 
     #[async_trait]
@@ -177,6 +217,7 @@ mod tests {
             self.queue.receive(max, lease).await
         }
         async fn renew(&self, message: &mut Message, lease: Duration) -> Result<()> {
+            self.wanted.lock().unwrap().push(lease);
             if self.renewals.fetch_add(1, Ordering::Relaxed) < self.fails {
                 return Err(Error::new(ErrorKind::Unavailable, "no response"));
             }
@@ -301,6 +342,31 @@ mod tests {
         };
         let held = keeper.hold(Box::pin(sleep(LEASE * 9))).await;
         assert!(matches!(held, Held::Finished(())), "{held:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_lease_outlives_its_message() {
+        let queue = Slow::default();
+        queue.queue.send("a");
+        let since = Instant::now();
+        let mut message = queue.receive(1, LEASE).await.unwrap().pop().unwrap();
+        message.expires_at = Some(Timestamp::now() + LEASE * 3 / 2);
+        let (_stop, stop) = watch::channel(false);
+        let keeper = Keeper {
+            queue: &queue,
+            message: &mut message,
+            lease: LEASE,
+            since,
+            stop,
+        };
+        let held = keeper.hold(Box::pin(sleep(LEASE * 9))).await;
+        assert!(matches!(held, Held::Finished(())), "{held:?}");
+        // After a third of the lease, and once more for the rest of the message's life.
+        let wanted = queue.wanted.lock().unwrap().clone();
+        assert_eq!((wanted.len(), wanted[0]), (2, LEASE), "{wanted:?}");
+        let rest = LEASE * 5 / 6;
+        let missing = rest.checked_sub(wanted[1]).unwrap();
+        assert!(missing < Duration::from_secs(5), "{wanted:?}");
     }
 
     #[tokio::test(start_paused = true)]

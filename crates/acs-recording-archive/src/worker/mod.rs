@@ -38,7 +38,7 @@ use crate::queue::EventQueue;
 ///   and the message left to whoever holds it.
 /// - A failure that may pass releases the message for a retry after 10 s, then 20 s, and so on up
 ///   to 15 min, or after what the service asks for, and never later than the content expires.
-/// - What can never succeed goes to the poison queue at once: a message that is no event, a foreign
+/// - What can never succeed goes to the poison queue at once: a message that is not an event, a foreign
 ///   host, content that has expired or was deleted. Other failures that are about the recording
 ///   follow after [`max_attempts`](Self::max_attempts). Failures of the surroundings, such as a store
 ///   that cannot be reached, never make a message poison while its content can still be had.
@@ -100,8 +100,8 @@ impl Worker {
         self
     }
 
-    /// How often an empty queue is asked for messages: at first after `min`, then less and less
-    /// often, up to `max`, with jitter (default: 250 ms to 30 s).
+    /// How often an empty queue is polled: at first after `min`, then at growing intervals of at most
+    /// `max`, with jitter (default: 250 ms to 30 s).
     pub fn poll_interval(mut self, min: Duration, max: Duration) -> Self {
         self.0.idle = Idle::new(min, max);
         self
@@ -126,6 +126,11 @@ impl Worker {
 
     /// As [`run_until`](Self::run_until), and ends when the queue is empty. Messages that wait for a
     /// retry or that other workers hold count as long as the queue can tell.
+    ///
+    /// # Errors
+    /// As [`run_until`](Self::run_until), at any time, and
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the queue does not respond while
+    /// nothing is in progress.
     pub async fn drain_until(self, shutdown: impl Future<Output = ()> + Send) -> Result<Summary> {
         Box::pin(run::run(self.0, shutdown, true)).await
     }

@@ -125,6 +125,14 @@ impl Running {
                     Err(error) if is_setup(&error) && (!has_received || drains) => {
                         return Err(error);
                     }
+                    // Whoever runs the job can run it again, and sees why.
+                    Err(error)
+                        if drains
+                            && self.tasks.is_empty()
+                            && error.kind() == ErrorKind::Unavailable =>
+                    {
+                        return Err(error);
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "no messages are received");
                         if error.kind() == ErrorKind::Throttled {
@@ -263,14 +271,19 @@ mod tests {
     use super::*;
     use crate::{Archive, EventQueue, Worker};
 
-    /// A queue that never responds.
+    /// A queue that never responds, or fails to.
     #[derive(Debug)]
-    struct StuckQueue;
+    struct StuckQueue {
+        fails: Option<ErrorKind>,
+    }
 
     #[async_trait]
     impl EventQueue for StuckQueue {
         async fn receive(&self, _: usize, _: Duration) -> Result<Vec<Message>> {
-            std::future::pending().await
+            match self.fails {
+                Some(kind) => Err(Error::new(kind, "no response")),
+                None => std::future::pending().await,
+            }
         }
         async fn renew(&self, _: &mut Message, _: Duration) -> Result<()> {
             Ok(())
@@ -289,12 +302,25 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_queue_that_does_not_respond_does_not_delay_the_shutdown() {
+    fn worker(fails: Option<ErrorKind>) -> Worker {
         let text = "endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
         let client = RecordingClient::from_connection_string(text).unwrap();
         let archive = Archive::builder(client, Arc::new(InMemory::new()));
-        let worker = Worker::new(archive.build().unwrap(), StuckQueue);
+        Worker::new(archive.build().unwrap(), StuckQueue { fails })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_cannot_be_reached_ends_a_drain_and_not_a_worker() {
+        let error = worker(Some(ErrorKind::Unavailable)).drain().await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Unavailable);
+        let worker = worker(Some(ErrorKind::Unavailable));
+        let signal = tokio::time::sleep(Duration::from_secs(3600));
+        worker.run_until(signal).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_does_not_respond_does_not_delay_the_shutdown() {
+        let worker = worker(None);
         let began = Instant::now();
         let signal = tokio::time::sleep(Duration::from_secs(5));
         let summary = worker.run_until(signal).await.unwrap();

@@ -90,6 +90,26 @@ async fn messages_live_with_an_account_key_and_with_a_sas() {
 }
 
 #[tokio::test]
+async fn a_message_that_expires_meanwhile_gets_into_the_poison_queue() {
+    let Some(azurite) = Azurite::shared() else {
+        return;
+    };
+    let queue = queue(&azurite, "expiring").await;
+    let url = azurite.queue("expiring");
+    let url = format!("{url}/messages?messagettl=1&{}", Azurite::sas("rwdlacup"));
+    let body = "<QueueMessage><MessageText>a</MessageText></QueueMessage>";
+    let sent = azurite.client().post(url).body(body).send().await.unwrap();
+    assert_eq!(sent.status().as_u16(), 201);
+    let message = receive(&queue, LEASE).await.unwrap();
+    while message.expires_at.unwrap() > jiff::Timestamp::now() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    queue.bury(&message, "test").await.unwrap();
+    let poison = queue.poison_queue().peek(1).await.unwrap();
+    assert_eq!(poison[0].body, "a");
+}
+
+#[tokio::test]
 async fn messages_live_with_a_token_over_tls() {
     let Some(azurite) = Azurite::shared_with_tls() else {
         return;

@@ -12,11 +12,11 @@ use object_store::{ObjectStoreExt as _, WriteMultipart};
 use crate::signature;
 use crate::sink::Sink;
 
-/// What to upload; this is the bare program if it is set.
+/// What to upload. If it is set, this process is the bare program.
 const LOCATION: &str = "ACS_BENCH_LOCATION";
 const SINK: &str = "ACS_BENCH_SINK";
 const CONNECTION_STRING: &str = "ACS_CONNECTION_STRING";
-/// As the program that it is compared with.
+/// As in the program that it is compared with.
 const PART: usize = 8 * 1024 * 1024;
 const PARTS: usize = 2;
 

@@ -8,7 +8,7 @@ use acs_emulator::Emulator;
 /// The ticks in which Linux counts CPU time.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What a process took.
+/// The resources that a process used.
 pub(crate) struct Usage {
     /// In KiB.
     peak: u64,
@@ -40,9 +40,9 @@ pub(crate) fn program(acs: &Emulator) -> Command {
     command
 }
 
-/// Runs a program to its end, which has to be a success.
+/// Runs a program to its end. It must succeed.
 pub(crate) async fn measure(mut command: Command) -> Usage {
-    // Services in this process go on meanwhile.
+    // Services in this process continue to run.
     tokio::task::spawn_blocking(move || {
         let started = Instant::now();
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();

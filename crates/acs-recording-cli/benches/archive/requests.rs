@@ -29,10 +29,10 @@ pub(crate) async fn run() {
         total += each;
         println!("  {each:>5.2}  {kind}");
     }
-    println!("  {total:>5.2}  in all");
+    println!("  {total:>5.2}  in total");
 }
 
-/// The requests of one worker for so many recordings, by kind.
+/// The requests of one worker for this many recordings, by kind.
 async fn count(azurite: &Azurite, recordings: u32) -> Counts {
     let name = format!("requests-{recordings}");
     azurite.create_queue(&name).await;
@@ -44,7 +44,7 @@ async fn count(azurite: &Azurite, recordings: u32) -> Counts {
         let stored = acs.add_recording(SyntheticRecording::new(BYTES));
         queue.send(event(&stored).to_string()).await.unwrap();
     }
-    // They change nothing that matters, and count.
+    // They add a header, and count.
     let service = [
         ("service: content", Operation::Content),
         ("service: metadata", Operation::Metadata),

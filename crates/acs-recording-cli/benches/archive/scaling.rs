@@ -1,4 +1,4 @@
-//! More workers take less time.
+//! How the time falls with the number of workers.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub(crate) async fn run() {
     }
 }
 
-/// How long so many workers take.
+/// How long this many workers take.
 async fn archive(azurite: &Azurite, workers: usize) -> Duration {
     let name = format!("scaling-{workers}");
     azurite.create_queue(&name).await;

@@ -29,7 +29,7 @@ struct Blob {
     content: Vec<u8>,
     /// Of blocks that are not committed.
     uncommitted: u64,
-    is_there: bool,
+    exists: bool,
 }
 
 type Blobs = Arc<Mutex<HashMap<String, Blob>>>;
@@ -84,17 +84,17 @@ async fn handle(State(blobs): State<Blobs>, request: Request<Body>) -> Response<
         created()
     } else if method == Method::PUT && has("comp=blocklist") {
         blob.size = std::mem::take(&mut blob.uncommitted);
-        blob.is_there = true;
+        blob.exists = true;
         created()
     } else if method == Method::PUT {
-        if is_new && blob.is_there {
+        if is_new && blob.exists {
             return StatusCode::CONFLICT.into_response();
         }
         blob.size = size;
         blob.content = content;
-        blob.is_there = true;
+        blob.exists = true;
         created()
-    } else if !blob.is_there {
+    } else if !blob.exists {
         StatusCode::NOT_FOUND.into_response()
     } else if method == Method::HEAD {
         let response = Response::builder().header(CONTENT_LENGTH, blob.size);

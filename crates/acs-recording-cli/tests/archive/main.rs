@@ -8,6 +8,7 @@
 )]
 
 mod catalogue;
+mod events;
 mod poison;
 #[path = "../cli/program.rs"]
 #[allow(dead_code, reason = "another test uses the rest")]
@@ -17,4 +18,7 @@ mod setup;
 mod site;
 #[cfg(unix)]
 mod soak;
+mod stores;
+#[cfg(feature = "opentelemetry")]
+mod telemetry;
 mod worker;

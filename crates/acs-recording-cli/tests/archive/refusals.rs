@@ -99,6 +99,34 @@ fn wrong_options_are_mistakes_of_usage_without_secrets() {
     }
 }
 
+#[test]
+fn settings_that_cannot_work_are_mistakes_of_usage() {
+    let program = Program::with_connection_string(RESOURCE);
+    let queue = "https://a.queue.core.windows.net/recordings?sv=2026-04-06&sig=topsecret";
+    for (option, value, says) in [
+        ("--max-poll-interval", "0s", "--max-poll-interval"),
+        ("--poison-queue", "recordings", "the queue itself"),
+        ("--poison-queue", queue, "the queue itself"),
+        ("--poison-queue", "Broken!", "not the name of a queue"),
+    ] {
+        let run = ["archive", "run", "--queue", queue, "--to", "a"];
+        let failure = program.run(&[&run[..], &[option, value]].concat());
+        let failure = failure.failure(2);
+        assert!(failure.contains(says), "{option} {value}: {failure}");
+        assert!(!failure.contains("topsecret"), "{failure}");
+    }
+}
+
+#[test]
+fn a_folder_that_does_not_exist_is_no_empty_archive() {
+    let program = Program::with_connection_string(RESOURCE);
+    for command in ["list", "verify"] {
+        let run = program.run(&["archive", command, "--to", "missing"]);
+        assert!(run.failure(4).contains("missing does not exist"));
+        assert!(!program.dir.path().join("missing").exists());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_or_container_that_cannot_be_used_ends_the_worker_with_one_line() {
     let Some(site) = Site::new("cli-refusals").await else {

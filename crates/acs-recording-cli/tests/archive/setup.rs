@@ -34,6 +34,23 @@ fn the_commands_are_complete_and_a_shell_can_read_them() {
 }
 
 #[test]
+fn the_body_of_the_subscription_is_json() {
+    let text = setup(&["--to", TO, "--print", "commands"]);
+    let (_, body) = text.split_once("<<JSON\n").unwrap();
+    let (body, _) = body.split_once("\nJSON\n").unwrap();
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let delivery = &body["properties"]["deliveryWithResourceIdentity"];
+    assert_eq!(
+        delivery["destination"]["properties"],
+        serde_json::json!({
+            "resourceId": "$STORAGE_ID",
+            "queueName": "recordings",
+            "queueMessageTimeToLiveInSeconds": -1,
+        })
+    );
+}
+
+#[test]
 fn another_store_and_another_account_are_provided_for() {
     let text = setup(&[
         "--to",
@@ -47,7 +64,8 @@ fn another_store_and_another_account_are_provided_for() {
         text.contains("# The archive s3://archive/2026 is not on Azure"),
         "{text}"
     );
-    assert!(text.contains("--storage-queue-msg-ttl=86400"), "{text}");
+    let ttl = "\"queueMessageTimeToLiveInSeconds\": 86400\n";
+    assert!(text.contains(ttl), "{text}");
     let other = "https://other.blob.core.windows.net/archive";
     let text = setup(&["--to", other, "--print", "commands"]);
     assert!(

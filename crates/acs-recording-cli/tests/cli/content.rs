@@ -315,7 +315,7 @@ async fn a_large_download_needs_little_memory() {
     let mut child = spawn(&mut program.command(&["download", location, "-o", "call.wav"]));
     let peak = peak_memory(&mut child);
     program.check(child.output()).text();
-    // The limit is 24 MiB, including 8 MiB of code in an optimized program. The usual value here is
-    // 13 to 15 MiB.
-    assert!((1..16 * 1024).contains(&peak), "{peak} KiB");
+    // The limit of an optimized program is 24 MiB, code included. The usual value here, without code,
+    // is 14 to 16 MiB, depending on the load of the machine.
+    assert!((1..17 * 1024).contains(&peak), "{peak} KiB");
 }

@@ -96,6 +96,27 @@ async fn without_a_terminal_the_emulator_prints_one_line() {
     emulator.run(&missing).failure(1);
 }
 
+/// The command is a shell that runs this program: it finds the connection string in the environment,
+/// trusts the emulator over HTTPS, and learns that the recording does not exist.
+#[cfg(unix)]
+#[test]
+fn a_command_runs_with_an_emulator_of_its_own() {
+    let program = Program::with_connection_string("");
+    let script = r#""$0" status unknown; echo "status: $?"; exit 9"#;
+    let exec = ["emulator", "exec", "--"];
+    let shell = ["sh", "-c", script, env!("CARGO_BIN_EXE_acs-recording")];
+    let run = program.run(&[&exec[..], &shell].concat());
+    assert_eq!(
+        (run.code, run.out.as_str()),
+        (Some(9), "status: 4\n"),
+        "{run:?}"
+    );
+
+    let missing = program.run(&[&exec[..], &["/no/such/program"]].concat());
+    assert_eq!(missing.code, Some(127), "{missing:?}");
+    assert!(missing.err.contains("/no/such/program"), "{missing:?}");
+}
+
 #[test]
 fn an_invalid_event_queue_is_a_usage_error() {
     let emulator = Program::with_connection_string("");

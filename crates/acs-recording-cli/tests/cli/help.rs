@@ -4,6 +4,7 @@ use crate::program::Program;
 
 const COMMANDS: &[&[&str]] = &[
     &[],
+    &["record"],
     &["start"],
     &["status"],
     &["pause"],
@@ -15,6 +16,12 @@ const COMMANDS: &[&[&str]] = &[
     &["events"],
     &["events", "parse"],
     &["events", "listen"],
+    &["events", "trigger"],
+    &["events", "replay"],
+    &["doctor"],
+    &["profile"],
+    &["profile", "list"],
+    &["profile", "show"],
     &["metadata"],
     &["metadata", "show"],
     &["inspect"],
@@ -35,6 +42,7 @@ const COMMANDS: &[&[&str]] = &[
     &["call", "get"],
     &["call", "hang-up"],
     &["emulator"],
+    &["emulator", "exec"],
     &["completions"],
     &["man"],
 ];

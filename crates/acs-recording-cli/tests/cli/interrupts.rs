@@ -108,7 +108,13 @@ async fn sigterm_ends_a_listener_and_an_emulator_with_143() {
     assert_eq!(run.out.lines().count(), 1);
 
     for (end, code) in [(terminate as fn(&_), 143), (interrupt, 0)] {
-        let mut child = spawn(&mut program.command(&["emulator"]));
+        let mut child = spawn(&mut program.command(&[
+            "emulator",
+            "--http",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+        ]));
         let mut line = String::new();
         let out = child.stdout.as_mut().unwrap();
         BufReader::new(out).read_line(&mut line).unwrap();

@@ -42,6 +42,8 @@ impl Program {
         command.env_clear();
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.env("ACS_CONNECTION_STRING", &self.connection_string);
+        // Profiles of whoever runs the tests do not count.
+        command.env("HOME", self.dir.path());
         command
     }
 

@@ -18,6 +18,22 @@ async fn delete_after_requires_an_event() {
     program.run(&download).text();
 }
 
+#[test]
+fn where_to_copy_a_connection_string_from_is_said_once() {
+    let endpoint = "endpoint=https://contoso.communication.azure.com";
+    for text in [
+        "x",
+        endpoint,
+        &format!("{endpoint};accesskey=c2VjcmV0%"),
+        &format!("{endpoint};accesskey=c2Vj cmV0"),
+    ] {
+        let failure = Program::with_connection_string(text)
+            .run(&["status", "rid"])
+            .failure(2);
+        assert_eq!(failure.matches("\"Keys\"").count(), 1, "{failure}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_paths_and_numbers_are_rejected() {
     let acs = Emulator::start().await.unwrap();

@@ -23,8 +23,7 @@ pub(crate) async fn run(role: &[&str]) {
 }
 
 fn client(url: &str) -> RecordingClient {
-    let endpoint = url.split("/free").next().unwrap();
-    let endpoint = endpoint.split("/limited").next().unwrap();
+    let (endpoint, _) = url.split_once("/v1/").unwrap();
     let text = format!("endpoint={endpoint};accesskey={KEY}");
     RecordingClient::from_connection_string(&text).unwrap()
 }

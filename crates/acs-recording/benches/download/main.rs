@@ -5,13 +5,13 @@
 //! cargo bench -p acs-recording --bench download -- stream limited memory many
 //! ```
 //!
-//! A server in another process sends content of any size, with and without TLS. Every download is a
-//! separate process, whose CPU time and peak memory the kernel reports. Contenders run in turns.
-//! The results are medians of all rounds. Ratios to the first contender are computed within each
-//! round, so that other load on the machine affects all contenders equally.
+//! A server in another process sends content of any size, over TLS. Every download is a separate process,
+//! whose CPU time and peak memory the kernel reports. Contenders run in turns. The results are medians of
+//! all rounds. Ratios are computed within each round: how much of the time and the CPU time of the
+//! contender before it this crate needs. A ratio below 1 means that this crate is faster. No ratio is
+//! printed, and the program fails, if something disturbed the run.
 //!
-//! A download of this crate ends with a sync to disk. The bare program also syncs where this is
-//! stated.
+//! A download of this crate ends with a sync to disk. The bare programs also sync where this is stated.
 //!
 //! `aria2c` is included if it is installed (Debian: `apt-get install aria2`).
 //! `ACS_BENCH_LARGE=8192` adds a download of that many MiB to the memory benchmark.
@@ -25,44 +25,50 @@
 )]
 
 mod client;
+#[path = "../common/mod.rs"]
+mod common;
 mod measure;
 mod server;
 
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
+use common::tls::{self, ROLE, SERVER, Server};
+use common::{peak_memory, print_machine};
 use measure::{Contender, compare};
-use server::Server;
+use server::path;
 
-const ROLE: &str = "ACS_BENCH_ROLE";
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const MIB: u64 = 1024 * 1024;
 
-fn main() {
+fn main() -> ExitCode {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.enable_all().build().unwrap();
     match std::env::var(ROLE).as_deref() {
-        Ok("server") => runtime.block_on(server::serve()),
+        Ok(SERVER) => runtime.block_on(tls::serve(server::router())),
         Ok(role) => {
             let role: Vec<_> = role.split(' ').collect();
             runtime.block_on(client::run(&role));
-            println!("{}", measure::peak());
+            println!("peak={:.1}", peak_memory());
         }
-        Err(_) => all(),
+        Err(_) => return all(),
     }
+    ExitCode::SUCCESS
 }
 
-fn all() {
+fn all() -> ExitCode {
     let named: Vec<String> = std::env::args().skip(1).collect();
     let named: Vec<_> = named.iter().filter(|name| !name.starts_with('-')).collect();
     let wanted = |name: &str| named.is_empty() || named.iter().any(|one| *one == name);
+    print_machine(&["reqwest", "hyper", "rustls", "tokio"]);
     let server = Server::start();
+    let mut is_undisturbed = true;
     if wanted("stream") {
         for url in [&server.https, &server.http] {
-            stream(&server, url);
+            is_undisturbed &= stream(&server, url);
         }
     }
     if wanted("limited") {
-        limited(&server);
+        is_undisturbed &= limited(&server);
     }
     if wanted("memory") {
         memory(&server);
@@ -70,43 +76,57 @@ fn all() {
     if wanted("many") {
         many(&server);
     }
+    if is_undisturbed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
-fn stream(server: &Server, url: &str) {
+/// A program that downloads.
+fn program(server: &Server, kind: &str, url: &str, count: usize) -> Command {
+    server.client(&format!("{kind} {url} {count}"))
+}
+
+fn stream(server: &Server, url: &str) -> bool {
     let scheme = url.split(':').next().unwrap_or_default();
-    println!("one stream of 1 GiB to a file, {scheme}:");
-    let url = format!("{url}/free/{}", 1024 * MIB);
+    println!("1 GiB to a file, {scheme}:");
+    let url = format!("{url}{}", path("free", 1024 * MIB));
+    let program = |kind, count| program(server, kind, &url, count);
     compare(vec![
-        Contender::new("bare reqwest, synced", || {
-            server.client("bare-synced", &url, 1)
-        }),
-        Contender::new("bare reqwest, not synced", || {
-            server.client("bare", &url, 1)
-        }),
-        Contender::new("acs-recording", || server.client("ours", &url, 1)),
-    ]);
+        Contender::new("acs-recording", || program("ours", 0)),
+        Contender::new("acs-recording, 1", || program("ours", 1)),
+        Contender::new("bare reqwest, synced", || program("bare-synced", 1)),
+        Contender::new("bare reqwest, not synced", || program("bare", 1)),
+    ])
 }
 
-fn limited(server: &Server) {
-    println!("256 MiB, 25 MB/s per connection, 40 ms to the first byte:");
-    let url = format!("{}/limited/{}", server.http, 256 * MIB);
+fn limited(server: &Server) -> bool {
+    println!("256 MiB, 25 MB/s per connection, 40 ms to the first byte, https:");
+    let url = format!("{}{}", server.https, path("limited", 256 * MIB));
+    let program = |kind, count| program(server, kind, &url, count);
     let mut contenders = vec![
-        Contender::new("acs-recording", || server.client("ours", &url, 0)),
-        Contender::new("acs-recording, 16", || server.client("ours", &url, 16)),
+        Contender::new("acs-recording", || program("ours", 0)),
+        Contender::new("acs-recording, 16", || program("ours", 16)),
     ];
     if Command::new("aria2c").arg("--version").output().is_ok() {
-        let aria2 = Contender::new("aria2c -x8 -s8 -k1M", || aria2(&url));
-        contenders.insert(0, aria2);
+        for connections in [8, 16] {
+            let name = format!("aria2c -x{connections} -s{connections} -k1M");
+            let url = &url;
+            contenders.push(Contender::new(&name, move || aria2(url, connections)));
+        }
     } else {
         println!("  aria2c is not installed");
     }
-    compare(contenders);
+    compare(contenders)
 }
 
-fn aria2(url: &str) -> Command {
+fn aria2(url: &str, connections: usize) -> Command {
     let mut command = Command::new("aria2c");
-    command.args(["-q", "-x8", "-s8", "-k1M", "--file-allocation=none"]);
-    command.args(["-o", "out", url]);
+    command.args(["-q", "-k1M", "--file-allocation=none"]);
+    command.arg(format!("-x{connections}"));
+    command.arg(format!("-s{connections}"));
+    command.args(["--check-certificate=false", "-o", "out", url]);
     command
 }
 
@@ -115,19 +135,19 @@ fn memory(server: &Server) {
     let large = std::env::var("ACS_BENCH_LARGE").map(|mib| mib.parse::<u64>().unwrap());
     for base in [&server.http, &server.https] {
         for mib in [64, 1024].into_iter().chain(large.clone()) {
-            let url = format!("{base}/free/{}", mib * MIB);
+            let url = format!("{base}{}", path("free", mib * MIB));
             let name = format!("{mib} MiB, {}", base.split(':').next().unwrap_or_default());
             compare(vec![Contender::new(&name, || {
-                server.client("ours", &url, 0)
+                program(server, "ours", &url, 0)
             })]);
         }
     }
 }
 
 fn many(server: &Server) {
-    println!("200 concurrent downloads of 8 MiB, over one client:");
-    let url = format!("{}/free/{}", server.http, 8 * MIB);
+    println!("200 concurrent downloads of 8 MiB, over one client, https:");
+    let url = format!("{}{}", server.https, path("free", 8 * MIB));
     compare(vec![Contender::new("acs-recording", || {
-        server.client("many", &url, 200)
+        program(server, "many", &url, 200)
     })]);
 }

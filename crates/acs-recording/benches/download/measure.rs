@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::process::Command;
 use std::time::Instant;
 
+use crate::common::{Ratio, Watch, children_cpu, median};
+
 /// A program to compare with others.
 pub(crate) struct Contender<'a> {
     name: String,
@@ -33,33 +35,26 @@ impl<'a> Contender<'a> {
     }
 
     fn median(&self, value: impl Fn(&Sample) -> f64) -> f64 {
-        median(self.samples.iter().map(value).collect())
+        median(self.samples.iter().map(value))
     }
 
     fn max(&self, value: impl Fn(&Sample) -> f64) -> f64 {
         self.samples.iter().map(value).fold(0.0, f64::max)
     }
-
-    /// The median of the ratios to another contender in the same round.
-    fn ratio(&self, other: &[Sample], value: impl Fn(&Sample) -> f64) -> f64 {
-        let pairs = self.samples.iter().zip(other);
-        median(
-            pairs
-                .map(|(one, other)| value(one) / value(other))
-                .collect(),
-        )
-    }
 }
 
-/// Runs all contenders in turns, each time in a new folder, and prints medians.
-pub(crate) fn compare(mut contenders: Vec<Contender<'_>>) {
+/// Runs all contenders in turns, each time in a new folder, and prints medians, and the ratios of the
+/// first one to the others. Returns whether all ratios could be measured.
+pub(crate) fn compare(mut contenders: Vec<Contender<'_>>) -> bool {
+    let watch = Watch::start();
     for _ in 0..rounds() {
         for contender in &mut contenders {
             let sample = run((contender.command)());
             contender.samples.push(sample);
         }
     }
-    let first = contenders[0].samples.clone();
+    let disturbance = watch.disturbance();
+    let mut is_undisturbed = true;
     for (index, contender) in contenders.iter().enumerate() {
         print!(
             "  {:24} {:6.3} s, {:5.2} s CPU",
@@ -78,15 +73,21 @@ pub(crate) fn compare(mut contenders: Vec<Contender<'_>>) {
             print!(", {files} files and sockets");
         }
         if index > 0 {
-            print!(
-                "; {:.2} of the time, {:.2} of the CPU",
-                contender.ratio(&first, |sample| sample.wall),
-                contender.ratio(&first, |sample| sample.cpu),
-            );
+            let pairs = || contenders[0].samples.iter().zip(&contender.samples);
+            let wall = pairs().map(|(one, other)| (one.wall, other.wall));
+            let wall = Ratio::of(wall, disturbance.clone());
+            let cpu = pairs().map(|(one, other)| (one.cpu, other.cpu));
+            let cpu = Ratio::of(cpu, disturbance.clone());
+            print!("; acs-recording: time {wall}, CPU {cpu}");
+            let ratios = [wall, cpu];
+            is_undisturbed &= ratios
+                .iter()
+                .all(|ratio| matches!(ratio, Ratio::Measured { .. }));
         }
         println!();
     }
     std::io::stdout().flush().unwrap();
+    is_undisturbed
 }
 
 fn rounds() -> usize {
@@ -112,26 +113,4 @@ fn run(mut command: Command) -> Sample {
         peak: number("peak="),
         files: number("files="),
     }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-/// CPU time of all finished child processes in seconds, with a resolution of 0.01 s on Linux.
-fn children_cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit(") ").next().unwrap_or_default();
-    let ticks = after_name.split(' ').skip(13).take(2);
-    let ticks: f64 = ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
-    ticks / 100.0
-}
-
-/// Peak memory of this process in MiB, if the kernel reports it.
-pub(crate) fn peak() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-    format!("peak={:.1}", peak.unwrap_or_default() / 1024.0)
 }

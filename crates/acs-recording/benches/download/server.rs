@@ -1,9 +1,5 @@
-//! The server, and the settings with which the programs reach and trust it.
+//! The server of content, without and with a limited rate per connection.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,133 +7,32 @@ use axum::body::Body;
 use axum::extract::{Path as Segments, Request};
 use axum::response::Response;
 use axum::routing::get;
-use axum::serve::Listener;
 use bytes::Bytes;
 use futures_util::stream;
-use tempfile::NamedTempFile;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::server::TlsStream;
 
-use crate::ROLE;
-
-const CERTIFICATE: &str = "ACS_BENCH_CERTIFICATE";
 const PIECE: usize = 64 * 1024;
 /// Rate of the limited server in bytes per second and connection. `LATENCY` is its time to the
 /// first byte.
 const RATE: f64 = 25e6;
 const LATENCY: Duration = Duration::from_millis(40);
 
-pub(crate) struct Server {
-    process: Child,
-    pub(crate) http: String,
-    pub(crate) https: String,
-    certificate: NamedTempFile,
+/// The path of content of this kind (`free` or `limited`) and length.
+pub(crate) fn path(kind: &str, length: u64) -> String {
+    format!("/v1/objects/{kind}-{length}/content/video")
 }
 
-impl Server {
-    pub(crate) fn start() -> Self {
-        let certificate = NamedTempFile::new().unwrap();
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .env(ROLE, "server")
-            .env(CERTIFICATE, certificate.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let [http, https] = [(); 2].map(|()| lines.next().unwrap().unwrap());
-        Self {
-            process,
-            http,
-            https,
-            certificate,
-        }
-    }
-
-    /// A program that downloads.
-    pub(crate) fn client(&self, kind: &str, url: &str, count: usize) -> Command {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .env(ROLE, format!("{kind} {url} {count}"))
-            .env("SSL_CERT_FILE", self.certificate.path());
-        command
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-pub(crate) async fn serve() {
-    let router = Router::new().route(
-        "/{kind}/{length}",
-        get(
-            async |Segments((kind, length)): Segments<(String, u64)>, request: Request| {
-                let limit = kind == "limited";
-                if limit {
-                    tokio::time::sleep(LATENCY).await;
-                }
-                respond(length, &request, limit)
-            },
-        ),
-    );
-    let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let secure = Secure {
-        listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
-        acceptor: acceptor(),
-    };
-    println!("http://{}", plain.local_addr().unwrap());
-    println!("https://{}", secure.local_addr().unwrap());
-    let (plain, secure) = tokio::join!(
-        axum::serve(plain, router.clone()),
-        axum::serve(secure, router)
-    );
-    plain.unwrap();
-    secure.unwrap();
-}
-
-fn acceptor() -> TlsAcceptor {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let path = std::env::var_os(CERTIFICATE).unwrap();
-    std::fs::write(path, made.cert.pem()).unwrap();
-    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    TlsAcceptor::from(Arc::new(config))
-}
-
-struct Secure {
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-}
-
-impl Listener for Secure {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            let (stream, address) = Listener::accept(&mut self.listener).await;
-            if let Ok(stream) = self.acceptor.accept(stream).await {
-                return (stream, address);
+pub(crate) fn router() -> Router {
+    Router::new().route(
+        "/v1/objects/{id}/content/video",
+        get(async |Segments(id): Segments<String>, request: Request| {
+            let (kind, length) = id.split_once('-').unwrap();
+            let (limit, length) = (kind == "limited", length.parse().unwrap());
+            if limit {
+                tokio::time::sleep(LATENCY).await;
             }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.listener.local_addr()
-    }
+            respond(length, &request, limit)
+        }),
+    )
 }
 
 fn respond(total: u64, request: &Request, limit: bool) -> Response {

@@ -31,7 +31,7 @@ mod commands {
 
         /// Inspects a file, and returns why it cannot be read.
         pub fn inspect(path: &Path) -> Result<(), crate::failure::Failure> {
-            open::look(path, &[60, 8]).map(drop)
+            open::read(path, &[60, 8]).map(drop)
         }
     }
 }

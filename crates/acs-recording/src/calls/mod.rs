@@ -7,6 +7,7 @@ mod wait;
 
 use std::fmt;
 
+use acs_call_automation::options;
 use acs_call_automation::types::{AnswerCallRequest, ConnectRequest, CreateCallRequest};
 
 use crate::client_core::ClientCore;
@@ -237,7 +238,7 @@ impl ConnectCall {
 }
 
 macro_rules! call_operation {
-    ($builder:ident, $operation:ident, $method:ident) => {
+    ($builder:ident, $operation:ident, $method:ident, $options:ident) => {
         impl $builder {
             async fn send(self) -> Result<CallConnection> {
                 let first_sent = self.repeatability.first_sent();
@@ -245,7 +246,10 @@ macro_rules! call_operation {
                 let properties = {
                     let client = self.client.with_options(&self.options)?;
                     let low_level = client.low_level();
-                    let sent = low_level.$method(Some(&first_sent), Some(&id), &self.request);
+                    let options = options::$options::default()
+                        .repeatability_first_sent(first_sent)
+                        .repeatability_request_id(id);
+                    let sent = low_level.$method(&self.request, Some(options));
                     value(sent.await)?
                 };
                 CallConnection::from_properties(self.client, properties)
@@ -267,6 +271,6 @@ macro_rules! call_operation {
     };
 }
 
-call_operation!(CreateCall, CREATE, create_call);
-call_operation!(AnswerCall, ANSWER, answer_call);
-call_operation!(ConnectCall, CONNECT, connect);
+call_operation!(CreateCall, CREATE, create_call, CreateCallOptions);
+call_operation!(AnswerCall, ANSWER, answer_call, AnswerCallOptions);
+call_operation!(ConnectCall, CONNECT, connect, ConnectOptions);

@@ -1,6 +1,7 @@
 //! Requests about one call.
 
 use acs_call_automation::Failure;
+use acs_call_automation::options::CallConnectionTerminateCallOptions;
 use acs_call_automation::types::{CallConnectionProperties, GetParticipantsResponse};
 use http::Method;
 use tokio::time::Instant;
@@ -79,7 +80,7 @@ pub(super) async fn properties(
     id: &CallConnectionId,
 ) -> Result<CallProperties> {
     let low_level = client.low_level();
-    let sent = low_level.call_connection_get_call(id.as_str());
+    let sent = low_level.call_connection_get_call(id.as_str(), None);
     Ok(call_properties(value(sent.await)?))
 }
 
@@ -92,7 +93,7 @@ impl HangUpCall {
     async fn send(self) -> Result<()> {
         let client = self.client.with_options(&self.options)?;
         let low_level = client.low_level();
-        let sent = low_level.call_connection_hangup_call(self.id.as_str());
+        let sent = low_level.call_connection_hangup_call(self.id.as_str(), None);
         allow_not_found_after_retry(value(sent.await))
     }
 }
@@ -122,11 +123,10 @@ impl TerminateCall {
         let client = self.client.with_options(&self.options)?;
         let first_sent = self.repeatability.first_sent();
         let low_level = client.low_level();
-        let sent = low_level.call_connection_terminate_call(
-            self.id.as_str(),
-            Some(&first_sent),
-            Some(&self.repeatability.id),
-        );
+        let options = CallConnectionTerminateCallOptions::default()
+            .repeatability_first_sent(first_sent)
+            .repeatability_request_id(self.repeatability.id);
+        let sent = low_level.call_connection_terminate_call(self.id.as_str(), Some(options));
         allow_not_found_after_retry(value(sent.await))
     }
 }
@@ -146,7 +146,7 @@ impl ListParticipants {
         let client = self.client.with_options(&self.options)?;
         let deadline = client.pipeline().deadline();
         let low_level = client.low_level();
-        let sent = low_level.call_connection_get_participants(self.id.as_str());
+        let sent = low_level.call_connection_get_participants(self.id.as_str(), None);
         let mut page = value(sent.await)?;
         let mut participants = Vec::new();
         for _ in 0..MAX_PAGES {

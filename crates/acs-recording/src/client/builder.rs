@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::telemetry::{TraceContext, TraceContextHook};
 use crate::transport::{
     AllowedHost, ApplicationId, HttpClients, HttpOptions, Limits, MAX_DOWNLOADS, Pipeline,
-    RetryPolicy, Settings, Transport, default_retry_policy, request_builder, user_agent,
+    RetryPolicy, Sender, Settings, Transport, default_retry_policy, user_agent,
 };
 
 /// Settings of a [`RecordingClient`](crate::RecordingClient).
@@ -304,7 +304,7 @@ impl RecordingClientBuilder {
             let text = "max_download_connections of zero is out of range; give 1 or more";
             return Err(Error::new(ErrorKind::InvalidInput, text));
         }
-        let (transport, request_builder) = self.http_transport()?;
+        let sender = self.sender()?;
         let credential = match self.identity {
             Identity::Key(key) => Credential::key(key),
             #[cfg(feature = "entra")]
@@ -316,8 +316,7 @@ impl RecordingClientBuilder {
             }
         };
         let pipeline = Pipeline::new(Settings {
-            transport,
-            request_builder,
+            sender,
             endpoint: self.endpoint,
             custom_endpoint: self.custom_endpoint,
             credential,
@@ -331,8 +330,8 @@ impl RecordingClientBuilder {
         Ok(ClientCore::new(pipeline))
     }
 
-    /// The transport, and the client that builds the requests of the generated code.
-    fn http_transport(&self) -> Result<(Arc<dyn Transport>, reqwest::Client)> {
+    /// What sends requests.
+    fn sender(&self) -> Result<Sender> {
         let check = |replaced_by: &str| match self.http.first_set() {
             None => Ok(()),
             Some(name) => {
@@ -350,11 +349,11 @@ impl RecordingClientBuilder {
                 let text = "reqwest_client and transport exclude each other; set one of the two";
                 return Err(Error::new(ErrorKind::InvalidInput, text));
             }
-            return Ok((Arc::new(HttpClients::with_client(client)), client.clone()));
+            return Ok(Sender::BuiltIn(HttpClients::with_client(client)));
         }
         if let Some(transport) = &self.transport {
             check("transport")?;
-            return Ok((Arc::clone(transport), request_builder()?));
+            return Ok(Sender::Custom(Arc::clone(transport)));
         }
         let first = self
             .custom_endpoint
@@ -362,7 +361,6 @@ impl RecordingClientBuilder {
             .unwrap_or(&self.endpoint)
             .url();
         let clients = HttpClients::new(self.http.clone(), first)?;
-        let request_builder = clients.request_builder(first)?;
-        Ok((Arc::new(clients), request_builder))
+        Ok(Sender::BuiltIn(clients))
     }
 }

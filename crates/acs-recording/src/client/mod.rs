@@ -200,7 +200,7 @@ impl RecordingClient {
     /// The transport of this client, to send other requests with its root certificates and its
     /// proxy. It adds no credentials.
     pub fn transport(&self) -> Arc<dyn Transport> {
-        Arc::clone(&self.core.pipeline().transport)
+        self.core.pipeline().sender.transport()
     }
 
     /// The rest of Call Automation: every operation of the service as a method, with this client's

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tracing::debug;
 
+use super::connection_controller::ConnectionController;
 use super::content_error::content_changed;
 use super::content_hash::ContentHash;
 use super::digest::Hasher;
@@ -14,7 +15,7 @@ use super::overlap::MAX_OVERLAP;
 use super::part_file::PartFile;
 use super::permits::ConnectionPermit;
 use super::range_reader::RangeReader;
-use super::scheduler::{RangeScheduler, default_connections};
+use super::scheduler::RangeScheduler;
 use super::transfer::Transfer;
 use super::write_buffer::{WriteBuffer, buffer_size};
 use crate::error::{Error, ErrorKind, Result};
@@ -61,20 +62,21 @@ impl FileDownload {
         let Some(first) = first else {
             return Ok(range);
         };
-        let connections = self.options.connections;
-        let connections = connections.unwrap_or(default_connections(missing_bytes));
+        let controller = match self.options.connections {
+            Some(connections) => ConnectionController::fixed(connections),
+            None => ConnectionController::adaptive(missing_bytes),
+        };
         let transfer = Transfer {
             source: Arc::clone(&self.source),
             progress: Arc::clone(&self.progress),
             file: Arc::clone(file),
             identity,
-            scheduler: RangeScheduler::new(missing, connections).into(),
-            buffer_size: buffer_size(connections),
+            scheduler: RangeScheduler::new(missing, controller.max()).into(),
             generation: file.generation(),
             length,
             path: self.path.clone(),
         };
-        Box::pin(transfer.run(connections, first, permit)).await?;
+        Box::pin(transfer.run(controller, first, permit)).await?;
         Ok(range)
     }
 

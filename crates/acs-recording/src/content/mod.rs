@@ -12,6 +12,7 @@
 //! - [`source`]: requests, and the [`response`] to each
 
 mod bytes;
+mod connection_controller;
 mod content_error;
 mod content_hash;
 mod content_reader;

@@ -234,8 +234,9 @@ macro_rules! file_options {
                 self
             }
 
-            /// The number of connections for a file, from 1 to 32. By default, there is one for every
-            /// 4 MiB, and at most 8.
+            /// The most connections for a file, from 1 to 32. By default, the number adapts to the
+            /// throughput: a download begins with two, adds more for as long as they make it faster,
+            /// up to 16 and at most one for every 4 MiB, and closes those that do not.
             ///
             /// All downloads into files share 32 connections of the client. Each gets its first
             /// connection in the order in which the downloads began, and returns further ones when

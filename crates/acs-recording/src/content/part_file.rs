@@ -51,6 +51,8 @@ pub(super) struct PartFile {
     generation: RwLock<u64>,
     /// Held during a sync, so that a second one waits for the first.
     syncing: Mutex<()>,
+    /// Held during a write. File systems write to a file one after another anyway, but wait by spinning.
+    writing: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -85,6 +87,7 @@ impl PartFile {
             is_done: AtomicBool::new(false),
             generation: RwLock::default(),
             syncing: Mutex::default(),
+            writing: Mutex::default(),
             state: Mutex::default(),
         };
         if !part_file.load_journal()? {
@@ -290,9 +293,12 @@ impl PartFile {
         if *current != generation {
             return Ok(());
         }
-        write_all_at(&self.file, bytes, offset - self.base)?;
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(bytes);
+        {
+            let _writing = self.writing.lock();
+            write_all_at(&self.file, bytes, offset - self.base)?;
+        }
         let end = offset + bytes.len() as u64;
         let mut state = self.lock();
         let before = state

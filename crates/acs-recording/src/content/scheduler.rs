@@ -4,16 +4,6 @@ use std::ops::Range;
 
 /// Below this, splitting the range of another connection costs more than it gains.
 const MIN_SPLIT: u64 = 2 * 1024 * 1024;
-/// One connection is opened by default for each such amount of content.
-const BYTES_PER_CONNECTION: u64 = 4 * 1024 * 1024;
-/// The most connections that a download opens by default.
-const MAX_DEFAULT_CONNECTIONS: u64 = 8;
-
-/// The default number of connections for this many bytes.
-pub(super) fn default_connections(bytes: u64) -> usize {
-    let connections = (bytes / BYTES_PER_CONNECTION).clamp(1, MAX_DEFAULT_CONNECTIONS);
-    usize::try_from(connections).unwrap_or(1)
-}
 
 /// Assigns missing ranges to connections.
 #[derive(Debug)]
@@ -22,6 +12,10 @@ pub(super) struct RangeScheduler {
     unassigned: Vec<Range<u64>>,
     /// The bytes that each connection has yet to receive.
     assigned: Vec<Option<Range<u64>>>,
+    /// Whether each connection has received something of its range.
+    receiving: Vec<bool>,
+    /// The number of connections that may have a range.
+    limit: usize,
     /// The most bytes to assign at a time.
     max_assignment: u64,
 }
@@ -34,6 +28,8 @@ impl RangeScheduler {
             unassigned: missing,
             max_assignment: total.div_ceil(connections.max(1) as u64).max(1),
             assigned: vec![None; connections.max(1)],
+            receiving: vec![false; connections.max(1)],
+            limit: connections.max(1),
         }
     }
 
@@ -45,6 +41,7 @@ impl RangeScheduler {
             self.take_front(0)?
         };
         *self.assigned.get_mut(connection)? = Some(range.clone());
+        *self.receiving.get_mut(connection)? = false;
         Some(range)
     }
 
@@ -85,6 +82,9 @@ impl RangeScheduler {
         if let Some(Some(range)) = self.assigned.get_mut(connection) {
             range.start = position.min(range.end);
         }
+        if let Some(receiving) = self.receiving.get_mut(connection) {
+            *receiving = true;
+        }
     }
 
     /// Extends a connection's range into the following one, if that has no connection.
@@ -116,6 +116,42 @@ impl RangeScheduler {
         }
     }
 
+    /// Sets the number of connections that may have a range.
+    pub(super) fn set_limit(&mut self, connections: usize) {
+        self.limit = connections.max(1);
+    }
+
+    /// Releases the range of a connection if too many have one.
+    pub(super) fn release_surplus(&mut self, connection: usize) -> bool {
+        let is_surplus = self.active() > self.limit;
+        if is_surplus {
+            self.release(connection);
+        }
+        is_surplus
+    }
+
+    /// The range with which a connection continues after its last one, unless it is one too many.
+    pub(super) fn assign_next(&mut self, connection: usize) -> Option<Range<u64>> {
+        self.release(connection);
+        (self.active() < self.limit)
+            .then(|| self.assign(connection))
+            .flatten()
+    }
+
+    /// The number of connections that have received something of their range.
+    pub(super) fn receiving(&self) -> usize {
+        let connections = self.assigned.iter().zip(&self.receiving);
+        let receiving = connections.filter(|(range, receiving)| range.is_some() && **receiving);
+        receiving.count()
+    }
+
+    /// The number of bytes that no connection has received yet.
+    pub(super) fn missing(&self) -> u64 {
+        let assigned = self.assigned.iter().flatten();
+        let ranges = assigned.chain(&self.unassigned);
+        ranges.map(|range| range.end - range.start).sum()
+    }
+
     /// The number of connections that have bytes to receive.
     pub(super) fn active(&self) -> usize {
         let ranges = self.assigned.iter().flatten();
@@ -133,20 +169,6 @@ mod tests {
     /// A scheduler for a file of which everything is missing.
     fn for_file(bytes: u64, connections: usize) -> RangeScheduler {
         RangeScheduler::new(std::iter::once(0..bytes).collect(), connections)
-    }
-
-    #[test]
-    fn the_default_number_of_connections_depends_on_the_size() {
-        const MIB: u64 = 1024 * 1024;
-        for (bytes, expected) in [
-            (0, 1),
-            (5 * MIB, 1),
-            (8 * MIB, 2),
-            (32 * MIB, 8),
-            (u64::MAX, 8),
-        ] {
-            assert_eq!(default_connections(bytes), expected, "{bytes}");
-        }
     }
 
     #[test]
@@ -191,6 +213,23 @@ mod tests {
         scheduler.assign(0).unwrap();
         assert!(scheduler.extend(0) && scheduler.extend(0) && !scheduler.extend(0));
         assert_eq!(scheduler.end(0), 30);
+    }
+
+    #[test]
+    fn surplus_connections_end_and_leave_their_ranges() {
+        let mut scheduler = for_file(30, 3);
+        for connection in 0..3 {
+            scheduler.assign(connection).unwrap();
+        }
+        scheduler.advance(1, 14);
+        assert_eq!((scheduler.receiving(), scheduler.missing()), (1, 26));
+        assert!(!scheduler.release_surplus(1));
+        scheduler.set_limit(1);
+        assert!(scheduler.release_surplus(1) && scheduler.release_surplus(0));
+        assert!(!scheduler.release_surplus(2), "one connection remains");
+        assert_eq!((scheduler.receiving(), scheduler.missing()), (0, 26));
+        assert_eq!(scheduler.assign_next(2), Some(0..10));
+        assert_eq!(scheduler.assign_next(0), None);
     }
 
     #[test]

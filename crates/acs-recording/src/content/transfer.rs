@@ -9,9 +9,10 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tracing::debug;
 
+use super::connection_controller::{ConnectionController, Observation};
 use super::identity::EntityIdentity;
 use super::journal_sync::JournalSync;
 use super::overlap::MAX_OVERLAP;
@@ -21,12 +22,14 @@ use super::progress::ProgressTracker;
 use super::range_reader::RangeReader;
 use super::scheduler::RangeScheduler;
 use super::source::ContentSource;
-use super::write_buffer::{MAX_DELAY, WriteBuffer};
+use super::write_buffer::{MAX_DELAY, WriteBuffer, buffer_size};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{file_error, run_blocking};
 
 /// The interval at which progress is reported and the part file is synced.
 const TICK: Duration = Duration::from_millis(50);
+/// The interval at which the throughput is observed while the number of connections changes.
+const MEASURING_TICK: Duration = Duration::from_millis(5);
 
 /// What all connections for one file share.
 pub(super) struct Transfer {
@@ -35,7 +38,6 @@ pub(super) struct Transfer {
     pub(super) file: Arc<PartFile>,
     pub(super) identity: EntityIdentity,
     pub(super) scheduler: Mutex<RangeScheduler>,
-    pub(super) buffer_size: usize,
     pub(super) generation: u64,
     pub(super) length: u64,
     pub(super) path: PathBuf,
@@ -52,8 +54,8 @@ struct Ended {
 enum Received {
     /// The assigned range is complete.
     All,
-    /// Another download needs the connection's permit.
-    Yielded,
+    /// The connection is not needed, or another download needs its permit.
+    Released,
 }
 
 impl Transfer {
@@ -61,12 +63,13 @@ impl Transfer {
     /// permit, since the part file stays open until it has its final name.
     pub(super) async fn run(
         &self,
-        connections: usize,
+        mut controller: ConnectionController,
         first: RangeReader,
         permit: &mut ConnectionPermit,
     ) -> Result<()> {
+        let started = Instant::now();
         let mut running = FuturesUnordered::new();
-        let mut idle: Vec<usize> = (1..connections).rev().collect();
+        let mut idle: Vec<usize> = (1..controller.max()).rev().collect();
         // Before another connection can be assigned the range of the first response.
         if let Some(range) = self.scheduler().assign(0) {
             running.push(Box::pin(self.receive(0, permit.take(), first, range)));
@@ -77,10 +80,13 @@ impl Transfer {
         // Whether a server without ranges was read from the beginning.
         let mut was_reread = false;
         loop {
-            while let Some((connection, permit, range)) = self.add_connection(&mut idle) {
+            while running.len() < controller.target()
+                && let Some((connection, permit, range)) = self.add_connection(&mut idle)
+            {
                 let reader = self.reader(range.clone(), false);
                 running.push(Box::pin(self.receive(connection, permit, reader, range)));
             }
+            self.scheduler().set_limit(controller.target());
             self.progress.set_connections(running.len());
             tokio::select! {
                 ended = running.next() => {
@@ -106,18 +112,33 @@ impl Transfer {
                         return sync.wait().await;
                     };
                     was_reread = !self.source.supports_ranges();
-                    idle = (1..connections).rev().collect();
+                    idle = (1..controller.max()).rev().collect();
                     if !permit.is_held() {
                         *permit = ConnectionPermit::first(self.source.permits()).await;
                     }
                     let reader = self.reader(range.clone(), true);
                     running.push(Box::pin(self.receive(0, permit.take(), reader, range)));
                 }
+                () = sleep(MEASURING_TICK), if controller.is_measuring() => {
+                    controller.observe(self.observation(started, running.len()));
+                }
                 _ = ticks.tick() => {
                     self.progress.report_if_due();
+                    controller.observe(self.observation(started, running.len()));
                     sync.poll().await?;
                 }
             }
+        }
+    }
+
+    fn observation(&self, started: Instant, open: usize) -> Observation {
+        let scheduler = self.scheduler();
+        Observation {
+            now: started.elapsed(),
+            received: self.progress.transferred(),
+            missing: scheduler.missing(),
+            open,
+            receiving: scheduler.receiving(),
         }
     }
 
@@ -173,18 +194,19 @@ impl Transfer {
         range: Range<u64>,
     ) -> Result<Option<Range<u64>>> {
         self.set_overlap(reader, &range).await?;
-        let mut buffer =
-            WriteBuffer::new(&self.file, self.generation, range.start, self.buffer_size);
+        let size = buffer_size(self.scheduler().active());
+        let mut buffer = WriteBuffer::new(&self.file, self.generation, range.start, size);
         let received = self
             .read_and_write(connection, permit, reader, &mut buffer)
             .await;
         let flushed = buffer.flush().await;
         let next = {
             let mut scheduler = self.scheduler();
-            scheduler.release(connection);
-            match (&received, &flushed) {
-                (Ok(Received::All), Ok(())) => scheduler.assign(connection),
-                _ => None,
+            if let (Ok(Received::All), Ok(())) = (&received, &flushed) {
+                scheduler.assign_next(connection)
+            } else {
+                scheduler.release(connection);
+                None
             }
         };
         received?;
@@ -216,7 +238,13 @@ impl Transfer {
     ) -> Result<Received> {
         let file_error = |error| file_error(error, &self.path);
         loop {
-            let end = self.scheduler().end(connection);
+            let end = {
+                let mut scheduler = self.scheduler();
+                if scheduler.release_surplus(connection) {
+                    return Ok(Received::Released);
+                }
+                scheduler.end(connection)
+            };
             if reader.position() >= end {
                 // An open response continues if no other connection receives what follows.
                 if self.scheduler().extend(connection) {
@@ -230,7 +258,7 @@ impl Transfer {
                 let mut next = pin!(reader.next());
                 loop {
                     if permit.is_check_due() && self.yields_permit(connection, permit) {
-                        return Ok(Received::Yielded);
+                        return Ok(Received::Released);
                     }
                     if let Ok(next) = timeout(MAX_DELAY, &mut next).await {
                         break next?;

@@ -32,6 +32,11 @@ impl Credential {
         Self::Key(RwLock::new(key))
     }
 
+    /// Whether it authenticates with tokens, which a rejected request may replace.
+    pub(crate) fn has_tokens(&self) -> bool {
+        !matches!(self, Self::Key(_))
+    }
+
     /// Replaces the access key. Returns false if this is not an access key.
     pub(crate) fn set_key(&self, key: AccessKey) -> bool {
         match self {

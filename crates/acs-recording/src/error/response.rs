@@ -54,7 +54,7 @@ impl Error {
     /// # async fn run(client: &RecordingClient) -> Result<()> {
     /// client
     ///     .call_automation()
-    ///     .call_media_cancel_all_media_operations("call connection id")
+    ///     .call_media_cancel_all_media_operations("call connection id", None)
     ///     .await
     ///     .map_err(Error::from_low_level)?;
     /// # Ok(())

@@ -41,7 +41,7 @@ pub(super) fn envelope<'a>(
         ..Envelope::default()
     };
     match data {
-        Ok(data) => event.data = Some(data),
+        Ok(data) => event.data = Some(data.get()),
         Err(_) if body.is_empty() => {}
         Err(_) => event.data_base64 = Some(STANDARD.encode(body)),
     }

@@ -70,7 +70,8 @@ pub struct Event {
     pub(super) attributes: Vec<(String, Box<RawValue>)>,
     pub(super) delivery: Option<Arc<Delivery>>,
     pub(super) payload: EventPayload,
-    pub(super) data: Box<RawValue>,
+    /// JSON.
+    pub(super) data: Box<str>,
     pub(super) binary: Option<Vec<u8>>,
 }
 
@@ -99,7 +100,7 @@ impl Event {
     ///
     /// If the data of a known type is JSON in a text, this is the JSON in that text.
     pub fn raw_data(&self) -> &str {
-        self.data.get()
+        &self.data
     }
 
     /// The data as bytes, if the event has it in base64.

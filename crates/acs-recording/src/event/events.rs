@@ -5,12 +5,13 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::binary;
+use super::cursor::Cursor;
 use super::delivery::Delivery;
 use super::envelope::Event;
 use super::invalid::InvalidEvent;
 use super::read::{event_from_envelope, event_from_json};
 use super::unwrap::{self, Found, FunctionTrigger};
-use super::wire::Batch;
+use super::wire::{Envelope, MAX_EVENTS};
 use crate::text;
 
 /// The events in the body of a webhook request, a message or a file.
@@ -167,12 +168,30 @@ fn read(body: &[u8]) -> Events {
 /// Reads what Event Grid and Call Automation send: an event, or an array of events, all of which
 /// can be read. None for everything else, which takes longer to read.
 fn read_plain(text: &str) -> Option<Vec<Result<Event, InvalidEvent>>> {
-    let events = match text.trim_start().as_bytes().first()? {
-        b'[' => Batch(event_from_envelope).read(text).ok()?,
-        b'{' => vec![event_from_envelope(0, serde_json::from_str(text).ok()?)],
+    let mut cursor = Cursor::new(text);
+    // Most bodies hold one event, and events are large.
+    let mut events = Vec::with_capacity(1);
+    match cursor.peek()? {
+        b'[' => cursor.array(|cursor| {
+            let index = events.len();
+            events.push(Ok(read_event(cursor, index)?));
+            (index < MAX_EVENTS).then_some(())
+        })?,
+        b'{' => events.push(Ok(read_event(&mut cursor, 0)?)),
         _ => return None,
+    }
+    cursor.is_at_end().then_some(events)
+}
+
+fn read_event(cursor: &mut Cursor<'_>, index: usize) -> Option<Event> {
+    let start = *cursor;
+    let envelope = if let Some(envelope) = Envelope::read(cursor) {
+        envelope
+    } else {
+        *cursor = start;
+        serde_json::from_str(cursor.value()?).ok()?
     };
-    events.iter().all(Result::is_ok).then_some(events)
+    event_from_envelope(index, envelope).ok()
 }
 
 #[cfg(test)]

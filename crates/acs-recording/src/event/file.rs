@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::cursor::Cursor;
 use super::data::{CommonFields, EventData};
 use super::subject::Subject;
-use super::wire::or_none;
 use crate::content_url::ContentUrl;
 use crate::ids::{DocumentId, RecordingId, ServerCallId};
-use crate::lenient;
+use crate::lenient::{self, or_none};
 use crate::models::{RecordingChannelType, RecordingContentType, RecordingFormatType};
 
 /// The files of a recording can be downloaded, for 24 hours.
@@ -84,19 +84,61 @@ pub struct RecordingChunk {
 
 impl RecordingChunk {
     fn read(entry: Value) -> Self {
-        let mut chunk: Self = serde_json::from_value(entry).unwrap_or_default();
-        let locations = [
-            &chunk.content_location,
-            &chunk.delete_location,
-            &chunk.metadata_location,
-        ];
-        let id = locations
-            .into_iter()
-            .flatten()
-            .find_map(ContentUrl::object_id);
-        let id = lenient::parse(id);
-        chunk.document_id = chunk.document_id.or(id);
-        chunk
+        let chunk: Self = serde_json::from_value(entry).unwrap_or_default();
+        chunk.with_document_id()
+    }
+
+    /// Reads a chunk of the usual form in one pass. None for every other form.
+    fn read_usual(cursor: &mut Cursor<'_>) -> Option<Self> {
+        let mut chunk = Self::default();
+        let mut known = Members::default();
+        cursor.object(&CHUNK_MEMBERS, |cursor, member| {
+            match member {
+                "documentId" => {
+                    known.add(0)?;
+                    chunk.document_id = lenient::parse(Some(&cursor.string()?));
+                }
+                "index" => {
+                    known.add(1)?;
+                    chunk.index = Some(cursor.count()?);
+                }
+                "endReason" => {
+                    known.add(2)?;
+                    chunk.end_reason = Some(cursor.string()?.into_owned());
+                }
+                "contentLocation" => {
+                    known.add(3)?;
+                    chunk.content_location = cursor.string()?.parse().ok();
+                }
+                "metadataLocation" => {
+                    known.add(4)?;
+                    chunk.metadata_location = cursor.string()?.parse().ok();
+                }
+                "deleteLocation" => {
+                    known.add(5)?;
+                    chunk.delete_location = cursor.string()?.parse().ok();
+                }
+                // Members of later versions.
+                _ => {
+                    cursor.string()?;
+                }
+            }
+            Some(())
+        })?;
+        Some(chunk.with_document_id())
+    }
+
+    fn with_document_id(mut self) -> Self {
+        if self.document_id.is_none() {
+            let locations = [
+                &self.content_location,
+                &self.delete_location,
+                &self.metadata_location,
+            ];
+            let mut locations = locations.into_iter().flatten();
+            self.document_id = lenient::parse(locations.find_map(ContentUrl::object_id));
+        }
+        self
     }
 }
 
@@ -160,11 +202,14 @@ fn chunks(storage_info: Option<Value>) -> Vec<RecordingChunk> {
         Some(Value::Object(mut info)) => info.remove("recordingChunks"),
         other => other,
     };
-    let mut chunks: Vec<_> = match list {
+    in_order(match list {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(list)) => list.into_iter().map(RecordingChunk::read).collect(),
         Some(entry) => vec![RecordingChunk::read(entry)],
-    };
+    })
+}
+
+fn in_order(mut chunks: Vec<RecordingChunk>) -> Vec<RecordingChunk> {
     // If a number is missing, the order of the event is kept.
     if chunks.iter().all(|chunk| chunk.index.is_some()) {
         chunks.sort_by_key(|chunk| chunk.index);
@@ -190,7 +235,63 @@ fn location<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Content
     or_none(deserializer, Option::deserialize)
 }
 
+/// The members of the data in the order in which they are sent.
+const DATA_MEMBERS: [&str; 7] = [
+    "recordingStorageInfo",
+    "recordingStartTime",
+    "recordingDurationMs",
+    "sessionEndReason",
+    "recordingContentType",
+    "recordingChannelType",
+    "recordingFormatType",
+];
+const CHUNK_MEMBERS: [&str; 6] = [
+    "documentId",
+    "index",
+    "endReason",
+    "contentLocation",
+    "metadataLocation",
+    "deleteLocation",
+];
+
+/// The members of an object that were read. A second one of a name is not the usual form.
+#[derive(Default)]
+struct Members(u16);
+
+impl Members {
+    fn add(&mut self, member: u16) -> Option<()> {
+        let bit = 1 << member;
+        let is_first = self.0 & bit == 0;
+        self.0 |= bit;
+        is_first.then_some(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+fn read_storage_info(cursor: &mut Cursor<'_>) -> Option<Vec<RecordingChunk>> {
+    // A recording has one for every two hours.
+    let mut chunks = Vec::with_capacity(2);
+    let mut known = Members::default();
+    cursor.object(&["recordingChunks"], |cursor, member| {
+        if member != "recordingChunks" {
+            return None;
+        }
+        known.add(0)?;
+        cursor.array(|cursor| {
+            chunks.push(RecordingChunk::read_usual(cursor)?);
+            Some(())
+        })
+    })?;
+    Some(in_order(chunks))
+}
+
 impl RecordingFileStatusUpdated {
+    /// The event type.
+    pub(super) const TYPE: &'static str = "Microsoft.Communication.RecordingFileStatusUpdated";
+
     /// An event about these chunks that says nothing else, for tests of code that gets one. Set its
     /// fields, or [parse](crate::Events::parse) a whole event.
     pub fn new(chunks: Vec<RecordingChunk>) -> Self {
@@ -209,6 +310,71 @@ impl RecordingFileStatusUpdated {
         }
     }
 
+    /// Reads data of the usual form in one pass, except for the ids of the subject.
+    ///
+    /// None for every other form. [`EventData::read`] reads those, too.
+    pub(super) fn read_usual(cursor: &mut Cursor<'_>) -> Option<Self> {
+        let mut file = Self::new(Vec::new());
+        let mut known = Members::default();
+        cursor.object(&DATA_MEMBERS, |cursor, member| {
+            match member {
+                "recordingStorageInfo" => {
+                    known.add(0)?;
+                    file.chunks = read_storage_info(cursor)?;
+                }
+                "recordingStartTime" => {
+                    known.add(1)?;
+                    file.start = lenient::received_time(&cursor.string()?);
+                }
+                "recordingDurationMs" => {
+                    known.add(2)?;
+                    file.duration = lenient::duration_of_count(cursor.count()?);
+                }
+                "sessionEndReason" => {
+                    known.add(3)?;
+                    file.session_end_reason = Some(cursor.string()?.into_owned());
+                }
+                "recordingContentType" => {
+                    known.add(4)?;
+                    file.content = Some((*cursor.string()?).into());
+                }
+                "recordingChannelType" => {
+                    known.add(5)?;
+                    file.channel = Some((*cursor.string()?).into());
+                }
+                "recordingFormatType" => {
+                    known.add(6)?;
+                    file.format = Some((*cursor.string()?).into());
+                }
+                "storageType" => {
+                    known.add(7)?;
+                    file.storage_type = Some(cursor.string()?.into_owned());
+                }
+                "recordingId" => {
+                    known.add(8)?;
+                    file.recording_id = lenient::parse(Some(&cursor.string()?));
+                }
+                // The data of another type is not worth the attempt.
+                _ if known.is_empty() => return None,
+                _ => {
+                    cursor.value()?;
+                }
+            }
+            Some(())
+        })?;
+        Some(file)
+    }
+
+    /// Takes ids that the data does not have from the subject.
+    pub(super) fn with_ids_of(mut self, subject: &Subject<'_>) -> Self {
+        self.recording_id = self
+            .recording_id
+            .or_else(|| lenient::parse(subject.recording_id));
+        self.server_call_id = lenient::parse(subject.server_call_id);
+        self.call_id = subject.call.map(str::to_owned);
+        self
+    }
+
     /// Whether the recording was to be written to a storage account of your own.
     ///
     /// If the service could not write it there, the locations are those of the service, and it can be
@@ -225,12 +391,10 @@ impl RecordingFileStatusUpdated {
 impl EventData for RecordingFileStatusUpdated {
     fn read(data: &str, subject: &Subject<'_>) -> Result<Self, serde_json::Error> {
         let data = WireData::parse(data)?;
-        Ok(Self {
-            recording_id: data
-                .recording_id
-                .or_else(|| lenient::parse(subject.recording_id)),
-            server_call_id: lenient::parse(subject.server_call_id),
-            call_id: subject.call.map(str::to_owned),
+        let file = Self {
+            recording_id: data.recording_id,
+            server_call_id: None,
+            call_id: None,
             chunks: chunks(data.recording_storage_info),
             start: data.recording_start_time,
             duration: data.recording_duration_ms,
@@ -239,7 +403,8 @@ impl EventData for RecordingFileStatusUpdated {
             channel: data.recording_channel_type,
             format: data.recording_format_type,
             storage_type: data.storage_type,
-        })
+        };
+        Ok(file.with_ids_of(subject))
     }
 
     fn common(&self) -> CommonFields<'_> {

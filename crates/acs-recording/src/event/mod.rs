@@ -5,6 +5,7 @@
 
 mod binary;
 mod call;
+mod cursor;
 mod data;
 mod delivery;
 mod envelope;

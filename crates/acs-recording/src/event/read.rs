@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use super::envelope::{Event, EventSchema};
+use super::file::RecordingFileStatusUpdated;
 use super::invalid::InvalidEvent;
 use super::payload::EventPayload;
 use super::subject::Subject;
@@ -67,36 +68,43 @@ pub(super) fn event_from_envelope(
         let subject = Subject::parse(subject.as_deref().unwrap_or_default());
         EventPayload::read(&event_type, data, &subject)
     };
+    let file = envelope
+        .file
+        .filter(|_| event_type == RecordingFileStatusUpdated::TYPE);
     // `null` means that there is no data, even beside `data_base64`.
-    let data = envelope
-        .data
-        .filter(|data| data.get() != RawValue::NULL.get());
+    let null = RawValue::NULL.get();
+    let data = envelope.data.filter(|data| *data != null);
     let (payload, data, binary) = match (data, envelope.data_base64) {
         (None, Some(text)) => {
             let bytes = STANDARD
                 .decode(text)
                 .map_err(|error| invalid(&format!("`data_base64`: {error}")))?;
             match serde_json::from_slice::<Box<RawValue>>(&bytes) {
-                Ok(data) => (read(data.get()), data, Some(bytes)),
+                Ok(data) => (read(data.get()), data.get().into(), Some(bytes)),
                 Err(error) if is_known(&event_type) => {
                     return Err(invalid(&format!("`data_base64` is not JSON: {error}")));
                 }
-                Err(_) => (
-                    Ok(EventPayload::Unknown),
-                    RawValue::NULL.to_owned(),
-                    Some(bytes),
-                ),
+                Err(_) => (Ok(EventPayload::Unknown), null.into(), Some(bytes)),
             }
         }
-        (Some(data), _) if data.get().starts_with('"') && is_known(&event_type) => {
-            let Some(data) = unwrap::json_in_text(data.get()) else {
+        (Some(data), _) if data.starts_with('"') && is_known(&event_type) => {
+            let Some(data) = unwrap::json_in_text(data) else {
                 return Err(invalid("`data` is text that contains no JSON"));
             };
-            (read(data.get()), data, None)
+            (read(data.get()), data.get().into(), None)
         }
         (data, _) => {
-            let data = data.unwrap_or(RawValue::NULL);
-            (read(data.get()), data.to_owned(), None)
+            let data = data.unwrap_or(null);
+            let payload = match file {
+                Some(file) => {
+                    let subject = Subject::parse(subject.as_deref().unwrap_or_default());
+                    Ok(EventPayload::RecordingFileStatusUpdated(
+                        file.with_ids_of(&subject),
+                    ))
+                }
+                None => read(data),
+            };
+            (payload, data.into(), None)
         }
     };
     let payload = payload.map_err(|error| invalid(&error.to_string()))?;
@@ -141,7 +149,7 @@ fn substitute_id(envelope: &Envelope<'_>) -> Option<String> {
         Some(event_type.as_str()),
         envelope.topic.as_deref().or(envelope.source.as_deref()),
         envelope.subject.as_deref(),
-        envelope.data.map(RawValue::get),
+        envelope.data,
         envelope.data_base64.as_deref(),
     ] {
         hash.update(text.unwrap_or_default());

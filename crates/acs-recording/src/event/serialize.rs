@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde::ser::{Error as _, Serialize, SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 
 use super::envelope::{Event, EventSchema};
@@ -37,8 +37,12 @@ impl Serialize for Event {
         }
         match &self.binary {
             Some(bytes) => map.serialize_entry("data_base64", &STANDARD.encode(bytes))?,
-            None if self.data.get() == RawValue::NULL.get() => {}
-            None => map.serialize_entry("data", &self.data)?,
+            None if self.raw_data() == RawValue::NULL.get() => {}
+            None => {
+                let data: &RawValue =
+                    serde_json::from_str(self.raw_data()).map_err(S::Error::custom)?;
+                map.serialize_entry("data", data)?;
+            }
         }
         map.end()
     }

@@ -49,8 +49,10 @@ impl<'a> Subject<'a> {
         // The key whose value is being read, and its start.
         let mut open: Option<(usize, usize)> = None;
         let mut at = 0;
-        for part in path.split('/') {
-            let next = at + part.len() + 1;
+        let slashes = memchr::memchr_iter(b'/', path.as_bytes());
+        for end in slashes.chain([path.len()]) {
+            let part = path.get(at..end).unwrap_or_default();
+            let next = end + 1;
             let keys = ["call", "serverCallId", "recordingId"];
             if let Some(key) = keys.iter().position(|key| *key == part) {
                 if let Some((key, begin)) = open {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer};
 use super::data::EventData;
 use super::redacted::Redacted;
 use super::subject::Subject;
-use super::wire::or_none;
 use crate::content_url::ContentUrl;
+use crate::lenient::or_none;
 
 /// The handshake of Event Grid. It sends this event before all others, and whenever the event
 /// subscription changes.

@@ -2,24 +2,42 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::cursor::Cursor;
+use super::file::RecordingFileStatusUpdated;
 use crate::lenient;
 
 /// A batch of Event Grid has at most 5000 events.
 pub(super) const MAX_EVENTS: usize = 10_000;
+
+/// The members of the Event Grid schema in the order in which they are sent.
+const MEMBERS: [&str; 8] = [
+    "id",
+    "topic",
+    "subject",
+    "data",
+    "eventType",
+    "dataVersion",
+    "metadataVersion",
+    "eventTime",
+];
 
 /// The members of both schemas. Those that exist tell which one it is.
 #[derive(Default)]
 pub(super) struct Envelope<'a> {
     pub id: Option<String>,
     pub subject: Option<String>,
-    pub data: Option<&'a RawValue>,
+    /// JSON.
+    pub data: Option<&'a str>,
+    /// What the data says, if it has the form of the data of this type.
+    pub file: Option<RecordingFileStatusUpdated>,
     pub data_base64: Option<String>,
     // Event Grid schema
     pub event_type: Option<String>,
@@ -144,13 +162,84 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
-/// Reads a member. One that cannot be read counts as missing, because it is no reason to lose an
-/// event.
-pub(super) fn or_none<'de, D: Deserializer<'de>, T>(
-    deserializer: D,
-    read: impl FnOnce(Value) -> serde_json::Result<Option<T>>,
-) -> Result<Option<T>, D::Error> {
-    Value::deserialize(deserializer).map(|value| read(value).unwrap_or_default())
+impl<'a> Envelope<'a> {
+    /// Reads an envelope of the usual form, together with the data of the most frequent type.
+    ///
+    /// None for every other form. `Deserialize` reads those, too.
+    pub(super) fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
+        let mut event = Self::default();
+        cursor.object(&MEMBERS, |cursor, member| event.read_member(cursor, member))?;
+        Some(event)
+    }
+
+    fn read_member(&mut self, cursor: &mut Cursor<'a>, member: &str) -> Option<()> {
+        let field = match member {
+            "id" => &mut self.id,
+            "subject" => &mut self.subject,
+            "data_base64" | "dataBase64" => &mut self.data_base64,
+            "eventType" => &mut self.event_type,
+            "topic" => &mut self.topic,
+            "dataVersion" => &mut self.data_version,
+            "metadataVersion" => &mut self.metadata_version,
+            "type" => &mut self.cloud_type,
+            "source" => &mut self.source,
+            "specversion" | "specVersion" => &mut self.spec_version,
+            "datacontenttype" | "dataContentType" => &mut self.data_content_type,
+            "dataschema" | "dataSchema" => &mut self.data_schema,
+            "data" => return self.read_data(cursor),
+            "eventTime" => return read_time(&mut self.event_time, cursor),
+            "time" => return read_time(&mut self.time, cursor),
+            _ => {
+                let value: &RawValue = serde_json::from_str(cursor.value()?).ok()?;
+                self.attributes.push((member.to_owned(), value.to_owned()));
+                return Some(());
+            }
+        };
+        let text = cursor.string()?;
+        set_once(field, Some(text.into_owned()))
+    }
+
+    fn read_data(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+        let event_type = self.event_type.as_deref().or(self.cloud_type.as_deref());
+        let may_be_file = match event_type {
+            Some(event_type) => event_type == RecordingFileStatusUpdated::TYPE,
+            // Event Grid sends the type after the data.
+            None => has_file_type(cursor.rest()),
+        };
+        if may_be_file {
+            let start = *cursor;
+            if let Some(file) = RecordingFileStatusUpdated::read_usual(cursor) {
+                self.file = Some(file);
+                let data = cursor.text_since(start).map(str::trim_start);
+                return set_once(&mut self.data, data);
+            }
+            *cursor = start;
+        }
+        let data = cursor.value()?;
+        set_once(&mut self.data, Some(data))
+    }
+}
+
+/// Whether the type of events about files is near in a text.
+fn has_file_type(text: &str) -> bool {
+    /// The data of such an event is shorter. More would take long for a batch of other events.
+    const NEAR: usize = 16 * 1024;
+    static TYPE: LazyLock<Finder<'_>> =
+        LazyLock::new(|| Finder::new(RecordingFileStatusUpdated::TYPE));
+    let text = text.as_bytes();
+    TYPE.find(text.get(..NEAR).unwrap_or(text)).is_some()
+}
+
+fn read_time(field: &mut Option<Timestamp>, cursor: &mut Cursor<'_>) -> Option<()> {
+    let time = cursor.string()?;
+    set_once(field, lenient::received_time(&time))
+}
+
+/// Like [`set`]. A second value is not the usual form.
+fn set_once<T>(field: &mut Option<T>, value: Option<T>) -> Option<()> {
+    let is_first = field.is_none();
+    *field = value;
+    is_first.then_some(())
 }
 
 impl<'de> Deserialize<'de> for Envelope<'de> {
@@ -174,7 +263,10 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
             match member {
                 Member::Id => text(&mut event.id, "id", &mut map)?,
                 Member::Subject => text(&mut event.subject, "subject", &mut map)?,
-                Member::Data => set(&mut event.data, "data", Some(map.next_value()?))?,
+                Member::Data => {
+                    let data: &RawValue = map.next_value()?;
+                    set(&mut event.data, "data", Some(data.get()))?;
+                }
                 Member::DataBase64 => {
                     set(&mut event.data_base64, "data_base64", map.next_value()?)?;
                 }

@@ -59,7 +59,7 @@ impl PauseRecording {
     async fn send(self) -> Result<()> {
         let client = self.client.with_options(&self.options)?;
         let low_level = client.low_level();
-        let request = low_level.call_recording_pause_recording(self.id.as_str());
+        let request = low_level.call_recording_pause_recording(self.id.as_str(), None);
         change_state(&client, &self.id, RecordingState::Inactive, request).await
     }
 }
@@ -73,7 +73,7 @@ impl ResumeRecording {
     async fn send(self) -> Result<()> {
         let client = self.client.with_options(&self.options)?;
         let low_level = client.low_level();
-        let request = low_level.call_recording_resume_recording(self.id.as_str());
+        let request = low_level.call_recording_resume_recording(self.id.as_str(), None);
         change_state(&client, &self.id, RecordingState::Active, request).await
     }
 }
@@ -87,7 +87,7 @@ impl StopRecording {
     async fn send(self) -> Result<()> {
         let client = self.client.with_options(&self.options)?;
         let low_level = client.low_level();
-        let sent = low_level.call_recording_stop_recording(self.id.as_str());
+        let sent = low_level.call_recording_stop_recording(self.id.as_str(), None);
         allow_not_found_after_retry(value(sent.await))
     }
 }
@@ -97,7 +97,7 @@ pub(super) async fn properties(
     id: &RecordingId,
 ) -> Result<RecordingProperties> {
     let low_level = client.low_level();
-    let sent = low_level.call_recording_get_recording_properties(id.as_str());
+    let sent = low_level.call_recording_get_recording_properties(id.as_str(), None);
     let properties = value(sent.await)?;
     let state = properties.recording_state.ok_or_else(|| {
         Error::new(

@@ -5,6 +5,7 @@ mod target;
 
 use std::fmt;
 
+use acs_call_automation::options::CallRecordingStartRecordingOptions;
 use acs_call_automation::types::{
     ExternalStorage, RecordingStorageKind, StartCallRecordingRequest,
 };
@@ -177,11 +178,10 @@ async fn start(
 ) -> Result<(RecordingId, StartResponse)> {
     let first_sent = repeatability.first_sent();
     let low_level = client.low_level();
-    let sent = low_level.call_recording_start_recording(
-        Some(&first_sent),
-        Some(&repeatability.id),
-        request,
-    );
+    let options = CallRecordingStartRecordingOptions::default()
+        .repeatability_first_sent(first_sent)
+        .repeatability_request_id(repeatability.id);
+    let sent = low_level.call_recording_start_recording(request, Some(options));
     let response = response(sent.await)?;
     let outcome_pending = response.status().as_u16() == 202;
     let body = response.into_inner();

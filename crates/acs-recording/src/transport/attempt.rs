@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::pin::pin;
 
-use http::{HeaderName, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument as _, Span, debug};
 use url::Url;
 
 use super::pipeline::{Authentication, Pipeline, Request, deadline_after};
 use super::receive::{BodyError, FromBody};
-use super::{ObjectPath, TransportError, TransportErrorKind, authority};
+use super::{ObjectPath, Sender, TransportError, TransportErrorKind, authority};
 use crate::error::{Attempts, Error, ErrorKind, Hint, Result};
 use crate::telemetry;
 
@@ -26,6 +26,8 @@ pub(super) struct Call {
     pub(super) deadline: Instant,
     pub(super) started: Instant,
     pub(super) attempts: Attempts,
+    /// The token of the last attempt.
+    pub(super) authorization: Option<HeaderValue>,
     /// Whether the token was replaced because the service rejected it.
     pub(super) token_replaced: bool,
 }
@@ -48,31 +50,34 @@ impl Pipeline {
         &self,
         call: &mut Call,
     ) -> Result<Response<B>, AttemptError> {
-        self.authorize(call).await.map_err(AttemptError::NotSent)?;
-        let url = call.request.url.clone();
-        let method = call.request.method.clone();
+        let mut headers = call.request.headers.clone();
+        let authorized = self.authorize(call, &mut headers).await;
+        authorized.map_err(AttemptError::NotSent)?;
+        let call = &*call;
+        let (url, method) = (&call.request.url, &call.request.method);
         let telemetry = telemetry::Attempt {
-            method: &method,
+            method,
             scheme: url.scheme(),
             address: url.host_str().unwrap_or_default(),
             port: url.port_or_known_default(),
-            template: template(&url),
+            template: template(url),
             resend_count: call.attempts.count - 1,
         };
         let span = telemetry.span();
-        self.add_trace_context(call, &span);
+        self.add_trace_context(call.authentication, &mut headers, &span);
+        self.early_timer.keep();
         let started = Instant::now();
         let limit = call
             .deadline
             .min(deadline_after(started, self.limits.attempt));
         let outcome = {
             // Pinned, because futures of this size should not move.
-            let exchange = pin!(self.exchange(call, limit).instrument(span.clone()));
-            timeout_at(limit, exchange).await
+            let exchange = pin!(self.exchange(call, headers, limit));
+            timeout_at(limit, exchange.instrument(span.clone())).await
         };
         let elapsed = started.elapsed();
         let outcome = outcome.unwrap_or_else(|_| {
-            let host = authority(&url);
+            let host = authority(url);
             let waited = elapsed.as_secs_f32();
             let message = format!("{host} did not respond within {waited:.1} s");
             Err(AttemptError::NoResponse(Error::new(
@@ -95,15 +100,25 @@ impl Pipeline {
         outcome
     }
 
-    /// Sends a copy of the request, and receives the response.
+    /// Sends the request with these headers, and receives the response.
     async fn exchange<B: FromBody>(
         &self,
         call: &Call,
+        headers: HeaderMap,
         until: Instant,
     ) -> Result<Response<B>, AttemptError> {
-        let url = &call.request.url;
-        let request = http_request(call)?;
-        let response = self.transport.send(request).await;
+        let Request {
+            method, url, body, ..
+        } = &call.request;
+        let response = match &self.sender {
+            Sender::BuiltIn(clients) => {
+                let sent = clients.execute(method.clone(), url, headers, body.clone());
+                pin!(sent).await
+            }
+            Sender::Custom(transport) => {
+                transport.send(http_request(&call.request, headers)?).await
+            }
+        };
         let (head, body) = response
             .map_err(|error| attempt_error(error, url))?
             .into_parts();
@@ -123,15 +138,19 @@ impl Pipeline {
         }
     }
 
-    fn add_trace_context(&self, call: &mut Call, span: &Span) {
+    fn add_trace_context(
+        &self,
+        authentication: Authentication,
+        headers: &mut HeaderMap,
+        span: &Span,
+    ) {
         let Some(trace_context) = &self.trace_context else {
             return;
         };
         // A host that receives no credentials does not receive trace contexts either.
-        if call.authentication == Authentication::Anonymous {
+        if authentication == Authentication::Anonymous {
             return;
         }
-        let headers = &mut call.request.headers;
         headers.remove(TRACESTATE);
         headers.remove(TRACEPARENT);
         if let Some(context) = trace_context.context_of(span) {
@@ -143,9 +162,11 @@ impl Pipeline {
     }
 }
 
-/// The request for a transport.
-fn http_request(call: &Call) -> Result<http::Request<bytes::Bytes>, AttemptError> {
-    let request = &call.request;
+/// The request for a transport of the caller's own.
+fn http_request(
+    request: &Request,
+    headers: HeaderMap,
+) -> Result<http::Request<bytes::Bytes>, AttemptError> {
     let uri = Uri::try_from(request.url.as_str()).map_err(|error| {
         let message = format!("no request can be sent to {}", authority(&request.url));
         let error = Error::new(ErrorKind::InvalidInput, message).with_source(error);
@@ -154,9 +175,7 @@ fn http_request(call: &Call) -> Result<http::Request<bytes::Bytes>, AttemptError
     let mut copy = http::Request::new(request.body.clone());
     *copy.method_mut() = request.method.clone();
     *copy.uri_mut() = uri;
-    *copy.headers_mut() = request.headers.clone();
-    // Saves the built-in transport parsing it again.
-    copy.extensions_mut().insert(request.url.clone());
+    *copy.headers_mut() = headers;
     Ok(copy)
 }
 

@@ -1,9 +1,9 @@
 //! Credentials of a request.
 
-use std::time::SystemTime;
+use std::borrow::Cow;
 
-use http::HeaderName;
 use http::header::{AUTHORIZATION, HeaderValue};
+use http::{HeaderMap, HeaderName};
 #[cfg(feature = "entra")]
 use tokio::time::{Instant, timeout_at};
 use url::Position;
@@ -11,8 +11,7 @@ use url::Position;
 use super::attempt::Call;
 #[cfg(feature = "entra")]
 use super::pipeline::deadline_after;
-use super::pipeline::{Authentication, Pipeline, RESOURCE_HOST, Request, set};
-
+use super::pipeline::{Authentication, Pipeline, RESOURCE_HOST, set};
 use crate::credential::{AccessKey, Credential, Signable};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -28,12 +27,12 @@ impl Pipeline {
             reason = "fetching a token waits, signing does not"
         )
     )]
-    pub(super) async fn authorize(&self, call: &mut Call) -> Result<()> {
+    pub(super) async fn authorize(&self, call: &mut Call, headers: &mut HeaderMap) -> Result<()> {
         if call.authentication == Authentication::Anonymous {
             return Ok(());
         }
         let authorization = match self.credential.as_ref() {
-            Credential::Key(key) => self.sign(call, &key.read()),
+            Credential::Key(key) => self.sign(call, headers, &key.read()),
             #[cfg(feature = "entra")]
             Credential::Entra(entra) => {
                 let limit = deadline_after(Instant::now(), self.limits.attempt).min(call.deadline);
@@ -41,7 +40,6 @@ impl Pipeline {
                 token.unwrap_or_else(|_| Err(entra.timed_out()))?
             }
         };
-        let headers = &mut call.request.headers;
         let mut authorization = HeaderValue::try_from(authorization).map_err(|error| {
             Error::new(
                 ErrorKind::Authentication,
@@ -50,6 +48,9 @@ impl Pipeline {
             .with_source(error)
         })?;
         authorization.set_sensitive(true);
+        if self.credential.has_tokens() {
+            call.authorization = Some(authorization.clone());
+        }
         headers.insert(AUTHORIZATION, authorization);
         if call.authentication == Authentication::Content {
             set(headers, RESOURCE_HOST, self.endpoint.authority());
@@ -57,34 +58,38 @@ impl Pipeline {
         Ok(())
     }
 
-    fn sign(&self, call: &mut Call, key: &AccessKey) -> String {
+    fn sign(&self, call: &Call, headers: &mut HeaderMap, key: &AccessKey) -> String {
         let url = &call.request.url;
         let end = match call.authentication {
             Authentication::Resource => Position::AfterQuery,
             Authentication::Content | Authentication::Anonymous => Position::AfterPath,
         };
-        let date = httpdate::fmt_http_date(SystemTime::now());
+        let date = self.date.now();
         let authorization = Signable {
             method: call.request.method.as_str(),
             path_and_query: &url[Position::BeforePath..end],
             host: self.endpoint.authority(),
-            date: &date,
+            // An HTTP date is visible ASCII.
+            date: date.to_str().unwrap_or_default(),
             content_hash: &call.content_hash,
         }
         .authorization(key);
-        let headers = &mut call.request.headers;
-        set(headers, DATE, date);
-        set(headers, CONTENT_HASH, &*call.content_hash);
+        headers.insert(DATE, date);
+        match &call.content_hash {
+            Cow::Borrowed(hash) => {
+                headers.insert(CONTENT_HASH, HeaderValue::from_static(hash));
+            }
+            Cow::Owned(hash) => set(headers, CONTENT_HASH, hash),
+        }
         authorization
     }
 
     /// Replaces the token that the service rejected. Returns whether there is another one.
     #[cfg(feature = "entra")]
-    pub(super) async fn replace_token(&self, request: &Request) -> bool {
+    pub(super) async fn replace_token(&self, rejected: Option<&HeaderValue>) -> bool {
         let Credential::Entra(entra) = self.credential.as_ref() else {
             return false;
         };
-        let rejected = request.headers.get(AUTHORIZATION);
         let Some(rejected) = rejected.and_then(|rejected| rejected.to_str().ok()) else {
             // A request without a token was not rejected for it.
             return false;
@@ -101,7 +106,7 @@ impl Pipeline {
     /// Access keys have no token to replace.
     #[cfg(not(feature = "entra"))]
     #[allow(clippy::unused_async, reason = "with the feature `entra` it waits")]
-    pub(super) async fn replace_token(&self, _request: &Request) -> bool {
+    pub(super) async fn replace_token(&self, _rejected: Option<&HeaderValue>) -> bool {
         false
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
+use http::{HeaderMap, Method};
 use reqwest::Client;
 use url::Url;
 
@@ -54,11 +55,6 @@ impl HttpClients {
         }))
     }
 
-    /// The client for a URL, to build requests with.
-    pub(crate) fn request_builder(&self, url: &Url) -> Result<Client> {
-        self.client(url).cloned().map_err(cannot_be_set_up)
-    }
-
     /// The client that sends requests to a URL.
     fn client(&self, url: &Url) -> reqwest::Result<&Client> {
         let inner = &*self.0;
@@ -75,21 +71,20 @@ impl HttpClients {
         Ok(client.get_or_init(|| built))
     }
 
-    async fn execute(&self, request: http::Request<Bytes>) -> Result<Response, TransportError> {
-        let (mut head, body) = request.into_parts();
-        let url = match head.extensions.remove::<Url>() {
-            Some(url) => url,
-            None => Url::parse(&head.uri.to_string()).map_err(|error| {
-                let text = "the URL is not valid";
-                TransportError::new(TransportErrorKind::Request, text).with_source(error)
-            })?,
-        };
-        let client = self.client(&url).map_err(|error| {
+    /// Sends a request once.
+    pub(super) async fn execute(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response, TransportError> {
+        let client = self.client(url).map_err(|error| {
             let text = "the HTTP client cannot be set up";
             TransportError::new(TransportErrorKind::Request, text).with_source(error)
         })?;
-        let mut request = reqwest::Request::new(head.method, url.clone());
-        *request.headers_mut() = head.headers;
+        let mut request = reqwest::Request::new(method, url.clone());
+        *request.headers_mut() = headers;
         if !body.is_empty() {
             *request.body_mut() = Some(body.into());
         }
@@ -105,7 +100,7 @@ impl HttpClients {
             Err(error) => {
                 let error = transport_error(error);
                 let is_connect = error.kind() == TransportErrorKind::Connect;
-                match self.0.options.used_proxy(&url).filter(|_| is_connect) {
+                match self.0.options.used_proxy(url).filter(|_| is_connect) {
                     Some(proxy) => Err(error.with_proxy(proxy)),
                     None => Err(error),
                 }
@@ -116,7 +111,14 @@ impl HttpClients {
 
 impl Transport for HttpClients {
     fn send(&self, request: http::Request<Bytes>) -> TransportFuture<'_> {
-        Box::pin(self.execute(request))
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let url = Url::parse(&head.uri.to_string()).map_err(|error| {
+                let text = "the URL is not valid";
+                TransportError::new(TransportErrorKind::Request, text).with_source(error)
+            })?;
+            self.execute(head.method, &url, head.headers, body).await
+        })
     }
 }
 
@@ -128,12 +130,6 @@ impl fmt::Debug for HttpClients {
 
 fn cannot_be_set_up(error: reqwest::Error) -> Error {
     Error::new(ErrorKind::InvalidInput, "the HTTP client cannot be set up").with_source(error)
-}
-
-/// A client that builds requests and sends none, for transports of the caller's own.
-pub(crate) fn request_builder() -> Result<Client> {
-    let client = Client::builder().no_proxy().tls_certs_only([]);
-    client.build().map_err(cannot_be_set_up)
 }
 
 /// Converts an error of reqwest, without the URL, which may contain secrets.

@@ -3,7 +3,9 @@
 mod attempt;
 mod authorize;
 mod body;
+mod date_header;
 mod denial;
+mod early_timer;
 mod error;
 mod hosts;
 mod http_client;
@@ -16,6 +18,7 @@ mod redirect;
 mod retry;
 mod retry_loop;
 mod retry_policy;
+mod sender;
 mod user_agent;
 
 use std::fmt::Debug;
@@ -28,7 +31,7 @@ pub use body::Body;
 pub(crate) use body::ByteStream;
 pub use error::{TransportError, TransportErrorKind};
 pub(crate) use hosts::{AllowedHost, ContentHosts};
-pub(crate) use http_client::{HttpClients, request_builder};
+pub(crate) use http_client::HttpClients;
 pub(crate) use http_options::HttpOptions;
 pub(crate) use object::ObjectPath;
 pub use options::RequestOptions;
@@ -41,6 +44,7 @@ pub use retry_policy::{
     AttemptLimit, ExponentialBackoff, FailedAttempt, NeverRetry, RetryPolicy, RetryPolicyExt,
     TimeLimit,
 };
+pub(crate) use sender::Sender;
 pub(crate) use user_agent::{ApplicationId, user_agent};
 
 /// A response whose body has not been read.

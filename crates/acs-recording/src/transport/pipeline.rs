@@ -16,9 +16,11 @@ use tracing::Span;
 use url::Url;
 use uuid::Uuid;
 
+use super::date_header::DateHeader;
+use super::early_timer::EarlyTimer;
 use super::options::{ExtraHeaders, RequestOptions};
 use super::receive::{FromBody, read_error_body};
-use super::{AllowedHost, ContentHosts, Response, RetryPolicy, Transport};
+use super::{AllowedHost, ContentHosts, Response, RetryPolicy, Sender};
 use crate::credential::{Credential, Endpoint};
 use crate::error::{Error, ErrorKind, RequestInfo, Result, from_response};
 use crate::telemetry::{self, TraceContextHook};
@@ -72,9 +74,7 @@ impl Default for Limits {
 
 /// The settings of a [`Pipeline`].
 pub(crate) struct Settings {
-    pub(crate) transport: Arc<dyn Transport>,
-    /// Builds the requests of the generated client, and sends none.
-    pub(crate) request_builder: reqwest::Client,
+    pub(crate) sender: Sender,
     pub(crate) endpoint: Endpoint,
     pub(crate) custom_endpoint: Option<Endpoint>,
     pub(crate) credential: Credential,
@@ -89,9 +89,7 @@ pub(crate) struct Settings {
 /// Signs, sends and retries requests; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Pipeline {
-    pub(crate) transport: Arc<dyn Transport>,
-    /// Builds the requests of the generated client, and sends none.
-    pub(crate) request_builder: reqwest::Client,
+    pub(crate) sender: Sender,
     pub(crate) endpoint: Endpoint,
     /// Where requests for the resource are sent, if not to its endpoint.
     pub(crate) custom_endpoint: Option<Endpoint>,
@@ -104,6 +102,8 @@ pub(crate) struct Pipeline {
     pub(crate) download_permits: Arc<Semaphore>,
     user_agent: HeaderValue,
     pub(super) trace_context: Option<TraceContextHook>,
+    pub(super) date: Arc<DateHeader>,
+    pub(super) early_timer: EarlyTimer,
 }
 
 /// A request before it is signed. Every attempt signs and sends a copy.
@@ -134,7 +134,8 @@ impl acs_call_automation::Transport for Pipeline {
         Box::pin(async move {
             let deadline = self.deadline();
             let request = Request::try_from(request)?;
-            let response = self.run(request, Authentication::Resource, deadline);
+            // Pinned, because futures of this size should not move.
+            let response = pin!(self.run(request, Authentication::Resource, deadline));
             // A program may use the generated client directly.
             if telemetry::is_in_operation() {
                 Ok(response.await?)
@@ -169,8 +170,7 @@ impl TryFrom<reqwest::Request> for Request {
 impl Pipeline {
     pub(crate) fn new(settings: Settings) -> Self {
         let Settings {
-            transport,
-            request_builder,
+            sender,
             endpoint,
             custom_endpoint,
             credential,
@@ -183,8 +183,7 @@ impl Pipeline {
         } = settings;
         let hosts = ContentHosts::new(endpoint.clone(), custom_endpoint.clone(), allowed_hosts);
         Self {
-            transport,
-            request_builder,
+            sender,
             endpoint,
             custom_endpoint,
             credential: Arc::new(credential),
@@ -195,6 +194,8 @@ impl Pipeline {
             download_permits: Arc::new(Semaphore::new(max_download_connections)),
             user_agent,
             trace_context,
+            date: Arc::default(),
+            early_timer: EarlyTimer::default(),
         }
     }
 

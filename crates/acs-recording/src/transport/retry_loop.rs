@@ -40,6 +40,7 @@ impl Pipeline {
             deadline,
             started: Instant::now(),
             attempts: Attempts::default(),
+            authorization: None,
             token_replaced: false,
         };
         loop {
@@ -142,7 +143,7 @@ impl Pipeline {
         if std::mem::replace(&mut call.token_replaced, true) {
             return false;
         }
-        let replaced = self.replace_token(&call.request);
+        let replaced = self.replace_token(call.authorization.as_ref());
         matches!(timeout_at(call.deadline, replaced).await, Ok(true))
     }
 }

@@ -12,27 +12,73 @@ use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
 
 use super::document::{Documents, Target};
-use super::node::{Location, Node};
+use super::node::{Location, Node, step};
+use super::origins::Origins;
 use super::prose::{PROSE, TITLE};
 
-/// Extensions for Microsoft's own tools, which do not affect the wire format.
+/// Extensions that do not affect the wire format.
 const TOOLING: &[&str] = &[
-    "x-accessibility",
-    "x-cadl-generated",
+    // Names and groups for the clients of other languages.
     "x-cadl-name",
-    "x-internal",
-    "x-ms-azure-resource",
+    "x-ms-client-default",
     "x-ms-code-generation-settings",
-    "x-ms-external",
     "x-ms-identifiers",
-    "x-typespec-generated",
+    "x-ms-media-kind",
+    "x-ms-parameter-grouping",
+    "x-namespace",
     "x-typespec-name",
+    // Documentation, and what it leaves out.
+    "x-accessibility",
+    "x-example",
+    "x-examples",
+    "x-internal",
+    "x-ms-error-code",
+    "x-ms-examples",
+    "x-ms-external",
+    "x-ms-summary",
+    "x-ms-visibility",
+    // Azure Resource Manager.
+    "x-ms-arm-id-details",
+    "x-ms-azure-resource",
+    // What marks the errors. We read every status that is not a success as an error.
+    "x-ms-error-response",
+    // How the description was written.
+    "x-cadl-generated",
+    "x-typespec-generated",
 ];
 
+/// A converted document, and where its elements come from.
+#[derive(Debug)]
+pub struct Converted {
+    pub document: Value,
+    pub origins: Origins,
+}
+
+/// The extensions in a description that the import ignores, with their numbers.
+pub fn ignored_extensions(value: &Value) -> BTreeMap<&'static str, usize> {
+    let mut found = BTreeMap::new();
+    let mut pending = vec![value];
+    while let Some(value) = pending.pop() {
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    if let Some(known) = TOOLING.iter().find(|known| *known == name) {
+                        *found.entry(*known).or_insert(0) += 1;
+                    }
+                    pending.push(value);
+                }
+            }
+            Value::Array(items) => pending.extend(items),
+            _ => {}
+        }
+    }
+    found
+}
+
 /// Converts the root of `documents` and everything that it refers to.
-pub fn convert(documents: &mut Documents) -> Result<Value> {
+pub fn convert(documents: &mut Documents) -> Result<Converted> {
     let file = documents.root_path().to_owned();
-    let location = Location::root(file.display().to_string());
+    let location = documents.root_location();
     let root = documents.root().clone();
     let root = Node::new(&root, location)?;
     match root.str("swagger")? {
@@ -53,6 +99,8 @@ pub fn convert(documents: &mut Documents) -> Result<Value> {
         twins: Vec::new(),
         hoisted: BTreeMap::new(),
         operation_ids: BTreeMap::new(),
+        origins: Origins::default(),
+        owner: String::new(),
         consumes: owned(root.strings("consumes")?),
         produces: owned(root.strings("produces")?),
     };
@@ -87,7 +135,10 @@ pub fn convert(documents: &mut Documents) -> Result<Value> {
     root.skip(&["responses", "tags", "externalDocs"]);
     root.skip(TOOLING);
     root.finish()?;
-    Ok(Value::Object(document))
+    Ok(Converted {
+        document: Value::Object(document),
+        origins: importer.origins,
+    })
 }
 
 struct Importer<'a> {
@@ -100,6 +151,9 @@ struct Importer<'a> {
     /// Inline enums, by their names in `x-ms-enum`.
     hoisted: BTreeMap<String, (Location, Value)>,
     operation_ids: BTreeMap<String, Location>,
+    origins: Origins,
+    /// The definition or operation that is being read, which gives its name to an enum.
+    owner: String,
     consumes: Vec<String>,
     produces: Vec<String>,
 }
@@ -162,11 +216,14 @@ impl Importer<'_> {
         let mut out = Map::new();
         for (name, value, location) in root.entries("parameters")? {
             let (value, location, file) = self.dereference(file, value, location)?;
+            let pointer = format!("/components/parameters{}", step(name));
+            self.origins.record(pointer, location.clone());
             let parameter = Node::new(&value, location)?;
             // Bodies become part of the operation that uses them.
             if server_only.contains(name) || parameter.need_str("in")? == "body" {
                 continue;
             }
+            name.clone_into(&mut self.owner);
             out.insert(name.to_owned(), self.parameter(&file, &parameter)?);
             parameter.finish()?;
         }
@@ -191,7 +248,8 @@ impl Importer<'_> {
         node.finish()?;
         let target = self.documents.follow(target, |_, _| true)?;
         let value = self.documents.get(&target).cloned().unwrap_or_default();
-        Ok((value, target.location(), target.file().to_owned()))
+        let location = self.documents.location(&target);
+        Ok((value, location, target.file().to_owned()))
     }
 }
 

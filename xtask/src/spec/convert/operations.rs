@@ -7,15 +7,25 @@ use serde_json::{Map, Value, json};
 
 use super::schemas::SCHEMA_EXTENSIONS;
 use super::{Importer, TOOLING, owned};
-use crate::spec::node::{Location, Node};
+use crate::spec::node::{Location, Node, step};
 use crate::spec::prose::{self, PROSE};
 
 const METHODS: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch"];
 
 #[derive(Default)]
 struct Parameters {
-    parameters: Vec<Value>,
+    list: Vec<Value>,
     body: Option<Body>,
+    form: Form,
+}
+
+/// The fields of a form, which Swagger 2.0 lists as parameters.
+#[derive(Default)]
+struct Form {
+    properties: Map<String, Value>,
+    required: Vec<Value>,
+    encoding: Map<String, Value>,
+    has_file: bool,
 }
 
 struct Body {
@@ -38,7 +48,7 @@ impl Importer<'_> {
                         item.at("parameters")
                     );
                 }
-                out.insert("parameters".into(), Value::Array(shared.parameters));
+                out.insert("parameters".into(), Value::Array(shared.list));
             }
             for method in METHODS {
                 if let Some(value) = item.get(method) {
@@ -56,8 +66,9 @@ impl Importer<'_> {
         let operation = Node::new(value, location)?;
         operation.skip(PROSE);
         operation.skip(TOOLING);
-        operation.skip(&["x-ms-examples", "schemes"]);
+        operation.skip(&["schemes"]);
         let id = operation.need_str("operationId")?;
+        id.clone_into(&mut self.owner);
         let known = self
             .operation_ids
             .insert(id.to_owned(), operation.location().clone());
@@ -73,8 +84,8 @@ impl Importer<'_> {
         let produces = media_types(&operation, "produces", &self.produces)?;
 
         let mut parameters = self.parameters(file, &operation)?;
-        if !parameters.parameters.is_empty() {
-            out.insert("parameters".into(), Value::Array(parameters.parameters));
+        if !parameters.list.is_empty() {
+            out.insert("parameters".into(), Value::Array(parameters.list));
         }
         if let Some(body) = parameters.body.take() {
             let content: Map<String, Value> = consumes
@@ -86,12 +97,21 @@ impl Importer<'_> {
             request.insert("content".into(), Value::Object(content));
             request.extend(body.extensions);
             out.insert("requestBody".into(), Value::Object(request));
+        } else if !parameters.form.properties.is_empty() {
+            out.insert("requestBody".into(), form_body(parameters.form, &consumes));
         }
 
         let mut responses = Map::new();
         operation.need("responses")?;
         for (status, value, location) in operation.entries("responses")? {
-            let response = self.response(file, status, value, location, &produces)?;
+            let (value, location, file) = self.dereference(file, value, location)?;
+            let pointer = format!(
+                "{}/responses{}",
+                operation.location().pointer(),
+                step(status)
+            );
+            self.origins.record(pointer, location.clone());
+            let response = self.response(&file, status, &value, location, &produces)?;
             responses.insert(status.to_owned(), response);
         }
         // Sorted by status, with `default` last, so that the order in the input makes no
@@ -121,6 +141,12 @@ impl Importer<'_> {
                 .filter(|_| file == self.documents.root_path());
             let (value, location, file) = self.dereference(file, value, location)?;
             let parameter = Node::new(&value, location)?;
+            let place = match parameter.need_str("in")? {
+                "body" => "requestBody".to_owned(),
+                _ => format!("parameters/{}", out.list.len()),
+            };
+            let pointer = format!("{}/{place}", owner.location().pointer());
+            self.origins.record(pointer, parameter.location().clone());
             match (parameter.need_str("in")?, global) {
                 ("body", _) => {
                     if out.body.is_some() {
@@ -128,21 +154,52 @@ impl Importer<'_> {
                     }
                     out.body = Some(self.body(&file, &parameter)?);
                 }
-                ("formData", _) => bail!(
-                    "{}: form parameters are not supported, because the service has none so far",
-                    parameter.location()
-                ),
+                ("formData", _) => self.form_field(&file, &parameter, &mut out.form)?,
                 (_, Some(name)) => {
                     let target = format!("#/components/parameters/{name}");
-                    out.parameters.push(json!({"$ref": target}));
+                    out.list.push(json!({"$ref": target}));
                     // The definition of a shared parameter is read separately.
                     continue;
                 }
-                _ => out.parameters.push(self.parameter(&file, &parameter)?),
+                _ => out.list.push(self.parameter(&file, &parameter)?),
             }
             parameter.finish()?;
         }
         Ok(out)
+    }
+
+    fn form_field(&mut self, file: &Path, parameter: &Node<'_>, form: &mut Form) -> Result<()> {
+        let name = parameter.need_str("name")?.to_owned();
+        parameter.skip(&["in", "x-ms-parameter-location", "allowEmptyValue"]);
+        if parameter.bool("required")?.unwrap_or(false) {
+            form.required.push(name.clone().into());
+        }
+        // By default, Swagger 2.0 joins lists by comma, and OpenAPI 3.0 repeats the field.
+        match parameter.str("collectionFormat")? {
+            Some("multi") => {}
+            None | Some("csv") => {
+                let is_list = parameter.str("type")? == Some("array");
+                if is_list {
+                    let joined = json!({"style": "form", "explode": false});
+                    form.encoding.insert(name.clone(), joined);
+                }
+            }
+            Some(other) => bail!(
+                "{}: collection format {other:?} of a form field",
+                parameter.at("collectionFormat")
+            ),
+        }
+        let property = if parameter.str("type")? == Some("file") {
+            parameter.skip(PROSE);
+            form.has_file = true;
+            json!({"type": "string", "format": "binary"})
+        } else {
+            let mut schema = self.schema_members(file, parameter)?;
+            schema.shift_remove("required");
+            self.hoist_enum(schema, parameter)
+        };
+        form.properties.insert(name, property);
+        Ok(())
     }
 
     fn body(&mut self, file: &Path, parameter: &Node<'_>) -> Result<Body> {
@@ -153,14 +210,27 @@ impl Importer<'_> {
         parameter.copy(SCHEMA_EXTENSIONS, &mut extensions);
         Ok(Body {
             required: parameter.bool("required")?.unwrap_or(false),
-            schema: self.schema(file, parameter.need("schema")?, parameter.at("schema"))?,
+            schema: self.body_schema(file, parameter)?,
             extensions,
         })
     }
 
+    /// The schema of a body. A file is binary.
+    fn body_schema(&mut self, file: &Path, parameter: &Node<'_>) -> Result<Value> {
+        let schema = parameter.need("schema")?;
+        if schema.get("type").and_then(Value::as_str) != Some("file") {
+            return self.schema(file, schema, parameter.at("schema"));
+        }
+        let schema = Node::new(schema, parameter.at("schema"))?;
+        schema.skip(PROSE);
+        schema.skip(&["type", "format"]);
+        schema.finish()?;
+        Ok(json!({"type": "string", "format": "binary"}))
+    }
+
     /// Converts a parameter of the path, the query or a header.
     pub(super) fn parameter(&mut self, file: &Path, parameter: &Node<'_>) -> Result<Value> {
-        parameter.skip(&["x-ms-parameter-location", "x-ms-parameter-grouping"]);
+        parameter.skip(&["x-ms-parameter-location"]);
         let mut out = Map::new();
         let parameter_in = parameter.need_str("in")?;
         if !matches!(parameter_in, "path" | "query" | "header") {
@@ -185,6 +255,8 @@ impl Importer<'_> {
             (None, _) => None,
             (Some("csv"), "query") => Some(("form", false)),
             (Some("multi"), "query") => Some(("form", true)),
+            (Some("ssv"), "query") => Some(("spaceDelimited", false)),
+            (Some("pipes"), "query") => Some(("pipeDelimited", false)),
             (Some("csv"), _) => Some(("simple", false)),
             (Some(other), _) => bail!(
                 "{}: collection format {other:?} of a {parameter_in} parameter",
@@ -203,7 +275,7 @@ impl Importer<'_> {
                 out.insert((*member).to_owned(), value);
             }
         }
-        out.insert("schema".into(), self.hoist_enum(schema, parameter)?);
+        out.insert("schema".into(), self.hoist_enum(schema, parameter));
         parameter.copy(
             &[
                 "allowEmptyValue",
@@ -223,11 +295,10 @@ impl Importer<'_> {
         location: Location,
         produces: &[String],
     ) -> Result<Value> {
-        let (value, location, file) = self.dereference(file, value, location)?;
-        let response = Node::new(&value, location)?;
+        let response = Node::new(value, location)?;
         response.skip(PROSE);
         response.skip(TOOLING);
-        response.skip(&["examples", "x-ms-error-response"]);
+        response.skip(&["examples"]);
         let mut out = Map::new();
         let description = prose::status(status)
             .ok_or_else(|| anyhow!("{}: {status:?} is not a status code", response.location()))?;
@@ -235,8 +306,8 @@ impl Importer<'_> {
         let mut headers = Map::new();
         for (name, value, location) in response.entries("headers")? {
             let header = Node::new(value, location)?;
-            let schema = self.schema_members(&file, &header)?;
-            let schema = self.hoist_enum(schema, &header)?;
+            let schema = self.schema_members(file, &header)?;
+            let schema = self.hoist_enum(schema, &header);
             header.finish()?;
             headers.insert(name.to_owned(), json!({"schema": schema}));
         }
@@ -246,7 +317,7 @@ impl Importer<'_> {
         if let Some(schema) = response.get("schema") {
             out.insert(
                 "content".into(),
-                self.content(&file, schema, response.at("schema"), produces)?,
+                self.content(file, schema, response.at("schema"), produces)?,
             );
         }
         response.finish()?;
@@ -263,11 +334,19 @@ impl Importer<'_> {
         if schema.get("type").and_then(Value::as_str) == Some("file") {
             let schema = Node::new(schema, location)?;
             schema.skip(PROSE);
-            schema.skip(&["type"]);
+            schema.skip(&["type", "format"]);
             schema.finish()?;
-            return Ok(json!({
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-            }));
+            let binary = json!({"schema": {"type": "string", "format": "binary"}});
+            let is_json = |media_type: &String| media_type.contains("json");
+            let mut content: Map<String, Value> = produces
+                .iter()
+                .filter(|media_type| !is_json(media_type))
+                .map(|media_type| (media_type.clone(), binary.clone()))
+                .collect();
+            if content.is_empty() {
+                content.insert("application/octet-stream".into(), binary);
+            }
+            return Ok(content.into());
         }
         let schema = self.schema(file, schema, location)?;
         Ok(produces
@@ -276,6 +355,26 @@ impl Importer<'_> {
             .collect::<Map<_, _>>()
             .into())
     }
+}
+
+/// A form is URL-encoded unless it contains files, or the description says otherwise.
+fn form_body(form: Form, consumes: &[String]) -> Value {
+    const MULTIPART: &str = "multipart/form-data";
+    const URL_ENCODED: &str = "application/x-www-form-urlencoded";
+    let is_multipart = form.has_file
+        || consumes.iter().any(|media_type| media_type == MULTIPART)
+            && !consumes.iter().any(|media_type| media_type == URL_ENCODED);
+    let media_type = if is_multipart { MULTIPART } else { URL_ENCODED };
+    let is_required = !form.required.is_empty();
+    let mut schema = json!({"type": "object", "properties": form.properties});
+    if is_required {
+        schema["required"] = form.required.into();
+    }
+    let mut content = json!({"schema": schema});
+    if !form.encoding.is_empty() {
+        content["encoding"] = form.encoding.into();
+    }
+    json!({"required": is_required, "content": {media_type: content}})
 }
 
 fn media_types(operation: &Node<'_>, member: &str, inherited: &[String]) -> Result<Vec<String>> {

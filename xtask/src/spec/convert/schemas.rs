@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Importer, TOOLING};
 use crate::codegen::names;
 use crate::spec::document::Target;
-use crate::spec::node::{Location, Node};
+use crate::spec::node::{Location, Node, step};
 use crate::spec::prose::PROSE;
 
 /// Extensions with the same meaning in both versions.
@@ -76,7 +76,7 @@ impl Importer<'_> {
             beside_reference(siblings, reference)
         } else {
             let out = self.schema_members(file, &schema)?;
-            self.hoist_enum(out, &schema)?
+            self.hoist_enum(out, &schema)
         };
         schema.finish()?;
         Ok(out)
@@ -102,80 +102,72 @@ impl Importer<'_> {
     ) -> Result<Map<String, Value>> {
         schema.skip(PROSE);
         schema.skip(TOOLING);
-        let mut out = Map::new();
-        if let Some(name) = value_type(schema)? {
-            out.insert("type".into(), name.into());
-        }
-        check_format(schema)?;
-        schema.copy(SCHEMA_MEMBERS, &mut out);
-        if out
-            .get("required")
-            .and_then(Value::as_array)
-            .is_some_and(Vec::is_empty)
-        {
-            // Swagger 2.0 and OpenAPI 3.0 forbid it, but published descriptions contain it.
-            out.shift_remove("required");
-        }
-        if let Some(value) = schema.get("x-ms-enum") {
-            out.insert(
-                "x-ms-enum".into(),
-                enum_info(value, schema.at("x-ms-enum"))?,
-            );
-        }
-        schema.copy(SCHEMA_EXTENSIONS, &mut out);
-        nullable(schema, &mut out)?;
-        if let Some(items) = schema.get("items") {
-            out.insert(
-                "items".into(),
-                self.schema(file, items, schema.at("items"))?,
-            );
-        }
-        match schema.get("additionalProperties") {
-            None => {}
-            Some(Value::Bool(allowed)) => {
-                out.insert("additionalProperties".into(), (*allowed).into());
-            }
-            Some(value) => {
-                let value = self.schema(file, value, schema.at("additionalProperties"))?;
-                out.insert("additionalProperties".into(), value);
-            }
-        }
-        let mut all = Vec::new();
-        for (index, part) in schema.array("allOf")?.iter().enumerate() {
-            all.push(self.schema(file, part, schema.at("allOf").index(index))?);
-        }
-        let properties = self.properties(file, schema)?;
-        if !all.is_empty() {
-            // A subtype. The members that it adds become the last part of `allOf`, as in OpenAPI
-            // 3.0.
-            let mut own = Map::new();
-            for member in ["type", "required", "additionalProperties"] {
-                if let Some(value) = out.shift_remove(member) {
-                    own.insert(member.into(), value);
-                }
-            }
-            if !properties.is_empty() {
-                own.insert("properties".into(), Value::Object(properties));
-            }
-            all.push(Value::Object(own));
-            out.insert("allOf".into(), Value::Array(all));
-        } else if !properties.is_empty() {
-            out.insert("properties".into(), Value::Object(properties));
-        }
+        let mut out = value_members(schema)?;
+        self.elements(file, schema, &mut out)?;
+        self.object_members(file, schema, &mut out)?;
         if let Some(property) = schema.str("discriminator")? {
             out.insert("discriminator".into(), json!({"propertyName": property}));
         }
         Ok(out)
     }
 
+    /// The items of a list and the values of a map.
+    fn elements(
+        &mut self,
+        file: &Path,
+        schema: &Node<'_>,
+        out: &mut Map<String, Value>,
+    ) -> Result<()> {
+        if let Some(items) = schema.get("items") {
+            let items = self.schema(file, items, schema.at("items"))?;
+            out.insert("items".into(), items);
+        }
+        let values = match schema.get("additionalProperties") {
+            None => return Ok(()),
+            Some(Value::Bool(allowed)) => (*allowed).into(),
+            Some(value) => self.schema(file, value, schema.at("additionalProperties"))?,
+        };
+        out.insert("additionalProperties".into(), values);
+        Ok(())
+    }
+
+    /// The properties of an object, and the types from which it inherits.
+    fn object_members(
+        &mut self,
+        file: &Path,
+        schema: &Node<'_>,
+        out: &mut Map<String, Value>,
+    ) -> Result<()> {
+        let mut all = Vec::new();
+        for (index, part) in schema.array("allOf")?.iter().enumerate() {
+            all.push(self.schema(file, part, schema.at("allOf").index(index))?);
+        }
+        let properties = self.properties(file, schema)?;
+        let mut own = Map::new();
+        if !all.is_empty() {
+            // A subtype. The members that it adds become the last part of `allOf`, as in OpenAPI
+            // 3.0.
+            for member in ["type", "required", "additionalProperties"] {
+                if let Some(value) = out.shift_remove(member) {
+                    own.insert(member.into(), value);
+                }
+            }
+        }
+        if !properties.is_empty() {
+            own.insert("properties".into(), properties.into());
+        }
+        if all.is_empty() {
+            out.extend(own);
+        } else {
+            all.push(own.into());
+            out.insert("allOf".into(), all.into());
+        }
+        Ok(())
+    }
+
     fn properties(&mut self, file: &Path, schema: &Node<'_>) -> Result<Map<String, Value>> {
         let mut out = Map::new();
-        let mut rust_names = BTreeMap::new();
         for (name, value, location) in schema.entries("properties")? {
-            let rust = names::field(name);
-            if let Some(first) = rust_names.insert(rust.clone(), name) {
-                bail!("{location}: `{first}` is also called `{rust}` in Rust");
-            }
             let property = self.schema(file, value, location)?;
             // A `$ref` of 3.0 ignores its siblings, but a property needs its own description.
             let property = match property.get("$ref") {
@@ -188,17 +180,13 @@ impl Importer<'_> {
     }
 
     /// Makes an inline enum a component, named by its `x-ms-enum`.
-    pub(super) fn hoist_enum(
-        &mut self,
-        mut schema: Map<String, Value>,
-        owner: &Node<'_>,
-    ) -> Result<Value> {
+    pub(super) fn hoist_enum(&mut self, mut schema: Map<String, Value>, owner: &Node<'_>) -> Value {
         let name = schema
             .get("x-ms-enum")
             .and_then(|info| info.get("name"))
             .and_then(Value::as_str);
         let (Some(name), true) = (name, schema.contains_key("enum")) else {
-            return Ok(Value::Object(schema));
+            return Value::Object(schema);
         };
         let name = upper_first(name);
         let mut of_the_use = Map::new();
@@ -208,19 +196,37 @@ impl Importer<'_> {
             }
         }
         let schema = Value::Object(schema);
-        let reference = reference_to(&name);
-        match self.hoisted.get(&name) {
-            Some((_, known)) if *known == schema => {}
-            Some((location, _)) => bail!(
-                "{}: enum {name} differs from the one at {location}",
-                owner.location()
-            ),
-            None => {
-                self.hoisted
-                    .insert(name, (owner.location().clone(), schema));
+        let name = self.enum_name(&name, &schema, owner);
+        beside_reference(of_the_use, reference_to(&name))
+    }
+
+    /// The name of the component for an inline enum. If another enum has the name, that of the
+    /// definition or operation comes in front of it, and then a number at its end.
+    fn enum_name(&mut self, name: &str, schema: &Value, owner: &Node<'_>) -> String {
+        let prefixed = names::type_name(&self.owner) + name;
+        let mut candidate = name.to_owned();
+        let mut number = 1;
+        loop {
+            let known = self.hoisted.get(&candidate).map(|(_, known)| known);
+            let is_other = known.is_some_and(|known| known != schema);
+            if !is_other && !self.defines_other(&candidate, schema) {
+                let entry = (owner.location().clone(), schema.clone());
+                self.hoisted.entry(candidate.clone()).or_insert(entry);
+                return candidate;
             }
+            candidate = match number {
+                1 => prefixed.clone(),
+                _ => format!("{prefixed}{number}"),
+            };
+            number += 1;
         }
-        Ok(beside_reference(of_the_use, reference))
+    }
+
+    /// Whether a definition of the document has this name, and is not this enum.
+    fn defines_other(&self, name: &str, schema: &Value) -> bool {
+        let definition = self.documents.root().get("definitions");
+        let definition = definition.and_then(|definitions| definitions.get(name));
+        definition.is_some_and(|definition| definition.get("enum") != schema.get("enum"))
     }
 
     /// Registers a definition as a component with its name.
@@ -263,25 +269,30 @@ impl Importer<'_> {
             {
                 bail!(
                     "{}: differs from the definition with the same name at {}",
-                    twin.location(),
-                    known.location()
+                    self.documents.location(&twin),
+                    self.documents.location(known)
                 );
             }
         }
+        let pointer = |name: &str| format!("/components/schemas{}", step(name));
         let mut out: BTreeMap<String, Value> = BTreeMap::new();
-        for (name, (_, schema)) in &self.schemas {
+        for (name, (target, schema)) in &self.schemas {
+            let origin = self.documents.location(target);
+            self.origins.record(pointer(name), origin);
             out.insert(name.clone(), schema.clone());
         }
         for (name, (location, schema)) in &self.hoisted {
+            self.origins.record(pointer(name), location.clone());
             match out.get(name) {
-                Some(known) if known != schema => {
+                Some(known) if known.get("enum") != schema.get("enum") => {
                     bail!("{location}: enum {name} differs from the definition with the same name")
                 }
-                _ => out.insert(name.clone(), schema.clone()),
+                Some(_) => None,
+                None => out.insert(name.clone(), schema.clone()),
             };
         }
         let location = |name: &str| match (self.schemas.get(name), self.hoisted.get(name)) {
-            (Some((target, _)), _) => target.location().to_string(),
+            (Some((target, _)), _) => self.documents.location(target).to_string(),
             (None, Some((location, _))) => location.to_string(),
             (None, None) => name.to_owned(),
         };
@@ -290,8 +301,9 @@ impl Importer<'_> {
     }
 
     fn definition(&mut self, target: &Target) -> Result<Value> {
+        target.name().clone_into(&mut self.owner);
         let definition = self.documents.get(target).cloned().unwrap_or_default();
-        let schema = Node::new(&definition, target.location())?;
+        let schema = Node::new(&definition, self.documents.location(target))?;
         let converted = if let Some(reference) = schema.str("$ref")? {
             schema.skip(PROSE);
             let reference = self.schema_reference(target.file(), reference, &schema)?;
@@ -335,13 +347,38 @@ fn value_type<'a>(schema: &Node<'a>) -> Result<Option<&'a str>> {
     }
 }
 
+/// The members that have the same meaning in both versions.
+fn value_members(schema: &Node<'_>) -> Result<Map<String, Value>> {
+    let mut out = Map::new();
+    if let Some(name) = value_type(schema)? {
+        out.insert("type".into(), name.into());
+    }
+    check_format(schema)?;
+    schema.copy(SCHEMA_MEMBERS, &mut out);
+    let required = out.get("required").and_then(Value::as_array);
+    if required.is_some_and(Vec::is_empty) {
+        // Swagger 2.0 and OpenAPI 3.0 forbid it, but published descriptions contain it.
+        out.shift_remove("required");
+    }
+    if let Some(value) = schema.get("x-ms-enum") {
+        let info = enum_info(value, schema.at("x-ms-enum"))?;
+        out.insert("x-ms-enum".into(), info);
+    }
+    schema.copy(SCHEMA_EXTENSIONS, &mut out);
+    nullable(schema, &mut out)?;
+    Ok(out)
+}
+
 fn check_format(schema: &Node<'_>) -> Result<()> {
+    const INTEGERS: &[&str] = &[
+        "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "unixtime",
+    ];
+    const NUMBERS: &[&str] = &["float", "double", "decimal", "int32", "int64"];
     match (schema.str("type")?, schema.str("format")?) {
         // Unknown formats of strings are kept and treated as text.
-        (_, None)
-        | (Some("string"), _)
-        | (Some("integer"), Some("int32" | "int64"))
-        | (Some("number"), Some("float" | "double" | "decimal")) => Ok(()),
+        (_, None) | (Some("string"), _) => Ok(()),
+        (Some("integer"), Some(format)) if INTEGERS.contains(&format) => Ok(()),
+        (Some("number"), Some(format)) if NUMBERS.contains(&format) => Ok(()),
         (of, Some(format)) => bail!(
             "{}: unknown format {format:?} of type {}",
             schema.at("format"),
@@ -448,6 +485,9 @@ fn bases(
         out.extend(bases(base, schemas, seen, location)?);
         seen.pop();
     }
+    // A type can derive from another in several ways.
+    out.sort();
+    out.dedup();
     Ok(out)
 }
 

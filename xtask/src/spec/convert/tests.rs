@@ -9,13 +9,15 @@ use tempfile::TempDir;
 
 use super::convert;
 use crate::spec::document::Documents;
-use crate::spec::node::Location;
+use crate::spec::node::{File, Location};
 
 fn fixture(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("fixtures")
         .join(name);
-    convert(&mut Documents::open(&path).unwrap()).unwrap()
+    convert(&mut Documents::open(&path).unwrap())
+        .unwrap()
+        .document
 }
 
 fn lockers() -> Value {
@@ -28,7 +30,7 @@ fn import(files: &[(&str, &Value)]) -> Result<Value> {
     for (name, document) in files {
         fs::write(folder.path().join(name), document.to_string()).unwrap();
     }
-    convert(&mut Documents::open(&folder.path().join("a.json"))?)
+    Ok(convert(&mut Documents::open(&folder.path().join("a.json"))?)?.document)
 }
 
 /// A description with one operation and these definitions.
@@ -129,7 +131,11 @@ fn lists_in_the_query_keep_their_format() {
     assert_eq!(of(Some("multi")).unwrap(), ("form".into(), true.into()));
     assert_eq!(of(Some("csv")).unwrap(), ("form".into(), false.into()));
     assert_eq!(of(None).unwrap(), ("form".into(), false.into()));
-    let error = of(Some("pipes")).unwrap_err().to_string();
+    assert_eq!(
+        of(Some("pipes")).unwrap(),
+        ("pipeDelimited".into(), false.into())
+    );
+    let error = of(Some("tsv")).unwrap_err().to_string();
     assert!(
         error.contains("a.json#/parameters/Ids/collectionFormat"),
         "{error}"
@@ -151,13 +157,65 @@ fn responses_are_sorted_by_status_with_default_at_the_end() {
 }
 
 #[test]
+fn ignored_extensions_are_counted() {
+    let document = json!({"x-ms-examples": {}, "paths": [{"x-ms-examples": {"x-new": 1}}]});
+    let found = super::ignored_extensions(&document);
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        [("x-ms-examples", 2)]
+    );
+}
+
+#[test]
+fn form_fields_become_a_body() {
+    let post = |consumes: Value, file: &str| {
+        let mut document = with_definitions(&json!({}));
+        document["paths"] = json!({"/a": {"post": {
+            "operationId": "A",
+            "consumes": consumes,
+            "parameters": [
+                {"name": "file", "in": "formData", "type": file, "required": true},
+                {"name": "tags", "in": "formData", "type": "array", "items": {"type": "string"}},
+            ],
+            "responses": {"204": {"description": ""}},
+        }}});
+        let document = import(&[("a.json", &document)]).unwrap();
+        document["paths"]["/a"]["post"]["requestBody"].clone()
+    };
+    let body = post(json!(["application/json"]), "file");
+    let form = &body["content"]["multipart/form-data"];
+    assert_eq!(
+        form["schema"]["properties"]["file"],
+        json!({"type": "string", "format": "binary"})
+    );
+    assert_eq!(form["schema"]["required"], json!(["file"]));
+    assert_eq!(form["encoding"]["tags"]["explode"], false);
+    let url_encoded = "application/x-www-form-urlencoded";
+    assert!(post(json!([]), "string")["content"][url_encoded].is_object());
+    let body = post(json!(["multipart/form-data"]), "string");
+    assert!(body["content"]["multipart/form-data"].is_object());
+}
+
+/// A type that derives from another in two ways is one subtype of it.
+#[test]
+fn a_diamond_of_bases_is_one_subtype() {
+    let document = with_definitions(&json!({
+        "Base": {"type": "object", "discriminator": "kind", "properties": {"kind": {"type": "string"}}},
+        "Left": {"allOf": [{"$ref": "#/definitions/Base"}], "properties": {"l": {"type": "string"}}},
+        "Right": {"allOf": [{"$ref": "#/definitions/Base"}], "properties": {"r": {"type": "string"}}},
+        "Tip": {"allOf": [{"$ref": "#/definitions/Left"}, {"$ref": "#/definitions/Right"}]},
+    }));
+    let document = import(&[("a.json", &document)]).unwrap();
+    let mapping = &document["components"]["schemas"]["Base"]["discriminator"]["mapping"];
+    assert_eq!(mapping.as_object().unwrap().len(), 3);
+    assert_eq!(mapping["Tip"], "#/components/schemas/Tip");
+}
+
+#[test]
 fn a_file_is_bytes() {
     let document = lockers();
     let photo = &document["paths"]["/lockers/{lockerId}/photo"]["get"]["responses"]["200"];
-    assert_eq!(
-        photo["content"]["application/octet-stream"]["schema"]["format"],
-        "binary"
-    );
+    assert_eq!(photo["content"]["image/png"]["schema"]["format"], "binary");
 }
 
 #[test]
@@ -194,7 +252,10 @@ fn equal_definitions_of_two_files_are_merged_and_different_ones_are_rejected() {
         ("c.json", &of(&json!({"type": "boolean"}))),
     ]);
     let error = different.unwrap_err().to_string();
-    assert!(error.contains("c.json#/definitions/A: "), "{error}");
+    assert!(
+        error.contains("c.json#/definitions/A (line 1): "),
+        "{error}"
+    );
     assert!(error.contains("b.json#/definitions/A"), "{error}");
 }
 
@@ -227,13 +288,37 @@ fn an_inline_enum_becomes_a_named_component() {
         parameter["schema"],
         json!({"$ref": "#/components/schemas/LockerSize"})
     );
-    let sizes = |values: Value| json!({"type": "string", "enum": values, "x-ms-enum": {"name": "Size", "modelAsString": true}});
-    let error = error_of(&json!({
-        "A": {"type": "object", "properties": {"s": sizes(json!(["a"])), "t": sizes(json!(["b"]))}},
+}
+
+/// The first enum with a name keeps it. In front of others comes the name of the definition, and
+/// then a number at the end.
+#[test]
+fn different_enums_with_one_name_get_the_name_of_their_owner() {
+    let sizes = |values: Value| json!({"type": "string", "enum": values, "x-ms-enum": {"name": "size", "modelAsString": true}});
+    let document = with_definitions(&json!({
+        "A": {"type": "object", "properties": {
+            "s": sizes(json!(["a"])),
+            "t": sizes(json!(["b"])),
+            "u": sizes(json!(["c"])),
+            "v": sizes(json!(["b"])),
+        }},
+        "Kind": {"type": "object", "properties": {"k": {
+            "type": "string", "enum": ["d"], "x-ms-enum": {"name": "kind", "modelAsString": true},
+        }}},
     }));
-    assert!(
-        error.contains("a.json#/definitions/A/properties/t: enum Size differs"),
-        "{error}"
+    let document = import(&[("a.json", &document)]).unwrap();
+    let schemas = &document["components"]["schemas"];
+    for (name, values) in [
+        ("Size", json!(["a"])),
+        ("ASize", json!(["b"])),
+        ("ASize2", json!(["c"])),
+        ("KindKind", json!(["d"])),
+    ] {
+        assert_eq!(schemas[name]["enum"], values, "{name}");
+    }
+    assert_eq!(
+        schemas["A"]["properties"]["v"]["allOf"][0]["$ref"],
+        "#/components/schemas/ASize"
     );
 }
 
@@ -273,7 +358,7 @@ fn a_base_type_lists_its_subtypes() {
         "C": {"allOf": [{"$ref": "#/definitions/Base"}], "x-ms-discriminator-value": "same"},
     }));
     assert!(
-        error.contains("a.json#/definitions/C: B also has the discriminator value"),
+        error.contains("a.json#/definitions/C (line 1): B also has the discriminator value"),
         "{error}"
     );
 }
@@ -313,9 +398,13 @@ fn byte_order_mark_and_line_endings_are_ignored() {
     let path = folder.path().join("a.json");
     let text = serde_json::to_string_pretty(&with_definitions(&json!({"A": {}}))).unwrap();
     fs::write(&path, &text).unwrap();
-    let plain = convert(&mut Documents::open(&path).unwrap()).unwrap();
+    let plain = convert(&mut Documents::open(&path).unwrap())
+        .unwrap()
+        .document;
     fs::write(&path, format!("\u{feff}{}", text.replace('\n', "\r\n"))).unwrap();
-    let windows = convert(&mut Documents::open(&path).unwrap()).unwrap();
+    let windows = convert(&mut Documents::open(&path).unwrap())
+        .unwrap()
+        .document;
     assert_eq!(plain, windows);
 }
 
@@ -330,7 +419,9 @@ fn a_reference_back_to_the_root_file_is_resolved() {
     fs::write(folder.path().join("a.json"), root.to_string()).unwrap();
     fs::write(folder.path().join("sub/b.json"), other.to_string()).unwrap();
     let path = folder.path().join("sub/../a.json");
-    let document = convert(&mut Documents::open(&path).unwrap()).unwrap();
+    let document = convert(&mut Documents::open(&path).unwrap())
+        .unwrap()
+        .document;
     let names: Vec<_> = document["components"]["schemas"]
         .as_object()
         .unwrap()
@@ -350,7 +441,7 @@ fn unknown_members_are_rejected_with_their_location() {
             "unknown format \"int7\"",
         ),
         (
-            json!({"type": "number", "format": "int32"}),
+            json!({"type": "number", "format": "int8"}),
             "/format",
             "unknown format",
         ),
@@ -389,7 +480,7 @@ fn unknown_members_are_rejected_with_their_location() {
         (json!({"$ref": "b.json"}), "/$ref", "has no `#/…` part"),
     ] {
         let error = error_of(&json!({"A": {"properties": {"p": schema}}}));
-        let location = format!("a.json#/definitions/A/properties/p{location}: ");
+        let location = format!("a.json#/definitions/A/properties/p{location} (line 1): ");
         assert!(error.contains(&location) && error.contains(says), "{error}");
     }
 }
@@ -401,7 +492,7 @@ fn circular_references_are_rejected() {
         "B": {"$ref": "#/definitions/A"},
     }));
     assert!(
-        error.contains("a.json#/definitions/B/$ref: the `$ref` is circular"),
+        error.contains("a.json#/definitions/B/$ref (line 1): the `$ref` is circular"),
         "{error}"
     );
     let error = error_of(&json!({
@@ -421,11 +512,10 @@ proptest::proptest! {
         for member in members.iter().rev() {
             document = json!({member: document});
         }
+        let file = File { name: "f.json".to_owned(), text: document.to_string() };
         let location = members
             .iter()
-            .fold(Location::root("f.json"), |location, member| location.join(member));
-        let location = location.to_string();
-        let pointer = location.strip_prefix("f.json#").unwrap();
-        proptest::prop_assert_eq!(document.pointer(pointer), Some(&json!("here")));
+            .fold(Location::root(file.into()), |location, member| location.join(member));
+        proptest::prop_assert_eq!(document.pointer(location.pointer()), Some(&json!("here")));
     }
 }

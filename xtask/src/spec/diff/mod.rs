@@ -1,27 +1,32 @@
 //! Compares two versions of a description, and classifies the changes.
 //!
-//! There are separate verdicts for callers, who build requests, and for parsers, who read responses
-//! and the data of events. The verdicts apply to the wire format and to code that uses the
-//! generated types as intended (open enums, ignored unknown members).
+//! There are separate verdicts for three audiences: callers, who build requests; parsers, who read
+//! responses and the data of events; and Rust code that uses the generated client. The first two
+//! are about the wire format.
 
+mod choices;
 mod operations;
+#[cfg(test)]
+mod proof;
+mod release;
 mod render;
 mod schemas;
+mod side;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::max;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::node::pointer;
-use super::reach::{Reach, reach};
-use super::shape;
+use super::reach::Reach;
+use side::Side;
 
-pub use render::{json, markdown, text};
+pub use release::Release;
+pub use render::{Audience, json, markdown, suggestion, summary, table, text};
 
 /// The effect of a change on one group of users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -93,13 +98,65 @@ pub struct Change {
     #[serde(rename = "change")]
     pub what: What,
     pub detail: String,
-    pub callers: Verdict,
-    pub parsers: Verdict,
+    #[serde(flatten)]
+    pub effects: Effects,
 }
 
 impl Change {
+    /// The worst of the three verdicts.
     pub fn verdict(&self) -> Verdict {
-        max(self.callers, self.parsers)
+        self.effects.worst()
+    }
+}
+
+/// The verdicts on one change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Effects {
+    pub callers: Verdict,
+    pub parsers: Verdict,
+    /// Rust code that uses the element. Either it still compiles, or it does not.
+    pub source: Verdict,
+}
+
+impl Effects {
+    const NONE: Self = Self {
+        callers: Verdict::Compatible,
+        parsers: Verdict::Compatible,
+        source: Verdict::Compatible,
+    };
+
+    fn callers(callers: Verdict) -> Self {
+        Self {
+            callers,
+            ..Self::NONE
+        }
+    }
+
+    fn parsers(parsers: Verdict) -> Self {
+        Self {
+            parsers,
+            ..Self::NONE
+        }
+    }
+
+    /// The verdicts on the wire format, where the element is written and read.
+    fn wire(reach: Reach, callers: Verdict, parsers: Verdict) -> Self {
+        Self {
+            callers: only_if(reach.is_written(), callers),
+            parsers: only_if(reach.is_read(), parsers),
+            ..Self::NONE
+        }
+    }
+
+    fn breaks_source_if(self, breaks: bool) -> Self {
+        Self {
+            source: only_if(breaks, Verdict::Breaking),
+            ..self
+        }
+    }
+
+    fn worst(self) -> Verdict {
+        self.callers.max(self.parsers).max(self.source)
     }
 }
 
@@ -118,6 +175,11 @@ impl Report {
         of.filter(|change| change.verdict() == verdict).count()
     }
 
+    /// Whether the version of the API differs.
+    pub fn is_other_version(&self) -> bool {
+        self.old != self.new
+    }
+
     pub fn is_breaking(&self) -> bool {
         self.count(Verdict::Breaking) > 0
     }
@@ -130,9 +192,12 @@ pub fn diff(old: &Value, new: &Value) -> Report {
         new: Side::new(new),
         changes: Vec::new(),
     };
+    comparison.find_renamed_schemas();
     comparison.document();
     comparison.operations();
     comparison.components();
+    let versions = [&comparison.old, &comparison.new].map(|side| side.document.version());
+    let [old, new] = versions.map(str::to_owned);
     let mut changes = comparison.changes;
     changes.sort_by(|a, b| {
         let key = |change: &Change| (std::cmp::Reverse(change.verdict()), change.kind);
@@ -142,69 +207,7 @@ pub fn diff(old: &Value, new: &Value) -> Report {
             .then_with(|| a.what.cmp(&b.what))
             .then_with(|| a.detail.cmp(&b.detail))
     });
-    Report {
-        old: version(old),
-        new: version(new),
-        changes,
-    }
-}
-
-fn version(document: &Value) -> String {
-    let version = document.pointer("/info/version").and_then(Value::as_str);
-    version.unwrap_or("(no version)").to_owned()
-}
-
-/// One of the two documents.
-struct Side<'a> {
-    document: &'a Value,
-    schemas: BTreeMap<&'a str, &'a Value>,
-    reach: BTreeMap<&'a str, Reach>,
-}
-
-impl<'a> Side<'a> {
-    fn new(document: &'a Value) -> Self {
-        let schemas = document.pointer("/components/schemas");
-        Self {
-            document,
-            schemas: members(schemas)
-                .map(|(name, schema)| (name.as_str(), schema))
-                .collect(),
-            reach: reach(document),
-        }
-    }
-
-    fn reach(&self, schema: &str) -> Reach {
-        self.reach.get(schema).copied().unwrap_or_default()
-    }
-
-    /// The type of a schema where it is used. Aliases are resolved.
-    fn type_of(&self, schema: &Value) -> String {
-        let mut name = shape::type_of(schema);
-        // Limited by the number of names, so that circular aliases end, and equally on both sides.
-        for _ in 0..self.schemas.len() {
-            match self
-                .schemas
-                .get(name.as_str())
-                .and_then(|schema| alias_target(schema))
-            {
-                Some(target) => target.clone_into(&mut name),
-                None => break,
-            }
-        }
-        name
-    }
-}
-
-/// The target of an alias.
-fn alias_target(schema: &Value) -> Option<&str> {
-    match schema
-        .get("allOf")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-    {
-        Some([part]) => shape::reference(part),
-        _ => shape::reference(schema),
-    }
+    Report { old, new, changes }
 }
 
 struct Comparison<'a> {
@@ -215,56 +218,41 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     fn document(&mut self) {
-        for (path, words) in [
-            (&["servers"][..], "service URL"),
-            (&["security"][..], "authentication"),
-            (
-                &["components", "securitySchemes"][..],
-                "authentication schemes",
-            ),
+        for (pointer, words) in [
+            ("#/servers", "service URL"),
+            ("#/security", "authentication"),
+            ("#/components/securitySchemes", "authentication schemes"),
         ] {
-            let pointer = pointer(path);
-            let [old, new] =
-                [&self.old, &self.new].map(|side| side.document.pointer(&pointer[1..]));
+            let [old, new] = [&self.old, &self.new].map(|side| side.document.at(pointer));
             if old != new {
-                let at = Element::new(Kind::Document, words, pointer);
-                self.changed(
-                    &at,
-                    "changed",
-                    Verdict::PossiblyBreaking,
-                    Verdict::Compatible,
-                );
+                let at = Element::new(Kind::Document, words, [pointer; 2].map(str::to_owned));
+                let effects = Effects::callers(Verdict::PossiblyBreaking);
+                self.changed(&at, "changed", effects);
             }
         }
     }
 
-    fn push(
-        &mut self,
-        at: &Element,
-        what: What,
-        detail: String,
-        callers: Verdict,
-        parsers: Verdict,
-    ) {
+    fn push(&mut self, at: &Element, what: What, detail: impl Into<String>, effects: Effects) {
         self.changes.push(Change {
             kind: at.kind,
             name: at.name.clone(),
-            pointer: at.pointer.clone(),
+            pointer: at.pointers[usize::from(what != What::Removed)].clone(),
             what,
-            detail,
-            callers,
-            parsers,
+            detail: detail.into(),
+            effects,
         });
     }
 
-    fn changed(
-        &mut self,
-        at: &Element,
-        detail: impl Into<String>,
-        callers: Verdict,
-        parsers: Verdict,
-    ) {
-        self.push(at, What::Changed, detail.into(), callers, parsers);
+    fn added(&mut self, at: &Element, detail: impl Into<String>, effects: Effects) {
+        self.push(at, What::Added, detail, effects);
+    }
+
+    fn removed(&mut self, at: &Element, detail: impl Into<String>, effects: Effects) {
+        self.push(at, What::Removed, detail, effects);
+    }
+
+    fn changed(&mut self, at: &Element, detail: impl Into<String>, effects: Effects) {
+        self.push(at, What::Changed, detail, effects);
     }
 }
 
@@ -273,26 +261,35 @@ impl Comparison<'_> {
 struct Element {
     kind: Kind,
     name: String,
-    pointer: String,
+    /// In the old document, and in the new one.
+    pointers: [String; 2],
 }
 
 impl Element {
-    fn new(kind: Kind, name: impl Into<String>, pointer: String) -> Self {
+    fn new(kind: Kind, name: impl Into<String>, pointers: [String; 2]) -> Self {
         Self {
             kind,
             name: name.into(),
-            pointer,
+            pointers,
         }
     }
 
     /// An element inside this one.
     fn inside(&self, kind: Kind, name: &str, path: &[&str]) -> Self {
         let tail = pointer(path);
-        Self {
-            kind,
-            name: format!("{}{name}", self.name),
-            pointer: format!("{}{}", self.pointer, &tail[1..]),
-        }
+        self.below(kind, name, [&tail[1..], &tail[1..]])
+    }
+
+    /// An element inside this one, below these pointers.
+    fn below(&self, kind: Kind, name: &str, tails: [&str; 2]) -> Self {
+        let [old, new] = &self.pointers;
+        let pointers = [old.clone() + tails[0], new.clone() + tails[1]];
+        Self::new(kind, format!("{}{name}", self.name), pointers)
+    }
+
+    /// The same element at other locations.
+    fn moved_to(self, pointers: [String; 2]) -> Self {
+        Self { pointers, ..self }
     }
 }
 
@@ -305,38 +302,14 @@ fn only_if(concerned: bool, verdict: Verdict) -> Verdict {
     }
 }
 
-fn members(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
-    value.and_then(Value::as_object).into_iter().flatten()
-}
-
-fn map(value: Option<&Value>) -> BTreeMap<&str, &Value> {
-    members(value)
-        .map(|(name, value)| (name.as_str(), value))
-        .collect()
-}
-
-fn is_true(schema: &Value, member: &str) -> bool {
-    schema.get(member) == Some(&Value::Bool(true))
-}
-
-/// The extensions of an element, which have no effect on a verdict.
-fn extensions(value: &Value) -> Map<String, Value> {
-    members(Some(value))
-        .filter(|(name, _)| name.starts_with("x-"))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
-}
-
 /// Every name in two maps, with its values on both sides.
-fn both<'a, T: Copy>(
-    old: &BTreeMap<&'a str, T>,
-    new: &BTreeMap<&'a str, T>,
-) -> Vec<(&'a str, Option<T>, Option<T>)> {
-    let mut names: Vec<&str> = old.keys().chain(new.keys()).copied().collect();
-    names.sort_unstable();
-    names.dedup();
+fn both<K: Ord + Clone, T: Clone>(
+    old: &BTreeMap<K, T>,
+    new: &BTreeMap<K, T>,
+) -> Vec<(K, Option<T>, Option<T>)> {
+    let names: BTreeSet<&K> = old.keys().chain(new.keys()).collect();
     names
         .into_iter()
-        .map(|name| (name, old.get(name).copied(), new.get(name).copied()))
+        .map(|name| (name.clone(), old.get(name).cloned(), new.get(name).cloned()))
         .collect()
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::{Change, Kind, Report, Verdict, What};
+use super::{Change, Effects, Kind, Release, Report, Verdict, What};
 
 /// One line for all elements with the same change.
 struct Row<'a> {
@@ -27,28 +27,21 @@ impl Row<'_> {
 /// At least this many elements with the same change share a line.
 const MIN_GROUP: usize = 4;
 
-fn rows<'a>(report: &'a Report, verdict: Verdict) -> Vec<Row<'a>> {
+fn rows<'a>(changes: &[&'a Change]) -> Vec<Row<'a>> {
     let key = |change: &'a Change| {
         (
             change.kind,
             change.what,
             change.detail.as_str(),
-            change.callers,
-            change.parsers,
+            change.effects,
         )
     };
-    let of = || {
-        report
-            .changes
-            .iter()
-            .filter(|change| change.verdict() == verdict)
-    };
     let mut groups: BTreeMap<_, Vec<&str>> = BTreeMap::new();
-    for change in of() {
+    for change in changes.iter().copied() {
         groups.entry(key(change)).or_default().push(&change.name);
     }
     let mut out = Vec::new();
-    for change in of() {
+    for change in changes.iter().copied() {
         let Some(names) = groups.get(&key(change)) else {
             continue;
         };
@@ -68,27 +61,110 @@ const VERDICTS: [Verdict; 3] = [
     Verdict::Compatible,
 ];
 
-/// The last line, which summarizes the changes.
-fn summary(report: &Report) -> String {
-    let [breaking, possibly, compatible] = VERDICTS.map(|verdict| report.count(verdict));
-    let whom = |group: fn(&Change) -> Verdict| {
-        let of = report.changes.iter();
-        of.filter(|change| group(change) == Verdict::Breaking)
-            .count()
-    };
-    if report.changes.is_empty() {
-        return "no changes".to_owned();
+fn of_verdict(report: &Report, verdict: Verdict) -> Vec<&Change> {
+    let changes = report.changes.iter();
+    changes
+        .filter(|change| change.verdict() == verdict)
+        .collect()
+}
+
+/// The users whom a change can affect.
+#[derive(Clone, Copy, Debug)]
+pub enum Audience {
+    Callers,
+    Parsers,
+    Source,
+}
+
+pub const AUDIENCES: [Audience; 3] = [Audience::Callers, Audience::Parsers, Audience::Source];
+
+impl Audience {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Callers => "callers",
+            Self::Parsers => "parsers",
+            Self::Source => "Rust code",
+        }
     }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Callers => "Callers",
+            Self::Parsers => "Parsers",
+            Self::Source => "Rust code",
+        }
+    }
+
+    fn verdict(self, effects: Effects) -> Verdict {
+        match self {
+            Self::Callers => effects.callers,
+            Self::Parsers => effects.parsers,
+            Self::Source => effects.source,
+        }
+    }
+}
+
+/// One line with the numbers of changes.
+pub fn summary(report: &Report) -> String {
+    if report.changes.is_empty() {
+        return if report.is_other_version() {
+            "no changes except the version of the API".to_owned()
+        } else {
+            "no changes".to_owned()
+        };
+    }
+    let [breaking, possibly, compatible] = VERDICTS.map(|verdict| report.count(verdict));
     let groups = if breaking > 0 {
-        format!(
-            " ({} for callers, {} for parsers)",
-            whom(|change| change.callers),
-            whom(|change| change.parsers)
-        )
+        let groups = AUDIENCES.map(|audience| {
+            let is_broken =
+                |change: &&Change| audience.verdict(change.effects) == Verdict::Breaking;
+            let count = report.changes.iter().filter(is_broken).count();
+            format!("{count} for {}", audience.name())
+        });
+        format!(" ({})", groups.join(", "))
     } else {
         String::new()
     };
     format!("{breaking} breaking{groups}, {possibly} possibly breaking, {compatible} compatible")
+}
+
+/// The last line: the next version of the crate.
+pub fn suggestion(release: &Release) -> String {
+    let Release {
+        name,
+        current,
+        suggested,
+        reason,
+    } = release;
+    if current == suggested {
+        format!("suggested version of {name}: {current}, unchanged ({reason})")
+    } else {
+        format!("suggested version of {name}: {suggested} after {current} ({reason})")
+    }
+}
+
+/// The audiences that a change affects; empty if it affects nobody.
+fn whom(verdict: Verdict, effects: Effects) -> String {
+    let affected: Vec<_> = AUDIENCES
+        .into_iter()
+        .map(|audience| (audience.name(), audience.verdict(effects)))
+        .filter(|(_, verdict)| *verdict != Verdict::Compatible)
+        .collect();
+    if affected.is_empty() {
+        return String::new();
+    }
+    let is_same = affected.iter().all(|(_, of)| *of == verdict);
+    let names: Vec<String> = affected
+        .into_iter()
+        .map(|(name, of)| {
+            if is_same {
+                name.to_owned()
+            } else {
+                format!("{name}: {of}")
+            }
+        })
+        .collect();
+    format!("  [{}]", names.join(", "))
 }
 
 fn heading(verdict: Verdict) -> &'static str {
@@ -108,28 +184,17 @@ fn plural(kind: Kind, count: usize) -> String {
 }
 
 /// The report for the terminal: the worst changes first, with frequent ones on one line.
-pub fn text(report: &Report) -> String {
+pub fn text(report: &Report, release: &Release) -> String {
     let mut out = format!("{} -> {}\n", report.old, report.new);
     for verdict in VERDICTS {
-        let rows = rows(report, verdict);
+        let rows = rows(&of_verdict(report, verdict));
         if rows.is_empty() {
             continue;
         }
         let _ = write!(out, "\n{}\n", heading(verdict));
         for row in rows {
-            let Change {
-                kind,
-                callers,
-                parsers,
-                ..
-            } = row.change;
-            let whom = match (verdict, callers, parsers) {
-                (Verdict::Compatible, ..) => String::new(),
-                (_, Verdict::Compatible, _) => "  [parsers]".to_owned(),
-                (_, _, Verdict::Compatible) => "  [callers]".to_owned(),
-                (_, callers, parsers) if callers == parsers => "  [callers, parsers]".to_owned(),
-                _ => format!("  [callers: {callers}, parsers: {parsers}]"),
-            };
+            let kind = row.change.kind;
+            let whom = whom(verdict, row.change.effects);
             let what = row.what();
             match row.names.as_slice() {
                 [name] => {
@@ -140,7 +205,7 @@ pub fn text(report: &Report) -> String {
                         out,
                         "  {} {}: {what}{whom}",
                         names.len(),
-                        plural(*kind, names.len())
+                        plural(kind, names.len())
                     );
                     for line in wrap(names, 100) {
                         let _ = writeln!(out, "             {line}");
@@ -149,7 +214,8 @@ pub fn text(report: &Report) -> String {
             }
         }
     }
-    out + "\n" + &summary(report) + "\n"
+    let _ = write!(out, "\n{}\n{}\n", summary(report), suggestion(release));
+    out
 }
 
 /// Joins names with commas, in lines of at most `width` characters.
@@ -168,7 +234,7 @@ fn wrap(names: &[&str], width: usize) -> Vec<String> {
 }
 
 /// The report for a pull request: one table per verdict.
-pub fn markdown(report: &Report) -> String {
+pub fn markdown(report: &Report, release: &Release) -> String {
     let mut out = format!(
         "## API changes from {} to {}\n\n{}\n",
         report.old,
@@ -176,40 +242,51 @@ pub fn markdown(report: &Report) -> String {
         summary(report)
     );
     for verdict in VERDICTS {
-        let rows = rows(report, verdict);
-        if rows.is_empty() {
-            continue;
+        let changes = of_verdict(report, verdict);
+        if !changes.is_empty() {
+            let _ = write!(out, "\n### {}\n\n", heading(verdict));
+            out += &table(&changes, &AUDIENCES);
         }
-        let _ = write!(
-            out,
-            "\n### {}\n\n| Element | Change | Callers | Parsers |\n| --- | --- | --- | --- |\n",
-            heading(verdict)
-        );
-        for row in rows {
-            let names: Vec<String> = row.names.iter().map(|name| format!("`{name}`")).collect();
-            let Change {
-                kind,
-                callers,
-                parsers,
-                ..
-            } = row.change;
-            let kind = match names.len() {
-                1 => kind.to_string(),
-                count => format!("{count} {}", plural(*kind, count)),
-            };
-            let _ = writeln!(
-                out,
-                "| {kind} {} | {} | {callers} | {parsers} |",
-                names.join(", "),
-                row.what().replace('|', "\\|"),
-            );
+    }
+    let _ = write!(out, "\n{}\n", suggestion(release));
+    out
+}
+
+/// At most this many names are in one cell of a table.
+const MAX_NAMES: usize = 12;
+
+/// A Markdown table of changes, with the verdicts for some audiences.
+pub fn table(changes: &[&Change], audiences: &[Audience]) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut head = vec!["Element".to_owned(), "Change".to_owned()];
+    head.extend(audiences.iter().map(|audience| audience.title().to_owned()));
+    let rule = vec!["---".to_owned(); head.len()];
+    let mut out = line(head) + &line(rule);
+    for row in rows(changes) {
+        let count = row.names.len();
+        let shown = row.names.iter().take(MAX_NAMES);
+        let mut names: Vec<String> = shown.map(|name| format!("`{name}`")).collect();
+        if count > MAX_NAMES {
+            names.push(format!("and {} more", count - MAX_NAMES));
         }
+        let Change { kind, effects, .. } = row.change;
+        let kind = match count {
+            1 => kind.to_string(),
+            count => format!("{count} {}", plural(*kind, count)),
+        };
+        let mut cells = vec![
+            format!("{kind} {}", names.join(", ")),
+            row.what().replace('|', "\\|"),
+        ];
+        let verdicts = audiences.iter().map(|audience| audience.verdict(*effects));
+        cells.extend(verdicts.map(|verdict| verdict.to_string()));
+        out += &line(cells);
     }
     out
 }
 
 /// The report for programs. `spec/README.md` describes the members.
-pub fn json(report: &Report) -> serde_json::Result<String> {
+pub fn json(report: &Report, release: &Release) -> serde_json::Result<String> {
     let [breaking, possibly, compatible] = VERDICTS.map(|verdict| report.count(verdict));
     let document = json!({
         "old": report.old,
@@ -220,6 +297,7 @@ pub fn json(report: &Report) -> serde_json::Result<String> {
             "compatible": compatible,
         },
         "changes": report.changes,
+        "release": release,
     });
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }

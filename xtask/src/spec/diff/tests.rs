@@ -19,19 +19,23 @@ fn report() -> Report {
     diff(&structure("v1"), &structure("v2"))
 }
 
+fn release() -> Release {
+    report().release("0.1.0")
+}
+
 #[test]
 fn for_the_terminal() {
-    insta::assert_snapshot!(text(&report()));
+    insta::assert_snapshot!(text(&report(), &release()));
 }
 
 #[test]
 fn for_a_pull_request() {
-    insta::assert_snapshot!(markdown(&report()));
+    insta::assert_snapshot!(markdown(&report(), &release()));
 }
 
 #[test]
 fn for_programs() {
-    insta::assert_snapshot!(json(&report()).unwrap());
+    insta::assert_snapshot!(json(&report(), &release()).unwrap());
 }
 
 #[test]
@@ -39,7 +43,11 @@ fn equal_documents_have_no_changes() {
     let report = diff(&structure("v1"), &structure("v1"));
     assert_eq!(report.changes, []);
     assert!(!report.is_breaking());
-    assert_eq!(text(&report), "2020-01-01 -> 2020-01-01\n\nno changes\n");
+    assert_eq!(
+        text(&report, &report.release("0.1.0")),
+        "2020-01-01 -> 2020-01-01\n\nno changes\n\
+         suggested version of acs-call-automation: 0.1.0, unchanged (no changes)\n"
+    );
 }
 
 #[test]
@@ -83,7 +91,7 @@ fn verdicts(old: &Value, new: &Value) -> (Verdict, Verdict) {
         };
         let changes = diff(&of(old), &of(new)).changes;
         assert_eq!(changes.len(), 1, "{changes:#?}");
-        (changes[0].callers, changes[0].parsers)
+        (changes[0].effects.callers, changes[0].effects.parsers)
     };
     let (callers, unconcerned) = judge("A", "Other");
     assert_eq!(unconcerned, C, "it is not read");
@@ -95,13 +103,13 @@ fn verdicts(old: &Value, new: &Value) -> (Verdict, Verdict) {
 #[allow(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 fn property(of: Value, required: bool) -> Value {
     let required = if required { json!(["p"]) } else { json!([]) };
-    json!({"type": "object", "required": required, "properties": {"p": of}})
+    json!({"type": "object", "required": required, "properties": {"p": of, "q": {}}})
 }
 
 #[test]
 fn properties() {
     let text = || json!({"type": "string"});
-    let none = json!({"type": "object"});
+    let none = json!({"type": "object", "required": [], "properties": {"q": {}}});
     for (old, new, callers, parsers) in [
         (none.clone(), property(text(), true), B, C),
         (none.clone(), property(text(), false), C, C),
@@ -141,7 +149,7 @@ fn the_type_of_a_property() {
         (format("integer", "int32"), format("integer", "int64"), C, P),
         (format("integer", "int64"), format("integer", "int32"), P, C),
         (reference("Twin"), reference("Other"), B, B),
-        (reference("Twin"), reference("Same"), P, P),
+        (reference("Twin"), reference("Same"), C, C),
         (string.clone(), with("readOnly", true.into()), P, C),
         (with("readOnly", true.into()), string.clone(), C, C),
         (string.clone(), with("nullable", true.into()), C, C),
@@ -257,7 +265,11 @@ fn schemas_are_reported_with_their_uses() {
     let both = document(json!({"A": {}, "B": {}, "Event": {}, "Part": {}}), "A", "B");
     let report = diff(&both, &document(json!({"A": {}, "B": {}}), "A", "B"));
     for change in &report.changes {
-        assert_eq!((change.callers, change.parsers), (C, B), "{change:?}");
+        assert_eq!(
+            (change.effects.callers, change.effects.parsers),
+            (C, B),
+            "{change:?}"
+        );
         assert_eq!(change.detail, "was used in events");
     }
     assert_eq!(report.changes.len(), 2);
@@ -278,8 +290,8 @@ fn operation(
     let change = &changes[0];
     (
         format!("{}: {}", change.name, change.detail),
-        change.callers,
-        change.parsers,
+        change.effects.callers,
+        change.effects.parsers,
     )
 }
 
@@ -364,7 +376,7 @@ fn operations() {
     let rename = |item: &mut Value| item["post"]["operationId"] = "Make".into();
     assert_eq!(
         operation(|_| {}, rename),
-        ("Make: renamed from Do".to_owned(), P, C)
+        ("Make: renamed from Do".to_owned(), C, C)
     );
     let get = |item: &mut Value| *item = json!({"get": item["post"]});
     assert_eq!(
@@ -377,7 +389,7 @@ fn operations() {
     gone(&mut old["paths"]["/a"]);
     let report = diff(&new, &old);
     assert_eq!(report.changes[0].detail, "POST /a");
-    assert_eq!(report.changes[0].callers, B);
+    assert_eq!(report.changes[0].effects.callers, B);
     assert!(report.is_breaking());
     assert!(!diff(&old, &new).is_breaking());
 }
@@ -410,6 +422,9 @@ fn service_url_and_authentication() {
         let changes = diff(&old, &new).changes;
         assert_eq!(changes.len(), 1);
         assert_eq!(changes[0].pointer, format!("#{pointer}"));
-        assert_eq!((changes[0].callers, changes[0].parsers), (P, C));
+        assert_eq!(
+            (changes[0].effects.callers, changes[0].effects.parsers),
+            (P, C)
+        );
     }
 }

@@ -32,6 +32,8 @@ struct DeliveryRequest {
     id: String,
     /// The type of the first event, for the log.
     kind: &'static str,
+    /// The subject of the first event, for the log.
+    subject: String,
     body: Bytes,
     batched: bool,
     /// The fault of the first event that has one.
@@ -158,6 +160,7 @@ fn pack(
             Some(DeliveryRequest {
                 id: event.id.clone(),
                 kind: event.kind,
+                subject: event.subject.clone(),
                 body,
                 batched,
                 fault: chunk.iter().find_map(|(queued, ..)| queued.fault.clone()),
@@ -255,6 +258,7 @@ async fn deliver(
                 kind: request.kind,
                 id: request.id.clone(),
                 to: destination.address(),
+                subject: request.subject.clone(),
                 attempt,
                 status,
                 reason,

@@ -9,7 +9,7 @@ mod views;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -45,21 +45,69 @@ pub(super) fn routes() -> Router<AppState> {
         .merge(v1::routes())
 }
 
+/// Which part of each list to return.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    #[serde(default)]
+    offset: usize,
+    #[serde(default = "Page::limit")]
+    limit: usize,
+}
+
+impl Page {
+    fn limit() -> usize {
+        1_000
+    }
+
+    fn of<T>(&self, items: impl Iterator<Item = T>) -> Vec<T> {
+        let limit = self.limit.min(Self::limit());
+        items.skip(self.offset).take(limit).collect()
+    }
+
+    /// The offset of the next page, if a list with this many items has one.
+    fn next(&self, count: usize) -> Option<usize> {
+        let next = self.offset.saturating_add(self.limit.min(Self::limit()));
+        (next < count && next > self.offset).then_some(next)
+    }
+}
+
 async fn state(
+    Query(page): Query<Page>,
     State(service): State<Arc<Service>>,
     State(store): State<Arc<Store>>,
     State(delivery): State<Arc<Delivery>>,
 ) -> Json<Value> {
     let state = service.state();
     let now = state.now;
-    let calls = state.calls.iter().map(|call| views::call(call, now));
     let subscriptions = delivery.subscriptions();
     let subscriptions = subscriptions.iter().map(|one| views::subscription(one));
+    let mut documents = store.list(now);
+    documents.sort_by(|one, other| one.id.cmp(&other.id));
+    let mut live: Vec<_> = state.recordings.iter().collect();
+    live.sort_by(|one, other| one.id.cmp(&other.id));
+    let longest = state
+        .calls
+        .iter()
+        .count()
+        .max(documents.len())
+        .max(live.len());
+    let calls = page.of(state.calls.iter());
+    let calls: Vec<_> = calls
+        .into_iter()
+        .map(|call| views::call(call, now))
+        .collect();
+    let recordings = views::recordings(
+        &page.of(live.into_iter()),
+        &page.of(documents.into_iter()),
+        now,
+    );
     Json(json!({
         "now": text(now),
         "resourceId": service.resource,
-        "calls": calls.collect::<Vec<_>>(),
-        "recordings": views::recordings(&state.recordings, &store.list(now), now),
+        "calls": calls,
+        "recordings": recordings,
+        "nextOffset": page.next(longest),
         "subscriptions": subscriptions.collect::<Vec<_>>(),
     }))
 }

@@ -12,7 +12,7 @@ use crate::delivery::event_grid::subscription::{
     Destination, EventSchema, Handshake, Subscription,
 };
 use crate::service::call::CallState;
-use crate::service::recordings::Recordings;
+use crate::service::recordings::Recording;
 use crate::storage::document::Document;
 
 pub(super) fn call(call: &CallState, now: Timestamp) -> Value {
@@ -26,9 +26,9 @@ pub(super) fn call(call: &CallState, now: Timestamp) -> Value {
     })
 }
 
-/// All recordings in progress and all documents.
+/// Recordings in progress, and documents.
 pub(super) fn recordings(
-    recordings: &Recordings,
+    recordings: &[&Recording],
     documents: &[Arc<Document>],
     now: Timestamp,
 ) -> Value {

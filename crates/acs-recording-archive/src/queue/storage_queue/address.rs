@@ -109,7 +109,18 @@ impl QueueAddress {
         Ok(())
     }
 
-    /// The queue of the same account, with the same SAS, where messages go that cannot be handled.
+    /// Another queue of the same account, with the same credential.
+    pub(super) fn sibling(&self, name: &str) -> Result<Self> {
+        check_name(name)?;
+        let path = self.url.path();
+        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let path = format!("{parent}/{name}");
+        let mut sibling = self.clone();
+        sibling.url.set_path(&path);
+        Ok(sibling)
+    }
+
+    /// The default poison queue.
     pub(super) fn poison(&self) -> Result<Self> {
         let name = format!("{}-poison", self.name());
         if name.len() > LONGEST_NAME {
@@ -118,10 +129,7 @@ impl QueueAddress {
                  characters; give a poison queue of another name"
             )));
         }
-        let mut poison = self.clone();
-        let path = format!("{}-poison", self.url.path());
-        poison.url.set_path(&path);
-        Ok(poison)
+        self.sibling(&name)
     }
 
     pub(super) fn name(&self) -> &str {

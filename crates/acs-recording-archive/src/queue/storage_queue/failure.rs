@@ -1,6 +1,5 @@
 //! From errors of `azure_core` to this crate's, without the XML and the SAS in them.
 
-use std::error::Error as StdError;
 use std::time::Duration;
 
 use azure_core::error::ErrorKind as AzureErrorKind;
@@ -8,7 +7,7 @@ use azure_core::http::StatusCode;
 use azure_core::http::headers::{Headers, RETRY_AFTER};
 
 use super::address::QueueAddress;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, connection_failure, is_untrusted, root_cause};
 
 /// Why an attempt at an operation failed.
 #[derive(Debug)]
@@ -110,13 +109,7 @@ impl Failure {
         match error.kind() {
             AzureErrorKind::HttpResponse { status, .. } => self.describe_status(*status, queue),
             AzureErrorKind::Connection | AzureErrorKind::Io => {
-                let cause = root_cause(error);
-                let hint = if is_untrusted(error) {
-                    "; add its root certificate"
-                } else {
-                    ""
-                };
-                (ErrorKind::Unavailable, format!("{cause}{hint}"))
+                (ErrorKind::Unavailable, connection_failure(error))
             }
             AzureErrorKind::Credential => {
                 let cause = root_cause(error);
@@ -181,27 +174,6 @@ impl Failure {
         };
         (kind, format!("{reason} ({code})"))
     }
-}
-
-/// Whether the server's certificate is not trusted.
-fn is_untrusted(error: &azure_core::Error) -> bool {
-    // The type is that of another crate's dependency, and may be there in several versions.
-    root_cause(error).contains("invalid peer certificate")
-}
-
-/// The innermost message. Those around it repeat the URL with its SAS, or a whole response.
-fn root_cause(error: &(dyn StdError + 'static)) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    let text = cause.to_string();
-    let words = text.split(' ').map(|word| {
-        let is_url = word.contains("://");
-        let end = if is_url { word.find('?') } else { None };
-        &word[..end.unwrap_or(word.len())]
-    });
-    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

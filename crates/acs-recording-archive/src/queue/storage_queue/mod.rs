@@ -14,6 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use self::address::QueueAddress;
 use self::client::{Client, Ended};
@@ -47,8 +48,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// A worker receives, renews and deletes messages, counts them, and adds those that cannot be
 /// handled to the poison queue. The role "Storage Queue Data Contributor" on both queues permits
 /// this, as does a SAS with `rup` on the queue and `a` on the poison queue; a SAS for the whole
-/// account needs `c` too if the poison queue is to be created when it is first needed. Without `r`
-/// nothing is counted.
+/// account also needs `c` to create the poison queue when it is first needed. Without `r` nothing is
+/// counted. On an existing poison queue, the role "Storage Queue Data Message Sender" is enough.
 ///
 /// # Poison queue
 /// Messages that can never be handled go unchanged into the queue `<queue>-poison` of the same
@@ -66,7 +67,7 @@ pub struct StorageQueue(Arc<Queues>);
 impl StorageQueue {
     /// The queue at a URL, such as `https://contoso.queue.core.windows.net/recordings`.
     ///
-    /// The URL may have a SAS, which is used and not the credential then.
+    /// The URL may have a SAS, which takes precedence over the credential.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] when the URL is none of a queue, when there is neither a SAS nor
@@ -164,7 +165,14 @@ impl EventQueue for StorageQueue {
             reason,
             "message sent to poison"
         );
-        note(message, main.delete(message).await?);
+        match main.delete(message).await {
+            Ok(ended) => note(message, ended),
+            // The queue has dropped it, so the poison queue has the only one.
+            Err(error)
+                if error.kind() == ErrorKind::LeaseLost && message.is_expired(Timestamp::now()) => {
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
@@ -215,13 +223,18 @@ impl StorageQueueBuilder {
         }
     }
 
-    /// The URL of the poison queue, with a SAS of its own unless the credential is a token. The
-    /// default is `<queue>-poison` in the same account, with the same SAS or key.
+    /// The poison queue: its name in the same account, or its URL, with a SAS of its own unless the
+    /// credential is a token (default: `<queue>-poison` in the same account).
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when the URL is none of a queue.
-    pub fn poison_queue(mut self, url: impl AsRef<str>) -> Result<Self> {
-        self.poison = Some(QueueAddress::from_url(url.as_ref())?);
+    /// [`ErrorKind::InvalidInput`] when it is neither the name nor the URL of a queue.
+    pub fn poison_queue(mut self, name_or_url: impl AsRef<str>) -> Result<Self> {
+        let text = name_or_url.as_ref();
+        self.poison = Some(if text.contains("://") {
+            QueueAddress::from_url(text)?
+        } else {
+            self.address.sibling(text.trim())?
+        });
         Ok(self)
     }
 
@@ -313,6 +326,18 @@ mod tests {
         let queue = builder.clone().poison_queue(other).unwrap();
         let queue = queue.build().unwrap();
         assert!(queue.poison_queue().url().ends_with("/broken"));
+        let named = builder.clone().poison_queue("broken").unwrap();
+        let named = named.build().unwrap();
+        assert_eq!(named.poison_queue().url(), queue.poison_queue().url());
+        assert!(builder.clone().poison_queue("Broken!").is_err());
+        assert!(
+            builder
+                .clone()
+                .poison_queue("recordings")
+                .unwrap()
+                .build()
+                .is_err()
+        );
         assert!(builder.poison_queue(&signed).unwrap().build().is_err());
 
         let key = "QueueEndpoint=https://acct.queue.example;AccountName=a;AccountKey=c2VjcmV0";

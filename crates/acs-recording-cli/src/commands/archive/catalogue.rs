@@ -245,19 +245,23 @@ pub(super) async fn verify(options: &Verify, global: &Global, out: &Output) -> R
         Depth::Content => "read",
         _ => "looked up",
     };
-    out.result(
-        &format!(
-            "{sound} of {chunks} chunks are sound ({} {how})",
-            HumanBytes(bytes)
-        ),
-        &json!({
-            "event": "summary",
-            "chunks": chunks,
-            "sound": sound,
-            "bytes": bytes,
-            "unreadable": unreadable,
-        }),
-    )?;
+    let text = format!(
+        "{sound} of {chunks} chunks are sound ({} {how})",
+        HumanBytes(bytes)
+    );
+    let json = json!({
+        "event": "summary",
+        "chunks": chunks,
+        "sound": sound,
+        "bytes": bytes,
+        "unreadable": unreadable,
+    });
+    if chunks == 0 && unreadable > 0 {
+        // The failure says more than that 0 of 0 are sound.
+        out.json_result(&json)?;
+    } else {
+        out.result(&text, &json)?;
+    }
     if let Some(failure) = first {
         return Err(failure);
     }

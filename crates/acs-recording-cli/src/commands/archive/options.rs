@@ -1,58 +1,19 @@
 //! Where the queue and the store are, and what gives access to them.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use acs_recording_archive::{
-    Archive, Catalogue, Layout, OwnStorage, StorageQueue, StorageQueueBuilder, StoreBuilder,
-};
+use acs_recording_archive::{Archive, Catalogue, Layout, OwnStorage, StorageQueue, StoreBuilder};
 use clap::{Args, ValueEnum};
 
 use crate::client::client;
 #[cfg(feature = "entra")]
 use crate::client::entra_credential;
 use crate::failure::Failure;
-use crate::files::read_text;
 use crate::options::Global;
+use crate::storage::{Location, connection_string, queue_builder, root_certificates};
 
-const QUEUE_VARIABLE: &str = "ACS_QUEUE_CONNECTION_STRING";
 const STORE_VARIABLE: &str = "ACS_STORE_CONNECTION_STRING";
-
-/// A URL, a name or a path. A URL may have a SAS, which is not shown.
-#[derive(Clone)]
-pub(super) struct Location(pub(super) String);
-
-impl Location {
-    pub(super) fn is_url(&self) -> bool {
-        self.0.contains("://")
-    }
-
-    /// Without what may be a secret.
-    pub(super) fn without_secrets(&self) -> &str {
-        let end = self.0.find('?').filter(|_| self.is_url());
-        &self.0[..end.unwrap_or(self.0.len())]
-    }
-
-    fn has_sas(&self) -> bool {
-        self.is_url() && self.0.contains('?')
-    }
-}
-
-impl FromStr for Location {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.trim().to_owned()))
-    }
-}
-
-impl fmt::Debug for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.without_secrets().fmt(f)
-    }
-}
 
 /// The queue, and what gives access to it.
 #[derive(Debug, Args)]
@@ -76,37 +37,17 @@ pub(super) struct QueueOptions {
     queue_connection_string_file: Option<PathBuf>,
 
     /// Queue for messages that can never be handled [default: the name of the queue with -poison]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL|NAME")]
     poison_queue: Option<Location>,
 }
 
 impl QueueOptions {
     /// Opens the queue. Sends no request.
     pub(super) fn open(&self, global: &Global) -> Result<StorageQueue, Failure> {
-        let queue = &self.queue;
-        let file = self.queue_connection_string_file.as_ref();
-        let mut builder = if queue.is_url() {
-            if let Some(file) = file {
-                let text = "--queue is a URL, and a storage connection string is given, too";
-                return Err(Failure::usage(text)
-                    .with_path(file)
-                    .hint("give the name of the queue, or omit the connection string"));
-            }
-            at_url(queue, global)?
-        } else {
-            let text = connection_string(file, QUEUE_VARIABLE)?.ok_or_else(|| {
-                Failure::usage(format!("--queue {} names no storage account", queue.0)).hint(
-                    "give its URL, such as https://ACCOUNT.queue.core.windows.net/QUEUE, or set \
-                     ACS_QUEUE_CONNECTION_STRING",
-                )
-            })?;
-            StorageQueue::builder_from_connection_string(&text, &queue.0)?
-        };
+        let file = self.queue_connection_string_file.as_deref();
+        let mut builder = queue_builder("--queue", &self.queue, file, global)?;
         if let Some(poison) = &self.poison_queue {
             builder = builder.poison_queue(&poison.0)?;
-        }
-        for pem in root_certificates(global)? {
-            builder = builder.add_root_certificate(&pem)?;
         }
         Ok(builder.build()?)
     }
@@ -177,7 +118,7 @@ impl StoreOptions {
         let file = self.store_connection_string_file.as_ref();
         let place = self.to.0.strip_prefix("az://");
         let text = match place {
-            Some(_) => connection_string(file, STORE_VARIABLE)?,
+            Some(_) => connection_string(file.map(PathBuf::as_path), STORE_VARIABLE)?,
             None if file.is_some() => {
                 let text = "a storage connection string is for --to az://CONTAINER/PREFIX";
                 return Err(Failure::usage(text));
@@ -222,7 +163,8 @@ impl StoreOptions {
 
     /// What is in the archive.
     pub(super) fn catalogue(&self, global: &Global) -> Result<Catalogue, Failure> {
-        Ok(Catalogue::new(self.builder(global)?.build()?).layout(self.layout.clone()))
+        let store = self.builder(global)?.create_folder(false).build()?;
+        Ok(Catalogue::new(store).layout(self.layout.clone()))
     }
 }
 
@@ -271,38 +213,6 @@ impl ArchiveOptions {
         }
         Ok(archive.build()?)
     }
-}
-
-/// A storage connection string from a file, or else from the environment.
-fn connection_string(file: Option<&PathBuf>, variable: &str) -> Result<Option<String>, Failure> {
-    match file {
-        Some(file) => read_text(file).map(|text| Some(text.trim().to_owned())),
-        None => Ok(std::env::var(variable)
-            .ok()
-            .filter(|text| !text.trim().is_empty())),
-    }
-}
-
-fn root_certificates(global: &Global) -> Result<Vec<Vec<u8>>, Failure> {
-    let files = global.ca_certs.iter();
-    let read = files.map(|path| std::fs::read(path).map_err(|error| Failure::file(path, &error)));
-    read.collect()
-}
-
-/// The queue at a URL.
-#[cfg(feature = "entra")]
-fn at_url(queue: &Location, global: &Global) -> Result<StorageQueueBuilder, Failure> {
-    let credential = if queue.has_sas() {
-        None
-    } else {
-        Some(entra_credential(global)?)
-    };
-    Ok(StorageQueue::builder(&queue.0, credential)?)
-}
-
-#[cfg(not(feature = "entra"))]
-fn at_url(queue: &Location, _: &Global) -> Result<StorageQueueBuilder, Failure> {
-    Ok(StorageQueue::builder(&queue.0, None)?)
 }
 
 #[cfg(feature = "entra")]

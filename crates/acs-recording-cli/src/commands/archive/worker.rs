@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::activity::ActivityLog;
-use super::metrics::{Health, Server};
+use super::metrics::{self, Health, Registry, Server};
 use super::options::{ArchiveOptions, QueueOptions};
 use crate::failure::Failure;
 use crate::options::Global;
@@ -27,25 +27,7 @@ use crate::text::duration;
 /// released, so that another worker has it at once, and the exit code is 0. A second signal exits at
 /// once.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  acs-recording archive run --queue https://acct.queue.core.windows.net/recordings \\
-    --to https://acct.blob.core.windows.net/archive --delete --metrics 0.0.0.0:9464
-  ACS_QUEUE_CONNECTION_STRING=UseDevelopmentStorage=true \\
-    acs-recording archive run --queue recordings --to ./archive
-
-On a terminal, each message is one line, and each transfer has a live line. Otherwise, and with
---output json, each line is JSON:
-  {\"event\": \"ready\", \"queue\", \"store\", \"concurrency\", \"metrics\"}
-  {\"event\": \"message\", \"outcome\", \"message_id\", \"dequeue_count\", \"recording_id\", \"call_id\",
-   \"chunks\", \"deleted\", \"warnings\", \"error\": {\"kind\", \"message\"}, \"retry_after_seconds\"}
-  {\"event\": \"summary\", \"messages\", \"archived\", \"already\", \"ignored\", \"released\", \"poisoned\",
-   \"lease_lost\", \"unsettled\", \"chunks\", \"bytes\"}
-outcome is archived, already, ignored, released, poisoned, lease_lost or unsettled. chunks are
-those of `archive put`.
-
-The exit code is not 0 if the queue or the store cannot be used at the start: 2 for an invalid
-option, 3 for a rejected credential, 4 for a queue or container that does not exist.")]
+#[command(after_help = format!("{RUN_HELP}{TELEMETRY_HELP}"))]
 pub(crate) struct Run {
     #[command(flatten)]
     options: WorkerOptions,
@@ -66,6 +48,35 @@ pub(crate) struct Drain {
     #[command(flatten)]
     options: WorkerOptions,
 }
+
+const RUN_HELP: &str = "\
+Examples:
+  acs-recording archive run --queue https://acct.queue.core.windows.net/recordings \\
+    --to https://acct.blob.core.windows.net/archive --delete --metrics 0.0.0.0:9464
+  ACS_QUEUE_CONNECTION_STRING=UseDevelopmentStorage=true \\
+    acs-recording archive run --queue recordings --to ./archive
+
+On a terminal, each message is one line, and each transfer has a live line. Otherwise, and with
+--output json, each line is JSON:
+  {\"event\": \"ready\", \"queue\", \"store\", \"concurrency\", \"metrics\"}
+  {\"event\": \"message\", \"outcome\", \"message_id\", \"dequeue_count\", \"recording_id\", \"call_id\",
+   \"chunks\", \"deleted\", \"warnings\", \"error\": {\"kind\", \"message\"}, \"retry_after_seconds\"}
+  {\"event\": \"summary\", \"messages\", \"archived\", \"already\", \"ignored\", \"released\", \"poisoned\",
+   \"lease_lost\", \"unsettled\", \"chunks\", \"bytes\"}
+outcome is archived, already, ignored, released, poisoned, lease_lost or unsettled. chunks are
+those of `archive put`.
+
+The exit code is not 0 if the queue or the store cannot be used at the start: 2 for an invalid
+option, 3 for a rejected credential, 4 for a queue or container that does not exist.";
+
+#[cfg(feature = "opentelemetry")]
+const TELEMETRY_HELP: &str = "
+
+With OTEL_EXPORTER_OTLP_ENDPOINT, such as http://localhost:4318, traces and metrics are sent to an
+OpenTelemetry collector (OTLP over HTTP with protobuf). The other OTEL_… variables apply, too.";
+
+#[cfg(not(feature = "opentelemetry"))]
+const TELEMETRY_HELP: &str = "";
 
 #[derive(Debug, Args)]
 struct WorkerOptions {
@@ -103,6 +114,8 @@ struct WorkerOptions {
 
 /// The shortest pause between two requests for messages.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// More requests would only keep the queue busy.
+const MIN_MAX_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(
     command: Run,
@@ -130,11 +143,17 @@ impl WorkerOptions {
         stop: Stop,
         drains: bool,
     ) -> Result<(), Failure> {
+        if self.max_poll_interval < MIN_MAX_POLL_INTERVAL {
+            let text = "--max-poll-interval is too short; give 100ms or more";
+            return Err(Failure::usage(text));
+        }
         let queue = self.queue.open(global)?;
         let archive = self.archive.open(global)?;
         let health = Health::new(archive.clone(), queue.clone());
+        let registry = Registry::default();
+        metrics::install(registry.clone())?;
         let server = match self.metrics {
-            Some(address) => Some(Server::start(address, health.clone()).await?),
+            Some(address) => Some(Server::start(address, registry, health.clone()).await?),
             None => None,
         };
         let log = Arc::new(ActivityLog::new(out));
@@ -152,9 +171,9 @@ impl WorkerOptions {
                 move |update| log.update(update)
             });
         let store = self.archive.store.to.without_secrets();
-        let metrics = server.as_ref().map(|server| server.address().to_string());
+        let address = server.as_ref().map(|server| server.address().to_string());
         if out.is_interactive() {
-            let metrics = metrics.map_or_else(String::new, |address| {
+            let metrics = address.map_or_else(String::new, |address| {
                 format!(" Metrics are at http://{address}/metrics.")
             });
             out.note(&format!(
@@ -167,7 +186,7 @@ impl WorkerOptions {
                 "queue": queue.url(),
                 "store": store,
                 "concurrency": self.concurrency,
-                "metrics": metrics,
+                "metrics": address,
             }))?;
         }
         let stop = async {

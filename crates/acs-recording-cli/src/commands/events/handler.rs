@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use acs_recording::spool::{Outcome, Spool, SpoolWorker};
 use acs_recording::webhook::{EventHandler, HandlerError};
-use acs_recording::{Error, ErrorKind, Event, EventPayload, InvalidEvent, RecordingClient};
+use acs_recording::{Event, EventPayload, InvalidEvent, RecordingClient};
 use tokio::sync::Notify;
 
 use super::event_json::event_json;
@@ -15,7 +15,8 @@ use super::options::Listen;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::saving::{
-    CONCURRENCY, DeletePolicy, incomplete, is_nothing_to_save, report_saved, report_skipped, save,
+    CONCURRENCY, DeletePolicy, event_failure, incomplete, is_nothing_to_save, report_saved,
+    report_skipped, save_announced,
 };
 
 /// State that the webhook and the downloads share.
@@ -170,7 +171,9 @@ pub(super) fn download_worker(
                 Outcome::Deferred { error, delay, .. } => {
                     let seconds = delay.max(Duration::from_secs(1)).as_secs();
                     let next = format!("retrying in {seconds} s");
-                    return shared.out.failure(&failure(event, error).then_hint(&next));
+                    return shared
+                        .out
+                        .failure(&event_failure(event, error).then_hint(&next));
                 }
                 Outcome::Noted { error, expired, .. } => {
                     if let (Some(own), EventPayload::RecordingFileStatusUpdated(file)) = (
@@ -192,7 +195,9 @@ pub(super) fn download_worker(
                     } else {
                         format!("it will not be retried; the event is kept in {kept}")
                     };
-                    shared.out.failure(&failure(event, error).then_hint(&next));
+                    shared
+                        .out
+                        .failure(&event_failure(event, error).then_hint(&next));
                 }
                 _ => {}
             }
@@ -211,27 +216,15 @@ async fn download(
     else {
         return Ok(());
     };
-    let (settings, download) = (&options.settings, client.download_recording(file));
+    let settings = &options.settings;
     let deletes = DeletePolicy {
         complete: options.delete_after,
         incomplete: false,
     };
-    let saved = save(download.event(event), file, folder, settings, deletes, out).await?;
-    if saved.may_be_completed() {
-        let text = "a metadata document of the recording does not exist yet";
-        return Err(Error::new(ErrorKind::ContentNotReady, text).into());
-    }
+    let saved = save_announced(client, event, file, folder, settings, deletes, out).await?;
     let reported = report_saved(file, &saved, settings, out);
     for failure in reported.err().into_iter().chain(incomplete(&saved)) {
         out.failure(&failure);
     }
     Ok(())
-}
-
-fn failure(event: &Event, error: HandlerError) -> Failure {
-    let failure = match error.into_source().downcast::<Error>() {
-        Ok(error) => Failure::from(*error),
-        Err(error) => Failure::other(error.as_ref()),
-    };
-    failure.context(&format_args!("event {}", event.id))
 }

@@ -1,11 +1,13 @@
-//! `events parse` and `events listen`.
+//! `events parse`, `events listen`, `events trigger` and `events replay`.
 
 mod event_json;
 mod handler;
 mod listen;
-mod local;
 mod options;
-mod serve;
+mod recipient;
+mod replay;
+mod trigger;
+mod types;
 
 use std::path::PathBuf;
 
@@ -18,11 +20,13 @@ use crate::failure::Failure;
 use crate::options::Global;
 use crate::output::Output;
 
-/// Reads events of Event Grid and Call Automation, or receives them on a webhook
+/// Reads, receives and sends events of Event Grid and Call Automation
 #[derive(Debug, Subcommand)]
 pub(crate) enum EventsCommand {
     Parse(Parse),
     Listen(Box<options::Listen>),
+    Trigger(Box<trigger::Trigger>),
+    Replay(Box<replay::Replay>),
 }
 
 /// Prints one line of JSON for each event in a file
@@ -49,6 +53,19 @@ pub(crate) struct Parse {
     file: PathBuf,
 }
 
+impl EventsCommand {
+    /// The hint after Ctrl-C or SIGTERM.
+    pub(crate) fn when_interrupted(&self) -> &'static str {
+        match self {
+            Self::Trigger(_) => "the events of the last request may have been delivered",
+            Self::Replay(_) => {
+                "the lines above say what was delivered; --after ID resumes behind an event"
+            }
+            Self::Parse(_) | Self::Listen(_) => "nothing was changed",
+        }
+    }
+}
+
 pub(crate) async fn run(
     command: EventsCommand,
     global: &Global,
@@ -58,6 +75,8 @@ pub(crate) async fn run(
     match command {
         EventsCommand::Parse(options) => parse(&options, out).await,
         EventsCommand::Listen(options) => Box::pin(listen::run(*options, global, out, stop)).await,
+        EventsCommand::Trigger(options) => Box::pin(trigger::run(*options, global, out)).await,
+        EventsCommand::Replay(options) => Box::pin(replay::run(*options, global, out)).await,
     }
 }
 

@@ -1,12 +1,12 @@
 //! The options of `events listen`.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::download_settings::Settings;
+use crate::listener::WebhookOptions;
 
 /// Runs a webhook that prints every event and downloads recordings when they are ready
 ///
@@ -35,39 +35,8 @@ An event that cannot be read is reported and rejected. It is kept unchanged in t
 can never be downloaded, such as one in your own storage account, is reported once and kept in the
 folder `noted` of the spool.")]
 pub(crate) struct Listen {
-    /// Port to listen on; 0 selects a free port
-    #[arg(long, default_value_t = 8080)]
-    pub(super) port: u16,
-    /// Address to listen on; 0.0.0.0 accepts connections from other machines
-    #[arg(long, value_name = "ADDR", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
-    pub(super) host: IpAddr,
-    /// Path of the webhook
-    #[arg(long, default_value = "/events")]
-    pub(super) path: String,
-
-    /// File with the secret, to use instead of ACS_WEBHOOK_SECRET
-    #[arg(long, value_name = "FILE")]
-    pub(super) secret_file: Option<PathBuf>,
-    /// Header that contains the secret, as configured in the delivery properties of the event
-    /// subscription; the URL must contain it otherwise
-    #[arg(long, value_name = "NAME")]
-    pub(super) secret_header: Option<String>,
-    /// Accepts deliveries of Event Grid with a Microsoft Entra ID token of this tenant
-    #[arg(long, value_name = "TENANT", requires = "entra_audience")]
-    pub(super) entra_tenant: Option<String>,
-    /// Application id or URI that the tokens are issued for
-    #[arg(long, value_name = "APP", requires = "entra_tenant")]
-    pub(super) entra_audience: Option<String>,
-    /// Application id of Event Grid in this cloud, if it is not known
-    #[arg(long, value_name = "ID", requires = "entra_tenant")]
-    pub(super) entra_application: Option<String>,
-    /// Accepts callbacks of the resource with this immutable id, a GUID
-    #[arg(long, value_name = "RESOURCE_ID")]
-    pub(super) callback_resource_id: Option<String>,
-    /// Accepts events without authentication from programs on this machine, but not from web pages;
-    /// the Host of a request must be localhost or the address that it was sent to
-    #[arg(long, conflicts_with_all = ["secret_file", "secret_header", "entra_tenant", "callback_resource_id", "delete_after"])]
-    pub(super) allow_unauthenticated: bool,
+    #[command(flatten)]
+    pub(super) webhook: WebhookOptions,
 
     /// Folder to download recordings to
     #[arg(long, value_name = "DIR")]

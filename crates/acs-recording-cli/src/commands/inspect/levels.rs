@@ -1,9 +1,9 @@
 //! Levels and waveforms of sound, in one pass that keeps no samples.
 
-/// Quieter moments are silence.
-const SPEECH: f64 = 0.005_623_413; // -45 dBFS
-/// The largest sample that decoders make of digital silence.
-const NOTHING: f64 = 1e-6; // -120 dBFS
+/// Moments with a lower level are silence.
+const SPEECH_THRESHOLD: f64 = 0.005_623_413; // -45 dBFS
+/// The largest sample that decoders produce for digital silence.
+const SILENCE_THRESHOLD: f64 = 1e-6; // -120 dBFS
 /// Moments per second.
 const MOMENTS: u32 = 50;
 
@@ -22,7 +22,7 @@ pub(super) struct Channel {
 
 /// The level in dBFS; none for digital silence.
 pub(super) fn decibels(level: f64) -> Option<f64> {
-    (level > NOTHING).then(|| 20.0 * level.log10())
+    (level > SILENCE_THRESHOLD).then(|| 20.0 * level.log10())
 }
 
 /// The sums of one channel.
@@ -96,7 +96,7 @@ impl Meter {
     fn end_moment(&mut self) {
         for sums in &mut self.sums {
             let rms = (sums.moment / f64::from(self.in_moment)).sqrt();
-            sums.loud += u32::from(rms > SPEECH);
+            sums.loud += u32::from(rms > SPEECH_THRESHOLD);
             sums.moment = 0.0;
         }
         self.moments += 1;

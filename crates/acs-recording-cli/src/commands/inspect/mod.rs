@@ -113,7 +113,7 @@ fn inspect(path: &Path, options: &Inspect, follows: bool, out: &Output) -> Resul
     // An image has more columns than a terminal.
     let widths = [options.width.into(), picture::WIDTH];
     let widths = &widths[..if options.png.is_some() { 2 } else { 1 }];
-    let media = open::look(path, widths)?;
+    let media = open::read(path, widths)?;
     let document = match &options.metadata {
         Some(document) => names::given(document)?,
         None => names::beside(path),

@@ -208,7 +208,7 @@ struct Walk {
     foreign: u64,
 }
 
-pub(super) fn look(source: &mut Source, widths: &[usize]) -> Result<Media, Problem> {
+pub(super) fn read(source: &mut Source, widths: &[usize]) -> Result<Media, Problem> {
     let start = after_tags(source)?;
     if start > source.len {
         return Err(Problem::content(

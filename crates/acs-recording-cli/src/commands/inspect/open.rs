@@ -1,4 +1,4 @@
-//! From a file to what it is made of, by its content.
+//! Opens a media file, and detects its format by its content.
 
 use std::fs::File;
 use std::io;
@@ -9,9 +9,9 @@ use super::source::Source;
 use super::{mp3, mp4, other, wav};
 use crate::failure::Failure;
 
-/// Looks at a file. Its content tells what it is, not its name. Waveforms get so many columns, once
-/// for each width.
-pub(super) fn look(path: &Path, widths: &[usize]) -> Result<Media, Failure> {
+/// Reads a file. Its content determines the format, not its name. Each width yields a waveform of that
+/// many columns.
+pub(super) fn read(path: &Path, widths: &[usize]) -> Result<Media, Failure> {
     open(path, widths).map_err(|problem| match problem {
         Problem::Io(error) => Failure::file(path, &error),
         Problem::Content(what) => {
@@ -34,18 +34,18 @@ fn open(path: &Path, widths: &[usize]) -> Result<Media, Problem> {
     }
     source.seek(0)?;
     if wav::is_wav(&head) {
-        wav::look(&mut source, widths)
+        wav::read(&mut source, widths)
     } else if mp4::is_mp4(&head) {
-        mp4::look(&mut source, widths)
+        mp4::read(&mut source, widths)
     } else if mp3::is_mp3(&mut source)? {
-        mp3::look(&mut source, widths)
+        mp3::read(&mut source, widths)
     } else {
         Err(Problem::content(other::what(&head)))
     }
 }
 
 #[cfg(test)]
-pub(super) fn look_at(bytes: &[u8], widths: &[usize]) -> Result<Media, Problem> {
+pub(super) fn read_bytes(bytes: &[u8], widths: &[usize]) -> Result<Media, Problem> {
     use std::io::Write as _;
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();

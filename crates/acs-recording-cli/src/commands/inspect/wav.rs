@@ -1,7 +1,7 @@
 //! WAV files: RIFF, and RF64 or BW64 above 4 GiB.
 //!
 //! Programs that write to a pipe, or die while they write, leave sizes of 0 or FFFFFFFF. Such sound
-//! goes on to the end of the file.
+//! extends to the end of the file.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use super::media::{Format, Kind, MOST_CHANNELS, Media, Problem, Sound, Track, bi
 use super::pcm::{self, A_LAW, FLOAT, MU_LAW, PCM};
 use super::source::Source;
 
-/// The true format is further back.
+/// The actual format follows in the extension.
 const EXTENSIBLE: u16 = 0xFFFE;
-/// The size is unknown, or stands in the chunk `ds64`.
+/// The size is unknown, or in the chunk `ds64`.
 const UNKNOWN: u32 = u32::MAX;
 
 pub(super) fn is_wav(head: &[u8]) -> bool {
@@ -23,7 +23,7 @@ pub(super) fn is_wav(head: &[u8]) -> bool {
     is_riff && head.get(8..12).is_none_or(|form| form == b"WAVE")
 }
 
-/// What the chunk `fmt ` says.
+/// The chunk `fmt `.
 #[derive(Clone, Copy)]
 struct Layout {
     format: u16,
@@ -43,7 +43,7 @@ struct Data {
     truncated: bool,
 }
 
-pub(super) fn look(source: &mut Source, widths: &[usize]) -> Result<Media, Problem> {
+pub(super) fn read(source: &mut Source, widths: &[usize]) -> Result<Media, Problem> {
     let mut warnings = Vec::new();
     let (layout, data) = chunks(source, &mut warnings)?;
     let Some(layout) = layout else {
@@ -288,7 +288,7 @@ fn measure(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::inspect::open::look_at;
+    use crate::commands::inspect::open::read_bytes;
 
     fn chunk(name: &str, content: &[u8]) -> Vec<u8> {
         let size = u32::try_from(content.len()).unwrap().to_le_bytes();
@@ -322,7 +322,7 @@ mod tests {
 
     #[track_caller]
     fn assert_half(bytes: &[u8]) -> Media {
-        let media = look_at(bytes, &[2]).unwrap();
+        let media = read_bytes(bytes, &[2]).unwrap();
         assert_eq!(media.duration, Duration::from_millis(500));
         assert!((media.channels[0].rms - 0.5).abs() < 0.02);
         assert_eq!(media.channels[0].waveforms[0].len(), 2);
@@ -351,7 +351,7 @@ mod tests {
             chunk("data", b""),
             chunk("LIST", b"INFOabc"),
         ]);
-        let media = look_at(&file, &[2]).unwrap();
+        let media = read_bytes(&file, &[2]).unwrap();
         assert_eq!(media.duration, Duration::ZERO);
         assert!(!media.truncated);
     }
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn a_truncated_file_is_reported() {
         let whole = riff(&[chunk("fmt ", &format(1, 1, 16)), chunk("data", &sound())]);
-        let media = look_at(&whole[..44 + 4001], &[2]).unwrap();
+        let media = read_bytes(&whole[..44 + 4001], &[2]).unwrap();
         assert!(media.truncated);
         assert_eq!(media.duration, Duration::from_millis(250));
         assert!((media.channels[0].rms - 0.5).abs() < 1e-9);
@@ -390,12 +390,12 @@ mod tests {
         );
         // Without any sound there is a format.
         for end in 36..=44 {
-            let media = look_at(&whole[..end], &[2]).unwrap();
+            let media = read_bytes(&whole[..end], &[2]).unwrap();
             assert!(media.truncated, "{end}");
             assert_eq!(media.tracks[0].sound().unwrap().sample_rate, 8000);
         }
         for end in 5..20 {
-            match look_at(&whole[..end], &[2]) {
+            match read_bytes(&whole[..end], &[2]) {
                 Err(Problem::Content(what)) => assert!(what.contains("truncated"), "{end}: {what}"),
                 _ => panic!("{end}"),
             }
@@ -427,17 +427,17 @@ mod tests {
     #[test]
     fn kinds_that_cannot_be_measured_are_named() {
         let file = riff(&[chunk("fmt ", &format(2, 1, 8)), chunk("data", &[7; 4000])]);
-        let media = look_at(&file, &[2]).unwrap();
+        let media = read_bytes(&file, &[2]).unwrap();
         assert_eq!(media.duration, Duration::from_millis(500));
         assert_eq!(media.warnings, ["The levels of ADPCM are not known."]);
         let file = riff(&[
             chunk("fmt ", &format(1, 4000, 8)),
             chunk("data", &[7; 8000]),
         ]);
-        let media = look_at(&file, &[2]).unwrap();
+        let media = read_bytes(&file, &[2]).unwrap();
         assert!(media.channels.is_empty());
         assert!(media.warnings[0].contains("4000 channels"));
         let file = riff(&[chunk("fmt ", &format(1, 0, 16)), chunk("data", &[7; 8])]);
-        assert!(look_at(&file, &[2]).is_err());
+        assert!(read_bytes(&file, &[2]).is_err());
     }
 }

@@ -49,6 +49,63 @@ fn one(body: &str) -> Result<Event, InvalidEvent> {
     events.next().unwrap()
 }
 
+/// Reads an event in one pass. None if it does not have the usual form.
+fn read_in_one_pass(json: &str) -> Option<Result<Event, InvalidEvent>> {
+    let mut cursor = Cursor::new(json);
+    let envelope = Envelope::read(&mut cursor)?;
+    cursor.is_at_end().then(|| event_from_envelope(0, envelope))
+}
+
+#[test]
+fn events_of_the_service_are_read_in_one_pass() {
+    let later = event_grid().replace("\"later\": {\"x\": 1}", "\"later\": \"\\u00e9\"");
+    for json in [event_grid(), cloud_event(), later] {
+        let mut cursor = Cursor::new(&json);
+        let envelope = Envelope::read(&mut cursor).unwrap();
+        assert!(envelope.file.is_some(), "{json}");
+    }
+}
+
+proptest! {
+    /// Whatever is read in one pass, serde reads in the same way.
+    #[test]
+    fn both_readers_agree(
+        is_cloud_event in any::<bool>(),
+        edits in proptest::collection::vec(
+            (
+                any::<proptest::sample::Index>(),
+                0_usize..12,
+                prop_oneof![
+                    Just("null"), Just("7"), Just("1.50"), Just("\"x\""), Just("{}"), Just("[]"),
+                    Just("\\u0041"), Just("\\"), Just(" "), Just("\""), Just(","), Just("\u{e9}"),
+                    Just("\"index\": 3,"), Just("\"id\": \"5\","), Just("true"), Just(""),
+                ],
+            ),
+            0..3,
+        ),
+    ) {
+        let mut json = if is_cloud_event { cloud_event() } else { event_grid() };
+        for (at, length, text) in edits {
+            let at = at.index(json.len());
+            let end = (at + length).min(json.len());
+            if json.is_char_boundary(at) && json.is_char_boundary(end) {
+                json.replace_range(at..end, text);
+            }
+        }
+        if let Some(read) = read_in_one_pass(&json) {
+            let show = |event: &Result<Event, InvalidEvent>| match event {
+                Ok(event) => format!(
+                    "{event:?} {} {:?}",
+                    event.raw_data(),
+                    event.attributes().collect::<Vec<_>>(),
+                ),
+                Err(error) => error.to_string(),
+            };
+            prop_assert_eq!(show(&read), show(&event_from_json(0, &json)), "{}", json);
+        }
+    }
+}
+
 #[test]
 fn both_schemas_lead_to_the_same_event() {
     for (body, schema) in [

@@ -6,4 +6,22 @@
 mod registry;
 mod server;
 
+pub(super) use registry::Registry;
 pub(super) use server::{Health, Server};
+
+use crate::failure::Failure;
+
+/// Records what is measured from now on, and passes it on to OpenTelemetry.
+#[cfg(feature = "opentelemetry")]
+pub(super) fn install(registry: Registry) -> Result<(), Failure> {
+    use crate::telemetry::Instruments;
+
+    let instruments = Instruments::new(registry, &registry::BUCKETS);
+    metrics::set_global_recorder(instruments).map_err(|error| Failure::other(&error))
+}
+
+/// Records what is measured from now on.
+#[cfg(not(feature = "opentelemetry"))]
+pub(super) fn install(registry: Registry) -> Result<(), Failure> {
+    metrics::set_global_recorder(registry).map_err(|error| Failure::other(&error))
+}

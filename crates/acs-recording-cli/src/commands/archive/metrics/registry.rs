@@ -12,14 +12,14 @@ use metrics::{
 
 /// Upper bounds of the buckets in seconds, from a transfer of a few kilobytes to the age of content
 /// that the service drops after 24 or 48 hours.
-const BUCKETS: [f64; 16] = [
+pub(super) const BUCKETS: [f64; 16] = [
     0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0,
     57_600.0, 86_400.0, 172_800.0,
 ];
 
 /// All metrics of the process. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Registry(Arc<Mutex<BTreeMap<String, Family>>>);
+pub(crate) struct Registry(Arc<Mutex<BTreeMap<String, Family>>>);
 
 /// A metric with all combinations of its labels.
 #[derive(Debug, Default)]

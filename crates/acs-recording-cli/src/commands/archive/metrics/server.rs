@@ -98,15 +98,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Listens, and records what is measured from now on.
-    pub(crate) async fn start(address: SocketAddr, health: Health) -> Result<Self, Failure> {
+    /// Listens, and serves what the registry has.
+    pub(crate) async fn start(
+        address: SocketAddr,
+        registry: Registry,
+        health: Health,
+    ) -> Result<Self, Failure> {
         let cannot = |error: std::io::Error| {
             Failure::usage(format!("--metrics: cannot listen on {address}: {error}"))
         };
         let listener = TcpListener::bind(address).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
-        let registry = Registry::default();
-        metrics::set_global_recorder(registry.clone()).map_err(|error| Failure::other(&error))?;
         let router = router(registry, health);
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {

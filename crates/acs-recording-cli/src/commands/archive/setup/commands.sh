@@ -1,5 +1,5 @@
-# Sets up the way of a recording from Azure Communication Services into the archive. Read it, then run
-# it with a POSIX shell. Every command can be run again.
+# Sets up the path of a recording from Azure Communication Services into the archive. Read it, then run
+# it in a POSIX shell. Every command can be run again.
 set -eu
 SUBSCRIPTION={{subscription}}
 ACS_ID={{acs_id}}
@@ -18,22 +18,48 @@ az eventgrid system-topic create --subscription "$SUBSCRIPTION" --resource-group
   --mi-system-assigned
 TOPIC_PRINCIPAL=$(az eventgrid system-topic show --subscription "$SUBSCRIPTION" --resource-group {{group}} \
   --name {{topic}} --query identity.principalId --output tsv)
-for role in "Storage Queue Data Message Sender" "Storage Blob Data Contributor"; do
-  az role assignment create --assignee-object-id "$TOPIC_PRINCIPAL" \
-    --assignee-principal-type ServicePrincipal --role "$role" --scope "$STORAGE_ID"
-done
+az role assignment create --assignee-object-id "$TOPIC_PRINCIPAL" \
+  --assignee-principal-type ServicePrincipal --role "Storage Queue Data Message Sender" \
+  --scope "$STORAGE_ID/queueServices/default/queues/{{queue}}"
+az role assignment create --assignee-object-id "$TOPIC_PRINCIPAL" \
+  --assignee-principal-type ServicePrincipal --role "Storage Blob Data Contributor" \
+  --scope "$STORAGE_ID/blobServices/default/containers/{{dead_letters}}"
 
 # 3. The subscription: the one event that announces a recording, as messages that {{expiry}}.
 #    A role can take some minutes to apply; until then this command fails.
-az eventgrid system-topic event-subscription create --subscription "$SUBSCRIPTION" \
-  --resource-group {{group}} --system-topic-name {{topic}} --name {{topic}}-archive \
-  --included-event-types Microsoft.Communication.RecordingFileStatusUpdated \
-  --delivery-identity systemassigned \
-  --delivery-identity-endpoint-type storagequeue \
-  --delivery-identity-endpoint "$STORAGE_ID/queueServices/default/queues/{{queue}}" \
-  --storage-queue-msg-ttl={{ttl}} \
-  --deadletter-identity systemassigned \
-  --deadletter-identity-endpoint "$STORAGE_ID/blobServices/default/containers/{{dead_letters}}"
+#    It is a request to the REST API, because the command for subscriptions of system topics has no
+#    options for identities.
+az rest --method put \
+  --url "/subscriptions/$SUBSCRIPTION/resourceGroups/{{group}}/providers/Microsoft.EventGrid/systemTopics/{{topic}}/eventSubscriptions/{{topic}}-archive?api-version=2025-02-15" \
+  --body "$(cat <<JSON
+{
+  "properties": {
+    "filter": {"includedEventTypes": ["Microsoft.Communication.RecordingFileStatusUpdated"]},
+    "deliveryWithResourceIdentity": {
+      "identity": {"type": "SystemAssigned"},
+      "destination": {
+        "endpointType": "StorageQueue",
+        "properties": {
+          "resourceId": "$STORAGE_ID",
+          "queueName": "{{queue}}",
+          "queueMessageTimeToLiveInSeconds": {{ttl}}
+        }
+      }
+    },
+    "deadLetterWithResourceIdentity": {
+      "identity": {"type": "SystemAssigned"},
+      "deadLetterDestination": {
+        "endpointType": "StorageBlob",
+        "properties": {
+          "resourceId": "$STORAGE_ID",
+          "blobContainerName": "{{dead_letters}}"
+        }
+      }
+    }
+  }
+}
+JSON
+)"
 
 # 4. The identity of the workers: it reads and deletes recordings, uses the queues, and writes the
 #    archive.
@@ -44,13 +70,18 @@ WORKER_CLIENT_ID=$(az identity show --subscription "$SUBSCRIPTION" --resource-gr
   --name {{identity}} --query clientId --output tsv)
 WORKER_ID=$(az identity show --subscription "$SUBSCRIPTION" --resource-group {{group}} \
   --name {{identity}} --query id --output tsv)
+#    No built-in role is for recordings alone, and custom roles are not documented for them.
 az role assignment create --assignee-object-id "$WORKER_PRINCIPAL" \
-  --assignee-principal-type ServicePrincipal --role "Contributor" --scope "$ACS_ID"
-for queue in {{queue}} {{queue}}-poison; do
-  az role assignment create --assignee-object-id "$WORKER_PRINCIPAL" \
-    --assignee-principal-type ServicePrincipal --role "Storage Queue Data Contributor" \
-    --scope "$STORAGE_ID/queueServices/default/queues/$queue"
-done
+  --assignee-principal-type ServicePrincipal --role "Communication and Email Service Owner" \
+  --scope "$ACS_ID"
+#    Renewing a lease updates the message, which the role of a message processor does not permit.
+az role assignment create --assignee-object-id "$WORKER_PRINCIPAL" \
+  --assignee-principal-type ServicePrincipal --role "Storage Queue Data Contributor" \
+  --scope "$STORAGE_ID/queueServices/default/queues/{{queue}}"
+#    Workers only add to the poison queue. Whoever runs `archive poison` needs the role above for it.
+az role assignment create --assignee-object-id "$WORKER_PRINCIPAL" \
+  --assignee-principal-type ServicePrincipal --role "Storage Queue Data Message Sender" \
+  --scope "$STORAGE_ID/queueServices/default/queues/{{queue}}-poison"
 {{store_role}}
 # 5. Alert on DeadLetteredCount of {{topic}}: a dead-lettered event is a recording that nobody archives
 #    in time. `acs-recording archive put --event FILE` archives it from the dead-letter container.

@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use self::resource::{AcsResource, Blobs, Queue};
-use super::options::Location;
 use crate::failure::Failure;
 use crate::options::Global;
 use crate::output::Output;
+use crate::storage::Location;
 
 const COMMANDS: &str = include_str!("commands.sh");
 const KUBERNETES: &str = include_str!("kubernetes.yaml");
@@ -186,7 +186,7 @@ fn create_container(blobs: Option<&Blobs>) -> String {
 fn store_role(blobs: Option<&Blobs>, store: &str, queue: &Queue) -> String {
     let Some(blobs) = blobs else {
         return format!(
-            "# The archive {store} is not on Azure: give the workers access to it by its own means.\n"
+            "# The archive {store} is not on Azure: give the workers access to it there.\n"
         );
     };
     let (lookup, id) = if blobs.account == queue.account {

@@ -42,7 +42,7 @@ struct Layout {
     is_cut: bool,
 }
 
-pub(super) fn look(source: &mut Source, widths: &[usize]) -> Result<Media, Problem> {
+pub(super) fn read(source: &mut Source, widths: &[usize]) -> Result<Media, Problem> {
     let layout = layout(source)?;
     let mut warnings = Vec::new();
     let mut truncated = layout.is_cut;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::commands::inspect::media::{Kind, Media, Picture};
-use crate::commands::inspect::open::look_at;
+use crate::commands::inspect::open::read_bytes;
 use crate::commands::inspect::report::notes;
 
 fn boxed(name: &str, content: &[u8]) -> Vec<u8> {
@@ -83,7 +83,7 @@ fn video(key: u32, other: u32) -> Vec<u8> {
 
 #[test]
 fn frames_are_counted_and_measured() {
-    let media = look_at(&video(40_000, 3000), &[]).unwrap();
+    let media = read_bytes(&video(40_000, 3000), &[]).unwrap();
     assert!(!media.truncated && media.warnings.is_empty());
     assert_eq!(media.duration, Duration::from_secs(2));
     let picture = picture(&media);
@@ -100,7 +100,7 @@ fn frames_are_counted_and_measured() {
 fn a_truncated_video_is_reported() {
     let whole = video(40_000, 3000);
     // One byte of the last frame but one.
-    let media = look_at(&whole[..whole.len() - 5999], &[]).unwrap();
+    let media = read_bytes(&whole[..whole.len() - 5999], &[]).unwrap();
     assert!(media.truncated);
     assert_eq!(picture(&media).frames, 14);
     assert_eq!(media.duration, Duration::from_millis(1750));
@@ -112,7 +112,7 @@ fn a_truncated_video_is_reported() {
 
 #[test]
 fn tiny_frames_hint_at_a_black_picture() {
-    let said = |key, other| notes(&look_at(&video(key, other), &[]).unwrap()).concat();
+    let said = |key, other| notes(&read_bytes(&video(key, other), &[]).unwrap()).concat();
     assert!(said(600, 20).contains("may be black"));
     assert!(said(40_000, 20).contains("may be a still picture"));
     let said = said(40_000, 3000);
@@ -139,13 +139,13 @@ fn samples_may_be_in_fragments() {
     };
     let parts = [file_type(), movie(&empty, &extends), fragment(), fragment()];
     let file = parts.concat();
-    let media = look_at(&file, &[]).unwrap();
+    let media = read_bytes(&file, &[]).unwrap();
     assert!(!media.truncated, "{:?}", media.warnings);
     let all = picture(&media);
     assert_eq!((all.frames, all.key_frames, all.key_bytes), (8, 2, 80_000));
     assert_eq!(media.duration, Duration::from_secs(1));
     // Cut in the second fragment.
-    let media = look_at(&file[..file.len() - 5000], &[]).unwrap();
+    let media = read_bytes(&file[..file.len() - 5000], &[]).unwrap();
     assert!(media.truncated);
     assert_eq!(picture(&media).frames, 6);
 }
@@ -156,10 +156,10 @@ fn sizes_may_be_left_open() {
     // The box with the media extends to the end.
     let at = file.len() - 85_000 - 8;
     file[at..at + 4].fill(0);
-    let media = look_at(&file, &[]).unwrap();
+    let media = read_bytes(&file, &[]).unwrap();
     assert!(!media.truncated);
     assert_eq!(picture(&media).frames, 16);
     // A box that is not known is no end.
     let more = [&boxed("free", &[0; 20])[..], &file].concat();
-    assert!(look_at(&more, &[]).is_ok());
+    assert!(read_bytes(&more, &[]).is_ok());
 }
