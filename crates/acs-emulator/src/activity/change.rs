@@ -49,6 +49,7 @@ impl From<&CallEvent> for Change {
             id: event.call.correlation_id,
             state: match &event.change {
                 CallChange::Ended => "ended",
+                CallChange::Removed => "removed",
                 CallChange::Ringing { .. } => "ringing",
                 _ if event.call.started_at.is_some() => "connected",
                 _ => "connecting",

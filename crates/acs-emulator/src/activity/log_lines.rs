@@ -58,6 +58,7 @@ fn call(event: &CallEvent) {
             tracing::debug!(call, who = who(raw_id), until, "participant speaks");
         }
         CallChange::Ended => tracing::info!(call, "call ended"),
+        CallChange::Removed => tracing::debug!(call, "call no longer kept"),
     }
 }
 

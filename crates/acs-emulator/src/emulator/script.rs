@@ -48,6 +48,7 @@ use crate::service::script::{ActionKind, InvalidStep, ScriptStep, ScriptedCall};
 ///     {"at_ms": 1000, "who": "carol", "do": "join"},
 ///     {"at_ms": 2000, "who": "#1", "do": "speak", "for_ms": 5000},
 ///     {"at_ms": 9000, "who": "#1", "do": "mute"},
+///     {"at_ms": 12000, "who": "#1", "do": "unmute"},
 ///     {"at_ms": 20000, "who": "carol", "do": "leave"},
 ///     {"at_ms": 30000, "do": "end"}
 ///   ],

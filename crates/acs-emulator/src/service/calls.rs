@@ -180,36 +180,37 @@ impl Calls {
 
     /// Removes the calls that ended before `limit`, and the oldest ones if too many have ended.
     /// Returns those that were removed.
-    pub(crate) fn remove_ended(&mut self, limit: Timestamp) -> Vec<CallKey> {
+    pub(crate) fn remove_ended(&mut self, limit: Timestamp) -> Vec<(CallKey, CallState)> {
         let mut removed = Vec::new();
         while let Some((ended_at, key)) = self.ended.front().copied()
             && (ended_at < limit || self.ended.len() > MAX_ENDED)
         {
             self.ended.pop_front();
-            self.remove(key);
-            removed.push(key);
+            removed.extend(self.remove(key).map(|call| (key, call)));
         }
         removed
     }
 
-    fn remove(&mut self, key: CallKey) {
-        let Some(call) = self.states.remove(&key) else {
-            return;
-        };
+    fn remove(&mut self, key: CallKey) -> Option<CallState> {
+        let call = self.states.remove(&key)?;
         self.by_server_call.remove(&call.server_call_id);
         for connection in &call.connections {
             self.by_connection.remove(&connection.id);
         }
-        let CallIds { group, room } = call.ids;
-        let group = group.map(|group| group.to_ascii_lowercase());
+        let CallIds { group, room } = &call.ids;
+        let group = group.as_ref().map(|group| group.to_ascii_lowercase());
         // Another call may have the id by now.
-        for (id, keys) in [(group, &mut self.by_group), (room, &mut self.by_room)] {
+        for (id, keys) in [
+            (group, &mut self.by_group),
+            (room.clone(), &mut self.by_room),
+        ] {
             if let Some(id) = id
                 && keys.get(&id) == Some(&key)
             {
                 keys.remove(&id);
             }
         }
+        Some(call)
     }
 
     /// The call that has one of these ids and has not ended.
@@ -375,9 +376,11 @@ mod tests {
         calls.end(first, DisconnectReason::CallEnded, clock.now());
         calls.end(first, DisconnectReason::CallEnded, clock.now());
         let next = calls.create(room("7"), clock.now());
-        assert_eq!(calls.remove_ended(clock.now()), []);
+        assert!(calls.remove_ended(clock.now()).is_empty());
         clock.advance(Duration::from_secs(1));
-        assert_eq!(calls.remove_ended(clock.now()), [first]);
+        let removed = calls.remove_ended(clock.now());
+        assert_eq!(removed.len(), 1);
+        assert_eq!(removed[0].0, first);
         assert!(calls.of_connection(&connection).is_none());
         assert!(calls.get(first).is_over());
         assert_eq!(calls.with_ids(&room("7")), Some(next));

@@ -88,6 +88,8 @@ pub(crate) enum CallChange {
         until: Option<Timestamp>,
     },
     Ended,
+    /// The call is no longer kept.
+    Removed,
 }
 
 /// A change to a recording.

@@ -33,7 +33,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use clock::{Clock, after};
-use event::{EventSink, ServiceEvent};
+use event::{CallChange, CallEvent, CallSummary, EventSink, ServiceEvent};
 use script::{ScriptStep, ScriptedCall};
 use state::State;
 use url_policy::UrlPolicy;
@@ -111,11 +111,13 @@ impl Service {
                 self.end_call(state, call, now);
             }
         }
-        let removed = state.calls.remove_ended(limit);
-        if !removed.is_empty() {
-            state
-                .ringing
-                .retain(|_, ringing| !removed.contains(&ringing.call));
+        for (key, call) in state.calls.remove_ended(limit) {
+            state.ringing.retain(|_, ringing| ringing.call != key);
+            self.emit(ServiceEvent::Call(CallEvent {
+                call: CallSummary::from(&call),
+                change: CallChange::Removed,
+                at: now,
+            }));
         }
     }
 

@@ -583,7 +583,7 @@ async fn a_participant_speaks_for_the_length_of_the_speech() {
 #[tokio::test]
 async fn participants_can_be_silent_until_they_are_asked_to_speak() {
     let admin = Admin::start().await;
-    let people = json!([{"name": "alice", "wav": wav(&[20_000; 48_000])}]);
+    let people = json!([{"name": "alice", "wav": wav(&vec![20_000; 48_000])}]);
     let steps = json!([
         {"atMs": 1_200, "who": "#1", "do": "speak", "forMs": 1_000},
         {"atMs": 3_200, "who": "alice", "do": "speak"},
@@ -954,6 +954,44 @@ async fn the_stream_tells_of_keys_subscriptions_and_resets() {
     admin.send(Method::POST, "/reset", None).await;
     let (_, resync) = next_event(&mut stream, &mut text, "resync").await;
     assert_eq!(resync["reason"], "reset");
+}
+
+#[tokio::test]
+async fn ended_calls_are_removed_after_an_hour() {
+    const HOUR: u64 = 60 * 60 * 1_000;
+    let admin = Admin::start().await;
+    let room = json!({"participants": [{"name": "alice"}], "roomId": "7"});
+    let ended = admin.post(201, "/calls", room.clone()).await;
+    let path = format!("/calls/{}", ended["id"].as_str().unwrap());
+    admin.post(200, &format!("{path}/end"), json!({})).await;
+    let next = admin.post(201, "/calls", room).await;
+    admin.advance(HOUR);
+    assert_eq!(admin.get(&path).await["state"], "ended");
+    let url = format!("{}/api/v1/stream", admin.origin);
+    let mut stream = admin.client.get(url).send().await.unwrap();
+    let mut text = String::new();
+    next_event(&mut stream, &mut text, "hello").await;
+    admin.advance(1);
+    let (status, _) = admin.send(Method::GET, &path, None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let (_, removed) = next_event(&mut stream, &mut text, "call").await;
+    assert_eq!(removed, json!({"id": ended["id"], "state": "removed"}));
+    let calls = admin.get("/calls").await;
+    assert_eq!(calls["items"][0]["id"], next["id"]);
+    assert_eq!(calls["total"], 1);
+    // The later call still has the id of the room.
+    let locator = json!({"callLocator": {"kind": "roomCallLocator", "roomId": "7"}});
+    start(&admin.acs, &locator).await;
+}
+
+#[tokio::test]
+async fn the_number_of_ended_calls_is_limited() {
+    let admin = Admin::start().await;
+    for _ in 0..1_001 {
+        admin.acs.call(["alice"]).await.hang_up();
+    }
+    admin.call(&["alice"]).await;
+    assert_eq!(admin.get("/calls?limit=1").await["total"], 1_001);
 }
 
 #[tokio::test]

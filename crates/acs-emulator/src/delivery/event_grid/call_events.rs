@@ -41,6 +41,7 @@ pub(crate) fn event(event: &CallEvent) -> Option<Event> {
             about_participant(event, kind, raw_id)
         }
         CallChange::Created
+        | CallChange::Removed
         | CallChange::Connected { .. }
         | CallChange::ParticipantMuted { .. }
         | CallChange::ParticipantUnmuted { .. }
