@@ -148,7 +148,8 @@ impl Visit for EventText {
                 let short = value.strip_prefix("Microsoft.Communication.");
                 self.detail(format_args!("{}", short.unwrap_or(value)));
             }
-            "who" | "server_call" | "connection" | "recording" | "document" => {
+            "call" | "who" | "server_call" | "connection" | "recording" | "document"
+            | "subject" => {
                 self.detail(format_args!("{}", shortened(value)));
             }
             "reason" | "error" => self.detail(format_args!("{value}")),

@@ -11,7 +11,7 @@ use crate::service::error::ServiceError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(dead_code, reason = "the description lists all of them")]
-pub(in crate::http::admin) enum Code {
+pub(crate) enum Code {
     InvalidRequest,
     UnsupportedMediaType,
     Forbidden,
@@ -60,7 +60,7 @@ impl Code {
 
 /// An error of the admin API.
 #[derive(Clone, Debug)]
-pub(in crate::http::admin) struct Problem {
+pub(crate) struct Problem {
     code: Code,
     detail: String,
     hint: String,
@@ -69,7 +69,7 @@ pub(in crate::http::admin) struct Problem {
 
 impl Problem {
     /// `detail` says what went wrong, and with what.
-    pub(in crate::http::admin) fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
             code,
             detail: detail.into(),
@@ -78,24 +78,24 @@ impl Problem {
         }
     }
 
-    pub(in crate::http::admin) fn invalid(detail: impl Into<String>) -> Self {
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(Code::InvalidRequest, detail)
     }
 
     /// `what` begins the sentence, such as "The call".
-    pub(in crate::http::admin) fn not_found(what: &str, hint: &str) -> Self {
+    pub(crate) fn not_found(what: &str, hint: &str) -> Self {
         Self::new(Code::NotFound, format!("{what} does not exist.")).hint(hint)
     }
 
     /// What to do about it.
-    pub(in crate::http::admin) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
     }
 
     /// The JSON pointer of the invalid member of the request body.
     #[allow(dead_code, reason = "for operations that change something")]
-    pub(in crate::http::admin) fn pointer(mut self, pointer: impl Into<String>) -> Self {
+    pub(crate) fn pointer(mut self, pointer: impl Into<String>) -> Self {
         self.pointer = Some(pointer.into());
         self
     }
