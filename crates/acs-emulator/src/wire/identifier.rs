@@ -220,7 +220,6 @@ mod tests {
 
     #[allow(clippy::too_many_lines, reason = "one table of all kinds")]
     #[test]
-    #[allow(clippy::too_many_lines, reason = "a table of all kinds")]
     fn raw_ids_have_a_kind_and_can_be_rebuilt_from_their_parts() {
         for (id, kind, member, parts) in [
             (
