@@ -58,7 +58,7 @@ impl Emulator {
 
     /// The connection string for clients: `endpoint=http://127.0.0.1:PORT/;accesskey=BASE64`. It
     /// contains the primary key that the emulator started with. Every emulator generates new keys,
-    /// unless it uses the [well-known ones](EmulatorBuilder::well_known_keys).
+    /// unless it uses the [well-known ones](crate::EmulatorBuilder::well_known_keys).
     pub fn connection_string(&self) -> &str {
         &self.connection_string
     }
@@ -137,7 +137,7 @@ impl Emulator {
     /// The URL of the admin interface, if enabled: `http://127.0.0.1:PORT/admin`. It requires a
     /// [token](Emulator::admin_token) unless it is on loopback. Requests from web pages other than the
     /// emulator's own, requests for hosts that are not
-    /// [allowed](EmulatorBuilder::admin_allowed_host), and requests from the emulator itself are
+    /// [allowed](crate::EmulatorBuilder::admin_allowed_host), and requests from the emulator itself are
     /// refused with 403. Bodies must be `application/json`. Callbacks, webhooks and storage cannot use
     /// its address.
     ///
@@ -157,7 +157,7 @@ impl Emulator {
 
     /// The token that requests to the admin interface need: `Authorization: Bearer <token>`. A browser
     /// gets it as a cookie when it opens `/?token=<token>`. `None` if no token is needed, because the
-    /// interface is on loopback and no token was [chosen](EmulatorBuilder::admin_token).
+    /// interface is on loopback and no token was [chosen](crate::EmulatorBuilder::admin_token).
     pub fn admin_token(&self) -> Option<&str> {
         self.runtime.site.admin_token.as_ref().map(AdminToken::text)
     }
